@@ -251,9 +251,9 @@ fn scan(path: &Path, jobs: u64) -> u64 {
     ]);
     let cli = cli.unwrap();
     let directory = path.parent().unwrap().to_owned();
-    let surroundings = run::Surroundings { directory, cores: 1, ..run::Surroundings::default() };
+    let environment = run::Environment { directory, cores: 1, ..run::Environment::default() };
     let Command::Scan(typed) = &cli.command else { panic!("scan was asked for") };
-    let outcome = run::scan(typed, &cli.global, &surroundings, &run::NoSink, &|_, _| {}).unwrap();
+    let outcome = run::scan(typed, &cli.global, &environment, &run::NoSink, &|_, _| {}).unwrap();
     let report: serde_json::Value = serde_json::from_str(&outcome.documents[0].1).unwrap();
     report["summary"]["orphan_rows"].as_u64().unwrap()
 }

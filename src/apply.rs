@@ -1,9 +1,9 @@
-//! A plan → a changed database, or one that is exactly as it was.
+//! Applies a plan to a database, or leaves the database exactly as it was.
 //!
-//! Whatever happened before, a row is changed only if, in the very transaction that changes it, it equals its image and its
-//! key still has no parent. What was written is scanned again before it is committed, and what was committed is recorded
-//! in the same transaction. Taking a plan back is the same walk, backwards, with the images swapped: only what the record
-//! knows to be ours, and so that nothing becomes an orphan that the plan had not found.
+//! A row is changed only if it equals its image and its key still has no parent. Both are checked in the transaction that
+//! changes the row. Before the commit, the relations of the plan are scanned again. The same transaction records the changes.
+//! Undo runs over the plan backwards with the images swapped. It takes back only changes that the record lists, and creates no
+//! orphan that the plan had not found.
 
 use std::collections::BTreeMap;
 
@@ -35,8 +35,8 @@ pub mod exclusive;
 pub mod execute;
 pub mod fingerprint;
 mod fit;
-mod foreseen;
 pub mod journal;
+mod lookahead;
 mod observe;
 mod portion;
 mod record;
@@ -55,10 +55,10 @@ pub use observe::observe;
 use walk::Halt;
 use walk::Walk;
 
-/// Rows are read this many at a time.
+/// The number of rows that are read at a time.
 const CHUNK: usize = 400;
 
-/// How many rows that were left are named in a report.
+/// The number of skipped rows that a report names.
 const NAMED: usize = 1_000;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -76,49 +76,50 @@ impl Direction {
     }
 }
 
-/// What is to be done, and how.
-pub struct Order<'a> {
+/// The plan run that is requested: its database, direction and options.
+pub struct RunOptions<'a> {
     pub schema: &'a Schema,
-    pub surgery: &'static dyn Repair,
+    pub sql: &'static dyn Repair,
     pub direction: Direction,
-    /// Changes in one transaction; all of them if `None`.
+    /// The number of changes in one transaction, or `None` for one transaction with all changes.
     pub batch: Option<usize>,
-    /// Rows that do not fit are left as they are, instead of refusing the plan.
+    /// True if rows that differ from the plan are skipped. Otherwise such a row refuses the plan.
     pub skip_changed: bool,
-    /// Names this run: no other has the same text.
+    /// The unique name of this run.
     pub run: &'a str,
-    /// When it began.
+    /// The time at which the run began.
     pub at: &'a str,
     pub progress: Progress<'a>,
 }
 
-impl Order<'_> {
+impl RunOptions<'_> {
     fn facts(&self) -> &'static Facts {
         self.schema.database.engine.facts()
     }
 }
 
+/// The number of changes that a run made, and the rows that it skipped.
 #[derive(Debug, Clone, PartialEq, Default)]
-pub struct Done {
+pub struct RunSummary {
     pub made: u64,
     pub changed: u64,
     pub deleted: u64,
     /// Definitions that changed.
     pub redefined: u64,
-    /// Rows that already were as they should be.
+    /// Rows that already had their new values.
     pub already: u64,
-    /// Rows that were left as they are, by reason.
+    /// The number of skipped rows, by reason.
     pub left: BTreeMap<SkipReason, u64>,
-    /// The first of them.
+    /// The first skipped rows.
     pub left_rows: Vec<SkippedRow<Value>>,
-    /// The plan was never applied here, so there is nothing to take back.
+    /// True if the plan was never applied to this database, so that undo has nothing to do.
     pub never_applied: bool,
-    /// The journal that holds the record, where no table could be made for it.
+    /// The journal file that holds the record, if the database could not get a table for it.
     pub journal: Option<std::path::PathBuf>,
 }
 
-impl Done {
-    /// How many changes were made.
+impl RunSummary {
+    /// Returns the number of changes that were made.
     pub fn total(&self) -> u64 {
         self.made + self.changed + self.deleted + self.redefined
     }
@@ -134,8 +135,8 @@ impl Done {
         }
     }
 
-    /// With what earlier transactions of this run did.
-    fn after(mut self, before: &Done) -> Done {
+    /// Returns the sum of this summary and of the earlier transactions of the run.
+    fn after(mut self, before: &RunSummary) -> RunSummary {
         self.made += before.made;
         self.changed += before.changed;
         self.deleted += before.deleted;
@@ -152,7 +153,7 @@ impl Done {
     }
 }
 
-/// Reads after "could not".
+/// An error of apply or undo. Its text follows the words "could not".
 #[derive(Debug, thiserror::Error)]
 pub enum ApplyError {
     #[error("{0}")]
@@ -163,34 +164,34 @@ pub enum ApplyError {
     Quarantine(#[from] QuarantineError),
     #[error("{doing} the plan")]
     Refused { doing: &'static str, why: String, help: String },
-    /// The record of what plans did cannot be read or written.
+    /// The record of plans cannot be read or written.
     #[error("{what}")]
     Record { what: String, why: String, help: String },
-    /// Something stopped a run, some of which was committed before.
+    /// The run stopped after some of its changes were committed.
     #[error("{doing} the whole plan")]
     Partly { doing: &'static str, error: Box<ApplyError>, committed: u64 },
 }
 
-/// Something to be done inside the writing transaction.
+/// A callback that runs inside the writing transaction.
 type Step<'a> = &'a mut dyn FnMut(&mut dyn Writer) -> Result<(), ApplyError>;
 
-/// How often a transaction is begun that is chosen as deadlock victim, or cannot be serialized.
-const ATTEMPTS: u32 = 5;
+/// The number of attempts of a transaction that is chosen as deadlock victim or fails to serialize.
+const MAX_ATTEMPTS: u32 = 5;
 
-/// How often a run begins again because rows turned out not to fit after others were written.
-const DETOURS: u32 = 100;
+/// The number of restarts of a run because rows turned out to conflict after other rows were written.
+const MAX_RESTARTS: u32 = 100;
 
-/// Goes through with a plan. `admit` looks at the database first; `secure` is called once, when everything fits, before
-/// the first change. A transaction that others got in the way of is begun again, as after a crash.
+/// Runs a plan. `admit` checks the database at the start of each attempt. `secure` is called once before the first change, when
+/// all rows are as planned. After a deadlock or a serialization failure, the run starts again from the record.
 fn run(
-    order: &Order<'_>,
+    options: &RunOptions<'_>,
     plan: &mut PlanFile,
     writer: &mut dyn Writer,
     admit: Step<'_>,
     secure: Step<'_>,
-) -> Result<Done, ApplyError> {
-    let mut before = Done::default();
-    let (mut made, mut barred, mut is_careful) = (Vec::new(), BTreeMap::new(), false);
+) -> Result<RunSummary, ApplyError> {
+    let mut before = RunSummary::default();
+    let (mut made, mut excluded, mut counts_each_change) = (Vec::new(), BTreeMap::new(), false);
     let mut is_secured = false;
     let mut secure = |writer: &mut dyn Writer| {
         if is_secured {
@@ -200,62 +201,62 @@ fn run(
         is_secured = true;
         Ok(())
     };
-    let (mut attempts, mut detours) = (1, 0);
-    let mut ours_before = None;
+    let (mut attempts, mut restarts) = (1, 0);
+    let mut applied_before = None;
     loop {
-        let mut walk = Walk::new(order, plan, made, barred, is_careful);
-        let halt = match walk.go(writer, admit, &mut secure) {
+        let mut walk = Walk::new(options, plan, made, excluded, counts_each_change);
+        let halt = match walk.run(writer, admit, &mut secure) {
             Ok(mut done) => {
-                done.already += ours_before.unwrap_or(walk.ours_before);
+                done.already += applied_before.unwrap_or(walk.applied_before);
                 return Ok(done.after(&before));
             }
             Err(halt) => halt,
         };
         writer.rollback();
-        ours_before = ours_before.or(Some(walk.ours_before));
+        applied_before = applied_before.or(Some(walk.applied_before));
         before = walk.committed.clone().after(&before);
         match halt {
             Halt::Error(error) => {
-                if !writer.lost_conflict() || attempts == ATTEMPTS {
-                    walk.clear_away(writer);
-                    return Err(in_part(error, order.direction, before.total()));
+                if !writer.lost_conflict() || attempts == MAX_ATTEMPTS {
+                    walk.drop_leftover_tables(writer);
+                    return Err(partly(error, options.direction, before.total()));
                 }
                 attempts += 1;
             }
-            Halt::Again if detours == DETOURS => {
-                walk.clear_away(writer);
-                let why = "rows keep changing while the plan is at work".to_owned();
-                let help = "try again when less is written, with smaller batches: --batch 100";
-                let refused = ApplyError::refused(order.direction, why, help);
-                return Err(in_part(refused, order.direction, before.total()));
+            Halt::Retry if restarts == MAX_RESTARTS => {
+                walk.drop_leftover_tables(writer);
+                let why = "other sessions keep changing the rows of the plan while it runs".to_owned();
+                let help = "repeat the command when fewer sessions write, with smaller batches: --batch 100";
+                let refused = ApplyError::refused(options.direction, why, help);
+                return Err(partly(refused, options.direction, before.total()));
             }
-            Halt::Again => detours += 1,
+            Halt::Retry => restarts += 1,
         }
-        (barred, is_careful) = (walk.barred, walk.is_careful);
-        made = if order.facts().defines_at_once() { walk.made } else { walk.made_for_good };
+        (excluded, counts_each_change) = (walk.excluded, walk.counts_each_change);
+        made = if options.facts().defines_at_once() { walk.made } else { walk.committed_tables };
     }
 }
 
-/// What was committed before stays, whatever stopped the rest.
-fn in_part(error: ApplyError, direction: Direction, committed: u64) -> ApplyError {
+/// Returns the error as one of a partial run, if changes were committed before.
+fn partly(error: ApplyError, direction: Direction, committed: u64) -> ApplyError {
     match committed {
         0 => error,
         _ => ApplyError::Partly { doing: direction.doing(), error: Box::new(error), committed },
     }
 }
 
-/// Keeps writers from both sides of every relation that the plan has a part in: none may add the missing parent meanwhile,
-/// or another orphan.
-fn locks(order: &Order<'_>, header: &Header) -> Option<Sql> {
-    let relations = order.schema.relations.iter();
+/// Returns the statement that locks both tables of every relation of the plan, so that no other session adds a missing parent
+/// or another orphan. `None` if the engine needs no such lock.
+fn locks(options: &RunOptions<'_>, header: &Header) -> Option<Sql> {
+    let relations = options.schema.relations.iter();
     let touched = relations.filter(|relation| header.forecasts.iter().any(|forecast| forecast.relation == relation.id));
     let tables: Vec<&Table> = touched
-        .flat_map(|relation| std::iter::once(order.schema.child(relation)).chain(order.schema.parent(relation)))
+        .flat_map(|relation| std::iter::once(options.schema.child(relation)).chain(options.schema.parent(relation)))
         .collect();
-    order.surgery.lock(&tables)
+    options.sql.lock_tables(&tables)
 }
 
-/// The tables of a plan by name, with those that it makes.
+/// Returns all tables by name, including those that the plan creates.
 fn tables_by_name(schema: &Schema, creates: &[NewTable]) -> BTreeMap<String, Table> {
     let mut tables: BTreeMap<String, Table> =
         schema.tables.iter().map(|table| (table.name.to_string(), table.clone())).collect();
@@ -265,7 +266,7 @@ fn tables_by_name(schema: &Schema, creates: &[NewTable]) -> BTreeMap<String, Tab
     tables
 }
 
-/// A row that comes back comes back to its own address.
+/// Returns the name under which a row is inserted. A deleted row is restored under its old row address, if the table has one.
 fn with_address(table: &Table, change: &Change) -> RowName {
     match (&table.row_address, change.address) {
         (Some(name), Some(address)) => RowName::from(vec![(name.as_str(), Value::Integer(address))]),
@@ -282,11 +283,11 @@ impl ApplyError {
         ApplyError::Refused { doing: direction.doing(), why, help: help.to_owned() }
     }
 
-    /// True if the database could not be reached or read, rather than the plan refused.
-    pub fn is_of_the_engine(&self) -> bool {
+    /// True if the database could not be reached or read. False if the plan was refused.
+    pub fn is_engine_error(&self) -> bool {
         match self {
             ApplyError::Engine(_) => true,
-            ApplyError::Partly { error, .. } => error.is_of_the_engine(),
+            ApplyError::Partly { error, .. } => error.is_engine_error(),
             _ => false,
         }
     }
@@ -307,13 +308,13 @@ impl ApplyError {
             ApplyError::Plan(error) => Some(error.help().to_owned()),
             ApplyError::Quarantine(error) => Some(error.help().to_owned()),
             ApplyError::Refused { help, .. } | ApplyError::Record { help, .. } => Some(help.clone()),
-            ApplyError::Partly { doing, error, committed } => Some(help_in_part(doing, error, *committed)),
+            ApplyError::Partly { doing, error, committed } => Some(help_if_partly(doing, error, *committed)),
         }
     }
 }
 
-/// What the error itself advises holds on; that nothing was changed does not.
-fn help_in_part(doing: &str, error: &ApplyError, committed: u64) -> String {
+/// Returns the help for a partial run: the help of the error itself, without the words "nothing was changed".
+fn help_if_partly(doing: &str, error: &ApplyError, committed: u64) -> String {
     let advice = error.help().unwrap_or_default();
     let advice =
         advice.strip_prefix(UNCHANGED).map_or(advice.clone(), |advice| advice.trim_start_matches(": ").to_owned());
@@ -321,10 +322,10 @@ fn help_in_part(doing: &str, error: &ApplyError, committed: u64) -> String {
     let changes = plural(committed, "change");
     let stay = if committed == 1 { "stays" } else { "stay" };
     let so_far = format!(
-        "{changes} committed before {stay}: the same command goes on from there, `fk-doctor {other}` takes them back"
+        "{changes} committed before {stay}: repeat the command to continue from there, or run `fk-doctor {other}` to take them back"
     );
-    if advice.is_empty() || advice == "run the same command again" { so_far } else { format!("{so_far}; {advice}") }
+    if advice.is_empty() || advice == "repeat the command" { so_far } else { format!("{so_far}; {advice}") }
 }
 
-/// How the help of an error begins after which the database is as it was.
+/// The start of the help of an error after which the database is as it was.
 const UNCHANGED: &str = "nothing was changed";

@@ -1,7 +1,7 @@
-//! Rows that would fail, before they are written: each one is put into a copy of the table it is for, which
-//! judges its values and keys; then the references of all of them are asked for, parents of the same load included.
+//! Finds the rows of a load that would fail, before they are written. Each row is inserted into a copy of its table, which
+//! checks values and keys. Then the references of all rows are checked. Parents in the same load count.
 //!
-//! One row is held at a time. A row is known by its place: which source it came from, and the line in it.
+//! Only a few rows are in memory at a time. A row is identified by its location: its source, and its line in the source.
 
 use std::rc::Rc;
 use std::sync::Arc;
@@ -39,10 +39,10 @@ mod refusals;
 
 use refusals::Refusals;
 
-/// Lines of one source; there is room for as many sources as anybody names.
-pub const PLACES: u64 = 1 << 40;
+/// The largest number of lines of one source. A location is the number of the source times this, plus the line.
+pub const LINES_PER_SOURCE: u64 = 1 << 40;
 
-/// Puts the records of one source into a trial, one after another.
+/// A check of a load: inserts the records of its sources into a trial.
 pub struct Check<'a> {
     trial: &'a mut dyn Trial,
     schema: Arc<Schema>,
@@ -53,17 +53,17 @@ pub struct Check<'a> {
     refusals: Refusals,
 }
 
-/// Rows of one source that are put in next, together.
+/// Rows of one source that are inserted together next.
 struct Waiting {
     table: TableId,
     columns: Vec<usize>,
     rows: Vec<(i64, Vec<Value>)>,
 }
 
-/// Why a check could not go on.
+/// An error that ends a check.
 #[derive(Debug)]
 pub enum CheckError {
-    /// The file is not what it should be.
+    /// A file cannot be read as a load.
     FileError(FileError),
     Engine(EngineError),
 }
@@ -93,13 +93,13 @@ impl<'a> Check<'a> {
         distinct.dedup();
         let load = load::of(&schema, &distinct).ok_or_else(|| {
             let what = "the rows to a trial".to_owned();
-            let why = format!("fk-doctor cannot try rows on {}", schema.database.engine.title());
-            let help = "load the rows into a copy, and run `fk-doctor scan` on the copy".to_owned();
+            let why = format!("fk-doctor cannot check a load on {}", schema.database.engine.title());
+            let help = "load the rows into a copy of the database, and run `fk-doctor scan` on the copy".to_owned();
             EngineError::Unwritable { what, why, help }
         })?;
-        trial.prepare(&load.prepare(&schema, &distinct))?;
+        trial.prepare(&load.create_load_tables(&schema, &distinct))?;
         for &table in &distinct {
-            count_on(trial, load.as_ref(), &schema, table)?;
+            continue_counters(trial, load.as_ref(), &schema, table)?;
         }
         trial.begin_load()?;
         Ok(Check {
@@ -113,13 +113,14 @@ impl<'a> Check<'a> {
         })
     }
 
-    /// The next records come from this source and are for this table.
+    /// Begins the next source. Its records are for this table.
     pub fn source(&mut self, table: TableId, source: &str) {
         let name = self.schema.tables[table].name.to_string();
         self.loads.push((table, LoadSource { table: name, source: source.to_owned(), is_staged: false, rows: 0 }));
     }
 
-    /// Takes every row of a staging table, by way of a session of its own, for another table of the same columns.
+    /// Checks every row of a staging table as a row of another table. The rows are read in a session of their own. Columns are
+    /// matched by name.
     pub fn staged(&mut self, session: &mut dyn Session, staging: TableId, table: TableId) -> Result<(), CheckError> {
         let schema = Arc::clone(&self.schema);
         let (from, to) = (&schema.tables[staging], &schema.tables[table]);
@@ -128,27 +129,27 @@ impl<'a> Check<'a> {
             .columns
             .iter()
             .enumerate()
-            .filter_map(|(place, column)| Some((place, counterpart(&column.name)?)))
+            .filter_map(|(index, column)| Some((index, counterpart(&column.name)?)))
             .filter(|&(_, column)| !to.columns[column].generated)
             .collect();
         let (sources, columns): (Vec<usize>, Vec<usize>) = pairs.into_iter().unzip();
         let loaded = LoadSource { table: to.name.to_string(), source: from.name.to_string(), is_staged: true, rows: 0 };
         self.loads.push((table, loaded));
         let (mut ordinal, mut fault) = (0_u64, None);
-        let question = self.load.staged(&schema, staging, &sources);
-        session.each_row(&question, &mut |row| {
+        let query = self.load.staged_rows(&schema, staging, &sources);
+        session.each_row(&query, &mut |row| {
             let Some((address, values)) = row.split_first() else { return };
             ordinal += 1;
-            let place = address.as_integer().and_then(|address| u64::try_from(address).ok()).unwrap_or(ordinal);
+            let line = address.as_integer().and_then(|address| u64::try_from(address).ok()).unwrap_or(ordinal);
             if fault.is_none() {
-                fault = self.take(&columns, place.min(PLACES - 1), values.to_vec()).err();
+                fault = self.take(&columns, line.min(LINES_PER_SOURCE - 1), values.to_vec()).err();
             }
         })?;
         fault.map_or(Ok(()), Err)
     }
 
-    /// A function that takes the records of the source at hand.
-    pub fn taker(&mut self) -> impl FnMut(Record) -> Result<(), CheckError> + use<'_, 'a> {
+    /// Returns a function that accepts the records of the current source.
+    pub fn record_sink(&mut self) -> impl FnMut(Record) -> Result<(), CheckError> + use<'_, 'a> {
         let mut known: Option<(Rc<[String]>, Vec<usize>)> = None;
         move |record| {
             if !known.as_ref().is_some_and(|(names, _)| Rc::ptr_eq(names, &record.columns)) {
@@ -162,7 +163,7 @@ impl<'a> Check<'a> {
         }
     }
 
-    /// Which of the table's columns a record's fields are for.
+    /// Returns the columns of the table to which the fields of a record belong.
     fn columns(&self, record: &Record) -> Result<Vec<usize>, FileError> {
         let Some((table, _)) = self.loads.last() else { return Ok(Vec::new()) };
         let table = &self.schema.tables[*table];
@@ -191,44 +192,45 @@ impl<'a> Check<'a> {
         let Some((table, loaded)) = self.loads.last_mut() else { return Ok(()) };
         let table = *table;
         loaded.rows += 1;
-        let place = i64::try_from(number * PLACES + line).unwrap_or(i64::MAX);
+        let location = i64::try_from(number * LINES_PER_SOURCE + line).unwrap_or(i64::MAX);
         if self.waiting.as_ref().is_some_and(|waiting| waiting.table != table || waiting.columns != columns) {
-            self.put_waiting()?;
+            self.insert_waiting()?;
         }
         let new = || Waiting { table, columns: columns.to_vec(), rows: Vec::new() };
         let waiting = self.waiting.get_or_insert_with(new);
-        waiting.rows.push((place, values));
-        if waiting.rows.len() >= self.load.most_rows(columns.len()) {
-            self.put_waiting()?;
+        waiting.rows.push((location, values));
+        if waiting.rows.len() >= self.load.max_rows_per_insert(columns.len()) {
+            self.insert_waiting()?;
         }
         Ok(())
     }
 
-    fn put_waiting(&mut self) -> Result<(), EngineError> {
+    fn insert_waiting(&mut self) -> Result<(), EngineError> {
         let Some(Waiting { table, columns, rows }) = self.waiting.take() else { return Ok(()) };
-        self.put(table, &columns, &rows)
+        self.insert(table, &columns, &rows)
     }
 
-    /// Puts rows in; where not all of them are taken, one half after the other, down to the row that is refused. So each
-    /// is judged beside those before it, and no others.
-    fn put(&mut self, table: TableId, columns: &[usize], rows: &[(i64, Vec<Value>)]) -> Result<(), EngineError> {
-        let [(place, values), ..] = rows else { return Ok(()) };
-        let places: Vec<i64> = rows.iter().map(|(place, _)| *place).collect();
+    /// Inserts rows together. If the copy refuses any of them, it inserts one half after the other, down to the single row that is
+    /// refused. So each row is checked only against the rows before it.
+    fn insert(&mut self, table: TableId, columns: &[usize], rows: &[(i64, Vec<Value>)]) -> Result<(), EngineError> {
+        let [(location, values), ..] = rows else { return Ok(()) };
+        let locations: Vec<i64> = rows.iter().map(|(location, _)| *location).collect();
         let insert = self.load.insert(&self.schema, table, columns, rows);
-        let outcome = self.trial.insert_rows(&insert, self.load.collisions(&self.schema, table, &places).as_ref())?;
+        let outcome =
+            self.trial.insert_rows(&insert, self.load.unique_collisions(&self.schema, table, &locations).as_ref())?;
         if !self.trial.holds_load() {
             let why = match outcome {
                 InsertOutcome::Refused(refusal) => refusal.message,
-                _ => "the load ended by itself".to_owned(),
+                _ => "the transaction of the load ended".to_owned(),
             };
-            return Err(EngineError::Failed { why: format!("a trigger takes the whole load back: {why}") });
+            return Err(EngineError::Failed { why: format!("a trigger rolls the whole load back: {why}") });
         }
         if outcome != InsertOutcome::Taken && rows.len() > 1 {
             let (first, second) = rows.split_at(rows.len() / 2);
-            self.put(table, columns, first)?;
-            return self.put(table, columns, second);
+            self.insert(table, columns, first)?;
+            return self.insert(table, columns, second);
         }
-        let row = refusals::Row { table, columns, values, place: *place };
+        let row = refusals::Row { table, columns, values, location: *location };
         match outcome {
             InsertOutcome::Taken => {}
             InsertOutcome::Refused(refusal) => {
@@ -239,9 +241,9 @@ impl<'a> Check<'a> {
         Ok(())
     }
 
-    /// All rows are in: what would fail.
+    /// Inserts the last rows, and returns the rows that would fail.
     pub fn finish(mut self, redaction: &Redaction) -> Result<CheckResult, EngineError> {
-        self.put_waiting()?;
+        self.insert_waiting()?;
         let tables: Vec<TableId> = self.loads.iter().map(|(table, _)| *table).collect();
         let mut found = Vec::new();
         let schema = Arc::clone(&self.schema);
@@ -249,29 +251,29 @@ impl<'a> Check<'a> {
             if relation.origin != Origin::Declared || !tables.contains(&relation.child) {
                 continue;
             }
-            let grave = relation.defects.iter().filter(|defect| defect.code.severity() == Severity::Error);
-            found.extend(grave.map(|defect| {
+            let errors = relation.defects.iter().filter(|defect| defect.code.severity() == Severity::Error);
+            found.extend(errors.map(|defect| {
                 findings::plain(index, relation, defect.code, defect.message.clone(), defect.help.clone())
             }));
             if matches!(relation.judge, Judge::Incomparable(_)) {
                 continue;
             }
-            let question = self.load.orphans(&self.schema, index);
-            let tally = scan::tally(&self.schema, self.trial, relation, &question, self.samples)?;
+            let query = self.load.loaded_orphans(&self.schema, index);
+            let tally = scan::tally(&self.schema, self.trial, relation, &query, self.samples)?;
             if tally.orphan_rows == 0 {
                 continue;
             }
-            self.trial.prepare(&[self.load.note_orphans(&self.schema, index)])?;
+            self.trial.prepare(&[self.load.insert_orphan_positions(&self.schema, index)])?;
             let diagnosis = diagnose::diagnose(&self.schema, self.trial, relation, &tally, redaction);
             let finding = Finding { diagnosis, ..self.finding(index, &tally) };
-            let samples = finding.samples.clone().into_iter().map(|sample| self.placed(relation.child, sample));
+            let samples = finding.samples.clone().into_iter().map(|sample| self.with_location(relation.child, sample));
             let samples = samples.collect();
             found.push(redaction.finding(&self.schema, Finding { samples, ..finding }));
         }
         let session: &mut dyn Session = self.trial;
-        let orphans = session.numbers(&self.load.noted())?.first().copied().unwrap_or(0);
+        let orphans = session.numbers(&self.load.count_orphan_positions())?.first().copied().unwrap_or(0);
         let (order, cycles) = order::of(&self.schema, &tables);
-        let name = |place: i64| place_of(&self.loads, place);
+        let name = |location: i64| location_of(&self.loads, location);
         let refused = self.refusals.finish(&name, redaction);
         Ok(CheckResult {
             would_fail: orphans + refused.iter().map(|refused| refused.rows).sum::<u64>(),
@@ -295,19 +297,22 @@ impl<'a> Check<'a> {
             text::plural(tally.missing_keys, "key"),
             relation.parent.name
         );
-        let help = format!("load the missing rows of {} first or along, or mend the references", relation.parent.name);
+        let help = format!(
+            "load the missing rows of {} before or together with these rows, or correct the references",
+            relation.parent.name
+        );
         let finding = findings::plain(index, relation, Code::WouldFail, message, help);
         findings::with_tally(finding, tally, self.samples)
     }
 
-    /// A row of the load is named by the file and the line it comes from.
-    fn placed(&mut self, table: TableId, sample: Sample<Value>) -> Sample<Value> {
-        let mut place = None;
-        let question = self.load.place_of(&self.schema, table, &sample.row.iter().cloned().collect());
-        let answered = self.trial.each_row(&question, &mut |row| place = row.first().and_then(Value::as_integer));
-        match (answered, place) {
-            (Ok(()), Some(place)) => {
-                let (source, line) = place_of(&self.loads, place);
+    /// Returns a sample that names its row by file and line, or by staging table and row.
+    fn with_location(&mut self, table: TableId, sample: Sample<Value>) -> Sample<Value> {
+        let mut location = None;
+        let query = self.load.position_of_row(&self.schema, table, &sample.row.iter().cloned().collect());
+        let outcome = self.trial.each_row(&query, &mut |row| location = row.first().and_then(Value::as_integer));
+        match (outcome, location) {
+            (Ok(()), Some(location)) => {
+                let (source, line) = location_of(&self.loads, location);
                 let is_staged = self.loads.iter().any(|(_, load)| load.source == source && load.is_staged);
                 let (file, number) = if is_staged { ("staging", "row") } else { ("file", "line") };
                 let line = i64::try_from(line).unwrap_or(i64::MAX);
@@ -321,29 +326,37 @@ impl<'a> Check<'a> {
     }
 }
 
-/// Columns that the engine counts up itself go on from the largest number there is, without drawing one from it.
-fn count_on(trial: &mut dyn Trial, load: &dyn Load, schema: &Schema, table: TableId) -> Result<(), EngineError> {
-    let Some(question) = load.counted(schema, table) else { return Ok(()) };
+/// Sets the counters of the copy to the next numbers of the real table. It takes no number from the real table's counters.
+fn continue_counters(
+    trial: &mut dyn Trial,
+    load: &dyn Load,
+    schema: &Schema,
+    table: TableId,
+) -> Result<(), EngineError> {
+    let Some(query) = load.auto_increment_columns(schema, table) else { return Ok(()) };
     let mut counted = Vec::new();
-    trial.each_row(&question, &mut |row| {
+    trial.each_row(&query, &mut |row| {
         if let [name, without_default] = row {
             counted.push((name.as_text().unwrap_or_default().to_owned(), without_default.as_integer() == Some(1)));
         }
     })?;
     for (name, without_default) in counted {
-        let place = schema.tables[table].columns.iter().position(|column| column.name == name);
-        let Some(column) = place else { continue };
-        let Some(question) = load.next_number(schema, table, column) else { continue };
+        let index = schema.tables[table].columns.iter().position(|column| column.name == name);
+        let Some(column) = index else { continue };
+        let Some(query) = load.next_auto_increment(schema, table, column) else { continue };
         let mut next = None;
-        trial.each_row(&question, &mut |row| next = row.first().and_then(Value::as_integer))?;
+        trial.each_row(&query, &mut |row| next = row.first().and_then(Value::as_integer))?;
         let Some(next) = next else { continue };
-        trial.prepare(&load.count_on(table, &CountingColumn { name: &name, column, without_default, next }))?;
+        trial.prepare(
+            &load.restart_auto_increment(table, &CountingColumn { name: &name, column, without_default, next }),
+        )?;
     }
     Ok(())
 }
 
-fn place_of(loads: &[(TableId, LoadSource)], place: i64) -> (String, u64) {
-    let place = u64::try_from(place).unwrap_or(0);
-    let load = usize::try_from(place / PLACES).ok().and_then(|number| loads.get(number.checked_sub(1)?));
-    (load.map_or_else(String::new, |(_, load)| load.source.clone()), place % PLACES)
+/// Returns the source and the line of a location, for example `("orders.csv", 12)`.
+fn location_of(loads: &[(TableId, LoadSource)], location: i64) -> (String, u64) {
+    let location = u64::try_from(location).unwrap_or(0);
+    let load = usize::try_from(location / LINES_PER_SOURCE).ok().and_then(|number| loads.get(number.checked_sub(1)?));
+    (load.map_or_else(String::new, |(_, load)| load.source.clone()), location % LINES_PER_SOURCE)
 }

@@ -120,7 +120,7 @@ pub struct ScanArgs {
     pub condition: Vec<RowCondition>,
     /// Check only rows created at this time or later, by the `time-columns` of the configuration; coverage is then
     /// partial
-    #[arg(long, value_name = "MOMENT", value_parser = crate::sql::moment)]
+    #[arg(long, value_name = "TIME", value_parser = crate::sql::checked_time)]
     pub since: Option<String>,
     /// Append a line about this scan to a file, from which html reports draw the trend
     #[arg(long, value_name = "FILE")]

@@ -51,11 +51,11 @@ pub struct ScanSettings {
     pub samples: Option<usize>,
     pub fail_on: Option<FailOn>,
     pub timeout: Option<Duration>,
-    /// How long to wait for a lock.
+    /// The longest wait for a lock.
     pub wait: Option<Duration>,
     /// Bytes for the keys of parents.
     pub memory: Option<u64>,
-    /// Columns that hold the time of a row's creation: `table.column`, or the name of a column of any table.
+    /// Columns with the time of a row's creation: `table.column`, or the name of a column of any table.
     pub time_columns: Vec<Pattern>,
 }
 

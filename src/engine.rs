@@ -1,7 +1,7 @@
-//! What an engine must be able to do. The table of engines is in [`crate::engines`].
+//! The interface of engines. The table of engines is in [`crate::engines`].
 //!
-//! An engine opens a database, reads its definitions and answers SQL that the model wrote. It decides nothing: which
-//! names belong together, which rows are orphans and what is grave is settled elsewhere, once for all engines.
+//! An engine opens a database, reads its definitions and runs queries of the model. Other modules resolve names, find
+//! orphans and rate defects, once for all engines.
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -34,19 +34,19 @@ pub use trial::Trial;
 pub trait Database {
     fn catalog(&mut self) -> Result<Catalog, EngineError>;
 
-    /// One session, as soon as there can be one. Of its database's sessions it is the only one.
+    /// Opens one session, as early as possible. It must be the only open session of this database.
     fn session(&mut self) -> Result<Box<dyn Session>, EngineError>;
 
-    /// Whether all of it is read before a second session would be there; where that is not known, it is not.
+    /// True if reading the whole database takes less time than opening a second session. False if unknown.
     fn is_small(&mut self) -> bool {
         false
     }
 
-    /// Up to `wanted` sessions that all see the database at one and the same moment, and cannot write to it.
-    /// Fewer where more cannot be had; never none.
+    /// Opens up to `wanted` read-only sessions that share one snapshot. Returns at least one session, and fewer than
+    /// `wanted` if the engine cannot open more.
     fn sessions(&mut self, wanted: usize) -> Result<Vec<Box<dyn Session>>, EngineError>;
 
-    /// What tells this database from every other one.
+    /// Returns a text that identifies this database among all others.
     fn identity(&mut self) -> Result<String, EngineError> {
         Err(EngineError::cannot_write())
     }
@@ -59,29 +59,30 @@ pub trait Database {
         Err(EngineError::cannot_write())
     }
 
-    /// Says whether the database is declared read-only, for this role or for all.
+    /// Returns the setting that makes the database read-only for this role or for all; `None` if there is none.
     fn read_only(&mut self) -> Result<Option<ReadOnly>, EngineError> {
         Ok(None)
     }
 
-    /// Whether what was read may have changed underneath: the report is then incomplete, and this says why.
+    /// Returns why the database may have changed while it was read, which makes the report incomplete.
     fn change_while_reading(&self) -> Option<String>;
 
-    /// Why there is one session at most, whatever others do meanwhile; `None` where that is not so.
+    /// Returns why the engine can never open more than one session; `None` if it can.
     fn single_session_reason(&mut self) -> Option<EngineError> {
         None
     }
 
-    /// The definitions that these statements would make in an empty database.
+    /// Returns the definitions that these statements create in an empty database.
     fn planned_catalog(&mut self, _: &[Statement]) -> Result<Catalog, EngineError> {
         Err(EngineError::Unreadable {
             what: "the planned schema".to_owned(),
-            why: "nothing can be made on a server without making it there".to_owned(),
-            help: "write the planned foreign keys as [[relation]] in fk-doctor.toml, and scan".to_owned(),
+            why: "fk-doctor would have to create the planned tables on the server".to_owned(),
+            help: "write the planned foreign keys as [[relation]] in fk-doctor.toml, then run fk-doctor scan"
+                .to_owned(),
         })
     }
 
-    /// A private copy of the database to try statements on; `progress` is told the pages copied, and of how many.
+    /// Opens a trial. If that makes a private copy, `progress` gets the number of copied pages and of all pages.
     fn trial(&mut self, _: &dyn Fn(usize, usize)) -> Result<Box<dyn Trial>, EngineError> {
         Err(trial::unsupported())
     }
@@ -92,26 +93,26 @@ pub trait Session: Send {
     /// Calls `each` with every row of the answer.
     fn each_row(&mut self, sql: &Sql, each: &mut dyn FnMut(&[Value])) -> Result<(), EngineError>;
 
-    /// Calls `each` with every row of an answer whose first column is a position among the `asked` things that the question
-    /// names: with the position, and with the other columns. A row with another position is an error.
+    /// Calls `each` with every row of an answer whose first column is an index below `asked`: with the index, and with
+    /// the other columns. A row with another index is an error.
     fn numbered(&mut self, sql: &Sql, asked: usize, each: &mut dyn FnMut(usize, &[Value])) -> Result<(), EngineError> {
         let mut wrong = None;
         self.each_row(sql, &mut |row| {
             let [first, rest @ ..] = row else {
-                wrong.get_or_insert(EngineError::wrong_position("nothing", asked));
+                wrong.get_or_insert(EngineError::wrong_index("nothing", asked));
                 return;
             };
             match first.as_integer().and_then(|number| usize::try_from(number).ok()).filter(|&index| index < asked) {
                 Some(index) => each(index, rest),
                 None => {
-                    wrong.get_or_insert(EngineError::wrong_position(&crate::model::text::value(first), asked));
+                    wrong.get_or_insert(EngineError::wrong_index(&crate::model::text::value(first), asked));
                 }
             }
         })?;
         wrong.map_or(Ok(()), Err)
     }
 
-    /// What is wrong with a table's storage, if anything is.
+    /// Returns the damage of a table's storage, if there is any.
     fn damage(&mut self, table: &Table) -> Result<Option<Damage>, EngineError>;
 
     /// Calls `visit` with every value of a column, from several threads and in no order, by reading the storage itself.
@@ -126,14 +127,14 @@ pub trait Session: Send {
         Ok(false)
     }
 
-    /// Answers by reading the storage itself, wherever that is proven to give the engine's own verdict.
+    /// Judges inclusions by reading the storage itself, if that provably gives the same verdict as the engine.
     fn read_storage(&mut self, _: &Tables, inclusions: &[Inclusion], _: &StorageReadOptions<'_>) -> Vec<StorageAnswer> {
         vec![StorageAnswer::AskSql { why: None }; inclusions.len()]
     }
 }
 
-/// The question whether every complete key of one table is among the keys of another. Tables, columns and the index
-/// that the engine looks keys up in are given by their positions in the catalog.
+/// A query if every complete key of one table is among the keys of another. Tables, columns and the index for lookups
+/// are given by their positions in the catalog.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Inclusion {
     pub child: TableId,
@@ -143,11 +144,11 @@ pub struct Inclusion {
     pub key: Option<usize>,
 }
 
-/// What the storage itself says of one inclusion.
+/// The answer of the storage to one inclusion.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum StorageAnswer {
     Judged(StorageReading),
-    /// It says nothing certain; `None` where an engine's storage is never read.
+    /// The storage gives no certain answer. `why` is `None` if the engine never reads storage.
     AskSql {
         why: Option<String>,
     },
@@ -159,39 +160,39 @@ pub struct StorageReading {
     pub method: Method,
     pub counts: Counts,
     pub suspects: Suspects,
-    /// The index in which the engine looks the parent up holds exactly the parent's keys.
+    /// True if the index for parent lookups contains exactly the parent's keys.
     pub index_is_proven: bool,
 }
 
-/// Rows whose parent was not found; the engine judges them. All others are certainly no orphans.
+/// Rows whose parent was not found, which the engine must judge. All other rows are certainly not orphans.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Suspects {
     /// The addresses of these rows, in ascending order.
     Rows(Vec<i64>),
-    /// There are some; too many to be listed, or rows without an address.
+    /// There are too many rows to list, or the rows have no address.
     Many,
 }
 
-/// How much reading the storage may use, and whom to tell how far it is.
+/// The resource limits of reading the storage, and its progress callback.
 pub struct StorageReadOptions<'a> {
-    /// Bytes for the keys of parents.
+    /// The memory for the keys of parents, in bytes.
     pub memory: u64,
     pub threads: usize,
     /// Called with the pages read and the pages to read.
     pub progress: &'a (dyn Fn(usize, usize) + Sync),
 }
 
-/// What is wrong with a table as it is stored.
+/// Damage of a table's storage.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Damage {
-    /// Rows may be missing, doubled or changed.
+    /// Rows may be missing, duplicated or changed.
     Storage(String),
-    /// The rows are sound, but an index does not hold exactly them.
+    /// The rows are intact, but an index does not match them.
     Index(String),
 }
 
 impl dyn Session + '_ {
-    /// The numbers of an answer that is one row.
+    /// Returns the numbers of a one-row answer.
     pub fn numbers(&mut self, sql: &Sql) -> Result<Vec<u64>, EngineError> {
         let mut numbers = Vec::new();
         self.each_row(sql, &mut |row| {
@@ -201,24 +202,24 @@ impl dyn Session + '_ {
     }
 }
 
-/// A declaration that a database is not to be written to.
+/// A setting that makes a database read-only.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ReadOnly {
-    /// The setting and where it comes from.
+    /// The setting and its source.
     pub why: String,
-    /// The engine would write all the same, if it is told to.
+    /// True if a session can override the setting.
     pub can_be_overridden: bool,
 }
 
-/// How patient an engine is, and how much it may use.
+/// The time limits of a run.
 #[derive(Debug, Clone)]
 pub struct WaitLimits {
-    /// How long to wait for another program's lock.
+    /// The longest wait for a lock of another program.
     pub lock_wait: Duration,
     pub deadline: Deadline,
 }
 
-/// When a scan must have ended; sessions look at it while they work.
+/// The time at which a run must end. Sessions check it while they work.
 #[derive(Debug, Clone, Default)]
 pub struct Deadline {
     at: Option<Instant>,
@@ -230,7 +231,7 @@ impl Deadline {
         Deadline { at: limit.and_then(|limit| Instant::now().checked_add(limit)), passed: Arc::default() }
     }
 
-    /// How much time is left; `None` where there is no end.
+    /// Returns the remaining time; `None` if there is no limit.
     pub fn remaining(&self) -> Option<Duration> {
         self.at.map(|at| at.saturating_duration_since(Instant::now()))
     }
@@ -244,7 +245,7 @@ impl Deadline {
     }
 }
 
-/// Reads after "could not …".
+/// The message of an error continues the words "could not …".
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum EngineError {
     #[error("read {what}")]
@@ -258,21 +259,19 @@ pub enum EngineError {
 }
 
 impl EngineError {
-    fn wrong_position(found: &str, asked: usize) -> EngineError {
+    fn wrong_index(found: &str, asked: usize) -> EngineError {
         EngineError::Unreadable {
             what: "an answer of the database".to_owned(),
-            why: format!(
-                "a row of it begins with {found}, and not with a position among the {asked} that were asked about"
-            ),
-            help: "this is a fault of fk-doctor, and nothing was changed: please report it".to_owned(),
+            why: format!("a row begins with {found} instead of an index below {asked}"),
+            help: "nothing was changed: please report this defect of fk-doctor".to_owned(),
         }
     }
 
     fn cannot_write() -> EngineError {
         EngineError::Unwritable {
             what: "to this database".to_owned(),
-            why: "repairs are not built for its engine yet".to_owned(),
-            help: "nothing was changed: `fk-doctor scan` says what is wrong".to_owned(),
+            why: "fk-doctor cannot repair databases of its engine yet".to_owned(),
+            help: "nothing was changed: fk-doctor scan reports what is wrong".to_owned(),
         }
     }
 
@@ -288,7 +287,7 @@ impl EngineError {
     pub fn help(&self) -> Option<String> {
         match self {
             EngineError::Unreadable { help, .. } | EngineError::Unwritable { help, .. } => Some(help.clone()),
-            EngineError::TimeLimit => Some("give it more time with --timeout".to_owned()),
+            EngineError::TimeLimit => Some("allow more time with --timeout".to_owned()),
             EngineError::Failed { .. } => None,
         }
     }
@@ -318,7 +317,7 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_with_a_wrong_position_is_an_error() {
+    fn answer_with_wrong_index_is_an_error() {
         let name = String::new();
         let database = DatabaseName { engine: Engine::Sqlite, name: name.clone(), version: name, default_schema: None };
         let schema = Schema { database, names: NameRule::Exact, tables: IdVec::new(), relations: IdVec::new() };

@@ -17,11 +17,11 @@ use crate::source::Source;
 
 type Opened = Result<Box<dyn Database>, EngineError>;
 
-/// How a database of one engine is opened. The fact [`crate::model::facts::Location`] says which of the two an engine has.
+/// How a database of one engine is opened. [`crate::model::facts::Location`] says if an engine has a file or a server.
 enum Row {
     File {
         open: fn(&Path, &WaitLimits) -> Opened,
-        /// Lets the engine finish what a killed writer began, because only another writer can.
+        /// Lets the engine roll back the transaction of a killed writer, which only another writer can do.
         recover: fn(&Path, &WaitLimits) -> Result<(), EngineError>,
     },
     Server {
@@ -33,31 +33,31 @@ fn row(engine: Engine) -> Row {
     match engine {
         Engine::Sqlite => Row::File { open: sqlite::open, recover: sqlite::recover },
         Engine::Postgres => Row::Server { connect: postgres::open },
-        // The server says which of the two it is.
+        // The server reports which of the two engines it is.
         Engine::Mysql | Engine::Mariadb => Row::Server { connect: mysql::open },
     }
 }
 
-/// Lets an engine finish what a killed writer began in a database file.
-pub fn recover(source: &Source, patience: &WaitLimits) -> Result<(), EngineError> {
+/// Lets an engine roll back the transaction of a killed writer in a database file.
+pub fn recover(source: &Source, limits: &WaitLimits) -> Result<(), EngineError> {
     match (source, row(source.engine())) {
-        (Source::File { path, .. }, Row::File { recover, .. }) => recover(path, patience),
+        (Source::File { path, .. }, Row::File { recover, .. }) => recover(path, limits),
         _ => Ok(()),
     }
 }
 
 /// Opens a database with its engine.
-pub fn open(source: &Source, patience: &WaitLimits) -> Opened {
+pub fn open(source: &Source, limits: &WaitLimits) -> Opened {
     match (source, row(source.engine())) {
-        (Source::File { path, .. }, Row::File { open, .. }) => open(path, patience),
-        (Source::Server { address, .. }, Row::Server { connect }) => connect(address, patience),
-        (Source::File { engine, .. }, _) => Err(unreachable(*engine, "a file")),
-        (Source::Server { engine, .. }, _) => Err(unreachable(*engine, "on a server")),
+        (Source::File { path, .. }, Row::File { open, .. }) => open(path, limits),
+        (Source::Server { address, .. }, Row::Server { connect }) => connect(address, limits),
+        (Source::File { engine, .. }, _) => Err(mismatched(*engine, "a file")),
+        (Source::Server { engine, .. }, _) => Err(mismatched(*engine, "on a server")),
     }
 }
 
-fn unreachable(engine: Engine, what: &str) -> EngineError {
-    EngineError::Failed { why: format!("a database of {} is not {what}", engine.title()) }
+fn mismatched(engine: Engine, location: &str) -> EngineError {
+    EngineError::Failed { why: format!("a database of {} is not {location}", engine.title()) }
 }
 
 #[cfg(test)]

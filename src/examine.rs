@@ -1,4 +1,4 @@
-//! From a schema whose relations have been chosen to an examination: scan, diagnosis, findings.
+//! Examines the selected relations of a schema: scan, diagnosis, findings.
 
 use std::collections::BTreeMap;
 use std::sync::Mutex;
@@ -41,11 +41,12 @@ pub mod select;
 
 pub use error::ExamineError;
 
-/// The settings for findings: which values may be shown, how grave each finding is, and whether it is known already.
+/// The options for findings: the values that may be shown, the severity of each finding, and the baseline.
 pub struct FindingOptions<'a> {
     pub redaction: &'a Redaction,
     pub policy: &'a Policy,
     pub time_columns: &'a [Pattern],
+    /// Marks a finding that the baseline knows.
     pub mark: &'a (dyn Fn(Finding) -> Finding + Sync),
 }
 
@@ -65,27 +66,29 @@ pub struct Examined {
     pub facts: ScanResults,
 }
 
-/// Scan, diagnosis and findings of a schema whose relations have been chosen.
-pub fn examine(schema: Schema, sessions: &mut [Box<dyn Session + '_>], wishes: &ScanOptions<'_>) -> Examination {
+/// Examines all relations of a schema without a configuration.
+pub fn examine(schema: Schema, sessions: &mut [Box<dyn Session + '_>], scan_options: &ScanOptions<'_>) -> Examination {
     let options = FindingOptions {
         redaction: &Redaction::default(),
         policy: &Policy::default(),
         time_columns: &[],
         mark: &|finding| finding,
     };
-    let Examined { relations, findings, .. } = examine_relations(&schema, sessions, wishes, &options, &mut |_, _| {});
+    let Examined { relations, findings, .. } =
+        examine_relations(&schema, sessions, scan_options, &options, &mut |_, _| {});
     Examination { relations, findings, ..Examination::of(schema) }
 }
 
+/// Examines all relations of a schema, and reports each of them to `on_relation`.
 pub fn examine_relations(
     schema: &Schema,
     sessions: &mut [Box<dyn Session + '_>],
-    wishes: &ScanOptions<'_>,
+    scan_options: &ScanOptions<'_>,
     options: &FindingOptions<'_>,
     on_relation: OnRelation<'_>,
 ) -> Examined {
-    let facts = scan::scan(schema, sessions, wishes);
-    let mut diagnoses = diagnose_sick(schema, sessions, &facts, wishes.threads, options);
+    let facts = scan::scan(schema, sessions, scan_options);
+    let mut diagnoses = diagnose_sick(schema, sessions, &facts, scan_options.threads, options);
     let queue = Mutex::new(Queue { waiting: BTreeMap::new(), done: IdVec::new(), on_relation });
     let ids: Vec<(RelationId, Vec<Diagnosis>)> =
         facts.ids().map(|id| (id, diagnoses.remove(&id).unwrap_or_default())).collect();
@@ -94,7 +97,8 @@ pub fn examine_relations(
         ids.len(),
         |session, i| {
             let (id, diagnosis) = &ids[i];
-            let result = relation_result(schema, session, *id, &facts[*id], diagnosis.clone(), wishes.samples, options);
+            let result =
+                relation_result(schema, session, *id, &facts[*id], diagnosis.clone(), scan_options.samples, options);
             queue.lock().unwrap_or_else(PoisonError::into_inner).take(*id, result);
         },
         |_| {},
@@ -159,19 +163,25 @@ fn relation_result(
         diagnose::parent_key::advise(schema, session, relation, finding);
     }
     if let Some(column) = scan_filter::time_column(schema, relation, options.time_columns) {
-        found.iter_mut().for_each(|finding| date(schema, session, relation, &column.name, finding));
+        found.iter_mut().for_each(|finding| add_time_spans(schema, session, relation, &column.name, finding));
     }
     let findings = found.into_iter().map(|finding| judged(options, schema, &mut coverage, finding)).collect();
     RelationResult { coverage, findings }
 }
 
-/// Adds to the first missing keys of a finding when each occurs first and last. An engine that cannot say leaves it out.
-fn date(schema: &Schema, session: &mut dyn Session, relation: &Relation, column: &str, finding: &mut Finding<Value>) {
+/// Adds the time span of each of the first missing keys. A finding without a time span is still complete.
+fn add_time_spans(
+    schema: &Schema,
+    session: &mut dyn Session,
+    relation: &Relation,
+    column: &str,
+    finding: &mut Finding<Value>,
+) {
     let keys: Vec<&Key> = finding.top_missing.iter().map(|missing| &missing.key).collect();
-    let question = if keys.is_empty() { None } else { sql::of(schema).spans(schema, relation, column, &keys) };
+    let question = if keys.is_empty() { None } else { sql::of(schema).value_ranges(schema, relation, column, &keys) };
     let Some(question) = question else { return };
     let mut spans = Vec::new();
-    // Without an answer there is no date, and nothing else is lost.
+    // If the query fails, only the time spans are missing.
     let _ = session.numbered(&question, keys.len(), &mut |index, row| {
         if let [first, last] = row {
             spans.push((index, Span { column: column.to_owned(), first: first.clone(), last: last.clone() }));
@@ -182,11 +192,11 @@ fn date(schema: &Schema, session: &mut dyn Session, relation: &Relation, column:
     }
 }
 
-/// Returns the finding with the severity that the policy gives it, and without the values that may not be shown.
+/// Returns the finding redacted, with the severity of the policy and the mark of the baseline.
 fn judged(options: &FindingOptions<'_>, schema: &Schema, coverage: &mut Coverage, finding: Finding<Value>) -> Finding {
-    let about = &schema.relations[finding.relation];
+    let relation = &schema.relations[finding.relation];
     let extent = Extent { orphan_rows: finding.rows, missing_keys: finding.missing_keys, rows: coverage.counts.rows };
-    let child = schema.child(about).name.to_string();
+    let child = schema.child(relation).name.to_string();
     let (severity, why) = options.policy.severity(finding.code, &finding.relation_id, &child, extent);
     if let Some(why) = why {
         coverage.reason = Some(coverage.reason.take().map_or(why.clone(), |reason| format!("{reason}; {why}")));
@@ -194,7 +204,7 @@ fn judged(options: &FindingOptions<'_>, schema: &Schema, coverage: &mut Coverage
     (options.mark)(Finding { severity, ..options.redaction.finding(schema, finding) })
 }
 
-/// Tables whose rows are not read, each with the reason.
+/// Returns the tables whose rows a scan does not read, each with the reason.
 pub fn excluded_tables(schema: &Schema) -> Vec<Excluded> {
     let why = |kind: TableKind| match kind {
         TableKind::Virtual => Some(schema.database.engine.facts().virtual_table),

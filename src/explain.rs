@@ -1,8 +1,9 @@
-//! Why statements fail, and what they would do: each one runs in a trial, and a witness tells what happened.
+//! Explains why statements fail and what they would do. Each statement runs in a trial, and a recorder logs its
+//! effects.
 //!
-//! A statement is performed as the engine would perform it; that alone is the verdict. Where foreign keys refuse it,
-//! it is pretended once more with references that refuse nothing, and every row that lacks its parent is looked up:
-//! an engine stops at the first, and names neither row nor value.
+//! The engine's own execution of the statement is the verdict. If a foreign key refuses the statement, it is simulated
+//! while foreign keys refuse nothing, and every row that lacks its parent is found. The engine itself stops at the
+//! first such row, and names neither row nor value.
 
 use std::sync::Arc;
 
@@ -11,7 +12,7 @@ use crate::engine::Session;
 use crate::engine::Trial;
 use crate::engine::trial::ForeignKeyMode;
 use crate::engine::trial::StatementExecution;
-use crate::explain::error_text::Complaint;
+use crate::explain::error_text::ReportedError;
 use crate::model::explanation::Explained;
 use crate::model::explanation::Explanation;
 use crate::model::explanation::StatementReason;
@@ -23,12 +24,12 @@ use crate::model::refusal::RefusalKind;
 use crate::model::schema::Schema;
 use crate::model::statement::Statement;
 use crate::model::statement::StatementKind;
+use crate::model::text;
 use crate::sql::read::statements::statement;
 use crate::sql::read::tokens::tokens_of;
-use crate::sql::witness;
-use crate::sql::witness::Recorder;
+use crate::sql::recorder;
+use crate::sql::recorder::Recorder;
 
-mod complaint;
 mod definitions;
 pub mod error_text;
 mod kept_record;
@@ -36,126 +37,142 @@ mod observe;
 mod order;
 mod radius;
 mod reasons;
+mod reported_error;
 mod server_forecast;
 mod suspects;
 
 use kept_record::KeptRecord;
-use observe::Seen;
+use observe::Observation;
 
-/// What is to be explained, and how much of it is shown.
-pub struct Wishes<'a> {
-    pub statements: Vec<Statement>,
-    /// Rows and keys shown of each finding.
+/// The options that all explanations of one run share.
+#[derive(Clone, Copy)]
+pub struct ExplainOptions<'a> {
+    /// The database as an argument of a command line, without a password.
+    pub database: &'a str,
+    /// The number of rows and keys shown for each finding.
     pub samples: usize,
     pub redaction: &'a Redaction,
 }
 
-/// Explains statements one after another: each one sees what those before it did.
-pub fn explain(trial: &mut dyn Trial, schema: Schema, wishes: Wishes<'_>) -> Result<Explanation, EngineError> {
+impl ExplainOptions<'_> {
+    /// Returns a command that explains a statement of this kind, such as `fk-doctor explain app.db "DELETE …"`.
+    fn command(&self, verb: &str) -> String {
+        format!("fk-doctor explain {} \"{verb} …\"", text::shell(self.database))
+    }
+}
+
+/// Explains statements one after another. Each statement sees the effects of those before it.
+pub fn explain(
+    trial: &mut dyn Trial,
+    schema: Schema,
+    statements: Vec<Statement>,
+    options: &ExplainOptions<'_>,
+) -> Result<Explanation, EngineError> {
     let schema = Arc::new(schema);
-    let Some(witness) = witness::of(&schema) else { return server_forecast::explain(trial, schema, wishes) };
-    let mut stage = Stage {
+    let Some(recorder) = recorder::of(&schema) else {
+        return server_forecast::explain(trial, schema, statements, options);
+    };
+    let mut explainer = RecordingExplainer {
         trial,
-        witness,
+        recorder,
         schema: Arc::clone(&schema),
-        shown: observe::Shown { samples: wishes.samples, redaction: wishes.redaction },
+        options: *options,
         round: 0,
         transaction_since: None,
         defines: false,
     };
-    stage.trial.prepare(&witness.install(&schema))?;
-    one_by_one(&mut stage, schema, wishes)
+    explainer.trial.prepare(&recorder.create_record(&schema))?;
+    explain_each(&mut explainer, schema, statements, options)
 }
 
-/// A trial that explains what it runs.
-trait Explaining {
+/// Runs statements in a trial, and explains them.
+trait StatementExplainer {
     fn explain(&mut self, statement: Statement) -> Result<Explained, EngineError>;
 
     fn trial(&mut self) -> &mut dyn Trial;
 }
 
-fn one_by_one(
-    explaining: &mut dyn Explaining,
+fn explain_each(
+    explainer: &mut dyn StatementExplainer,
     schema: Arc<Schema>,
-    wishes: Wishes<'_>,
+    statements: Vec<Statement>,
+    options: &ExplainOptions<'_>,
 ) -> Result<Explanation, EngineError> {
-    let mut statements = Vec::new();
-    let mut late = order::Late::new();
-    for statement in wishes.statements {
-        statements.push(explaining.explain(statement)?);
-        order::found_later(explaining.trial(), &schema, &mut statements, &mut late);
+    let mut explained = Vec::new();
+    let mut late = order::LateParents::new();
+    for statement in statements {
+        explained.push(explainer.explain(statement)?);
+        order::note_late_parents(explainer.trial(), &schema, &mut explained, &mut late);
     }
-    statements.iter_mut().for_each(|explained| hide(explained, wishes.redaction));
-    Ok(Explanation { schema, statements })
+    explained.iter_mut().for_each(|explained| redact(explained, options.redaction));
+    Ok(Explanation { schema, statements: explained })
 }
 
-const ACCEPTED_ALL_THE_SAME: &str =
-    "the engine accepts it all the same: it counts what comes and what goes, and does not look at the rows";
+const ACCEPTED_DESPITE_ORPHANS: &str = "the engine accepts it nevertheless: it counts violations as they come and go, \
+     and does not check the rows again";
 
-const TOO_DEEP_TO_RECORD: &str = "it goes so deep that what it does could not be recorded";
+const TOO_DEEP_TO_RECORD: &str = "its cascade is so deep that fk-doctor could not record its effects";
 
-/// A statement and an engine's words may quote values that are not to be shown.
-fn hide(explained: &mut Explained, redaction: &Redaction) {
+/// Redacts the statement and the engine's message, which may quote values.
+fn redact(explained: &mut Explained, redaction: &Redaction) {
     explained.statement.text = redaction.message(&explained.statement.text);
     if let StatementVerdict::Refused(refusal) = &mut explained.verdict {
         refusal.message = redaction.message(&refusal.message);
     }
 }
 
-/// Explains errors that somebody brings: by their statements where they tell them and there is a trial to run them in,
-/// by what they name otherwise.
+/// Explains errors that a program reported. An error with a statement is explained by that statement if there is a
+/// trial; any other error is explained by the names in its text.
 pub fn explain_errors(
     trial: Option<&mut dyn Trial>,
     session: &mut dyn Session,
     schema: Schema,
-    complaints: &[Complaint],
-    wishes: &Wishes<'_>,
+    reported_errors: &[ReportedError],
+    options: &ExplainOptions<'_>,
 ) -> Result<Explanation, EngineError> {
-    let shown = observe::Shown { samples: wishes.samples, redaction: wishes.redaction };
-    let told_in_full: Vec<Statement> = complaints
+    let reported_statements: Vec<Statement> = reported_errors
         .iter()
-        .filter_map(|complaint| {
-            let statement = statement(schema.database.engine, complaint.statement.as_ref()?, complaint.line);
-            Some(Statement { parameters: complaint.parameters.clone(), ..statement })
+        .filter_map(|reported_error| {
+            let statement = statement(schema.database.engine, reported_error.statement.as_ref()?, reported_error.line);
+            Some(Statement { parameters: reported_error.parameters.clone(), ..statement })
         })
         .collect();
     let schema = Arc::new(schema);
     let mut tried = match trial {
-        Some(trial) if !told_in_full.is_empty() => {
-            let wishes = Wishes { statements: told_in_full, samples: wishes.samples, redaction: wishes.redaction };
-            explain(trial, Schema::clone(&schema), wishes)?.statements
+        Some(trial) if !reported_statements.is_empty() => {
+            explain(trial, Schema::clone(&schema), reported_statements, options)?.statements
         }
         _ => Vec::new(),
     }
     .into_iter();
-    let statements = complaints.iter().map(|complaint| {
-        let tried = if complaint.statement.is_some() { tried.next() } else { None };
-        let (untried, complaint) = match tried {
-            Some(mut explained) => match why_not_tried(&explained) {
+    let statements = reported_errors.iter().map(|reported_error| {
+        let tried = if reported_error.statement.is_some() { tried.next() } else { None };
+        let (untried, reported_error) = match tried {
+            Some(mut explained) => match why_irrelevant(&explained) {
                 None => {
                     if explained.verdict == StatementVerdict::Accepted {
-                        let remark = "it is accepted now: the parent came after the error, or the error is from another database";
-                        explained.notes.push(remark.to_owned());
+                        let note = "the database accepts the statement now: the parent was inserted after the error, or the error is from another database";
+                        explained.notes.push(note.to_owned());
                     }
                     return explained;
                 }
-                Some(why) => (Some(why), Complaint { statement: None, ..complaint.clone() }),
+                Some(why) => (Some(why), ReportedError { statement: None, ..reported_error.clone() }),
             },
-            None => (None, complaint.clone()),
+            None => (None, reported_error.clone()),
         };
-        let mut explained = complaint::explain(session, &schema, &complaint, &shown);
-        let untried = untried.map(|why| wishes.redaction.message(&why));
+        let mut explained = reported_error::explain(session, &schema, &reported_error, options);
+        let untried = untried.map(|why| options.redaction.message(&why));
         explained.notes.extend(untried.map(|why| format!("the statement in the text could not be tried: {why}")));
-        hide(&mut explained, wishes.redaction);
+        redact(&mut explained, options.redaction);
         explained
     });
     let statements = statements.collect();
     Ok(Explanation { schema, statements })
 }
 
-/// Why the trial of a statement says nothing about the error that it was printed with. The statement may be cut off, lack its
-/// values, or be of another database; the error was about a foreign key all the same.
-fn why_not_tried(explained: &Explained) -> Option<String> {
+/// Returns why the trial of a statement does not explain the foreign-key error that was printed with it. The statement
+/// may be truncated, lack its values, or belong to another database.
+fn why_irrelevant(explained: &Explained) -> Option<String> {
     match &explained.verdict {
         StatementVerdict::Refused(refusal)
             if matches!(refusal.kind, RefusalKind::Invalid | RefusalKind::Parameters) =>
@@ -167,26 +184,27 @@ fn why_not_tried(explained: &Explained) -> Option<String> {
     }
 }
 
-struct Stage<'a> {
+/// Explains statements in a private copy, in which triggers record every row that is written.
+struct RecordingExplainer<'a> {
     trial: &'a mut dyn Trial,
-    witness: &'static dyn Recorder,
+    recorder: &'static dyn Recorder,
     schema: Arc<Schema>,
-    shown: observe::Shown<'a>,
-    /// Numbers the statements for the witness.
+    options: ExplainOptions<'a>,
+    /// The number of the current statement in the record.
     round: u32,
-    /// The first round of the transaction that a statement began.
+    /// The first round of the open transaction.
     transaction_since: Option<u32>,
-    /// The open transaction has changed definitions.
+    /// True if the open transaction has changed definitions.
     defines: bool,
 }
 
-impl Explaining for Stage<'_> {
+impl StatementExplainer for RecordingExplainer<'_> {
     fn trial(&mut self) -> &mut dyn Trial {
         self.trial
     }
 
     fn explain(&mut self, statement: Statement) -> Result<Explained, EngineError> {
-        let mut told = Explained {
+        let mut explained = Explained {
             schema: Arc::clone(&self.schema),
             verdict: StatementVerdict::Accepted,
             reasons: Vec::new(),
@@ -195,51 +213,55 @@ impl Explaining for Stage<'_> {
             notes: Vec::new(),
             statement,
         };
-        match told.statement.kind {
+        match explained.statement.kind {
             StatementKind::Outside => {
-                let why = "it reaches beyond the rows of this database, which a trial does not allow";
-                told.verdict = StatementVerdict::Forbidden(why.to_owned());
+                let why = "it would affect more than the rows of this database, which a trial does not allow";
+                explained.verdict = StatementVerdict::Forbidden(why.to_owned());
             }
-            StatementKind::Enforcement if !defers(&self.schema, &told.statement) => {
-                let why = "a trial always enforces foreign keys: what fails is to be seen";
-                told.verdict = StatementVerdict::Skipped(why.to_owned());
+            StatementKind::Enforcement if !sets_deferral(&self.schema, &explained.statement) => {
+                let why = "a trial always enforces foreign keys, so that failures show";
+                explained.verdict = StatementVerdict::Skipped(why.to_owned());
             }
             StatementKind::Enforcement => {
-                let performance = self.trial.execute(&told.statement)?;
-                told.verdict = verdict(&performance);
+                let execution = self.trial.execute(&explained.statement)?;
+                explained.verdict = verdict(&execution);
             }
-            StatementKind::Transaction => self.transaction(&mut told)?,
-            StatementKind::Definition => self.definition(&mut told)?,
+            StatementKind::Transaction => self.transaction(&mut explained)?,
+            StatementKind::Definition => self.definition(&mut explained)?,
             StatementKind::Insert | StatementKind::Update | StatementKind::Delete | StatementKind::Other => {
-                self.try_out(&mut told)?
+                self.explain_write(&mut explained)?
             }
         }
-        Ok(told)
+        Ok(explained)
     }
 }
 
-impl Stage<'_> {
-    /// The end of a transaction is where deferred references are looked at: all its statements are to blame.
-    fn transaction(&mut self, told: &mut Explained) -> Result<(), EngineError> {
-        let performance = self.trial.execute(&told.statement)?;
-        told.verdict = verdict(&performance);
-        let words = tokens_of(self.schema.database.engine, &told.statement.text);
+impl RecordingExplainer<'_> {
+    /// Explains a statement that begins or ends a transaction. Deferred foreign keys are checked at its end, so every
+    /// statement of the transaction can be at fault.
+    fn transaction(&mut self, explained: &mut Explained) -> Result<(), EngineError> {
+        let execution = self.trial.execute(&explained.statement)?;
+        explained.verdict = verdict(&execution);
+        let words = tokens_of(self.schema.database.engine, &explained.statement.text);
         let rolls_back = words.first().is_some_and(|word| word.is_word("ROLLBACK"));
-        if self.defines && rolls_back && performance.refusal.is_none() {
+        if self.defines && rolls_back && execution.refusal.is_none() {
             self.define_again(None)?;
         }
-        if let Some(refusal) = &performance.refusal {
+        if let Some(refusal) = &execution.refusal {
             match (refusal.kind, self.transaction_since) {
-                (RefusalKind::ForeignKey, Some(since)) => self.reasons_of_transaction(told, since),
-                _ => told.reasons = vec![reasons::of_refusal(&self.schema, refusal, &told.statement, &performance)],
+                (RefusalKind::ForeignKey, Some(since)) => self.reasons_of_transaction(explained, since),
+                _ => {
+                    explained.reasons =
+                        vec![reasons::of_refusal(&self.schema, refusal, &explained.statement, &execution)]
+                }
             }
         }
         let is_over = !self.trial.is_in_transaction() && !rolls_back;
-        if let (None, true, Some(since)) = (&performance.refusal, is_over, self.transaction_since) {
-            let seen = observe::orphans(self.trial, self.witness, &self.schema, since, None, &self.shown);
-            told.reasons = reasons::of_references(&self.schema, &seen, &self.shown);
-            if !told.reasons.is_empty() {
-                told.notes.push(ACCEPTED_ALL_THE_SAME.to_owned());
+        if let (None, true, Some(since)) = (&execution.refusal, is_over, self.transaction_since) {
+            let observation = observe::orphans(self.trial, self.recorder, &self.schema, since, None, &self.options);
+            explained.reasons = reasons::of_references(&self.schema, &observation, &self.options);
+            if !explained.reasons.is_empty() {
+                explained.notes.push(ACCEPTED_DESPITE_ORPHANS.to_owned());
             }
         }
         self.transaction_since = match (self.trial.is_in_transaction(), self.transaction_since) {
@@ -251,69 +273,74 @@ impl Stage<'_> {
         Ok(())
     }
 
-    fn try_out(&mut self, told: &mut Explained) -> Result<(), EngineError> {
+    /// Explains a statement that writes rows.
+    fn explain_write(&mut self, explained: &mut Explained) -> Result<(), EngineError> {
         self.round += 1;
-        let takes_away = told.statement.kind != StatementKind::Insert || told.statement.may_replace;
-        let alone = if takes_away { self.alone(&told.statement)? } else { Vec::new() };
+        let can_cascade = explained.statement.kind != StatementKind::Insert || explained.statement.may_replace;
+        let roots = if can_cascade { self.cascade_roots(&explained.statement)? } else { Vec::new() };
         self.begin_round()?;
-        let (performance, recorded_tables) = self.execute(told)?;
+        let (execution, recorded) = self.execute(explained)?;
         if self.defines && !self.trial.is_in_transaction() {
             self.define_again(None)?;
             self.defines = false;
         }
-        told.verdict = verdict(&performance);
-        let seen = match &performance.refusal {
-            None => Some(recorded_tables.map_or_else(|| self.look(&performance), Ok)?),
+        explained.verdict = verdict(&execution);
+        let observation = match &execution.refusal {
+            None => Some(recorded.map_or_else(|| self.observe(&execution), Ok)?),
             Some(refusal) if refusal.kind == RefusalKind::ForeignKey => {
-                let simulate = || self.simulate(&told.statement, ForeignKeyMode::ActOnly).map(|(seen, _)| seen);
-                Some(recorded_tables.map_or_else(simulate, Ok)?)
+                let simulate =
+                    || self.simulate(&explained.statement, ForeignKeyMode::ActOnly).map(|(observation, _)| observation);
+                Some(recorded.map_or_else(simulate, Ok)?)
             }
             Some(refusal) if reasons::is_broken_definition(&self.schema, refusal) => {
-                told.reasons.extend(reasons::of_definitions(&self.schema, refusal, &performance));
-                Some(self.simulate(&told.statement, ForeignKeyMode::Ignore)?.0.without_actions(&self.schema))
+                explained.reasons.extend(reasons::of_definitions(&self.schema, refusal, &execution));
+                Some(self.simulate(&explained.statement, ForeignKeyMode::Ignore)?.0.without_actions(&self.schema))
             }
             Some(refusal) if refusal.kind == RefusalKind::Forbidden => {
-                told.verdict = StatementVerdict::Forbidden(refusal.message.clone());
+                explained.verdict = StatementVerdict::Forbidden(refusal.message.clone());
                 None
             }
             Some(refusal) => {
-                told.reasons.push(reasons::of_refusal(&self.schema, refusal, &told.statement, &performance));
+                explained.reasons.push(reasons::of_refusal(&self.schema, refusal, &explained.statement, &execution));
                 None
             }
         };
-        if let Some(seen) = seen {
-            let waits = performance.refusal.is_none() && self.trial.is_in_transaction();
-            if waits {
-                told.notes.extend(seen.lacking.iter().map(|lacking| reasons::waiting(&self.schema, lacking)));
+        if let Some(observation) = observation {
+            let is_deferred = execution.refusal.is_none() && self.trial.is_in_transaction();
+            if is_deferred {
+                explained
+                    .notes
+                    .extend(observation.failing.iter().map(|failing| reasons::deferred(&self.schema, failing)));
             } else {
-                told.reasons.extend(reasons::of_references(&self.schema, &seen, &self.shown));
+                explained.reasons.extend(reasons::of_references(&self.schema, &observation, &self.options));
             }
-            if kind(&performance) == Some(RefusalKind::ForeignKey) {
-                told.reasons.extend(reasons::of_each(&self.schema, &seen.at_once, &self.shown));
+            if refusal_kind(&execution) == Some(RefusalKind::ForeignKey) {
+                explained.reasons.extend(reasons::of_each(&self.schema, &observation.refused_at_once, &self.options));
             }
-            let more = seen.refusal.as_ref().filter(|refusal| refusal.kind != RefusalKind::ForeignKey);
-            if more.is_some_and(|refusal| refusal.kind == RefusalKind::TooDeep) && performance.refusal.is_none() {
-                told.notes.push(TOO_DEEP_TO_RECORD.to_owned());
+            let more = observation.refusal.as_ref().filter(|refusal| refusal.kind != RefusalKind::ForeignKey);
+            if more.is_some_and(|refusal| refusal.kind == RefusalKind::TooDeep) && execution.refusal.is_none() {
+                explained.notes.push(TOO_DEEP_TO_RECORD.to_owned());
             }
-            let more = more.filter(|_| performance.refusal.is_some());
-            told.reasons
-                .extend(more.map(|refusal| reasons::of_refusal(&self.schema, refusal, &told.statement, &performance)));
-            told.radius = radius::tree(&self.schema, &alone, &seen.follows);
-            told.effects = seen.effects;
-            told.notes.extend(seen.notes);
+            let more = more.filter(|_| execution.refusal.is_some());
+            explained.reasons.extend(
+                more.map(|refusal| reasons::of_refusal(&self.schema, refusal, &explained.statement, &execution)),
+            );
+            explained.radius = radius::tree(&self.schema, &roots, &observation.action_effects);
+            explained.effects = observation.effects;
+            explained.notes.extend(observation.notes);
         }
-        self.say_what_is_odd(told, &performance);
+        self.note_contradiction(explained, &execution);
         Ok(())
     }
 
-    /// Which tables the statement and its triggers take rows or keys away from, apart from what foreign keys do.
-    fn alone(&mut self, statement: &Statement) -> Result<Vec<TableId>, EngineError> {
+    /// Returns the tables in which the statement and its triggers delete or change rows, without foreign-key actions.
+    fn cascade_roots(&mut self, statement: &Statement) -> Result<Vec<TableId>, EngineError> {
         self.begin_round()?;
-        let (schema, round, witness) = (Arc::clone(&self.schema), self.round, self.witness);
+        let (schema, round, recorder) = (Arc::clone(&self.schema), self.round, self.recorder);
         let mut tables = Vec::new();
-        self.trial.simulate(statement, ForeignKeyMode::Ignore, &mut |trial, performance| {
-            trial.prepare(&witness.complete(&schema))?;
-            tables = observe::effects(trial, witness, &schema, round, performance, &mut Vec::new())
+        self.trial.simulate(statement, ForeignKeyMode::Ignore, &mut |trial, execution| {
+            trial.prepare(&recorder.complete_record(&schema))?;
+            tables = observe::effects(trial, recorder, &schema, round, execution, &mut Vec::new())
                 .into_iter()
                 .filter(|(_, effect)| effect.deleted + effect.updated > 0)
                 .map(|(table, _)| table)
@@ -323,116 +350,120 @@ impl Stage<'_> {
         Ok(tables)
     }
 
-    /// Returns what the statement would do, and its record if COMMIT will ask for it.
+    /// Returns the effects that the statement would have, and a copy of its record if COMMIT will need it.
     fn simulate(
         &mut self,
         statement: &Statement,
-        leniency: ForeignKeyMode,
-    ) -> Result<(Seen, Option<KeptRecord>), EngineError> {
-        let (schema, round, witness, shown) = (Arc::clone(&self.schema), self.round, self.witness, &self.shown);
-        let is_asked_for = self.trial.is_in_transaction();
-        let mut result = (Seen::default(), None);
-        self.trial.simulate(statement, leniency, &mut |trial, performance| {
-            trial.prepare(&witness.complete(&schema))?;
-            let mut seen = observe::everything(trial, witness, &schema, round, performance, shown);
-            seen.refusal = performance.refusal.clone();
-            seen.written = observe::written_tables(&schema, performance);
-            let kept = is_asked_for.then(|| KeptRecord::copy(trial, witness, &schema, round)).transpose()?;
-            result = (seen, kept);
+        mode: ForeignKeyMode,
+    ) -> Result<(Observation, Option<KeptRecord>), EngineError> {
+        let (schema, round, recorder, options) = (Arc::clone(&self.schema), self.round, self.recorder, &self.options);
+        let is_needed = self.trial.is_in_transaction();
+        let mut result = (Observation::default(), None);
+        self.trial.simulate(statement, mode, &mut |trial, execution| {
+            trial.prepare(&recorder.complete_record(&schema))?;
+            let mut observation = observe::everything(trial, recorder, &schema, round, execution, options);
+            observation.refusal = execution.refusal.clone();
+            observation.written = observe::written_tables(&schema, execution);
+            let kept = is_needed.then(|| KeptRecord::copy(trial, recorder, &schema, round)).transpose()?;
+            result = (observation, kept);
             Ok(())
         })?;
         Ok(result)
     }
 
-    fn look(&mut self, performance: &StatementExecution) -> Result<Seen, EngineError> {
-        self.trial.prepare(&self.witness.complete(&self.schema))?;
-        Ok(observe::everything(self.trial, self.witness, &self.schema, self.round, performance, &self.shown))
+    fn observe(&mut self, execution: &StatementExecution) -> Result<Observation, EngineError> {
+        self.trial.prepare(&self.recorder.complete_record(&self.schema))?;
+        Ok(observe::everything(self.trial, self.recorder, &self.schema, self.round, execution, &self.options))
     }
 
-    /// Runs the statement for good. Triggers change how SQLite checks an INSERT and what REPLACE takes away, and the
-    /// witness is made of triggers: such a statement is recorded while it is pretended, and then runs without them.
-    fn execute(&mut self, told: &mut Explained) -> Result<(StatementExecution, Option<Seen>), EngineError> {
-        let by_clause = told.statement.kind == StatementKind::Update && self.has_conflict_clauses()?;
-        if told.statement.may_replace || told.statement.kind == StatementKind::Insert || by_clause {
-            let (seen, kept) = self.simulate(&told.statement, ForeignKeyMode::ActOnly)?;
-            // A statement that was refused may not have come to name all its tables.
-            let tables = seen.refusal.is_none().then(|| seen.written.clone());
-            let performance = self.execute_unrecorded(told, tables)?;
-            if let (None, Some(kept)) = (&performance.refusal, kept) {
-                kept.put_back(self.trial, self.witness, &self.schema)?;
+    /// Runs the statement and keeps its effects. The recorder consists of triggers, which change how SQLite checks an
+    /// INSERT and which rows REPLACE deletes. Such a statement is recorded in a simulation, and then runs without them.
+    fn execute(&mut self, explained: &mut Explained) -> Result<(StatementExecution, Option<Observation>), EngineError> {
+        let by_clause = explained.statement.kind == StatementKind::Update && self.has_conflict_clauses()?;
+        if explained.statement.may_replace || explained.statement.kind == StatementKind::Insert || by_clause {
+            let (observation, kept) = self.simulate(&explained.statement, ForeignKeyMode::ActOnly)?;
+            // A statement that was refused may not have reached all its tables.
+            let tables = observation.refusal.is_none().then(|| observation.written.clone());
+            let execution = self.execute_unrecorded(explained, tables)?;
+            if let (None, Some(kept)) = (&execution.refusal, kept) {
+                kept.put_back(self.trial, self.recorder, &self.schema)?;
             }
-            // A pretended INSERT is refused for a broken definition that the engine does not look at here.
-            let is_seen =
-                !seen.refusal.as_ref().is_some_and(|refusal| reasons::is_broken_definition(&self.schema, refusal));
-            let seen = if is_seen {
-                seen
+            // The simulation may fail because of a broken definition that the real execution does not check.
+            let is_complete = !observation
+                .refusal
+                .as_ref()
+                .is_some_and(|refusal| reasons::is_broken_definition(&self.schema, refusal));
+            let observation = if is_complete {
+                observation
             } else {
-                self.simulate(&told.statement, ForeignKeyMode::Ignore)?.0.without_actions(&self.schema)
+                self.simulate(&explained.statement, ForeignKeyMode::Ignore)?.0.without_actions(&self.schema)
             };
-            return Ok((performance, Some(seen)));
+            return Ok((execution, Some(observation)));
         }
-        let performance = self.trial.execute(&told.statement)?;
-        if kind(&performance) != Some(RefusalKind::TooDeep) {
-            return Ok((performance, None));
+        let execution = self.trial.execute(&explained.statement)?;
+        if refusal_kind(&execution) != Some(RefusalKind::TooDeep) {
+            return Ok((execution, None));
         }
-        // The witness's own triggers are one more level than there would be.
-        let performance = self.execute_unrecorded(told, None)?;
-        if performance.refusal.is_none() {
-            told.notes.push(TOO_DEEP_TO_RECORD.to_owned());
+        // The recorder's triggers add one level to the cascade.
+        let execution = self.execute_unrecorded(explained, None)?;
+        if execution.refusal.is_none() {
+            explained.notes.push(TOO_DEEP_TO_RECORD.to_owned());
         }
-        Ok((performance, None))
+        Ok((execution, None))
     }
 
     fn has_conflict_clauses(&mut self) -> Result<bool, EngineError> {
         let session: &mut dyn Session = self.trial;
-        Ok(session.numbers(&self.witness.conflict_clauses())?.first().is_some_and(|&tables| tables > 0))
+        Ok(session.numbers(&self.recorder.count_conflict_clauses())?.first().is_some_and(|&tables| tables > 0))
     }
 
-    /// Runs the statement without the triggers of the witness on these tables; `None`: on any.
+    /// Runs the statement while the recorder's triggers on these tables are dropped; `None` stands for all tables.
     fn execute_unrecorded(
         &mut self,
-        told: &Explained,
+        explained: &Explained,
         tables: Option<Vec<TableId>>,
     ) -> Result<StatementExecution, EngineError> {
-        let tables = tables.unwrap_or_else(|| self.witness.recorded_tables(&self.schema));
-        self.trial.prepare(&self.witness.pause(&self.schema, &tables))?;
-        let performance = self.trial.execute(&told.statement)?;
+        let tables = tables.unwrap_or_else(|| self.recorder.recorded_tables(&self.schema));
+        self.trial.prepare(&self.recorder.drop_record_triggers(&self.schema, &tables))?;
+        let execution = self.trial.execute(&explained.statement)?;
         if self.defines && !self.trial.is_in_transaction() {
             self.define_again(None)?;
         } else {
-            self.trial.prepare(&self.witness.resume(&self.schema, &tables))?;
+            self.trial.prepare(&self.recorder.create_record_triggers(&self.schema, &tables))?;
         }
-        Ok(performance)
+        Ok(execution)
     }
 
-    /// What was witnessed of earlier statements is forgotten, unless they are of the same transaction.
+    /// Starts the record of one statement. Outside a transaction it deletes the record of earlier statements.
     fn begin_round(&mut self) -> Result<(), EngineError> {
         let forget = !self.trial.is_in_transaction();
-        self.trial.prepare(&self.witness.begin_round(&self.schema, self.round, forget))
+        self.trial.prepare(&self.recorder.begin_round(&self.schema, self.round, forget))
     }
 
-    fn say_what_is_odd(&self, told: &mut Explained, performance: &StatementExecution) {
-        let relations = told.reasons.iter().filter(|reason| matches!(reason, StatementReason::Relation(_))).count();
-        match kind(performance) {
-            None if relations > 0 => told.notes.push(ACCEPTED_ALL_THE_SAME.to_owned()),
-            Some(RefusalKind::ForeignKey) if relations == 0 => told.notes.push(
-                "no row was found that lacks its parent in the end: the engine looks before the statement is over"
-                    .to_owned(),
+    /// Adds a note if the engine's verdict and the rows that were found contradict each other.
+    fn note_contradiction(&self, explained: &mut Explained, execution: &StatementExecution) {
+        let relations =
+            explained.reasons.iter().filter(|reason| matches!(reason, StatementReason::Relation(_))).count();
+        match refusal_kind(execution) {
+            None if relations > 0 => explained.notes.push(ACCEPTED_DESPITE_ORPHANS.to_owned()),
+            Some(RefusalKind::ForeignKey) if relations == 0 => explained.notes.push(
+                "no row lacks its parent after the statement: the engine checks before the statement ends".to_owned(),
             ),
             _ => {}
         }
     }
 }
 
-fn kind(performance: &StatementExecution) -> Option<RefusalKind> {
-    performance.refusal.as_ref().map(|refusal: &Refusal| refusal.kind)
+fn refusal_kind(execution: &StatementExecution) -> Option<RefusalKind> {
+    execution.refusal.as_ref().map(|refusal: &Refusal| refusal.kind)
 }
 
-fn verdict(performance: &StatementExecution) -> StatementVerdict {
-    performance.refusal.clone().map_or(StatementVerdict::Accepted, StatementVerdict::Refused)
+fn verdict(execution: &StatementExecution) -> StatementVerdict {
+    execution.refusal.clone().map_or(StatementVerdict::Accepted, StatementVerdict::Refused)
 }
 
-fn defers(schema: &Schema, statement: &Statement) -> bool {
+/// True if a statement sets `PRAGMA defer_foreign_keys`.
+fn sets_deferral(schema: &Schema, statement: &Statement) -> bool {
     let words = tokens_of(schema.database.engine, &statement.text);
     words.iter().any(|word| word.is_word("defer_foreign_keys"))
 }

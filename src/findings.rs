@@ -1,4 +1,4 @@
-//! From facts to findings: what each relation's coverage is, what is wrong with it, in words, and the next step.
+//! Turns the results of a scan into the coverage and the findings of each relation, with messages and next steps.
 
 use crate::model::catalog::TableName;
 use crate::model::examination::Coverage;
@@ -18,7 +18,7 @@ use crate::model::value::Value;
 use crate::scan::ScanResult;
 use crate::scan::Tally;
 
-/// How far a relation was looked at.
+/// Returns the coverage of a relation.
 pub fn coverage(relation: &Relation, fact: &ScanResult) -> Coverage {
     match fact {
         ScanResult::Unchecked(why) => Coverage {
@@ -32,7 +32,7 @@ pub fn coverage(relation: &Relation, fact: &ScanResult) -> Coverage {
         },
         ScanResult::Checked(tally) => Coverage {
             state: if relation.scope.partial.is_some() { CoverageState::Partial } else { CoverageState::Checked },
-            reason: remarks(relation, tally),
+            reason: notes(relation, tally),
             method: Some(tally.method),
             method_reason: tally.method_reason.clone(),
             counts: tally.counts,
@@ -42,28 +42,28 @@ pub fn coverage(relation: &Relation, fact: &ScanResult) -> Coverage {
     }
 }
 
-/// By whose word the rows were judged, and which rows were not, where that is not plain.
-fn remarks(relation: &Relation, tally: &Tally) -> Option<String> {
-    let mut remarks = Vec::new();
+/// Returns notes on how the rows were judged and which rows were not, unless the engine judged all of them.
+fn notes(relation: &Relation, tally: &Tally) -> Option<String> {
+    let mut notes = Vec::new();
     if let Judge::Values(because) = &relation.judge {
-        remarks.push(because.clone());
+        notes.push(because.clone());
     }
     if let Some(partial) = &relation.scope.partial {
-        remarks.push(partial.clone());
+        notes.push(partial.clone());
     } else if relation.scope.condition.is_some() {
-        remarks.push("only rows that meet the configured where".to_owned());
+        notes.push("only rows that satisfy the configured `where`".to_owned());
     }
     if tally.counts.ignored_rows > 0 {
         let rows = text::plural(tally.counts.ignored_rows, "row");
-        remarks.push(format!("{rows} with an ignored value left out"));
+        notes.push(format!("{rows} with an ignored value not checked"));
     }
     if relation.scope.soft_deleted.is_some() {
-        remarks.push("soft-deleted parents do not count".to_owned());
+        notes.push("soft-deleted parents do not count".to_owned());
     }
-    (!remarks.is_empty()).then(|| remarks.join("; "))
+    (!notes.is_empty()).then(|| notes.join("; "))
 }
 
-/// All findings of one relation, gravest code first.
+/// Returns all findings of one relation, in the order of their codes.
 pub fn findings(
     schema: &Schema,
     index: RelationId,
@@ -85,6 +85,7 @@ pub fn findings(
     found
 }
 
+/// Returns a finding without rows.
 pub(crate) fn plain<V>(
     index: RelationId,
     relation: &Relation,
@@ -120,10 +121,10 @@ fn index_corrupt(schema: &Schema, index: RelationId, tally: &Tally) -> Option<Fi
         if found.rows == 1 { "looks like an orphan" } else { "look like orphans" },
         parent.name
     );
-    let lost_touch = TableName { schema: parent.name.schema.clone(), table: name.to_owned() };
+    let corrupt_index = TableName { schema: parent.name.schema.clone(), table: name.to_owned() };
     let facts = schema.database.engine.facts();
-    let lost_touch = facts.quoted_table(&lost_touch);
-    let reindex = format!("{} {lost_touch}", facts.rebuild_index.unwrap_or("rebuild the index"));
+    let corrupt_index = facts.quoted_table(&corrupt_index);
+    let reindex = format!("{} {corrupt_index}", facts.rebuild_index.unwrap_or("rebuild the index"));
     let help = format!("{reindex}; then scan again; do not repair these rows");
     Some(Finding {
         rows: found.rows,
@@ -152,7 +153,7 @@ fn orphans(
     Some(Finding { diagnosis, known, ..with_tally(finding, tally, samples) })
 }
 
-/// A finding with the counts of a tally, and some of its keys and rows.
+/// Returns a finding with the counts of a tally, and some of its keys and rows.
 pub(crate) fn with_tally(finding: Finding<Value>, tally: &Tally, samples: usize) -> Finding<Value> {
     Finding {
         rows: tally.orphan_rows,
@@ -169,7 +170,7 @@ fn orphans_message(schema: &Schema, relation: &Relation, rows: u64, keys: u64) -
     format!("{rows} of {} {verb} to {keys} that {} does not have", schema.child(relation).name, relation.parent.name)
 }
 
-/// Told in numbers only: what is known is no longer looked into.
+/// Returns a finding for orphans that the baseline knows. It has counts, but no samples and no diagnosis.
 fn wholly_known(schema: &Schema, index: RelationId, tally: &Tally) -> Finding<Value> {
     let relation = &schema.relations[index];
     let message = orphans_message(schema, relation, tally.known_rows, tally.known_keys);
@@ -181,28 +182,31 @@ fn wholly_known(schema: &Schema, index: RelationId, tally: &Tally) -> Finding<Va
     }
 }
 
-/// One row of each of the most frequent missing keys, then a second of each, until there are enough.
+/// Returns one sample of each of the most frequent missing keys, then a second of each, until there are enough.
 fn some_samples(tally: &Tally, wanted: usize) -> Vec<Sample<Value>> {
     let rounds = (0..wanted).flat_map(|round| tally.top.iter().filter_map(move |missing| missing.samples.get(round)));
     rounds.take(wanted).cloned().collect()
 }
 
+/// Returns the help for orphans, by their most likely cause.
 pub(crate) fn next_step(relation: &Relation, diagnosis: &[Diagnosis]) -> String {
     let parent = &relation.parent.name;
     if relation.judge == Judge::NoParent {
         return format!("create or restore {parent}; do not delete the rows");
     }
     match diagnosis.first().map(|diagnosis| diagnosis.cause) {
-        Some(Cause::ParentTableEmpty) => format!("load or restore {parent} before anything is changed in the child"),
+        Some(Cause::ParentTableEmpty) => format!("load or restore {parent} before you change the child"),
         Some(Cause::ParentLoss) => format!("restore the rows of {parent} from a backup; do not delete the child rows"),
-        Some(Cause::SoftDeleted) => format!("bring the rows of {parent} back, or end the references to them"),
+        Some(Cause::SoftDeleted) => {
+            format!("restore the soft-deleted rows of {parent}, or remove the references to them")
+        }
         Some(Cause::Sentinel) => {
             "if the value means \"none\", store NULL, or add it to ignore-values in fk-doctor.toml".to_owned()
         }
         Some(Cause::Whitespace | Cause::Case | Cause::ZeroPadding | Cause::TextVsNumber | Cause::UuidFormat) => {
-            format!("write the keys as {parent} has them, and mend the program that writes them otherwise")
+            format!("write the keys in the form that {parent} has, and correct the program that writes the other form")
         }
-        Some(Cause::WrongTable) => format!("point the rows at the right rows of {parent}"),
+        Some(Cause::WrongTable) => format!("change the rows so that they refer to the right rows of {parent}"),
         Some(Cause::NotLoadedYet) => format!("load the missing rows of {parent}, then scan again"),
         Some(Cause::Unknown) | None => {
             format!("restore the missing rows of {parent}, or decide what its child rows should refer to")

@@ -8,9 +8,9 @@ use crate::exit::Exit;
 /// The environment variable that shows the details of a panic, as in every Rust program.
 const BACKTRACE_VARIABLE: &str = "RUST_BACKTRACE";
 
-/// fk-doctor panicked.
+/// The error that replaces a panic.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
-#[error("fk-doctor fault because of an internal fault")]
+#[error("fk-doctor stopped because of an internal fault")]
 pub struct InternalFault;
 
 impl InternalFault {
@@ -18,7 +18,7 @@ impl InternalFault {
         "its code reached a state that should be impossible; any open transaction is rolled back".to_owned()
     }
 
-    /// The details may contain values of the database, so they are shown only on request.
+    /// Returns the command that shows the details. They may contain values of the database, so they are hidden otherwise.
     pub fn help(&self) -> String {
         format!(
             "please report it: set {BACKTRACE_VARIABLE}=1, repeat the command, and open an issue with the command, its output and \

@@ -1,7 +1,7 @@
 //! Finds every foreign-key relationship of a database and every row that breaks one, and says why.
 //!
 //! [`scan()`] reads a database and returns an [`Examination`]: a [`Coverage`] for each [`Relation`], and every
-//! [`Finding`]. The program of the same name does more, such as repairs; its parts are no public interface.
+//! [`Finding`]. The program of the same name does more, such as repairs; its parts are not a public interface.
 //!
 //! The rest of this page is the map of the source code.
 //!

@@ -1,4 +1,4 @@
-//! The library's front door: one call from a database to its findings.
+//! The public entry point of the library: scans a database and returns its findings.
 
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ const LOCK_WAIT: Duration = Duration::from_secs(5);
 const MEMORY: u64 = 256_000_000;
 const SAMPLES: usize = 5;
 
-/// A database that could not be scanned. The text reads after "could not".
+/// The reason why a database could not be scanned. The message reads well after "could not".
 #[derive(Debug, thiserror::Error)]
 #[error("{message}")]
 pub struct Error {
@@ -53,16 +53,16 @@ impl From<EngineError> for Error {
 /// Scans a database without a configuration.
 pub(crate) fn scan_database(database: &str) -> Result<Examination, Error> {
     let source = Source::parse(database)?;
-    let patience = WaitLimits { lock_wait: LOCK_WAIT, deadline: Deadline::default() };
-    let mut database = engines::open(&source, &patience)?;
+    let wait_limits = WaitLimits { lock_wait: LOCK_WAIT, deadline: Deadline::default() };
+    let mut database = engines::open(&source, &wait_limits)?;
     let schema = resolve::resolve(database.catalog()?, &[]).map_err(|_| unresolved())?;
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
-    let wanted = if database.is_small() { 1 } else { threads.min(schema.relations.len()).max(1) };
-    let mut sessions = database.sessions(wanted)?;
-    let wishes =
+    let workers = if database.is_small() { 1 } else { threads.min(schema.relations.len()).max(1) };
+    let mut sessions = database.sessions(workers)?;
+    let options =
         ScanOptions { samples: SAMPLES, memory: MEMORY, threads, progress: &|_, _| {}, is_known: &|_, _, _| false };
     let excluded = examine::excluded_tables(&schema);
-    let mut examination = Examination { excluded, ..examine::examine(schema, &mut sessions, &wishes) };
+    let mut examination = Examination { excluded, ..examine::examine(schema, &mut sessions, &options) };
     drop(sessions);
     if let Some(why) = database.change_while_reading() {
         examine::mark_unchecked(&mut examination, &why);
@@ -70,7 +70,7 @@ pub(crate) fn scan_database(database: &str) -> Result<Examination, Error> {
     Ok(examination)
 }
 
-/// Only configured relations can be faulty, and there are none.
+/// The error for faults of configured relations. It cannot occur, because there are no configured relations.
 fn unresolved() -> Error {
     Error { message: "resolve the definitions".to_owned(), because: "a relation is faulty".to_owned(), help: None }
 }

@@ -18,11 +18,11 @@ use fk_doctor::internals::exit::Exit;
 use fk_doctor::internals::internal_fault;
 use fk_doctor::internals::internal_fault::InternalFault;
 use fk_doctor::internals::model::text::visible_lines;
-use fk_doctor::internals::report::Paper;
+use fk_doctor::internals::report::TerminalStyle;
 use fk_doctor::internals::run;
+use fk_doctor::internals::run::Environment;
 use fk_doctor::internals::run::Outcome;
 use fk_doctor::internals::run::RunError;
-use fk_doctor::internals::run::Surroundings;
 use fk_doctor::internals::scan::Progress;
 
 mod output;
@@ -55,27 +55,27 @@ fn main() -> ExitCode {
 }
 
 fn execute(cli: &Cli) -> Result<Outcome, Failure> {
-    let (global, surroundings) = (&cli.global, surroundings(cli));
+    let (global, environment) = (&cli.global, environment(cli));
     let with_progress = |work: &dyn Fn(Progress<'_>) -> Result<Outcome, RunError>| {
         let progress = ProgressLine::new(global.quiet);
         Ok(work(&|done, total| progress.show(done, total))?)
     };
     match &cli.command {
         Command::Scan(typed) => {
-            with_progress(&|progress| run::scan(typed, global, &surroundings, &FileOutput, progress))
+            with_progress(&|progress| run::scan(typed, global, &environment, &FileOutput, progress))
         }
-        Command::Check(typed) => with_progress(&|progress| run::check(typed, global, &surroundings, progress)),
-        Command::Explain(typed) => with_progress(&|progress| run::explain(typed, global, &surroundings, progress)),
-        Command::Repair(typed) => with_progress(&|progress| run::repair(typed, global, &surroundings, progress)),
+        Command::Check(typed) => with_progress(&|progress| run::check(typed, global, &environment, progress)),
+        Command::Explain(typed) => with_progress(&|progress| run::explain(typed, global, &environment, progress)),
+        Command::Repair(typed) => with_progress(&|progress| run::repair(typed, global, &environment, progress)),
         Command::Apply(typed) => {
-            with_progress(&|progress| run::apply(Direction::Apply, typed, global, &surroundings, progress))
+            with_progress(&|progress| run::apply(Direction::Apply, typed, global, &environment, progress))
         }
         Command::Undo(typed) => {
-            with_progress(&|progress| run::apply(Direction::Undo, typed, global, &surroundings, progress))
+            with_progress(&|progress| run::apply(Direction::Undo, typed, global, &environment, progress))
         }
-        Command::Status(typed) => with_progress(&|progress| run::status(typed, global, &surroundings, progress)),
-        Command::Schema(typed) => Ok(run::schema(typed, global, &surroundings)?),
-        Command::Rules(typed) => Ok(run::rules(typed, global, &surroundings)?),
+        Command::Status(typed) => with_progress(&|progress| run::status(typed, global, &environment, progress)),
+        Command::Schema(typed) => Ok(run::schema(typed, global, &environment)?),
+        Command::Rules(typed) => Ok(run::rules(typed, global, &environment)?),
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(*shell, &mut Cli::command(), "fk-doctor", &mut script);
@@ -95,14 +95,14 @@ fn text(bytes: Vec<u8>) -> Outcome {
     Outcome { documents: vec![(None, String::from_utf8_lossy(&bytes).into_owned())], exit: Exit::Clean }
 }
 
-fn surroundings(cli: &Cli) -> Surroundings {
+fn environment(cli: &Cli) -> Environment {
     let to_terminal = std::io::stdout().is_terminal();
     let width = to_terminal.then(|| console_width().unwrap_or(80));
-    Surroundings {
+    Environment {
         directory: std::env::current_dir().unwrap_or_default(),
         database_url: std::env::var("DATABASE_URL").ok(),
         cores: std::thread::available_parallelism().map_or(1, usize::from),
-        paper: Paper { width, color: wants_color(cli.global.color, to_terminal) },
+        terminal: TerminalStyle { width, color: wants_color(cli.global.color, to_terminal) },
         step_summary: std::env::var_os("GITHUB_STEP_SUMMARY").filter(|page| !page.is_empty()).map(Into::into),
         redact_key: std::env::var("FK_DOCTOR_REDACT_KEY").ok().filter(|key| !key.is_empty()),
         process: std::process::id(),

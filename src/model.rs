@@ -1,7 +1,7 @@
-//! Pure values, and the decisions that follow from them alone.
+//! Plain values, and the decisions that depend on nothing else.
 //!
-//! Nothing below this module reads a file, a clock or a database, and no type here is a wire format: reports and
-//! plans on disk have their own.
+//! No module here reads a file, a clock or a database. No type here is a wire format: reports and plan files have their
+//! own types.
 
 pub mod baseline;
 pub mod catalog;

@@ -1,5 +1,5 @@
-//! The changes of a plan while it is being made: at most one per row, found by the row, in the order in which they will
-//! be applied. They may be many, so they are stored in a private temporary database that moves to disk as it grows.
+//! The plan draft: the changes of a plan during planning, at most one per row, in the order of application. A private
+//! temporary database stores them, which moves to disk as it grows.
 
 use std::collections::BTreeMap;
 use std::hash::DefaultHasher;
@@ -17,6 +17,7 @@ use crate::model::row::RowName;
 use crate::model::value::Value;
 use crate::plan_file;
 
+/// A plan draft.
 pub struct PlanDraft {
     store: Connection,
     next: i64,
@@ -37,6 +38,7 @@ impl PlanDraft {
         Ok(PlanDraft { store, next: 0, tables: BTreeMap::new(), seen: BloomFilter::new() })
     }
 
+    /// Returns the change of a row, if there is one.
     pub fn get(&self, table: &TableName, row: &RowName) -> Result<Option<Change>> {
         Ok(self.find(table, row)?.map(|(_, change)| change))
     }
@@ -144,6 +146,7 @@ impl PlanDraft {
         Ok(())
     }
 
+    /// Visits the changes in the order of application.
     pub fn each<E: From<rusqlite::Error>>(
         &self,
         mut each: impl FnMut(&Change) -> std::result::Result<(), E>,

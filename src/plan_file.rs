@@ -146,10 +146,10 @@ impl PlanFile {
             } else if wire::is_trailer(text) {
                 let digest = hexadecimal(&digest.finalize());
                 if text != wire::trailer(offsets.len() as u64 - 1, &digest) {
-                    return Err(untrusted("its digest is not that of its lines: it was changed after it was made"));
+                    return Err(untrusted("its digest does not match its lines: it was changed after it was written"));
                 }
                 if !file.fill_buf().map_err(unreadable)?.is_empty() {
-                    return Err(untrusted("there is something after its last line"));
+                    return Err(untrusted("there is text after its last line"));
                 }
                 break digest;
             }

@@ -42,7 +42,7 @@ impl QuarantineError {
                 "nothing was changed: free disk space in the plan's folder, or check its permissions"
             }
             QuarantineError::Taken { .. } => {
-                "nothing was changed: move that file away, or name another file in the rule"
+                "nothing was changed: move that file elsewhere, or name another file in the rule"
             }
         }
     }

@@ -1,7 +1,7 @@
-//! Reports: a scan or a schema as a value goes in, a text comes out.
+//! Renders a scan, a schema, a plan or an answer as text, in every format.
 //!
-//! Nothing here prints, reads or decides; what a report says was decided in the model. A new format is one file here
-//! and one variant below. Leaves out: where the text goes, and which format was asked for.
+//! This module does not print, read or decide: the model already holds the content. A new format is one file here and
+//! one variant below. `run` chooses the format and the destination.
 
 pub mod applied;
 mod checked;
@@ -39,15 +39,15 @@ use crate::model::examination::Examination;
 use crate::model::explanation::Explanation;
 use crate::model::schema::Schema;
 
-/// What a report for people is written on. Reports for machines ignore it.
+/// The width and the colors for reports that people read. Formats for programs ignore it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Paper {
-    /// Columns of the terminal; `None` where there is none.
+pub struct TerminalStyle {
+    /// The number of columns, or `None` if the output is not a terminal.
     pub width: Option<usize>,
     pub color: bool,
 }
 
-/// The forms that a scan can be reported in.
+/// The formats for the report of a scan.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ScanFormat {
     Table,
@@ -88,7 +88,7 @@ impl ScanFormat {
         }
     }
 
-    /// Written while the scan goes on, not as a text at its end.
+    /// True if the report is written during the scan, and not as one text at its end.
     pub fn streams(self) -> bool {
         matches!(self, ScanFormat::Csv | ScanFormat::Ndjson)
     }
@@ -98,7 +98,7 @@ impl ScanFormat {
         match self {
             ScanFormat::Table => "for people, the default",
             ScanFormat::Json => "everything, as [`schemas/scan.schema.json`](schemas/scan.schema.json) has it",
-            ScanFormat::Ndjson => "the same in lines, each written as soon as it is known",
+            ScanFormat::Ndjson => "the same as JSON lines, each written as soon as it is known",
             ScanFormat::Junit => "one test case per relation: passed, failed, or skipped with the reason",
             ScanFormat::Sarif => "SARIF 2.1.0 for code scanning, with stable fingerprints",
             ScanFormat::Github => "annotations of a workflow run, and the step's summary",
@@ -109,7 +109,7 @@ impl ScanFormat {
     }
 }
 
-/// The forms that a schema can be shown in.
+/// The formats for a schema.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SchemaFormat {
     Table,
@@ -132,12 +132,12 @@ impl SchemaFormat {
     }
 }
 
-/// The forms that a planned repair can be reported in.
+/// The formats for the report of a planned repair.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RepairFormat {
     Table,
     Json,
-    /// The changes themselves, as a script; made from the plan and not here.
+    /// The changes as an SQL script, which `run` makes from the plan.
     Sql,
 }
 
@@ -153,7 +153,7 @@ impl RepairFormat {
     }
 }
 
-/// The forms that the answer to a question is given in: an explanation, a check, what became of a plan.
+/// The formats for an explanation, a check, and the result or the state of a plan.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AnswerFormat {
     Table,
@@ -171,11 +171,11 @@ impl AnswerFormat {
     }
 }
 
-/// The report of a scan, ending in a newline. It holds what the examination holds; the formats that stream can say
-/// more, see [`csv::Rows`].
-pub fn scan(examination: &Examination, format: ScanFormat, paper: &Paper) -> String {
+/// Returns the report of a scan, ending in a newline. It contains only what the examination holds; a streamed report
+/// can contain more rows, see [`csv::Rows`].
+pub fn scan(examination: &Examination, format: ScanFormat, terminal: &TerminalStyle) -> String {
     match format {
-        ScanFormat::Table => table::render(examination, paper),
+        ScanFormat::Table => table::render(examination, terminal),
         ScanFormat::Json => json::examination::render(examination),
         ScanFormat::Ndjson => ndjson::render(examination),
         ScanFormat::Junit => junit::render(examination),
@@ -187,57 +187,57 @@ pub fn scan(examination: &Examination, format: ScanFormat, paper: &Paper) -> Str
     }
 }
 
-/// The picture of a schema, ending in a newline.
-pub fn schema(schema: &Schema, format: SchemaFormat, paper: &Paper) -> String {
+/// Returns a schema in one of its formats, ending in a newline.
+pub fn schema(schema: &Schema, format: SchemaFormat, terminal: &TerminalStyle) -> String {
     match format {
-        SchemaFormat::Table => overview::render(schema, paper),
+        SchemaFormat::Table => overview::render(schema, terminal),
         SchemaFormat::Json => json::schema::render(schema),
         SchemaFormat::Mermaid => mermaid::render(schema),
         SchemaFormat::Dot => dot::render(schema),
     }
 }
 
-/// The report of a repair that is planned, ending in a newline.
-pub fn repair(said: &repair::Said<'_>, format: RepairFormat, paper: &Paper) -> String {
+/// Returns the report of a planned repair, ending in a newline.
+pub fn repair(report: &repair::RepairReport<'_>, format: RepairFormat, terminal: &TerminalStyle) -> String {
     match format {
-        RepairFormat::Json => json::repair::render(said),
-        RepairFormat::Table | RepairFormat::Sql => repair::render(said, paper),
+        RepairFormat::Json => json::repair::render(report),
+        RepairFormat::Table | RepairFormat::Sql => repair::render(report, terminal),
     }
 }
 
-/// What applying a plan, or taking it back, came to, ending in a newline.
-pub fn applied(said: &applied::Said<'_>, format: AnswerFormat, paper: &Paper) -> String {
+/// Returns the result of `apply` or `undo`, ending in a newline.
+pub fn applied(report: &applied::ApplyReport<'_>, format: AnswerFormat, terminal: &TerminalStyle) -> String {
     match format {
-        AnswerFormat::Table => applied::render(said, paper),
-        AnswerFormat::Json => json::applied::render(said),
+        AnswerFormat::Table => applied::render(report, terminal),
+        AnswerFormat::Json => json::applied::render(report),
     }
 }
 
-/// How far a plan is, ending in a newline.
-pub fn status(said: &status::Said<'_>, format: AnswerFormat, paper: &Paper) -> String {
+/// Returns the state of a plan, ending in a newline.
+pub fn status(report: &status::StatusReport<'_>, format: AnswerFormat, terminal: &TerminalStyle) -> String {
     match format {
-        AnswerFormat::Table => status::render(said, paper),
-        AnswerFormat::Json => json::status::render(said),
+        AnswerFormat::Table => status::render(report, terminal),
+        AnswerFormat::Json => json::status::render(report),
     }
 }
 
-/// Why statements fail and what they do, ending in a newline.
-pub fn explanation(told: &Explanation, format: AnswerFormat, paper: &Paper) -> String {
+/// Returns why statements fail and what they change, ending in a newline.
+pub fn explanation(explained: &Explanation, format: AnswerFormat, terminal: &TerminalStyle) -> String {
     match format {
-        AnswerFormat::Table => explanation::render(told, paper),
-        AnswerFormat::Json => json::explanation::render(told),
+        AnswerFormat::Table => explanation::render(explained, terminal),
+        AnswerFormat::Json => json::explanation::render(explained),
     }
 }
 
-/// Rules drafted from a scan, ending in a newline.
-pub fn suggestion(examination: &Examination) -> String {
-    suggestion::render(examination)
+/// Returns rules drafted from a scan, ending in a newline. `database` is what the user passes to name the database.
+pub fn suggestion(examination: &Examination, database: &str) -> String {
+    suggestion::render(examination, database)
 }
 
-/// Which rows of a load would fail, ending in a newline.
-pub fn checked(checked: &CheckResult, format: AnswerFormat, paper: &Paper) -> String {
+/// Returns which rows of a load would fail, ending in a newline.
+pub fn checked(checked: &CheckResult, format: AnswerFormat, terminal: &TerminalStyle) -> String {
     match format {
-        AnswerFormat::Table => checked::render(checked, paper),
+        AnswerFormat::Table => checked::render(checked, terminal),
         AnswerFormat::Json => json::checked::render(checked),
     }
 }

@@ -1,4 +1,4 @@
-//! The commands, one file each, and what they share. Only here are all the stages known; nothing is printed.
+//! The commands, one file each, and their shared parts. Only this module uses all stages. It prints nothing.
 
 use std::collections::HashSet;
 use std::path::Component;
@@ -17,18 +17,18 @@ use crate::model::redaction::Redaction;
 use crate::model::redaction::Secret;
 use crate::model::redaction::Values;
 use crate::model::schema::Schema;
-use crate::report::Paper;
+use crate::report::TerminalStyle;
 use crate::source::Source;
 
 mod apply;
 mod check;
+mod command_setup;
 mod config_file;
 mod correct_load;
 mod error;
 mod explain;
 mod plan_path;
 mod planned_schema_check;
-mod question;
 mod repair;
 mod reports;
 mod rule_files;
@@ -57,24 +57,25 @@ const DEFAULT_SAMPLES: usize = 5;
 const DEFAULT_MEMORY: u64 = 256_000_000;
 const DEFAULT_WAIT: Duration = Duration::from_secs(5);
 
-/// What the program runs in; passed in, so that a run depends on nothing else.
+/// The environment of a run. It is passed in, so that a run depends on nothing else.
 #[derive(Debug, Clone, Default)]
-pub struct Surroundings {
+pub struct Environment {
     pub directory: PathBuf,
     pub database_url: Option<String>,
+    /// The number of processor cores.
     pub cores: usize,
-    pub paper: Paper,
-    /// The page that GitHub shows for a step of a workflow.
+    pub terminal: TerminalStyle,
+    /// The file of the summary that GitHub shows for a step of a workflow.
     pub step_summary: Option<PathBuf>,
-    /// What hashes of hidden values are keyed by.
+    /// The secret for the hashes of hidden values.
     pub redact_key: Option<String>,
     /// Seconds since 1970.
     pub now: u64,
-    /// The number of this process.
+    /// The id of this process.
     pub process: u32,
 }
 
-/// What a command has to say, and how the program ends.
+/// The texts that a command returns, and the exit code of the program.
 #[derive(Debug)]
 pub struct Outcome {
     /// Texts for standard output (`None`) or for a file.
@@ -82,12 +83,12 @@ pub struct Outcome {
     pub exit: Exit,
 }
 
-fn source(typed: &Option<String>, surroundings: &Surroundings) -> Result<Source, RunError> {
-    let text = typed.as_deref().or(surroundings.database_url.as_deref()).unwrap_or_default();
+fn source(typed: &Option<String>, environment: &Environment) -> Result<Source, RunError> {
+    let text = typed.as_deref().or(environment.database_url.as_deref()).unwrap_or_default();
     Source::parse(text).map_err(RunError::Source)
 }
 
-/// `-o` names the file of the one format that has none of its own. No two reports go to the same place.
+/// Returns each format with its file. `-o` applies to the format that names no file. Two reports to one file are an error.
 fn outputs<F: Copy>(
     typed: &[cli::FormatArg<F>],
     file: &Option<PathBuf>,
@@ -98,84 +99,86 @@ fn outputs<F: Copy>(
     }
     let outputs: Vec<(F, Option<PathBuf>)> =
         typed.iter().map(|output| (output.format, output.file.clone().or_else(|| file.clone()))).collect();
-    let mut places: HashSet<Option<PathBuf>> = HashSet::new();
-    // Components leave out what makes two spellings of one path, such as `./`.
-    let taken = outputs.iter().find(|(_, file)| {
-        let place = file.as_ref().map(|file| file.components().filter(|part| *part != Component::CurDir).collect());
-        !places.insert(place)
+    let mut seen: HashSet<Option<PathBuf>> = HashSet::new();
+    // Two spellings of one path, such as `./a` and `a`, have equal components without `.`.
+    let duplicate = outputs.iter().find(|(_, file)| {
+        let path = file.as_ref().map(|file| file.components().filter(|part| *part != Component::CurDir).collect());
+        !seen.insert(path)
     });
-    match taken {
-        Some((_, file)) => Err(RunError::shared_place(file.as_deref())),
+    match duplicate {
+        Some((_, file)) => Err(RunError::shared_output(file.as_deref())),
         None => Ok(outputs),
     }
 }
 
-/// Renders one report for each output. Colours and the terminal's width are for standard output only.
+/// Renders one report for each output. Only standard output gets colors and the terminal's width.
 fn documents<F: Copy>(
     outputs: Vec<(F, Option<PathBuf>)>,
-    surroundings: &Surroundings,
-    render: impl Fn(F, &Paper) -> String,
+    environment: &Environment,
+    render: impl Fn(F, &TerminalStyle) -> String,
 ) -> Vec<(Option<PathBuf>, String)> {
     let document = |(format, file): (F, Option<PathBuf>)| {
-        let paper = if file.is_some() { Paper::default() } else { surroundings.paper };
-        (file, render(format, &paper))
+        let terminal = if file.is_some() { TerminalStyle::default() } else { environment.terminal };
+        (file, render(format, &terminal))
     };
     outputs.into_iter().map(document).collect()
 }
 
-/// Which values may be shown: what was typed overrules the configuration.
-fn redaction(typed: Option<Values>, file: &ConfigFile, surroundings: &Surroundings) -> Result<Redaction, RunError> {
+/// Returns which values may be shown. The option overrules the configuration.
+fn redaction(typed: Option<Values>, file: &ConfigFile, environment: &Environment) -> Result<Redaction, RunError> {
     let settings = &file.config.redact;
     let values = typed.or(settings.values).unwrap_or_default();
-    let secret = surroundings.redact_key.as_deref().filter(|key| key.chars().count() >= 16).map(Secret::new);
+    let secret = environment.redact_key.as_deref().filter(|key| key.chars().count() >= 16).map(Secret::new);
     if values == Values::Hashed && secret.is_none() {
         return Err(ExamineError::NoRedactKey { action: "hash the values of rows" }.into());
     }
     Ok(Redaction { values, columns: settings.columns.clone(), secret })
 }
 
-/// As many sessions as were asked for, or as there are cores; one alone for a database that is read before more would be
-/// there.
+/// Opens the requested number of sessions, or one per core. A small database gets one session, because opening more would
+/// take longer than reading it.
 fn sessions(
     database: &mut dyn Database,
     schema: &Schema,
-    asked: Option<usize>,
-    surroundings: &Surroundings,
+    requested: Option<usize>,
+    environment: &Environment,
 ) -> Result<Vec<Box<dyn Session>>, EngineError> {
-    if asked.is_none() && database.is_small() {
+    if requested.is_none() && database.is_small() {
         return Ok(vec![database.session()?]);
     }
-    database.sessions(asked.unwrap_or(surroundings.cores).min(schema.relations.len()).max(1))
+    database.sessions(requested.unwrap_or(environment.cores).min(schema.relations.len()).max(1))
 }
 
-/// A slip such as `-o app.db` must not cost the database, nor the way back from a repair.
+/// Returns an error if a file is the database, or is needed to undo a repair. A typing error such as `-o app.db` would
+/// otherwise destroy it.
 fn refuse_to_overwrite<'a>(source: &Source, files: impl Iterator<Item = &'a Path>) -> Result<(), RunError> {
     let files: Vec<&Path> = files.collect();
     for file in &files {
-        if let Some(why) = way_back(file) {
+        if let Some(why) = why_undo_needs(file) {
             return Err(RunError::WouldOverwrite { path: file.to_path_buf(), why });
         }
     }
     refuse_the_database(source, files.into_iter())
 }
 
-/// Where a file lies or is about to: the same for every way to write its path.
-fn whereabouts(file: &Path) -> PathBuf {
+/// Returns the absolute path of a file that exists or will be created, equal for every spelling of its path.
+fn absolute_path(file: &Path) -> PathBuf {
     let parent = file.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let beside = || Some(parent.canonicalize().ok()?.join(file.file_name()?));
     file.canonicalize().ok().or_else(beside).unwrap_or_else(|| file.to_owned())
 }
 
-/// Why a file is needed to take a repair back, if it is.
-fn way_back(file: &Path) -> Option<&'static str> {
+/// Returns why `undo` needs this file, or `None` if it does not.
+fn why_undo_needs(file: &Path) -> Option<&'static str> {
     let whole = file.canonicalize().ok()?;
     if journal::begun(&whole).is_some() {
-        return Some("that is a plan that was begun, and the way to take it back");
+        return Some("this plan was started, and `fk-doctor undo` needs it");
     }
     let is_mark = journal::plan_of(&whole).is_some_and(|plan| plan.exists());
-    is_mark.then_some("that file lies beside a plan that was begun, and belongs to it")
+    is_mark.then_some("this file belongs to a plan that was started, and `fk-doctor undo` needs it")
 }
 
+/// Returns an error if a file is the database itself, or one of the files that SQLite keeps next to it.
 fn refuse_the_database<'a>(source: &Source, files: impl Iterator<Item = &'a Path>) -> Result<(), RunError> {
     let Some(database) = source.file() else { return Ok(()) };
     let whole = |path: &Path| path.canonicalize().ok();
@@ -189,7 +192,7 @@ fn refuse_the_database<'a>(source: &Source, files: impl Iterator<Item = &'a Path
         if beside {
             return Err(RunError::WouldOverwrite {
                 path: file.to_owned(),
-                why: "that is the database itself, or a file that belongs to it",
+                why: "this is the database itself, or a file that belongs to it",
             });
         }
     }

@@ -1,4 +1,5 @@
-//! Which database is meant: a path or a URL, understood but not opened. Passwords never leave this file in text.
+//! Parses the path or the URL of a database, without opening it. Only the engine receives the password; no text that is
+//! shown contains it.
 
 use std::path::Path;
 use std::path::PathBuf;
@@ -6,26 +7,26 @@ use std::path::PathBuf;
 use crate::model::catalog::Engine;
 use crate::model::facts::Location;
 
-/// Where a database is, and the engine that opens it. A server itself says which of two related engines it is.
+/// The location of a database, and the engine that opens it. Of two related engines, the server reports which one it is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Source {
     File { engine: Engine, path: PathBuf },
     Server { engine: Engine, address: Address },
 }
 
-/// The URL of a server. Shown without its password, and without anything else that may hold one.
+/// The URL of a server. Its text forms contain neither the password nor other parts that may contain one.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Address {
     url: String,
 }
 
 impl Address {
-    /// With the password: for the engine alone, to connect with.
+    /// Returns the URL with its password. Only the engine uses it, to connect.
     pub fn secret(&self) -> &str {
         &self.url
     }
 
-    /// Text that a driver or a server wrote, without the password should it repeat it.
+    /// Returns the text of a driver or a server with every occurrence of the password masked.
     pub fn censored(&self, text: &str) -> String {
         let mut censored = text.to_owned();
         for secret in self.secrets() {
@@ -34,7 +35,7 @@ impl Address {
         censored
     }
 
-    /// What follows the question mark: names and values.
+    /// Returns the parameters after the question mark: names and values.
     pub fn parameters(&self) -> impl Iterator<Item = (String, String)> {
         self.written_parameters().map(|(name, value)| (percent_decoded(name), percent_decoded(value)))
     }
@@ -44,14 +45,14 @@ impl Address {
     }
 
     fn written_parameters(&self) -> impl Iterator<Item = (&str, &str)> {
-        // A question mark may stand in the password.
+        // The password may contain a question mark.
         let after = self.url.rfind('@').map_or(self.url.as_str(), |at| &self.url[at..]);
         let query = after.split_once('?').map_or("", |(_, query)| query);
         let pairs = query.split('&').filter(|pair| !pair.is_empty());
         pairs.map(|pair| pair.split_once('=').unwrap_or((pair, "")))
     }
 
-    /// The password as it is written, and as it is meant.
+    /// Returns the passwords of the URL, each as written and percent-decoded.
     fn secrets(&self) -> Vec<String> {
         let in_authority = self.parts().password.map(str::to_owned);
         let in_query = self.written_parameters().filter(|(name, _)| name.contains("password"));
@@ -67,7 +68,7 @@ impl Address {
     fn parts(&self) -> Parts<'_> {
         let (scheme, rest) = self.url.split_once("://").unwrap_or((self.url.as_str(), ""));
         let authority_ends = rest.find(['/', '?', '#']).unwrap_or(rest.len());
-        // A password may hold an unescaped @: the last one ends it, wherever it stands.
+        // A password may contain an unescaped @, so the last @ ends it.
         let (authority, path) = match rest.rfind('@') {
             Some(at) if at > authority_ends && !rest[..at].contains('?') => {
                 let ends = rest[at..].find(['/', '?', '#']).map_or(rest.len(), |length| at + length);
@@ -126,12 +127,12 @@ fn percent_decoded(text: &str) -> String {
     String::from_utf8_lossy(&bytes).into_owned()
 }
 
-/// Reads after "could not".
+/// Each message reads well after "could not".
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SourceError {
-    #[error("tell which database is meant")]
+    #[error("choose a database")]
     Missing,
-    #[error("understand the database's URL")]
+    #[error("parse the database's URL")]
     NotAUrl { scheme: String },
     #[error("open a {scheme} database")]
     NoEngine { scheme: String },
@@ -141,14 +142,14 @@ impl SourceError {
     pub fn because(&self) -> String {
         match self {
             SourceError::Missing => "no DB was given and DATABASE_URL is not set".to_owned(),
-            SourceError::NotAUrl { scheme } => format!("after {scheme}: there has to be //"),
-            SourceError::NoEngine { scheme } => format!("there is no engine for {scheme}"),
+            SourceError::NotAUrl { scheme } => format!("{scheme}: must be followed by //"),
+            SourceError::NoEngine { scheme } => format!("fk-doctor has no engine for {scheme}"),
         }
     }
 
     pub fn help(&self) -> String {
         match self {
-            SourceError::Missing => "name one: fk-doctor scan app.db".to_owned(),
+            SourceError::Missing => "name the database, for example: fk-doctor scan app.db".to_owned(),
             SourceError::NotAUrl { scheme } => format!("write {scheme}://USER@HOST/DATABASE"),
             SourceError::NoEngine { .. } => forms(),
         }
@@ -165,7 +166,7 @@ fn forms() -> String {
 }
 
 impl Source {
-    /// A path, `sqlite:PATH`, or a URL of an engine.
+    /// Parses a path, `sqlite:PATH`, or a URL of an engine.
     pub fn parse(text: &str) -> Result<Source, SourceError> {
         if text.is_empty() {
             return Err(SourceError::Missing);
@@ -173,7 +174,7 @@ impl Source {
         let scheme = text.split_once(':').map_or("", |(scheme, _)| scheme);
         let Some(engine) = engine_of(scheme) else {
             return match unknown_scheme(text) {
-                // Any other URL may hold a password too: it is never taken for a path, which errors would show.
+                // Any other URL may contain a password too. It is not treated as a path, because errors show paths.
                 Some(scheme) => Err(SourceError::NoEngine { scheme: scheme.to_owned() }),
                 None => of_path(text),
             };
@@ -202,7 +203,7 @@ impl Source {
     }
 }
 
-/// A path or a URL, without a password.
+/// The path, or the URL without its password.
 impl std::fmt::Display for Source {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
@@ -212,14 +213,14 @@ impl std::fmt::Display for Source {
     }
 }
 
-/// A path without a scheme belongs to the engine whose databases are files.
+/// Returns the source for a path without a scheme, which belongs to the engine whose databases are files.
 fn of_path(path: &str) -> Result<Source, SourceError> {
     let engine = Engine::ALL.iter().copied().find(|engine| engine.facts().location == Location::File);
     let engine = engine.ok_or_else(|| SourceError::NoEngine { scheme: "file".to_owned() })?;
     Ok(Source::File { engine, path: PathBuf::from(path) })
 }
 
-/// Returns the engine to whose URLs a scheme belongs.
+/// Returns the engine whose URLs have a scheme.
 fn engine_of(scheme: &str) -> Option<Engine> {
     Engine::ALL.iter().copied().find(|engine| engine.facts().schemes.contains(&scheme))
 }
@@ -241,7 +242,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn paths_and_urls_are_told_apart() {
+    fn path_is_distinguished_from_url() {
         let sqlite = |path: &str| Ok(Source::File { engine: Engine::Sqlite, path: PathBuf::from(path) });
         assert_eq!(Source::parse("a b.db"), sqlite("a b.db"));
         assert_eq!(Source::parse("sqlite:a.db"), sqlite("a.db"));
@@ -267,7 +268,7 @@ mod tests {
     }
 
     #[test]
-    fn a_password_is_never_shown() {
+    fn password_is_never_shown() {
         for (url, shown) in [
             ("postgres://u:hunter2@h:5432/d?sslmode=require", "postgres://u@h:5432/d"),
             ("postgres://u@h/d?password=hunter2", "postgres://u@h/d"),
@@ -282,7 +283,7 @@ mod tests {
             assert!(!address.censored(url).contains("hun"), "{url}");
         }
         let escaped = Address { url: "postgres://u:hun%74er2@h/d".to_owned() };
-        assert_eq!(escaped.censored("told: hunter2"), "told: ***");
+        assert_eq!(escaped.censored("error: hunter2"), "error: ***");
         assert_eq!(Address { url: "postgres://u:@h/d".to_owned() }.censored("abc"), "abc");
         let address = Address { url: "mysql://u:a?b=c@h/d?socket=%2Frun&ssl-mode=REQUIRED".to_owned() };
         let parameters: Vec<String> = address.parameters().map(|(name, value)| format!("{name} {value}")).collect();

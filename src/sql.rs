@@ -1,12 +1,12 @@
-//! Every statement that touches a user's tables is written under this module, and nowhere else.
+//! Builds every statement that touches a user's tables. No other module builds one.
 //!
-//! An engine runs any [`Sql`] that it is given, so no code outside can make one. Four layers make them, each from those before it:
-//! the facts of an engine (`model::facts`), its words (`grammar`), phrases that all engines build alike (`phrases`), and the
-//! statements of a capability (`scan`, `repair` and others). [`of`] returns the statements of a scan in the grammar of a
-//! schema's engine.
+//! An engine runs every [`Sql`] that it gets, so no code outside this module can make one. Four layers build a
+//! statement, each from those before it: the facts of an engine (`model::facts`), its grammar (`grammar`), phrases that
+//! all engines share (`phrases`), and the statements of a capability (`scan`, `repair` and others). [`of`] returns the
+//! statements of a scan in the grammar of a schema's engine.
 //!
-//! Names are quoted; values travel as parameters and never become text. The only SQL that others wrote is a condition of the
-//! operator's configuration, a rule's expression, and a statement that `explain` is asked about.
+//! Names are quoted. Values travel as parameters and never become text. Three kinds of SQL come from people: a
+//! condition of the configuration, a rule's expression, and a statement that `explain` examines.
 
 use crate::model::catalog::Engine;
 use crate::model::catalog::Table;
@@ -15,7 +15,7 @@ use crate::model::catalog::TableName;
 mod capabilities;
 mod catalog;
 mod clauses;
-pub mod foresight;
+pub mod forecast;
 mod grammar;
 pub mod key_bitmap;
 pub mod load;
@@ -24,12 +24,12 @@ mod phrases;
 mod postgres;
 mod query;
 pub mod read;
+pub mod recorder;
 pub mod redefine;
 pub mod repair;
 mod scan;
 mod scratch;
 mod sqlite;
-pub mod witness;
 
 pub use query::Sql;
 pub use query::TableCopy;
@@ -37,14 +37,16 @@ pub use scan::Scan;
 pub use scan::ScanHints;
 pub use scan::of;
 
-/// The columns that name a row, in the order in which [`Scan::orphans`] returns them: the primary key and, where that may
-/// be NULL or is missing, the row's own address; with neither, every column.
+/// Returns the columns that name a row, in the order in which [`Scan::orphans`] returns them.
+///
+/// They are the primary key. If that may be NULL or is missing, the row's address follows. With neither, they are all
+/// columns.
 pub fn row_name_columns(table: &Table) -> Vec<&str> {
     let key = table.primary_key.iter().map(|&column| &table.columns[column]);
     let mut names: Vec<&str> = key.clone().map(|column| column.name.as_str()).collect();
     let address = table.row_address.as_deref();
     if names.is_empty() && address.is_some() && !table.address_lasts {
-        // Such an address says little to people, and nothing once the row has changed.
+        // An address that does not last means little to people, and nothing after the row has changed.
         names.extend(table.naming_key().iter().map(|&column| table.columns[column].name.as_str()));
     }
     if key.clone().any(|column| !column.not_null) || table.primary_key.is_empty() {
@@ -56,7 +58,7 @@ pub fn row_name_columns(table: &Table) -> Vec<&str> {
     names
 }
 
-/// Returns a table's name as SQL, with its schema if that is not the default one.
+/// Returns a table's quoted name, with its schema if that is not the default schema.
 fn table_for(engine: Engine, name: &TableName) -> String {
     engine.facts().quoted_table(name)
 }
@@ -65,39 +67,39 @@ fn in_backticks(name: &str) -> String {
     format!("`{}`", name.replace('`', "``"))
 }
 
-/// The rows that came at a moment or later. The moment is what an operator typed; see [`moment`].
-pub fn since(engine: Engine, column: &str, moment: &str) -> String {
-    let is_number = moment.bytes().all(|byte| byte.is_ascii_digit());
-    let moment = if is_number { moment.to_owned() } else { format!("'{moment}'") };
-    format!("child.{} >= {moment}", engine.facts().quoted(column))
+/// Returns the condition that a row's time is `since` or later. The caller checks the text with [`checked_time`].
+pub fn since_condition(engine: Engine, column: &str, since: &str) -> String {
+    let is_number = since.bytes().all(|byte| byte.is_ascii_digit());
+    let since = if is_number { since.to_owned() } else { format!("'{since}'") };
+    format!("child.{} >= {since}", engine.facts().quoted(column))
 }
 
-/// A condition for rows that lie in one of these partitions of the child, or below it.
+/// Returns the condition that a row lies in one of these partitions of the child, or in a partition of one of them.
 pub fn in_partitions(engine: Engine, partitions: &[&TableName]) -> String {
     let below = partitions.iter().map(|name| {
         let schema = name.schema.as_deref().unwrap_or("public");
         let name = format!("{}.{}", engine.facts().quoted(schema), engine.facts().quoted(&name.table));
-        // The name is quoted as an identifier, and then once more as a string.
+        // The quoted identifier is quoted again, as a string.
         let text = name.replace('\\', "\\\\").replace('\'', "''");
         format!("SELECT relid FROM pg_catalog.pg_partition_tree(E'{text}'::pg_catalog.regclass)")
     });
     format!("child.tableoid IN ({})", below.collect::<Vec<_>>().join(" UNION ALL "))
 }
 
-/// A date, a time or a number, and nothing that could be more than that in any engine's SQL.
-pub fn moment(text: &str) -> Result<String, String> {
+/// Returns the text if it is a date, a time or a number, and no engine can read it as more than that.
+pub fn checked_time(text: &str) -> Result<String, String> {
     let is_plain = |character: char| character.is_ascii_alphanumeric() || "-+:. ".contains(character);
     let is_fit =
         text.starts_with(|first: char| first.is_ascii_digit()) && text.chars().all(is_plain) && text.len() <= 40;
     if is_fit { Ok(text.to_owned()) } else { Err("expected a date, a time or a number, such as 2026-01-31".to_owned()) }
 }
 
-/// All of these conditions of an operator.
-pub fn all(conditions: impl Iterator<Item = String>) -> Option<String> {
+/// Returns the conjunction of an operator's conditions; `None` if there are none.
+pub fn all_conditions(conditions: impl Iterator<Item = String>) -> Option<String> {
     conditions.reduce(|all, condition| format!("(\n{all}\n) AND (\n{condition}\n)"))
 }
 
-/// A name as an identifier of standard SQL, whatever it contains.
+/// Returns a name as a quoted identifier of standard SQL.
 pub fn quoted(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
 }

@@ -12,7 +12,7 @@ use crate::model::row::Row;
 use crate::model::row::RowName;
 use crate::sql::repair::Repair;
 
-/// The number of rows in one question.
+/// The number of rows that one query reads.
 const CHUNK: usize = 400;
 
 /// The greatest number of bytes of a row in a plan.
@@ -26,25 +26,27 @@ pub struct Image {
     pub columns: Row,
 }
 
-/// What the database has under a row's name.
+/// The row that the database has for a name.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Stored {
     Row(Image),
+    /// The row exists, but is longer than [`LONGEST`].
     TooLong,
+    /// No row has the name.
     Nothing,
 }
 
-/// Returns what the database has under each of these names.
+/// Returns the stored row for each of these names.
 pub fn read<S: Session + ?Sized>(
     session: &mut S,
-    surgery: &dyn Repair,
+    sql: &dyn Repair,
     table: &Table,
     names: &[&RowName],
 ) -> Result<Vec<Stored>, EngineError> {
     let mut found = Vec::with_capacity(names.len());
-    for some in names.chunks(CHUNK) {
-        match read_chunk(session, surgery, table, some) {
-            Err(EngineError::Failed { why }) => found.extend(read_short_rows(session, surgery, table, some, why)?),
+    for chunk in names.chunks(CHUNK) {
+        match read_chunk(session, sql, table, chunk) {
+            Err(EngineError::Failed { why }) => found.extend(read_short_rows(session, sql, table, chunk, why)?),
             images => found.extend(images?.into_iter().map(|image| image.map_or(Stored::Nothing, Stored::Row))),
         }
     }
@@ -53,7 +55,7 @@ pub fn read<S: Session + ?Sized>(
 
 fn read_chunk<S: Session + ?Sized>(
     session: &mut S,
-    surgery: &dyn Repair,
+    sql: &dyn Repair,
     table: &Table,
     names: &[&RowName],
 ) -> Result<Vec<Option<Image>>, EngineError> {
@@ -63,7 +65,7 @@ fn read_chunk<S: Session + ?Sized>(
     }
     let stored = table.columns.iter().filter(|column| !column.generated);
     let columns: Arc<[String]> = stored.map(|column| column.name.clone()).collect();
-    session.numbered(&surgery.rows_at(table, names), names.len(), &mut |number, row| {
+    session.numbered(&sql.rows_by_name(table, names), names.len(), &mut |number, row| {
         let [address, values @ ..] = row else { return };
         let columns = Row::of(&columns, values.to_vec());
         found[number] = Some(Image { address: address.as_integer(), columns });
@@ -71,24 +73,24 @@ fn read_chunk<S: Session + ?Sized>(
     Ok(found)
 }
 
-/// Reads the rows that are short enough, once the question for all of them has failed for the reason `why`.
+/// Reads the rows that are short enough, after the query for all rows has failed for the reason `why`.
 fn read_short_rows<S: Session + ?Sized>(
     session: &mut S,
-    surgery: &dyn Repair,
+    sql: &dyn Repair,
     table: &Table,
     names: &[&RowName],
     why: String,
 ) -> Result<Vec<Stored>, EngineError> {
     let mut found = vec![Stored::Nothing; names.len()];
-    if let Some(question) = surgery.long_rows(table, names, LONGEST) {
-        session.numbered(&question, names.len(), &mut |number, _| found[number] = Stored::TooLong)?;
+    if let Some(query) = sql.rows_longer_than(table, names, LONGEST) {
+        session.numbered(&query, names.len(), &mut |number, _| found[number] = Stored::TooLong)?;
     }
     let short: Vec<usize> = (0..names.len()).filter(|&index| found[index] == Stored::Nothing).collect();
     if short.len() == names.len() {
         return Err(EngineError::Failed { why });
     }
     let short_names: Vec<&RowName> = short.iter().map(|&index| names[index]).collect();
-    for (index, image) in short.into_iter().zip(read_chunk(session, surgery, table, &short_names)?) {
+    for (index, image) in short.into_iter().zip(read_chunk(session, sql, table, &short_names)?) {
         found[index] = image.map_or(Stored::Nothing, Stored::Row);
     }
     Ok(found)

@@ -1,8 +1,8 @@
-//! Rules and orphans → a plan. The unit of decision is the missing key: its treatments are tried in order, and the first
-//! admissible one is taken. A key that no treatment can serve stays undecided.
+//! Makes a plan from rules and orphans. The unit of decision is the missing key: fk-doctor tries its treatments in order and
+//! takes the first that is possible. A key that no treatment can repair stays undecided.
 //!
-//! Nothing is written to the database. Every new row is tried in a rehearsal, a private copy of the tables' definitions, so
-//! that a row which the database would refuse is known before the plan is applied. Each relation has two passes over its
+//! Planning writes nothing to the database. It inserts every new row into a rehearsal, a private copy of the tables'
+//! definitions. So it finds the rows that the database would refuse before the plan is applied. Each relation has two passes over its
 //! orphans (`passes`): the first decides key by key, the second plans changes row by row. The plan draft holds at most one
 //! change per row.
 
@@ -108,8 +108,8 @@ struct Planner<'a> {
 /// The effects of a plan beyond the changes of its draft.
 #[derive(Default)]
 struct Effects {
-    /// Tables whose rows the plan updates or deletes. Each comes with the relation that is the reason, and with true if the
-    /// rows are orphans of that relation.
+    /// Tables whose rows the plan updates or deletes. Each entry has the table, the relation that is the reason, and true if
+    /// the rows are orphans of that relation.
     changed: BTreeSet<(TableId, RelationId, bool)>,
     new_tables: Vec<NewTable>,
     /// The number of rows that each file keeps.
@@ -145,17 +145,17 @@ struct Case<'a> {
     relation: &'a Relation,
     rule: &'a Rule,
     tally: &'a Tally,
-    outlook: RelationForecast<Value>,
-    /// The reason why the parent-loss guard forbids to remove or blank rows, if it does.
+    forecast: RelationForecast<Value>,
+    /// The reason why the parent-loss guard forbids to delete rows or to set them to NULL, if it does.
     guarded: Option<String>,
-    /// The number of orphans that the first pass decided to remove or blank.
+    /// The number of orphans that the first pass decided to delete or to set to NULL.
     estimate: u64,
     /// The number of orphans that are counted as treated.
     treated: u64,
-    /// The last key of which the second pass left a row undecided.
-    last_left: Option<usize>,
-    /// The treatment that makes new rows now.
-    making: &'static str,
+    /// The number of the last key of which the second pass left a row undecided.
+    last_undecided_key: Option<usize>,
+    /// The treatment that creates new rows now.
+    creating: &'static str,
 }
 
 /// The input of a plan. The facts were scanned in the snapshot of the sessions.
@@ -185,7 +185,7 @@ pub fn plan<'a>(request: Request<'a>, sessions: PlanSessions, progress: Progress
     for relation in treatment_order(request.schema, request.rules, request.assigned) {
         match request.start(relation) {
             Start::Treat(case) => forecasts.push(planner.treat(*case, reader.as_mut())?),
-            Start::Done(outlook) => forecasts.push(outlook),
+            Start::Done(forecast) => forecasts.push(forecast),
             Start::NotDeclared => {}
         }
     }
@@ -200,40 +200,40 @@ impl<'a> Request<'a> {
     fn start(&self, id: RelationId) -> Start<'a> {
         let relation = &self.schema.relations[id];
         let rule = self.assigned[id].map(|rule| &self.rules[rule]);
-        let mut outlook = RelationForecast::of(id, relation);
+        let mut forecast = RelationForecast::of(id, relation);
         let tally = match &self.facts[id] {
             ScanResult::Checked(tally) => tally,
             ScanResult::Unchecked(_) if redefine::is_relaxed(relation, rule) => return Start::NotDeclared,
             ScanResult::Unchecked(why) => {
-                outlook.unchecked = Some(why.clone());
-                outlook.rule = rule.map(|rule| rule.id.value.clone());
-                return Start::Done(outlook);
+                forecast.unchecked = Some(why.clone());
+                forecast.rule = rule.map(|rule| rule.id.value.clone());
+                return Start::Done(forecast);
             }
         };
-        outlook.keys = tally.missing_keys;
-        outlook.rows = tally.orphan_rows;
-        outlook.rows_after = tally.orphan_rows;
+        forecast.keys = tally.missing_keys;
+        forecast.rows = tally.orphan_rows;
+        forecast.rows_after = tally.orphan_rows;
         let Some(rule) = rule.filter(|rule| tally.orphan_rows > 0 && rule.is_for_orphans()) else {
-            return Start::Done(outlook);
+            return Start::Done(forecast);
         };
-        outlook.rule = Some(rule.id.value.clone());
+        forecast.rule = Some(rule.id.value.clone());
         Start::Treat(Box::new(Case {
             id,
             relation,
             rule,
             tally,
-            outlook,
+            forecast,
             guarded: None,
             estimate: 0,
             treated: 0,
-            last_left: None,
-            making: "",
+            last_undecided_key: None,
+            creating: "",
         }))
     }
 }
 
-/// Returns the relations in order of their rules: first those that remap, then those that make parents, then those that
-/// remove or blank. No relation makes work for an earlier one.
+/// Returns the relations in order of their rules: first those that remap, then those that create parents, then those that
+/// delete rows or set them to NULL. In this order, the treatment of a relation adds no orphans to an earlier relation.
 fn treatment_order(schema: &Schema, rules: &Rules, assigned: &Assigned) -> Vec<RelationId> {
     let rank = |id: RelationId| {
         let first = assigned[id].and_then(|rule| rules[rule].treatments.first());

@@ -21,7 +21,7 @@ const SUFFIX: &str = ".part";
 /// Suffixes of a draft and of the files that SQLite may have left beside it.
 const COMPANIONS: [&str; 4] = ["", "-journal", "-wal", "-shm"];
 
-/// The age after which an unlocked draft is abandoned. A new draft is not locked yet for a moment.
+/// The age after which an unlocked draft is abandoned. A new draft has no lock for a short time.
 const MIN_ABANDONED_AGE: Duration = Duration::from_secs(60);
 
 pub struct WholeFile {

@@ -91,7 +91,7 @@ fn plan_that_was_begun_is_not_overwritten() {
         assert_eq!(there(), before);
     };
     assert_eq!(plan(&[]).code, 0);
-    refused(&[], "there is a plan already");
+    refused(&[], "a plan already exists in this file");
     bench.execute("INSERT INTO c VALUES (4, 9)");
     let first = there();
     assert_eq!(plan(&["--overwrite"]).code, 0);
@@ -99,23 +99,23 @@ fn plan_that_was_begun_is_not_overwritten() {
 
     // A plan that was applied, wholly or in part, is needed to undo it.
     assert_eq!(bench.run(&["apply", "app.db", "plan.ndjson", "--no-backup"]).code, 0);
-    refused(&[], "there is a plan already");
-    refused(&["--overwrite"], "was applied, whole or in part, and is the way to take it back");
+    refused(&[], "a plan already exists in this file");
+    refused(&["--overwrite"], "was applied, completely or in part, and `fk-doctor undo` needs it");
     bench.execute("DELETE FROM p WHERE id = 9");
-    refused(&["--overwrite"], "the way to take it back");
+    refused(&["--overwrite"], "`fk-doctor undo` needs it");
     bench.execute("INSERT INTO p VALUES (9, NULL)");
     assert_eq!(bench.run(&["undo", "app.db", "plan.ndjson", "--no-backup"]).code, 0, "{}", bench.dump());
     // A plan that was begun is never overwritten, even if the database that records it no longer exists.
-    refused(&["--overwrite"], "the way to take it back");
+    refused(&["--overwrite"], "`fk-doctor undo` needs it");
     std::fs::remove_file(bench.path("app.db")).unwrap();
     bench.execute(SEED);
-    refused(&["--overwrite"], "the way to take it back");
+    refused(&["--overwrite"], "`fk-doctor undo` needs it");
     std::fs::remove_file(bench.path("plan.ndjson.begun")).unwrap();
     assert_eq!(plan(&["--overwrite"]).code, 0);
 
     bench.write("plan.ndjson", "notes");
-    refused(&[], "it is no plan");
-    refused(&["--overwrite"], "it is no plan");
+    refused(&[], "this file exists and is not a plan");
+    refused(&["--overwrite"], "this file exists and is not a plan");
 }
 
 /// No report of any command overwrites a plan that was begun, or the mark beside it, which may be its record.
@@ -157,7 +157,7 @@ fn progress_reaches_the_last_row() {
     );
     let path = |name: &str| bench.path(name).to_str().unwrap().to_owned();
     let (database, plan, rule) = (path("app.db"), path("plan.ndjson"), path("r.toml"));
-    let surroundings = run::Surroundings { directory: bench.path("."), cores: 2, ..run::Surroundings::default() };
+    let environment = run::Environment { directory: bench.path("."), cores: 2, ..run::Environment::default() };
     for arguments in [
         vec!["repair", &database, "--rules", &rule, "-o", &plan],
         vec!["apply", &database, &plan, "--no-backup"],
@@ -167,9 +167,9 @@ fn progress_reaches_the_last_row() {
         let told: Mutex<Vec<(usize, usize)>> = Mutex::default();
         let progress = |done: usize, total: usize| told.lock().unwrap().push((done, total));
         match &cli.command {
-            Command::Repair(typed) => run::repair(typed, &cli.global, &surroundings, &progress),
-            Command::Apply(typed) => run::apply(Direction::Apply, typed, &cli.global, &surroundings, &progress),
-            Command::Undo(typed) => run::apply(Direction::Undo, typed, &cli.global, &surroundings, &progress),
+            Command::Repair(typed) => run::repair(typed, &cli.global, &environment, &progress),
+            Command::Apply(typed) => run::apply(Direction::Apply, typed, &cli.global, &environment, &progress),
+            Command::Undo(typed) => run::apply(Direction::Undo, typed, &cli.global, &environment, &progress),
             _ => unreachable!(),
         }
         .unwrap();
@@ -197,6 +197,25 @@ fn empty_plan_with_apply_writes_nothing() {
     assert_eq!((run.code, files()), (0, count), "{}{}", run.stdout, run.stderr);
 }
 
+/// The suggested commands name the database, also one that `DATABASE_URL` names, and are quoted for the shell.
+#[test]
+fn next_command_is_quoted_for_the_shell() {
+    let bench = bench("placeholder");
+    std::fs::rename(bench.path("app.db"), bench.path("my app.db")).unwrap();
+    let arguments = ["repair", "--rules", "r.toml", "-o", "my plan"];
+    let planned = bench.run_in(&arguments, &[("DATABASE_URL", "my app.db")]);
+    assert!(planned.stdout.contains("fk-doctor apply 'my app.db' 'my plan'"), "{}{}", planned.stdout, planned.stderr);
+    let applied = bench.run(&["apply", "my app.db", "my plan", "--no-backup"]);
+    assert!(applied.stdout.contains("fk-doctor undo 'my app.db' 'my plan'"), "{}{}", applied.stdout, applied.stderr);
+    let forget = bench.run(&["status", "my plan", "my app.db", "--forget"]);
+    assert_eq!(forget.code, 5);
+    assert!(
+        forget.stderr.contains("first take the plan back: fk-doctor undo 'my app.db' 'my plan'"),
+        "{}",
+        forget.stderr
+    );
+}
+
 /// A plan and its report cannot share a path: with `--apply` the report would overwrite the plan that `undo` needs.
 #[test]
 fn plan_and_report_with_one_path_are_refused() {
@@ -207,7 +226,7 @@ fn plan_and_report_with_one_path_are_refused() {
             let arguments = ["repair", "app.db", "--rules", "r.toml", "-o", "plan.ndjson", "--format", report];
             let run = bench.run(&[&arguments, apply].concat());
             assert_eq!(run.code, 2, "{}{}", run.stdout, run.stderr);
-            assert!(run.stderr.contains("that is where the plan goes"), "{}", run.stderr);
+            assert!(run.stderr.contains("the plan is written to this file"), "{}", run.stderr);
             assert_eq!((bench.dump(), bench.path("plan.ndjson").exists()), (before.clone(), false));
         }
     }

@@ -106,8 +106,8 @@ pub(crate) fn scan_here(
     let cli = <Cli as clap::Parser>::try_parse_from(arguments).unwrap();
     let fk_doctor::internals::cli::Command::Scan(typed) = &cli.command else { panic!("scan was asked for") };
     let directory = path.parent().unwrap().to_owned();
-    let surroundings = run::Surroundings { directory, cores: 2, ..run::Surroundings::default() };
-    run::scan(typed, &cli.global, &surroundings, &run::NoSink, progress)
+    let environment = run::Environment { directory, cores: 2, ..run::Environment::default() };
+    run::scan(typed, &cli.global, &environment, &run::NoSink, progress)
 }
 
 pub(crate) fn dump(path: &Path) -> String {

@@ -187,7 +187,7 @@ fn unparsable_view_is_no_damage() {
     let run = bench.run(&["scan", "app.db"]);
     assert_eq!(run.code, 3, "{}", run.stderr);
     assert!(run.stderr.contains("cannot parse the definition of the view a 'view' (near \"SELEC\""), "{}", run.stderr);
-    assert!(!run.stderr.contains("damaged") && run.stderr.contains("the rows are not touched"), "{}", run.stderr);
+    assert!(!run.stderr.contains("damaged") && run.stderr.contains("the rows are intact"), "{}", run.stderr);
     // The command in the help repairs a copy, which can then be scanned.
     let (_, drop) = run.stderr.split_once("sqlite3 copy.db ").unwrap();
     let drop = drop.trim().strip_prefix('\'').and_then(|rest| rest.strip_suffix('\'')).unwrap().replace("'\\''", "'");

@@ -38,7 +38,7 @@ fn clean_relation_is_declared_and_undone() {
     let dry = bench.run(&["repair", "app.db", "--enforce", RELATION, "--on-delete", "cascade", "-o", "plan"]);
     assert_eq!((dry.code, dry.stderr.as_str()), (0, ""), "{}", dry.stdout);
     assert!(dry.stdout.contains("declares   comments(post_id)->posts(id)"), "{}", dry.stdout);
-    assert!(dry.stdout.contains("makes      index comments_post_id"), "{}", dry.stdout);
+    assert!(dry.stdout.contains("creates    index comments_post_id"), "{}", dry.stdout);
     assert_eq!(bench.dump(), dump, "a dry run writes nothing");
     let json = bench.run(&["repair", "app.db", "--enforce", RELATION, "--format", "json"]);
     common::assert_obeys("repair", &serde_json::from_str(&json.stdout).unwrap());
@@ -64,7 +64,7 @@ fn clean_relation_is_declared_and_undone() {
     let again = bench.run(&["apply", "app.db", "plan"]);
     assert!(again.stdout.contains("nothing was changed"), "{}{}", again.stdout, again.stderr);
     let skipped = bench.run(&["repair", "app.db", "--enforce", RELATION]);
-    assert!(skipped.stdout.contains("nothing is to be repaired"), "{}", skipped.stdout);
+    assert!(skipped.stdout.contains("there is nothing to repair"), "{}", skipped.stdout);
     assert_eq!(bench.dump(), after);
     let undone = bench.run(&["undo", "app.db", "plan"]);
     assert_eq!(undone.code, 0, "{}", undone.stderr);
@@ -92,12 +92,12 @@ fn unsupported_enforce_is_refused_with_reason() {
     ));
     let dump = bench.dump();
     for (relation, code, told) in [
-        (RELATION, 5, "3 orphan rows would be left (2 missing keys), and a foreign key allows none"),
+        (RELATION, 5, "3 orphan rows would remain (2 missing keys), and a foreign key allows none"),
         ("comments(slug) -> tags(name)", 5, "has a WHERE, so it does not make the key unique"),
         ("comments(slug) -> tags(kind)", 5, "under another collation"),
         ("comments(slug) -> comments(body)", 5, "is neither a primary key nor the whole of a unique index"),
         ("comments(post_id) -> seen(id)", 5, "is a view"),
-        ("seen(id) -> posts(id)", 5, "is no ordinary table"),
+        ("seen(id) -> posts(id)", 5, "is not an ordinary table"),
         ("comments(nope) -> posts(id)", 2, "comments has no column nope"),
         ("comments(post_id) -> post(id)", 2, "did you mean posts?"),
         ("comments(post_id)", 2, "it names no parent"),
@@ -119,7 +119,7 @@ fn unsupported_enforce_is_refused_with_reason() {
     );
     let run = bench.run(&["repair", "app.db", "--rules", "r.toml"]);
     assert_eq!(run.code, 5, "{}{}", run.stdout, run.stderr);
-    assert!(run.stdout.contains("the configuration narrows it"), "{}", run.stdout);
+    assert!(run.stdout.contains("the configuration restricts it"), "{}", run.stdout);
 }
 
 /// One plan first repairs the rows and then declares the relation, also in batches. Undo takes both back.
@@ -168,7 +168,7 @@ fn orphan_added_after_planning_stops_enforce() {
     let dump = bench.dump();
     let applied = bench.run(&["apply", "app.db", "plan"]);
     assert_eq!(applied.code, 5, "{}", applied.stdout);
-    assert!(applied.stderr.contains("has orphans, as the database itself finds"), "{}", applied.stderr);
+    assert!(applied.stderr.contains("has orphans, as the database's own check found"), "{}", applied.stderr);
     assert_eq!(bench.dump(), dump);
 }
 

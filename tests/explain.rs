@@ -97,11 +97,11 @@ fn failure_of_another_constraint_is_named() {
         ("INSERT INTO p VALUES (9, 'one')", "duplicate-key", "p", "use another key"),
         ("INSERT INTO p(id) VALUES (9)", "not-null", "p", "give the column a value"),
         ("INSERT INTO ev VALUES (1, 'too long')", "check-failed", "", "CHECK"),
-        ("INSERT INTO p VALUES ('x', 'y')", "value-refused", "", "own type"),
-        ("DELETE FROM p WHERE id = 3", "not-null", "strict", "let the column be NULL"),
+        ("INSERT INTO p VALUES ('x', 'y')", "value-refused", "", "column's type"),
+        ("DELETE FROM p WHERE id = 3", "not-null", "strict", "allow NULL in the column"),
         ("INSERT INTO pp VALUES (1)", "statement-refused", "", "did you mean p?"),
         ("INSERT INTO p VALUES (?, ?)", "statement-refused", "", "--param"),
-        ("INSRT INTO p VALUES (1)", "statement-refused", "", "did not even begin"),
+        ("INSRT INTO p VALUES (1)", "statement-refused", "", "rejected it before it ran"),
     ] {
         let (exit, report) = explain(&Bench::new(FAMILY), sql);
         let found = &report["statements"][0]["constraints"][0];
@@ -163,7 +163,7 @@ fn orphan_that_sqlite_accepts_is_reported() {
     let commit = &report["statements"][3];
     assert_eq!((code, &commit["verdict"]), (1, &"accepted".into()), "{report}");
     assert_eq!(findings(commit)[0].1, r#"{"p":200}"#);
-    assert!(commit["remarks"][0].as_str().unwrap().contains("accepts it all the same"), "{report}");
+    assert!(commit["remarks"][0].as_str().unwrap().contains("accepts it nevertheless"), "{report}");
 }
 
 #[test]
@@ -289,7 +289,7 @@ fn bare_error_lists_relations_that_may_have_failed() {
         assert_eq!((code, &told["findings"][0]["relation"]), (1, &first.into()), "{report:#}");
         let remarks = told["remarks"].to_string();
         assert!(
-            remarks.contains("can have refused it") && remarks.contains("the error itself does not say"),
+            remarks.contains("can have refused it") && remarks.contains("the error itself does not name a relation"),
             "{remarks}"
         );
     }

@@ -12,7 +12,7 @@ use fk_doctor::internals::engine::Deadline;
 use fk_doctor::internals::engine::WaitLimits;
 use fk_doctor::internals::engines;
 use fk_doctor::internals::explain;
-use fk_doctor::internals::explain::Wishes;
+use fk_doctor::internals::explain::ExplainOptions;
 use fk_doctor::internals::model::catalog::Engine;
 use fk_doctor::internals::model::explanation::CascadeBranch;
 use fk_doctor::internals::model::explanation::Explained;
@@ -155,12 +155,9 @@ fn explained_script(path: &Path, sql: &str) -> Vec<Explained> {
         engines::open(&Source::File { engine: Engine::Sqlite, path: path.to_owned() }, &patience).unwrap();
     let mut trial = database.trial(&|_, _| {}).unwrap();
     let schema = resolve::resolve(trial.catalog().unwrap(), &[]).unwrap();
-    let wishes = Wishes {
-        statements: statements::statements(Engine::Sqlite, sql),
-        samples: 5,
-        redaction: &Redaction::default(),
-    };
-    explain::explain(trial.as_mut(), schema, wishes).unwrap().statements
+    let statements = statements::statements(Engine::Sqlite, sql);
+    let options = ExplainOptions { database: "app.db", samples: 5, redaction: &Redaction::default() };
+    explain::explain(trial.as_mut(), schema, statements, &options).unwrap().statements
 }
 
 fn make(path: &Path, seed: &str) -> Connection {

@@ -1,8 +1,9 @@
-//! The program dies, or its disk fails, at every call that writes: afterwards the database is as it was before or after
-//! whole batches, the same command goes on to the same end, and undo restores every value.
+//! Kills the program, or fails its disk, at every system call that writes. Afterwards the database is in its state
+//! before or after whole batches, the repeated command completes the work, and undo restores every value.
 //!
-//! The calls are counted and hit by strace. `FK_DOCTOR_FAULTS=all` hits every one of them; the usual run takes every
-//! eleventh. Each scenario is planned once, and every fault starts from the same bytes in the same folder.
+//! strace counts the calls and injects the faults. `FK_DOCTOR_FAULTS=all` injects one into every call; by default every
+//! eleventh call gets one. Each scenario is planned once, and every fault starts with the same bytes in the same
+//! folder.
 #![allow(clippy::unwrap_used, reason = "a test may fail loudly")]
 #![allow(clippy::print_stdout, reason = "how many points were hit is a figure to report")]
 #![cfg(target_os = "linux")]
@@ -14,35 +15,35 @@ use std::process::Command;
 
 use common::Bench;
 
-/// Calls that change what is on the disk, or open a file to do so.
+/// System calls that change the disk, or open a file for writing.
 const CALLS: &str =
     "pwrite64,write,fsync,fdatasync,ftruncate,unlink,rename,renameat,renameat2,openat,fallocate,linkat,link";
 
 const WHOLE: &[&str] = &[];
 const IN_BATCHES: &[&str] = &["--batch", "5"];
 
-/// Two pages of children, of which a quarter is sound.
+/// Two pages of children, of which a quarter has parents.
 const SEED: &str = "CREATE TABLE p(id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT UNIQUE); \
     CREATE TABLE c(id INTEGER PRIMARY KEY, r INT REFERENCES p(id) ON DELETE CASCADE, pad TEXT); \
     CREATE TABLE d(id TEXT PRIMARY KEY, c INT REFERENCES c(id)); INSERT INTO p VALUES (1, 'a');
     WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 12)
     INSERT INTO c SELECT i, i % 4 + 1, hex(zeroblob(250)) FROM n; INSERT INTO d SELECT id, id FROM c;";
 
-/// 2 is pointed at 1, 3 gets a parent, and the rows of 4 go with what depends on them.
+/// Key 2 is changed to 1, key 3 gets a parent, and the rows with key 4 are deleted with their dependants.
 const RULE: &str = "id = \"r\"\neven-if-parent-lost = true\n[relation]\nchild = \"c(r)\"\n[limits]\nmax-share = 1.0\n\
     [[treat]]\naction = \"remap\"\nto = \"SELECT 1 WHERE key.r = 2\"\nrecord = \"kept\"\n\
     [[treat]]\naction = \"placeholder\"\nvalues = { name = { sql = \"CASE WHEN key.r = 3 THEN 'three' ELSE 'a' END\" } }\n\
     [[treat]]\naction = \"quarantine\"\n";
 
-/// A database and its plan, the moment before a command.
+/// A database and its plan in the state before a command.
 struct Scene {
     bench: Bench,
     arguments: Vec<&'static str>,
     files: BTreeMap<String, Vec<u8>>,
-    /// The database before the command, and after it.
+    /// The content of the database before and after the command.
     start: String,
     end: String,
-    /// The file of rows that went; empty where a table keeps them.
+    /// The file of the quarantined rows; empty if a table keeps them.
     kept: Vec<u8>,
 }
 
@@ -70,7 +71,7 @@ impl Scene {
         scene
     }
 
-    /// Whether some row went that only a file keeps.
+    /// True if some deleted row is kept only in a file.
     fn has_lost_rows(&self) -> bool {
         !self.kept.is_empty() && self.bench.value("SELECT count(*) FROM c") != "12"
     }
@@ -93,9 +94,9 @@ impl Scene {
         }
     }
 
-    /// Runs the command under strace, with something injected or only counted.
+    /// Runs the command under strace, which injects a fault or only counts calls.
     fn traced(&self, inject: Option<&str>) -> (Option<i32>, String) {
-        // Outside of the folder, which is as it was before each fault.
+        // The trace is outside the folder, which is restored before each fault.
         let log = tempfile::NamedTempFile::new().unwrap();
         let mut command = Command::new("strace");
         command.args(["-f", "--seccomp-bpf", "-o", log.path().to_str().unwrap()]);
@@ -109,7 +110,7 @@ impl Scene {
         (output.status.code(), String::from_utf8_lossy(&std::fs::read(log.path()).unwrap()).into_owned())
     }
 
-    /// Every call that writes, and the how many-th of its name it is.
+    /// Returns every writing call, with its ordinal number among the calls of its name.
     fn points(&self) -> Vec<(String, usize)> {
         self.reset();
         let (code, log) = self.traced(None);
@@ -130,7 +131,7 @@ impl Scene {
         points
     }
 
-    /// `fault` at the call, and `from` is `+` where the disk goes on failing.
+    /// Injects `fault` into the call. If `from` is `+`, all later calls fail as well.
     fn survives(&self, call: &str, number: usize, fault: &str, from: &str) {
         self.reset();
         let what = format!("{:?}: {call} {number} {fault}", self.arguments);
@@ -139,11 +140,11 @@ impl Scene {
         let now = self.bench.dump();
         let kept = std::fs::read(self.bench.path("gone.ndjson"));
         assert!(kept.as_ref().is_ok_and(|kept| *kept == self.kept) || !self.has_lost_rows(), "{what}: {kept:?}");
-        // In one transaction all or nothing is done. (Batches are told apart by what goes on from there.)
+        // A run in one transaction changes all rows or none. Batches are checked by the repeated command.
         let in_batches = self.arguments.contains(&"--batch");
         assert!(in_batches || now == self.start || now == self.end, "{what}: half of it was done\n{now}");
         assert!(code != Some(0) || now == self.end, "{what}: said to be done, and is not");
-        // The same command goes on to the same end.
+        // The repeated command completes the work.
         succeeds(&self.bench, &[self.arguments.as_slice(), &["--no-backup"]].concat());
         assert_eq!(self.bench.dump(), self.end, "{what}");
         let left = self.read().into_keys().find(|name| name.starts_with(".fk-doctor-"));
@@ -155,7 +156,8 @@ impl Scene {
         assert_eq!(std::fs::read(self.bench.path("plan.ndjson")).unwrap(), self.files["plan.ndjson"], "{what}");
     }
 
-    /// What has a backup's name is one, whole, and nothing lies beside it. What is only begun is recognised, and made old here.
+    /// A file with the name of a backup is a complete backup, and no other files are left. An unfinished backup is
+    /// recognised; here it is made old.
     fn assert_backups_are_whole(&self, what: &str) {
         for name in self.read().into_keys().filter(|name| !self.files.contains_key(name)) {
             if name.starts_with("app.db.backup-") {
@@ -276,7 +278,7 @@ fn full_disk_during_quarantine_to_file_is_recovered() {
 
 const PREVENT: &str = "[[treat]]\naction = \"prevent\"\n";
 
-/// A table is relaxed and enforced, an index and triggers are made, and rows change, by one plan.
+/// One plan relaxes and enforces a table, creates an index and triggers, and changes rows.
 const REDEFINED: &[&str] = &["--relax", "d(c)", "--enforce", "d(id) -> c(id)"];
 
 #[test]

@@ -1,4 +1,4 @@
-//! Repairs that went wrong elsewhere, each as a small copy of what happened: none loses a row that it should not.
+//! Small copies of repairs that went wrong in other programs. None of them loses a row that it should keep.
 #![allow(clippy::unwrap_used, reason = "a test may fail loudly")]
 
 use crate::common::Bench;
@@ -10,7 +10,7 @@ struct Outcome {
     told: String,
 }
 
-/// Plans by this rule and applies what was decided.
+/// Plans with this rule and applies the decided changes.
 fn repair(seed: &str, rule: &str) -> Outcome {
     let bench = Bench::new(&format!("BEGIN; {seed} COMMIT;"));
     bench.write("r.toml", rule);
@@ -30,8 +30,8 @@ impl Outcome {
     }
 }
 
-/// civitai #3647: a cleaner deleted live rows whose relations declare SET NULL. What is declared decides, and where NULL is
-/// not allowed nothing happens instead.
+/// civitai #3647: a cleaner deleted live rows whose relations declare SET NULL. The declared action decides; if the
+/// column is NOT NULL, nothing is changed.
 #[test]
 fn declared_set_null_deletes_no_row() {
     let follow = "id = \"f\"\neven-if-parent-lost = true\n[relation]\nchild = \"*\"\n[limits]\nmax-share = 1.0\n[[treat]]\naction = \"follow\"\n";
@@ -47,7 +47,8 @@ fn declared_set_null_deletes_no_row() {
     assert_eq!(outcome.count("fk_doctor_quarantine"), "1", "what CASCADE takes is kept");
 }
 
-/// hermes-agent #71803: nearly all rows were saved, and then deleted as orphans because the small parent table was lost.
+/// hermes-agent #71803: nearly all rows were saved, but were then deleted as orphans because the small parent table was
+/// lost.
 #[test]
 fn lost_parent_table_deletes_no_row() {
     let rows: String = (0..500).map(|i| format!("INSERT INTO message VALUES ({i}, 's{}', 'text');", i % 20)).collect();
@@ -70,8 +71,8 @@ fn lost_parent_table_deletes_no_row() {
     assert_eq!((outcome.code, outcome.count("message").as_str(), outcome.count("session").as_str()), (0, "500", "20"));
 }
 
-/// hermes-agent #71807: placeholders shared one UNIQUE title, all but one were ignored, and the messages of the others were
-/// deleted.
+/// hermes-agent #71807: placeholders shared one UNIQUE title, so all but one were ignored, and the messages of the
+/// others were deleted.
 #[test]
 fn placeholder_with_unique_conflict_is_not_ignored() {
     let rows: String = (0..200).map(|i| format!("INSERT INTO message VALUES ({i}, 's{}');", i % 50)).collect();
@@ -93,7 +94,8 @@ fn placeholder_with_unique_conflict_is_not_ignored() {
     assert_eq!((outcome.code, outcome.count("session").as_str(), outcome.count("message").as_str()), (1, "1", "200"));
 }
 
-/// sequencescape #2887: restore what another source knows, keep the old value of the rest, make the unknown a parent.
+/// sequencescape #2887: restores the keys that another source knows, keeps the old value of the rest, and makes the
+/// unknown key a parent.
 #[test]
 fn known_keys_are_restored_and_unknown_keys_kept() {
     let seed = "CREATE TABLE study(id INTEGER PRIMARY KEY, name TEXT NOT NULL); \
@@ -110,7 +112,8 @@ fn known_keys_are_restored_and_unknown_keys_kept() {
     assert_eq!(outcome.bench.value("SELECT group_concat(study) FROM sample"), "'1,2,7,8,9'", "no old value is lost");
 }
 
-/// pgferry #13: a cleanup after a migration turned an integrity error into the loss of data. More than a little is refused.
+/// pgferry #13: a cleanup after a migration turned an integrity error into data loss. A repair of more than a few rows
+/// is refused.
 #[test]
 fn mass_cleanup_is_refused() {
     let rows: String =

@@ -1,4 +1,4 @@
-//! The formats of a scan as a user gets them: several from one run, each a file like any other file, each well formed.
+//! The formats of a scan: one run writes several, each is an ordinary file, and each is well formed.
 #![allow(clippy::unwrap_used, reason = "a test may fail loudly")]
 
 use crate::common;
@@ -48,7 +48,7 @@ fn one_scan_writes_every_requested_format() {
     assert!(read("r.txt").starts_with("::error file=fk-doctor.toml,line=1,"));
 }
 
-/// The samples are few; the rows are all there.
+/// The number of samples is limited; the number of rows is complete.
 #[test]
 fn csv_lists_every_orphan() {
     let run = shop().run(&["scan", "app.db", "--format", "csv", "--samples", "1"]);
@@ -69,7 +69,7 @@ fn two_reports_to_one_path_are_refused() {
         let run = bench.run(&[&["scan", "app.db"], arguments].concat());
         assert_eq!(run.code, 2, "{arguments:?}");
         assert!(run.stderr.starts_with(&format!("error: could not write two reports to {place}\n")), "{}", run.stderr);
-        assert!(run.stderr.contains("help: give each a file of its own: --format F=FILE"), "{}", run.stderr);
+        assert!(run.stderr.contains("help: give each report its own file: --format FORMAT=FILE"), "{}", run.stderr);
     }
 }
 
@@ -80,7 +80,7 @@ fn unwritable_report_is_an_error() {
     assert!(run.stderr.starts_with("error: could not write to no/such/folder.csv\nbecause: "), "{}", run.stderr);
 }
 
-/// The umask decides, as it does for any file that a program makes; a file that was there keeps its mode.
+/// The umask decides the mode of a new file. An existing file keeps its mode.
 #[cfg(unix)]
 #[test]
 fn report_file_mode_follows_umask() {
@@ -140,7 +140,7 @@ fn quiet_prints_only_the_report() {
     assert_eq!((run.code, run.stderr.as_str()), (1, ""));
 }
 
-/// Together the lines say what the JSON report says, in the same order.
+/// Together the lines contain the same data as the JSON report, in the same order.
 #[test]
 fn ndjson_lines_equal_parts_of_the_json_report() {
     let bench = Bench::new(&format!(
@@ -195,5 +195,5 @@ fn schema_summary_says_nothing_about_rows() {
         CREATE INDEX c_p ON c(p); INSERT INTO c VALUES (1, 99);",
     );
     let run = bench.run(&["schema", "app.db"]);
-    assert!(!run.stdout.contains('✓') && run.stdout.contains("no row was looked at"), "{}", run.stdout);
+    assert!(!run.stdout.contains('✓') && run.stdout.contains("no row was read"), "{}", run.stdout);
 }

@@ -1,5 +1,5 @@
-//! Random schemas with circles, composite keys, UNIQUE, CHECK and every kind of table, random damage, and random rules for
-//! it; in SQLite's own SQL, and in that of servers.
+//! Random schemas with cycles, composite keys, UNIQUE, CHECK and every kind of table, random damage, and random rules;
+//! in the SQL of SQLite and of servers.
 #![allow(clippy::unwrap_used, reason = "a test may fail loudly")]
 #![allow(dead_code, reason = "each test binary uses a part of this")]
 
@@ -14,18 +14,18 @@ pub(crate) struct Made {
 
 pub(crate) struct Table {
     pub(crate) name: String,
-    /// The columns of its key.
+    /// The columns of the table's key.
     pub(crate) key: Vec<&'static str>,
     text: bool,
     pub(crate) columns: Vec<String>,
     primary_key: Option<String>,
-    /// The columns that refer, what they refer to, and ON DELETE.
+    /// The columns of the reference, its parent, and ON DELETE.
     pub(crate) references: Vec<(Vec<String>, String, String)>,
     options: &'static str,
 }
 
 impl Table {
-    /// The first and the last column of its key.
+    /// The first and the last column of the table's key.
     pub(crate) fn names(&self) -> (&'static str, &'static str) {
         (self.key[0], self.key[self.key.len() - 1])
     }
@@ -36,7 +36,7 @@ impl Table {
 }
 
 impl Made {
-    /// In SQLite's own SQL.
+    /// Returns the definitions in SQLite's SQL.
     pub(crate) fn sql(&self) -> String {
         let table = |table: &Table| {
             let references = table.references.iter().map(|(names, parent, on_delete)| {
@@ -49,8 +49,8 @@ impl Made {
         self.tables.iter().map(table).collect()
     }
 
-    /// In the SQL of a server: what `type_of_text` is there, what numbers rows by itself, and no ON DELETE that a server
-    /// does not take. Foreign keys come last.
+    /// Returns the definitions in a server's SQL, with its type of text, its identity columns, and only the ON DELETE
+    /// actions that it accepts. Foreign keys come last.
     pub(crate) fn server_sql(&self, type_of_text: &str, counting: &str) -> String {
         let mut sql = String::new();
         for table in &self.tables {
@@ -154,7 +154,7 @@ fn define(random: &mut Rng, made: &mut Made, i: usize) {
     (table.columns, table.primary_key, table.references, table.options) = (parts, primary_key, references, options);
 }
 
-/// Rows with keys from a small range, so that about half of all references are broken.
+/// Returns rows with keys from a small range, so that about half of all references are broken.
 pub(crate) fn rows(random: &mut Rng, database: &Connection, made: &Made) {
     database.execute_batch("PRAGMA foreign_keys = OFF").unwrap();
     for table in &made.tables {
@@ -173,13 +173,13 @@ pub(crate) fn rows(random: &mut Rng, database: &Connection, made: &Made) {
                     _ => random.u8(1..9).to_string(),
                 })
                 .collect();
-            // What the table refuses is left out.
+            // Rows that the table refuses are omitted.
             let _ = database.execute_batch(&format!("INSERT INTO {} VALUES ({})", table.name, values.join(", ")));
         }
     }
 }
 
-/// `to_files`: whether rows may be quarantined in files.
+/// `to_files` is true if rows may be quarantined in files.
 pub(crate) fn rules(random: &mut Rng, made: &Made, to_files: bool) -> String {
     let mut text = String::new();
     for (number, child) in ["t0(*", "t1(*", "t2(*", "*"].into_iter().enumerate() {
@@ -203,7 +203,7 @@ pub(crate) fn rules(random: &mut Rng, made: &Made, to_files: bool) -> String {
                 11 if to_files => format!("action = \"quarantine\"\nfile = \"gone-{number}.ndjson\""),
                 _ => "action = \"follow\"".to_owned(),
             };
-            // A mapping table has keys of one column.
+            // A mapping table has single-column keys.
             let composite = made.tables.iter().any(|table| table.key.len() > 1);
             let treatment =
                 if composite && ["map(", "normalize", "sentinel"].iter().any(|narrow| treatment.contains(narrow)) {

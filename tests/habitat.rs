@@ -1,5 +1,5 @@
-//! The kinds of file a database can live in: page size, reserved bytes, encoding, vacuum mode, journal, schema format.
-//! To SQL they are all the same; to a reader of pages they are not.
+//! The variants of a database file: page size, reserved bytes, encoding, vacuum mode, journal and schema format. SQL
+//! hides these differences, but a reader of pages sees them.
 
 #![allow(clippy::unwrap_used, reason = "a test may fail loudly")]
 #![allow(dead_code, reason = "each test file uses a part of this")]
@@ -14,20 +14,20 @@ const PAGE_SIZES: [u32; 8] = [512, 1024, 2048, 4096, 8192, 16_384, 32_768, 65_53
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Habitat {
     pub(crate) page_size: u32,
-    /// Bytes at the end of every page that SQLite keeps its hands off.
+    /// Bytes at the end of every page that SQLite does not use.
     pub(crate) reserved: u8,
     encoding: &'static str,
     /// 0: none; 1: full; 2: incremental.
     auto_vacuum: u8,
     pub(crate) wal: bool,
-    /// Format 1, in which a descending index is not descending.
+    /// True for schema format 1, which ignores DESC in an index.
     legacy: bool,
 }
 
 impl Habitat {
     pub(crate) fn any(rng: &mut Rng) -> Habitat {
         let page_size = PAGE_SIZES[rng.usize(..PAGE_SIZES.len())];
-        // A page of 512 bytes must keep 480 of them.
+        // At least 480 bytes of a page must be usable.
         let reserved = if rng.bool() { 0 } else { rng.u8(..if page_size == 512 { 33 } else { 255 }) };
         let encodings = ["UTF-8", "UTF-8", "UTF-16le", "UTF-16be"];
         Habitat {
@@ -40,7 +40,8 @@ impl Habitat {
         }
     }
 
-    /// An empty database of this kind. While the connection is open, a write-ahead log is never copied back.
+    /// Returns an empty database of this variant. While the connection is open, the write-ahead log is not
+    /// checkpointed.
     pub(crate) fn build(self, path: &Path) -> Connection {
         self.reserve(path);
         let database = Connection::open(path).unwrap();
@@ -55,7 +56,7 @@ impl Habitat {
         database
     }
 
-    /// SQLite takes page size, reserved bytes and vacuum mode from the first page, even of an empty database.
+    /// SQLite takes page size, reserved bytes and vacuum mode from the first page, even if the database is empty.
     fn reserve(self, path: &Path) {
         let size = self.page_size as usize;
         let usable = size - usize::from(self.reserved);

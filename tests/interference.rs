@@ -1,7 +1,7 @@
-//! An application writes between plan, apply and undo, and beside them; runs are killed and resumed. A row is changed only if
-//! it is as it was planned and still an orphan, and undo takes back what apply did and nothing else.
+//! An application writes between plan, apply and undo, and at the same time; runs are killed and resumed. A row is
+//! changed only if it is as planned and still an orphan. Undo reverses only the changes of apply.
 //!
-//! `FK_DOCTOR_CASES` sets how many cases, `FK_DOCTOR_FIRST` the first. Each run of the program is judged from outside.
+//! `FK_DOCTOR_CASES` sets the number of cases, `FK_DOCTOR_FIRST` the first. `judge.rs` judges each run from outside.
 #![allow(clippy::unwrap_used, reason = "a test may fail loudly")]
 #![allow(clippy::print_stdout, reason = "how much was tried is a figure to report")]
 
@@ -112,7 +112,7 @@ fn application_writes_between_commands_are_kept() {
 
 const ROWS: usize = 3_000;
 
-/// A treatment, and whether the child keeps its row and its key with it.
+/// A treatment, and if the child keeps its row and its key.
 const RACED: [(&str, &str); 4] = [
     ("set-null", "action = \"set-null\""),
     ("quarantine", "action = \"quarantine\""),
@@ -120,13 +120,13 @@ const RACED: [(&str, &str); 4] = [
     ("remap", "action = \"remap\"\nto = \"SELECT 1\""),
 ];
 
-/// Writes missing parents, one transaction each, and which children refer to it at that moment: no other transaction can come
-/// between, so each of these children must keep its key. Begins once the first batch is committed.
+/// Inserts missing parents, each in its own transaction, and reads which children refer to it in that transaction. Each
+/// of these children must keep its key. Begins after the first batch is committed.
 fn write_parents(bench: &Bench, stop: &AtomicBool) {
     let database = Connection::open(bench.path("app.db")).unwrap();
     database.busy_timeout(Duration::ZERO).unwrap();
     let patiently = |sql: &str| {
-        // SQLite's own way to wait sleeps for so long that batches pass by.
+        // SQLite's busy handler sleeps for so long that it would miss batches.
         while !stop.load(Ordering::Relaxed) && database.execute_batch(sql).is_err() {
             std::thread::sleep(Duration::from_micros(100));
         }
@@ -200,7 +200,7 @@ fn child_whose_parent_arrives_before_its_batch_keeps_its_key() {
             );
             assert_ne!(seen, "0", "{said}");
             assert_eq!(lost, "0", "{said}");
-            // Rows were left alone, which is no clean end.
+            // Rows were left unchanged, so the result is not clean.
             assert!(!skips_changed || run.code == 6, "{said}");
             let orphans =
                 "SELECT count(*) FROM c WHERE NOT EXISTS (SELECT 1 FROM p WHERE p.id = c.r) AND r IS NOT NULL";
@@ -214,7 +214,7 @@ fn child_whose_parent_arrives_before_its_batch_keeps_its_key() {
     }
 }
 
-/// A repair of `ROWS` orphans by placeholders, planned.
+/// Plans a repair of `ROWS` orphans by placeholders.
 fn planned_placeholders(mode: &str) -> Bench {
     let bench = Bench::new(&format!(
         "PRAGMA journal_mode = {mode}; CREATE TABLE p(id INTEGER PRIMARY KEY, name TEXT); INSERT INTO p VALUES (1, 'a');
@@ -231,8 +231,8 @@ fn planned_placeholders(mode: &str) -> Bench {
     bench
 }
 
-/// Runs a command in batches beside an application that runs `write` until the command has ended, over and over. It begins
-/// once the first batch is committed.
+/// Runs a command in batches while an application repeats `write` until the command ends. The application begins after
+/// the first batch is committed.
 fn beside(bench: &Bench, command: &str, write: impl Fn(&Connection, usize) + Sync) -> common::Run {
     let stop = AtomicBool::new(false);
     let start = bench.value("SELECT count(*) FROM p");
@@ -261,7 +261,7 @@ fn beside(bench: &Bench, command: &str, write: impl Fn(&Connection, usize) + Syn
     })
 }
 
-/// In one transaction, or not at all; the answer is whether it was done.
+/// Runs SQL in one transaction. Returns true if it was committed.
 fn at_once(database: &Connection, sql: &str) -> bool {
     let mut tries = 0..1_000;
     while database.execute_batch("BEGIN IMMEDIATE").is_err() {
@@ -280,8 +280,7 @@ fn at_once(database: &Connection, sql: &str) -> bool {
     true
 }
 
-/// What the application made itself, with the very values of a placeholder or with others, is the application's: it is neither
-/// changed nor taken back.
+/// Rows that the application inserted, even with the values of a placeholder, are neither changed nor removed.
 #[test]
 fn parent_made_first_by_the_application_is_not_undone() {
     for mode in ["WAL", "DELETE"] {
@@ -313,8 +312,7 @@ fn parent_made_first_by_the_application_is_not_undone() {
     }
 }
 
-/// The application refers to placeholders while they are taken back, in the same moment: each child that came first keeps its
-/// parent.
+/// The application refers to placeholders while undo removes them. A child that refers first keeps its parent.
 #[test]
 fn placeholder_referred_to_during_undo_stays() {
     for mode in ["WAL", "DELETE"] {
@@ -333,7 +331,7 @@ fn placeholder_referred_to_during_undo_stays() {
         assert_ne!(seen, "0", "{said}");
         assert_eq!(lost, "0", "{said}");
         assert!([5, 6].contains(&undone.code), "{said}");
-        // Nothing but what the plan had found is an orphan.
+        // Only the orphans that the plan found are orphans.
         let new = format!("SELECT count(*) FROM c WHERE id > 1 + {ROWS} AND r NOT IN (SELECT id FROM p)");
         assert_eq!(bench.value(&new), "0", "{said}");
     }

@@ -1,4 +1,4 @@
-//! A writer that died leaves a journal that only a writer can play back; a reader must not read past it.
+//! A killed writer leaves a journal that only a writer can roll back. A reader must not ignore it.
 #![allow(clippy::unwrap_used, reason = "a test may fail loudly")]
 
 use crate::common;
@@ -12,7 +12,7 @@ fn hot_journal_stops_the_scan() {
         "CREATE TABLE p(id INTEGER PRIMARY KEY); CREATE TABLE c(r REFERENCES p, pad); INSERT INTO c(pad) SELECT NULL",
     );
     let writer = Connection::open(bench.path("app.db")).unwrap();
-    // Half a transaction is spilled into the file, and the journal that would take it back stays behind.
+    // Half a transaction is spilled into the file, and its rollback journal stays behind.
     writer
         .execute_batch(
             "PRAGMA foreign_keys = OFF; PRAGMA cache_size = 5; BEGIN;

@@ -1,5 +1,5 @@
-//! Judges a repair from outside, by plain SQL: which rows a command changed, whether it was allowed to change them, and
-//! which orphans it left; on SQLite and on servers.
+//! Judges a repair from outside with plain SQL: the rows that a command changed, its permission to change them, and the
+//! orphans that it left. It works on SQLite and on servers.
 #![allow(clippy::unwrap_used, reason = "a test may fail loudly")]
 #![allow(dead_code, reason = "each test binary uses a part of this")]
 
@@ -11,7 +11,7 @@ use super::common::Run;
 use super::generated::Made;
 use super::generated::Table;
 
-/// A row by its table and the SQL literals of its primary key.
+/// A row, given by its table and the SQL literals of its primary key.
 pub(crate) type RowId = (String, Vec<String>);
 
 /// Columns and their SQL literals; `None` is NULL.
@@ -20,10 +20,10 @@ pub(crate) type Row = BTreeMap<String, Option<String>>;
 /// Every row of the application's tables.
 pub(crate) type State = BTreeMap<RowId, Row>;
 
-/// An orphan: its relation (a position in [`Layout::relations`]), its row, and its key.
+/// An orphan: the index of its relation in [`Layout::relations`], its row, and its key.
 pub(crate) type Orphan = (usize, RowId, Vec<String>);
 
-/// How values are written as literals: SQLite keeps storage classes, servers take quoted text for every type.
+/// How values become literals. SQLite keeps storage classes; servers accept quoted text for every type.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Literals {
     Typed,
@@ -31,7 +31,7 @@ pub(crate) enum Literals {
 }
 
 impl Literals {
-    /// The literal of a value in a plan.
+    /// Returns the literal of a value in a plan.
     fn of(self, value: &serde_json::Value) -> Option<String> {
         let quoted = |text: &str| format!("'{}'", text.replace('\'', "''"));
         match (value, self) {
@@ -42,7 +42,7 @@ impl Literals {
         }
     }
 
-    /// The literal of a small number in a column of this table.
+    /// Returns the literal of a small number in a column of this table.
     pub(crate) fn number(self, table: &Table, column: &str, number: u8) -> String {
         let is_text = table.columns.iter().any(|definition| definition.starts_with(&format!("{column} TEXT")));
         if is_text || self == Literals::Quoted { format!("'{number}'") } else { number.to_string() }
@@ -50,7 +50,7 @@ impl Literals {
 }
 
 pub(crate) struct Relation {
-    /// As the program writes it.
+    /// The table's name as the program prints it.
     pub(crate) id: String,
     pub(crate) child: String,
     pub(crate) columns: Vec<String>,
@@ -83,7 +83,7 @@ impl<'m> Layout<'m> {
         table.columns.iter().map(|column| column.split(' ').next().unwrap().to_owned()).collect()
     }
 
-    /// The row that these literals, in the order of [`Self::columns`], are.
+    /// Returns the row with these literals, given in the order of [`Self::columns`].
     pub(crate) fn row(table: &Table, literals: Vec<Option<String>>) -> (RowId, Row) {
         let row: Row = Layout::columns(table).into_iter().zip(literals).collect();
         let key = table.key.iter().map(|column| row[*column].clone().unwrap_or_else(|| "NULL".to_owned()));
@@ -94,7 +94,7 @@ impl<'m> Layout<'m> {
         self.made.tables.iter().find(|table| table.name == name)
     }
 
-    /// Every orphan of a state, as every engine has it here: types on both sides are the same.
+    /// Returns every orphan of a state. Both sides have the same types, so all engines agree.
     pub(crate) fn orphans(&self, state: &State) -> BTreeSet<Orphan> {
         let mut orphans = BTreeSet::new();
         for (position, relation) in self.relations.iter().enumerate() {
@@ -110,7 +110,7 @@ impl<'m> Layout<'m> {
     }
 }
 
-/// The rows of a table whose columns here are all filled, with those.
+/// Returns the rows of a table in which all of these columns are filled, with their values.
 pub(crate) fn keys_of<'s>(state: &'s State, table: &str, columns: &[String]) -> Vec<(&'s RowId, Vec<String>)> {
     let rows = state.iter().filter(|((name, _), _)| name == table);
     let key = |row: &Row| columns.iter().map(|column| row[column].clone()).collect::<Option<Vec<String>>>();
@@ -122,13 +122,13 @@ pub(crate) fn keys_of<'s>(state: &'s State, table: &str, columns: &[String]) -> 
 pub(crate) struct Planned {
     pub(crate) before: Option<Row>,
     pub(crate) after: Option<Row>,
-    /// What the row was planned as (`orphan`, `dependant`, `parent`), and for which relation.
+    /// The role of the row in the plan (`orphan`, `dependant`, `parent`), and its relation.
     pub(crate) reasons: Vec<(String, String)>,
-    /// Orphans that the plan does not change find their parent in it.
+    /// Orphans that the plan does not change, but that get a parent by it.
     pub(crate) is_adopting: bool,
 }
 
-/// The changes of a plan that concern the application's tables.
+/// Returns the changes of a plan to the application's tables.
 pub(crate) fn plan(path: &Path, layout: &Layout<'_>) -> BTreeMap<RowId, Planned> {
     let mut changes = BTreeMap::new();
     let text = std::fs::read_to_string(path).unwrap();
@@ -156,15 +156,15 @@ pub(crate) fn plan(path: &Path, layout: &Layout<'_>) -> BTreeMap<RowId, Planned>
     changes
 }
 
-/// A case, and what was found to be wrong with it.
+/// A case, and the faults that were found in it.
 pub(crate) struct Case<'c> {
     pub(crate) layout: &'c Layout<'c>,
     pub(crate) plan: &'c BTreeMap<RowId, Planned>,
-    /// The orphans when the plan was made.
+    /// The orphans at the time of the plan.
     pub(crate) found: BTreeSet<Orphan>,
-    /// Rows that the program changed and did not take back.
+    /// Rows that the program changed and has not restored.
     pub(crate) ours: BTreeSet<RowId>,
-    /// A short name of each fault, with what shows it.
+    /// A short name of each fault, with its evidence.
     pub(crate) faults: Vec<(&'static str, String)>,
 }
 
@@ -172,11 +172,11 @@ pub(crate) struct Case<'c> {
 pub(crate) struct Ran<'r> {
     pub(crate) before: &'r State,
     pub(crate) after: &'r State,
-    /// `None` if it was killed.
+    /// The exit code; `None` if the command was killed.
     pub(crate) run: Option<&'r Run>,
     pub(crate) skips_changed: bool,
     pub(crate) in_batches: bool,
-    /// The database is as it was when the command before it ended.
+    /// True if the database has not changed since the previous command ended.
     pub(crate) is_alone: bool,
     pub(crate) dumps_differ: bool,
 }
@@ -191,7 +191,7 @@ impl Case<'_> {
         self.faults.push((name, shown));
     }
 
-    /// Refused, killed, wrong codes, panics: the same both ways.
+    /// Checks refusals, kills, exit codes and panics, which are the same for apply and undo.
     fn judge_ending(&mut self, ran: &Ran<'_>) {
         let Some(run) = ran.run else {
             if !ran.in_batches && !ran.skips_changed && self.is_half_done(ran) {
@@ -216,7 +216,7 @@ impl Case<'_> {
         }
     }
 
-    /// True if some rows were changed, and others that had to change with them were not.
+    /// True if some rows were changed, but other rows of the same unit were not.
     fn is_half_done(&self, ran: &Ran<'_>) -> bool {
         let ids = changed(ran);
         let takes_back = ids.iter().any(|id| self.ours.contains(*id));
@@ -230,7 +230,7 @@ impl Case<'_> {
 
     pub(crate) fn judge_apply(&mut self, ran: &Ran<'_>) {
         self.judge_ending(ran);
-        // Parents that the program made itself are no reason to leave a row alone.
+        // Parents that the program inserted do not excuse an unchanged row.
         let without_ours: State = ran
             .before
             .iter()
@@ -271,7 +271,7 @@ impl Case<'_> {
         }
         if run.code == 0 || run.code == 6 && !ran.skips_changed {
             for (id, planned) in self.plan {
-                // What an earlier run did, the application may have changed since.
+                // The application may have changed the result of an earlier run.
                 let is_earlier = self.ours.contains(id) && ran.before.get(id) == ran.after.get(id);
                 if ran.after.get(id) != planned.after.as_ref() && !is_earlier {
                     let shown = format!("{id:?}: {:?}, planned {planned:?}", ran.after.get(id));
@@ -284,7 +284,7 @@ impl Case<'_> {
         }
     }
 
-    /// A row that only loses its key, stands as planned and still is an orphan, is repaired whatever became of others.
+    /// Finds rows that a run must repair: they only lose their key, are as planned and are still orphans.
     fn judge_left_rows(&mut self, ran: &Ran<'_>, were_orphans: &BTreeSet<Orphan>) {
         for (id, planned) in self.plan {
             let (Some(before), Some(after)) = (&planned.before, &planned.after) else { continue };
@@ -299,9 +299,10 @@ impl Case<'_> {
         }
     }
 
-    /// Still an orphan in every relation that it is changed for, or the dependant of a row that went with it.
+    /// True if the row is still an orphan in every relation of its change, or depends on a row that was deleted with
+    /// it.
     fn may_change(&self, id: &RowId, planned: &Planned, ran: &Ran<'_>, were_orphans: &BTreeSet<Orphan>) -> bool {
-        // What is an orphan itself goes, whether or not it also depends on another row that goes.
+        // A row that is an orphan itself is deleted even if it also depends on another deleted row.
         let is_orphan_itself = planned.after.is_none() && planned.reasons.iter().any(|(part, _)| part == "orphan");
         let reasons = planned.reasons.iter().filter(|(part, _)| !(is_orphan_itself && part == "dependant"));
         reasons.into_iter().all(|(part, relation)| match part.as_str() {
@@ -318,7 +319,7 @@ impl Case<'_> {
         })
     }
 
-    /// Somebody refers to a parent that was made.
+    /// True if a row refers to an inserted parent.
     fn is_needed(&self, id: &RowId, ran: &Ran<'_>) -> bool {
         let row = &ran.after[id];
         self.layout.relations.iter().filter(|relation| relation.parent == id.0).any(|relation| {

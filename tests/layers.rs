@@ -1,6 +1,6 @@
-//! The architecture as a table: which room of `src/` may use which, and who may touch the world outside.
+//! The architecture as a table: which part of `src/` may use which, and which may access the outside world.
 //!
-//! A room is a file or folder directly under `src/`. Every room has a row. A row that nobody needs any more is an error.
+//! A part is a file or folder directly under `src/`. Every part has a row. A row without a file is an error.
 #![allow(clippy::unwrap_used, reason = "a test may fail loudly")]
 
 use crate::source_paths;
@@ -11,9 +11,9 @@ use std::path::Path;
 
 use source_paths::Source;
 
-/// Each room and the rooms that it uses. A room uses only rooms above it, so that data flows one way.
-const ROOMS: &[(&str, &[&str])] = &[
-    // Values, and what follows from them.
+/// Each part and the parts that it uses. A part uses only parts above it, so that data flows one way.
+const PARTS: &[(&str, &[&str])] = &[
+    // Data types and the functions on them.
     ("exit", &[]),
     ("whole_file", &[]),
     ("model", &[]),
@@ -27,7 +27,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("plan_file", &["model"]),
     ("quarantine_file", &["model", "plan_file", "whole_file"]),
     ("history_file", &["model"]),
-    // What is printed.
+    // Output.
     ("report", &["model"]),
     // Stages.
     ("scan", &["engine", "model", "sql"]),
@@ -40,11 +40,11 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("plan_draft", &["model", "plan_file"]),
     ("treat", &["engine", "model", "plan_draft", "plan_file", "scan", "sql", "stored_rows"]),
     ("apply", &["engine", "model", "plan_file", "quarantine_file", "scan", "sql", "stored_rows"]),
-    // The front door for other programs.
+    // The interface for other programs.
     ("library", &["engine", "engines", "examine", "model", "scan", "source"]),
-    // What was typed.
+    // Arguments and configuration.
     ("cli", &["config", "examine", "intake", "model", "report", "sql"]),
-    // The commands, which know every stage.
+    // The commands, which use every stage.
     (
         "run",
         &[
@@ -76,12 +76,12 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("main", &["apply", "internal_fault", "cli", "exit", "explain", "model", "output", "report", "run", "scan"]),
 ];
 
-/// Modules that use a room against the order, each with the reason.
+/// Modules that use a part against the order, each with the reason.
 const EXCEPTIONS: &[(&str, &str, &str)] = &[];
 
 /// Paths and macros that only these modules may use.
 const RESERVED: &[(&str, &[&str])] = &[
-    // Only `main` prints and exits, and the sink that it hands to `run`. These macros panic on a closed pipe.
+    // Only `main` and the sink that it passes to `run` may print and exit. These macros panic on a closed pipe.
     ("println!", &[]),
     ("print!", &[]),
     ("eprintln!", &[]),
@@ -98,7 +98,7 @@ const RESERVED: &[(&str, &[&str])] = &[
     ("std::time::Instant", &["engine", "main", "run"]),
     ("std::time::SystemTime", &["engine::sqlite", "main"]),
     ("std::thread", &["engine", "library", "main", "run", "scan"]),
-    // One engine is known only to its room and to the table of engines, and a driver only to its engine.
+    // Only the engine's part and the table of engines know an engine, and only the engine knows its driver.
     ("crate::engine::sqlite", &["engine", "engines"]),
     ("crate::engine::postgres", &["engine", "engines"]),
     ("crate::engine::mysql", &["engine", "engines"]),
@@ -106,26 +106,26 @@ const RESERVED: &[(&str, &[&str])] = &[
     ("sqlx", &["engine::mysql", "engine::postgres", "engine::wire"]),
     ("tokio", &["engine::wire"]),
     ("std::net", &[]),
-    // A plan is drafted in a database of its own.
+    // A plan is drafted in a separate database.
     ("rusqlite::Connection", &["engine::sqlite", "plan_draft"]),
     ("rusqlite", &["engine::sqlite", "plan_draft", "run", "treat"]),
-    // Texts.
+    // Text formats.
     ("toml", &["config"]),
     ("clap", &["cli", "main"]),
     ("serde", &["apply::journal", "history_file", "intake", "plan_file", "report"]),
     ("comfy_table", &["main", "report"]),
 ];
 
-/// Modules within the rooms that a room uses, and that it must not use all the same.
+/// Modules that a part must not use, although it uses their part.
 const FORBIDDEN: &[(&str, &[&str])] = &[
-    // Engines answer questions and decide nothing.
+    // Engines answer queries and make no decisions.
     ("engine", &["crate::model::finding", "crate::model::relation", "crate::model::schema"]),
     ("engine::sqlite", &["crate::engine::mysql", "crate::engine::postgres", "crate::engine::wire"]),
     ("engine::postgres", &["crate::engine::mysql", "crate::engine::sqlite"]),
     ("engine::mysql", &["crate::engine::postgres", "crate::engine::sqlite"]),
     ("engine::wire", &["crate::engine::mysql", "crate::engine::postgres", "crate::engine::sqlite"]),
     ("plan_file", &["crate::treat"]),
-    // SQL that others wrote is taken apart, and never becomes a statement of fk-doctor.
+    // SQL of other authors is parsed, but never becomes a statement of fk-doctor.
     ("sql::read", &["crate::sql::grammar", "crate::sql::phrases", "crate::sql::query"]),
 ];
 
@@ -133,8 +133,8 @@ const FORBIDDEN: &[(&str, &[&str])] = &[
 #[test]
 fn sources_obey_the_architecture() {
     let sources = source_paths::read(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"));
-    every_room_has_a_row(&sources);
-    rooms_use_only_rooms_above_them(&sources);
+    every_part_has_a_row(&sources);
+    parts_use_only_parts_above_them(&sources);
     reserved_paths_are_used_only_by_their_modules(&sources);
     forbidden_modules_are_not_used(&sources);
     nobody_imports_the_whole_crate(&sources);
@@ -145,22 +145,22 @@ fn is_within(path: &str, outer: &str) -> bool {
     path.strip_prefix(outer).is_some_and(|rest| rest.is_empty() || rest.starts_with("::"))
 }
 
-/// The path of a module without `crate::`, as the tables name it.
+/// Returns the path of a module without `crate::`, as the tables name it.
 fn short(module: &str) -> &str {
     module.strip_prefix("crate::").unwrap_or("")
 }
 
-fn room(path: &str) -> &str {
+fn part(path: &str) -> &str {
     short(path).split("::").next().unwrap()
 }
 
-/// Every use that a module makes of another room: the module, the room, and where.
+/// Returns every use of another part by a module: the module, the part, and the location.
 fn uses(sources: &[Source]) -> BTreeMap<(&str, &str), String> {
     let mut uses = BTreeMap::new();
     for source in sources.iter().filter(|source| source.module != "crate") {
         for (path, line) in source.mentions.iter().filter(|(path, _)| path.starts_with("crate::")) {
-            if room(path) != room(&source.module) {
-                uses.entry((short(&source.module), room(path)))
+            if part(path) != part(&source.module) {
+                uses.entry((short(&source.module), part(path)))
                     .or_insert(format!("src/{}:{line} mentions {path}", source.file));
             }
         }
@@ -168,36 +168,36 @@ fn uses(sources: &[Source]) -> BTreeMap<(&str, &str), String> {
     uses
 }
 
-fn every_room_has_a_row(sources: &[Source]) {
-    let rooms: BTreeSet<&str> =
-        sources.iter().map(|source| room(&source.module)).filter(|room| !room.is_empty()).collect();
-    let rows: BTreeSet<&str> = ROOMS.iter().map(|(room, _)| *room).collect();
-    assert_eq!(rows.len(), ROOMS.len(), "a room has two rows");
-    let missing: Vec<_> = rooms.difference(&rows).collect();
-    assert!(missing.is_empty(), "{missing:?}: give each room a row in ROOMS");
-    let stale: Vec<_> = rows.difference(&rooms).collect();
-    assert!(stale.is_empty(), "{stale:?}: no such room; remove the row from ROOMS");
+fn every_part_has_a_row(sources: &[Source]) {
+    let parts: BTreeSet<&str> =
+        sources.iter().map(|source| part(&source.module)).filter(|part| !part.is_empty()).collect();
+    let rows: BTreeSet<&str> = PARTS.iter().map(|(part, _)| *part).collect();
+    assert_eq!(rows.len(), PARTS.len(), "a part has two rows");
+    let missing: Vec<_> = parts.difference(&rows).collect();
+    assert!(missing.is_empty(), "{missing:?}: give each part a row in PARTS");
+    let stale: Vec<_> = rows.difference(&parts).collect();
+    assert!(stale.is_empty(), "{stale:?}: no such part; remove the row from PARTS");
 }
 
-fn rooms_use_only_rooms_above_them(sources: &[Source]) {
+fn parts_use_only_parts_above_them(sources: &[Source]) {
     let uses = uses(sources);
     let mut wrong = Vec::new();
-    for (index, (room, may_use)) in ROOMS.iter().enumerate() {
-        for used in may_use.iter().filter(|used| !ROOMS[..index].iter().any(|(above, _)| above == *used)) {
-            wrong.push(format!("ROOMS: {used} does not stand above {room}"));
+    for (index, (part, may_use)) in PARTS.iter().enumerate() {
+        for used in may_use.iter().filter(|used| !PARTS[..index].iter().any(|(above, _)| above == *used)) {
+            wrong.push(format!("PARTS: {used} is not above {part}"));
         }
         for used in may_use.iter().filter(|used| {
-            !uses.keys().any(|(module, of)| self::room(&format!("crate::{module}")) == *room && of == *used)
+            !uses.keys().any(|(module, of)| self::part(&format!("crate::{module}")) == *part && of == *used)
         }) {
-            wrong.push(format!("ROOMS: {room} does not use {used} any more; take it out of the row"));
+            wrong.push(format!("PARTS: {part} does not use {used} any more; take it out of the row"));
         }
     }
     let is_exception = |module: &str, used: &str| {
         EXCEPTIONS.iter().any(|(of, exception, _)| is_within(module, of) && *exception == used)
     };
     for ((module, used), mention) in &uses {
-        let Some((_, may_use)) = ROOMS.iter().find(|(room, _)| is_within(module, room)) else {
-            continue; // `every_room_has_a_row` reports it.
+        let Some((_, may_use)) = PARTS.iter().find(|(part, _)| is_within(module, part)) else {
+            continue; // `every_part_has_a_row` reports it.
         };
         if !may_use.contains(used) && !is_exception(module, used) {
             wrong.push(format!("{mention}: {module} may not use {used}"));
@@ -250,7 +250,7 @@ fn forbidden_modules_are_not_used(sources: &[Source]) {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
-/// An import of everything hides which room a name comes from.
+/// A glob import hides from which part a name comes.
 fn nobody_imports_the_whole_crate(sources: &[Source]) {
     for source in sources {
         assert!(!source.mentions.contains_key("crate::*"), "src/{} imports crate::*", source.file);

@@ -1,5 +1,5 @@
-//! Limits hold for the sum of all that a plan removes or blanks: over the relations of a rule, over the rules of a plan, and over
-//! every table that is touched.
+//! Limits apply to the sum of all rows that a plan removes or sets to NULL: over the relations of a rule, over the
+//! rules of a plan, and over every table.
 #![allow(clippy::unwrap_used, reason = "a test may fail loudly")]
 
 use crate::common;
@@ -26,7 +26,7 @@ fn rule(id: &str, child: &str, limits: &str, action: &str) -> String {
     )
 }
 
-/// Ten columns of one table, in each of which 40 of 1,000 rows are orphans, no two of them in one row.
+/// Ten columns of one table, each with 40 orphans among 1,000 rows. No row is an orphan twice.
 fn ten_columns() -> Bench {
     let columns: Vec<String> = (0..10).map(|i| format!("r{i} REFERENCES p(id)")).collect();
     let rows: Vec<String> =
@@ -44,14 +44,14 @@ fn relations_of_one_table_share_its_limit() {
     let bench = ten_columns();
     let (code, told, report) = planned(&bench, &rule("r", "c(*)", "", "set-null"));
     assert_eq!(code, 5, "{told}");
-    assert!(told.contains("it would touch 400 of the 1,000 rows in c, and max-share is 0.05, as always"), "{told}");
+    assert!(told.contains("it would touch 400 of the 1,000 rows in c, and max-share is 0.05, the default"), "{told}");
     assert_eq!(report["limits"][0]["rows"], 400);
-    // Ten rules that write nothing share one default.
+    // Ten rules without limits share one default.
     let ten: Vec<String> = (0..10).map(|i| rule(&format!("r{i}"), &format!("c(r{i})"), "", "set-null")).collect();
     let (code, told, _) = planned(&bench, &ten.concat());
     assert_eq!(code, 5, "{told}");
     assert!(told.contains("rows in c, and max-share is 0.05 for all rules together"), "{told}");
-    // What is written out adds up.
+    // Explicit limits are added.
     let limits = "limits.max-share = 0.04";
     let ten: Vec<String> = (0..10).map(|i| rule(&format!("r{i}"), &format!("c(r{i})"), limits, "set-null")).collect();
     let (code, told, report) = planned(&bench, &ten.concat());
@@ -61,8 +61,8 @@ fn relations_of_one_table_share_its_limit() {
     assert_eq!(whole.unwrap()["rows"], 400);
 }
 
-/// A row that several relations blank is one row.
-/// A script would go round the limits, and hold but the first of the changes.
+/// A row in which several relations set NULL counts once.
+/// A script would bypass the limits, and contain only the first change.
 #[test]
 fn refused_repair_prints_no_script() {
     let bench = ten_columns();
@@ -105,14 +105,14 @@ fn tables_share_the_limit_of_the_plan() {
     ));
     let (code, told, _) = planned(&bench, &rule("r", "*(r)", "", "set-null"));
     assert_eq!(code, 5, "{told}");
-    assert!(told.contains("it would touch 9,000 rows, and max-rows is 1,000, as always"), "{told}");
+    assert!(told.contains("it would touch 9,000 rows, and max-rows is 1,000, the default"), "{told}");
     let ten: Vec<String> = (0..10).map(|i| rule(&format!("r{i}"), &format!("c{i}(r)"), "", "set-null")).collect();
     let (code, told, _) = planned(&bench, &ten.concat());
     assert_eq!(code, 5, "{told}");
     assert!(told.contains("it would touch 9,000 rows, and max-rows is 1,000 for all rules together"), "{told}");
 }
 
-/// One orphan of thirty takes all rows of two other tables along.
+/// One orphan among thirty deletes all rows of two other tables.
 #[test]
 fn dependants_count_against_their_own_table() {
     let bench = Bench::new(

@@ -1,7 +1,7 @@
-//! Scans of a database that others write to, and copy the log of, all the time: each sees one moment, whole.
+//! Scans a database while other programs write to it and checkpoint its log. Each scan sees one complete snapshot.
 //!
-//! Every transaction does the same to each of several tables, moves rows about and frees pages, so a scan that mixed two
-//! moments, or a page of one with a page of another, would count the tables differently.
+//! Every transaction makes the same change in several tables, moves rows and frees pages. A scan that mixed two
+//! snapshots, or pages of two snapshots, would count the tables differently.
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a test may fail loudly, and say what it saw")]
 
 use crate::common;
@@ -29,7 +29,7 @@ fn seed() -> String {
     format!("PRAGMA page_size = 1024; {tables}")
 }
 
-/// Ten rows come in each round, half of them orphans; those of thirty rounds ago go.
+/// Each round inserts ten rows, half of them orphans, and deletes the rows of thirty rounds ago.
 fn write(path: &std::path::Path, stop: &AtomicBool) -> u32 {
     let database = Connection::open(path).unwrap();
     database.busy_timeout(Duration::from_secs(60)).unwrap();
@@ -106,7 +106,7 @@ fn scans_see_one_moment(mode: &str) -> BTreeMap<String, usize> {
     methods
 }
 
-/// A repair sees one moment, too, and is planned however often others write.
+/// A repair also sees one snapshot, and is planned however often others write.
 fn repairs_are_planned(mode: &str) {
     let bench = Bench::new(&format!("PRAGMA journal_mode = {mode}; {}", seed()));
     bench.write("r.toml", "id = \"r\"\nrelation.child = \"*(r)\"\n[[treat]]\naction = \"placeholder\"\n");

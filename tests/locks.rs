@@ -1,7 +1,7 @@
-//! While a scan reads the file with handles of its own, SQLite's locks on it hold: no other program can change it.
+//! While a scan reads the file with its own handles, SQLite's locks on the file hold: no other program can change it.
 //!
-//! The system drops all locks of a process on a file when the process closes any handle on it; that a scan does not do
-//! so is seen only from another process, which here is this test once more.
+//! The system drops all locks of a process on a file when the process closes any handle of it. Only another process can
+//! see if a scan does that. Here it is this test, started again.
 #![allow(clippy::unwrap_used, reason = "a test may fail loudly")]
 
 use crate::common;

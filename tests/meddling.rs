@@ -1,5 +1,5 @@
-//! An application that writes between the commands of a repair, and a repair that is killed and resumed: one case, told as it
-//! goes and judged step by step; on SQLite and on servers.
+//! One case: an application writes between the commands of a repair, and the repair is killed and resumed. Each step is
+//! judged, on SQLite and on servers.
 #![allow(clippy::unwrap_used, reason = "a test may fail loudly")]
 #![allow(dead_code, reason = "each test binary uses a part of this")]
 
@@ -28,22 +28,22 @@ use super::judge::keys_of;
 pub(crate) trait World {
     fn bench(&self) -> &Bench;
 
-    /// As it is named on the command line.
+    /// The database as an argument of the command line.
     fn database(&self) -> String;
 
-    /// Options of `apply` and `undo` here.
+    /// The options of `apply` and `undo` for this engine.
     fn options(&self) -> &[&str];
 
     fn state(&self, layout: &Layout<'_>) -> State;
 
-    /// Everything that the database holds.
+    /// Returns the whole content of the database.
     fn dump(&self) -> String;
 
-    /// The application runs this, with foreign keys or without; the answer is the error, if there was one.
+    /// Runs a statement of the application, with or without foreign keys. Returns the error, if there is one.
     fn write(&self, sql: &str, enforced: bool) -> Option<String>;
 }
 
-/// Runs a command and kills it after a while, unless it ends before.
+/// Runs a command and kills it after a while, unless it ends earlier.
 fn killed(bench: &Bench, arguments: &[&str], after: Duration) {
     let mut program = Command::new(env!("CARGO_BIN_EXE_fk-doctor"))
         .args(arguments)
@@ -57,13 +57,13 @@ fn killed(bench: &Bench, arguments: &[&str], after: Duration) {
     program.wait().unwrap();
 }
 
-/// Whether this version knows `--skip-changed`.
+/// True if this version has the option `--skip-changed`.
 pub(crate) fn knows_skip_changed() -> bool {
     static KNOWN: OnceLock<bool> = OnceLock::new();
     *KNOWN.get_or_init(|| Bench::empty().run(&["apply", "--help"]).stdout.contains("--skip-changed"))
 }
 
-/// One case, as it goes.
+/// The state of one case.
 pub(crate) struct Story<'s, W: World> {
     pub(crate) world: &'s W,
     pub(crate) random: Rng,
@@ -71,7 +71,7 @@ pub(crate) struct Story<'s, W: World> {
     pub(crate) told: Vec<String>,
     pub(crate) skips_changed: bool,
     pub(crate) kills: usize,
-    /// The application wrote something.
+    /// True if the application wrote something.
     pub(crate) is_disturbed: bool,
     pub(crate) applied: i32,
     pub(crate) undone: i32,
@@ -91,7 +91,8 @@ impl<'s, W: World> Story<'s, W> {
         Story { world, random, case, told, skips_changed, kills, is_disturbed, applied: 0, undone: 0 }
     }
 
-    /// Apply, perhaps twice, and undo, with an application that writes in between. `dump` is from before the plan.
+    /// Runs apply, sometimes twice, and undo, while an application writes in between. `dump` is the state before the
+    /// plan.
     pub(crate) fn go(&mut self, dump: &str) {
         if self.random.u8(0..4) > 0 {
             self.meddle();
@@ -128,7 +129,7 @@ impl<'s, W: World> Story<'s, W> {
         self.is_disturbed |= before != self.world.dump();
     }
 
-    /// Runs `apply` or `undo`, perhaps killed and resumed, and judges each run. Returns the exit code of the last one.
+    /// Runs `apply` or `undo`, sometimes killed and resumed, and judges each run. Returns the last exit code.
     fn run(&mut self, command: &str, may_kill: bool) -> i32 {
         let batch = *self.random.choice(&["1", "2", "3", "7"]).unwrap();
         let in_batches = self.random.bool();
@@ -178,7 +179,7 @@ impl<'s, W: World> Story<'s, W> {
     }
 }
 
-/// What an application may do meanwhile, as one statement; `None` where there is nothing to do it to.
+/// Returns a random statement of the application; `None` if it has no row to work on.
 pub(crate) fn meddling(
     random: &mut Rng,
     layout: &Layout<'_>,
@@ -196,14 +197,14 @@ pub(crate) fn meddling(
         key.collect::<Vec<_>>().join(" AND ")
     };
     match random.u8(0..10) {
-        // A missing parent comes.
+        // Inserts a missing parent.
         0 | 1 => {
             let (relation, _, key) = random.choice(&orphans)?;
             let relation = &layout.relations[*relation];
             let given = relation.parent_columns.iter().cloned().zip(key.iter().cloned()).collect();
             Some(insertion(random, layout, layout.table(&relation.parent)?, &given))
         }
-        // The very placeholder comes, or one with the same key.
+        // Inserts the placeholder itself, or another row with its key.
         2 => {
             let made: Vec<(&RowId, &Planned)> = plan.iter().filter(|(_, planned)| planned.before.is_none()).collect();
             let (id, planned) = random.choice(&made)?;
@@ -222,12 +223,12 @@ pub(crate) fn meddling(
             let values: Vec<&str> = given.values().map(String::as_str).collect();
             Some(format!("INSERT INTO {}({}) VALUES ({})", table.name, columns.join(", "), values.join(", ")))
         }
-        // A row goes: a child, or a parent.
+        // Deletes a child or a parent.
         3 | 4 => {
             let id = hit?;
             Some(format!("DELETE FROM {} WHERE {}", id.0, at(id)))
         }
-        // A reference changes.
+        // Changes a reference.
         5 => {
             let id = hit?;
             let table = layout.table(&id.0)?;
@@ -237,13 +238,13 @@ pub(crate) fn meddling(
             let value = if random.bool() { "NULL".to_owned() } else { layout.literals.number(table, column, number) };
             Some(format!("UPDATE {} SET {column} = {value} WHERE {}", id.0, at(id)))
         }
-        // Another column of a row changes.
+        // Changes another column of a row.
         6 => {
             let id = hit?;
             let set = if random.bool() { format!("label = 'x{}'", random.u8(..)) } else { "n = 1".to_owned() };
             Some(format!("UPDATE {} SET {set} WHERE {}", id.0, at(id)))
         }
-        // A new child of a key that is missing, or of a row that is planned to go or was made.
+        // Inserts a child of a missing key, or of a row that the plan deletes or inserts.
         7 | 8 => {
             let relation = random.choice(&layout.relations)?;
             let missing = orphans.iter().filter(|(of, ..)| layout.relations[*of].id == relation.id);
@@ -254,7 +255,7 @@ pub(crate) fn meddling(
             let given = relation.columns.iter().cloned().zip(key.iter().cloned()).collect();
             Some(insertion(random, layout, layout.table(&relation.child)?, &given))
         }
-        // A counter moves.
+        // Advances a counter.
         _ => {
             let table = layout.made.tables.iter().find(|table| table.columns[0].contains("AUTOINCREMENT"))?;
             let number = layout.literals.number(table, "id", random.u8(20..40));
@@ -267,7 +268,7 @@ pub(crate) fn meddling(
     }
 }
 
-/// A row with these values, and any others.
+/// Returns an INSERT of a row with these values, and any others.
 fn insertion(random: &mut Rng, layout: &Layout<'_>, table: &Table, given: &BTreeMap<String, String>) -> String {
     let columns = Layout::columns(table);
     let value = |column: &String| match (given.get(column), column.as_str()) {
@@ -289,7 +290,7 @@ pub(crate) struct Tally {
 }
 
 impl Tally {
-    /// `context` is kept of the first case of each fault.
+    /// Adds a fault. The context of its first case is kept.
     pub(crate) fn add(&mut self, number: u64, faults: Vec<(&'static str, String)>, context: impl Fn() -> String) {
         for (name, shown) in faults {
             let entry = self.by_name.entry(name).or_default();

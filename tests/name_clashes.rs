@@ -1,4 +1,5 @@
-//! No name of a user's object meets a name of ours, in SQLite: tables and columns are called as our own SQL calls things.
+//! No name of a user's object clashes with a name of fk-doctor in SQLite. Tables and columns have the names that
+//! fk-doctor's SQL uses.
 #![allow(clippy::unwrap_used, reason = "a test may fail loudly")]
 
 use super::common::Bench;

@@ -1,6 +1,6 @@
-//! Tables and columns that are called as our own SQL calls things: a part of it must never be taken for the other.
+//! Tables and columns with the names that fk-doctor's SQL uses. Neither may be mistaken for the other.
 //!
-//! The names are read from the source, so that an alias which is added tomorrow is among them.
+//! The names are read from the source, so that future aliases are included.
 #![allow(clippy::unwrap_used, reason = "a test may fail loudly")]
 
 use std::collections::BTreeSet;
@@ -9,7 +9,7 @@ use std::path::PathBuf;
 
 use super::common::Run;
 
-/// The names by which an earlier version called its temporary tables, and what stands in no `AS`.
+/// Names of temporary tables of an earlier version, and names that follow no `AS`.
 const OTHERS: [&str; 13] = [
     "key",
     "via",
@@ -26,7 +26,7 @@ const OTHERS: [&str; 13] = [
     "fk_doctor_op",
 ];
 
-/// Every alias and common table expression of our SQL.
+/// Returns every alias and common table expression of fk-doctor's SQL.
 pub(crate) fn names() -> Vec<String> {
     let mut found: BTreeSet<String> = OTHERS.map(str::to_owned).into();
     let mut folders = vec![Path::new(env!("CARGO_MANIFEST_DIR")).join("src/sql")];
@@ -42,7 +42,7 @@ pub(crate) fn names() -> Vec<String> {
         }
     }
     assert!(found.len() >= OTHERS.len() + 40, "the aliases are read from src/sql: {found:?}");
-    // What an engine knows already, and the columns that every table here has.
+    // Names that the engine reserves, and the columns that every table has here.
     found.retain(|name| !["id", "r", "of", "text", "oid"].contains(&name.as_str()));
     if found.len() % 2 == 1 {
         found.insert("even".to_owned());
@@ -50,7 +50,7 @@ pub(crate) fn names() -> Vec<String> {
     found.into_iter().collect()
 }
 
-/// What follows `AS` and `WITH` in a line of SQL. A number in a name is a 0.
+/// Returns the names after `AS` and `WITH` in a line of SQL. A number in a name is read as 0.
 fn named_in(line: &str) -> Vec<String> {
     let words =
         [" AS ", "WITH ", "WITH RECURSIVE "].map(|word| line.match_indices(word).map(move |(at, _)| at + word.len()));
@@ -64,8 +64,8 @@ fn named_in(line: &str) -> Vec<String> {
     after.map(name).filter(|name| name.starts_with(|c: char| c.is_ascii_lowercase())).collect()
 }
 
-/// Tables of all these names, of which each two refer to each other, with columns of all these names. Of each, the first row
-/// is sound, the second an orphan, and the third refers to that orphan's like.
+/// Returns tables with all these names, in pairs that refer to each other, with columns of all these names. The first
+/// row of each has a parent, the second is an orphan, and the third refers to the key of that orphan.
 pub(crate) fn seed(names: &[String], quote: char, is_sqlite: bool) -> String {
     let quoted = |name: &str| format!("{quote}{name}{quote}");
     let columns: Vec<String> = names.iter().map(|name| format!(", {} int", quoted(name))).collect();
@@ -94,7 +94,7 @@ pub(crate) fn seed(names: &[String], quote: char, is_sqlite: bool) -> String {
     part(|made| &made.0) + &part(|made| &made.1) + &part(|made| &made.2)
 }
 
-/// Treatments of the orphans of a table, whose parent is another: each way of each action.
+/// Returns treatments of the orphans of a table with another parent: every form of every action.
 fn treatments(parent: &str, quote: char) -> Vec<String> {
     let to = format!("SELECT p2.id FROM {quote}{parent}{quote} AS p2 WHERE p2.id = child.id - 1 AND key.r = 9")
         .replace('"', "\\\"");
@@ -115,10 +115,10 @@ fn treatments(parent: &str, quote: char) -> Vec<String> {
     ]
 }
 
-/// How many rounds of [`rules`] there are. In all of them together each table meets as many treatments.
+/// The number of rounds of [`rules`]. In all of them together every table gets the same number of treatments.
 pub(crate) const ROUNDS: usize = 4;
 
-/// One rule for each table: every treatment is among them in every round.
+/// Returns one rule for each table. Every round contains every treatment.
 pub(crate) fn rules(names: &[String], round: usize, quote: char) -> String {
     let rule = |(place, name): (usize, &String)| {
         let parent = &names[place ^ 1];
@@ -134,7 +134,7 @@ pub(crate) fn rules(names: &[String], round: usize, quote: char) -> String {
     names.iter().enumerate().map(rule).collect()
 }
 
-/// Rows for any of the tables: the second has no parent.
+/// Rows for any of the tables. The second row has no parent.
 pub(crate) const ROWS: &str = "id,r\n10,1\n11,77\n";
 
 fn report(what: &str, run: &Run) -> serde_json::Value {
@@ -142,7 +142,7 @@ fn report(what: &str, run: &Run) -> serde_json::Value {
     serde_json::from_str(&run.stdout).unwrap()
 }
 
-/// What a check must say of [`ROWS`].
+/// The expected findings of a check of [`ROWS`].
 pub(crate) fn assert_checked(table: &str, run: &Run) {
     let report = report(table, run);
     assert_eq!((run.code, report["summary"]["would_fail"].as_u64()), (1, Some(1)), "{table}: {report:#}");
@@ -155,15 +155,15 @@ pub(crate) fn assert_checked(table: &str, run: &Run) {
     );
 }
 
-/// What a check must say of the rows of another of the tables: that all of them are there already.
+/// The expected findings of a check of another table's rows: all of them exist already.
 pub(crate) fn assert_staged(table: &str, run: &Run) {
     let report = report(table, run);
     assert_eq!((run.code, report["summary"]["would_fail"].as_u64()), (1, Some(3)), "{table}: {report:#}");
     assert_eq!(report["refused"][0]["code"], "duplicate-key", "{table}: {report:#}");
 }
 
-/// Statements about a table, and what must be said of each: the verdict, and the rows inserted, updated and deleted of each
-/// table.
+/// Statements about a table, and the expected explanation: the verdict, and the rows inserted, updated and deleted in
+/// each table.
 pub(crate) fn statements(table: &str, quote: char) -> [(String, &'static str); 3] {
     let table = format!("{quote}{table}{quote}");
     [

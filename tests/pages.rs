@@ -1,9 +1,9 @@
-//! Random tables of many rows in every kind of file, judged from the pages and by `PRAGMA foreign_key_check`: there
-//! must be no difference, and the pages must be what was read.
+//! Judges random tables with many rows in every kind of file, from the pages and with `PRAGMA foreign_key_check`. There
+//! must be no difference, and the pages must have been read.
 //!
-//! Unlike `differential.rs`, which looks for odd values, this looks for odd storage: deep trees, overflowing keys,
-//! short records, deleted rows, reserved bytes, rows that are only in the log. `FK_DOCTOR_CASES` sets how many relations
-//! are judged; the seed is fixed, so a failure repeats.
+//! `differential.rs` tests unusual values. This module tests unusual storage: deep trees, overflowing keys, short
+//! records, deleted rows, reserved bytes, and rows that are only in the log. `FK_DOCTOR_CASES` sets the number of
+//! relations. The seed is fixed, so a failure repeats.
 #![allow(clippy::unwrap_used, reason = "a test may fail loudly")]
 
 use crate::common;
@@ -47,7 +47,7 @@ fn numbers(count: usize) -> String {
     format!("WITH RECURSIVE r(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM r WHERE n < {count})")
 }
 
-/// Some text before or after a key, so that rows are of many sizes and some keys begin on an overflow page.
+/// Text before or after a key, so that row sizes vary and some keys begin on an overflow page.
 fn pad(rng: &mut Rng) -> String {
     match rng.u8(..6) {
         0 => "NULL".to_owned(),
@@ -109,7 +109,7 @@ fn pair(rng: &mut Rng, number: usize) -> Pair {
     let target = format!("(n * 7919 % {} + 1)", parents + rng.usize(..3));
     let referring = keys.iter().map(|(_, key)| in_terms_of(key, &target)).collect::<Vec<_>>().join(", ");
     match rng.u8(..6) {
-        // The column comes after the rows: old records end before it, and its default may be a key.
+        // The column is added after the rows. Old records end before it, and its default may be a key.
         0 if width == 1 => {
             let default = ["", " DEFAULT 5", " DEFAULT 'key-3'", " DEFAULT NULL"][rng.usize(..4)];
             let reference = format!("REFERENCES {parent}(k0)");
@@ -121,7 +121,7 @@ fn pair(rng: &mut Rng, number: usize) -> Pair {
                 numbers(rows)
             ));
         }
-        // The row's own address refers.
+        // The rowid itself is the reference.
         1 if width == 1 => {
             sql.push_str(&format!("CREATE TABLE {child}(a, r0 INTEGER PRIMARY KEY REFERENCES {parent}(k0));"));
             sql.push_str(&format!("{} INSERT INTO {child} SELECT {before}, n FROM r;", numbers(parents + 2)));
@@ -174,7 +174,7 @@ fn pair(rng: &mut Rng, number: usize) -> Pair {
     Pair { parent, child, sql }
 }
 
-/// The same key, made from another number than `n`: names of functions have that letter too.
+/// Returns the key expression for another number than `n`. Function names also contain that letter.
 fn in_terms_of(key: &str, number: &str) -> String {
     let letter = |at: Option<char>| at.is_some_and(|c| c.is_ascii_alphabetic());
     let characters: Vec<char> = key.chars().collect();
@@ -202,7 +202,7 @@ fn random_pages_are_judged_like_the_pragma() {
         let database = habitat.build(&bench.path("app.db"));
         let pairs: Vec<Pair> = (0..PAIRS).map(|number| pair(&mut rng, number)).collect();
         for pair in &pairs {
-            // Text into an INTEGER PRIMARY KEY is the one thing SQLite may refuse.
+            // SQLite may refuse only text for an INTEGER PRIMARY KEY.
             for statement in pair.sql.split_inclusive(';') {
                 if let Err(error) = database.execute_batch(statement) {
                     let expected = ["datatype mismatch", "UNIQUE constraint", "NOT NULL constraint"];

@@ -1,4 +1,4 @@
-//! Scans of a part say that they are; scans over time are remembered.
+//! A partial scan is reported as partial. A history of scans is kept.
 #![allow(clippy::unwrap_used, reason = "a test may fail loudly")]
 
 use crate::common;
@@ -46,11 +46,7 @@ fn condition_makes_coverage_partial() {
     let (code, report) = json(&bench, &["--where", "c: child.id < 2"]);
     assert_eq!((code, &report["verdict"]), (0, &"partial".into()));
     let run = bench.run(&["scan", "app.db", "--where", "c: child.id < 2"]);
-    assert!(
-        run.stdout.states("2 relations of app.db looked at, 1 only in part: no orphans in 1 row"),
-        "{}",
-        run.stdout
-    );
+    assert!(run.stdout.states("2 relations of app.db checked, 1 only in part: no orphans in 1 row"), "{}", run.stdout);
     assert!(run.stdout.contains("in part"), "{}", run.stdout);
 }
 
@@ -82,13 +78,13 @@ fn faulty_condition_is_reported_before_the_scan() {
     assert_eq!(bench.run(&["scan", "app.db", "--where", "c"]).code, 2);
 }
 
-/// A deleted parent orphans rows that did not change, so the parent's relations are looked at too.
+/// A deleted parent orphans rows that did not change, so the relations of the parent are checked as well.
 #[test]
 fn changed_table_selects_relations_of_either_side() {
     let bench = bench("");
     let (code, report) = json(&bench, &["--changed-tables", "p"]);
     assert_eq!((code, report["relations"].as_array().unwrap().len()), (1, 1));
-    assert_eq!(report["left_alone"][0]["why"], "of no table in --changed-tables");
+    assert_eq!(report["left_alone"][0]["why"], "not a relation of any table in --changed-tables");
     assert_eq!(json(&bench, &["--changed-tables", "p,other"]).1["relations"].as_array().unwrap().len(), 2);
     let run = bench.run(&["scan", "app.db", "--changed-tables", "q"]);
     assert_eq!(run.code, 2, "a misspelt table is no clean database");

@@ -1,5 +1,5 @@
-//! Files and directories that may not be written to. As root nothing is forbidden, so the program is then run as
-//! another user.
+//! Files and directories without write permission. Root has every permission, so as root the program runs as another
+//! user.
 #![cfg(unix)]
 #![allow(clippy::unwrap_used, reason = "a test may fail loudly")]
 
@@ -17,7 +17,7 @@ fn allow(path: &Path, mode: u32) {
     std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
 }
 
-/// Scans as someone who may read the folder's files and nothing more.
+/// Scans as a user who may only read the folder's files.
 fn scan_as_reader(bench: &Bench) -> (i32, String, String) {
     let program = bench.path("program");
     std::fs::copy(env!("CARGO_BIN_EXE_fk-doctor"), &program).unwrap();

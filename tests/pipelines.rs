@@ -1,4 +1,5 @@
-//! What pipelines use: the action, the hook, the GitLab example and the image, as far as they run without their hosts.
+//! The parts for pipelines: the action, the hook, the GitLab example and the image, as far as they run without their
+//! hosts.
 #![allow(clippy::unwrap_used, reason = "a test may fail loudly")]
 #![cfg(unix)]
 
@@ -25,7 +26,7 @@ fn yaml(text: &str) -> Yaml<'_> {
     Yaml::load_from_str(text).unwrap().remove(0)
 }
 
-/// Runs bash in the bench's folder, with the binary on the path.
+/// Runs bash in the folder of the bench, with the binary on the path.
 fn bash(bench: &Bench, arguments: &[&str], variables: &[(&str, &str)]) -> Run {
     let binaries = Path::new(env!("CARGO_BIN_EXE_fk-doctor")).parent().unwrap();
     let path = format!("{}:{}", binaries.display(), std::env::var("PATH").unwrap());
@@ -111,7 +112,7 @@ fn hook_scans_each_file_of_a_commit() {
     let entry = hook["entry"].as_str().unwrap();
     let bench = Bench::new(SEED);
     rusqlite::Connection::open(bench.path("fine one.db")).unwrap().execute_batch("CREATE TABLE t(i)").unwrap();
-    // The way the hook's runner calls it: the entry's words, then the files.
+    // The command line of the hook's runner: the words of the entry, then the files.
     let hooked = |files: &str| bash(&bench, &["-c", &format!("{entry} {files}")], &[]);
     let run = hooked("'fine one.db' app.db");
     assert_eq!(run.code, 1, "{}", run.stderr);

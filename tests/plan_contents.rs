@@ -1,5 +1,5 @@
-//! What every plan has to say, held against the database before and after it: which changes belong together, which orphans a
-//! new parent adopts, and of which relations a row that changes was an orphan.
+//! Compares the contents of every plan with the database before and after it: which changes form a unit, which orphans
+//! a new parent adopts, and in which relations a changed row was an orphan.
 #![allow(clippy::unwrap_used, reason = "a test may fail loudly")]
 
 use std::collections::BTreeMap;
@@ -20,7 +20,7 @@ pub(crate) fn lines(plan: &Path) -> Vec<Value> {
     lines.into_iter().filter(|line| line["row"].is_object()).collect()
 }
 
-/// The lines of a unit follow each other, and what keeps a row is in the unit of that row.
+/// The lines of a unit are adjacent, and the change that quarantines a row is in the unit of that row.
 pub(crate) fn assert_units(lines: &[Value], context: &str) {
     let (mut met, mut last) = (HashSet::new(), None);
     for line in lines {
@@ -69,7 +69,7 @@ fn literal(value: &Value) -> String {
     }
 }
 
-/// `before` is a copy of the database that the plan was made for, `after` one that it was applied to.
+/// `before` is a copy of the planned database, `after` a copy to which the plan was applied.
 pub(crate) fn assert_remembers(lines: &[Value], made: &Made, before: &Path, after: &Path, context: &str) {
     let database = Connection::open(after).unwrap();
     database.execute("ATTACH ?1 AS old", [before.to_str().unwrap()]).unwrap();
@@ -130,8 +130,8 @@ fn rule(id: &str, child: &str, treatment: &str) -> String {
     )
 }
 
-/// A key that another relation has a parent made for is adopted, and what goes is remembered as an orphan of both; text stays
-/// text in the fingerprint.
+/// An orphan adopts the parent that another relation inserts for its key. A deleted row is recorded as an orphan of
+/// both relations. Text stays text in the fingerprint.
 #[test]
 fn new_parent_lists_adopted_orphans_of_every_relation() {
     let bench = Bench::new(
@@ -162,7 +162,7 @@ fn new_parent_lists_adopted_orphans_of_every_relation() {
     assert_eq!(gone["orphan_of"], serde_json::json!(["c(r)->p(id)"]));
 }
 
-/// One parent may adopt more orphans than are asked about at a time.
+/// One parent may adopt more orphans than one query asks for.
 #[test]
 fn new_parent_lists_thousands_of_orphans() {
     let bench = Bench::new(
@@ -175,7 +175,7 @@ fn new_parent_lists_thousands_of_orphans() {
     assert_eq!((lines.len(), adopted(0), adopted(1)), (2, 1250, 1250));
 }
 
-/// A row that was planned to lose its reference, and then has to go itself, goes before the row that it refers to.
+/// A row that first loses its reference and then must be deleted is deleted before the row that it refers to.
 #[test]
 fn deleted_row_with_cleared_reference_precedes_its_parent() {
     let bench = Bench::new(
@@ -197,7 +197,7 @@ fn deleted_row_with_cleared_reference_precedes_its_parent() {
     assert_eq!(bench.dump(), before);
 }
 
-/// A row that was to get another key and then goes leaves no record of a key that it never has.
+/// A row that should get another key and then is deleted leaves no record of that key.
 #[test]
 fn deleted_row_leaves_no_record_of_a_remap() {
     let bench = Bench::new(

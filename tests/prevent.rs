@@ -1,4 +1,4 @@
-//! Triggers that make the parent of a row that arrives before it: the application's own statements work from then on.
+//! Triggers that insert the parent of a row that arrives first. The application's statements then succeed.
 #![allow(clippy::unwrap_used, reason = "a test may fail loudly")]
 
 use crate::common;
@@ -11,7 +11,7 @@ fn story() -> Bench {
     Bench::new(&std::fs::read_to_string(seed).unwrap())
 }
 
-/// A connection of the application: it enforces foreign keys.
+/// A connection of the application, which enforces foreign keys.
 fn application(bench: &Bench) -> Connection {
     let database = Connection::open(bench.path("app.db")).unwrap();
     database.execute_batch("PRAGMA foreign_keys = ON").unwrap();
@@ -49,14 +49,15 @@ fn status_before_its_source_gets_a_placeholder() {
     application.execute_batch("UPDATE source_stage_statuses SET source_id = 'moved' WHERE id = 1").unwrap();
     assert_eq!(bench.scan().0, 0);
 
-    // A placeholder that another source's address stands against is not made, and nothing is replaced for it.
+    // If the address of another source conflicts with a placeholder, the placeholder is not inserted, and nothing is
+    // replaced.
     let clash = "INSERT OR REPLACE INTO source_stage_statuses(source_id, stage, status, metadata) \
         VALUES ('other', 'q', 'w', '{\"url\": \"https://a.b/abc\"}')";
     assert!(application.execute_batch(clash).unwrap_err().to_string().contains("FOREIGN KEY"));
     assert_eq!(bench.value(source), "'vimeo|A film|https://a.b/abc'");
 
     let again = bench.run(&["repair", "app.db", "--rules", "media-sources", "--prevent"]);
-    assert!(again.stdout.contains("nothing is to be repaired"), "{}", again.stdout);
+    assert!(again.stdout.contains("there is nothing to repair"), "{}", again.stdout);
     application
         .execute_batch(
             "DELETE FROM source_stage_statuses WHERE source_id = 'abc';
@@ -70,7 +71,7 @@ fn status_before_its_source_gets_a_placeholder() {
     assert_eq!(bench.dump(), dump);
 }
 
-/// Without a plan at hand the triggers can be dropped, whatever orphans there are; and brought back.
+/// Without the plan the triggers can be dropped, whatever orphans exist, and restored.
 #[test]
 fn triggers_with_orphans_left_can_be_dropped() {
     let bench = story();
@@ -98,7 +99,7 @@ fn triggers_with_orphans_left_can_be_dropped() {
     assert_eq!(bench.dump().lines().count(), dump.lines().count());
 }
 
-/// The script is what the plan does.
+/// The script has the same effect as the plan.
 #[test]
 fn prevent_script_equals_the_plan() {
     let bench = story();
@@ -112,7 +113,7 @@ fn prevent_script_equals_the_plan() {
     application(&bench).execute_batch(STATUS).unwrap();
 }
 
-/// Keys of several columns and odd names, `via`, defaults, columns that need a value, and a rule that changes.
+/// Composite keys with odd names, `via`, defaults, columns that need a value, and a rule that changes.
 #[test]
 fn trigger_placeholder_fills_every_required_column() {
     let bench = Bench::new(
@@ -148,7 +149,7 @@ fn trigger_placeholder_fills_every_required_column() {
     );
     application.execute_batch("DELETE FROM \"the child\"; DELETE FROM \"odd \"\"p\"").unwrap();
 
-    // Another placeholder of the same rule replaces the triggers; undo brings the earlier ones back.
+    // A new placeholder of the same rule replaces the triggers. Undo restores the earlier ones.
     let first = bench.dump();
     bench.write("r.toml", "id = \"r\"\nrelation.child = \"the child(*)\"\n[[treat]]\naction = \"placeholder\"\nvalues = { t = 'other' }\n[[treat]]\naction = \"prevent\"\n");
     let changed = bench.run(&["repair", "app.db", "--rules", "r.toml", "-o", "second", "--apply"]);
@@ -162,7 +163,7 @@ fn trigger_placeholder_fills_every_required_column() {
     assert_eq!(bench.dump(), dump);
 }
 
-/// Only keys that `via` has get a placeholder: others are refused as before.
+/// Only keys that `via` contains get a placeholder. Others are refused as before.
 #[test]
 fn trigger_with_via_makes_parents_only_for_via_keys() {
     let bench = Bench::new(
@@ -191,10 +192,15 @@ fn unsupported_prevent_is_refused_with_reason() {
     let dump = bench.dump();
     let placeholder = "[[treat]]\naction = \"placeholder\"\n";
     for (child, treat, code, told) in [
-        ("c(r)", String::new(), 2, "`prevent` makes what a `placeholder` of the same rule says"),
+        ("c(r)", String::new(), 2, "`prevent` needs a `placeholder` treatment in the same rule"),
         ("c(r)", placeholder.to_owned(), 5, "needs a parent itself (p(o)->o(id)): give o in `values`"),
         ("c(id)", format!("{placeholder}values = {{ o = 1 }}\n"), 5, "is the row's own address"),
-        ("c(r)", format!("{placeholder}key = \"new\"\nvalues = {{ o = 1 }}\n"), 5, "cannot point the row elsewhere"),
+        (
+            "c(r)",
+            format!("{placeholder}key = \"new\"\nvalues = {{ o = 1 }}\n"),
+            5,
+            "gives the child row another key, and a trigger cannot do that",
+        ),
     ] {
         bench.write(
             "r.toml",
@@ -211,8 +217,8 @@ fn unsupported_prevent_is_refused_with_reason() {
     assert!(run.stderr.contains("none of the rules has a `placeholder`"), "{}", run.stderr);
 }
 
-/// Whatever the columns' types and collations: a row that has its parent gets no other, and one that has none gets one
-/// that the database accepts as its parent.
+/// For all column types and collations: a row with a parent gets no placeholder, and a row without gets one that the
+/// database accepts as its parent.
 #[test]
 fn trigger_compares_keys_like_the_foreign_key() {
     let types = [
@@ -278,7 +284,7 @@ fn trigger_compares_keys_like_the_foreign_key() {
                         assert_eq!(new, 1, "{what}");
                         made += 1;
                     }
-                    // No parent can hold such a key.
+                    // No parent can have such a key.
                     (Err(_), Err(error)) => {
                         let too_large = parent.contains("REAL") && value.len() > 18;
                         assert!(parent.contains("PRIMARY") || too_large, "{what}: {error}");
@@ -295,8 +301,8 @@ fn trigger_compares_keys_like_the_foreign_key() {
     assert!(made > 300 && had > 300, "{made} {had}");
 }
 
-/// Triggers run in the application's SQLite. What a rule's expression takes is said before anything is written, and in the
-/// trigger; what is not said to be newer works in an older one, here Python's.
+/// Triggers run in the application's SQLite. The version that a rule's expression requires is reported before anything
+/// is written, and in the trigger. Other triggers work in an older SQLite, here Python's.
 #[test]
 fn trigger_states_its_minimum_sqlite_version() {
     for (expression, takes) in [
@@ -325,12 +331,12 @@ fn trigger_states_its_minimum_sqlite_version() {
         let trigger = bench.value("SELECT group_concat(sql) FROM sqlite_schema WHERE type = 'trigger'");
         match takes {
             None => {
-                assert!(!told.contains("takes SQLite") && !trigger.contains("takes SQLite"), "{expression}: {told}")
+                assert!(!told.contains("needs SQLite") && !trigger.contains("takes SQLite"), "{expression}: {told}")
             }
             Some((minor, what)) => {
                 assert!(
                     told.contains(&format!(
-                        "the triggers use {what}: each program that writes to the table takes SQLite 3.{minor}"
+                        "the triggers use {what}: each program that writes to the table needs SQLite 3.{minor}"
                     )),
                     "{expression}: {told}"
                 );
@@ -342,7 +348,7 @@ fn trigger_states_its_minimum_sqlite_version() {
         }
         let insert = "import sqlite3; d = sqlite3.connect('app.db'); d.execute('PRAGMA foreign_keys = ON'); \
                       d.execute(\"INSERT INTO c(r) VALUES ('a')\"); d.commit(); print('taken')";
-        // Which one it is: 3.40 is 40.
+        // The minor version: 3.40 is 40.
         let version = "import sqlite3; print(sqlite3.sqlite_version_info[1])";
         // `tests/run` installs it.
         if std::process::Command::new("python3").arg("--version").output().is_err() {

@@ -1,4 +1,4 @@
-//! Values that must not be shown are shown nowhere: not in any format, not in an error.
+//! Values that must not be shown do not occur in any format or error.
 #![allow(clippy::unwrap_used, reason = "a test may fail loudly")]
 
 use crate::common;
@@ -9,7 +9,7 @@ use fk_doctor::internals::report::ScanFormat;
 
 const KEY: (&str, &str) = ("FK_DOCTOR_REDACT_KEY", "a secret of sixteen or more");
 
-/// Every kind of value and every diagnosis, each with a value of its own that no report may hold.
+/// Every kind of value and every diagnosis, each with a distinct value that no report may contain.
 const SEED: &str = "
 CREATE TABLE users(id INTEGER PRIMARY KEY, email TEXT UNIQUE, code TEXT UNIQUE);
 CREATE TABLE suppliers(id INTEGER PRIMARY KEY);
@@ -24,7 +24,7 @@ INSERT INTO orders VALUES ('canary-04', 'canary-05', 918273603, 'CANARY-01@examp
 INSERT INTO notes VALUES ('canary-12'), ('');
 ";
 
-/// As they are, grouped, and in hexadecimal.
+/// The values as they are, with grouped digits, and in hexadecimal.
 fn canaries(text: &str) -> Vec<String> {
     let lower = text.to_lowercase();
     ["canary", "9182736", "918,273,6", "63616e617279"]
@@ -50,7 +50,7 @@ fn masked_values_appear_in_no_report() {
         assert_eq!(canaries(&report), Vec::<String>::new(), "{format}: {report}");
         assert!(["junit", "github", "sarif"].contains(&format) || report.contains("***"), "{format}: {report}");
     }
-    // The canaries would be seen.
+    // Without redaction the canaries are visible.
     let shown = every_report(&bench, &[], &[]);
     assert!(shown.iter().all(|(_, report)| !canaries(report).is_empty()), "{shown:?}");
 }
@@ -83,7 +83,7 @@ fn hash_without_secret_is_refused() {
     }
 }
 
-/// A key stands in two tables, and is hidden if either column is.
+/// A key occurs in two tables, and is redacted if either column is.
 #[test]
 fn excluded_columns_are_always_masked() {
     let bench = Bench::new(SEED);
@@ -119,7 +119,7 @@ fn password_appears_in_no_error() {
     }
 }
 
-/// What a repair would do is told without values; the plan itself is data and holds them.
+/// A dry run is reported without values. The plan itself is data and contains them.
 #[test]
 fn repair_preview_hides_values() {
     let bench = Bench::new(SEED);

@@ -1,6 +1,6 @@
-//! Random schemas with circles, composite keys, UNIQUE, CHECK and every kind of table, random damage and random rules:
-//! what is planned can be applied, comes to what was foreseen, changes nothing the second time, and is taken back whole.
-//! `FK_DOCTOR_CASES` sets how many.
+//! Random schemas with cycles, composite keys, UNIQUE, CHECK and every kind of table, random damage and random rules.
+//! Every plan can be applied, has the forecast result, changes nothing the second time, and can be undone completely.
+//! `FK_DOCTOR_CASES` sets the number of cases.
 #![allow(clippy::unwrap_used, reason = "a test may fail loudly")]
 
 use crate::common;
@@ -12,7 +12,7 @@ use fastrand::Rng;
 use generated::Made;
 use rusqlite::Connection;
 
-/// Triggers that write a log, for each table one or for none.
+/// Triggers that write a log, for each table or for none.
 fn triggers(random: &mut Rng, made: &Made) -> String {
     if random.u8(0..3) > 0 {
         return String::new();
@@ -34,8 +34,8 @@ fn orphans(path: &std::path::Path) -> u64 {
     count.unsigned_abs()
 }
 
-/// How many changes a plan has, and how many orphans it foresees.
-fn foreseen(bench: &Bench) -> (u64, u64) {
+/// Returns the number of changes of a plan, and the number of orphans that it forecasts.
+fn forecast(bench: &Bench) -> (u64, u64) {
     let json = bench.run(&["repair", "app.db", "--rules", "r.toml", "--format", "json"]);
     let report: serde_json::Value = serde_json::from_str(&json.stdout).unwrap_or_else(|_| panic!("{}", json.stderr));
     common::assert_obeys("repair", &report);
@@ -43,7 +43,7 @@ fn foreseen(bench: &Bench) -> (u64, u64) {
 }
 
 #[test]
-fn random_plan_applies_as_foreseen_and_is_undone() {
+fn random_plan_applies_as_forecast_and_is_undone() {
     let cases: u64 = std::env::var("FK_DOCTOR_CASES").map_or(40, |cases| cases.parse().unwrap());
     let (mut applied, mut changes, mut silenced) = (0, 0, 0);
     for seed in 0..cases {
@@ -61,7 +61,7 @@ fn random_plan_applies_as_foreseen_and_is_undone() {
 
         let planned = bench.run(&["repair", "app.db", "--rules", "r.toml", "-o", "plan.ndjson"]);
         assert!([0, 1].contains(&planned.code), "{context}\n{}{}", planned.stdout, planned.stderr);
-        let (planned_changes, after) = foreseen(&bench);
+        let (planned_changes, after) = forecast(&bench);
         assert_eq!(bench.dump(), before, "{context}");
         let lines = plan_contents::lines(&bench.path("plan.ndjson"));
         plan_contents::assert_units(&lines, &context);
@@ -76,7 +76,7 @@ fn random_plan_applies_as_foreseen_and_is_undone() {
         }
         assert!([0, 6].contains(&run.code), "{context}\n{}\n{}{}", planned.stdout, run.stdout, run.stderr);
         let left = orphans(&bench.path("app.db"));
-        assert!(left <= after, "{context}\n{}\n{left} orphans, foreseen {after}", planned.stdout);
+        assert!(left <= after, "{context}\n{}\n{left} orphans instead of {after}", planned.stdout);
         assert_eq!(run.code == 0, left == 0, "{context}\n{}", run.stdout);
         let (old, new) = (bench.path("before.db"), bench.path("app.db"));
         plan_contents::assert_remembers(&lines, &made, &old, &new, &context);
@@ -88,7 +88,7 @@ fn random_plan_applies_as_foreseen_and_is_undone() {
         let again = bench.run(&["apply", "app.db", "plan.ndjson", "--no-backup", "--leave-undecided"]);
         assert_eq!((again.code, bench.dump()), (run.code, healed), "{context}\n{}{}", again.stdout, again.stderr);
         if planned.code == 0 && left == 0 {
-            assert_eq!(foreseen(&bench).0, 0, "{context}");
+            assert_eq!(forecast(&bench).0, 0, "{context}");
         }
         let undone = bench.run(&["undo", "app.db", "plan.ndjson", "--no-backup", "--no-triggers"]);
         assert_eq!(undone.code, 0, "{context}\n{}\n{}", planned.stdout, undone.stderr);

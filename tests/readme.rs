@@ -1,4 +1,4 @@
-//! The README's tables and its output are those of the code, and CONTRIBUTING.md tells what the tests can do.
+//! The README's tables and output match the code, and CONTRIBUTING.md describes the tests.
 #![allow(clippy::unwrap_used, reason = "a test may fail loudly")]
 
 use crate::case;
@@ -15,7 +15,7 @@ fn readme() -> String {
     std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/README.md")).unwrap()
 }
 
-/// The rows of the table under a heading, without its head.
+/// Returns the rows of the table under a heading, without its head.
 fn table(heading: &str) -> Vec<String> {
     let readme = readme();
     let (_, section) = readme.split_once(&format!("## {heading}\n")).unwrap();
@@ -54,7 +54,7 @@ fn readme_output_is_real() {
     assert!(readme().contains(run.stdout.trim_end()), "{}", run.stdout);
 }
 
-/// The rule shown is a rule, and the actions are those of the grammar.
+/// The shown rule is valid, and the actions are those of the grammar.
 #[test]
 fn readme_rule_is_valid() {
     let readme = readme();
@@ -75,7 +75,7 @@ fn contributing() -> String {
     std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/CONTRIBUTING.md")).unwrap()
 }
 
-/// The case that CONTRIBUTING.md shows can be read as a case.
+/// The case that CONTRIBUTING.md shows is a valid case.
 #[test]
 fn contributing_case_is_valid() {
     let text = contributing();
@@ -92,7 +92,7 @@ fn contributing_case_is_valid() {
     }
 }
 
-/// CONTRIBUTING.md lists the variables that the tests read, and no other.
+/// CONTRIBUTING.md lists exactly the variables that the tests read.
 #[test]
 fn contributing_lists_every_test_variable() {
     let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
@@ -114,7 +114,7 @@ fn contributing_lists_every_test_variable() {
             }
         }
     }
-    // The program itself reads this one.
+    // The program itself reads this variable.
     read.remove("FK_DOCTOR_REDACT_KEY");
     read.extend(["POSTGRES", "MARIADB", "MYSQL", "CERTIFICATE"].map(|name| format!("FK_DOCTOR_TEST_{name}")));
     let text = contributing();

@@ -1,5 +1,5 @@
-//! What was applied is recorded: only what this plan changed is taken back, a plan that was begun is never lost, and
-//! `status` tells how far it is. A row is changed only if it is still as planned, in the transaction that changes it.
+//! Applied changes are recorded: undo reverses only the changes of this plan, a begun plan is never lost, and `status`
+//! reports its progress. A row is changed only if it is as planned, in the transaction that changes it.
 #![allow(clippy::unwrap_used, reason = "a test may fail loudly")]
 
 use std::process::Command;
@@ -51,7 +51,7 @@ fn plain(run: &Run) -> String {
     format!("{}{}", run.stdout, run.stderr).split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-/// Counters only ever go on.
+/// Counters never go back.
 fn without_counters(dump: &str) -> &str {
     dump.split("\nsqlite_sequence\n").next().unwrap()
 }
@@ -68,7 +68,7 @@ fn phase(bench: &Bench) -> String {
     status(bench)["state"]["phase"].as_str().unwrap().to_owned()
 }
 
-/// Another row was blanked by hand, and the counter moved: neither says anything of the row whose parent came.
+/// Another row was set to NULL by hand, and the counter advanced. Neither concerns the row whose parent arrived.
 #[test]
 fn row_whose_parent_arrived_is_left_alone() {
     let rules = rule("a(r)", "action = \"set-null\"") + &rule("b(r)", "action = \"set-null\"");
@@ -83,7 +83,7 @@ fn row_whose_parent_arrived_is_left_alone() {
             assert!(plain(&refused).contains("b (id = 2) has its parent by now"), "{}", refused.stderr);
             assert_eq!(bench.dump(), dump);
             let skipped = done(&bench, "apply", &[options, &["--skip-changed"]].concat(), 6);
-            assert!(plain(&skipped).states("1 row had found their parent"), "{}", skipped.stdout);
+            assert!(plain(&skipped).states("1 row has a parent by now"), "{}", skipped.stdout);
             assert_eq!(bench.value("SELECT r FROM b WHERE id = 2"), "16");
             assert_eq!(bench.value("SELECT r FROM b WHERE id = 3"), "NULL");
             done(&bench, "undo", &[], 0);
@@ -92,7 +92,7 @@ fn row_whose_parent_arrived_is_left_alone() {
     }
 }
 
-/// A placeholder that was made for a row is not a parent that the row has found.
+/// A placeholder that was inserted for a row does not count as its found parent.
 #[test]
 fn parent_made_by_the_plan_does_not_count_as_arrived() {
     let seed = "CREATE TABLE p(id INTEGER PRIMARY KEY); CREATE TABLE a(id INTEGER PRIMARY KEY, r REFERENCES p(id)); \
@@ -109,14 +109,14 @@ fn parent_made_by_the_plan_does_not_count_as_arrived() {
     }
 }
 
-/// What somebody else had made alike is not ours to take back.
+/// An equal row that another program inserted is not removed.
 #[test]
 fn placeholder_made_first_by_the_application_stays() {
     let bench = planned(SEED, &rule("b(r)", "action = \"placeholder\""));
     bench.execute("INSERT INTO p VALUES (16, NULL)");
     let before = bench.dump();
     let applied = done(&bench, "apply", &[], 0);
-    assert!(plain(&applied).states("1 row made; 1 was so already"), "{}", applied.stdout);
+    assert!(plain(&applied).states("1 row inserted; 1 was already as planned"), "{}", applied.stdout);
     assert_eq!(status(&bench)["state"]["left"], serde_json::json!({ "already": 2 }));
     done(&bench, "undo", &[], 0);
     assert_eq!(
@@ -136,7 +136,11 @@ fn undo_creates_no_orphan() {
     let referred = bench.dump();
     for options in [&[][..], &["--batch", "1"]] {
         let refused = done(&bench, "undo", options, 5);
-        assert!(plain(&refused).contains("p (id = 16) is referred to by rows that came since"), "{}", refused.stderr);
+        assert!(
+            plain(&refused).contains("p (id = 16) is referred to by rows that were added since"),
+            "{}",
+            refused.stderr
+        );
         assert!(plain(&refused).contains("--skip-changed"), "{}", refused.stderr);
         if options.is_empty() {
             assert_eq!(bench.dump(), referred);
@@ -147,14 +151,14 @@ fn undo_creates_no_orphan() {
     assert_eq!(bench.value("SELECT group_concat(id ORDER BY id) FROM p"), "'1,2,3,4,16'");
     assert_eq!(phase(&bench), "taken back");
     assert_eq!(status(&bench)["state"]["made"]["changes"], 1);
-    // Once nothing refers to it any more, it goes as well.
+    // Once nothing refers to it any more, it is removed as well.
     bench.execute("DELETE FROM a WHERE id = 9");
     done(&bench, "undo", &[], 0);
     assert_eq!(without_counters(&bench.dump()), without_counters(&before));
 }
 
-/// An orphan of the plan may go, or get another parent, without keeping its placeholder.
-/// A placeholder that stays keeps the parents that were made for it.
+/// An orphan of the plan may be deleted, or get another parent, without keeping its placeholder.
+/// A placeholder that stays keeps the parents that were inserted for it.
 #[test]
 fn undo_keeps_parents_of_a_kept_placeholder() {
     let seed = "CREATE TABLE g(id INTEGER PRIMARY KEY); \
@@ -174,7 +178,7 @@ fn undo_keeps_parents_of_a_kept_placeholder() {
     }
 }
 
-/// A run that goes round rows after a batch was committed does not make its tables again.
+/// A run that skips rows after a committed batch does not create its tables again.
 #[test]
 fn table_of_a_committed_batch_is_not_created_again() {
     let seed = format!(
@@ -202,7 +206,7 @@ fn undo_removes_placeholder_without_orphans() {
     assert_eq!(bench.value("SELECT r || note FROM b WHERE id = 3"), "'17new'");
 }
 
-/// One placeholder that was filled in does not keep the rest.
+/// One placeholder that was completed does not keep the others.
 #[test]
 fn undo_skips_an_edited_placeholder() {
     let bench = planned(SEED, &rule("b(r)", "action = \"placeholder\""));
@@ -222,7 +226,7 @@ fn undo_skips_an_edited_placeholder() {
     assert_eq!(bench.value("SELECT group_concat(id || name ORDER BY id) FROM p"), "'1one,2two,3three,4four,16filled'");
 }
 
-/// Rows stand or fall together: a record is kept only of a row that went.
+/// A unit is changed as a whole or not at all. A row is quarantined only if it is deleted.
 #[test]
 fn unit_is_changed_whole_or_not_at_all() {
     let seed = format!(
@@ -244,18 +248,18 @@ fn unit_is_changed_whole_or_not_at_all() {
     }
 }
 
-/// A row that came to refer to one that is to go keeps it.
+/// A row that begins to refer to a row to be deleted keeps it.
 #[test]
 fn row_with_a_new_dependant_is_kept() {
     let seed = format!("{SEED} CREATE TABLE d(id INTEGER PRIMARY KEY, b INTEGER REFERENCES b(id));");
     let bench = planned(&seed, &rule("b(r)", "action = \"quarantine\""));
     bench.execute("INSERT INTO d VALUES (1, 2)");
-    assert!(plain(&done(&bench, "apply", &[], 5)).contains("b (id = 2) is referred to by rows that came since"));
+    assert!(plain(&done(&bench, "apply", &[], 5)).contains("b (id = 2) is referred to by rows that were added since"));
     done(&bench, "apply", &["--skip-changed"], 6);
     assert_eq!(bench.value("SELECT group_concat(id) FROM b"), "'1,2'");
 }
 
-/// A placeholder for which nobody is left is not made.
+/// A placeholder without any remaining child is not inserted.
 #[test]
 fn placeholder_without_orphans_is_not_made() {
     let bench = planned(SEED, &rule("b(r)", "action = \"placeholder\""));
@@ -269,7 +273,7 @@ fn placeholder_without_orphans_is_not_made() {
 fn status_reports_progress_of_a_plan() {
     let bench = planned(SEED, &rule("b(r)", "action = \"set-null\""));
     let alone = bench.run(&["status", "plan.ndjson"]);
-    assert!(plain(&alone).contains("○ plan.ndjson was not begun"), "{}", alone.stdout);
+    assert!(plain(&alone).contains("○ plan.ndjson was never started"), "{}", alone.stdout);
     assert_eq!(phase(&bench), "never applied");
     let undone = done(&bench, "undo", &[], 0);
     assert!(plain(&undone).contains("○ app.db has no record that the plan was applied"), "{}", undone.stdout);
@@ -277,18 +281,18 @@ fn status_reports_progress_of_a_plan() {
     assert_eq!(forget().code, 5);
 
     done(&bench, "apply", &[], 0);
-    assert!(plain(&bench.run(&["status", "plan.ndjson"])).contains("? plan.ndjson was begun"));
+    assert!(plain(&bench.run(&["status", "plan.ndjson"])).contains("? plan.ndjson was started"));
     let report = status(&bench);
     assert_eq!(report["state"]["phase"], "applied");
     assert_eq!(report["state"]["made"]["changes"], 2);
-    assert!(plain(&forget()).contains("changes of it are in the database"));
+    assert!(plain(&forget()).contains("its changes are in the database"));
     let shown = bench.run(&["status", "plan.ndjson", "app.db"]);
     assert!(plain(&shown).contains("✓ plan.ndjson is applied to app.db"), "{}", shown.stdout);
     assert!(plain(&shown).contains("undo fk-doctor undo app.db plan.ndjson"), "{}", shown.stdout);
     bench.execute("UPDATE b SET note = 'new' WHERE id = 3");
     assert!(
         plain(&bench.run(&["status", "plan.ndjson", "app.db"]))
-            .states("1 row that it made were changed since b (id = 3)")
+            .states("1 row of the plan changed after it was applied b (id = 3)")
     );
     bench.execute("UPDATE b SET note = 'z' WHERE id = 3");
 
@@ -301,7 +305,7 @@ fn status_reports_progress_of_a_plan() {
     assert_eq!(other.code, 3, "{}", other.stderr);
 }
 
-/// Two plans have one table, and each its own record.
+/// Two plans share one table, and each has its own record.
 #[test]
 fn plans_keep_separate_records() {
     let bench = planned(&format!("{SEED} UPDATE a SET r = 15 WHERE id = 3"), &rule("a(r)", "action = \"set-null\""));
@@ -321,22 +325,24 @@ fn plans_keep_separate_records() {
 fn unrelated_definition_change_does_not_stop_a_plan() {
     let bench = planned(SEED, &rule("b(r)", "action = \"placeholder\""));
     bench.execute("CREATE TABLE stranger(x); CREATE INDEX ax ON a(id, r); CREATE VIEW v AS SELECT * FROM b;");
-    // The index is of a table that refers to the same parent: what acts on it is a part of the plan.
+    // The index belongs to a table that refers to the same parent, so the actions on it are a part of the plan.
     assert!(
-        plain(&done(&bench, "apply", &[], 5)).contains("definitions are not those that the plan was made for: see a")
+        plain(&done(&bench, "apply", &[], 5))
+            .contains("definitions of the database differ from those that the plan was made for: see a")
     );
     bench.execute("DROP INDEX ax");
     done(&bench, "apply", &[], 0);
     bench.execute("DROP TABLE stranger; CREATE TABLE another(x)");
     done(&bench, "undo", &[], 0);
-    // A table that comes to refer to the parent acts on it.
+    // A table that begins to refer to the parent acts on it.
     bench.execute("CREATE TABLE child(x REFERENCES p(id) ON DELETE CASCADE)");
     assert!(
-        plain(&done(&bench, "apply", &[], 5)).contains("definitions are not those that the plan was made for: see p")
+        plain(&done(&bench, "apply", &[], 5))
+            .contains("definitions of the database differ from those that the plan was made for: see p")
     );
 }
 
-/// The writing is done by a process that can be killed, or held up by a lock.
+/// A separate process writes, which can be killed, or blocked by a lock.
 fn started(bench: &Bench, command: &str, options: &[&str]) -> std::process::Child {
     Command::new(env!("CARGO_BIN_EXE_fk-doctor"))
         .args([&[command, "app.db", "plan.ndjson", "--no-backup"], options].concat())
@@ -364,7 +370,7 @@ fn many(rows: u32) -> String {
     )
 }
 
-/// Killed between two batches, and goes on after parents came for what was still to do.
+/// The run is killed between two batches, and resumes after parents arrived for the remaining orphans.
 #[test]
 fn resumed_run_checks_its_rows_again() {
     let bench = planned(&many(3_000), &rule("c(r)", "action = \"delete\"\nkeep = false"));
@@ -382,13 +388,13 @@ fn resumed_run_checks_its_rows_again() {
     assert!(plain(&refused).contains("has its parent by now; and 2 more rows"), "{}", refused.stderr);
     assert_eq!(count(), left);
     let skipped = done(&bench, "apply", &["--batch", "10", "--skip-changed"], 6);
-    assert!(plain(&skipped).states("5 rows had found their parent"), "{}", skipped.stdout);
+    assert!(plain(&skipped).states("5 rows have a parent by now"), "{}", skipped.stdout);
     assert_eq!(count(), 5);
     done(&bench, "undo", &["--batch", "100"], 0);
     assert_eq!(count(), 3_000);
 }
 
-/// Who overwrites the plan in place while it waits for a lock does not get other bytes executed.
+/// Overwriting the plan while it waits for a lock does not change the executed bytes.
 #[test]
 fn plan_overwritten_while_waiting_is_not_executed() {
     let bench = planned(&many(2_000), &rule("c(r)", "action = \"set-null\""));
@@ -412,7 +418,7 @@ fn plan_overwritten_while_waiting_is_not_executed() {
     assert_eq!(bench.value("SELECT count(*) FROM c WHERE r > 1000"), "2000");
 }
 
-/// The second run says who is at work, and changes nothing.
+/// The second run reports the active run, and changes nothing.
 #[test]
 fn two_runs_of_one_plan_exclude_each_other() {
     let bench = planned(&many(4_000), &rule("c(r)", "action = \"set-null\""));
@@ -422,20 +428,18 @@ fn two_runs_of_one_plan_exclude_each_other() {
         let second = run(&bench, command, &[]);
         assert_eq!(second.code, 5, "{}{}", second.stdout, second.stderr);
         let told = plain(&second);
-        assert!(
-            told.contains(&format!("another run of this plan is at work (process {} since ", first.id())),
-            "{told}"
-        );
+        assert!(told.contains(&format!("another run of this plan is active (process {} since ", first.id())), "{told}");
     }
     assert!(
-        plain(&bench.run(&["status", "plan.ndjson", "app.db"])).contains("a run of plan.ndjson is at work on app.db")
+        plain(&bench.run(&["status", "plan.ndjson", "app.db"]))
+            .contains("a run of plan.ndjson is in progress on app.db")
     );
     let _ = first.kill();
     first.wait().unwrap();
     done(&bench, "apply", &[], 0);
 }
 
-/// A copy of the plan has another lock: the record tells the first run that it was overtaken.
+/// A copy of the plan has another lock. The record tells the first run that another run has continued it.
 #[test]
 fn run_overtaken_by_a_copy_of_its_plan_stops() {
     let bench = planned(&many(4_000), &rule("c(r)", "action = \"set-null\""));
@@ -446,14 +450,14 @@ fn run_overtaken_by_a_copy_of_its_plan_stops() {
     assert_eq!(second.code, 0, "{}{}", second.stdout, second.stderr);
     let output = first.wait_with_output().unwrap();
     let told = String::from_utf8(output.stderr).unwrap();
-    // It may have come to its end before.
-    assert!(output.status.code() == Some(0) || told.contains("another run has taken it over"), "{told}");
+    // The first run may have ended before.
+    assert!(output.status.code() == Some(0) || told.contains("another run continues this plan"), "{told}");
     assert_eq!(bench.value("SELECT count(*) FROM c WHERE r IS NULL"), "4000");
     assert_eq!(bench.run(&["undo", "app.db", "copy.ndjson", "--no-backup"]).code, 0);
     assert_eq!(bench.value("SELECT count(*) FROM c WHERE r IS NULL"), "0");
 }
 
-/// What stops a run after its first batch does not say that nothing was changed.
+/// An error after the first batch does not claim that nothing was changed.
 #[test]
 fn run_stopped_halfway_reports_committed_changes() {
     let seed =
@@ -465,13 +469,13 @@ fn run_stopped_halfway_reports_committed_changes() {
     assert!(!told.contains("nothing was changed"), "{told}");
     assert_eq!(bench.value("SELECT count(*) FROM c WHERE r IS NULL"), "40");
     assert_eq!(phase(&bench), "applying");
-    // With rows that are refused left alone, the rest is done.
+    // If refused rows are skipped, the rest is done.
     let skipped = done(&bench, "apply", &["--batch", "10", "--skip-changed"], 6);
     assert!(plain(&skipped).states("1 row was refused by the database"), "{}", skipped.stdout);
     assert_eq!(bench.value("SELECT count(*) FROM c WHERE r IS NULL"), "49");
 }
 
-/// A row that has grown too long to be read is one that changed, and a long orphan does not keep its placeholder.
+/// A row that has grown too long to be read counts as changed, and a long orphan does not keep its placeholder.
 #[test]
 fn overlong_row_is_skipped() {
     let bench = planned(SEED, &rule("b(r)", "action = \"set-null\""));
@@ -487,7 +491,7 @@ fn overlong_row_is_skipped() {
     assert_eq!(bench.value("SELECT group_concat(id ORDER BY id) FROM p"), "'1,2,3,4'");
 }
 
-/// A table of the user's that has the name of ours is told apart.
+/// A user's table with the name of fk-doctor's table is recognised.
 #[test]
 fn user_table_with_the_record_name_is_reported() {
     let bench = planned(SEED, &rule("b(r)", "action = \"set-null\""));
@@ -498,7 +502,7 @@ fn user_table_with_the_record_name_is_reported() {
     }
 }
 
-/// One placeholder for very many orphans is taken back in a time that grows with them, and not with their square.
+/// One placeholder for very many orphans is undone in linear time.
 #[test]
 fn undo_of_parent_with_many_orphans_is_linear() {
     let rows: Vec<String> = (0..60_000).map(|id| format!("({id}, -1)")).collect();
@@ -514,7 +518,7 @@ fn undo_of_parent_with_many_orphans_is_linear() {
     assert_eq!(bench.dump(), before);
 }
 
-/// A counter that moved with the rows of a part of the plan goes back with them.
+/// A counter that a part of the plan advanced is restored with its rows.
 #[test]
 fn counter_of_a_cut_plan_is_restored() {
     let seed = format!(
@@ -528,7 +532,7 @@ fn counter_of_a_cut_plan_is_restored() {
     assert_eq!(bench.dump(), before);
 }
 
-/// Of a plan that was cut off, an orphan whose turn did not come may refer to a parent that was made for others.
+/// After an interrupted plan, an untreated orphan may refer to a parent that was inserted for others.
 #[test]
 fn untreated_orphan_keeps_no_placeholder() {
     let seed = "CREATE TABLE p(id INTEGER PRIMARY KEY); CREATE TABLE q(id INTEGER PRIMARY KEY); \

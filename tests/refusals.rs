@@ -1,4 +1,4 @@
-//! What apply and undo refuse, and that a refusal changes nothing.
+//! Cases that apply and undo refuse. A refusal changes nothing.
 #![allow(clippy::unwrap_used, reason = "a test may fail loudly")]
 
 use crate::common;
@@ -11,7 +11,7 @@ const SEED: &str = "CREATE TABLE p(id INTEGER PRIMARY KEY, name TEXT); CREATE TA
     CREATE TABLE log(x); INSERT INTO p VALUES (1, 'a'); INSERT INTO other VALUES (1), (2); \
     INSERT INTO c VALUES (1, 1, 'x'), (2, 7, 1.0), (3, 8, NULL), (4, 1, 'y');";
 
-/// 7 is pointed at 1, 8 gets a parent.
+/// Key 7 is changed to 1, and key 8 gets a parent.
 const RULE: &str = "id = \"r\"\n[relation]\nchild = \"c(r)\"\n[[treat]]\naction = \"remap\"\nto = \"SELECT 1 WHERE key.r = 7\"\n\
     record = \"kept\"\n[[treat]]\naction = \"placeholder\"\n";
 
@@ -31,7 +31,7 @@ fn undo(bench: &Bench) -> Run {
     bench.run(&["undo", "app.db", "plan.ndjson", "--no-backup"])
 }
 
-/// Refused with this word, and nothing was changed.
+/// The command is refused with this word, and nothing is changed.
 fn refuses(bench: &Bench, run: impl Fn() -> Run, why: &str) {
     let before = bench.dump();
     let refused = run();
@@ -55,10 +55,10 @@ fn stale_plan_is_refused() {
         ("INSERT INTO p VALUES (8, 'came')", "p (id = 8) is not as it was"),
         ("INSERT INTO c VALUES (5, 99, NULL)", "c(r)->p(id) has 1 orphan row (such as id = 5)"),
         ("DELETE FROM p WHERE id = 1", "could not apply the plan"),
-        ("ALTER TABLE c ADD COLUMN more", "definitions are not those that the plan was made for"),
-        ("ALTER TABLE p RENAME COLUMN name TO title", "definitions are not those"),
-        ("CREATE TRIGGER t AFTER UPDATE ON c BEGIN SELECT 1; END", "definitions are not those"),
-        ("DROP INDEX cr", "definitions are not those"),
+        ("ALTER TABLE c ADD COLUMN more", "definitions of the database differ from those that the plan was made for"),
+        ("ALTER TABLE p RENAME COLUMN name TO title", "definitions of the database differ"),
+        ("CREATE TRIGGER t AFTER UPDATE ON c BEGIN SELECT 1; END", "definitions of the database differ"),
+        ("DROP INDEX cr", "definitions of the database differ"),
         (
             "CREATE TABLE kept(id INTEGER PRIMARY KEY, rule, relation, child_table, child_row, original_key, new_key); INSERT INTO kept(id) VALUES (1)",
             "kept (id = 1) is not as it was",
@@ -68,7 +68,7 @@ fn stale_plan_is_refused() {
         let bench = planned(SEED);
         bench.execute(change);
         refuses(&bench, || apply(&bench, &[]), why);
-        // Batches are held against what there was, for they cannot be rolled back together.
+        // Batches are compared with the original state, because they cannot be rolled back together.
         refuses(&bench, || apply(&bench, &["--batch", "1"]), why.split(" 1 orphan").next().unwrap());
     }
 }
@@ -86,7 +86,7 @@ fn undo_of_changed_rows_is_refused() {
         bench.execute(change);
         refuses(&bench, || undo(&bench), why);
     }
-    // What the plan did not touch is nobody's business.
+    // Rows that the plan did not change are not checked.
     let bench = planned(SEED);
     assert_eq!(apply(&bench, &[]).code, 0);
     bench.execute("UPDATE c SET note = 'later' WHERE id = 4; INSERT INTO c VALUES (9, 1, 2)");
@@ -110,7 +110,7 @@ fn edited_plan_is_refused() {
     refuses(&bench, || apply(&bench, &[]), "it was cut off");
     std::fs::write(bench.path("plan.ndjson"), &plan).unwrap();
 
-    // Another database with the very same rows.
+    // Another database with equal rows.
     std::fs::copy(bench.path("app.db"), bench.path("copy.db")).unwrap();
     let elsewhere = bench.run(&["apply", "copy.db", "plan.ndjson", "--no-backup"]);
     assert_eq!(elsewhere.code, 5);
@@ -122,13 +122,13 @@ fn edited_plan_is_refused() {
     assert!(!bench.path("nope.db").exists());
 }
 
-/// What a trigger does beyond the plan rolls the plan back; the triggers can be kept silent.
+/// A change of a trigger beyond the plan rolls the plan back. The triggers can be disabled.
 #[test]
 fn trigger_with_extra_changes_rolls_back() {
     for (trigger, why) in [
         ("AFTER UPDATE ON c BEGIN DELETE FROM other; END", "changed 2 rows beyond the plan"),
         ("AFTER INSERT ON p BEGIN INSERT INTO log VALUES (new.id); END", "changed 1 row beyond the plan"),
-        ("BEFORE UPDATE ON c BEGIN SELECT RAISE(IGNORE); END", "a trigger kept it as it was"),
+        ("BEFORE UPDATE ON c BEGIN SELECT RAISE(IGNORE); END", "a trigger prevented the change"),
         ("BEFORE UPDATE ON c BEGIN SELECT RAISE(ROLLBACK, 'no'); END", "no"),
         ("BEFORE UPDATE ON c BEGIN SELECT RAISE(ABORT, 'not you'); END", "not you"),
     ] {
@@ -147,7 +147,7 @@ fn trigger_with_extra_changes_rolls_back() {
     assert_eq!(apply(&harmless, &[]).code, 0);
 }
 
-/// A trigger that quietly makes another orphan is not believed, whatever the engine's commit says.
+/// A trigger that creates another orphan is detected, although the engine's commit succeeds.
 #[test]
 fn new_orphan_anywhere_rolls_back() {
     let trigger = "CREATE TRIGGER t AFTER INSERT ON p BEGIN UPDATE c SET r = 1000 WHERE id = 1; END;";
@@ -166,14 +166,14 @@ fn backup_is_whole_and_overwrites_nothing() {
     assert!(applied.stdout.contains("safe.db"));
     assert_eq!(common::dump(&bench.path("safe.db")), before);
     assert_eq!(std::fs::metadata(bench.path("safe.db")).unwrap().permissions().mode() & 0o777, 0o640);
-    // Never over another file, and without it nothing is changed.
+    // An existing file is never replaced. Without a backup nothing is changed.
     let now = bench.dump();
     let refused = bench.run(&["undo", "app.db", "plan.ndjson", "--backup", "safe.db"]);
     assert_eq!(refused.code, 3, "{}", refused.stdout);
     assert!(refused.stderr.contains("could not write a backup to safe.db"), "{}", refused.stderr);
     assert_eq!(bench.dump(), now);
     assert_eq!(common::dump(&bench.path("safe.db")), before);
-    // By default it lies beside the database, and each has a name of its own.
+    // By default the backup is beside the database, and each backup has its own name.
     assert_eq!(bench.run(&["undo", "app.db", "plan.ndjson"]).code, 0);
     assert_eq!(bench.run(&["apply", "app.db", "plan.ndjson"]).code, 0);
     let files =
@@ -181,7 +181,7 @@ fn backup_is_whole_and_overwrites_nothing() {
     assert_eq!(files.filter(|name| name.starts_with("app.db.backup-")).count(), 2);
 }
 
-/// A database that is damaged is not written to.
+/// A damaged database is not written to.
 #[test]
 fn damaged_database_is_not_written() {
     let rows: String = (10..400).map(|i| format!("INSERT INTO other VALUES ('{}');", "x".repeat(i))).collect();
@@ -208,7 +208,7 @@ fn other_writer_is_waited_for_and_named() {
     assert_eq!(apply(&bench, &[]).code, 0);
 }
 
-/// Batches come to the same end, also in a write-ahead log.
+/// Batches have the same result, also with a write-ahead log.
 #[test]
 fn batches_give_the_same_result() {
     for mode in ["delete", "wal"] {

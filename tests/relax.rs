@@ -1,5 +1,5 @@
-//! Tables that are relaxed: only what was chosen goes from the definition, and undo brings all of it back. The shapes are made
-//! up of everything that SQLite lets a table have.
+//! Relaxed tables: only the chosen parts are removed from the definition, and undo restores all of them. The shapes
+//! combine everything that SQLite allows in a table.
 #![allow(clippy::unwrap_used, reason = "a test may fail loudly")]
 
 use crate::common;
@@ -13,7 +13,7 @@ use fk_doctor::internals::sql::read::create_table::CreateTable;
 use fk_doctor::internals::sql::read::tokens::tokens;
 use rusqlite::Connection;
 
-/// A table as it is written, and as it is to be once it is relaxed.
+/// A table as it is defined, and its definition after it is relaxed.
 struct Shape {
     name: &'static str,
     before: String,
@@ -22,7 +22,7 @@ struct Shape {
     arguments: Vec<String>,
 }
 
-/// Parts of a definition, and whether they are to go.
+/// Parts of a definition, and if each is to be removed.
 type Parts = Vec<(String, bool)>;
 
 fn shape(number: u64) -> Shape {
@@ -51,7 +51,7 @@ fn shape(number: u64) -> Shape {
     ][random.usize(0..5)];
     let mut parts: Parts = vec![(format!("{written}{}(\n  {key}", pick(&mut random, &["", " ", "/* ( */"])), false)];
 
-    // A column with everything on it, in any order.
+    // A column with every kind of constraint, in any order.
     parts.push((
         pick(&mut random, &[",\n  r1 INTEGER", ", -- first\n  \"r1\" INTEGER", ",r1 INTEGER/**/"]).into(),
         false,
@@ -97,7 +97,7 @@ fn shape(number: u64) -> Shape {
     if !generated.is_empty() {
         parts.push((pick(&mut random, &["", " REFERENCES p(id)"]).into(), all));
     }
-    // Constraints of the table, with commas and without.
+    // Constraints of the table, with and without commas.
     let mut constraints: Parts = vec![
         (
             pick(
@@ -168,7 +168,7 @@ fn shape(number: u64) -> Shape {
     if random.bool() {
         seed.push_str("ANALYZE;\n");
     }
-    // A pattern has no quotes.
+    // A pattern contains no quotes.
     let pattern = name.replace('"', "?");
     let child = if all { format!("{pattern}(*)") } else { format!("{pattern}(r1)") };
     let mut arguments = vec!["--relax".to_owned(), child];
@@ -177,10 +177,10 @@ fn shape(number: u64) -> Shape {
 }
 
 fn words(text: &str) -> Vec<String> {
-    tokens(text).into_iter().map(|token| text[token.place].to_owned()).collect()
+    tokens(text).into_iter().map(|token| text[token.span].to_owned()).collect()
 }
 
-/// Everything but one table's text: what kind, which name, of which table, at which page.
+/// Returns everything but one table's text: kind, name, table and page of each object.
 fn surroundings(path: &Path, name: &str, with_places: bool) -> Vec<String> {
     let place = if with_places { "rowid || ' ' || rootpage" } else { "''" };
     let database = Connection::open(path).unwrap();
@@ -200,7 +200,7 @@ fn definition(path: &Path, name: &str) -> String {
         .unwrap()
 }
 
-/// Every row of every table, without what the tables are.
+/// Returns every row of every table, without the definitions.
 fn rows(path: &Path) -> String {
     let database = Connection::open(path).unwrap();
     let mut tables = database
@@ -229,7 +229,7 @@ fn rows(path: &Path) -> String {
     rows
 }
 
-/// What `enforce` writes into the text is one foreign key more to SQLite, and nothing else is another.
+/// To SQLite, the text that `enforce` writes adds one foreign key and changes nothing else.
 fn takes_one_more(text: &str) {
     let with = CreateTable::parse(text).unwrap().with("FOREIGN KEY (\"x\", r1) REFERENCES \"pair\"(\"a\", \"b\")");
     let keys = |text: &str| -> Vec<String> {
@@ -311,7 +311,7 @@ fn story() -> Bench {
     Bench::new(&std::fs::read_to_string(format!("{FIXTURE}/seed.sql")).unwrap())
 }
 
-/// A later version of the application brings the relaxed table itself: the rule makes the same table of an earlier one.
+/// A later version of the application has the relaxed table; the rule makes the same table from an earlier one.
 #[test]
 fn relaxed_table_equals_the_later_schema_of_the_application() {
     let seed = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/video-upscales-relaxed/seed.sql");
@@ -321,7 +321,7 @@ fn relaxed_table_equals_the_later_schema_of_the_application() {
     assert_eq!(words(&table(&earlier)), words(&table(&later)));
 }
 
-/// A plan is for the definition that was read.
+/// A plan is valid only for the definition that was read.
 #[test]
 fn definition_changed_after_planning_is_refused() {
     let bench = story();
@@ -332,7 +332,7 @@ fn definition_changed_after_planning_is_refused() {
     assert_eq!(bench.dump(), dump);
 }
 
-/// Another connection that had read the definitions before sees the new ones.
+/// Another connection that had already read the definitions sees the new ones.
 #[test]
 fn open_connection_sees_the_relaxed_definition() {
     let bench = story();
@@ -360,10 +360,14 @@ fn unsupported_relax_is_refused_with_reason() {
     bench.write("r.toml", "id = \"r\"\nrelation.child = \"veo3_video_upscales(*)\"\n[[treat]]\naction = \"relax\"\nnullable = [\"id\", \"nope\"]\n");
     let run = bench.run(&["repair", "app.db", "--rules", "r.toml"]);
     assert_eq!(run.code, 2);
-    assert!(run.stderr.contains("has no column nope") && run.stderr.contains("stays NOT NULL"), "{}", run.stderr);
+    assert!(
+        run.stderr.contains("has no column nope") && run.stderr.contains("cannot become nullable"),
+        "{}",
+        run.stderr
+    );
 }
 
-/// What can be pointed at its parent is, and then the rest need not be.
+/// Orphans that can be pointed at a parent are, and then the table need not be relaxed.
 #[test]
 fn one_plan_remaps_rows_and_relaxes_the_table() {
     for batch in [&[][..], &["--batch", "1"]] {
@@ -389,7 +393,8 @@ fn one_plan_remaps_rows_and_relaxes_the_table() {
     }
 }
 
-/// The foreign keys went by hand and NOT NULL stayed, on all columns or on some: what is left of the rule is done, and undone.
+/// The foreign keys were removed by hand, and NOT NULL stayed on all columns or on some. The rest of the rule is
+/// applied, and undone.
 #[test]
 fn table_without_foreign_keys_still_loses_not_null() {
     let columns = |keys: &str| {
@@ -426,25 +431,25 @@ fn table_without_foreign_keys_still_loses_not_null() {
         assert_eq!((applied.code, bench.value(fixed).as_str()), (0, left), "{what}: {}", applied.stderr);
         assert_eq!(surroundings(&bench.path("app.db"), "veo3_video_upscales", true), around, "{what}");
         let again = repair(&[]);
-        assert!(again.stdout.contains("nothing is to be repaired"), "{what}: {}", again.stdout);
+        assert!(again.stdout.contains("there is nothing to repair"), "{what}: {}", again.stdout);
         assert_eq!(bench.run(&["undo", "app.db", "plan", "--no-backup"]).code, 0, "{what}");
         assert_eq!(bench.dump(), dump, "{what}");
         let by_hand = Bench::new(&columns(keys));
         by_hand.execute(&script.stdout);
         assert_eq!(by_hand.value(fixed), left, "{what}: {}", script.stdout);
     }
-    // Which of the columns had foreign keys cannot be known, and is not guessed.
+    // The columns that had foreign keys are unknown, and are not guessed.
     let bench = Bench::new(&columns(""));
     let run = bench.run(&["repair", "app.db", "--relax", "veo3_video_upscales(*)", "--nullable"]);
     let told = run.stdout.split_whitespace().collect::<Vec<_>>().join(" ");
     assert!(!told.contains('✓') && told.contains("NOT NULL stays on video_id, user_id, job_id, made"), "{told}");
-    // A column that there is not.
+    // A column that does not exist.
     bench.write("r.toml", "id = \"r\"\nrelation.child = \"veo3_video_upscales(*)\"\n[[treat]]\naction = \"relax\"\nnullable = [\"vidio_id\"]\n");
     let run = bench.run(&["repair", "app.db", "--rules", "r.toml"]);
     assert!(run.code == 2 && run.stderr.contains("did you mean video_id?"), "{}{}", run.stdout, run.stderr);
 }
 
-/// A column whose relation another rule treats keeps its NOT NULL, whatever a wider rule says.
+/// A column whose relation another rule treats keeps its NOT NULL, even if a wider rule matches it.
 #[test]
 fn column_of_another_rule_keeps_not_null() {
     let bench = Bench::new(

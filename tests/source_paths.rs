@@ -1,7 +1,7 @@
-//! Reads the product code of `src/` and lists every path that each module mentions, resolved to where it leads.
+//! Reads the product code of `src/` and lists every path that each module mentions, resolved to its target.
 //!
-//! `layers.rs` compares the lists with the architecture. Comments, texts and everything under `#[cfg(test)]` are left
-//! out. Relative paths (`self::`, `super::super::`), nested and renamed imports and re-exports are followed.
+//! `layers.rs` compares the lists with the architecture. Comments, texts and everything under `#[cfg(test)]` are
+//! omitted. Relative paths (`self::`, `super::super::`), nested and renamed imports and re-exports are followed.
 #![allow(clippy::unwrap_used, reason = "a test may fail loudly")]
 
 use std::collections::BTreeMap;
@@ -20,7 +20,7 @@ pub(crate) struct Source {
     pub(crate) macros: BTreeMap<String, usize>,
 }
 
-/// Reads a folder of sources, given as pairs of file and text in `read_texts`.
+/// Reads a folder of sources. `read_texts` takes them as pairs of file and text.
 pub(crate) fn read(folder: &Path) -> Vec<Source> {
     let mut texts = Vec::new();
     let mut folders = vec![folder.to_owned()];
@@ -90,7 +90,8 @@ pub(crate) fn read_texts(texts: &[(&str, &str)]) -> Vec<Source> {
     files.iter().map(source).collect()
 }
 
-/// `scan/range.rs` is `crate::scan::range`; `lib.rs` and `main.rs` are the roots of their crates.
+/// Returns the path of a file's module: `scan/range.rs` is `crate::scan::range`; `lib.rs` and `main.rs` are the roots
+/// of their crates.
 fn module_of(file: &str) -> Vec<String> {
     let parts = file.trim_end_matches(".rs").split('/').filter(|part| *part != "mod" && *part != "lib");
     ["crate"].into_iter().chain(parts).map(str::to_owned).collect()
@@ -108,7 +109,8 @@ impl Token {
     }
 }
 
-/// The names and signs of a text; `::` is one sign. Comments, texts, characters, numbers and lifetimes are left out.
+/// Returns the names and signs of a text; `::` is one sign. Comments, texts, characters, numbers and lifetimes are
+/// omitted.
 fn tokens(text: &str) -> Vec<Token> {
     let letters: Vec<char> = text.chars().collect();
     let at = |index: usize| letters.get(index).copied().unwrap_or('\0');
@@ -189,7 +191,7 @@ fn after_text(letters: &[char], start: usize) -> usize {
     index + 1
 }
 
-/// Leaves out every item under `#[cfg(test)]` or `#[cfg(all(test, …))]`, and notes the modules among them.
+/// Omits every item under `#[cfg(test)]` or `#[cfg(all(test, …))]`, and notes the modules among them.
 fn without_tests(tokens: &[Token], module: &[String], tests: &mut BTreeSet<Vec<String>>) -> Vec<Token> {
     let text = |index: usize| tokens.get(index).map_or("", |token| token.text.as_str());
     let (mut kept, mut index) = (Vec::new(), 0);
@@ -222,7 +224,7 @@ fn without_tests(tokens: &[Token], module: &[String], tests: &mut BTreeSet<Vec<S
         }
         let is_body = text(index) == "{";
         index = if is_body { after_group(tokens, index) } else { index + 1 };
-        // An import or a constant goes on after its braces, and a function does not.
+        // An import or a constant continues after its braces; a function does not.
         let is_value =
             |at: usize| ["use", "static"].contains(&text(at)) || (text(at) == "const" && text(at + 1) != "fn");
         if is_body && (item..index).take_while(|at| text(*at) != "{").any(is_value) {
@@ -237,7 +239,7 @@ fn without_tests(tokens: &[Token], module: &[String], tests: &mut BTreeSet<Vec<S
     kept
 }
 
-/// The index after the group of brackets that opens here.
+/// Returns the index after the group of brackets that opens here.
 fn after_group(tokens: &[Token], opening: usize) -> usize {
     let mut depth = 0;
     for (index, token) in tokens.iter().enumerate().skip(opening) {
@@ -253,8 +255,8 @@ fn after_group(tokens: &[Token], opening: usize) -> usize {
     tokens.len()
 }
 
-/// Visits every module and every path of a file: the module in which it stands, the path as it is written and, for an
-/// import, the name that it brings.
+/// Visits every module and every path of a file: the module that contains it, the path as it is written and, for an
+/// import, the imported name.
 fn walk(
     tokens: &[Token],
     module: &[String],
@@ -340,7 +342,7 @@ struct Resolver {
 }
 
 impl Resolver {
-    /// Returns where a path of a module leads: the path from the root, and each path that a re-export stands for.
+    /// Returns the target of a module's path: the path from the root, and each path that a re-export stands for.
     fn resolve(&self, module: &[String], path: &[String]) -> Vec<Vec<String>> {
         let mut found = vec![self.absolute(module, path, 0)];
         let mut next = 0;
@@ -365,7 +367,7 @@ impl Resolver {
         let join = |start: &[String]| [start, rest].concat();
         match first.as_str() {
             "crate" => path.to_vec(),
-            // The library shows its rooms to the program as `fk_doctor::internals`.
+            // The library shows its parts to the program as `fk_doctor::internals`.
             "fk_doctor" => {
                 let rest = rest.strip_prefix(&["internals".to_owned()][..]).unwrap_or(rest);
                 [&["crate".to_owned()][..], rest].concat()
@@ -380,7 +382,7 @@ impl Resolver {
                 }
             }
             _ => {
-                // `main.rs` is the root of the program: its modules lie beside it.
+                // `main.rs` is the root of the program, and its modules are beside it.
                 let parent = if module == ["crate", "main"] { &module[..1] } else { module };
                 let child = [parent, std::slice::from_ref(first)].concat();
                 let import = self.imports.get(module).and_then(|names| names.get(first));
@@ -394,7 +396,7 @@ impl Resolver {
     }
 }
 
-/// What `crate::a::b` mentions with this text.
+/// Returns the paths that `crate::a::b` mentions with this text.
 fn mentions(text: &str) -> Vec<String> {
     let others = [
         ("lib.rs", "mod a; mod c;"),

@@ -1,4 +1,4 @@
-//! Every test but those that need a server, as one program: linking is most of what a build of many would take.
+//! All tests that need no server, as one program, because linking takes most of the build time.
 #![allow(clippy::too_many_lines, reason = "a test tells its story in one piece")]
 
 mod applied;

@@ -1,4 +1,4 @@
-//! What the configuration makes of a finding: thresholds for the orphans of a relation, severities of codes.
+//! The effect of the configuration on findings: thresholds for the orphans of a relation, and severities of codes.
 #![allow(clippy::unwrap_used, reason = "a test may fail loudly")]
 
 use crate::common;
@@ -68,7 +68,7 @@ fn faulty_thresholds_are_shown_with_their_line() {
         "did you mean `orphan`?",
         "`bad` is not valid: expected error, warning or note\n --> fk-doctor.toml:3:10",
         "`fail-if` is missing\n --> fk-doctor.toml:4:1",
-        "`10` is not valid: expected such as > 10 rows, > 5 keys, > 0.1%, or several joined by \"or\"",
+        "`10` is not valid: expected a limit such as > 10 rows, > 5 keys or > 0.1%, or several joined by \"or\"",
     ] {
         assert!(run.stderr.contains(fault), "{fault}: {}", run.stderr);
     }

@@ -1,5 +1,5 @@
-//! The traps of SQLite that concern reading, each as a test: what we count is what SQLite itself counts, and where
-//! it refuses to, the defect has its name.
+//! Unusual cases in SQLite, each as a test: fk-doctor counts the same orphans as SQLite, and names the defect if SQLite
+//! refuses to count.
 #![allow(clippy::unwrap_used, reason = "a test may fail loudly")]
 
 use crate::common;

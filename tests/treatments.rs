@@ -1,4 +1,4 @@
-//! Every treatment on a small database: what it makes of the rows, and that it can be taken back.
+//! Every treatment on a small database: its effect on the rows, and its undo.
 #![allow(clippy::unwrap_used, reason = "a test may fail loudly")]
 
 use crate::common;
@@ -8,7 +8,7 @@ use crate::common::States as _;
 use common::Bench;
 use common::Run;
 
-/// A rule for one relation.
+/// Returns a rule for one relation.
 fn rule(child: &str, treatments: &str) -> String {
     format!(
         "id = \"r\"\neven-if-parent-lost = true\n[relation]\nchild = \"{child}\"\n[limits]\nmax-share = 1.0\n{treatments}\n"
@@ -34,7 +34,7 @@ impl Case {
         run
     }
 
-    /// Plans, applies and looks at the result.
+    /// Plans, applies and checks the result.
     fn repair(&self) -> Run {
         let planned = self.plan();
         assert_eq!((planned.code, planned.stderr.as_str()), (0, ""), "{}", planned.stdout);
@@ -50,7 +50,7 @@ impl Case {
         assert_eq!(self.bench.dump(), self.before);
     }
 
-    /// Nothing was decided for this reason.
+    /// Checks that nothing is decided, for this reason.
     fn undecided(&self, why: &str) {
         let planned = self.plan();
         assert_eq!(planned.code, 1, "{}{}", planned.stdout, planned.stderr);
@@ -61,7 +61,7 @@ impl Case {
         assert_eq!(self.bench.dump(), self.before);
     }
 
-    /// What the rule asks for is a fault of the rule.
+    /// Checks that the rule itself is faulty.
     fn faulty(&self, what: &str) {
         let planned = self.plan();
         assert_eq!(planned.code, 2, "{}{}", planned.stdout, planned.stderr);
@@ -103,7 +103,7 @@ fn set_default_without_parent_is_undecided() {
     case.undo();
     let without = SIMPLE.replace("r INTEGER", "r INTEGER DEFAULT 9");
     Case::new(&without, &rule("c(r)", "[[treat]]\naction = \"set-default\""))
-        .undecided("p does not have the DEFAULT, 9");
+        .undecided("p has no row with the DEFAULT key 9");
 }
 
 #[test]
@@ -120,10 +120,10 @@ fn follow_applies_the_declared_on_delete() {
     case.undo();
     let none = SIMPLE.replace("ON DELETE SET NULL", "");
     Case::new(&none, &rule("c(r)", "[[treat]]\naction = \"follow\""))
-        .undecided("ON DELETE is NO ACTION, which names no repair");
+        .undecided("ON DELETE is NO ACTION, which says nothing about a repair");
 }
 
-/// Everything that depends on a row goes with it, each by its own policy, and nothing by a cascade that nobody saw.
+/// All dependants of a row are deleted with it, each by its own policy, and never by an unplanned cascade.
 #[test]
 fn quarantine_table_keeps_row_and_dependants() {
     let seed = "CREATE TABLE p(id INTEGER PRIMARY KEY); \
@@ -150,7 +150,7 @@ fn quarantine_table_keeps_row_and_dependants() {
     case.undo();
 }
 
-/// The same closure in a file, which is there before the rows go and never in the place of another.
+/// The same closure in a file, which is written before the rows are deleted and never replaces another file.
 #[test]
 fn quarantine_file_keeps_row_and_dependants() {
     let seed = "CREATE TABLE p(id INTEGER PRIMARY KEY); INSERT INTO p VALUES (1); \
@@ -165,12 +165,12 @@ fn quarantine_file_keeps_row_and_dependants() {
     let report = serde_json::from_str(&planned.stdout).unwrap();
     common::assert_obeys("repair", &report);
     assert_eq!(report["files"], serde_json::json!([{ "file": "gone.ndjson", "rows": 4 }]));
-    assert!(case.plan().stdout.contains("gone.ndjson, beside the plan: 4 rows that go"));
+    assert!(case.plan().stdout.contains("gone.ndjson, next to the plan: 4 deleted rows"));
     let apply = || case.bench.run(&["apply", "app.db", "plan.ndjson", "--no-backup"]);
     let there = || std::fs::read_to_string(case.bench.path("gone.ndjson"));
     assert!(there().is_err(), "nothing is kept before anything goes");
 
-    // Another file stays what it is.
+    // Another file is not changed.
     case.bench.write("gone.ndjson", "mine");
     let refused = apply();
     assert_eq!(refused.code, 5, "{}{}", refused.stdout, refused.stderr);
@@ -178,7 +178,7 @@ fn quarantine_file_keeps_row_and_dependants() {
     assert_eq!((there().unwrap().as_str(), case.bench.dump()), ("mine", case.before.clone()));
     std::fs::remove_file(case.bench.path("gone.ndjson")).unwrap();
 
-    // What is rolled back leaves no file behind.
+    // A rollback leaves no file.
     case.bench.execute("INSERT INTO c VALUES (9, 99, NULL)");
     assert_eq!(apply().code, 5);
     assert!(there().is_err());
@@ -186,7 +186,7 @@ fn quarantine_file_keeps_row_and_dependants() {
 
     let applied = apply();
     assert_eq!(applied.code, 0, "{}{}", applied.stdout, applied.stderr);
-    assert!(applied.stdout.contains("rows that went are in gone.ndjson"), "{}", applied.stdout);
+    assert!(applied.stdout.contains("deleted rows are in gone.ndjson"), "{}", applied.stdout);
     let kept = there().unwrap();
     let plan = std::fs::read_to_string(case.bench.path("plan.ndjson")).unwrap();
     let gone: Vec<&str> = plan.lines().filter(|line| line.contains("\"kept\":\"gone.ndjson\"")).collect();
@@ -198,7 +198,7 @@ fn quarantine_file_keeps_row_and_dependants() {
         "'111'"
     );
 
-    // Taken back and applied again, it is the same file; another plan must not take its place.
+    // After undo and another apply the file is the same. Another plan must not replace it.
     case.undo();
     assert_eq!((apply().code, there().unwrap()), (0, kept.clone()));
     case.undo();
@@ -214,7 +214,7 @@ fn quarantine_file_keeps_row_and_dependants() {
     for file in ["app.db", "app.db-wal"] {
         let slip = Case::new(seed, &rule(file)).plan();
         assert_eq!(slip.code, 2, "{file}: {}", slip.stderr);
-        assert!(slip.stderr.contains("that is the database itself"), "{file}: {}", slip.stderr);
+        assert!(slip.stderr.contains("this is the database itself"), "{file}: {}", slip.stderr);
     }
     Case::new(seed, &rule("x\"\ntable = \"y")).faulty("`table` already says where the rows are kept");
 }
@@ -223,7 +223,7 @@ fn quarantine_file_keeps_row_and_dependants() {
 fn delete_without_keep_can_be_undone() {
     let seed = SIMPLE.replace("INTEGER PRIMARY KEY, r", "TEXT, r");
     let case = Case::new(&seed, &rule("c(r)", "[[treat]]\naction = \"delete\"\nkeep = false"));
-    assert!(case.plan().stdout.states("2 orphan rows and all that depend on them go, and only the plan keeps them"));
+    assert!(case.plan().stdout.states("2 orphan rows and all dependent rows are deleted; only the plan keeps them"));
     std::fs::remove_file(case.bench.path("plan.ndjson")).unwrap();
     case.repair();
     assert_eq!(case.bench.value("SELECT count(*) FROM c"), "2");
@@ -250,7 +250,7 @@ fn report_action_leaves_orphans_and_lists_them() {
     let case = Case::new(SIMPLE, &rule("c(r)", "[[treat]]\naction = \"report\""));
     let planned = case.plan();
     assert_eq!(planned.code, 0, "{}", planned.stdout);
-    assert!(planned.stdout.states("2 orphan rows now, 2 once it is applied"), "{}", planned.stdout);
+    assert!(planned.stdout.states("2 orphan rows now, 2 after the plan is applied"), "{}", planned.stdout);
     assert_eq!(case.bench.run(&["apply", "app.db", "plan.ndjson"]).code, 6, "applied, and not clean");
     assert_eq!(case.bench.dump(), case.before);
 }
@@ -280,9 +280,9 @@ fn remap_by_query_table_or_file_finds_the_parent() {
         case.undo();
     }
     let case = |way: &str, seed: &str| Case::new(seed, &rule("c(r)", &format!("[[treat]]\naction = \"remap\"\n{way}")));
-    case("to = \"SELECT id FROM p WHERE id > 5\"", &seed).undecided("remap: the query gives nothing");
-    case("to = \"SELECT id FROM p\"", &seed).undecided("remap: the query gives several rows");
-    case("to = \"SELECT 99\"", &seed).undecided("remap: what it gives is not in p");
+    case("to = \"SELECT id FROM p WHERE id > 5\"", &seed).undecided("remap: the query returns no key");
+    case("to = \"SELECT id FROM p\"", &seed).undecided("remap: the query returns several rows");
+    case("to = \"SELECT 99\"", &seed).undecided("remap: the new key is not in p");
     case("table = \"map(old -> new)\"", &(seed.clone() + "UPDATE c SET r = 8 WHERE r = 7"))
         .undecided("remap: map has several");
     case("to = \"SELECT nope FROM p\"", &seed).faulty("this does not compile: no such column: nope");
@@ -311,7 +311,7 @@ fn remap_of_composite_key_changes_all_columns() {
         let case = case(way);
         case.bench.write("map.csv", "old_a,old_b,a,b\n7,u,1,ONE\n8,v,2,two\n");
         case.repair();
-        // As the parent has them.
+        // The key has the form that it has in the parent.
         let expected = "'1-ONE,1-one,2-two,1-one,7-null'";
         assert_eq!(case.bench.value("SELECT group_concat(a || '-' || coalesce(b, 'null')) FROM c"), expected, "{way}");
         if way.contains("record") {
@@ -322,19 +322,19 @@ fn remap_of_composite_key_changes_all_columns() {
         }
         case.undo();
     }
-    case("to = \"SELECT 1, NULL\"").undecided("remap: the query gives nothing");
-    case("to = \"SELECT a, b FROM p\"").undecided("remap: the query gives several rows");
-    case("to = \"SELECT a, 'x' FROM p WHERE a = 1\"").undecided("remap: what it gives is not in p");
+    case("to = \"SELECT 1, NULL\"").undecided("remap: the query returns no key");
+    case("to = \"SELECT a, b FROM p\"").undecided("remap: the query returns several rows");
+    case("to = \"SELECT a, 'x' FROM p WHERE a = 1\"").undecided("remap: the new key is not in p");
     case("to = \"SELECT 1\"").faulty("has 1 values for 2 columns");
     case("to = \"SELECT 1, 2, 3\"").faulty("has 3 values for 2 columns");
     case("table = \"map(a -> x)\"").faulty("the key of c(a,b)->p(a,b) has 2 columns");
-    case("normalize = [\"trim\"]").faulty("only keys of one column have a normal form");
+    case("normalize = [\"trim\"]").faulty("`normalize` works only for keys of one column");
     let short = case("map = \"map.csv\"");
     short.bench.write("map.csv", "old,new\n7,1\n");
-    short.faulty("has to have 4 columns");
+    short.faulty("must have 4 columns");
 }
 
-/// Rows that would meet in a UNIQUE are never lost: they stay, or are kept aside where that is written out.
+/// Rows that would collide in a UNIQUE constraint are never lost: they stay, or are quarantined if the rule says so.
 #[test]
 fn remap_with_unique_conflict_keeps_or_quarantines_the_row() {
     let seed = "CREATE TABLE p(id INTEGER PRIMARY KEY); CREATE TABLE map(old INT, new INT); \
@@ -355,7 +355,7 @@ fn remap_with_unique_conflict_keeps_or_quarantines_the_row() {
     case.undo();
 }
 
-/// Every column that needs a value gets one: as given, by DEFAULT, or one that says nothing and is like no other.
+/// Every column that needs a value gets one: a given value, its DEFAULT, or a neutral and unique value.
 #[test]
 fn placeholder_fills_every_required_column() {
     let seed = "CREATE TABLE kind(id INTEGER PRIMARY KEY AUTOINCREMENT, label TEXT NOT NULL UNIQUE); \
@@ -408,7 +408,7 @@ fn placeholder_in_a_cycle_of_required_parents_is_decided() {
     case.undo();
 }
 
-/// A key of its own is one that nobody has, and that no other orphan waits for.
+/// A new key is not used by any row, and no other orphan refers to it.
 #[test]
 fn new_placeholder_key_is_unused() {
     let seed = "CREATE TABLE p(id INTEGER PRIMARY KEY, name TEXT); \
@@ -446,8 +446,8 @@ fn several_rules_for_one_row_make_one_change() {
     Case::new(seed, &rule("c(x)", "[[treat]]\naction = \"report\"")).faulty("the database has no relation c(x)");
 }
 
-/// What would take more than was meant is refused whole, and nothing is written.
-/// A sentinel may have the key that is missing: its row is made, and the rows with that key need no change.
+/// A repair that would remove more than allowed is refused as a whole, and nothing is written.
+/// A sentinel may have the missing key. Its row is inserted, and the rows with that key need no change.
 #[test]
 fn sentinel_with_the_missing_key_is_made() {
     let seed = "CREATE TABLE p(id INTEGER PRIMARY KEY, name TEXT);\n\
@@ -471,8 +471,8 @@ fn sentinel_with_the_missing_key_is_made() {
     }
 }
 
-/// One sentinel serves more keys than are asked about at a time, and more relations than one.
-/// Row 6 is to go, as it depends on row 2: it can be no sentinel, and it still goes.
+/// One sentinel serves more keys than one query asks for, and several relations.
+/// Row 6 depends on row 2 and must be deleted. It cannot be a sentinel, and is deleted.
 #[test]
 fn sentinel_key_of_a_deleted_row_is_undecided() {
     let seed = "CREATE TABLE d(id INTEGER PRIMARY KEY); \
@@ -496,7 +496,7 @@ fn sentinel_key_of_a_deleted_row_is_undecided() {
     case.undo();
 }
 
-/// A table of the user's that bears the name of ours, or is named in the rule by mistake.
+/// A user's table has the name of fk-doctor's table, or the rule names it by mistake.
 #[test]
 fn quarantine_table_of_another_shape_is_refused() {
     for (table, treatments) in [
@@ -508,12 +508,12 @@ fn quarantine_table_of_another_shape_is_refused() {
         let planned = case.plan();
         assert_eq!(planned.code, 5, "{}{}", planned.stdout, planned.stderr);
         let told = planned.stdout.split_whitespace().collect::<Vec<_>>().join(" ");
-        assert!(told.contains(&format!("{table}, which is to keep rows, is a table of another kind")), "{told}");
+        assert!(told.contains(&format!("the rows cannot be kept in {table}: it has no column")), "{told}");
         assert!(!case.bench.path("plan.ndjson").exists());
     }
 }
 
-/// Row 3 goes for its own missing key before row 4 is pointed at it.
+/// Row 3 is deleted for its own missing key before row 4 is pointed at it.
 #[test]
 fn remap_to_a_deleted_row_is_undecided() {
     let seed = "CREATE TABLE d(id TEXT PRIMARY KEY, r TEXT REFERENCES d(id) ON DELETE CASCADE); \
@@ -522,7 +522,7 @@ fn remap_to_a_deleted_row_is_undecided() {
     let case = Case::new(seed, &rule("d(r)", treatments));
     let planned = case.plan();
     assert_eq!(planned.code, 1, "{}{}", planned.stdout, planned.stderr);
-    assert!(planned.stdout.contains("its new parent goes by another change of this plan"), "{}", planned.stdout);
+    assert!(planned.stdout.contains("another change of this plan deletes its new parent"), "{}", planned.stdout);
     let applied = case.bench.run(&["apply", "app.db", "plan.ndjson", "--no-backup", "--leave-undecided"]);
     assert_eq!(applied.code, 6, "{}{}", applied.stdout, applied.stderr);
     assert_eq!(case.bench.value("SELECT count(*) FROM d WHERE id <> 'k3 '"), "2");
@@ -546,7 +546,7 @@ fn sentinel_serves_many_keys_and_relations() {
     assert_eq!(case.bench.dump(), case.before);
 }
 
-/// A key that other rows refer to stays, also where only another change of the plan refers to it.
+/// A key that other rows refer to stays, even if only another change of the plan refers to it.
 #[test]
 fn key_with_children_is_not_remapped() {
     let seed = "CREATE TABLE p(id INTEGER PRIMARY KEY); CREATE TABLE map(old, new); \
@@ -562,7 +562,7 @@ fn key_with_children_is_not_remapped() {
     let planned = case.plan();
     let told = planned.stdout.split_whitespace().collect::<Vec<_>>().join(" ");
     assert!(planned.code == 1 && told.contains("g(c)->c(id) refers to the old key of the row"), "{told}");
-    // `g` is first pointed at the row 8 of `c`, which then keeps its key.
+    // `g` is first pointed at row 8 of `c`, which then keeps its key.
     let case = Case::new(&format!("{seed}INSERT INTO g VALUES (1, 9);"), &(rule("a", "g(c)") + &rule("b", "c(id)")));
     let planned = case.plan();
     assert!([0, 1].contains(&planned.code), "{}", planned.stderr);
@@ -572,7 +572,7 @@ fn key_with_children_is_not_remapped() {
     case.undo();
 }
 
-/// A placeholder whose own key is the missing one changes no row either.
+/// A placeholder whose key is the missing key changes no row either.
 #[test]
 fn placeholder_whose_new_key_is_the_missing_key_changes_no_child() {
     let seed = "CREATE TABLE p(id INTEGER PRIMARY KEY, name TEXT);\n\
@@ -592,7 +592,7 @@ fn placeholder_whose_new_key_is_the_missing_key_changes_no_child() {
     case.undo();
 }
 
-/// The names of knowledge bases are compared letter by letter: `_` and `%` in them are no wildcards.
+/// Names of knowledge bases are compared literally: `_` and `%` are no wildcards.
 #[test]
 fn name_with_wildcard_characters_is_compared_literally() {
     let bench = Bench::new(
@@ -614,7 +614,7 @@ fn name_with_wildcard_characters_is_compared_literally() {
         ))
     };
     assert_eq!([1, 2, 3, 4].map(name), ["'a_b_real'", "'100%_placeholder'", "'ab_placeholder'", "'100%_placeholder'"]);
-    // Both keys of every row whose key was changed, whichever way it went.
+    // Both keys of every row whose key was changed, in either direction.
     let kept = bench.value(
         "SELECT group_concat(child_row || ':' || original_key || '->' || new_key, ' ' ORDER BY child_row) FROM kb_id_map WHERE child_table = 'sync_run'",
     );
@@ -623,7 +623,7 @@ fn name_with_wildcard_characters_is_compared_literally() {
     assert_eq!(bench.value("SELECT count(*) FROM kb_id_map"), "4");
 }
 
-/// A key that the parent's table cannot hold is undecided, and the others are not.
+/// A key that the parent's table cannot store is undecided. The others are decided.
 #[test]
 fn key_of_wrong_type_is_undecided() {
     let seed = "CREATE TABLE p(id INTEGER PRIMARY KEY, name TEXT);\n\
@@ -645,14 +645,14 @@ fn key_of_wrong_type_is_undecided() {
         applied.stderr
     );
     case.undo();
-    // The same of a sentinel is a fault of the rule.
+    // For a sentinel, the same is a fault of the rule.
     let sentinel = |key: &str| rule("c(r)", &format!("[[treat]]\naction = \"sentinel\"\nkey = {key}"));
     Case::new(seed, &sentinel("\"abc\"")).faulty("the key 'abc' cannot be a value of p(id)");
     Case::new(seed, &sentinel("1.5")).faulty("the key 1.5 cannot be a value of p(id)");
     Case::new(seed, &sentinel("\"7\"")).repair();
 }
 
-/// A rule's SQL that fails for one key says nothing of the others.
+/// A rule's SQL that fails for one key does not affect the others.
 #[test]
 fn rule_sql_failing_for_one_key_leaves_others_decided() {
     let seed = "CREATE TABLE p(id INTEGER PRIMARY KEY, name TEXT); CREATE TABLE old(id INTEGER PRIMARY KEY, cfg TEXT);\n\
@@ -670,7 +670,7 @@ fn rule_sql_failing_for_one_key_leaves_others_decided() {
     case.undo();
 }
 
-/// A row that is too long for a plan is undecided, and so is one that such a row depends on.
+/// A row that is too long for a plan is undecided, and so is a row with such a dependant.
 #[test]
 fn row_too_long_for_a_plan_is_undecided() {
     let seed = "CREATE TABLE p(id INTEGER PRIMARY KEY);\n\
@@ -691,7 +691,7 @@ fn row_too_long_for_a_plan_is_undecided() {
     }
 }
 
-/// Whether a unique index over an expression, or over a part of the rows, takes a row is known when the plan is made.
+/// A plan already knows if a unique index over an expression, or over a part of the rows, accepts a row.
 #[test]
 fn unique_index_conflict_is_decided_while_planning() {
     let seed = "CREATE TABLE p(id INTEGER PRIMARY KEY, name TEXT); INSERT INTO p VALUES (1, 'one'), (2, 'Two');\n\
@@ -742,10 +742,10 @@ fn plan_over_limit_or_guard_is_refused() {
     refused(
         &format!("{seed}{more}"),
         &plain(set_null),
-        "it would touch 4 of the 46 rows in c, and max-share is 0.05, as always",
+        "it would touch 4 of the 46 rows in c, and max-share is 0.05, the default",
     );
     refused(&seed, &plain(&format!("[limits]\nmax-rows = 1\n{set_null}")), "it would touch 2 rows, and max-rows is 1");
-    // The key that is left out keeps its default.
+    // The omitted key keeps its default.
     refused(
         &format!("{seed}{more}"),
         &plain(&format!("[limits]\nmax-rows = 5000\n{set_null}")),
@@ -760,7 +760,7 @@ fn plan_over_limit_or_guard_is_refused() {
     Case::new(&lost, &plain(&format!("{limits}{set_null}[[treat]]\naction = \"placeholder\"\n"))).repair();
 }
 
-/// A sentinel that would be made where a row is to go does not bring that row back into the database.
+/// A sentinel whose row the plan deletes does not restore that row.
 #[test]
 fn sentinel_on_a_deleted_row_does_not_restore_it() {
     let seed = "CREATE TABLE p(id INTEGER PRIMARY KEY); CREATE TABLE a(id INTEGER PRIMARY KEY, r INT REFERENCES p(id)); \
@@ -787,5 +787,5 @@ fn remap_to_ambiguous_parent_is_undecided() {
     assert_eq!(once.plan().code, 0);
     let twice = Case::new(seed, &remap("2"));
     configured(&twice);
-    twice.undecided("what it gives is not in p");
+    twice.undecided("the new key is not in p");
 }

@@ -1,4 +1,4 @@
-//! What a scan says of files that are no database, cannot be read, or want to harm; and what it leaves alone.
+//! Scans of files that are not a database, cannot be read, or are malicious, and of files that must stay unchanged.
 #![allow(clippy::unwrap_used, reason = "a test may fail loudly")]
 
 use crate::common;
@@ -6,7 +6,8 @@ use crate::common;
 use common::Bench;
 use rusqlite::Connection;
 
-fn told(run: &common::Run) {
+/// Checks that an error has its three parts.
+fn assert_three_parts(run: &common::Run) {
     for label in ["error: ", "because: ", "help: "] {
         assert!(run.stderr.contains(label), "{label} is missing: {}", run.stderr);
     }
@@ -29,12 +30,12 @@ fn file_that_is_no_database_is_named() {
         let run = bench.run(&["scan", name]);
         assert_eq!((run.code, run.stdout.as_str()), (3, ""), "{name}: {}", run.stderr);
         assert!(run.stderr.contains(word), "{name}: {}", run.stderr);
-        told(&run);
+        assert_three_parts(&run);
     }
     for name in ["folder", "missing"] {
         let run = bench.run(&["scan", name]);
         assert_eq!(run.code, 3, "{name}");
-        told(&run);
+        assert_three_parts(&run);
     }
     assert!(!bench.path("missing").exists(), "nothing is created");
 }
@@ -47,7 +48,7 @@ fn lock_is_waited_for_and_named() {
     let run = bench.run(&["scan", "app.db", "--wait", "100ms"]);
     assert_eq!(run.code, 3);
     assert!(run.stderr.contains("another program holds a lock"), "{}", run.stderr);
-    told(&run);
+    assert_three_parts(&run);
 }
 
 #[test]
@@ -66,7 +67,7 @@ fn report_over_the_database_is_refused() {
     let before = std::fs::read(bench.path("app.db")).unwrap();
     let run = bench.run(&["scan", "app.db", "--output", "./app.db"]);
     assert_eq!(run.code, 2);
-    told(&run);
+    assert_three_parts(&run);
     assert!(std::fs::read(bench.path("app.db")).unwrap() == before);
 }
 
@@ -92,7 +93,7 @@ fn terminal_escapes_stay_inert() {
     }
 }
 
-/// A row that its parent's index has lost is not an orphan.
+/// A row that is missing from its parent's index is not an orphan.
 #[test]
 fn lost_index_entry_is_no_orphan() {
     let bench = Bench::new(

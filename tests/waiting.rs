@@ -1,5 +1,5 @@
-//! Another program writes: every command waits for its lock as long as `--wait` says, whatever the journal is, and wherever
-//! in its run it meets the lock.
+//! Another program writes. Every command waits for its lock as long as `--wait` says, whatever the journal mode is, and
+//! at any step of its run.
 #![allow(clippy::unwrap_used, reason = "a test may fail loudly")]
 
 use crate::common;
@@ -33,10 +33,10 @@ const COMMANDS: [&[&str]; 5] = [
     &["repair", "app.db", "--rules", "r.toml", "-o", "second.ndjson", "--apply", "--no-backup"],
 ];
 
-fn went_well(what: &str, run: &Run) {
+fn assert_success(command: &str, run: &Run) {
     assert!(
-        run.code == 0 || (run.code == 1 && what.contains("scan")),
-        "{what}: {}\n{}{}",
+        run.code == 0 || (run.code == 1 && command.contains("scan")),
+        "{command}: {}\n{}{}",
         run.code,
         run.stdout,
         run.stderr
@@ -61,14 +61,14 @@ fn lock_released_in_time_is_waited_for() {
                     });
                     bench.run(&[command, &["--wait", "20s"]].concat())
                 });
-                went_well(&what, &run);
+                assert_success(&what, &run);
                 assert!(start.elapsed() < Duration::from_secs(15), "{what}");
             }
         }
     }
 }
 
-/// The lock is there most of the time: every step of a run meets it sooner or later.
+/// The lock is held most of the time, so every step of a run waits for it sooner or later.
 #[test]
 fn recurring_lock_is_waited_for_at_every_step() {
     for mode in MODES {
@@ -89,7 +89,7 @@ fn recurring_lock_is_waited_for_at_every_step() {
                 let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
                     for command in COMMANDS {
                         let run = bench.run(&[command, &["--wait", "60s"]].concat());
-                        went_well(&format!("{mode} {round} {command:?}"), &run);
+                        assert_success(&format!("{mode} {round} {command:?}"), &run);
                     }
                 }));
                 stop.store(true, Ordering::Relaxed);
@@ -99,12 +99,12 @@ fn recurring_lock_is_waited_for_at_every_step() {
     }
 }
 
-/// Who is told to wait longer has waited as long as was said.
+/// A command that advises a longer wait has waited for the whole time.
 #[test]
 fn lock_that_stays_is_an_error_only_after_the_wait() {
     for mode in MODES {
         let bench = bench(mode);
-        went_well("repair", &bench.run(COMMANDS[1]));
+        assert_success("repair", &bench.run(COMMANDS[1]));
         let writer = Connection::open(bench.path("app.db")).unwrap();
         writer.busy_timeout(Duration::from_secs(60)).unwrap();
         for (command, is_meant_to_work_then) in [(COMMANDS[4], false), (COMMANDS[2], true), (COMMANDS[3], true)] {
@@ -120,7 +120,7 @@ fn lock_that_stays_is_an_error_only_after_the_wait() {
             assert!(start.elapsed() >= Duration::from_millis(700), "{what} after {:?}", start.elapsed());
             writer.execute_batch("ROLLBACK").unwrap();
             if is_meant_to_work_then {
-                went_well(&what, &bench.run(command));
+                assert_success(&what, &bench.run(command));
             }
         }
     }

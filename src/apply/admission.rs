@@ -1,9 +1,9 @@
-//! Reasons to refuse a plan before anything is written: another database, a read-only one, missing keys that are left
-//! undecided, or definitions that are not those that the plan was made for.
+//! Refuses a plan before anything is written. The reasons are another database, a read-only database, missing keys that are
+//! undecided, and definitions that differ from those of the plan.
 
 use super::ApplyError;
 use super::Direction;
-use super::Order;
+use super::RunOptions;
 use super::definitions::definitions;
 use super::fingerprint;
 use crate::engine::ReadOnly;
@@ -29,12 +29,11 @@ pub fn refuse_read_only(
 ) -> Result<(), ApplyError> {
     match declared {
         Some(declared) if !declared.can_be_overridden => {
-            let help = "nothing was changed: name a server that can be written to";
+            let help = "nothing was changed: name a server that accepts writes";
             Err(ApplyError::refused(direction, declared.why, help))
         }
         Some(declared) if !overrides.read_only => {
-            let help =
-                "nothing was changed: if this database is to be written to all the same, add --override-read-only";
+            let help = "nothing was changed: to write to this database anyway, add --override-read-only";
             Err(ApplyError::refused(direction, declared.why, help))
         }
         _ => Ok(()),
@@ -50,32 +49,36 @@ pub fn refuse_unfit_plan(
 ) -> Result<(), ApplyError> {
     if header.undecided > 0 && direction == Direction::Apply && !overrides.leave_undecided {
         let why = format!("it leaves {} undecided", plural(header.undecided, "missing key"));
-        return Err(ApplyError::refused(direction, why, "add a treatment for them, or say --leave-undecided"));
+        return Err(ApplyError::refused(
+            direction,
+            why,
+            "add a treatment for them to a rule, or add --leave-undecided",
+        ));
     }
     if plan_file::digest([identity.as_bytes()]) != header.identity && !overrides.moved {
-        let why = format!("it was made for another database: {}, at another place", header.database);
-        return Err(ApplyError::refused(direction, why, "if this is that database and it was moved, say --moved"));
+        let why = format!("it was made for another database: {}, at another location", header.database);
+        return Err(ApplyError::refused(direction, why, "if this is that database and it was moved, add --moved"));
     }
     Ok(())
 }
 
-/// Refuses a database whose definitions, of the tables that the plan touches, are not those of the plan.
+/// Refuses a database in which the definitions of the plan's tables differ from those that the plan was made for.
 pub(super) fn refuse_other_definitions(
-    order: &Order<'_>,
+    options: &RunOptions<'_>,
     header: &Header,
     session: &mut dyn Session,
 ) -> Result<(), ApplyError> {
-    let (definitions, _) = definitions(order.schema, session, order.surgery)?;
-    let differing = fingerprint::differing(order.schema, &definitions, header);
+    let (definitions, _) = definitions(options.schema, session, options.sql)?;
+    let differing = fingerprint::differing(options.schema, &definitions, header);
     if differing.is_empty() {
         return Ok(());
     }
     let names: Vec<&str> = differing.iter().map(String::as_str).filter(|name| !name.is_empty()).collect();
     let whose = if names.is_empty() { String::new() } else { format!(": see {}", names.join(", ")) };
-    let why = format!("the database's definitions are not those that the plan was made for{whose}");
-    let help = match order.direction {
+    let why = format!("the definitions of the database differ from those that the plan was made for{whose}");
+    let help = match options.direction {
         Direction::Apply => "nothing was changed: make a new plan with `fk-doctor repair`",
-        Direction::Undo => "nothing was changed: bring these definitions back as they were, then take the plan back",
+        Direction::Undo => "nothing was changed: restore these definitions, then repeat `fk-doctor undo`",
     };
-    Err(ApplyError::refused(order.direction, why, help))
+    Err(ApplyError::refused(options.direction, why, help))
 }

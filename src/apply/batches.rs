@@ -1,12 +1,12 @@
-//! The rows of a plan, changed batch by batch: each batch looks at its rows, changes them and is committed with its entry in
-//! the record.
+//! Changes the rows of a plan batch by batch. Each batch checks its rows, changes them, and commits them with an entry in the
+//! record.
 
 use std::collections::BTreeMap;
 
 use super::ApplyError;
 use super::CHUNK;
 use super::Direction;
-use super::fit::Misfits;
+use super::fit::Mismatches;
 use super::portion::Fit;
 use super::portion::Portion;
 use super::portion::is_only_kept_out;
@@ -22,7 +22,7 @@ use crate::model::state::Operation;
 use crate::model::state::Phase;
 use crate::model::state::SkipReason;
 
-/// The changes of the transaction at hand: the first and the last position, how many were made, and which were left.
+/// The changes of the current transaction: their first and last position, the number of changes made, and the skipped ones.
 #[derive(Debug)]
 pub(super) struct Batch {
     pub(super) first: u64,
@@ -34,30 +34,30 @@ pub(super) struct Batch {
 impl Walk<'_> {
     /// Changes all rows, batch by batch.
     pub(super) fn change_all(&mut self, writer: &mut dyn Writer) -> Result<(), Halt> {
-        let batch = self.order.batch.unwrap_or(usize::MAX);
+        let batch = self.options.batch.unwrap_or(usize::MAX);
         let total = self.reading.plan.changes();
         let (mut step, mut in_batch) = (0, 0);
         while step < total {
-            (self.order.progress)(total + step, 2 * total);
+            (self.options.progress)(total + step, 2 * total);
             let mut portion = self.reading.portion(step, batch.saturating_sub(in_batch).clamp(1, CHUNK))?;
             step += portion.lines.len();
             in_batch += portion.lines.len();
             self.change(writer, &mut portion)?;
             let is_whole = in_batch >= batch && step < total;
-            if is_whole && self.is_sound(writer, in_batch >= batch.saturating_mul(10))? {
+            if is_whole && self.check_pending_orphans(writer, in_batch >= batch.saturating_mul(10))? {
                 self.commit(writer, self.phase())?;
                 self.begin(writer)?;
-                self.stay_alone(writer)?;
+                self.refuse_if_overtaken(writer)?;
                 in_batch = 0;
             }
         }
-        self.is_sound(writer, true)?;
-        let defines_at_once = self.order.facts().defines_at_once();
+        self.check_pending_orphans(writer, true)?;
+        let defines_at_once = self.options.facts().defines_at_once();
         if !defines_at_once {
             self.redefine(writer, Side::After)?;
-            self.leave_no_empty_tables(writer)?;
+            self.drop_empty_tables(writer)?;
         }
-        match self.order.direction {
+        match self.options.direction {
             Direction::Apply => self.verify(writer, VerifyAt::BeforeCommit)?,
             Direction::Undo => self.count_after(writer)?,
         }
@@ -67,14 +67,14 @@ impl Walk<'_> {
     }
 
     pub(super) fn change(&mut self, writer: &mut dyn Writer, portion: &mut Portion) -> Result<(), Halt> {
-        if !self.is_sure || portion.lines.iter().any(|line| line.change.role() == ChangeRole::Counter) {
+        if !self.all_ready || portion.lines.iter().any(|line| line.change.role() == ChangeRole::Counter) {
             self.fit(writer, portion)?;
         }
-        self.keep_parents(writer, portion)?;
-        let mut misfits = Misfits::default();
-        misfits.gather(portion, self.order.direction);
-        if !misfits.is_empty() && !self.order.skip_changed {
-            return Err(self.misfit(&misfits, false).into());
+        self.skip_needed_parents(writer, portion)?;
+        let mut mismatches = Mismatches::default();
+        mismatches.collect(portion, self.options.direction);
+        if !mismatches.is_empty() && !self.options.skip_changed {
+            return Err(self.mismatch_error(&mismatches, false).into());
         }
         let mut changed = 0;
         let changed_before = writer.changed_so_far()?;
@@ -84,21 +84,21 @@ impl Walk<'_> {
                     self.write_one(writer, line)?;
                     changed += 1;
                 }
-                // A counter is no row that anybody made.
+                // A counter does not count as a row.
                 Fit::Already if line.change.role() == ChangeRole::Counter => {}
                 Fit::Already => self.done.already += 1,
                 Fit::Left(why) if is_only_kept_out(&line.change, why) => {}
                 Fit::Left(why) => {
                     self.done.leave(&line.change, why);
-                    self.leave_orphans(&line.change);
+                    self.count_left_orphans(&line.change);
                 }
                 Fit::Done | Fit::Moved => {}
             }
         }
         self.check_count(portion, changed, writer.changed_so_far()?.saturating_sub(changed_before))?;
         self.check_stored(writer, portion)?;
-        self.look_for_parents(writer, portion)?;
-        self.look_for_children(writer, portion)?;
+        self.find_new_orphans(writer, portion)?;
+        self.check_adopting_parents(writer, portion)?;
         self.extend_batch(portion, changed);
         Ok(())
     }
@@ -111,11 +111,11 @@ impl Walk<'_> {
         batch.last = batch.last.max(last);
         batch.changed += changed;
         for line in &portion.lines {
-            match (line.fit, self.order.direction) {
+            match (line.fit, self.options.direction) {
                 (Fit::Left(why), _) => {
                     batch.left.insert(line.position as u64, why);
                 }
-                // What was taken back by hand is no longer ours either.
+                // A row that already has its new values was not changed by this plan, so undo must not take it back.
                 (Fit::Already, Direction::Apply) => {
                     batch.left.insert(line.position as u64, SkipReason::Already);
                 }
@@ -124,22 +124,22 @@ impl Walk<'_> {
         }
     }
 
-    /// True if no row is without its parent that a later change is to bring. At the end of a batch that cannot wait, such a
-    /// row does not fit.
-    pub(super) fn is_sound(&mut self, writer: &mut dyn Writer, is_last: bool) -> Result<bool, Halt> {
-        self.clear_suspects(writer)?;
-        if self.suspects.is_empty() {
+    /// True if no row waits for a parent that a later change inserts. If the batch must end now, such a row is an error, or is
+    /// skipped.
+    pub(super) fn check_pending_orphans(&mut self, writer: &mut dyn Writer, is_last: bool) -> Result<bool, Halt> {
+        self.clear_pending_orphans(writer)?;
+        if self.pending_orphans.is_empty() {
             return Ok(true);
         }
         if !is_last {
             return Ok(false);
         }
-        if self.order.skip_changed {
-            self.bar_suspects();
-            return Err(Halt::Again);
+        if self.options.skip_changed {
+            self.exclude_pending_orphans();
+            return Err(Halt::Retry);
         }
-        let help = "the transaction was rolled back; --skip-changed leaves such rows as they are";
-        Err(self.refused(self.told_suspects(), help).into())
+        let help = "the transaction was rolled back; to leave such rows as they are, add --skip-changed";
+        Err(self.refused(self.describe_pending_orphans(), help).into())
     }
 
     pub(super) fn commit(&mut self, writer: &mut dyn Writer, phase: Phase) -> Result<(), ApplyError> {
@@ -149,7 +149,7 @@ impl Walk<'_> {
             for (position, why) in batch.left {
                 state::skip(&mut left, position, why);
             }
-            let operation = match self.order.direction {
+            let operation = match self.options.direction {
                 Direction::Apply => Operation::Apply,
                 Direction::Undo => Operation::Undo,
             };
@@ -161,42 +161,45 @@ impl Walk<'_> {
             self.record_mut()?.write_phase(writer, phase)?;
         }
         match (writer.commit(), number) {
-            (Ok(CommitOutcome::Committed), Some(number)) => self.record()?.settle(number, true)?,
+            (Ok(CommitOutcome::Committed), Some(number)) => self.record()?.finish_entry(number, true)?,
             (Ok(CommitOutcome::Unknown(why)), Some(number)) => {
-                self.find_out(writer, number, &why)?;
+                self.resolve_lost_commit(writer, number, &why)?;
                 self.record_mut()?.repeat_phase(phase);
             }
             (Ok(_), None) => {}
             (Err(error), number) => {
-                // The failure is what is told; that nothing was committed is learnt from the rows, should this fail too.
-                let _ = number.map(|number| self.record()?.settle(number, false));
+                // The error of the commit is reported. If this entry cannot be written either, the next run examines the rows.
+                let _ = number.map(|number| self.record()?.finish_entry(number, false));
                 return Err(error.into());
             }
         }
-        self.record_mut()?.settle_phase()?;
+        self.record_mut()?.commit_phase()?;
         self.committed = self.done.clone();
-        self.made_for_good = self.made.clone();
+        self.committed_tables = self.made.clone();
         Ok(())
     }
 
-    /// Relations in which the plan does not know its orphans by name may have as many more as it had found.
+    /// Counts the orphans of relations whose orphans the plan does not know by name.
     pub(super) fn count_before(&mut self, writer: &mut dyn Writer) -> Result<(), ApplyError> {
-        for relation in self.foreseen.counted.clone() {
+        for relation in self.lookahead.counted.clone() {
             let orphans = self.count_orphans(writer, relation)?;
             self.counts_before.insert(relation, orphans);
         }
         Ok(())
     }
 
+    /// Refuses if such a relation has more orphans than before and more than the plan had found.
     pub(super) fn count_after(&mut self, writer: &mut dyn Writer) -> Result<(), ApplyError> {
         for (relation, before) in self.counts_before.clone() {
-            let id = &self.order.schema.relations[relation].id;
+            let id = &self.options.schema.relations[relation].id;
             let forecast = self.reading.plan.header.forecasts.iter().find(|forecast| forecast.relation == *id);
             let known = forecast.map_or(0, |forecast| forecast.rows_before);
             let after = self.count_orphans(writer, relation)?;
             if after > before.max(known) {
                 let why = format!("{id} would have {after} orphan rows, and the plan had found {known}");
-                return Err(self.refused(why, "nothing was changed: rows refer by now to what the plan made"));
+                return Err(
+                    self.refused(why, "nothing was changed: other rows now refer to rows that the plan inserted")
+                );
             }
         }
         Ok(())

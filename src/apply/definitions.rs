@@ -1,4 +1,4 @@
-//! Reads the definitions of a database, which a plan rests on and may change.
+//! Reads the definitions of a database, which a plan depends on and may change.
 
 use crate::engine::EngineError;
 use crate::engine::Session;
@@ -7,22 +7,22 @@ use crate::model::schema::Schema;
 use crate::model::value::Value;
 use crate::sql::repair::Repair;
 
-/// Returns all definitions, and true if some that may be there are hidden from this user.
+/// Returns all definitions, and true if some definitions may be hidden from this user.
 pub fn definitions(
     schema: &Schema,
     session: &mut dyn Session,
-    surgery: &dyn Repair,
+    sql: &dyn Repair,
 ) -> Result<(Vec<Definition>, bool), EngineError> {
-    let mut definitions = listed(session, surgery)?;
-    let are_some_hidden = surgery.complete(schema, &mut definitions);
+    let mut definitions = listed(session, sql)?;
+    let are_some_hidden = sql.fill_hidden_texts(schema, &mut definitions);
     Ok((definitions, are_some_hidden))
 }
 
-/// The definitions as the database lists them, without those that a dialect derives from the schema.
-pub(super) fn listed(session: &mut dyn Session, surgery: &dyn Repair) -> Result<Vec<Definition>, EngineError> {
+/// Returns the definitions as the database lists them, without those that are derived from the schema.
+pub(super) fn listed(session: &mut dyn Session, sql: &dyn Repair) -> Result<Vec<Definition>, EngineError> {
     let mut definitions = Vec::new();
-    session.each_row(&surgery.definitions(), &mut |row| {
-        let text = |place: usize| match row.get(place) {
+    session.each_row(&sql.definitions(), &mut |row| {
+        let text = |index: usize| match row.get(index) {
             Some(Value::Text(bytes)) => String::from_utf8_lossy(bytes).into_owned(),
             _ => String::new(),
         };

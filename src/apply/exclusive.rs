@@ -1,5 +1,5 @@
-//! Two runs of one plan on one database exclude each other: by a lock on the plan's file and, where the plan was copied,
-//! by a name in the database.
+//! Excludes two runs of one plan on one database from each other. A lock on the plan's file does this and, for copies of a plan,
+//! a named lock in the database.
 
 use std::hash::BuildHasher;
 use std::hash::Hasher;
@@ -16,12 +16,12 @@ use crate::plan_file::PlanFile;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PlanLock {
     Ours,
-    /// Another run holds it, perhaps on another database. It has changed nothing yet.
+    /// Another run has the lock, perhaps on another database. That run has changed nothing yet.
     Taken,
 }
 
-/// Locks the plan's file. A run on a server may have changed nothing yet and left no mark: then the database decides,
-/// which knows the connections that it has.
+/// Locks the plan's file. If another run has the lock and has not written the mark yet, a server's named lock decides
+/// whether both runs use one database.
 pub fn lock_plan(direction: Direction, plan: &mut PlanFile, is_on_server: bool) -> Result<PlanLock, ApplyError> {
     if plan.lock() {
         return Ok(PlanLock::Ours);
@@ -30,11 +30,11 @@ pub fn lock_plan(direction: Direction, plan: &mut PlanFile, is_on_server: bool) 
     if is_on_server && began.is_none() {
         return Ok(PlanLock::Taken);
     }
-    Err(at_work(direction, &began.map(|mark| mark.run).unwrap_or_default()))
+    Err(another_run_error(direction, &began.map(|mark| mark.run).unwrap_or_default()))
 }
 
-/// Keeps out every other run of the plan in this database. A server may hold one name for all of its databases, so the
-/// name holds the database's identity, too.
+/// Excludes every other run of the plan on this database. A named lock may be valid for all databases of a server, so the name
+/// contains the identity of the database.
 pub(super) fn exclude_other_runs(
     direction: Direction,
     plan: &PlanFile,
@@ -44,23 +44,23 @@ pub(super) fn exclude_other_runs(
 ) -> Result<(), ApplyError> {
     let name = plan_file::digest([identity.as_bytes(), plan.digest().as_bytes()]);
     if let Some(who) = writer.exclude(&name)? {
-        return Err(at_work(direction, &who));
+        return Err(another_run_error(direction, &who));
     }
     match lock {
         PlanLock::Ours => Ok(()),
-        PlanLock::Taken => Err(at_work(direction, "")),
+        PlanLock::Taken => Err(another_run_error(direction, "")),
     }
 }
 
-fn at_work(direction: Direction, who: &str) -> ApplyError {
+fn another_run_error(direction: Direction, who: &str) -> ApplyError {
     let who = if who.is_empty() { String::new() } else { format!(" ({who})") };
-    let why = format!("another run of this plan is at work{who}");
-    let help = "nothing was changed: let that run end; `fk-doctor status` tells how far it is";
+    let why = format!("another run of this plan is active{who}");
+    let help = "nothing was changed: wait until that run ends; `fk-doctor status` shows its progress";
     ApplyError::refused(direction, why, help)
 }
 
 /// Returns a name that no other run has, such as `process 4711 since 2025-01-31T12:00:00Z, 0badcafe`.
 pub fn run_name(process: u32, at: &str) -> String {
-    let chance = RandomState::new().build_hasher().finish();
-    format!("process {process} since {at}, {:08x}", chance >> 32)
+    let random = RandomState::new().build_hasher().finish();
+    format!("process {process} since {at}, {:08x}", random >> 32)
 }

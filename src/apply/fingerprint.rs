@@ -1,5 +1,5 @@
-//! The definitions that a plan rests on: of the tables that it touches or looks at, and of what acts on them. A plan is
-//! applied only where these are as they were; whatever else is defined does not concern it.
+//! Digests of the definitions that a plan depends on: of the tables that it changes or reads, and of their indexes, triggers and
+//! foreign keys. A plan is applied only if these definitions are unchanged. Other definitions may change.
 
 use std::collections::BTreeSet;
 
@@ -18,7 +18,7 @@ use crate::model::schema::Schema;
 use crate::model::value::Value;
 use crate::plan_file;
 
-/// What a plan consists of, as far as definitions go.
+/// The definitions that a plan creates or changes.
 struct Scope<'a> {
     creates: &'a [NewTable],
     redefinitions: &'a [Redefinition],
@@ -42,7 +42,7 @@ pub fn of_plan(
     digests(schema, definitions, &scope, tables.into_iter())
 }
 
-/// The tables whose rows change, those on either side of a relation that the plan counts on, and those that are redefined.
+/// Returns the tables whose rows or definitions change, and both tables of every relation with a forecast.
 fn touched(
     schema: &Schema,
     changes: &[TableChanges],
@@ -51,7 +51,9 @@ fn touched(
 ) -> BTreeSet<String> {
     let mut tables: BTreeSet<String> = changes.iter().map(|table| table.table.clone()).collect();
     tables.extend(redefinitions.iter().map(|change| change.table.to_string()));
-    for relation in schema.relations.iter().filter(|one| forecasts.iter().any(|forecast| forecast.relation == one.id)) {
+    for relation in
+        schema.relations.iter().filter(|relation| forecasts.iter().any(|forecast| forecast.relation == relation.id))
+    {
         tables.insert(schema.child(relation).name.to_string());
         tables.extend(schema.parent(relation).map(|parent| parent.name.to_string()));
     }
@@ -59,7 +61,7 @@ fn touched(
     tables
 }
 
-/// A digest for each of these tables: of its definitions, and of the foreign keys that refer to it.
+/// Returns a digest for each of these tables, of its definitions and of the foreign keys that refer to it.
 fn digests(
     schema: &Schema,
     definitions: &[Definition],
@@ -84,7 +86,7 @@ fn digests(
     tables.map(digest).collect()
 }
 
-/// The plan itself declares it, or takes it back.
+/// True if the plan itself declares or drops the relation.
 fn is_redefined(relation: &Relation, scope: &Scope<'_>) -> bool {
     scope
         .redefinitions
@@ -92,12 +94,12 @@ fn is_redefined(relation: &Relation, scope: &Scope<'_>) -> bool {
         .any(|change| change.dropped.contains(&relation.id) || change.declared.contains(&relation.id))
 }
 
-/// One digest of all of them.
+/// Returns one digest of all tables.
 pub fn of_all(digests: &[TableDigest]) -> String {
     plan_file::digest(digests.iter().flat_map(|table| [table.table.as_bytes(), table.digest.as_bytes()]))
 }
 
-/// The tables of a plan that are not defined as they were. One without a name stands for the database as a whole.
+/// Returns the tables of a plan whose definitions changed. An empty name stands for the whole database.
 pub(super) fn differing(schema: &Schema, definitions: &[Definition], header: &Header) -> Vec<String> {
     let scope = Scope::of(header);
     if header.tables.is_empty() && header.schema != of_all(&[]) {
@@ -110,7 +112,7 @@ pub(super) fn differing(schema: &Schema, definitions: &[Definition], header: &He
     differing.map(|(then, _)| then.table.clone()).collect()
 }
 
-/// A digest of all definitions but for the tables that the plan makes, as older versions took it.
+/// Returns a digest of all definitions except those of tables that the plan creates. Plans of older versions contain it.
 fn of_whole(definitions: &[Definition], scope: &Scope<'_>) -> String {
     let own = |definition: &&Definition| !scope.creates.iter().any(|table| table.name.table == definition.table);
     let before = redefinition::before(scope.redefinitions, definitions);

@@ -1,6 +1,6 @@
-//! The mark beside a plan that was begun, `PLAN.begun`. It is on the disk before the first change, so that nobody
-//! overwrites the plan, which is the way back. Where the database takes no table for the state of plans, the mark is
-//! also their journal: what is about to be committed, and what was.
+//! The mark beside a plan that was begun, `PLAN.begun`. It is written to disk before the first change, so that no command
+//! overwrites the plan, which undo needs. If the database cannot get a state table, the mark is also the journal. The journal
+//! lists the entries that are about to be committed and those that were committed.
 
 use std::fs::File;
 use std::fs::OpenOptions;
@@ -22,7 +22,7 @@ pub struct Mark {
     /// The digest of the plan.
     pub plan: String,
     pub database: String,
-    /// The run that began the plan, and when.
+    /// The run that began the plan, and the time.
     pub run: String,
     pub at: String,
 }
@@ -34,13 +34,13 @@ const FORMAT: &str = "fk-doctor/begun@1";
 enum Line {
     /// The record of the plan is kept in this file.
     Home,
-    /// The plan is in another phase.
+    /// The plan entered another phase.
     Header(Vec<Field>),
     /// This entry is about to be committed.
     Intent(Vec<Field>),
     /// The entry with this number was committed.
     Done(i64),
-    /// It was not.
+    /// The entry with this number was not committed.
     Undone(i64),
 }
 
@@ -51,19 +51,19 @@ enum Field {
     Text(String),
 }
 
-/// Where the mark of a plan lies.
+/// Returns the path of the mark of a plan.
 pub fn mark_of(plan: &Path) -> PathBuf {
     let mut name = plan.as_os_str().to_owned();
     name.push(".begun");
     PathBuf::from(name)
 }
 
-/// The plan beside which a mark lies.
+/// Returns the path of the plan of a mark.
 pub fn plan_of(mark: &Path) -> Option<PathBuf> {
     (mark.extension()? == "begun").then(|| mark.with_extension(""))
 }
 
-/// Who began a plan, if anybody did. A mark that cannot be understood is still a mark.
+/// Returns the mark of a plan, if the plan was begun. If the mark cannot be parsed, its fields are empty.
 pub fn begun(plan: &Path) -> Option<Mark> {
     let text = std::fs::read_to_string(mark_of(plan)).ok()?;
     let first = text.lines().next().and_then(|line| serde_json::from_str(line).ok());
@@ -77,7 +77,7 @@ pub fn begun(plan: &Path) -> Option<Mark> {
     Some(first.unwrap_or_else(unknown))
 }
 
-/// Puts the mark on the disk, unless it is there.
+/// Writes the mark to disk, unless it exists.
 pub(super) fn mark(plan: &Path, digest: &str, database: &str, run: &str, at: &str) -> Result<(), ApplyError> {
     let path = mark_of(plan);
     let [plan, database, run, at] = [digest, database, run, at].map(str::to_owned);
@@ -98,11 +98,11 @@ pub(super) struct Journal {
     path: PathBuf,
 }
 
-/// What the journal knows: the entries that were committed, and one of which nobody knows.
+/// The contents of the journal: the committed entries, and an entry whose commit is unknown.
 #[derive(Debug, Default)]
-pub(super) struct Known {
-    /// The record is kept here, and in no table.
-    pub(super) is_home: bool,
+pub(super) struct JournalContents {
+    /// True if the journal holds the record instead of a table.
+    pub(super) holds_record: bool,
     pub(super) header: Option<StateEntry>,
     pub(super) entries: Vec<StateEntry>,
     pub(super) in_doubt: Option<StateEntry>,
@@ -117,22 +117,22 @@ impl Journal {
         &self.path
     }
 
-    /// Says that the record is kept here from now on.
-    pub(super) fn settle_in(&self) -> Result<(), ApplyError> {
+    /// Writes that the journal holds the record from now on.
+    pub(super) fn take_over(&self) -> Result<(), ApplyError> {
         self.write(&Line::Home)
     }
 
-    /// Says what is about to be committed.
-    pub(super) fn intend(&self, entry: &StateEntry, plan: &str) -> Result<(), ApplyError> {
+    /// Writes an entry that is about to be committed.
+    pub(super) fn write_intent(&self, entry: &StateEntry, plan: &str) -> Result<(), ApplyError> {
         self.write(&Line::Intent(fields(entry, plan)))
     }
 
-    /// Says in which phase the plan is, once that is committed.
-    pub(super) fn head(&self, header: &StateEntry, plan: &str) -> Result<(), ApplyError> {
+    /// Writes the phase of the plan after its commit.
+    pub(super) fn write_header(&self, header: &StateEntry, plan: &str) -> Result<(), ApplyError> {
         self.write(&Line::Header(fields(header, plan)))
     }
 
-    /// Removes the record, and leaves the mark.
+    /// Removes the record and keeps the mark.
     pub(super) fn forget(&self) -> Result<(), ApplyError> {
         let shortened = std::fs::read_to_string(&self.path).and_then(|text| {
             let first = text.split_inclusive('\n').next().map_or(0, str::len);
@@ -143,8 +143,8 @@ impl Journal {
         shortened.map_err(|error| unwritten(&self.path, &error))
     }
 
-    /// Says what became of it.
-    pub(super) fn settle(&self, number: i64, is_committed: bool) -> Result<(), ApplyError> {
+    /// Writes whether an entry was committed.
+    pub(super) fn finish_entry(&self, number: i64, is_committed: bool) -> Result<(), ApplyError> {
         self.write(&if is_committed { Line::Done(number) } else { Line::Undone(number) })
     }
 
@@ -156,14 +156,14 @@ impl Journal {
         written.map_err(|error| unwritten(&self.path, &error))
     }
 
-    /// A last line that was cut off says nothing: it was not on the disk, so nothing was committed after it.
-    pub(super) fn read(&self) -> Result<Known, ApplyError> {
-        let mut known = Known::default();
+    /// Reads the journal. It ignores an incomplete last line: that line was not synced, so nothing was committed after it.
+    pub(super) fn read(&self) -> Result<JournalContents, ApplyError> {
+        let mut known = JournalContents::default();
         let Ok(text) = std::fs::read_to_string(&self.path) else { return Ok(known) };
         let whole = text.rfind('\n').map_or("", |end| &text[..end]);
         for line in whole.lines().skip(1) {
             let line: Line = serde_json::from_str(line).map_err(|error| self.unreadable(error.to_string()))?;
-            known.is_home = true;
+            known.holds_record = true;
             match line {
                 Line::Home => {}
                 Line::Header(fields) => known.header = Some(self.entry(fields)?),
@@ -184,8 +184,7 @@ impl Journal {
         ApplyError::Record {
             what: format!("read {}", self.path.display()),
             why,
-            help: "nothing was changed: this file is the record of what the plan did; bring it back as it was"
-                .to_owned(),
+            help: "nothing was changed: this file is the record of the plan; restore it from a backup".to_owned(),
         }
     }
 }
@@ -234,9 +233,9 @@ mod tests {
         mark(&plan, "d", "app", "another", "later").unwrap();
         assert_eq!(begun(&plan).map(|mark| mark.run).as_deref(), Some("r"));
         let journal = Journal::of(&plan);
-        assert!(!journal.read().unwrap().is_home);
-        journal.settle_in().unwrap();
-        assert!(journal.read().unwrap().is_home);
+        assert!(!journal.read().unwrap().holds_record);
+        journal.take_over().unwrap();
+        assert!(journal.read().unwrap().holds_record);
         let entry = |number| StateEntry {
             number,
             operation: Operation::Apply,
@@ -247,12 +246,12 @@ mod tests {
             run: "r".to_owned(),
             at: "now".to_owned(),
         };
-        journal.intend(&entry(1), "d").unwrap();
-        journal.settle(1, true).unwrap();
-        journal.intend(&entry(2), "d").unwrap();
+        journal.write_intent(&entry(1), "d").unwrap();
+        journal.finish_entry(1, true).unwrap();
+        journal.write_intent(&entry(2), "d").unwrap();
         let known = journal.read().unwrap();
         assert_eq!((known.entries, known.in_doubt), (vec![entry(1)], Some(entry(2))));
-        journal.settle(2, false).unwrap();
+        journal.finish_entry(2, false).unwrap();
         assert!(journal.read().unwrap().in_doubt.is_none());
         // A line that was cut off by a crash.
         let mut file = OpenOptions::new().append(true).open(journal.path()).unwrap();
@@ -260,7 +259,7 @@ mod tests {
         assert_eq!(journal.read().unwrap().entries.len(), 1);
         journal.forget().unwrap();
         let header = StateEntry { number: 0, operation: Operation::Header(Phase::Applied), ..entry(0) };
-        journal.head(&header, "d").unwrap();
+        journal.write_header(&header, "d").unwrap();
         let known = journal.read().unwrap();
         assert_eq!((known.header, known.entries, known.in_doubt), (Some(header), Vec::new(), None));
         assert_eq!(begun(&plan).map(|mark| mark.run).as_deref(), Some("r"));

@@ -1,4 +1,4 @@
-//! How a plan stands to a database, without changing anything: what the record says of it, and what others changed since.
+//! The state of a plan in a database: its record, and the rows that other sessions changed since. Observing changes nothing.
 
 use crate::model::value::Value;
 use std::collections::BTreeMap;
@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 use super::ApplyError;
 use super::CHUNK;
 use super::Direction;
-use super::Done;
-use super::Order;
+use super::RunOptions;
+use super::RunSummary;
 use super::record::Record;
 use super::walk::Walk;
 use crate::engine::Session;
@@ -20,22 +20,22 @@ use crate::model::state::SkipReason;
 use crate::model::state::SkippedRow;
 use crate::plan_file::PlanFile;
 
-/// What is known of a plan in a database.
+/// The state of a plan in a database.
 #[derive(Debug, Clone, Default)]
 pub struct Observed {
     /// `None` if the database has no record of the plan.
     pub phase: Option<Phase>,
-    /// The run that wrote last, and when.
+    /// The run that wrote last, and the time.
     pub run: String,
     pub at: String,
     pub total: u64,
-    /// How many changes are made now, by this plan.
+    /// The number of changes of this plan that are in effect.
     pub ours: u64,
-    /// Definitions that are changed by this plan.
+    /// The number of definitions that this plan has changed.
     pub defined: u64,
-    /// How many changes were left, by reason.
+    /// The number of skipped changes, by reason.
     pub left: BTreeMap<SkipReason, u64>,
-    /// Of those that are ours: rows that others changed since, and the first of them.
+    /// The number of rows that this plan changed and that other sessions changed since, and the first of them.
     pub changed_since: u64,
     pub changed_rows: Vec<SkippedRow<Value>>,
     /// The file that holds the record, if the database does not.
@@ -49,10 +49,14 @@ impl Observed {
     }
 }
 
-/// Reads the record, and the rows that the plan changed.
-pub fn observe(order: &Order<'_>, plan: &mut PlanFile, session: &mut dyn Session) -> Result<Observed, ApplyError> {
+/// Reads the record and the rows that the plan changed.
+pub fn observe(
+    options: &RunOptions<'_>,
+    plan: &mut PlanFile,
+    session: &mut dyn Session,
+) -> Result<Observed, ApplyError> {
     let total = plan.changes();
-    let mut walk = Walk::new(order, plan, Vec::new(), BTreeMap::new(), false);
+    let mut walk = Walk::new(options, plan, Vec::new(), BTreeMap::new(), false);
     let state = walk.read_record(session)?;
     let mut observed = Observed {
         phase: state.phase.or((state.entries > 0).then_some(Phase::Applying)),
@@ -68,23 +72,23 @@ pub fn observe(order: &Order<'_>, plan: &mut PlanFile, session: &mut dyn Session
         *observed.left.entry(*why).or_default() += 1;
     }
     let ours: Vec<usize> = (0..total).filter(|&position| state.ours.contains(position)).collect();
-    let mut since = Done::default();
-    for some in ours.chunks(CHUNK) {
-        (order.progress)(some[0], total);
+    let mut since = RunSummary::default();
+    for chunk in ours.chunks(CHUNK) {
+        (options.progress)(chunk[0], total);
         let changes =
-            some.iter().map(|&position| walk.reading.plan.change(position)).collect::<Result<Vec<Change>, _>>()?;
+            chunk.iter().map(|&position| walk.reading.plan.change(position)).collect::<Result<Vec<Change>, _>>()?;
         let mut tables: Vec<String> = changes.iter().map(|change| change.table.to_string()).collect();
         tables.sort();
         tables.dedup();
         for table in tables {
             let here: Vec<&Change> = changes.iter().filter(|change| change.table.to_string() == table).collect();
-            // A table that is gone has none of its rows any more.
-            let standings = match walk.tables.contains_key(&table) {
-                true => walk.standings(session, &table, &here)?,
+            // A table that was dropped has no rows.
+            let compare_rows = match walk.tables.contains_key(&table) {
+                true => walk.compare_rows(session, &table, &here)?,
                 false => vec![ImageMatch::Other; here.len()],
             };
-            for (change, standing) in here.iter().zip(standings) {
-                if standing != ImageMatch::After && change.role() != ChangeRole::Counter {
+            for (change, row_match) in here.iter().zip(compare_rows) {
+                if row_match != ImageMatch::After && change.role() != ChangeRole::Counter {
                     since.leave(change, SkipReason::Changed);
                 }
             }
@@ -95,11 +99,11 @@ pub fn observe(order: &Order<'_>, plan: &mut PlanFile, session: &mut dyn Session
     Ok(observed)
 }
 
-/// Removes the record of a plan, and with the last record the table that holds them.
-pub fn forget(order: &Order<'_>, plan: &PlanFile, writer: &mut dyn Writer) -> Result<(), ApplyError> {
+/// Removes the record of a plan. With the last record it drops the state table.
+pub fn forget(options: &RunOptions<'_>, plan: &PlanFile, writer: &mut dyn Writer) -> Result<(), ApplyError> {
     writer.begin(None)?;
     let forgotten =
-        Record::load(writer, order, (plan.path(), plan.digest()), ("", "")).and_then(|record| record.forget(writer));
+        Record::load(writer, options, (plan.path(), plan.digest()), ("", "")).and_then(|record| record.forget(writer));
     match forgotten {
         Ok(()) => {
             let _ = writer.commit()?;
@@ -112,14 +116,14 @@ pub fn forget(order: &Order<'_>, plan: &PlanFile, writer: &mut dyn Writer) -> Re
     }
 }
 
-/// An order that only looks.
-impl<'a> Order<'a> {
-    pub fn to_look(
+impl<'a> RunOptions<'a> {
+    /// Returns options for a run that only reads.
+    pub fn read_only(
         schema: &'a crate::model::schema::Schema,
-        surgery: &'static dyn crate::sql::repair::Repair,
+        sql: &'static dyn crate::sql::repair::Repair,
         progress: crate::scan::Progress<'a>,
-    ) -> Order<'a> {
+    ) -> RunOptions<'a> {
         let direction = Direction::Apply;
-        Order { schema, surgery, direction, batch: None, skip_changed: false, run: "", at: "", progress }
+        RunOptions { schema, sql, direction, batch: None, skip_changed: false, run: "", at: "", progress }
     }
 }

@@ -1,4 +1,4 @@
-//! A few consecutive changes of a plan, in the direction of the walk: whole units only.
+//! Consecutive changes of a plan in the direction of the run. A portion contains only whole units.
 
 use super::ApplyError;
 use super::Direction;
@@ -8,18 +8,18 @@ use crate::model::state::SkipReason;
 use crate::plan_file::PlanError;
 use crate::plan_file::PlanFile;
 
-/// How a change stands to the database.
+/// The state of a change in the database.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Fit {
-    /// The record says that it was made, or taken back, before: the row is not looked at.
+    /// The record says that an earlier run made the change, or took it back. The row is not compared.
     Done,
-    /// The row is as it is to become, and not by us.
+    /// The row already has its new values, and not from this plan.
     Already,
-    /// A counter that has moved by itself, with the rows that we made, to where the plan says.
+    /// A counter that has its planned value, because the engine advanced it with the inserted rows.
     Moved,
-    /// The row is as it was, and may be changed.
+    /// The row equals its image before, and may be changed.
     Ready,
-    /// The row stays as it is.
+    /// The row is skipped.
     Left(SkipReason),
 }
 
@@ -27,7 +27,7 @@ pub(super) enum Fit {
 pub(super) struct Line {
     /// Its position in the plan.
     pub(super) position: usize,
-    /// The change, swapped if the plan is taken back.
+    /// The change. Its images are swapped for undo.
     pub(super) change: Change,
     pub(super) fit: Fit,
 }
@@ -50,7 +50,7 @@ impl<'p> Reading<'p> {
         Reading { plan, direction, ahead: None }
     }
 
-    /// The position in the plan of a step of the walk.
+    /// Returns the position in the plan of a step of the run.
     fn position(&self, step: usize) -> usize {
         match self.direction {
             Direction::Apply => step,
@@ -71,7 +71,7 @@ impl<'p> Reading<'p> {
         })
     }
 
-    /// At least one change from a step on, about `most` of them at most, and no unit in part.
+    /// Returns at least one change from a step on, and about `most` changes at most. It never divides a unit.
     pub(super) fn portion(&mut self, step: usize, most: usize) -> Result<Portion, ApplyError> {
         let total = self.plan.changes();
         let mut lines: Vec<Line> = Vec::new();
@@ -79,7 +79,7 @@ impl<'p> Reading<'p> {
             let change = self.change(step)?;
             let continues = lines.last().is_none_or(|last| is_one_unit(&last.change, &change));
             let counts = |change: &Change| change.role() == ChangeRole::Counter;
-            // A counter is looked at once the rows are written that move it.
+            // A counter is compared after the rows that advance it were written.
             let is_alike = lines.last().is_none_or(|last| counts(&last.change) == counts(&change));
             if !continues && (lines.len() >= most || !is_alike) {
                 self.ahead = Some((step, change));
@@ -91,27 +91,27 @@ impl<'p> Reading<'p> {
     }
 }
 
-fn is_one_unit(one: &Change, next: &Change) -> bool {
-    one.unit.is_some() && one.unit == next.unit
+fn is_one_unit(previous: &Change, next: &Change) -> bool {
+    previous.unit.is_some() && previous.unit == next.unit
 }
 
 impl Portion {
-    /// The lines of each unit, as ranges of `lines`.
+    /// Returns the lines of each unit, as ranges of `lines`.
     pub(super) fn units(&self) -> Vec<std::ops::Range<usize>> {
         let mut units: Vec<std::ops::Range<usize>> = Vec::new();
-        for place in 0..self.lines.len() {
+        for index in 0..self.lines.len() {
             match units.last_mut() {
-                Some(unit) if is_one_unit(&self.lines[unit.start].change, &self.lines[place].change) => {
-                    unit.end = place + 1;
+                Some(unit) if is_one_unit(&self.lines[unit.start].change, &self.lines[index].change) => {
+                    unit.end = index + 1;
                 }
-                _ => units.push(place..place + 1),
+                _ => units.push(index..index + 1),
             }
         }
         units
     }
 
-    /// A unit is changed whole or not at all: one line that has to be left keeps the others, and so does a row that somebody
-    /// else has changed as was planned. Only a record is not missed then.
+    /// Makes each unit all or nothing. If one line is skipped, the other lines are skipped too. If another session already made the
+    /// main change, the other lines are also skipped, except that a line of a record table counts as done.
     pub(super) fn unite(&mut self) {
         for unit in self.units() {
             let lines = &mut self.lines[unit];
@@ -130,21 +130,21 @@ impl Portion {
         }
     }
 
-    /// The places of lines with a fit, by table.
-    pub(super) fn by_table(&self, is_wanted: impl Fn(&Line) -> bool) -> Vec<(String, Vec<usize>)> {
+    /// Returns the indexes of the lines that pass a filter, by table.
+    pub(super) fn by_table(&self, is_selected: impl Fn(&Line) -> bool) -> Vec<(String, Vec<usize>)> {
         let mut tables: Vec<(String, Vec<usize>)> = Vec::new();
-        for (place, line) in self.lines.iter().enumerate().filter(|(_, line)| is_wanted(line)) {
+        for (index, line) in self.lines.iter().enumerate().filter(|(_, line)| is_selected(line)) {
             let name = line.change.table.to_string();
             match tables.iter_mut().find(|(table, _)| *table == name) {
-                Some((_, places)) => places.push(place),
-                None => tables.push((name, vec![place])),
+                Some((_, indexes)) => indexes.push(index),
+                None => tables.push((name, vec![index])),
             }
         }
         tables
     }
 }
 
-/// True for a record that is not made because its row is left: nothing is missing then.
+/// True for a line of a record table that is skipped only because its row is skipped. Such a line is not reported.
 pub(super) fn is_only_kept_out(change: &Change, why: SkipReason) -> bool {
     change.role() == ChangeRole::Record && why == SkipReason::Bound
 }

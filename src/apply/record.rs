@@ -1,11 +1,11 @@
-//! The record of a plan's state, written in the very transaction that it tells of: a table of the database, or, where
-//! the role may not make tables, the journal beside the plan.
+//! The record of a plan's state, written in the transaction that it describes. It is a table of the database or, if the role may
+//! not create tables, the journal beside the plan.
 
 use std::path::Path;
 
 use super::ApplyError;
 use super::journal::Journal;
-use crate::apply::Order;
+use crate::apply::RunOptions;
 use crate::engine::EngineError;
 use crate::engine::Session;
 use crate::engine::write::Writer;
@@ -21,40 +21,41 @@ use crate::model::state::StateEntry;
 use crate::model::value::Value;
 use crate::sql::repair::Repair;
 
-/// Entries are read this many at a time.
+/// The number of entries that are read at a time.
 const CHUNK: i64 = 400;
 
 pub(super) struct Record {
-    surgery: &'static dyn Repair,
+    sql: &'static dyn Repair,
     facts: &'static Facts,
     /// The digest of the plan.
     plan: String,
-    /// This run, and when it began.
+    /// The name of this run, and the time at which it began.
     run: String,
     at: String,
-    home: Home,
+    storage: Storage,
     pub(super) state: PlanState,
-    /// An entry of the journal that was about to be committed when a run ended.
+    /// An entry of the journal that was about to be committed when a run was interrupted.
     pub(super) in_doubt: Option<StateEntry>,
-    /// The header is there.
+    /// True if the header exists.
     has_header: bool,
-    /// A table of states is there that this session may not read.
+    /// True if a state table exists that this session may not read.
     is_hidden: bool,
-    /// The header that the journal gets with the next commit.
+    /// The header that is written to the journal after the next commit.
     pending: Option<StateEntry>,
 }
 
-/// How this session stands to the table of states.
+/// The privileges of this session on the state table.
 #[derive(Debug, Clone, Copy)]
 struct Access {
     may_read: bool,
     may_write: bool,
 }
 
-enum Home {
-    /// Nothing is recorded, and there is no table that could be written to.
-    Nowhere,
-    /// The table, and whether this session may write to it.
+/// The storage of the record.
+enum Storage {
+    /// Nothing is recorded, and no table is writable.
+    None,
+    /// The state table.
     Table {
         may_write: bool,
     },
@@ -62,40 +63,40 @@ enum Home {
 }
 
 impl Record {
-    /// What is recorded of a plan by now.
+    /// Reads the record of a plan.
     pub(super) fn load(
         session: &mut dyn Session,
-        order: &Order<'_>,
+        options: &RunOptions<'_>,
         plan: (&Path, &str),
         run: (&str, &str),
     ) -> Result<Record, ApplyError> {
-        let surgery = order.surgery;
+        let sql = options.sql;
         let mut record = Record {
-            surgery,
-            facts: order.facts(),
+            sql,
+            facts: options.facts(),
             plan: plan.1.to_owned(),
             run: run.0.to_owned(),
             at: run.1.to_owned(),
-            home: Home::Nowhere,
+            storage: Storage::None,
             state: PlanState::default(),
             in_doubt: None,
             has_header: false,
             is_hidden: false,
             pending: None,
         };
-        let access = access(session, surgery)?;
+        let access = access(session, sql)?;
         if let Some(Access { may_read: true, may_write }) = access {
             let entries = record.entries(session)?;
             record.has_header = !entries.is_empty();
             record.state = PlanState::of(&entries);
             if record.has_header || may_write {
-                record.home = Home::Table { may_write };
+                record.storage = Storage::Table { may_write };
             }
         }
         if !record.has_header {
             record.is_hidden = access.is_some_and(|access| !access.may_read);
         }
-        // Another role may have gone on beside the plan after all was taken back that the table tells of.
+        // If the table says that everything was taken back, another role may have continued in the journal.
         if record.state.ours.is_empty() && record.state.defined.is_empty() {
             record.read_journal(Journal::of(plan.0))?;
         }
@@ -106,32 +107,32 @@ impl Record {
         let known = journal.read()?;
         let state = PlanState::of(&known.entries);
         let has_more = !state.ours.is_empty() || !state.defined.is_empty() || known.in_doubt.is_some();
-        if known.is_home && (!self.has_header || has_more) {
+        if known.holds_record && (!self.has_header || has_more) {
             self.has_header = false;
             self.state = state;
             known.header.iter().for_each(|header| self.state.add(header));
             self.in_doubt = known.in_doubt;
-            self.home = Home::Journal(journal);
+            self.storage = Storage::Journal(journal);
             self.is_hidden = false;
         }
         Ok(())
     }
 
-    /// A table that this session may not read may hold the record.
+    /// Refuses if the record may be in a table that this session may not read.
     pub(super) fn refuse_if_hidden(&self) -> Result<(), ApplyError> {
         if !self.is_hidden {
             return Ok(());
         }
         Err(ApplyError::Record {
             what: format!("read {}", state::TABLE),
-            why: "this role may not, and the record of the plan may be in it".to_owned(),
+            why: "this role lacks the privilege, and the record of the plan may be in this table".to_owned(),
             help: self.grant(),
         })
     }
 
     fn grant(&self) -> String {
-        let statement = self.surgery.grant_state();
-        format!("nothing was changed: the owner of {} can allow it: {statement}", state::TABLE)
+        let statement = self.sql.grant_state_table();
+        format!("nothing was changed: the owner of {} can grant it: {statement}", state::TABLE)
     }
 
     fn entries(&self, session: &mut dyn Session) -> Result<Vec<StateEntry>, ApplyError> {
@@ -151,10 +152,10 @@ impl Record {
         let names: Vec<RowName> = numbers.map(|number| self.name(number)).collect();
         let names: Vec<&RowName> = names.iter().collect();
         let mut entries = Vec::new();
-        let asked = session.each_row(&self.surgery.rows_at(&state::table(), &names), &mut |row| {
+        let outcome = session.each_row(&self.sql.rows_by_name(&state::table(), &names), &mut |row| {
             entries.push(StateEntry::read(row.get(2..).unwrap_or_default()));
         });
-        asked.map_err(|error| match error {
+        outcome.map_err(|error| match error {
             EngineError::Failed { why } => ApplyError::Record {
                 what: format!("read {}", state::TABLE),
                 why,
@@ -168,10 +169,7 @@ impl Record {
         entries.into_iter().collect::<Result<_, String>>().map_err(|why| ApplyError::Record {
             what: format!("read {}", state::TABLE),
             why,
-            help: format!(
-                "nothing was changed: {} is the record of what plans did; bring it back as it was",
-                state::TABLE
-            ),
+            help: format!("nothing was changed: {} is the record of all plans; restore it from a backup", state::TABLE),
         })
     }
 
@@ -179,47 +177,47 @@ impl Record {
         RowName::from(vec![("plan", Value::text(&self.plan)), ("number", Value::Integer(number))])
     }
 
-    /// True if another run wrote since this one did.
-    pub(super) fn is_overtaken(&self, session: &mut dyn Session) -> Result<Option<String>, ApplyError> {
-        if !matches!(self.home, Home::Table { .. }) {
+    /// Returns the name of another run that wrote after this run, if there is one.
+    pub(super) fn overtaking_run(&self, session: &mut dyn Session) -> Result<Option<String>, ApplyError> {
+        if !matches!(self.storage, Storage::Table { .. }) {
             return Ok(None);
         }
         let header = self.read(session, 0..1)?.pop();
         Ok(header.map(|header| header.run).filter(|run| *run != self.run && *run != self.state.run))
     }
 
-    /// Sees to it that there is a place for the record. True if something was tried for it that may have ended the transaction.
+    /// Makes sure that the record can be written. Returns true if a statement for this may have ended the transaction.
     pub(super) fn prepare(&mut self, writer: &mut dyn Writer, plan: &Path) -> Result<bool, ApplyError> {
-        match self.home {
-            Home::Nowhere => {}
-            Home::Journal(_) => return Ok(false),
-            Home::Table { may_write } if may_write && self.may_write(writer)? => return Ok(false),
-            Home::Table { .. } if self.has_header => {
+        match self.storage {
+            Storage::None => {}
+            Storage::Journal(_) => return Ok(false),
+            Storage::Table { may_write } if may_write && self.may_write(writer)? => return Ok(false),
+            Storage::Table { .. } if self.has_header => {
                 return Err(ApplyError::Record {
                     what: format!("write to {}", state::TABLE),
-                    why: "this role may not, and the record of the plan is in it".to_owned(),
+                    why: "this role lacks the privilege, and the record of the plan is in this table".to_owned(),
                     help: self.grant(),
                 });
             }
-            Home::Table { .. } => return self.move_to(Journal::of(plan)).map(|()| false),
+            Storage::Table { .. } => return self.move_to(Journal::of(plan)).map(|()| false),
         }
-        let may_create = match self.surgery.may_create_state() {
-            Some(question) => {
+        let may_create = match self.sql.may_create_state_table() {
+            Some(query) => {
                 let mut may = false;
-                writer.each_row(&question, &mut |_| may = true)?;
+                writer.each_row(&query, &mut |_| may = true)?;
                 may
             }
             None => true,
         };
-        let made = if may_create { writer.change(&self.surgery.create_state()).map(|_| true) } else { Ok(false) };
+        let made = if may_create { writer.change(&self.sql.create_state_table()).map(|_| true) } else { Ok(false) };
         match made {
-            Ok(true) => self.home = Home::Table { may_write: true },
+            Ok(true) => self.storage = Storage::Table { may_write: true },
             Ok(false) => self.move_to(Journal::of(plan))?,
-            // Where a table is made at once, the attempt has left nothing behind.
+            // If the engine commits CREATE TABLE at once, the failed attempt has left nothing behind.
             Err(EngineError::Unwritable { .. } | EngineError::Failed { .. }) if self.facts.defines_at_once() => {
-                // Somebody else may have made it in the same moment. A lost connection is told by the question.
-                match access(writer, self.surgery)? {
-                    Some(access) => self.home = Home::Table { may_write: access.may_write },
+                // Another session may have created it at the same time. If the connection is lost, this query fails.
+                match access(writer, self.sql)? {
+                    Some(access) => self.storage = Storage::Table { may_write: access.may_write },
                     None => self.move_to(Journal::of(plan))?,
                 }
             }
@@ -229,19 +227,19 @@ impl Record {
     }
 
     fn move_to(&mut self, journal: Journal) -> Result<(), ApplyError> {
-        journal.settle_in()?;
-        self.home = Home::Journal(journal);
+        journal.take_over()?;
+        self.storage = Storage::Journal(journal);
         Ok(())
     }
 
-    /// Tries statements that would write nothing, where the server tells a role's privileges in no other way.
+    /// True if the role may write to the state table. On some servers this can only be found by statements that change no row.
     fn may_write(&self, writer: &mut dyn Writer) -> Result<bool, ApplyError> {
-        for attempt in self.surgery.try_state() {
+        for attempt in self.sql.try_state_writes() {
             match writer.change(&attempt) {
                 Ok(_) => {}
-                // A lost connection is told by the next question.
+                // If the connection is lost, this query fails.
                 Err(EngineError::Failed { .. }) => {
-                    access(writer, self.surgery)?;
+                    access(writer, self.sql)?;
                     return Ok(false);
                 }
                 Err(error) => return Err(error.into()),
@@ -250,15 +248,15 @@ impl Record {
         Ok(true)
     }
 
-    /// The journal, if the database holds no record.
+    /// Returns the path of the journal, if the journal holds the record.
     pub(super) fn journal(&self) -> Option<&Path> {
-        match &self.home {
-            Home::Journal(journal) => Some(journal.path()),
+        match &self.storage {
+            Storage::Journal(journal) => Some(journal.path()),
             _ => None,
         }
     }
 
-    /// The next entry, by this run.
+    /// Returns the next entry of this run.
     pub(super) fn entry(
         &self,
         operation: Operation,
@@ -271,17 +269,17 @@ impl Record {
         StateEntry { number: self.state.entries + 1, operation, first, last, changed, left, run, at }
     }
 
-    /// Writes an entry into the transaction at hand, with the phase that the plan is in then.
+    /// Writes an entry and the phase of the plan in the current transaction.
     pub(super) fn write(&mut self, writer: &mut dyn Writer, entry: StateEntry, phase: Phase) -> Result<(), ApplyError> {
         self.state.add(&entry);
-        match &self.home {
-            Home::Nowhere => {}
-            Home::Table { .. } => {
+        match &self.storage {
+            Storage::None => {}
+            Storage::Table { .. } => {
                 let table = state::table();
                 let row = entry.row(&self.plan);
-                writer.change(&self.surgery.insert(&table, &self.name(entry.number), &row))?;
+                writer.change(&self.sql.insert(&table, &self.name(entry.number), &row))?;
             }
-            Home::Journal(journal) => journal.intend(&entry, &self.plan)?,
+            Storage::Journal(journal) => journal.write_intent(&entry, &self.plan)?,
         }
         self.write_phase(writer, phase)
     }
@@ -289,14 +287,14 @@ impl Record {
     pub(super) fn write_phase(&mut self, writer: &mut dyn Writer, phase: Phase) -> Result<(), ApplyError> {
         let header = self.header(phase);
         self.state.add(&header);
-        if let Home::Journal(_) = self.home {
+        if let Storage::Journal(_) = self.storage {
             self.pending = Some(header);
-        } else if let Home::Table { .. } = self.home {
+        } else if let Storage::Table { .. } = self.storage {
             let (table, name, row) = (state::table(), self.name(0), header.row(&self.plan));
             let statement = if self.has_header {
-                self.surgery.update(&table, &name, &row.without("plan").without("number"))
+                self.sql.update(&table, &name, &row.without("plan").without("number"))
             } else {
-                self.surgery.insert(&table, &name, &row)
+                self.sql.insert(&table, &name, &row)
             };
             writer.change(&statement)?;
             self.has_header = true;
@@ -320,58 +318,58 @@ impl Record {
         }
     }
 
-    /// Takes all entries of the plan out of the table, in the transaction at hand, and drops the table with the last.
+    /// Deletes all entries of the plan in the current transaction. If the table is empty then, it is dropped.
     pub(super) fn forget(&self, writer: &mut dyn Writer) -> Result<(), ApplyError> {
-        if let Home::Journal(journal) = &self.home {
+        if let Storage::Journal(journal) = &self.storage {
             return journal.forget();
         }
-        let Home::Table { .. } = self.home else { return Ok(()) };
+        let Storage::Table { .. } = self.storage else { return Ok(()) };
         let table = state::table();
         for number in 0..=self.state.entries {
-            writer.change(&self.surgery.delete(&table, &self.name(number)))?;
+            writer.change(&self.sql.delete(&table, &self.name(number)))?;
         }
         let mut is_empty = true;
-        writer.each_row(&self.surgery.largest(&table, "number"), &mut |row| {
+        writer.each_row(&self.sql.largest_value(&table, "number"), &mut |row| {
             is_empty = row.first().is_none_or(|largest| *largest == Value::Null);
         })?;
-        // Where a table is dropped at once, another run may be about to write to it: it stays, empty.
+        // If the engine commits DROP TABLE at once, another run may be about to write to the table. It stays, empty.
         if is_empty && !self.facts.defines_at_once() {
-            writer.define(&self.surgery.drop(&NewTable { name: table.name, columns: Vec::new() }))?;
+            writer.define(&self.sql.drop_table(&NewTable { name: table.name, columns: Vec::new() }))?;
         }
         Ok(())
     }
 
-    /// What was written last was committed, or was not.
-    pub(super) fn settle(&self, number: i64, is_committed: bool) -> Result<(), ApplyError> {
-        match &self.home {
-            Home::Journal(journal) => journal.settle(number, is_committed),
+    /// Writes to the journal whether the last entry was committed.
+    pub(super) fn finish_entry(&self, number: i64, is_committed: bool) -> Result<(), ApplyError> {
+        match &self.storage {
+            Storage::Journal(journal) => journal.finish_entry(number, is_committed),
             _ => Ok(()),
         }
     }
 
-    /// The phase was committed with a transaction whose answer was lost: the table has it, the journal does not.
+    /// Schedules the phase for the journal again, after a commit whose response was lost. The table has the phase already.
     pub(super) fn repeat_phase(&mut self, phase: Phase) {
-        if let Home::Journal(_) = self.home {
+        if let Storage::Journal(_) = self.storage {
             let header = self.header(phase);
             self.state.add(&header);
             self.pending = Some(header);
         }
     }
 
-    /// The phase that was written last was committed: the journal, which no transaction takes back, learns it now.
-    pub(super) fn settle_phase(&mut self) -> Result<(), ApplyError> {
-        match (&self.home, self.pending.take()) {
-            (Home::Journal(journal), Some(header)) => journal.head(&header, &self.plan),
+    /// Writes the last phase to the journal after its commit, because no rollback undoes a line of the journal.
+    pub(super) fn commit_phase(&mut self) -> Result<(), ApplyError> {
+        match (&self.storage, self.pending.take()) {
+            (Storage::Journal(journal), Some(header)) => journal.write_header(&header, &self.plan),
             _ => Ok(()),
         }
     }
 }
 
-/// `None` if the table is not there.
-fn access(session: &mut dyn Session, surgery: &'static dyn Repair) -> Result<Option<Access>, EngineError> {
+/// Returns the privileges on the state table, or `None` if the table does not exist.
+fn access(session: &mut dyn Session, sql: &'static dyn Repair) -> Result<Option<Access>, EngineError> {
     let mut access = None;
-    session.each_row(&surgery.has_state(), &mut |row| {
-        let is = |place: usize| row.get(place).and_then(Value::as_integer) == Some(1);
+    session.each_row(&sql.state_table_privileges(), &mut |row| {
+        let is = |index: usize| row.get(index).and_then(Value::as_integer) == Some(1);
         access = Some(Access { may_read: is(0), may_write: is(1) });
     })?;
     Ok(access)

@@ -1,6 +1,6 @@
-//! Definitions that change while every row stays where it is: what allows more before the rows of a plan, what forbids
-//! or acts after them; the other way round when it is taken back. What the database then makes of a definition is held
-//! against what it made of the one before.
+//! Changes definitions without changing rows. Definitions that allow more change before the rows of a plan. Definitions that
+//! forbid or act change after them. Undo uses the reverse order. Afterwards the structure that the database reports for a table
+//! is compared with the structure before.
 
 use super::ApplyError;
 use super::Direction;
@@ -19,11 +19,11 @@ use crate::model::value::Value;
 use crate::sql::redefine::Redefine;
 use crate::sql::redefine::Step;
 
-/// What a definition comes to: one row for each column, index, NOT NULL and foreign key.
+/// The structure of a table as the database reports it: one row for each column, index, NOT NULL and foreign key.
 type Shape = Vec<Vec<Value>>;
 
 impl Walk<'_> {
-    /// Counts the definitions that are still to change, and those that are as they are to become, whoever made them so.
+    /// Counts the definitions that must change, and those that already are as planned.
     pub(super) fn inspect_definitions(
         &self,
         session: &mut dyn Session,
@@ -38,77 +38,79 @@ impl Walk<'_> {
             match change.compared_with(&definitions) {
                 ImageMatch::Before => *ready += 1,
                 ImageMatch::After => *already += 1,
-                ImageMatch::Other => return Err(self.defined_otherwise(change)),
+                ImageMatch::Other => return Err(self.other_definition_error(change)),
             }
         }
         Ok(())
     }
 
-    /// Whether any was changed.
+    /// Changes the definitions of one side. Returns true if any was changed.
     pub(super) fn redefine(&mut self, writer: &mut dyn Writer, side: Side) -> Result<bool, ApplyError> {
         let mut is_changed = false;
-        for (place, change) in self.redefinitions(side)? {
+        for (index, change) in self.redefinitions(side)? {
             let definitions = self.definitions(writer)?;
             match change.compared_with(&definitions) {
-                // Where a change is committed at once, it is met again.
+                // If definitions are committed at once, a later attempt finds the definition changed by this run.
                 ImageMatch::After => self.done.already += u64::from(self.done.redefined == 0),
                 ImageMatch::Before => {
-                    // Where it is committed at once, the record claims it before it is changed, and gives it up after it was
-                    // changed back: whatever happens in between, it can be taken back.
-                    if self.order.direction == Direction::Apply {
-                        self.note(writer, Operation::Define(place))?;
+                    // If definitions are committed at once, the record lists the change before it is made, and drops it after
+                    // it was taken back. So undo works after an interruption at any point.
+                    if self.options.direction == Direction::Apply {
+                        self.note(writer, Operation::Define(index))?;
                     }
                     self.redefine_one(writer, &change, &definitions)
                         .inspect_err(|_| self.take_back_at_once(writer, &change))?;
-                    if self.order.direction == Direction::Undo {
-                        self.note(writer, Operation::Undefine(place))?;
+                    if self.options.direction == Direction::Undo {
+                        self.note(writer, Operation::Undefine(index))?;
                     }
                     self.done.redefined += 1;
                     is_changed = true;
                 }
-                ImageMatch::Other => return Err(self.defined_otherwise(&change)),
+                ImageMatch::Other => return Err(self.other_definition_error(&change)),
             }
         }
         if let Some(damage) = writer.database_damage().map(|damage| damage.filter(|_| is_changed))? {
-            return Err(
-                self.refused(format!("the database does not pass its own check then: {damage}"), self.nothing())
-            );
+            return Err(self.refused(
+                format!("the database fails its integrity check after the change: {damage}"),
+                self.nothing(),
+            ));
         }
         Ok(is_changed)
     }
 
-    /// What no rollback undoes is done the other way round, as far as it was done.
+    /// Reverses a definition that was changed only in part, if no rollback undoes it.
     fn take_back_at_once(&self, writer: &mut dyn Writer, change: &Redefinition) {
         let is_done = self.definitions(writer).is_ok_and(|now| change.compared_with(&now) != ImageMatch::Before);
-        if let (true, true, Ok(dialect)) = (self.order.facts().defines_at_once(), is_done, self.redefining()) {
-            for step in dialect.steps(self.order.schema, &change.clone().inverse()) {
+        if let (true, true, Ok(dialect)) = (self.options.facts().defines_at_once(), is_done, self.redefining()) {
+            for step in dialect.steps(self.options.schema, &change.clone().inverse()) {
                 if let Step::Statement(statement) = step {
-                    // The failure is what is told; the same command goes on from either state.
+                    // The first error is reported. The command can be repeated in either state.
                     let _ = writer.define(&statement);
                 }
             }
         }
     }
 
-    /// In the direction and order of the walk, with their positions in the plan. Only what was changed by us is taken back.
+    /// Returns the changes of one side in the order of the run, with their positions in the plan. Undo includes only changes that
+    /// this plan made.
     fn redefinitions(&self, side: Side) -> Result<Vec<(usize, Redefinition)>, ApplyError> {
         let ours = &self.record()?.state.defined;
         let all = self.reading.plan.header.redefinitions.iter().enumerate();
-        Ok(match self.order.direction {
+        Ok(match self.options.direction {
             Direction::Apply => all
                 .filter(|(_, change)| change.comes_last() == (side == Side::After))
-                .map(|(place, change)| (place, change.clone()))
+                .map(|(index, change)| (index, change.clone()))
                 .collect(),
             Direction::Undo => all
                 .rev()
-                .filter(|(place, change)| change.comes_last() == (side == Side::Before) && ours.contains(place))
-                .map(|(place, change)| (place, change.clone().inverse()))
+                .filter(|(index, change)| change.comes_last() == (side == Side::Before) && ours.contains(index))
+                .map(|(index, change)| (index, change.clone().inverse()))
                 .collect(),
         })
     }
 
     fn definitions(&self, session: &mut dyn Session) -> Result<Vec<Definition>, ApplyError> {
-        Ok(definitions::listed(session, self.order.surgery)?)
+        Ok(definitions::listed(session, self.options.sql)?)
     }
 
     fn redefine_one(
@@ -118,11 +120,11 @@ impl Walk<'_> {
         definitions: &[Definition],
     ) -> Result<(), ApplyError> {
         let dialect = self.redefining()?;
-        if self.order.direction == Direction::Undo {
+        if self.options.direction == Direction::Undo {
             self.refuse_new_nulls(writer, change)?;
         }
         let before = self.shape(writer, change)?;
-        for step in dialect.steps(self.order.schema, change) {
+        for step in dialect.steps(self.options.schema, change) {
             let done = match &step {
                 Step::Statement(statement) => writer.define(statement),
                 Step::Replacement(statement) => writer.redefine(statement),
@@ -146,19 +148,19 @@ impl Walk<'_> {
             let why = format!("the new definition of {} would change more than was planned", change.name);
             return Err(self.refused(why, self.nothing()));
         }
-        if self.order.direction == Direction::Apply { self.prove(writer, change) } else { Ok(()) }
+        if self.options.direction == Direction::Apply { self.prove(writer, change) } else { Ok(()) }
     }
 
-    /// Only what was named is another in what the database makes of the table.
+    /// True if the structure of the table differs only in what the change names.
     fn is_as_planned(&self, change: &Redefinition, before: Shape, after: Shape) -> bool {
         let (lost, gained) = differences(before, after);
-        let is = |row: &[Value], what: &str| row.first() == Some(&Value::text(what));
+        let is = |row: &[Value], kind: &str| row.first() == Some(&Value::text(kind));
         let is_named = |row: &[Value]| change.nullable.iter().any(|column| row.get(1) == Some(&Value::text(column)));
         let references = |rows: &Shape| rows.iter().filter(|row| is(row, "reference")).count();
         let no_more = |rows: &Shape, may_be_not_null: bool| {
             rows.iter().all(|row| is(row, "reference") || (may_be_not_null && is(row, "not null") && is_named(row)))
         };
-        let is_undo = self.order.direction == Direction::Undo;
+        let is_undo = self.options.direction == Direction::Undo;
         let is_table = change.kind == DefinitionKind::Table;
         !is_table
             || (references(&lost) == change.dropped.len()
@@ -168,7 +170,7 @@ impl Walk<'_> {
     }
 
     fn prove(&self, writer: &mut dyn Writer, change: &Redefinition) -> Result<(), ApplyError> {
-        for proof in self.redefining()?.proofs(self.order.schema, change) {
+        for proof in self.redefining()?.verification_queries(self.options.schema, change) {
             let mut found = false;
             match writer.each_row(&proof, &mut |_| found = true) {
                 Err(EngineError::Failed { why }) => {
@@ -178,7 +180,7 @@ impl Walk<'_> {
                 done => done?,
             }
             if found {
-                let why = format!("{} has orphans, as the database itself finds", change.declared.join(", "));
+                let why = format!("{} has orphans, as the database's own check found", change.declared.join(", "));
                 return Err(self.refused(why, self.nothing()));
             }
         }
@@ -187,22 +189,24 @@ impl Walk<'_> {
 
     fn redefining(&self) -> Result<&'static dyn Redefine, ApplyError> {
         let refused = || {
-            let title = self.order.schema.database.engine.title();
+            let title = self.options.schema.database.engine.title();
             self.refused(
-                format!("the plan changes definitions, which this version does not do on {title}"),
+                format!("the plan changes definitions, and this version cannot do that on {title}"),
                 self.nothing(),
             )
         };
-        self.order.surgery.redefining().ok_or_else(refused)
+        self.options.sql.redefine().ok_or_else(refused)
     }
 
     fn refuse_new_nulls(&self, writer: &mut dyn Writer, change: &Redefinition) -> Result<(), ApplyError> {
         for column in &change.nullable {
             let mut found = false;
-            writer.each_row(&self.redefining()?.has_null(&change.table, column), &mut |_| found = true)?;
+            writer.each_row(&self.redefining()?.rows_with_null(&change.table, column), &mut |_| found = true)?;
             if found {
                 let why = format!("rows of {} have been given NULL in {column} since", change.table);
-                return Err(self.refused(why, "nothing was changed: fill these columns first, then take the plan back"));
+                return Err(
+                    self.refused(why, "nothing was changed: replace the NULLs first, then repeat `fk-doctor undo`")
+                );
             }
         }
         Ok(())
@@ -210,35 +214,35 @@ impl Walk<'_> {
 
     fn shape(&self, writer: &mut dyn Writer, change: &Redefinition) -> Result<Shape, ApplyError> {
         let mut shape = Shape::new();
-        if let Some(question) = self.redefining()?.shape(&change.table) {
-            writer.each_row(&question, &mut |row| shape.push(row.to_vec()))?;
+        if let Some(query) = self.redefining()?.table_shape(&change.table) {
+            writer.each_row(&query, &mut |row| shape.push(row.to_vec()))?;
         }
         Ok(shape)
     }
 
     fn nothing(&self) -> &'static str {
-        if self.order.facts().defines_at_once() && self.done.redefined > 0 { SOMETHING } else { NOTHING }
+        if self.options.facts().defines_at_once() && self.done.redefined > 0 { SOMETHING } else { NOTHING }
     }
 
-    fn defined_otherwise(&self, change: &Redefinition) -> ApplyError {
-        let what = match change.kind {
+    fn other_definition_error(&self, change: &Redefinition) -> ApplyError {
+        let name = match change.kind {
             DefinitionKind::Table => change.name.clone(),
             kind => format!("the {} {} of {}", kind.name(), change.name, change.table),
         };
-        self.refused(format!("{what} is defined otherwise by now"), self.nothing())
+        self.refused(format!("the definition of {name} differs from the plan"), self.nothing())
     }
 }
 
 const NOTHING: &str = "nothing was changed: make a new plan with `fk-doctor repair`";
 
-const SOMETHING: &str = "what was defined before stays, as this server commits it at once: `fk-doctor undo` takes it back, or run the same command again";
+const SOMETHING: &str = "the definitions changed so far stay, because this server commits each at once: `fk-doctor undo` takes it back, or repeat the command";
 
-/// What only the first has, and what only the second has.
+/// Returns the rows that only the first structure has, and the rows that only the second has.
 fn differences(first: Shape, mut second: Shape) -> (Shape, Shape) {
     let mut lost = Shape::new();
     for row in first {
         match second.iter().position(|other| *other == row) {
-            Some(place) => drop(second.swap_remove(place)),
+            Some(index) => drop(second.swap_remove(index)),
             None => lost.push(row),
         }
     }

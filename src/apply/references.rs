@@ -1,6 +1,5 @@
-//! What the changes of a portion do to rows that refer to them, and to the rows that they themselves refer to. No change
-//! leaves an orphan behind that was none before; the only exceptions are, when a plan is taken back, the orphans that the
-//! plan had found.
+//! Checks the references to and from the changed rows of a portion. No change may create an orphan. The only exceptions are the
+//! orphans that the plan had found, which undo restores.
 
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
@@ -11,11 +10,11 @@ use std::sync::Arc;
 use super::ApplyError;
 use super::CHUNK;
 use super::Direction;
-use super::fit::Misfits;
-use super::foreseen::is_its_parent;
-use super::foreseen::orphan_fingerprint;
-use super::foreseen::row_fingerprint;
-use super::foreseen::was_orphan_of;
+use super::fit::Mismatches;
+use super::lookahead::is_its_parent;
+use super::lookahead::orphan_fingerprint;
+use super::lookahead::row_fingerprint;
+use super::lookahead::was_orphan_of;
 use super::portion::Fit;
 use super::portion::Line;
 use super::portion::Portion;
@@ -35,76 +34,84 @@ use crate::model::state::SkipReason;
 use crate::model::text;
 use crate::plan_file;
 
-/// A row without a parent in the transaction at hand, which a later change of the plan is to heal.
+/// A row without a parent in the current transaction, which a later change of the plan repairs.
 #[derive(Debug, Clone)]
-pub(super) struct Suspect {
+pub(super) struct PendingOrphan {
     relation: RelationId,
     row: RowName,
-    /// The change that made it one.
+    /// The position of the change that made the row an orphan.
     position: usize,
 }
 
 impl Walk<'_> {
-    /// Before rows go, or leave a key: lines to which rows refer that are to stay do not fit. One that stays may itself refer
-    /// to another that was to go, so they are looked at until nothing changes.
-    pub(super) fn keep_parents(&mut self, session: &mut dyn Session, portion: &mut Portion) -> Result<(), ApplyError> {
+    /// Skips deletes and key changes of rows to which other rows refer. A skipped row may itself refer to another row that would be
+    /// deleted, so this repeats until nothing changes.
+    pub(super) fn skip_needed_parents(
+        &mut self,
+        session: &mut dyn Session,
+        portion: &mut Portion,
+    ) -> Result<(), ApplyError> {
         loop {
             for line in portion.lines.iter().filter(|line| matches!(line.fit, Fit::Left(_))) {
                 let change = &line.change;
-                self.foreseen.going.remove(&row_fingerprint(&change.table.to_string(), &change.row));
+                self.lookahead.deleted.remove(&row_fingerprint(&change.table.to_string(), &change.row));
             }
-            if !self.keep_parents_once(session, portion)? {
+            if !self.skip_needed_parents_once(session, portion)? {
                 return Ok(());
             }
             portion.unite();
         }
     }
 
-    /// True if some line does not fit that did before.
-    fn keep_parents_once(&mut self, session: &mut dyn Session, portion: &mut Portion) -> Result<bool, ApplyError> {
-        let schema = self.order.schema;
+    /// Returns true if another line is skipped.
+    fn skip_needed_parents_once(
+        &mut self,
+        session: &mut dyn Session,
+        portion: &mut Portion,
+    ) -> Result<bool, ApplyError> {
+        let schema = self.options.schema;
         let mut any = false;
-        for index in self.watched.clone() {
-            let relation = &schema.relations[index];
+        for relation_id in self.watched.clone() {
+            let relation = &schema.relations[relation_id];
             let concerned = |line: &Line| {
                 line.fit == Fit::Ready
                     && is_its_parent(schema, relation, &line.change)
                     && leaves_key(schema, relation, &line.change)
             };
-            let places: Vec<usize> =
-                (0..portion.lines.len()).filter(|&place| concerned(&portion.lines[place])).collect();
-            for some in places.chunks(CHUNK) {
-                any |= self.meet_children(session, portion, index, some)?;
+            let indexes: Vec<usize> =
+                (0..portion.lines.len()).filter(|&index| concerned(&portion.lines[index])).collect();
+            for chunk in indexes.chunks(CHUNK) {
+                any |= self.skip_referenced_rows(session, portion, relation_id, chunk)?;
             }
         }
         Ok(any)
     }
 
-    /// True if some line does not fit.
-    fn meet_children(
+    /// Skips the lines to which other rows refer. Returns true if any line is skipped.
+    fn skip_referenced_rows(
         &mut self,
         session: &mut dyn Session,
         portion: &mut Portion,
-        index: RelationId,
-        places: &[usize],
+        relation_id: RelationId,
+        indexes: &[usize],
     ) -> Result<bool, ApplyError> {
-        let schema = self.order.schema;
-        let relation = &schema.relations[index];
+        let schema = self.options.schema;
+        let relation = &schema.relations[relation_id];
         let child = schema.child(relation);
         let names: Arc<[String]> = identity_columns(child).into_iter().map(str::to_owned).collect();
-        let parents: Vec<&RowName> = places.iter().map(|&place| &portion.lines[place].change.row).collect();
+        let parents: Vec<&RowName> = indexes.iter().map(|&index| &portion.lines[index].change.row).collect();
         let mut children: Vec<(usize, RowName)> = Vec::new();
-        let question = self.order.surgery.children_of(schema, relation, &parents);
-        session.numbered(&question, parents.len(), &mut |number, values| {
-            children.push((places[number], RowName::of(&names, values.to_vec())));
+        let query = self.options.sql.referencing_rows(schema, relation, &parents);
+        session.numbered(&query, parents.len(), &mut |number, values| {
+            children.push((indexes[number], RowName::of(&names, values.to_vec())));
         })?;
-        if names.is_empty() && self.order.direction == Direction::Undo {
-            // Such rows have no names: they are counted at the end.
-            self.foreseen.counted.insert(index);
+        if names.is_empty() && self.options.direction == Direction::Undo {
+            // Rows without names are counted at the end.
+            self.lookahead.counted.insert(relation_id);
             return Ok(false);
         }
         let table = child.name.to_string();
-        // Rows that this very portion takes away, or gives another reference.
+        // Rows that this portion deletes, or whose reference it changes.
         let leaving: HashSet<u64> = portion
             .lines
             .iter()
@@ -118,28 +125,32 @@ impl Walk<'_> {
             .filter(|line| matches!(line.fit, Fit::Left(_)) && line.change.table == child.name)
             .map(|line| row_fingerprint(&table, &line.change.row))
             .collect();
-        let mut strangers: Vec<(usize, RowName)> = Vec::new();
-        for (place, row) in children {
+        let mut other_rows: Vec<(usize, RowName)> = Vec::new();
+        for (index, row) in children {
             let fingerprint = row_fingerprint(&table, &row);
             if leaving.contains(&fingerprint) {
-                // It is looked at once it is written.
-            } else if self.foreseen.going.contains(&fingerprint) && !staying.contains(&fingerprint) {
-                self.suspects.push(Suspect { relation: index, row, position: portion.lines[place].position });
+                // The row is checked after it was written.
+            } else if self.lookahead.deleted.contains(&fingerprint) && !staying.contains(&fingerprint) {
+                self.pending_orphans.push(PendingOrphan {
+                    relation: relation_id,
+                    row,
+                    position: portion.lines[index].position,
+                });
             } else {
-                strangers.push((place, row));
+                other_rows.push((index, row));
             }
         }
         let mut any = false;
         let mut adopted: HashMap<usize, HashSet<u64>> = HashMap::new();
-        for (place, fingerprint) in self.fingerprints(session, index, strangers)? {
-            let line = &mut portion.lines[place];
-            let adopted = adopted.entry(place).or_insert_with(|| adopted_by(&line.change, &relation.id));
+        for (index, fingerprint) in self.fingerprints(session, relation_id, other_rows)? {
+            let line = &mut portion.lines[index];
+            let adopted = adopted.entry(index).or_insert_with(|| adopted_by(&line.change, &relation.id));
             let is_known = fingerprint.is_some_and(|fingerprint| {
-                self.foreseen.returning.contains(&orphan_fingerprint(index, fingerprint))
+                self.lookahead.returning.contains(&orphan_fingerprint(relation_id, fingerprint))
                     || adopted.contains(&fingerprint)
             });
-            // Of an older plan only the number of orphans is known.
-            let is_counted = line.change.adopts.is_none() && self.foreseen.counted.contains(&index);
+            // A plan of an older version contains only the number of orphans.
+            let is_counted = line.change.adopts.is_none() && self.lookahead.counted.contains(&relation_id);
             if !is_known && !is_counted {
                 line.fit = Fit::Left(SkipReason::Referred);
                 any = true;
@@ -148,45 +159,45 @@ impl Walk<'_> {
         Ok(any)
     }
 
-    /// Of each row of a child, which comes with a number, the fingerprint of its name and key. None is known where no orphan
-    /// may come back.
+    /// Returns for each numbered row of a child the fingerprint of its name and key, for example `(3, Some(0x5eed))`. For apply
+    /// it returns no fingerprints, because no orphan is restored.
     fn fingerprints(
         &self,
         session: &mut dyn Session,
         relation: RelationId,
         rows: Vec<(usize, RowName)>,
     ) -> Result<Vec<(usize, Option<u64>)>, ApplyError> {
-        if self.order.direction == Direction::Apply {
-            return Ok(rows.into_iter().map(|(place, _)| (place, None)).collect());
+        if self.options.direction == Direction::Apply {
+            return Ok(rows.into_iter().map(|(index, _)| (index, None)).collect());
         }
-        let relation = &self.order.schema.relations[relation];
-        let child = self.order.schema.child(relation);
-        // Nothing else of a row is read: it may be of any size.
+        let relation = &self.options.schema.relations[relation];
+        let child = self.options.schema.child(relation);
+        // Other columns are not read, because they may be of any size.
         let mut narrow = child.clone();
-        let is_told = |place: usize| {
-            let is_name = identity_columns(child).contains(&child.columns[place].name.as_str());
-            is_name || relation.child_columns.contains(&place)
+        let is_needed = |index: usize| {
+            let is_name = identity_columns(child).contains(&child.columns[index].name.as_str());
+            is_name || relation.child_columns.contains(&index)
         };
         narrow.columns = (0..child.columns.len())
-            .filter(|&place| is_told(place))
-            .map(|place| child.columns[place].clone())
+            .filter(|&index| is_needed(index))
+            .map(|index| child.columns[index].clone())
             .collect();
         let mut fingerprints = Vec::with_capacity(rows.len());
-        for some in rows.chunks(CHUNK) {
-            let names: Vec<&RowName> = some.iter().map(|(_, row)| row).collect();
-            for ((place, row), image) in some.iter().zip(self.rows_of(session, &narrow, &names)?) {
+        for chunk in rows.chunks(CHUNK) {
+            let names: Vec<&RowName> = chunk.iter().map(|(_, row)| row).collect();
+            for ((index, row), image) in chunk.iter().zip(self.rows_of(session, &narrow, &names)?) {
                 let name = image.map(|image| orphan_name(child, row, &image, relation));
-                fingerprints.push((*place, name.map(|name| plan_file::fingerprint(&name))));
+                fingerprints.push((*index, name.map(|name| plan_file::fingerprint(&name))));
             }
         }
         Ok(fingerprints)
     }
 
-    /// After rows were written: those that have no parent, and had none to lose, are suspects until the commit.
-    pub(super) fn look_for_parents(&mut self, session: &mut dyn Session, portion: &Portion) -> Result<(), ApplyError> {
-        let schema = self.order.schema;
-        for index in self.watched.clone() {
-            let relation = &schema.relations[index];
+    /// Records the written rows that have no parent now. A later change must give them a parent before the commit.
+    pub(super) fn find_new_orphans(&mut self, session: &mut dyn Session, portion: &Portion) -> Result<(), ApplyError> {
+        let schema = self.options.schema;
+        for relation_id in self.watched.clone() {
+            let relation = &schema.relations[relation_id];
             let concerned: Vec<&Line> = portion
                 .lines
                 .iter()
@@ -196,107 +207,116 @@ impl Walk<'_> {
                 .collect();
             let rows: Vec<&RowName> = concerned.iter().map(|line| &line.change.row).collect();
             let orphans = self.orphans_among(session, relation, &rows)?;
-            let suspects = concerned.iter().zip(orphans).filter(|(_, is_orphan)| *is_orphan).map(|(line, _)| Suspect {
-                relation: index,
-                row: line.change.row.clone(),
-                position: line.position,
+            let pending_orphans = concerned.iter().zip(orphans).filter(|(_, is_orphan)| *is_orphan).map(|(line, _)| {
+                PendingOrphan { relation: relation_id, row: line.change.row.clone(), position: line.position }
             });
-            let suspects: Vec<Suspect> = suspects.collect();
-            self.suspects.extend(suspects);
+            let pending_orphans: Vec<PendingOrphan> = pending_orphans.collect();
+            self.pending_orphans.extend(pending_orphans);
         }
         Ok(())
     }
 
-    /// After parents were made: one to which no row refers any more was not to be made.
-    pub(super) fn look_for_children(&mut self, session: &mut dyn Session, portion: &mut Portion) -> Result<(), Halt> {
-        let schema = self.order.schema;
+    /// Checks that rows refer to the inserted parents. A parent without such a row is skipped or is an error.
+    pub(super) fn check_adopting_parents(
+        &mut self,
+        session: &mut dyn Session,
+        portion: &mut Portion,
+    ) -> Result<(), Halt> {
+        let schema = self.options.schema;
         let is_made = |line: &Line| {
             let adopts = line.change.adopts.as_ref().is_some_and(|adopts| !adopts.is_empty());
             line.fit == Fit::Ready && adopts && line.change.before.is_none()
         };
-        let mut places: Vec<usize> = (0..portion.lines.len()).filter(|&place| is_made(&portion.lines[place])).collect();
+        let mut indexes: Vec<usize> =
+            (0..portion.lines.len()).filter(|&index| is_made(&portion.lines[index])).collect();
         for relation in &schema.relations {
-            let adopting = |place: &usize| {
-                let adopts = portion.lines[*place].change.adopts.iter().flatten();
+            let adopting = |index: &usize| {
+                let adopts = portion.lines[*index].change.adopts.iter().flatten();
                 adopts.into_iter().any(|adopted| adopted.relation == relation.id)
             };
-            let concerned: Vec<usize> = places.iter().copied().filter(adopting).collect();
-            for some in concerned.chunks(CHUNK) {
-                let parents: Vec<&RowName> = some.iter().map(|&place| &portion.lines[place].change.row).collect();
+            let concerned: Vec<usize> = indexes.iter().copied().filter(adopting).collect();
+            for chunk in concerned.chunks(CHUNK) {
+                let parents: Vec<&RowName> = chunk.iter().map(|&index| &portion.lines[index].change.row).collect();
                 let mut needed = BTreeSet::new();
-                let question = self.order.surgery.children_of(schema, relation, &parents);
-                session.numbered(&question, parents.len(), &mut |number, _| {
-                    needed.insert(some[number]);
+                let query = self.options.sql.referencing_rows(schema, relation, &parents);
+                session.numbered(&query, parents.len(), &mut |number, _| {
+                    needed.insert(chunk[number]);
                 })?;
-                places.retain(|place| !needed.contains(place));
+                indexes.retain(|index| !needed.contains(index));
             }
         }
-        if places.is_empty() {
+        if indexes.is_empty() {
             return Ok(());
         }
-        for &place in &places {
-            portion.lines[place].fit = Fit::Left(SkipReason::Needless);
-            self.barred.insert(portion.lines[place].position, SkipReason::Needless);
+        for &index in &indexes {
+            portion.lines[index].fit = Fit::Left(SkipReason::Needless);
+            self.excluded.insert(portion.lines[index].position, SkipReason::Needless);
         }
-        if self.order.skip_changed {
-            return Err(Halt::Again);
+        if self.options.skip_changed {
+            return Err(Halt::Retry);
         }
-        let mut misfits = Misfits::default();
-        misfits.gather(portion, self.order.direction);
-        Err(self.misfit(&misfits, false).into())
+        let mut mismatches = Mismatches::default();
+        mismatches.collect(portion, self.options.direction);
+        Err(self.mismatch_error(&mismatches, false).into())
     }
 
-    /// Forgets the suspects that have found their parents, or are gone.
-    pub(super) fn clear_suspects(&mut self, session: &mut dyn Session) -> Result<(), ApplyError> {
-        let mut by_relation: BTreeMap<RelationId, Vec<Suspect>> = BTreeMap::new();
-        for suspect in std::mem::take(&mut self.suspects) {
-            by_relation.entry(suspect.relation).or_default().push(suspect);
+    /// Removes the pending orphans that have a parent now or were deleted.
+    pub(super) fn clear_pending_orphans(&mut self, session: &mut dyn Session) -> Result<(), ApplyError> {
+        let mut by_relation: BTreeMap<RelationId, Vec<PendingOrphan>> = BTreeMap::new();
+        for pending in std::mem::take(&mut self.pending_orphans) {
+            by_relation.entry(pending.relation).or_default().push(pending);
         }
-        for (relation, suspects) in by_relation {
-            let relation = &self.order.schema.relations[relation];
-            let rows: Vec<&RowName> = suspects.iter().map(|suspect| &suspect.row).collect();
+        for (relation, pending_orphans) in by_relation {
+            let relation = &self.options.schema.relations[relation];
+            let rows: Vec<&RowName> = pending_orphans.iter().map(|pending| &pending.row).collect();
             let orphans = self.orphans_among(session, relation, &rows)?;
-            self.suspects.extend(suspects.into_iter().zip(orphans).filter(|(_, orphan)| *orphan).map(|(one, _)| one));
+            self.pending_orphans.extend(
+                pending_orphans
+                    .into_iter()
+                    .zip(orphans)
+                    .filter(|(_, is_orphan)| *is_orphan)
+                    .map(|(pending, _)| pending),
+            );
         }
         Ok(())
     }
 
-    /// A sentence on the suspects that are left.
-    pub(super) fn told_suspects(&self) -> String {
-        let told = self.suspects.iter().take(3).map(|suspect| {
-            let relation = &self.order.schema.relations[suspect.relation];
-            let child = &self.order.schema.child(relation).name;
-            format!("{child} ({}) would have no parent in {}", text::named(suspect.row.iter()), relation.parent.name)
+    /// Returns a sentence about the pending orphans.
+    pub(super) fn describe_pending_orphans(&self) -> String {
+        let sentences = self.pending_orphans.iter().take(3).map(|pending| {
+            let relation = &self.options.schema.relations[pending.relation];
+            let child = &self.options.schema.child(relation).name;
+            format!("{child} ({}) would have no parent in {}", text::named(pending.row.iter()), relation.parent.name)
         });
-        let told: Vec<String> = told.collect();
-        let more = self.suspects.len().saturating_sub(told.len());
+        let sentences: Vec<String> = sentences.collect();
+        let more = self.pending_orphans.len().saturating_sub(sentences.len());
         let more = if more > 0 { format!("; and {more} more") } else { String::new() };
-        format!("{}{more}", told.join("; "))
+        format!("{}{more}", sentences.join("; "))
     }
 
-    /// The changes that made suspects are not tried again.
-    pub(super) fn bar_suspects(&mut self) {
-        for suspect in std::mem::take(&mut self.suspects) {
-            self.barred.insert(suspect.position, SkipReason::NoParent);
+    /// Excludes the changes that made pending orphans from the next attempt.
+    pub(super) fn exclude_pending_orphans(&mut self) {
+        for pending in std::mem::take(&mut self.pending_orphans) {
+            self.excluded.insert(pending.position, SkipReason::NoParent);
         }
     }
 
     fn may_be_orphan(&self, change: &Change, relation: &Relation) -> bool {
-        match self.order.direction {
+        match self.options.direction {
             Direction::Apply => change.orphan_of.contains(&relation.id),
             Direction::Undo => was_orphan_of(change, relation),
         }
     }
 }
 
-/// The relations that were checked when the plan was made.
+/// Returns the relations that were checked when the plan was made.
 pub(super) fn watched(schema: &Schema, header: &Header) -> Vec<RelationId> {
     let is_watched = |relation: &Relation| {
         !matches!(relation.judge, Judge::Incomparable(_))
             && !relation.parent.columns.is_empty()
             && header.forecasts.iter().any(|forecast| forecast.relation == relation.id)
     };
-    schema.relations.ids().filter(|&index| is_watched(&schema.relations[index])).collect()
+    schema.relations.ids().filter(|&relation_id| is_watched(&schema.relations[relation_id])).collect()
 }
 
 fn adopted_by(change: &Change, relation: &str) -> HashSet<u64> {
@@ -304,7 +324,7 @@ fn adopted_by(change: &Change, relation: &str) -> HashSet<u64> {
     adopted.flat_map(|adopted| adopted.rows.iter().copied()).collect()
 }
 
-/// The row goes, or gets another key in the eyes of the relation.
+/// True if the row is deleted or gets another key for this relation.
 fn leaves_key(schema: &Schema, relation: &Relation, change: &Change) -> bool {
     match (&change.before, &change.after) {
         (Some(_), None) => true,
@@ -316,7 +336,7 @@ fn leaves_key(schema: &Schema, relation: &Relation, change: &Change) -> bool {
     }
 }
 
-/// The row is new, or gets another reference.
+/// True if the row is new or gets another reference.
 fn takes_reference(schema: &Schema, relation: &Relation, change: &Change) -> bool {
     match (&change.before, &change.after) {
         (None, Some(_)) => true,

@@ -1,5 +1,5 @@
-//! Tables that a plan brings along, to keep what it takes away or replaces: made before their first row, and gone with
-//! their last one. Nobody drops a table that another made, or that may have rows in the moment in which it is dropped.
+//! Tables that a plan creates to keep deleted rows and old keys. They are created before their first row and dropped with their
+//! last row. A run never drops a table that another program created, or one that may get rows while it is dropped.
 
 use super::ApplyError;
 use super::Direction;
@@ -11,15 +11,15 @@ use crate::model::state::Operation;
 use crate::model::value::Value;
 
 impl Walk<'_> {
-    /// Whether any was made.
-    pub(super) fn make_tables(&mut self, writer: &mut dyn Writer) -> Result<bool, ApplyError> {
-        if self.order.direction == Direction::Undo {
+    /// Creates the missing tables of the plan. Returns true if any was created.
+    pub(super) fn create_tables(&mut self, writer: &mut dyn Writer) -> Result<bool, ApplyError> {
+        if self.options.direction == Direction::Undo {
             return Ok(false);
         }
         for new in self.reading.plan.header.creates.clone() {
             let name = new.name.to_string();
             if self.absent.contains(&name) {
-                writer.change(&self.order.surgery.create_marked(&new, self.reading.plan.digest()))?;
+                writer.change(&self.options.sql.create_marked_table(&new, self.reading.plan.digest()))?;
                 self.made.push(new);
                 self.note(writer, Operation::Create(name))?;
             }
@@ -27,54 +27,55 @@ impl Walk<'_> {
         Ok(!std::mem::take(&mut self.absent).is_empty())
     }
 
-    /// After a failure: tables that the rollback left behind.
-    pub(super) fn clear_away(&self, writer: &mut dyn Writer) {
-        for new in self.made.iter().filter(|_| self.order.facts().defines_at_once()) {
-            // The failure is what is told; an empty table harms nobody.
+    /// Drops the empty tables that a rollback left behind after a failure.
+    pub(super) fn drop_leftover_tables(&self, writer: &mut dyn Writer) {
+        for new in self.made.iter().filter(|_| self.options.facts().defines_at_once()) {
+            // The first error is reported. An empty table does no harm.
             let _ = self.drop_if_empty(writer, new, &new.as_table());
         }
     }
 
-    /// The table is claimed first, so that what another session has written and not yet committed is waited for and seen.
+    /// Drops a table if it is empty. It locks the table first, so that it sees rows that another session commits meanwhile.
     fn drop_if_empty(&self, writer: &mut dyn Writer, new: &NewTable, table: &Table) -> Result<(), ApplyError> {
-        let surgery = self.order.surgery;
-        if let Some(question) = surgery.may_drop(new, self.reading.plan.digest()) {
+        let sql = self.options.sql;
+        if let Some(query) = sql.may_drop_table(new, self.reading.plan.digest()) {
             let mut may = false;
-            writer.each_row(&question, &mut |_| may = true)?;
+            writer.each_row(&query, &mut |_| may = true)?;
             if !may {
                 return Ok(());
             }
         }
-        if let Some(claim) = surgery.claim(new) {
+        if let Some(claim) = sql.lock_until_dropped(new) {
             writer.define(&claim)?;
         }
         let mut last = Value::Null;
-        let question = surgery.largest(table, &new.columns[0]);
-        let looked = writer.each_row(&question, &mut |row| last = row.first().cloned().unwrap_or(Value::Null));
-        let dropped = match looked {
-            Ok(()) if last == Value::Null => writer.define(&surgery.drop(new)),
-            looked => looked,
+        let query = sql.largest_value(table, &new.columns[0]);
+        let outcome = writer.each_row(&query, &mut |row| last = row.first().cloned().unwrap_or(Value::Null));
+        let dropped = match outcome {
+            Ok(()) if last == Value::Null => writer.define(&sql.drop_table(new)),
+            failed => failed,
         };
-        if let Some(release) = surgery.release() {
+        if let Some(release) = sql.unlock_tables() {
             writer.define(&release)?;
         }
         Ok(dropped?)
     }
 
-    /// Tables that the plan made go with their last row.
-    pub(super) fn leave_no_empty_tables(&mut self, writer: &mut dyn Writer) -> Result<(), ApplyError> {
-        if self.order.direction == Direction::Apply {
+    /// Drops the tables that the plan created and that are empty now.
+    pub(super) fn drop_empty_tables(&mut self, writer: &mut dyn Writer) -> Result<(), ApplyError> {
+        if self.options.direction == Direction::Apply {
             return Ok(());
         }
         let created = &self.record()?.state.created;
         for new in &self.reading.plan.header.creates {
             let name = new.name.to_string();
-            // Where a table is made at once, its mark says whose it is: a run may have been killed before it could record it.
-            let may_be_ours = created.contains(&name) || self.order.facts().defines_at_once();
-            let Some(table) = self.order.schema.table(&name).filter(|_| may_be_ours) else { continue };
-            let dropped = self.drop_if_empty(writer, new, &self.order.schema.tables[table]);
-            // Where the rows are committed before, an empty table harms nobody: a role that may not drop it leaves it.
-            if !self.order.facts().defines_at_once() {
+            // If CREATE TABLE is committed at once, a run may be killed before it records the table. The table's mark then shows its
+            // origin.
+            let may_be_ours = created.contains(&name) || self.options.facts().defines_at_once();
+            let Some(table) = self.options.schema.table(&name).filter(|_| may_be_ours) else { continue };
+            let dropped = self.drop_if_empty(writer, new, &self.options.schema.tables[table]);
+            // If the rows are committed already, an empty table does no harm. A role without the privilege leaves it.
+            if !self.options.facts().defines_at_once() {
                 dropped?;
             }
         }

@@ -1,5 +1,5 @@
-//! What came of the changes, looked at before they are committed: no relation may have more orphans than was foreseen.
-//! That a commit succeeds proves nothing; the engine's own count can be fooled.
+//! Verifies the changes before the commit: no relation may have more orphans than the plan forecasts. A successful commit is no
+//! proof, because the engine's own count of violations can be wrong.
 
 use super::ApplyError;
 use super::walk::VerifyAt;
@@ -18,15 +18,16 @@ use crate::scan::ScanResult;
 use crate::scan::ScanResults;
 
 impl Walk<'_> {
-    /// Where rows that do not fit are left, orphans that others added are no reason to refuse: only what this very transaction
-    /// adds is one. In batches every row was looked at in its own transaction, and others may have added orphans since.
-    pub(super) fn verify(&mut self, writer: &mut dyn Writer, moment: VerifyAt) -> Result<(), ApplyError> {
+    /// Refuses the run if a relation has too many orphans. With `--skip-changed`, orphans of other sessions are allowed, and only
+    /// orphans that this transaction adds are refused. With batches too, other sessions may add orphans between the transactions,
+    /// so any number is allowed.
+    pub(super) fn verify(&mut self, writer: &mut dyn Writer, at: VerifyAt) -> Result<(), ApplyError> {
         let forecasts = &self.reading.plan.header.forecasts.clone();
-        let mut touched = self.order.schema.clone();
+        let mut touched = self.options.schema.clone();
         touched.relations.retain(|relation| forecasts.iter().any(|forecast| forecast.relation == relation.id));
         let facts = scanned(writer, &touched);
         refuse_if_lost(writer, &facts)?;
-        if self.order.skip_changed && moment == VerifyAt::BeforeBatches {
+        if self.options.skip_changed && at == VerifyAt::BeforeBatches {
             let counts = touched.relations.iter().zip(&facts).filter_map(|(relation, fact)| match fact {
                 ScanResult::Checked(tally) => Some((relation.id.clone(), tally.orphan_rows)),
                 ScanResult::Unchecked(_) => None,
@@ -36,7 +37,7 @@ impl Walk<'_> {
         }
         for (relation, fact) in touched.relations.iter().zip(facts) {
             let forecast = forecasts.iter().find(|forecast| forecast.relation == relation.id);
-            let most = forecast.map_or(0, |forecast| self.most(forecast, moment));
+            let most = forecast.map_or(0, |forecast| self.most(forecast, at));
             let why = match fact {
                 ScanResult::Unchecked(why) => format!("{} cannot be checked any more: {why}", relation.id),
                 ScanResult::Checked(tally) if tally.orphan_rows > most => {
@@ -44,16 +45,16 @@ impl Walk<'_> {
                     let example = example
                         .map_or(String::new(), |sample| format!(" (such as {})", crate::model::text::row(&sample.row)));
                     format!(
-                        "{} has {}{example}, and the plan foresaw {most}",
+                        "{} has {}{example}, and the plan expected at most {most}",
                         relation.id,
                         plural(tally.orphan_rows, "orphan row")
                     )
                 }
                 ScanResult::Checked(_) => continue,
             };
-            let help = match moment {
+            let help = match at {
                 VerifyAt::BeforeBatches => "nothing was changed: orphans were added since; make a new plan",
-                VerifyAt::BeforeCommit if self.order.batch.is_some() => {
+                VerifyAt::BeforeCommit if self.options.batch.is_some() => {
                     "the last batch was rolled back; `fk-doctor undo` takes the others back; then make a new plan"
                 }
                 VerifyAt::BeforeCommit => {
@@ -65,11 +66,11 @@ impl Walk<'_> {
         Ok(())
     }
 
-    /// Rows that were left as they are may still be orphans.
-    fn most(&self, forecast: &OrphanForecast, moment: VerifyAt) -> u64 {
-        match moment {
+    /// Returns the largest number of orphans that is allowed. Skipped rows may still be orphans.
+    fn most(&self, forecast: &OrphanForecast, at: VerifyAt) -> u64 {
+        match at {
             VerifyAt::BeforeBatches => forecast.rows_before,
-            VerifyAt::BeforeCommit if self.order.skip_changed && self.order.batch.is_some() => u64::MAX,
+            VerifyAt::BeforeCommit if self.options.skip_changed && self.options.batch.is_some() => u64::MAX,
             VerifyAt::BeforeCommit => {
                 let left = self.left_orphans.get(&forecast.relation).copied().unwrap_or_default();
                 let before = self.orphans_before.get(&forecast.relation).copied().unwrap_or_default();
@@ -78,13 +79,13 @@ impl Walk<'_> {
         }
     }
 
-    /// Counts the orphans that a change would have healed, and that are left.
-    pub(super) fn leave_orphans(&mut self, change: &Change) {
+    /// Counts the orphans of a skipped change, which remain.
+    pub(super) fn count_left_orphans(&mut self, change: &Change) {
         let forecasts = &self.reading.plan.header.forecasts;
         for reason in &change.reasons {
             *self.left_orphans.entry(reason.relation.clone()).or_default() += 1;
             if change.adopts.is_none() {
-                // How many orphans a parent was made for is not known of an older plan: all that there were.
+                // A plan of an older version does not say how many orphans refer to a new parent. All orphans of the relation count.
                 let forecast = forecasts.iter().find(|forecast| forecast.relation == reason.relation);
                 *self.left_orphans.entry(reason.relation.clone()).or_default() +=
                     forecast.map_or(0, |forecast| forecast.rows_before);
@@ -95,16 +96,16 @@ impl Walk<'_> {
         }
     }
 
-    /// How many orphans a relation has now.
+    /// Returns the number of orphans that a relation has now.
     pub(super) fn count_orphans(&self, writer: &mut dyn Writer, relation: RelationId) -> Result<u64, ApplyError> {
-        let mut one = self.order.schema.clone();
-        one.relations = IdVec::from(vec![self.order.schema.relations[relation].clone()]);
-        let facts = scanned(writer, &one);
+        let mut schema = self.options.schema.clone();
+        schema.relations = IdVec::from(vec![self.options.schema.relations[relation].clone()]);
+        let facts = scanned(writer, &schema);
         refuse_if_lost(writer, &facts)?;
         match facts.into_iter().next() {
             Some(ScanResult::Checked(tally)) => Ok(tally.orphan_rows),
             Some(ScanResult::Unchecked(why)) => {
-                let why = format!("{} cannot be checked any more: {why}", self.order.schema.relations[relation].id);
+                let why = format!("{} cannot be checked any more: {why}", self.options.schema.relations[relation].id);
                 Err(self.refused(why, "nothing was changed"))
             }
             None => Ok(0),
@@ -112,7 +113,7 @@ impl Walk<'_> {
     }
 }
 
-/// A scan leaves a relation unchecked whose connection was lost; here that is no fault of the relation.
+/// Returns an error if the connection was lost. A scan would only report the relation as unchecked.
 fn refuse_if_lost(writer: &mut dyn Writer, facts: &ScanResults) -> Result<(), ApplyError> {
     if facts.iter().any(|fact| matches!(fact, ScanResult::Unchecked(_))) {
         writer.changed_so_far()?;
@@ -121,7 +122,7 @@ fn refuse_if_lost(writer: &mut dyn Writer, facts: &ScanResults) -> Result<(), Ap
 }
 
 fn scanned(writer: &mut dyn Writer, schema: &Schema) -> ScanResults {
-    let wishes = ScanOptions { samples: 1, memory: 0, threads: 1, progress: &|_, _| {}, is_known: &|_, _, _| false };
+    let options = ScanOptions { samples: 1, memory: 0, threads: 1, progress: &|_, _| {}, is_known: &|_, _, _| false };
     let mut sessions: [Box<dyn Session + '_>; 1] = [Box::new(writer)];
-    scan::scan(schema, &mut sessions, &wishes)
+    scan::scan(schema, &mut sessions, &options)
 }

@@ -1,4 +1,4 @@
-//! The walk over a plan: transaction by transaction, each of which looks at its rows before it changes them.
+//! The walk over a plan, transaction by transaction. Each transaction compares its rows with the plan before it changes them.
 
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
@@ -7,18 +7,18 @@ use std::collections::HashSet;
 use super::ApplyError;
 use super::CHUNK;
 use super::Direction;
-use super::Done;
-use super::Order;
+use super::RunOptions;
+use super::RunSummary;
 use super::Step;
 use super::batches::Batch;
-use super::fit::Misfits;
-use super::foreseen::Foreseen;
+use super::fit::Mismatches;
 use super::locks;
+use super::lookahead::Lookahead;
 use super::portion::Fit;
 use super::portion::Reading;
 use super::portion::is_only_kept_out;
 use super::record::Record;
-use super::references::Suspect;
+use super::references::PendingOrphan;
 use super::references::watched;
 use super::tables_by_name;
 use crate::engine::write::Writer;
@@ -29,64 +29,65 @@ use crate::model::plan::NewTable;
 use crate::model::state::SkipReason;
 use crate::plan_file::PlanFile;
 
-/// Which count of the forecast the orphans are held against.
+/// The time of a verification, which decides the number of orphans that is allowed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum VerifyAt {
-    /// Nothing has changed yet, and batches cannot be rolled back together.
+    /// Before the first change, because batches cannot be rolled back together.
     BeforeBatches,
     BeforeCommit,
 }
 
-/// The side of the row changes on which a definition changes.
+/// The time of a change of a definition: before or after the rows change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Side {
     Before,
     After,
 }
 
+/// The state of a walk over a plan.
 pub(super) struct Walk<'w> {
-    pub(super) order: &'w Order<'w>,
+    pub(super) options: &'w RunOptions<'w>,
     pub(super) reading: Reading<'w>,
-    /// Tables by name, with those that the plan makes.
+    /// Tables by name, including those that the plan creates.
     pub(super) tables: BTreeMap<String, Table>,
-    /// Tables of the plan that are not there yet.
+    /// Tables of the plan that do not exist yet.
     pub(super) absent: BTreeSet<String>,
-    /// Tables that were made, and those whose making was committed.
+    /// Tables that this run created, and those of them that are committed.
     pub(super) made: Vec<NewTable>,
-    pub(super) made_for_good: Vec<NewTable>,
-    /// Changes that are not to be tried: they turned out not to fit after others were written.
-    pub(super) barred: BTreeMap<usize, SkipReason>,
-    /// What every single change does is counted, so that one that does more than was planned is named.
-    pub(super) is_careful: bool,
+    pub(super) committed_tables: Vec<NewTable>,
+    /// Changes that this attempt skips, because an earlier attempt found a conflict after it wrote other rows.
+    pub(super) excluded: BTreeMap<usize, SkipReason>,
+    /// True if the affected rows are counted after each change, to name a change that affects more rows than planned.
+    pub(super) counts_each_change: bool,
     pub(super) record: Option<Record>,
-    /// Only of relations that were checked when the plan was made is it known which orphans there were: their positions.
+    /// The relations that were checked when the plan was made. The orphans of other relations are unknown.
     pub(super) watched: Vec<RelationId>,
-    pub(super) foreseen: Foreseen,
-    /// Keys of the parents that the plan made.
+    pub(super) lookahead: Lookahead,
+    /// Fingerprints of the keys of the parents that the plan inserted.
     pub(super) made_keys: HashSet<u64>,
-    pub(super) suspects: Vec<Suspect>,
-    /// Done in transactions that may still be rolled back, and in those that were committed.
-    pub(super) done: Done,
-    pub(super) committed: Done,
-    /// How many changes were made before this run.
-    pub(super) ours_before: u64,
-    /// The changes of the transaction at hand: the first and the last position, how many were made, and which were left.
+    pub(super) pending_orphans: Vec<PendingOrphan>,
+    /// The changes including those of the open transaction, and the changes that were committed.
+    pub(super) done: RunSummary,
+    pub(super) committed: RunSummary,
+    /// The number of changes that were in effect before this run.
+    pub(super) applied_before: u64,
+    /// The changes of the current transaction.
     pub(super) batch: Option<Batch>,
-    /// How many orphans each relation had before the first change, where those do not refuse the plan.
+    /// With `--skip-changed`, the number of orphans that each relation had before the first change.
     pub(super) orphans_before: BTreeMap<String, u64>,
-    /// Orphans that were left as they are, by relation.
+    /// The number of orphans that were skipped, by relation.
     pub(super) left_orphans: BTreeMap<String, u64>,
-    /// The first look at all rows still holds: it was in the same transaction, and every row is to be changed.
-    pub(super) is_sure: bool,
-    /// Orphans of relations in which they can only be counted, before the first change.
+    /// True if the first inspection found all rows ready, in the same transaction. The rows need no second comparison then.
+    pub(super) all_ready: bool,
+    /// The number of orphans before the first change, for relations whose orphans can only be counted.
     pub(super) counts_before: BTreeMap<RelationId, u64>,
 }
 
-/// Why a walk ends early.
+/// The reason why a walk ends early.
 pub(super) enum Halt {
     Error(ApplyError),
-    /// Some changes were barred: everything that is not committed is tried again without them.
-    Again,
+    /// Some changes were excluded. All changes that are not committed are tried again without them.
+    Retry,
 }
 
 impl<E: Into<ApplyError>> From<E> for Halt {
@@ -95,54 +96,59 @@ impl<E: Into<ApplyError>> From<E> for Halt {
     }
 }
 
-/// What the first look at all rows found.
+/// The result of the first inspection of all rows.
 #[derive(Default)]
 struct Found {
     ready: u64,
     already: u64,
-    misfits: Misfits,
+    mismatches: Mismatches,
 }
 
 impl<'w> Walk<'w> {
-    /// `made` are tables of the plan that are there although the schema does not know them.
+    /// Returns a walk before its first step. `made` are tables that an earlier attempt created after the schema was read.
     pub(super) fn new(
-        order: &'w Order<'w>,
+        options: &'w RunOptions<'w>,
         plan: &'w mut PlanFile,
         made: Vec<NewTable>,
-        barred: BTreeMap<usize, SkipReason>,
-        is_careful: bool,
+        excluded: BTreeMap<usize, SkipReason>,
+        counts_each_change: bool,
     ) -> Walk<'w> {
-        let tables = tables_by_name(order.schema, &plan.header.creates);
-        let is_absent = |new: &&NewTable| order.schema.table(&new.name.to_string()).is_none() && !made.contains(new);
+        let tables = tables_by_name(options.schema, &plan.header.creates);
+        let is_absent = |new: &&NewTable| options.schema.table(&new.name.to_string()).is_none() && !made.contains(new);
         let absent = plan.header.creates.iter().filter(is_absent).map(|new| new.name.to_string()).collect();
-        let watched = watched(order.schema, &plan.header);
+        let watched = watched(options.schema, &plan.header);
         Walk {
-            order,
+            options,
             watched,
-            reading: Reading::new(plan, order.direction),
+            reading: Reading::new(plan, options.direction),
             tables,
             absent,
-            made_for_good: made.clone(),
+            committed_tables: made.clone(),
             made,
-            barred,
-            is_careful,
+            excluded,
+            counts_each_change,
             record: None,
-            foreseen: Foreseen::default(),
+            lookahead: Lookahead::default(),
             made_keys: HashSet::new(),
-            suspects: Vec::new(),
-            done: Done::default(),
-            committed: Done::default(),
-            ours_before: 0,
+            pending_orphans: Vec::new(),
+            done: RunSummary::default(),
+            committed: RunSummary::default(),
+            applied_before: 0,
             batch: None,
             orphans_before: BTreeMap::new(),
             left_orphans: BTreeMap::new(),
-            is_sure: false,
+            all_ready: false,
             counts_before: BTreeMap::new(),
         }
     }
 
-    pub(super) fn go(&mut self, writer: &mut dyn Writer, admit: Step<'_>, secure: Step<'_>) -> Result<Done, Halt> {
-        let is_undo = self.order.direction == Direction::Undo;
+    pub(super) fn run(
+        &mut self,
+        writer: &mut dyn Writer,
+        admit: Step<'_>,
+        secure: Step<'_>,
+    ) -> Result<RunSummary, Halt> {
+        let is_undo = self.options.direction == Direction::Undo;
         loop {
             self.begin(writer)?;
             admit(writer)?;
@@ -150,26 +156,26 @@ impl<'w> Walk<'w> {
             let is_fresh = self.record()?.state.entries == 0;
             if is_undo && is_fresh {
                 writer.rollback();
-                return Ok(Done { never_applied: true, ..Done::default() });
+                return Ok(RunSummary { never_applied: true, ..RunSummary::default() });
             }
-            let found = self.look_at_all(writer)?;
-            if !found.misfits.is_empty() && !self.order.skip_changed {
-                return Err(self.misfit(&found.misfits, true).into());
+            let found = self.inspect_all(writer)?;
+            if !found.mismatches.is_empty() && !self.options.skip_changed {
+                return Err(self.mismatch_error(&found.mismatches, true).into());
             }
             if found.ready == 0 {
                 self.finish_without_changes(writer, &found)?;
                 return Ok(std::mem::take(&mut self.done));
             }
-            let looks_before = (self.order.batch.is_some() && is_fresh) || self.order.skip_changed;
-            if looks_before && !is_undo {
+            let verifies_first = (self.options.batch.is_some() && is_fresh) || self.options.skip_changed;
+            if verifies_first && !is_undo {
                 self.verify(writer, VerifyAt::BeforeBatches)?;
             }
             secure(writer)?;
             self.mark()?;
-            // What is defined at once ends the transaction: what was looked at is looked at again.
+            // A definition that is committed at once ends the transaction, so the rows are inspected again.
             let is_defined =
-                self.prepare_record(writer)? | self.make_tables(writer)? | self.redefine(writer, Side::Before)?;
-            if !is_defined || !self.order.facts().defines_at_once() {
+                self.prepare_record(writer)? | self.create_tables(writer)? | self.redefine(writer, Side::Before)?;
+            if !is_defined || !self.options.facts().defines_at_once() {
                 break;
             }
         }
@@ -177,9 +183,9 @@ impl<'w> Walk<'w> {
             self.count_before(writer)?;
         }
         self.change_all(writer)?;
-        if self.order.facts().defines_at_once() {
+        if self.options.facts().defines_at_once() {
             self.redefine(writer, Side::After)?;
-            self.leave_no_empty_tables(writer)?;
+            self.drop_empty_tables(writer)?;
             self.close(writer)?;
         }
         self.done.journal = self.record()?.journal().map(std::path::Path::to_owned);
@@ -187,50 +193,50 @@ impl<'w> Walk<'w> {
     }
 
     pub(super) fn begin(&mut self, writer: &mut dyn Writer) -> Result<(), ApplyError> {
-        Ok(writer.begin(locks(self.order, &self.reading.plan.header).as_ref())?)
+        Ok(writer.begin(locks(self.options, &self.reading.plan.header).as_ref())?)
     }
 
-    /// Looks at every definition and row before anything is written.
-    fn look_at_all(&mut self, writer: &mut dyn Writer) -> Result<Found, ApplyError> {
+    /// Compares every definition and row with the plan before anything is written.
+    fn inspect_all(&mut self, writer: &mut dyn Writer) -> Result<Found, ApplyError> {
         let mut found = Found::default();
         self.inspect_definitions(writer, &mut found.ready, &mut found.already)?;
-        self.foreseen = Foreseen::default();
+        self.lookahead = Lookahead::default();
         let total = self.reading.plan.changes();
         let mut step = 0;
         while step < total {
-            (self.order.progress)(step, 2 * total);
+            (self.options.progress)(step, 2 * total);
             let mut portion = self.reading.portion(step, CHUNK)?;
             step += portion.lines.len();
             self.fit(writer, &mut portion)?;
-            self.foresee(&portion);
-            let is_fresh = self.order.direction == Direction::Apply && self.record()?.state.ours.is_empty();
+            self.look_ahead(&portion);
+            let is_fresh = self.options.direction == Direction::Apply && self.record()?.state.ours.is_empty();
             for line in &portion.lines {
                 match line.fit {
                     Fit::Ready => found.ready += 1,
-                    // Others have moved the counter before we did: it is not ours to move back.
+                    // Another session advanced the counter before this run, so undo must not reset it.
                     Fit::Already | Fit::Moved if is_fresh && line.change.role() == ChangeRole::Counter => {
-                        self.barred.insert(line.position, SkipReason::Already);
+                        self.excluded.insert(line.position, SkipReason::Already);
                     }
                     Fit::Already => found.already += 1,
                     Fit::Done | Fit::Moved | Fit::Left(_) => {}
                 }
             }
-            found.misfits.gather(&portion, self.order.direction);
+            found.mismatches.collect(&portion, self.options.direction);
         }
-        if !found.misfits.is_empty() && self.order.direction == Direction::Apply {
-            let needless = self.foreseen.needless_parents();
-            self.barred.extend(needless.into_iter().map(|position| (position, SkipReason::Needless)));
+        if !found.mismatches.is_empty() && self.options.direction == Direction::Apply {
+            let needless = self.lookahead.needless_parents();
+            self.excluded.extend(needless.into_iter().map(|position| (position, SkipReason::Needless)));
         }
-        let is_one = self.order.batch.is_none() && found.misfits.is_empty();
-        self.is_sure = is_one && found.ready >= total as u64 && found.already == 0;
+        let is_single_batch = self.options.batch.is_none() && found.mismatches.is_empty();
+        self.all_ready = is_single_batch && found.ready >= total as u64 && found.already == 0;
         Ok(found)
     }
 
-    /// Nothing is left to do, and nothing is written but that it was all done.
+    /// Ends a run that has nothing to change. It only records that the plan is complete.
     fn finish_without_changes(&mut self, writer: &mut dyn Writer, found: &Found) -> Result<(), Halt> {
         let total = self.reading.plan.changes();
         let mut step = 0;
-        while !found.misfits.is_empty() && step < total {
+        while !found.mismatches.is_empty() && step < total {
             let mut portion = self.reading.portion(step, CHUNK)?;
             step += portion.lines.len();
             self.fit(writer, &mut portion)?;
@@ -243,10 +249,10 @@ impl<'w> Walk<'w> {
             }
         }
         writer.rollback();
-        if self.order.facts().defines_at_once() {
-            self.leave_no_empty_tables(writer)?;
+        if self.options.facts().defines_at_once() {
+            self.drop_empty_tables(writer)?;
         }
-        // What was defined at once a moment ago is not what was so already.
+        // A definition that this run changed at once does not count as already changed.
         self.done.already += found.already.saturating_sub(self.done.redefined);
         let phase = self.record()?.state.phase;
         if phase.is_some_and(|phase| phase != self.last_phase()) {
@@ -255,8 +261,8 @@ impl<'w> Walk<'w> {
         Ok(())
     }
 
-    pub(super) fn misfit(&self, misfits: &Misfits, is_before: bool) -> ApplyError {
-        let help = match (self.order.direction, is_before) {
+    pub(super) fn mismatch_error(&self, mismatches: &Mismatches, is_before: bool) -> ApplyError {
+        let help = match (self.options.direction, is_before) {
             (Direction::Apply, true) => {
                 "nothing was changed: make a new plan with `fk-doctor repair`, or add --skip-changed to leave these rows as they are"
             }
@@ -267,10 +273,10 @@ impl<'w> Walk<'w> {
                 "nothing was changed: add --skip-changed to take back the rest and leave these rows as they are"
             }
         };
-        self.refused(misfits.sentence(), help)
+        self.refused(mismatches.sentence(), help)
     }
 
     pub(super) fn refused(&self, why: String, help: &str) -> ApplyError {
-        ApplyError::Refused { doing: self.order.direction.doing(), why, help: help.to_owned() }
+        ApplyError::Refused { doing: self.options.direction.doing(), why, help: help.to_owned() }
     }
 }

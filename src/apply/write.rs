@@ -1,4 +1,4 @@
-//! One change, written and held against what was planned: one row, and nothing beyond it.
+//! Writes one change, and checks that it affected exactly one row.
 
 use super::ApplyError;
 use super::portion::Fit;
@@ -21,23 +21,23 @@ impl Walk<'_> {
     pub(super) fn write_one(&mut self, writer: &mut dyn Writer, line: &Line) -> Result<(), Halt> {
         let change = &line.change;
         let table = self.table(&change.table.to_string())?.clone();
-        let surgery = self.order.surgery;
+        let sql = self.options.sql;
         let row = if change.before.is_none() { &with_address(&table, change) } else { &change.row };
-        let statement = surgery.statement(&table, row, change);
-        let before = if self.is_careful { writer.changed_so_far()? } else { 0 };
+        let statement = sql.change_row(&table, row, change);
+        let before = if self.counts_each_change { writer.changed_so_far()? } else { 0 };
         let mut changed = writer.change(&statement);
         if let (Err(EngineError::Failed { .. }), ChangeRole::Parent) = (&changed, change.role())
-            && let Some(unenforced) = surgery.unenforced(&statement).filter(|_| !writer.lost_conflict())
+            && let Some(unenforced) = sql.without_enforcement(&statement).filter(|_| !writer.lost_conflict())
         {
-            // Of parents that need each other, one has to be there first.
+            // If two parents require each other, one is inserted while its foreign key is not enforced.
             changed = writer.change(&unenforced);
         }
-        if self.is_careful && changed.is_ok() {
+        if self.counts_each_change && changed.is_ok() {
             changed = Ok(writer.changed_so_far()?.saturating_sub(before));
         }
         let why = match changed {
             Ok(1) => None,
-            Ok(0) => Some((format!("{} did not change: a trigger kept it as it was", row_of(change)), true)),
+            Ok(0) => Some((format!("{} did not change: a trigger prevented the change", row_of(change)), true)),
             Ok(rows) => {
                 let more = plural(rows - 1, "row");
                 Some((format!("changing {} changed {more} beyond the plan, by a trigger", row_of(change)), true))
@@ -48,9 +48,9 @@ impl Walk<'_> {
             Err(other) => return Err(other.into()),
         };
         if let Some((why, is_trigger)) = why {
-            if self.order.skip_changed {
-                self.barred.insert(line.position, SkipReason::Refused);
-                return Err(Halt::Again);
+            if self.options.skip_changed {
+                self.excluded.insert(line.position, SkipReason::Refused);
+                return Err(Halt::Retry);
             }
             let help = if is_trigger {
                 self.without_triggers()
@@ -63,14 +63,15 @@ impl Walk<'_> {
         Ok(())
     }
 
-    /// Triggers and cascades may have changed more rows than the plan. Which change it was is found by counting after each.
+    /// Checks the number of affected rows, because triggers and cascades may change further rows. If it is wrong, a second attempt
+    /// counts after each change and so finds the change at fault.
     pub(super) fn check_count(&mut self, portion: &Portion, planned: u64, changed: u64) -> Result<(), Halt> {
         if changed == planned {
             return Ok(());
         }
-        if !self.is_careful {
-            self.is_careful = true;
-            return Err(Halt::Again);
+        if !self.counts_each_change {
+            self.counts_each_change = true;
+            return Err(Halt::Retry);
         }
         let table = portion.lines.first().map_or(String::new(), |line| line.change.table.to_string());
         let why = format!(
@@ -81,10 +82,10 @@ impl Walk<'_> {
         Err(self.refused(why, self.without_triggers()).into())
     }
 
-    /// What goes with a change that was made.
+    /// Advances the counter of the table after a change, and counts the change.
     fn follow_up(&mut self, writer: &mut dyn Writer, table: &Table, change: &Change) -> Result<(), ApplyError> {
         if let (ChangeRole::Parent, None, Some(after)) = (change.role(), &change.before, &change.after) {
-            for advance in self.order.surgery.advance(table, after) {
+            for advance in self.options.sql.advance_sequences(table, after) {
                 writer.each_row(&advance, &mut |_| {})?;
             }
             self.made(change);
@@ -97,37 +98,40 @@ impl Walk<'_> {
         Ok(())
     }
 
-    /// Where a trigger can store something else than was written, what was stored is read back.
+    /// Reads the written rows back, if triggers of this engine can store other values than were written.
     pub(super) fn check_stored(&mut self, writer: &mut dyn Writer, portion: &Portion) -> Result<(), Halt> {
-        if self.order.facts().stores_as_written {
+        if self.options.facts().stores_as_written {
             return Ok(());
         }
-        for (table, places) in portion.by_table(|line| line.fit == Fit::Ready) {
-            let changes: Vec<&Change> = places.iter().map(|&place| &portion.lines[place].change).collect();
-            let now = self.standings(writer, &table, &changes)?;
-            let Some((place, _)) = places.iter().zip(now).find(|(_, now)| *now != ImageMatch::After) else { continue };
-            let line = &portion.lines[*place];
-            if self.order.skip_changed {
-                self.barred.insert(line.position, SkipReason::Refused);
-                return Err(Halt::Again);
+        for (table, indexes) in portion.by_table(|line| line.fit == Fit::Ready) {
+            let changes: Vec<&Change> = indexes.iter().map(|&index| &portion.lines[index].change).collect();
+            let now = self.compare_rows(writer, &table, &changes)?;
+            let Some((index, _)) = indexes.iter().zip(now).find(|(_, now)| *now != ImageMatch::After) else { continue };
+            let line = &portion.lines[*index];
+            if self.options.skip_changed {
+                self.excluded.insert(line.position, SkipReason::Refused);
+                return Err(Halt::Retry);
             }
-            let why = format!("{} was stored otherwise than was planned, by a trigger", row_of(&line.change));
+            let why = format!("a trigger stored {} with other values than planned", row_of(&line.change));
             return Err(self.refused(why, self.without_triggers()).into());
         }
         Ok(())
     }
 
     fn without_triggers(&self) -> &'static str {
-        if self.order.facts().can_silence_triggers {
-            "nothing was changed: --no-triggers keeps triggers silent"
+        if self.options.facts().can_silence_triggers {
+            "nothing was changed: add --no-triggers to disable triggers"
         } else {
-            "nothing was changed: drop the trigger for the time of the repair"
+            "nothing was changed: drop the trigger, repeat the command, and create the trigger again"
         }
     }
 
     pub(super) fn table(&self, name: &str) -> Result<&Table, ApplyError> {
-        self.tables
-            .get(name)
-            .ok_or_else(|| self.refused(format!("there is no table {name}"), "nothing was changed: make a new plan"))
+        self.tables.get(name).ok_or_else(|| {
+            self.refused(
+                format!("there is no table {name}"),
+                "nothing was changed: make a new plan with `fk-doctor repair`",
+            )
+        })
     }
 }

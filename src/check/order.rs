@@ -1,10 +1,11 @@
-//! In which order tables are loaded, parents first, and which refer to each other in a ring.
+//! The order in which tables are loaded, parents first, and the cycles of tables that refer to each other.
 
 use crate::model::ids::TableId;
 use crate::model::relation::Origin;
 use crate::model::schema::Schema;
 
-/// The tables' names, parents first; those of a ring stand where the ring can be begun, and are told apart.
+/// Returns the names of the tables with parents first, and the cycles, for example `(["a", "b", "c"], [["b", "c"]])`. The
+/// tables of a cycle are listed together.
 pub(super) fn of(schema: &Schema, tables: &[TableId]) -> (Vec<String>, Vec<Vec<String>>) {
     let mut open: Vec<TableId> = Vec::new();
     for &table in tables {
@@ -23,12 +24,12 @@ pub(super) fn of(schema: &Schema, tables: &[TableId]) -> (Vec<String>, Vec<Vec<S
     while !open.is_empty() {
         let ready = open.iter().position(|&table| !open.iter().any(|&parent| needs(table, parent)));
         let next = match ready {
-            Some(place) => vec![open.remove(place)],
+            Some(index) => vec![open.remove(index)],
             None => {
-                let ring = ring(&open, &needs);
-                open.retain(|table| !ring.contains(table));
-                cycles.push(ring.iter().map(name).collect());
-                ring
+                let cycle = cycle(&open, &needs);
+                open.retain(|table| !cycle.contains(table));
+                cycles.push(cycle.iter().map(name).collect());
+                cycle
             }
         };
         order.extend(next.iter().map(name));
@@ -36,15 +37,16 @@ pub(super) fn of(schema: &Schema, tables: &[TableId]) -> (Vec<String>, Vec<Vec<S
     (order, cycles)
 }
 
-/// Tables that all need each other: where every table needs one of the others, walking along ends in a ring.
-fn ring(open: &[TableId], needs: &impl Fn(TableId, TableId) -> bool) -> Vec<TableId> {
-    let mut walked = vec![open[0]];
+/// Returns tables that refer to each other in a cycle. Every table of `open` refers to another one, so a walk along the
+/// references must reach a table twice.
+fn cycle(open: &[TableId], needs: &impl Fn(TableId, TableId) -> bool) -> Vec<TableId> {
+    let mut visited = vec![open[0]];
     loop {
-        let here = walked[walked.len() - 1];
-        let Some(&next) = open.iter().find(|&&parent| needs(here, parent)) else { return walked };
-        if let Some(start) = walked.iter().position(|&known| known == next) {
-            return walked.split_off(start);
+        let here = visited[visited.len() - 1];
+        let Some(&next) = open.iter().find(|&&parent| needs(here, parent)) else { return visited };
+        if let Some(start) = visited.iter().position(|&known| known == next) {
+            return visited.split_off(start);
         }
-        walked.push(next);
+        visited.push(next);
     }
 }

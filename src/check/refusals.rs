@@ -1,4 +1,4 @@
-//! Rows that the table itself refuses, gathered by the constraint that refuses them.
+//! Rows that the table itself refuses, grouped by the constraint that refuses them.
 
 use crate::engine::Trial;
 use crate::model::catalog::Table;
@@ -16,11 +16,11 @@ use crate::model::schema::side;
 use crate::model::value::Value;
 use crate::sql::load::Load;
 
-/// Constraints told apart; a trigger's messages may be as many as there are rows.
+/// The largest number of groups. The limit is needed because a trigger may have a different message for every row.
 const MOST: usize = 100;
 
 pub(super) struct Refusals {
-    /// How many places are kept of each constraint.
+    /// The number of samples that are kept of each constraint.
     kept: usize,
     groups: Vec<Group>,
 }
@@ -28,21 +28,23 @@ pub(super) struct Refusals {
 struct Group {
     constraint: Constraint,
     rows: u64,
-    places: Vec<Kept>,
+    samples: Vec<Kept>,
 }
 
-/// A refused row of which more is kept than its number.
+/// A sample of the refused rows.
 struct Kept {
-    place: i64,
+    location: i64,
     /// The values of the key that must be unique.
     key: Vec<Value>,
     holder: Option<Holder>,
 }
 
-/// Who has a key that must be unique.
+/// The row that already has a unique key.
 enum Holder {
+    /// A row of the real table.
     Table,
-    Place(i64),
+    /// A row of the load, at this location.
+    Load(i64),
 }
 
 /// A refused row.
@@ -50,7 +52,7 @@ pub(super) struct Row<'r> {
     pub(super) table: TableId,
     pub(super) columns: &'r [usize],
     pub(super) values: &'r [Value],
-    pub(super) place: i64,
+    pub(super) location: i64,
 }
 
 impl Refusals {
@@ -70,16 +72,16 @@ impl Refusals {
         let kept = self.kept;
         let group = self.group(about);
         group.rows += 1;
-        if group.places.len() < kept {
+        if group.samples.len() < kept {
             let unique = refusal.kind == RefusalKind::Unique;
             let key = if unique { key(schema, &group.constraint, row) } else { None };
             let holder = key.as_ref().and_then(|(columns, key)| holder(trial, load, schema, row, columns, key));
             let key = key.map_or_else(Vec::new, |(_, key)| key);
-            group.places.push(Kept { place: row.place, key, holder });
+            group.samples.push(Kept { location: row.location, key, holder });
         }
     }
 
-    /// The row has a unique key that the real table has already.
+    /// Adds a row whose unique key is already in the real table.
     pub(super) fn add_collision(&mut self, schema: &Schema, index: usize, row: &Row<'_>) {
         let table = &schema.tables[row.table];
         let index = &table.indexes[index];
@@ -90,45 +92,45 @@ impl Refusals {
             table: Some(table.name.to_string()),
             message: must_be_unique(table, &columns),
             columns,
-            help: "leave the rows out, or give them keys of their own".to_owned(),
+            help: "remove these rows from the load, or give them other keys".to_owned(),
         };
         let kept = self.kept;
         let group = self.group(about);
         group.rows += 1;
-        if group.places.len() < kept {
+        if group.samples.len() < kept {
             let key = key(schema, &group.constraint, row).map_or_else(Vec::new, |(_, key)| key);
-            group.places.push(Kept { place: row.place, key, holder: Some(Holder::Table) });
+            group.samples.push(Kept { location: row.location, key, holder: Some(Holder::Table) });
         }
     }
 
     fn group(&mut self, about: Constraint) -> &mut Group {
         let known = self.groups.iter().position(|group| group.constraint == about);
-        let place = known.unwrap_or_else(|| {
+        let index = known.unwrap_or_else(|| {
             if self.groups.len() < MOST {
-                self.groups.push(Group { constraint: about, rows: 0, places: Vec::new() });
+                self.groups.push(Group { constraint: about, rows: 0, samples: Vec::new() });
             }
             self.groups.len() - 1
         });
-        &mut self.groups[place]
+        &mut self.groups[index]
     }
 
     pub(super) fn finish(self, name: &dyn Fn(i64) -> (String, u64), redaction: &Redaction) -> Vec<RefusedRows> {
-        let place = |about: &Constraint, kept: Kept| {
-            let (source, line) = name(kept.place);
+        let refused_row = |about: &Constraint, kept: Kept| {
+            let (source, line) = name(kept.location);
             let table = about.table.as_deref().unwrap_or_default();
             let shown = |(column, value): (&String, &Value)| (column.clone(), redaction.value(table, column, value));
             let key = about.columns.iter().zip(&kept.key).map(shown).collect();
             let taken = kept.holder.map(|holder| match holder {
                 Holder::Table => Taken::Table,
-                Holder::Place(place) => {
-                    let (source, line) = name(place);
+                Holder::Load(location) => {
+                    let (source, line) = name(location);
                     Taken::Row { source, line }
                 }
             });
             RefusedRow { source, line, key, taken }
         };
         let refused = |group: Group| RefusedRows {
-            samples: group.places.into_iter().map(|kept| place(&group.constraint, kept)).collect(),
+            samples: group.samples.into_iter().map(|kept| refused_row(&group.constraint, kept)).collect(),
             constraint: group.constraint,
             rows: group.rows,
         };
@@ -136,8 +138,8 @@ impl Refusals {
     }
 }
 
-/// Returns the columns of a unique key, and what the row has in them: `([2], ["a@b"])`. `None` where a value is the
-/// column's default.
+/// Returns the columns of a unique key and the values of the row, for example `([2], ["a@b"])`. `None` if the load does not give
+/// one of the values.
 fn key(schema: &Schema, about: &Constraint, row: &Row<'_>) -> Option<(Vec<usize>, Vec<Value>)> {
     let table = &schema.tables[row.table];
     let unique: Vec<usize> = about
@@ -146,8 +148,8 @@ fn key(schema: &Schema, about: &Constraint, row: &Row<'_>) -> Option<(Vec<usize>
         .filter_map(|name| table.columns.iter().position(|column| schema.names.same(&column.name, name)))
         .collect();
     let value = |column: &usize| {
-        let place = row.columns.iter().position(|known| known == column)?;
-        row.values.get(place).cloned()
+        let index = row.columns.iter().position(|known| known == column)?;
+        row.values.get(index).cloned()
     };
     let values: Vec<Value> = unique.iter().map(value).collect::<Option<_>>()?;
     (!unique.is_empty() && unique.len() == about.columns.len()).then_some((unique, values))
@@ -162,22 +164,23 @@ fn holder(
     key: &[Value],
 ) -> Option<Holder> {
     let mut holder = None;
-    let question = load.holder(schema, row.table, columns, key);
-    let answered = trial.each_row(&question, &mut |found| {
-        holder = Some(found.first().and_then(Value::as_integer).map_or(Holder::Table, Holder::Place));
+    let query = load.position_with_values(schema, row.table, columns, key);
+    let outcome = trial.each_row(&query, &mut |found| {
+        holder = Some(found.first().and_then(Value::as_integer).map_or(Holder::Table, Holder::Load));
     });
-    answered.ok().and(holder)
+    outcome.ok().and(holder)
 }
 
 fn constraint(schema: &Schema, refusal: &Refusal, table: TableId) -> Constraint {
     let (code, help) = match refusal.kind {
-        RefusalKind::NotNull => (Code::NotNull, "give the column a value, or let it have a DEFAULT"),
-        RefusalKind::Unique => (Code::DuplicateKey, "leave the rows out, or give them keys of their own"),
-        RefusalKind::Check => (Code::CheckFailed, "mend the values, or the CHECK"),
-        RefusalKind::Value => (Code::ValueRefused, "write values of the column's own type"),
-        RefusalKind::Raised => {
-            (Code::StatementRefused, "a trigger refuses these rows: read it, and do what it asks for")
-        }
+        RefusalKind::NotNull => (Code::NotNull, "give the column a value, or define a DEFAULT"),
+        RefusalKind::Unique => (Code::DuplicateKey, "remove these rows from the load, or give them other keys"),
+        RefusalKind::Check => (Code::CheckFailed, "correct the values, or change the CHECK constraint"),
+        RefusalKind::Value => (Code::ValueRefused, "write values that the type of the column accepts"),
+        RefusalKind::Raised => (
+            Code::StatementRefused,
+            "a trigger refuses these rows: read the trigger, and change the rows so that it accepts them",
+        ),
         _ => (Code::StatementRefused, ""),
     };
     let about = &schema.tables[table];
@@ -201,7 +204,8 @@ fn columns_of_key(table: &Table, refusal: &Refusal) -> Vec<String> {
     columns.filter_map(|part| Some(table.columns[part.column?].name.clone())).collect()
 }
 
-/// A server's words, the same for every row: about the real table, and without the row's number and value.
+/// Returns a server's message in a form that is equal for all rows. It names the real table, and omits the number and the value
+/// of the row.
 fn without_the_row(message: &str, table: TableId, name: &str) -> String {
     let mut words = message.replace(&format!("fk_doctor$load_{table}"), name);
     if let Some((before, row)) = words.rsplit_once(" at row ")

@@ -16,7 +16,7 @@ use crate::model::text::is_unseen;
 
 const FORMAT: &str = "fk-doctor/baseline@1";
 const HEAD: &str =
-    "# EntrySubject findings. `fk-doctor scan --baseline` accepts them as long as they do not grow; remove those that are repaired.
+    "# Known findings. `fk-doctor scan --baseline` accepts them as long as they do not grow; remove those that are repaired.
 # An entry can have an expiry date: expires = \"2026-12-31\"
 ";
 

@@ -51,7 +51,7 @@ pub(crate) struct Reader<'t, 'f> {
     span: Range<usize>,
     /// The keys that the caller has taken.
     known: Vec<&'static str>,
-    /// Keys that belong in another table, each with advice: `("max-rows", "it belongs under `[limits]`")`.
+    /// Keys that belong in another table, each with advice: ``("max-rows", "it belongs under `[limits]`")``.
     misplaced: Vec<(&'static str, &'static str)>,
     faults: &'f Faults,
 }

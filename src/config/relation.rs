@@ -45,7 +45,8 @@ fn columns(count: usize) -> String {
     if count == 1 { "1 column".to_owned() } else { format!("{count} columns") }
 }
 
-/// `width` is the number of key columns; `None` if no side could be read. Then only the values themselves are checked.
+/// Parses `ignore-values`. `width` is the number of key columns. If it is `None`, because no side could be parsed, only
+/// the values themselves are checked.
 fn keys(item: &Item<'_, '_>, width: Option<usize>) -> Vec<Spanned<Key>> {
     let entries = item.entries("an array of values, such as [0, -1, \"\"]").unwrap_or_default();
     entries.iter().filter_map(|entry| key(entry, width)).collect()

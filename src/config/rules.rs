@@ -41,7 +41,7 @@ fn rules(mut root: Reader<'_, '_>, text: &str) -> Vec<Rule> {
     for (position, rule) in rules.iter().enumerate() {
         if let Some(first) = rules[..position].iter().find(|earlier| earlier.id.value == rule.id.value) {
             let line = line_number(text, first.id.span.start);
-            let message = format!("the id {} is already taken on line {line}", fault::quoted(&rule.id.value));
+            let message = format!("the id {} is already used on line {line}", fault::quoted(&rule.id.value));
             faults.report(rule.id.span.clone(), message, Some("give each rule a different id".to_owned()));
         }
     }

@@ -66,10 +66,10 @@ pub fn parse(text: &str) -> Result<SideName, String> {
         columns: columns.split(',').map(|column| column.trim().to_owned()).collect(),
     };
     if side.table.is_empty() {
-        return Err(format!("{} names no table", quoted(text)));
+        return Err(format!("{} has no table name", quoted(text)));
     }
     if side.columns.iter().any(String::is_empty) {
-        return Err(format!("{} leaves a column without a name", quoted(text)));
+        return Err(format!("{} has a column without a name", quoted(text)));
     }
     if text.contains(['"', '`']) {
         return Err("names are written without quotes".to_owned());
@@ -95,11 +95,12 @@ fn read_columns(item: &Item<'_, '_>) -> Option<Vec<String>> {
     names.into_iter().map(|name| name.map(|name| name.value.to_owned())).collect()
 }
 
-/// In the long form only the child's table is a pattern, so that every name can be written.
+/// Checks the patterns of a side. In the long form only the child's table is a pattern, so that it can express every
+/// name.
 fn check_patterns(item: &Item<'_, '_>, role: Role, side: &SideName) -> Option<()> {
     let short = matches!(item.value(), DeValue::String(_));
     if short && side.columns.iter().any(|column| column.contains(['*', '?'])) {
-        item.fault("a pattern can stand for tables, not for columns", Some("name the columns one by one".to_owned()));
+        item.fault("a pattern can stand for tables, not for columns", Some("name each column".to_owned()));
         return None;
     }
     match role {

@@ -93,7 +93,7 @@ fn names<'a>(table: &'a Table, columns: &[usize]) -> impl Iterator<Item = &'a st
 
 /// Returns how many rows have a complete key, and how many of them share it with another: `(2835, 2656)`.
 fn shared(schema: &Schema, session: &mut dyn Session, table: &Table, columns: &[usize]) -> Option<(u64, u64)> {
-    let question = sql::of(schema).shared_keys(schema, table, columns)?;
+    let question = sql::of(schema).count_shared_keys(schema, table, columns)?;
     match session.numbers(&question).ok()?[..] {
         [rows, sharing] => Some((rows, sharing)),
         _ => None,

@@ -236,9 +236,11 @@ fn difference(missing: &Value, parent: &Value) -> Option<Cause> {
     if left_bare.to_lowercase() == right_bare.to_lowercase() {
         return Some(Cause::Case);
     }
-    let without_zeros = |text: &str| text.trim_start_matches('0').to_lowercase();
     let numbers = (number(left_bare), number(right_bare));
-    if numbers.0.is_some() == numbers.1.is_some() && without_zeros(left_bare) == without_zeros(right_bare) {
+    let are_alike = numbers.0.is_some() == numbers.1.is_some()
+        && uuid_digits(left_bare).is_some() == uuid_digits(right_bare).is_some();
+    let without_zeros = |text: &str| text.trim_start_matches('0').to_lowercase();
+    if are_alike && without_zeros(left_bare) == without_zeros(right_bare) {
         return Some(Cause::ZeroPadding);
     }
     (numbers.0.is_some() && numbers.0 == numbers.1).then_some(Cause::TextVsNumber)
@@ -313,7 +315,7 @@ mod tests {
         let mut random = fastrand::Rng::with_seed(7);
         let pieces =
             ["0", "00", "5", "-", ".", "e", "E1", "a", "A", " ", "\u{200b}", "{", "}", "é", "É", "12", UUID, BARE];
-        let mut value = |random: &mut fastrand::Rng| {
+        let value = |random: &mut fastrand::Rng| {
             let text: String = (0..random.usize(1..4)).map(|_| pieces[random.usize(..pieces.len())]).collect();
             match random.usize(..5) {
                 0 => Value::Integer(random.i64(-9..1_000)),

@@ -163,16 +163,13 @@ fn plan(
         let left = if is_rare { &mut rare_left } else { &mut common_left };
         let parent = key_of(case.relation).and_then(|key| parents.get(&key));
         let probes = Probes::of(case, parent);
-        let mut tables = 0;
         let (fits, others): (Vec<Place>, Vec<Place>) =
             candidates.into_iter().partition(|place| fitting.contains(&place.table));
-        for (place, name_fits) in fits.into_iter().map(|it| (it, true)).chain(others.into_iter().map(|it| (it, false)))
-        {
-            if tables == TABLES_OF_A_CASE || (!name_fits && (*left == 0 || !may_be_any)) {
-                break;
-            }
-            *left -= usize::from(!name_fits);
-            tables += 1;
+        let left_of_case = TABLES_OF_A_CASE.saturating_sub(fits.len()).min(if may_be_any { *left } else { 0 });
+        let others: Vec<Place> = others.into_iter().take(left_of_case).collect();
+        *left -= others.len();
+        let fits = fits.into_iter().take(TABLES_OF_A_CASE).map(|place| (place, true));
+        for (place, name_fits) in fits.chain(others.into_iter().map(|place| (place, false))) {
             searches.entry(place).or_default().push(Search { case: position, name_fits, probes: probes.clone() });
         }
     }

@@ -1,4 +1,4 @@
-//! One row of an answer of a server's catalog, read from left to right.
+//! Reads a row of a server's catalog from left to right.
 
 use crate::model::catalog::QualifiedName;
 use crate::model::value::Value;
@@ -31,7 +31,7 @@ impl<'a> CatalogRow<'a> {
         self.number() != 0
     }
 
-    /// Two columns: a schema and a name in it.
+    /// Reads two columns, a schema and a name in it.
     pub(super) fn qualified(&mut self) -> Option<QualifiedName> {
         let (schema, name) = (self.optional_text(), self.optional_text());
         Some(QualifiedName { schema: schema?, name: name? })

@@ -1,4 +1,4 @@
-//! PostgreSQL: reading the definitions by their oids, and sessions on one exported snapshot.
+//! PostgreSQL: reads the definitions by their oids, and opens sessions on one exported snapshot.
 
 use super::Database;
 use super::EngineError;
@@ -33,61 +33,61 @@ use session::PostgresSession;
 use transaction::Snapshot;
 use trial::PostgresTrial;
 
-/// One row, such as (0, 1, 'role'): whether the server is a standby, whether transactions are read-only unless they say
-/// otherwise, and who wants that.
+/// One row, such as (0, 1, 'role'): if the server is a standby, if transactions are read-only by default, and the
+/// source of that default.
 const READ_ONLY: &str = "SELECT pg_catalog.pg_is_in_recovery(), setting = 'on', CASE source WHEN 'user' THEN 'role' \
      WHEN 'database user' THEN 'role in this database' WHEN 'client' THEN 'URL or PGOPTIONS' ELSE source END \
      FROM pg_catalog.pg_settings WHERE name = 'default_transaction_read_only'";
 
 pub(super) struct PostgresDatabase {
     address: Address,
-    patience: WaitLimits,
-    /// Reads the definitions, and keeps the moment that all sessions see for as long as it is open.
-    keeper: Shared<Connection>,
+    limits: WaitLimits,
+    /// Reads the definitions, and exports the snapshot of all sessions, which lasts while this connection is open.
+    exporter: Shared<Connection>,
 }
 
-pub(crate) fn open(address: &Address, patience: &WaitLimits) -> Result<Box<dyn Database>, EngineError> {
+pub(crate) fn open(address: &Address, limits: &WaitLimits) -> Result<Box<dyn Database>, EngineError> {
     let begun = || {
-        let mut keeper = Connection::open(address, &patience.deadline)?;
-        keeper.run(transaction::begin(None, patience), &patience.deadline)?;
-        Ok(Shared::new(keeper))
+        let mut exporter = Connection::open(address, &limits.deadline)?;
+        exporter.run(transaction::begin(None, limits), &limits.deadline)?;
+        Ok(Shared::new(exporter))
     };
-    let keeper = begun().map_err(|failure: Failure| failure::of_the_database(&failure, address))?;
-    Ok(Box::new(PostgresDatabase { address: address.clone(), patience: patience.clone(), keeper }))
+    let exporter = begun().map_err(|failure: Failure| failure::database_error(&failure, address))?;
+    Ok(Box::new(PostgresDatabase { address: address.clone(), limits: limits.clone(), exporter }))
 }
 
 impl Database for PostgresDatabase {
     fn catalog(&mut self) -> Result<Catalog, EngineError> {
-        introspect::catalog(&mut self.keeper.lock(), &self.patience.deadline)
-            .map_err(|failure| failure::of_the_database(&failure, &self.address))
+        introspect::catalog(&mut self.exporter.lock(), &self.limits.deadline)
+            .map_err(|failure| failure::database_error(&failure, &self.address))
     }
 
     fn session(&mut self) -> Result<Box<dyn Session>, EngineError> {
-        Ok(Box::new(PostgresSession::over(self.keeper.clone(), &self.address, &self.patience)))
+        Ok(Box::new(PostgresSession::over(self.exporter.clone(), &self.address, &self.limits)))
     }
 
     fn is_small(&mut self) -> bool {
         let mut size = None;
         let take = &mut |row: &[Value]| size = row.first().and_then(Value::as_integer);
         let question = "SELECT pg_catalog.pg_database_size(pg_catalog.current_database())";
-        let asked = self.keeper.lock().ask(question, &[], &self.patience.deadline, take);
+        let asked = self.exporter.lock().ask(question, &[], &self.limits.deadline, take);
         asked.is_ok() && wire::is_small(size)
     }
 
     fn sessions(&mut self, wanted: usize) -> Result<Vec<Box<dyn Session>>, EngineError> {
         let snapshot = self.export();
         let wanted = if snapshot.is_some() { wanted.max(1) } else { 1 };
-        // A server with few connections left is scanned with those that it gives.
-        let sessions = wire::opened(wanted, || PostgresSession::open(&self.address, &self.patience, snapshot.as_ref()))
-            .map_err(|failure| failure::of_the_database(&failure, &self.address))?;
+        // If the server has few free connections, the scan uses fewer sessions.
+        let sessions = wire::opened(wanted, || PostgresSession::open(&self.address, &self.limits, snapshot.as_ref()))
+            .map_err(|failure| failure::database_error(&failure, &self.address))?;
         Ok(sessions.into_iter().map(|session| Box::new(session) as Box<dyn Session>).collect())
     }
 
-    /// The server's own number, where it may be known, and the database's in it.
+    /// Returns the database's oid and name, and the server's id if the role may read it.
     fn identity(&mut self) -> Result<String, EngineError> {
-        let mut asked = Connection::open(&self.address, &self.patience.deadline)
-            .map_err(|failure| failure::of_the_database(&failure, &self.address))?;
-        let deadline = &self.patience.deadline;
+        let mut asked = Connection::open(&self.address, &self.limits.deadline)
+            .map_err(|failure| failure::database_error(&failure, &self.address))?;
+        let deadline = &self.limits.deadline;
         let mut parts = Vec::new();
         let database = "SELECT oid::text || ' ' || datname FROM pg_catalog.pg_database WHERE datname = pg_catalog.current_database()";
         let take = |parts: &mut Vec<String>, row: &[Value]| {
@@ -95,9 +95,9 @@ impl Database for PostgresDatabase {
         };
         asked
             .ask(database, &[], deadline, &mut |row| take(&mut parts, row))
-            .map_err(|failure| failure::of_the_database(&failure, &self.address))?;
+            .map_err(|failure| failure::database_error(&failure, &self.address))?;
         let server = "SELECT system_identifier::text FROM pg_catalog.pg_control_system()";
-        // Not every role may know it.
+        // This fails without the privilege to read it.
         let _ = asked.ask(server, &[], deadline, &mut |row| take(&mut parts, row));
         Ok(parts.join(" of "))
     }
@@ -105,7 +105,7 @@ impl Database for PostgresDatabase {
     fn read_only(&mut self) -> Result<Option<ReadOnly>, EngineError> {
         let mut declared = None;
         let take = &mut |row: &[Value]| {
-            let is_on = |place: usize| row.get(place).and_then(Value::as_integer) == Some(1);
+            let is_on = |column: usize| row.get(column).and_then(Value::as_integer) == Some(1);
             let source = row.get(2).and_then(Value::as_text).unwrap_or_default();
             declared = if is_on(0) {
                 let why = "the server is a standby, which takes its rows from a primary".to_owned();
@@ -117,23 +117,23 @@ impl Database for PostgresDatabase {
                 None
             };
         };
-        let asked = self.keeper.lock().ask(READ_ONLY, &[], &self.patience.deadline, take);
-        asked.map_err(|failure| failure::of_the_database(&failure, &self.address))?;
+        let asked = self.exporter.lock().ask(READ_ONLY, &[], &self.limits.deadline, take);
+        asked.map_err(|failure| failure::database_error(&failure, &self.address))?;
         Ok(declared)
     }
 
     fn rehearsal(&mut self) -> Result<Box<dyn Rehearsal>, EngineError> {
-        Ok(Box::new(ScratchTables::<Connection>::open(&self.address, &self.patience)?))
+        Ok(Box::new(ScratchTables::<Connection>::open(&self.address, &self.limits)?))
     }
 
     fn trial(&mut self, _: &dyn Fn(usize, usize)) -> Result<Box<dyn Trial>, EngineError> {
-        Ok(Box::new(PostgresTrial::open(&self.address, &self.patience)?))
+        Ok(Box::new(PostgresTrial::open(&self.address, &self.limits)?))
     }
 
     fn writer(&mut self, options: WriteOptions) -> Result<Box<dyn Writer>, EngineError> {
-        // What the definitions were read under must not be in the writer's way.
-        let _ = self.keeper.lock().run("COMMIT".to_owned(), &self.patience.deadline);
-        Ok(Box::new(ServerWriter::<Connection>::open(&self.address, &self.patience, options)?))
+        // The transaction that read the definitions must not block the writer.
+        let _ = self.exporter.lock().run("COMMIT".to_owned(), &self.limits.deadline);
+        Ok(Box::new(ServerWriter::<Connection>::open(&self.address, &self.limits, options)?))
     }
 
     fn change_while_reading(&self) -> Option<String> {
@@ -142,11 +142,11 @@ impl Database for PostgresDatabase {
 }
 
 impl PostgresDatabase {
-    /// `None` where the server cannot, as some that only resemble PostgreSQL.
+    /// Exports the snapshot; `None` if the server cannot, as some that only resemble PostgreSQL.
     fn export(&mut self) -> Option<Snapshot> {
         let mut name = None;
         let take = &mut |row: &[Value]| name = row.first().and_then(Value::as_text).and_then(Snapshot::named);
-        self.keeper.lock().ask(Snapshot::EXPORT, &[], &self.patience.deadline, take).ok()?;
+        self.exporter.lock().ask(Snapshot::EXPORT, &[], &self.limits.deadline, take).ok()?;
         name
     }
 }

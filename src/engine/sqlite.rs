@@ -1,4 +1,4 @@
-//! SQLite: opening without trust, reading the definitions, and sessions on one snapshot.
+//! SQLite: opens a file without trusting it, reads the definitions, and opens sessions on one snapshot.
 
 use std::path::Path;
 use std::path::PathBuf;
@@ -36,8 +36,8 @@ mod writer;
 pub struct SqliteDatabase {
     path: PathBuf,
     access: open::Access,
-    patience: WaitLimits,
-    /// Reads the definitions. While it is open, the index of a write-ahead log stays in place.
+    limits: WaitLimits,
+    /// Reads the definitions. While this connection is open, the index of a write-ahead log is not removed.
     first: Connection,
     before: file::Stamp,
     /// The schema's version when the definitions were read.
@@ -45,14 +45,14 @@ pub struct SqliteDatabase {
     handles: Arc<snapshot::Handles>,
 }
 
-pub fn open(path: &Path, patience: &WaitLimits) -> Result<Box<dyn Database>, EngineError> {
+pub fn open(path: &Path, limits: &WaitLimits) -> Result<Box<dyn Database>, EngineError> {
     let before = file::examine(path)?;
-    let (first, access) = open::first(path, patience)?;
+    let (first, access) = open::first(path, limits)?;
     let handles = Arc::new(snapshot::Handles::open(path));
     Ok(Box::new(SqliteDatabase {
         path: path.to_owned(),
         access,
-        patience: patience.clone(),
+        limits: limits.clone(),
         first,
         before,
         schema_version: None,
@@ -61,16 +61,16 @@ pub fn open(path: &Path, patience: &WaitLimits) -> Result<Box<dyn Database>, Eng
 }
 
 /// Rolls back the hot journal of a writer that died.
-pub fn recover(path: &Path, patience: &WaitLimits) -> Result<(), EngineError> {
+pub fn recover(path: &Path, limits: &WaitLimits) -> Result<(), EngineError> {
     file::examine(path)?;
-    writer::connect(path, patience, WriteOptions::default())?.roll_back_hot_journal()
+    writer::connect(path, limits, WriteOptions::default())?.roll_back_hot_journal()
 }
 
 impl Database for SqliteDatabase {
     fn catalog(&mut self) -> Result<Catalog, EngineError> {
         // One transaction: the wait for a busy writer happens once, and all definitions are of one snapshot.
         let read = || {
-            failure::retry_while_busy(self.patience.lock_wait, || snapshot::begin(&self.first))?;
+            failure::retry_while_busy(self.limits.lock_wait, || snapshot::begin(&self.first))?;
             let version = session::schema_version(&self.first)?;
             let catalog = introspect::catalog(&self.first, &self.path)?;
             self.first.execute_batch("COMMIT")?;
@@ -87,11 +87,11 @@ impl Database for SqliteDatabase {
     }
 
     fn sessions(&mut self, wanted: usize) -> Result<Vec<Box<dyn Session>>, EngineError> {
-        let opened = snapshot::connect(&self.path, self.access, wanted, &self.patience, &self.handles);
-        let (connections, moment) = opened.map_err(|error| failure::unreadable(&self.path, &error))?;
+        let opened = snapshot::connect(&self.path, self.access, wanted, &self.limits, &self.handles);
+        let (connections, snapshot) = opened.map_err(|error| failure::unreadable(&self.path, &error))?;
         let session = |connection| {
-            let storage = session::Storage::new(&self.handles, moment, self.schema_version);
-            Box::new(session::SqliteSession::new(connection, self.patience.clone(), storage)) as Box<dyn Session>
+            let storage = session::Storage::new(&self.handles, snapshot, self.schema_version);
+            Box::new(session::SqliteSession::new(connection, self.limits.clone(), storage)) as Box<dyn Session>
         };
         Ok(connections.into_iter().map(session).collect())
     }
@@ -102,11 +102,10 @@ impl Database for SqliteDatabase {
     }
 
     fn rehearsal(&mut self) -> Result<Box<dyn Rehearsal>, EngineError> {
-        let built = failure::retry_while_busy(self.patience.lock_wait, || {
-            rehearsal::build(&self.first, &self.patience.deadline)
-        });
-        let room = built.map_err(|error| failure::unreadable(&self.path, &error))?;
-        Ok(Box::new(room))
+        let built =
+            failure::retry_while_busy(self.limits.lock_wait, || rehearsal::build(&self.first, &self.limits.deadline));
+        let rehearsal = built.map_err(|error| failure::unreadable(&self.path, &error))?;
+        Ok(Box::new(rehearsal))
     }
 
     fn writer(&mut self, options: WriteOptions) -> Result<Box<dyn Writer>, EngineError> {
@@ -117,7 +116,7 @@ impl Database for SqliteDatabase {
         }
         // Unfinished backups are useless.
         whole_file::remove_abandoned(&self.path);
-        Ok(Box::new(writer::connect(&self.path, &self.patience, options)?))
+        Ok(Box::new(writer::connect(&self.path, &self.limits, options)?))
     }
 
     fn change_while_reading(&self) -> Option<String> {
@@ -138,8 +137,8 @@ impl Database for SqliteDatabase {
     fn trial(&mut self, progress: &dyn Fn(usize, usize)) -> Result<Box<dyn Trial>, EngineError> {
         let unreadable = |error| failure::unreadable(&self.path, &error);
         let source = open::again(&self.path, self.access).map_err(unreadable)?;
-        failure::retry_while_busy(self.patience.lock_wait, || snapshot::begin(&source)).map_err(unreadable)?;
-        let copy = trial::copy(&source, &self.path, &self.patience, progress)?;
+        failure::retry_while_busy(self.limits.lock_wait, || snapshot::begin(&source)).map_err(unreadable)?;
+        let copy = trial::copy(&source, &self.path, &self.limits, progress)?;
         Ok(Box::new(copy))
     }
 }

@@ -1,5 +1,5 @@
-//! A trial: a place in which statements really run, and from which nothing returns. Of a file it is a private copy; on a
-//! server it is a transaction of the database itself, which is always rolled back.
+//! A trial runs statements without a lasting effect. For a file it is a private copy; on a server it is a transaction
+//! of the database itself, which is always rolled back.
 
 use std::path::Path;
 
@@ -12,19 +12,19 @@ use crate::model::refusal::Refusal;
 use crate::model::statement::Statement;
 use crate::sql::Sql;
 
-/// Answers questions about the copy as it is now, like any session, and changes it.
+/// A session that sees the present state of the trial, and changes it.
 pub trait Trial: Session {
-    /// The definitions as they are now: statements may have changed them.
+    /// Returns the present definitions, which statements may have changed.
     fn catalog(&mut self) -> Result<Catalog, EngineError>;
 
-    /// Runs our own preparations.
+    /// Runs preparatory statements of fk-doctor.
     fn prepare(&mut self, preparations: &[Sql]) -> Result<(), EngineError>;
 
-    /// Runs one statement as the engine would: what is accepted stays, what is refused leaves no trace.
+    /// Runs one statement like an application. The effects of an accepted statement stay; a refused one has none.
     fn execute(&mut self, statement: &Statement) -> Result<StatementExecution, EngineError>;
 
-    /// Runs one statement with its references judged by nobody, and calls `look` while its effects are there.
-    /// Nothing of it stays. Only a copy can do that.
+    /// Runs one statement while foreign keys refuse nothing, calls the closure, and rolls the statement back. Only a
+    /// private copy supports this.
     fn simulate(
         &mut self,
         _: &Statement,
@@ -34,60 +34,60 @@ pub trait Trial: Session {
         Err(unsupported())
     }
 
-    /// Runs preparations that hold pieces of a typed statement: names mean what they mean to its author.
+    /// Runs preparatory statements that contain parts of the user's statement, with the user's settings for names.
     fn prepare_as_user(&mut self, preparations: &[Sql]) -> Result<(), EngineError> {
         self.prepare(preparations)
     }
 
-    /// The table that a typed name means, as text and in its parts.
+    /// Returns the table that a name of the user's statement refers to. The name is given as text and in its parts.
     fn table_named(&mut self, _: &str, parts: &[&str]) -> Result<Option<TableName>, EngineError> {
         let table = parts.last().map(|table| (*table).to_owned());
         Ok(table.map(|table| TableName { schema: None, table }))
     }
 
-    /// Triggers and rules that the database's owners put on a table.
+    /// Returns the user-defined triggers and rules of a table.
     fn triggers_of(&mut self, _: &Table) -> Result<Vec<String>, EngineError> {
         Ok(Vec::new())
     }
 
-    /// Other databases that a statement can write to in passing, and that are not read here.
+    /// Returns the other databases of the server, which a statement could also write to.
     fn other_databases(&mut self) -> Result<Vec<String>, EngineError> {
         Ok(Vec::new())
     }
 
-    /// What no rollback takes back: everything that counts up, and where it stands.
+    /// Returns the counters that a rollback does not reset, with their values: `("orders_id_seq", 17)`.
     fn counters(&mut self) -> Result<Vec<(String, i64)>, EngineError> {
         Ok(Vec::new())
     }
 
-    /// What was written so far, where the engine counts that.
-    fn written(&mut self) -> Result<Option<Vec<WriteCounts>>, EngineError> {
+    /// Returns the numbers of rows written so far, if the engine counts them.
+    fn write_counts(&mut self) -> Result<Option<Vec<WriteCounts>>, EngineError> {
         Ok(None)
     }
 
-    /// From now on rows are only put in: their references are judged by nobody, and nothing is ever committed.
+    /// Begins to load rows. Foreign keys are not enforced meanwhile, and nothing is committed.
     fn begin_load(&mut self) -> Result<(), EngineError> {
         Ok(())
     }
 
-    /// Puts rows in, all or none of them; what `collisions` answers is one reason against them.
+    /// Inserts rows, all or none of them. They are also refused if the query `collisions` returns a row.
     fn insert_rows(&mut self, insert: &[Sql], collisions: Option<&Sql>) -> Result<InsertOutcome, EngineError>;
 
-    /// Writes all of it to a file, as a database of its own; what was put in is then part of the trial for good.
+    /// Writes the trial to a file, as a separate database. Loaded rows become a permanent part of the trial.
     fn save(&mut self, _: &Path) -> Result<(), EngineError> {
         Err(unsupported())
     }
 
-    /// Whether what was put in is still there: a trigger may take all of it back.
+    /// True if the loaded rows are still present. A trigger may have rolled them back.
     fn holds_load(&self) -> bool {
         true
     }
 
-    /// Whether a statement has begun a transaction that is still open.
+    /// True if a statement has begun a transaction that is still open.
     fn is_in_transaction(&self) -> bool;
 }
 
-/// Rows of one table.
+/// The numbers of rows written to one table.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WriteCounts {
     pub table: TableName,
@@ -96,44 +96,46 @@ pub struct WriteCounts {
     pub deleted: u64,
 }
 
-/// How putting rows in went.
+/// The outcome of inserting rows.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum InsertOutcome {
     Taken,
     /// The engine refuses a row.
     Refused(Refusal),
-    /// The real table has the key of a row already; the number is that of a unique index.
+    /// The real table already has the key of a row in the unique index with this number.
     Collides(usize),
 }
 
-/// How foreign keys are looked at while a statement is only pretended.
+/// How foreign keys work while a statement is simulated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ForeignKeyMode {
-    /// They act on deletes and key changes, but refuse nothing.
+    /// They run their actions on deletes and key changes, but refuse nothing.
     ActOnly,
-    /// As if there were none.
+    /// They have no effect.
     Ignore,
 }
 
-/// How a statement went.
+/// The outcome of a statement.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct StatementExecution {
     pub refusal: Option<Refusal>,
-    /// Which tables it was going to write, and by which trigger (`None`: itself, or a foreign key's action).
+    /// The tables that it was about to write.
     pub writes: Vec<TableWrite>,
 }
 
+/// A write to a table.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TableWrite {
     pub table: String,
+    /// The trigger that writes; `None` if the statement or a foreign-key action writes.
     pub trigger: Option<String>,
 }
 
-/// What an engine says that has no trials.
+/// Returns the error of an engine that has no trials.
 pub fn unsupported() -> EngineError {
     EngineError::Unreadable {
         what: "a private copy of the database".to_owned(),
-        why: "statements are not tried on this engine".to_owned(),
-        help: "find what is broken already: fk-doctor scan DB".to_owned(),
+        why: "fk-doctor cannot try statements on this engine".to_owned(),
+        help: "fk-doctor scan finds the rows that are already broken".to_owned(),
     }
 }

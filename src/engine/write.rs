@@ -1,7 +1,7 @@
-//! What an engine must be able to do so that a repair can be rehearsed, applied and taken back.
+//! The interface with which repairs are rehearsed, applied and undone.
 //!
-//! Like the rest of an engine it decides nothing: which rows change, and whether what came of it is what was planned,
-//! is settled by the stages.
+//! The stages of a repair decide which rows change, and compare the result with the plan. An engine only runs
+//! statements.
 
 use std::path::Path;
 
@@ -14,100 +14,102 @@ use crate::model::value::Value;
 use crate::model::value::ValueRef;
 use crate::sql::Sql;
 
-/// A private room with the same tables, none of their rows, and no triggers or foreign keys: what a row would be once it is
-/// stored, and whether the table would take it, is tried here.
+/// Private scratch tables with the definitions of the real tables, but without rows, triggers and foreign keys. They
+/// show how a row would be stored, and if the table would accept it.
 pub trait Rehearsal: Session {
-    /// Makes a table of the room.
+    /// Creates a scratch table.
     fn create_table(&mut self, statement: &Sql) -> Result<TableCreation, EngineError>;
 
-    /// Tries a change of rows. The inner error says why the engine refuses the row, in words without the row's values.
+    /// Tries a statement that changes rows. A refusal contains no values of the row.
     fn attempt(&mut self, statement: &Sql) -> Result<Attempt, EngineError>;
 }
 
-/// What came of making a table for a rehearsal.
+/// The outcome of creating a scratch table.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[must_use]
 pub enum TableCreation {
     Ready,
-    /// There can be no such table; this is why.
+    /// The table cannot be created, for this reason.
     Impossible(String),
 }
 
-/// What came of a statement that was rehearsed.
+/// The outcome of a rehearsed statement.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[must_use]
 pub enum Attempt {
     Accepted,
-    /// The engine refuses this statement alone.
+    /// The engine refuses this statement. Others are not affected.
     Refused(Refusal),
 }
 
-/// The one connection that may write. Where it can do without, foreign keys are not enforced by it, so that what is planned
-/// can be written in any order; what comes of it is checked before it is committed.
+/// The only connection that writes. If possible, it does not enforce foreign keys, so that the changes of a plan can be
+/// made in any order. The result is checked before the commit.
 pub trait Writer: Session {
-    /// Keeps out every other writer that asks for the same name, for as long as this one lives. The answer says who has the
-    /// name already, if anybody has.
+    /// Takes an advisory lock with this name until the writer is dropped. If another session holds it, returns a
+    /// description of that session.
     fn exclude(&mut self, _name: &str) -> Result<Option<String>, EngineError> {
         Ok(None)
     }
 
-    /// Keeps every other writer out until the end of the transaction: by this lock, where one is needed for that.
+    /// Begins a transaction that excludes other writers until its end, with this lock statement if the engine needs
+    /// one.
     fn begin(&mut self, lock: Option<&Sql>) -> Result<(), EngineError>;
 
-    /// Runs one change. The answer is how many rows the statement changed by itself, at least.
+    /// Runs a statement that changes rows. Returns at least the number of rows that the statement itself changed.
     fn change(&mut self, statement: &Sql) -> Result<u64, EngineError>;
 
-    /// How many rows this session has changed so far, through triggers and cascades too: only differences mean something.
+    /// Returns a counter of the rows that this session has changed, triggers and cascades included. Only differences
+    /// between two calls are meaningful.
     fn changed_so_far(&mut self) -> Result<u64, EngineError>;
 
-    /// Runs a statement that makes or drops a definition, and changes no row.
+    /// Runs a statement that creates or drops a definition, and changes no row.
     fn define(&mut self, statement: &Sql) -> Result<(), EngineError> {
         self.each_row(statement, &mut |_| {})
     }
 
-    /// Puts another text in the place of a table's definition; the rows stay where they are.
+    /// Replaces the text of a table's definition without touching its rows.
     fn redefine(&mut self, _: &Sql) -> Result<(), EngineError> {
-        Err(EngineError::Failed { why: "the texts of definitions are SQLite's alone to replace".to_owned() })
+        Err(EngineError::Failed { why: "only SQLite can replace the text of a definition".to_owned() })
     }
 
-    /// An error means that nothing was committed.
+    /// Commits the transaction. After an error nothing is committed.
     fn commit(&mut self) -> Result<CommitOutcome, EngineError>;
 
-    /// Also ends a transaction that the engine has already ended by itself.
+    /// Rolls the transaction back. Does nothing if the engine has already ended it.
     fn rollback(&mut self);
 
-    /// Whether the transaction failed only because of what others did meanwhile: nothing of it is left, and it may succeed the
-    /// next time.
+    /// True if the transaction was rolled back because of a deadlock or a serialization failure, so that a retry may
+    /// succeed.
     fn lost_conflict(&self) -> bool {
         false
     }
 
-    /// What is wrong with the storage of the database as a whole, if anything is.
+    /// Returns the damage of the database's storage, if there is any.
     fn database_damage(&mut self) -> Result<Option<String>, EngineError>;
 
-    /// A whole copy of the database as it is now, checked to be one.
+    /// Makes a complete and verified copy of the database.
     fn back_up(&mut self, file: &Path) -> Result<(), EngineError>;
 }
 
-/// What is known of a commit.
+/// The outcome of a commit.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[must_use]
 pub enum CommitOutcome {
     Committed,
-    /// The connection was lost before the answer came; this is why. A new one is made where the writer begins again.
+    /// The connection was lost before the answer arrived, for this reason. The next `begin` opens a new connection.
     Unknown(String),
 }
 
-/// How a writer goes about it.
+/// The options of a writer.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct WriteOptions {
-    /// Triggers stay silent.
+    /// True if triggers are disabled.
     pub no_triggers: bool,
-    /// Rows become orphans again.
-    pub takes_back: bool,
+    /// True for `undo`, which restores orphans.
+    pub undo: bool,
 }
 
-/// A session that its owner lends.
+/// A borrowed session.
 impl<S: Session + ?Sized> Session for &mut S {
     fn each_row(&mut self, sql: &Sql, each: &mut dyn FnMut(&[Value])) -> Result<(), EngineError> {
         (**self).each_row(sql, each)

@@ -1,4 +1,4 @@
-//! The baseline of a scan: which missing keys it knows, what it knew in vain, and the new one that is written.
+//! Compares a scan with its baseline, lists unused entries, and creates the new baseline.
 
 use std::collections::BTreeMap;
 use std::collections::HashMap;
@@ -32,27 +32,29 @@ pub struct OldBaseline {
     pub baseline: Baseline,
 }
 
-/// Sees every missing key of a scan once, from whichever worker found it.
+/// The baseline during a scan. Each missing key is compared with it once, by the worker that found the key.
 pub struct BaselineRun {
     old: Option<Baseline>,
-    /// True if a new baseline is wanted.
+    /// True if a new baseline is written.
     writes: bool,
     fingerprint: Fingerprint,
     today: String,
-    /// Findings below this are not worth an entry.
+    /// The lowest severity of findings that get an entry.
     bar: Severity,
-    /// Entries of missing keys by their fingerprint, with the rows that they allow.
+    /// The numbers of rows that entries of missing keys allow, by fingerprint.
     keys: HashMap<String, u64>,
     seen: Mutex<Seen>,
 }
 
 #[derive(Default)]
 struct Seen {
+    /// The ids of the entries that matched a finding or a missing key.
     used: HashSet<String>,
-    /// By relation: how many rows and keys there are, and the first of the keys.
+    /// The missing keys of each relation that the new baseline will contain.
     found: BTreeMap<String, Found>,
 }
 
+/// The numbers of orphans and missing keys of a relation, and entries for the first keys.
 #[derive(Default)]
 struct Found {
     rows: u64,
@@ -61,7 +63,7 @@ struct Found {
 }
 
 impl BaselineRun {
-    /// `today` is a date as `2025-01-31`.
+    /// `today` is a date such as `2025-01-31`.
     pub fn new(
         old: Option<OldBaseline>,
         writes: bool,
@@ -98,7 +100,7 @@ impl BaselineRun {
         Ok(BaselineRun { old, writes, fingerprint, today, bar, keys, seen: Mutex::default() })
     }
 
-    /// Notes one missing key. Returns true if the baseline knows it with at least as many rows.
+    /// Records a missing key. Returns true if the baseline knows the key with at least as many rows.
     pub fn knows_key(
         &self,
         schema: &Schema,
@@ -118,7 +120,7 @@ impl BaselineRun {
         if allowed.is_some() {
             seen.used.insert(id.clone());
         }
-        // With an old baseline a new one only becomes tighter.
+        // A new baseline that replaces an old one contains only keys that the old one knows.
         if self.writes && (self.old.is_none() || is_known) {
             let found = seen.found.entry(relation.id.clone()).or_default();
             found.rows += rows;
@@ -133,7 +135,8 @@ impl BaselineRun {
         is_known
     }
 
-    /// The finding, marked if it is known as a whole. With a first baseline everything that it will hold is.
+    /// Returns the finding, marked if the baseline knows it as a whole. If this scan writes the first baseline, every finding
+    /// that gets an entry is marked.
     pub fn mark(&self, finding: Finding) -> Finding {
         let id = finding.id();
         let entry = self.valid().find(|entry| entry.id == id);
@@ -149,8 +152,8 @@ impl BaselineRun {
         }
     }
 
-    /// Adds to the examination what was known. Returns the new baseline, if one is wanted.
-    /// `all` are the relations of the whole database, chosen or not.
+    /// Adds the effect of the baseline to the examination. Returns the new baseline, if one is written. `all` contains the
+    /// ids of all relations of the database, including those that were not selected.
     pub fn close(self, examination: &mut Examination, all: &HashSet<String>) -> Option<Baseline> {
         if self.old.is_none() && !self.writes {
             return None;
@@ -163,6 +166,7 @@ impl BaselineRun {
         written
     }
 
+    /// Returns the old entries that have not expired.
     fn valid(&self) -> impl Iterator<Item = &BaselineEntry> {
         self.old.iter().flat_map(|old| &old.entries).filter(|entry| !entry.is_expired(&self.today))
     }
@@ -175,10 +179,10 @@ impl BaselineRun {
             .zip(&examination.relations)
             .map(|(relation, coverage)| (relation.id.as_str(), coverage.state == CoverageState::Checked))
             .collect();
-        // A relation that is not part of this scan may still be there.
-        let is_gone = |entry: &BaselineEntry| !all.contains(&entry.relation);
+        // A relation that is not part of this scan may still exist.
+        let is_removed = |entry: &BaselineEntry| !all.contains(&entry.relation);
         let judged =
-            |entry: &&BaselineEntry| checked.get(entry.relation.as_str()).copied().unwrap_or_else(|| is_gone(entry));
+            |entry: &&BaselineEntry| checked.get(entry.relation.as_str()).copied().unwrap_or_else(|| is_removed(entry));
         let (known_rows, known_keys) = examination.known_orphans();
         let all = self.old.iter().flat_map(|old| &old.entries);
         BaselineOutcome {
@@ -195,7 +199,7 @@ impl BaselineRun {
         }
     }
 
-    /// Returns what stands now, as far as an old baseline knew it. Of relations that could not be checked, the old entries stay.
+    /// Returns the new baseline: the known findings that still exist. Entries of relations that were not checked are kept.
     fn renewed(&self, seen: &mut Seen, examination: &Examination, all: &HashSet<String>) -> Baseline {
         let mut entries = Vec::new();
         for finding in &examination.findings {
@@ -223,23 +227,30 @@ impl BaselineRun {
             }
         }
         if let Some(old) = &self.old {
-            self.keep(old, examination, all, &mut entries);
+            self.keep_old_entries(old, examination, all, &mut entries);
         }
         Baseline { check: self.fingerprint.check(), entries }
     }
 
-    fn keep(&self, old: &Baseline, examination: &Examination, all: &HashSet<String>, entries: &mut Vec<BaselineEntry>) {
+    /// Adds the old entries of relations that were not checked, and keeps the expiry dates of the others.
+    fn keep_old_entries(
+        &self,
+        old: &Baseline,
+        examination: &Examination,
+        all: &HashSet<String>,
+        entries: &mut Vec<BaselineEntry>,
+    ) {
         for entry in &old.entries {
             if let Some(renewed) = entries.iter_mut().find(|renewed| renewed.id == entry.id) {
                 renewed.expires.clone_from(&entry.expires);
                 continue;
             }
-            let place = examination.schema.relations.position(|relation| relation.id == entry.relation);
-            let state = place.map(|place| examination.relations[place].state);
-            let was_left_out = place.is_none() && all.contains(&entry.relation);
+            let id = examination.schema.relations.position(|relation| relation.id == entry.relation);
+            let state = id.map(|id| examination.relations[id].state);
+            let was_excluded = id.is_none() && all.contains(&entry.relation);
             let whole = matches!(entry.about, EntrySubject::Orphans { .. });
             let finding = examination.findings.iter().find(|finding| finding.id() == entry.id);
-            if was_left_out || state.is_some_and(|state| state != CoverageState::Checked) {
+            if was_excluded || state.is_some_and(|state| state != CoverageState::Checked) {
                 entries.push(entry.clone());
             } else if let (true, Some(finding)) = (whole, finding.filter(|finding| finding.known == Known::Wholly)) {
                 let about = EntrySubject::Orphans { rows: finding.rows, missing_keys: finding.missing_keys };
@@ -249,7 +260,7 @@ impl BaselineRun {
     }
 }
 
-/// A finding as a whole is known by its numbers.
+/// True if the entry covers the whole finding.
 fn knows(entry: &BaselineEntry, finding: &Finding) -> bool {
     match &entry.about {
         EntrySubject::Defect { code } => finding.code.name() == code,

@@ -1,19 +1,20 @@
-//! Reasons why an examination cannot begin: what was asked for does not fit the database or the baseline.
+//! Errors before an examination begins: the options do not fit the database or the baseline.
 
 use std::path::PathBuf;
 
-/// Reads after "could not …".
+/// Each message reads well after "could not".
 #[derive(Debug, thiserror::Error)]
 pub enum ExamineError {
-    /// A filter names nothing that the database has.
+    /// A filter matches nothing in the database.
     #[error("choose relations with {option} {pattern}")]
     NothingMatches { option: &'static str, pattern: String, help: String },
-    /// The database does not compile a condition for the rows of a table.
+    /// The database refuses a condition for the rows of a table.
     #[error("understand the condition for {table}")]
     Condition { table: String, why: String },
+    /// Hashes are needed, but there is no secret.
     #[error("{action}")]
     NoRedactKey { action: &'static str },
-    /// The secret is not the one with which the baseline was written.
+    /// The baseline was written with another secret.
     #[error("use the baseline {}", path.display())]
     OtherSecret { path: PathBuf },
 }
@@ -23,7 +24,9 @@ impl ExamineError {
         match self {
             ExamineError::NothingMatches { .. } => "nothing matches it".to_owned(),
             ExamineError::Condition { why, .. } => why.clone(),
-            ExamineError::NoRedactKey { .. } => "hashes that anyone could make would give the values away".to_owned(),
+            ExamineError::NoRedactKey { .. } => {
+                "without a secret, anyone could guess the values from their hashes".to_owned()
+            }
             ExamineError::OtherSecret { .. } => {
                 "its fingerprints were made with another secret than FK_DOCTOR_REDACT_KEY".to_owned()
             }
@@ -35,10 +38,11 @@ impl ExamineError {
             ExamineError::NothingMatches { help, .. } => help.clone(),
             ExamineError::Condition { .. } => "write it in SQL over child: --where 'orders: child.id > 100'".to_owned(),
             ExamineError::NoRedactKey { .. } => {
-                "put a secret of 16 characters or more into FK_DOCTOR_REDACT_KEY, or mask with --redact".to_owned()
+                "set FK_DOCTOR_REDACT_KEY to a secret of at least 16 characters, or mask the values with --redact"
+                    .to_owned()
             }
             ExamineError::OtherSecret { .. } => {
-                "put the secret that it was written with into FK_DOCTOR_REDACT_KEY".to_owned()
+                "set FK_DOCTOR_REDACT_KEY to the secret with which the baseline was written".to_owned()
             }
         }
     }

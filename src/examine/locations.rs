@@ -1,5 +1,5 @@
-//! Where the relations of a scan are written down, for the formats that point at files: the configuration's entry,
-//! the line of the schema's SQL file, else the configuration's first line.
+//! The location of each relation, for reports that point to files: the line of the SQL file that declares it, the line
+//! of its entry in the configuration, or else the first line of the configuration.
 
 use crate::model::file_line::FileLine;
 use crate::model::ids::IdVec;
@@ -8,12 +8,12 @@ use crate::model::relation::Origin;
 use crate::model::schema::Schema;
 use crate::sql::read::locations;
 
-/// The file that reports point at where nobody named another one.
-const USUAL: &str = "fk-doctor.toml";
+/// The configuration file to which reports point if there is none.
+const DEFAULT_FILE: &str = "fk-doctor.toml";
 
 /// The configuration's file.
 pub struct ConfigLines<'a> {
-    /// Empty where there is no file.
+    /// Empty if there is no file.
     pub path: &'a str,
     /// The line of each configured relation.
     pub relations: &'a [usize],
@@ -29,7 +29,7 @@ pub fn locations(
         None => (String::new(), vec![None; schema.relations.len()]),
         Some((file, text)) => (file, locations::in_sql(&text, schema)),
     };
-    let config_file = if config.path.is_empty() { USUAL } else { config.path };
+    let config_file = if config.path.is_empty() { DEFAULT_FILE } else { config.path };
     let relations = schema.relations.iter().zip(declared);
     let location = relations.map(|(relation, declared)| {
         let entry = relation.configured.and_then(|entry| config.relations.get(entry));

@@ -1,4 +1,4 @@
-//! Scans of a part: `--where` and `--since` narrow relations to some of their rows, and say so.
+//! Partial scans: `--where` and `--since` narrow relations to some of their rows, and note that in the coverage.
 
 use crate::engine::Session;
 use crate::examine::error::ExamineError;
@@ -17,16 +17,16 @@ pub struct RowCondition {
     pub sql: String,
 }
 
-/// The rows that a scan is narrowed to.
+/// The rows to which a scan is narrowed.
 pub struct Narrowing<'a> {
     pub conditions: &'a [RowCondition],
-    /// Only rows that came at this moment or later.
+    /// Only rows that were created at this time or later.
     pub since: Option<&'a str>,
-    /// The columns that say when a row came.
+    /// The columns with the time of a row's creation.
     pub time_columns: &'a [Pattern],
 }
 
-/// The column that says when a row of the child came to be, where one is configured.
+/// Returns the child's column with the time of a row's creation, if one is configured.
 pub fn time_column<'a>(schema: &'a Schema, relation: &Relation, patterns: &[Pattern]) -> Option<&'a Column> {
     let child = schema.child(relation);
     patterns.iter().find_map(|pattern| {
@@ -34,30 +34,32 @@ pub fn time_column<'a>(schema: &'a Schema, relation: &Relation, patterns: &[Patt
     })
 }
 
-/// Narrows the schema's relations. A condition that meets no relation is an error: it would leave nothing out.
-pub fn narrow(schema: &mut Schema, wanted: &Narrowing<'_>, session: &mut dyn Session) -> Result<(), ExamineError> {
-    let mut parts: IdVec<RelationId, Vec<String>> = schema.relations.map(|_| Vec::new());
-    for condition in wanted.conditions {
-        let meets = |relation: &Relation| condition.table.matches(&schema.child(relation).name.to_string());
-        let met: Vec<RelationId> = parts.ids().filter(|&index| meets(&schema.relations[index])).collect();
-        if met.is_empty() {
+/// Narrows the schema's relations. A condition that applies to no relation is an error, because it would have no effect.
+pub fn narrow(schema: &mut Schema, narrowing: &Narrowing<'_>, session: &mut dyn Session) -> Result<(), ExamineError> {
+    let mut conditions_of: IdVec<RelationId, Vec<String>> = schema.relations.map(|_| Vec::new());
+    for condition in narrowing.conditions {
+        let is_for = |relation: &Relation| condition.table.matches(&schema.child(relation).name.to_string());
+        let matching: Vec<RelationId> = conditions_of.ids().filter(|&id| is_for(&schema.relations[id])).collect();
+        if matching.is_empty() {
             let help = "name the child table of a relation: --where 'orders: child.id > 100'".to_owned();
             return Err(ExamineError::NothingMatches { option: "--where", pattern: condition.table.to_string(), help });
         }
-        met.into_iter().for_each(|index| parts[index].push(condition.sql.clone()));
+        matching.into_iter().for_each(|index| conditions_of[index].push(condition.sql.clone()));
     }
-    if let Some(moment) = wanted.since {
-        let column = |relation| time_column(schema, relation, wanted.time_columns);
+    if let Some(since) = narrowing.since {
+        let column = |relation| time_column(schema, relation, narrowing.time_columns);
         let timed: Vec<(RelationId, &Column)> =
-            parts.ids().filter_map(|index| Some((index, column(&schema.relations[index])?))).collect();
+            conditions_of.ids().filter_map(|index| Some((index, column(&schema.relations[index])?))).collect();
         if timed.is_empty() {
             let help = "name the columns in fk-doctor.toml: [scan] time-columns = [\"created_at\"]".to_owned();
-            return Err(ExamineError::NothingMatches { option: "--since", pattern: moment.to_owned(), help });
+            return Err(ExamineError::NothingMatches { option: "--since", pattern: since.to_owned(), help });
         }
         let engine = schema.database.engine;
-        timed.into_iter().for_each(|(index, column)| parts[index].push(sql::since(engine, &column.name, moment)));
+        timed
+            .into_iter()
+            .for_each(|(index, column)| conditions_of[index].push(sql::since_condition(engine, &column.name, since)));
     }
-    for (relation, conditions) in schema.relations.iter_mut().zip(parts) {
+    for (relation, conditions) in schema.relations.iter_mut().zip(conditions_of) {
         if conditions.is_empty() {
             continue;
         }
@@ -66,12 +68,12 @@ pub fn narrow(schema: &mut Schema, wanted: &Narrowing<'_>, session: &mut dyn Ses
         let partial = relation.scope.partial.take().map_or(partial.clone(), |before| format!("{before}; {partial}"));
         relation.scope.partial = Some(partial);
         let all = relation.scope.condition.take().into_iter().chain(conditions);
-        relation.scope.condition = sql::all(all);
+        relation.scope.condition = sql::all_conditions(all);
     }
     check(schema, session)
 }
 
-/// Lets the database compile every condition, before the scan begins.
+/// Lets the database compile every condition before the scan begins.
 fn check(schema: &Schema, session: &mut dyn Session) -> Result<(), ExamineError> {
     for relation in schema.relations.iter().filter(|relation| relation.scope.partial.is_some()) {
         let Some(condition) = &relation.scope.condition else { continue };

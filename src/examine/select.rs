@@ -1,4 +1,4 @@
-//! Which relations take part: the configuration's exclusions, and the filters that were typed.
+//! Selects the relations of a scan, by the exclusions of the configuration and the filters of the command line.
 
 use crate::examine::error::ExamineError;
 use crate::model::catalog::TableName;
@@ -10,7 +10,7 @@ use crate::model::relation::Relation;
 use crate::model::schema::Schema;
 use crate::sql;
 
-/// The filters that were typed; an empty one chooses everything.
+/// The filters of the command line. An empty filter selects everything.
 pub struct Filters<'a> {
     pub tables: &'a [Pattern],
     pub relations: &'a [Pattern],
@@ -18,8 +18,8 @@ pub struct Filters<'a> {
     pub changed: &'a [Pattern],
 }
 
-/// Keeps the chosen relations and says which others there were. A filter that chooses nothing is an error: a misspelt
-/// name must not look like a clean database.
+/// Returns the schema with the selected relations, and the others as excluded. A filter that matches nothing is an error,
+/// because a misspelt name must not look like a clean database.
 pub fn select(
     mut schema: Schema,
     exclude: &[Spanned<Pattern>],
@@ -42,7 +42,7 @@ pub fn select(
     let (mut not_selected, mut unchanged) = (0_u64, 0_u64);
     let mut kept = IdVec::new();
     for mut relation in std::mem::take(&mut schema.relations) {
-        if !typed_filters_choose(&schema, &relation, tables, relations) {
+        if !matches_filters(&schema, &relation, tables, relations) {
             not_selected += 1;
         } else if !changed.is_empty() && !touches(&schema, &relation, changed) {
             unchanged += 1;
@@ -55,9 +55,10 @@ pub fn select(
         }
     }
     schema.relations = kept;
-    for (number, why) in
-        [(not_selected, "not chosen by --table or --relation"), (unchanged, "of no table in --changed-tables")]
-    {
+    for (number, why) in [
+        (not_selected, "not selected by --table or --relation"),
+        (unchanged, "not a relation of any table in --changed-tables"),
+    ] {
         if number > 0 {
             let name = crate::model::text::plural(number, "relation");
             excluded.push(Excluded { name, why: why.to_owned() });
@@ -66,13 +67,13 @@ pub fn select(
     Ok((schema, excluded))
 }
 
-fn typed_filters_choose(schema: &Schema, relation: &Relation, tables: &[Pattern], relations: &[Pattern]) -> bool {
+fn matches_filters(schema: &Schema, relation: &Relation, tables: &[Pattern], relations: &[Pattern]) -> bool {
     let by_table = tables.is_empty() || touches(schema, relation, tables);
     let by_relation = relations.is_empty() || relations.iter().any(|pattern| pattern.matches(&relation.id));
     by_table && by_relation
 }
 
-/// Child or parent is one of these tables, or has one of them as a partition.
+/// True if the child or the parent matches, or one of their partitions does.
 fn touches(schema: &Schema, relation: &Relation, tables: &[Pattern]) -> bool {
     let sides = [Some(schema.child(relation)), schema.parent(relation)];
     let parts = sides.into_iter().flatten().flat_map(|table| &table.partitions);
@@ -81,7 +82,7 @@ fn touches(schema: &Schema, relation: &Relation, tables: &[Pattern]) -> bool {
     tables.iter().any(|pattern| names.iter().any(|name| pattern.matches(name)))
 }
 
-/// A relation that was chosen only by partitions of its child speaks of their rows alone.
+/// Narrows a relation to the matching partitions of its child, if no table or parent partition matches.
 fn narrow_to_partitions(schema: &Schema, relation: &mut Relation, tables: &[Pattern]) {
     let child = schema.child(relation);
     let by = |name: &TableName| tables.iter().any(|pattern| pattern.matches(&name.to_string()));
@@ -98,10 +99,10 @@ fn narrow_to_partitions(schema: &Schema, relation: &mut Relation, tables: &[Patt
     let condition = sql::in_partitions(schema.database.engine, &chosen);
     relation.scope.partial = Some(format!("only rows of the {noun} {}", names.join(", ")));
     let all = relation.scope.condition.take().into_iter().chain([condition]);
-    relation.scope.condition = sql::all(all);
+    relation.scope.condition = sql::all_conditions(all);
 }
 
-/// A pattern for tables leaves the rows of such tables alone, so it speaks of the child.
+/// True if the pattern excludes the relation. A pattern of tables applies to the child, whose rows are not checked then.
 fn excludes(schema: &Schema, relation: &Relation, pattern: &Pattern) -> bool {
     if pattern.is_for_relations() {
         pattern.matches(&relation.id)

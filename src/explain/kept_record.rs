@@ -1,34 +1,35 @@
-//! A copy of what the witness recorded, for the moments in which the record itself is undone or made anew.
+//! A copy of the record of statements, kept while the record itself is rolled back or created again.
 
 use crate::engine::EngineError;
 use crate::engine::Trial;
 use crate::model::schema::Schema;
 use crate::model::value::Value;
-use crate::sql::witness::Recorder;
+use crate::sql::recorder::Recorder;
 
+/// Recorded rows by table.
 #[derive(Default)]
 pub(super) struct KeptRecord {
     tables: Vec<TableRecord>,
 }
 
 struct TableRecord {
-    /// The table's own name: positions differ between definitions.
+    /// The table's name, because table ids change with the definitions.
     table: String,
     columns: Vec<String>,
     rows: Vec<Vec<Value>>,
 }
 
 impl KeptRecord {
-    /// Copies what was recorded since a round.
+    /// Copies the rows that were recorded since a round.
     pub(super) fn copy(
         trial: &mut dyn Trial,
-        witness: &dyn Recorder,
+        recorder: &dyn Recorder,
         schema: &Schema,
         since: u32,
     ) -> Result<KeptRecord, EngineError> {
         let mut kept = KeptRecord::default();
-        for table in witness.recorded_tables(schema) {
-            let (question, columns) = witness.recorded(schema, table, since);
+        for table in recorder.recorded_tables(schema) {
+            let (question, columns) = recorder.recorded_rows(schema, table, since);
             let mut rows = Vec::new();
             trial.each_row(&question, &mut |row| rows.push(row.to_vec()))?;
             if !rows.is_empty() {
@@ -38,16 +39,16 @@ impl KeptRecord {
         Ok(kept)
     }
 
-    /// Records the copied rows again. Rows of a table that is gone are left out.
+    /// Records the copied rows again. Rows of a dropped table are omitted.
     pub(super) fn put_back(
         &self,
         trial: &mut dyn Trial,
-        witness: &dyn Recorder,
+        recorder: &dyn Recorder,
         schema: &Schema,
     ) -> Result<(), EngineError> {
         for kept in &self.tables {
             let Some(table) = schema.tables.position(|table| table.name.table == kept.table) else { continue };
-            let again = |row: &Vec<Value>| witness.record_again(schema, table, &kept.columns, row);
+            let again = |row: &Vec<Value>| recorder.insert_recorded_row(schema, table, &kept.columns, row);
             let statements: Vec<_> = kept.rows.iter().map(again).collect();
             trial.prepare(&statements)?;
         }

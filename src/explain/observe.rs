@@ -1,10 +1,11 @@
-//! What the witness of a statement tells: the rows written, those that lack their parent, and what followed.
+//! Reads the record of a statement: the rows that it wrote, the rows that fail a relation, and the foreign-key actions.
 //!
-//! A question that fails becomes a remark, and the others are asked all the same.
+//! A query that fails becomes a note, and does not stop the other queries.
 
 use crate::diagnose;
 use crate::engine::Trial;
 use crate::engine::trial::StatementExecution;
+use crate::explain::ExplainOptions;
 use crate::model::catalog::Action;
 use crate::model::catalog::TableKind;
 use crate::model::explanation::Effect;
@@ -12,7 +13,6 @@ use crate::model::explanation::Event;
 use crate::model::finding::Diagnosis;
 use crate::model::ids::RelationId;
 use crate::model::ids::TableId;
-use crate::model::redaction::Redaction;
 use crate::model::refusal::Refusal;
 use crate::model::relation::Judge;
 use crate::model::relation::Origin;
@@ -22,59 +22,55 @@ use crate::scan;
 use crate::scan::Tally;
 use crate::sql;
 use crate::sql::Sql;
-use crate::sql::witness::RecordQuestions;
+use crate::sql::recorder::RecordQueries;
 
-/// How much of the rows is shown.
-pub(super) struct Shown<'a> {
-    pub(super) samples: usize,
-    pub(super) redaction: &'a Redaction,
-}
-
+/// The effects of a statement, as far as they could be recorded.
 #[derive(Default)]
-pub(super) struct Seen {
+pub(super) struct Observation {
     pub(super) effects: Vec<Effect>,
-    pub(super) lacking: Vec<Lacking>,
-    /// Rows that lack nothing in the end, and that the engine refuses before it.
-    pub(super) at_once: Vec<Lacking>,
-    pub(super) follows: Vec<Follow>,
+    pub(super) failing: Vec<FailingRows>,
+    /// Rows whose reference is valid after the statement, but which the engine refuses during it.
+    pub(super) refused_at_once: Vec<FailingRows>,
+    pub(super) action_effects: Vec<ActionEffect>,
     pub(super) notes: Vec<String>,
-    /// What else the engine refuses, once references do not.
+    /// The refusal of the simulation, in which foreign keys refuse nothing.
     pub(super) refusal: Option<Refusal>,
-    /// Tables that were going to be written.
+    /// The tables that the statement was about to write.
     pub(super) written: Vec<TableId>,
 }
 
-/// Rows of one relation that lack their parent.
-pub(super) struct Lacking {
+/// The rows that fail one relation.
+pub(super) struct FailingRows {
     pub(super) relation: RelationId,
-    pub(super) side: Side,
+    pub(super) kind: FailureKind,
     pub(super) tally: Tally,
     pub(super) diagnosis: Vec<Diagnosis>,
-    /// The triggers that wrote these rows, or took their parents.
+    /// The triggers that wrote these rows, or removed their parents.
     pub(super) triggers: Vec<String>,
-    /// Rows that lacked it before as well.
-    pub(super) already: u64,
-    /// The parent was given another key, and not deleted.
-    pub(super) changed_key: bool,
+    /// The number of rows that already lacked their parent before the statement.
+    pub(super) failed_before: u64,
+    /// True if the parents got another key, and none was deleted.
+    pub(super) parent_key_changed: bool,
 }
 
+/// How rows come to fail a relation.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Side {
-    /// They were written.
+pub(super) enum FailureKind {
+    /// The statement wrote the child rows.
     Written,
-    /// Their parent was taken away.
-    Left,
-    /// Their parent key went and came back, which RESTRICT does not wait for.
+    /// The statement removed their parents.
+    ParentRemoved,
+    /// The statement removed the parent key and wrote it again. RESTRICT refuses at the first step.
     Restricted(Event),
-    /// They went or changed too, but after their parent.
+    /// The statement also deleted or changed the child rows, but after their parents.
     RestrictedUntilLater(Event),
-    /// They are their own parent, but only after a conversion.
-    Itself,
+    /// A row refers to itself, but its two values are equal only after a conversion.
+    SelfReference,
 }
 
-/// What one relation did to child rows whose parents went or changed.
+/// The number of child rows on which one relation acted, because their parents were deleted or changed.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Follow {
+pub(super) struct ActionEffect {
     pub(super) relation: RelationId,
     pub(super) event: Event,
     pub(super) deleted: u64,
@@ -83,228 +79,254 @@ pub(super) struct Follow {
     pub(super) levels: u64,
 }
 
+/// Reads all effects of the statements since a round.
 pub(super) fn everything(
     trial: &mut dyn Trial,
-    account: &dyn RecordQuestions,
+    record: &dyn RecordQueries,
     schema: &Schema,
     since: u32,
-    performance: &StatementExecution,
-    shown: &Shown<'_>,
-) -> Seen {
-    let mut seen = orphans(trial, account, schema, since, Some(performance), shown);
-    seen.follows = follows(trial, account, schema, since, performance, &mut seen.notes);
-    for lacking in &mut seen.lacking {
+    execution: &StatementExecution,
+    options: &ExplainOptions<'_>,
+) -> Observation {
+    let mut observation = orphans(trial, record, schema, since, Some(execution), options);
+    observation.action_effects = action_effects(trial, record, schema, since, execution, &mut observation.notes);
+    for failing in &mut observation.failing {
         let blocks = |event| {
-            let speaks = |follow: &&Follow| follow.relation == lacking.relation && follow.event == event;
-            seen.follows.iter().any(|follow| speaks(&follow) && follow.blocking > 0)
+            let is_about = |effect: &&ActionEffect| effect.relation == failing.relation && effect.event == event;
+            observation.action_effects.iter().any(|effect| is_about(&effect) && effect.blocking > 0)
         };
-        lacking.changed_key = blocks(Event::Update) && !blocks(Event::Delete);
+        failing.parent_key_changed = blocks(Event::Update) && !blocks(Event::Delete);
     }
-    seen.at_once = at_once(trial, account, schema, since, Some(performance), shown);
-    let effects = effects(trial, account, schema, since, performance, &mut seen.notes);
-    seen.effects = effects.into_iter().map(|(_, effect)| effect).collect();
-    seen
+    observation.refused_at_once = refused_at_once(trial, record, schema, since, Some(execution), options);
+    let effects = effects(trial, record, schema, since, execution, &mut observation.notes);
+    observation.effects = effects.into_iter().map(|(_, effect)| effect).collect();
+    observation
 }
 
-impl Seen {
-    /// Where foreign keys were ignored altogether, none of them took its child rows along: only those rows stay in
-    /// the way that would have stayed anyway.
-    pub(super) fn without_actions(mut self, schema: &Schema) -> Seen {
+impl Observation {
+    /// Removes the failures that foreign-key actions would have prevented. They are present because the simulation
+    /// ignored foreign keys.
+    pub(super) fn without_actions(mut self, schema: &Schema) -> Observation {
         let refuses = |action: Action| matches!(action, Action::NoAction | Action::Restrict);
-        self.lacking.retain(|lacking| {
-            let relation = &schema.relations[lacking.relation];
-            lacking.side == Side::Written || (refuses(relation.on_delete) && refuses(relation.on_update))
+        self.failing.retain(|failing| {
+            let relation = &schema.relations[failing.relation];
+            failing.kind == FailureKind::Written || (refuses(relation.on_delete) && refuses(relation.on_update))
         });
-        if self.follows.iter().any(|follow| follow.blocking > 0) {
-            self.notes.push("what foreign keys would take along can only be told once that is mended".to_owned());
+        if self.action_effects.iter().any(|effect| effect.blocking > 0) {
+            self.notes.push("fk-doctor can report the cascades only after that foreign key is repaired".to_owned());
         }
-        self.follows.clear();
+        self.action_effects.clear();
         self
     }
 }
 
-/// Rows whose reference holds in the end, and is refused all the same.
-pub(super) fn at_once(
+/// Returns the rows that the engine refuses during the statement, although their reference is valid after it.
+pub(super) fn refused_at_once(
     trial: &mut dyn Trial,
-    account: &dyn RecordQuestions,
+    record: &dyn RecordQueries,
     schema: &Schema,
     since: u32,
-    performance: Option<&StatementExecution>,
-    shown: &Shown<'_>,
-) -> Vec<Lacking> {
-    let concerned = |relation: &Relation| {
-        let is_touched = |table| performance.is_none_or(|seen| is_written(schema, table, seen));
+    execution: Option<&StatementExecution>,
+    options: &ExplainOptions<'_>,
+) -> Vec<FailingRows> {
+    let may_refuse = |relation: &Relation| {
+        let is_touched = |table| execution.is_none_or(|execution| is_written(schema, table, execution));
         let is_judged = relation.origin == Origin::Declared && relation.judge == Judge::Engine;
         is_judged && relation.parent.table.is_some_and(is_touched)
     };
-    let mut ask = |sides: &[Side]| -> Vec<Lacking> {
+    let mut ask = |sides: &[FailureKind]| -> Vec<FailingRows> {
         let mut found = Vec::new();
-        for (index, _) in schema.relations.entries().filter(|(_, relation)| concerned(relation)) {
-            for &side in sides {
-                let question = match side {
-                    Side::Restricted(event) => account.restricted(schema, index, event, since),
-                    Side::RestrictedUntilLater(event) => account.restricted_until_later(schema, index, event, since),
-                    Side::Itself => account.unequal_to_themselves(schema, index, since),
-                    Side::Written | Side::Left => None,
+        for (index, _) in schema.relations.entries().filter(|(_, relation)| may_refuse(relation)) {
+            for &kind in sides {
+                let question = match kind {
+                    FailureKind::Restricted(event) => record.restricted_children(schema, index, event, since),
+                    FailureKind::RestrictedUntilLater(event) => {
+                        record.restricted_changed_children(schema, index, event, since)
+                    }
+                    FailureKind::SelfReference => record.unequal_self_references(schema, index, since),
+                    FailureKind::Written | FailureKind::ParentRemoved => None,
                 };
-                found.extend(question.and_then(|question| lacking(trial, schema, index, side, &question, shown)));
+                found
+                    .extend(question.and_then(|question| failing_rows(trial, schema, index, kind, &question, options)));
             }
         }
         found
     };
-    let found = ask(&[Side::Restricted(Event::Delete), Side::Restricted(Event::Update), Side::Itself]);
+    let found = ask(&[
+        FailureKind::Restricted(Event::Delete),
+        FailureKind::Restricted(Event::Update),
+        FailureKind::SelfReference,
+    ]);
     if !found.is_empty() {
         return found;
     }
-    ask(&[Side::RestrictedUntilLater(Event::Delete), Side::RestrictedUntilLater(Event::Update)])
+    ask(&[FailureKind::RestrictedUntilLater(Event::Delete), FailureKind::RestrictedUntilLater(Event::Update)])
 }
 
-/// The rows that a question finds, if there are any.
-fn lacking(
+/// Returns the rows that a query finds; `None` if there are none.
+fn failing_rows(
     trial: &mut dyn Trial,
     schema: &Schema,
     relation: RelationId,
-    side: Side,
+    kind: FailureKind,
     question: &Sql,
-    shown: &Shown<'_>,
-) -> Option<Lacking> {
-    let tally = scan::tally(schema, trial, &schema.relations[relation], question, shown.samples).ok()?;
+    options: &ExplainOptions<'_>,
+) -> Option<FailingRows> {
+    let tally = scan::tally(schema, trial, &schema.relations[relation], question, options.samples).ok()?;
     let (diagnosis, triggers) = (Vec::new(), Vec::new());
     let found = tally.orphan_rows > 0;
-    found.then_some(Lacking { relation, side, tally, diagnosis, triggers, already: 0, changed_key: false })
+    found.then_some(FailingRows {
+        relation,
+        kind,
+        tally,
+        diagnosis,
+        triggers,
+        failed_before: 0,
+        parent_key_changed: false,
+    })
 }
 
-/// Child rows of relations whose parent table is gone.
-pub(super) fn without_parent_table(trial: &mut dyn Trial, schema: &Schema, shown: &Shown<'_>) -> Vec<Lacking> {
+/// Returns the child rows of relations whose parent table does not exist.
+pub(super) fn without_parent_table(
+    trial: &mut dyn Trial,
+    schema: &Schema,
+    options: &ExplainOptions<'_>,
+) -> Vec<FailingRows> {
     let orphaned = schema.relations.entries().filter(|(_, relation)| relation.judge == Judge::NoParent);
     let found = orphaned.filter_map(|(index, relation)| {
         let question = sql::of(schema).orphans(schema, relation, &sql::ScanHints::default());
-        lacking(trial, schema, index, Side::Left, &question, shown)
+        failing_rows(trial, schema, index, FailureKind::ParentRemoved, &question, options)
     });
     found.collect()
 }
 
-/// Every row that lacks its parent because of what was written since a round.
+/// Returns every row that lacks its parent because of statements since a round.
 pub(super) fn orphans(
     trial: &mut dyn Trial,
-    account: &dyn RecordQuestions,
+    record: &dyn RecordQueries,
     schema: &Schema,
     since: u32,
-    performance: Option<&StatementExecution>,
-    shown: &Shown<'_>,
-) -> Seen {
-    let mut seen = Seen::default();
-    let touched = |table: TableId| performance.is_none_or(|performance| is_written(schema, table, performance));
+    execution: Option<&StatementExecution>,
+    options: &ExplainOptions<'_>,
+) -> Observation {
+    let mut observation = Observation::default();
+    let touched = |table: TableId| execution.is_none_or(|execution| is_written(schema, table, execution));
     for (index, relation) in schema.relations.entries() {
         if relation.origin != Origin::Declared || matches!(relation.judge, Judge::Incomparable(_)) {
             continue;
         }
-        for (side, table) in [(Side::Written, Some(relation.child)), (Side::Left, relation.parent.table)] {
+        for (kind, table) in
+            [(FailureKind::Written, Some(relation.child)), (FailureKind::ParentRemoved, relation.parent.table)]
+        {
             let Some(table) = table.filter(|&table| touched(table)) else { continue };
-            let question = match side {
-                Side::Written => account.written_orphans(schema, index, since),
-                _ => account.left_orphans(schema, index, since),
+            let question = match kind {
+                FailureKind::Written => record.written_orphans(schema, index, since),
+                _ => record.abandoned_orphans(schema, index, since),
             };
-            match scan::tally(schema, trial, relation, &question, shown.samples) {
+            match scan::tally(schema, trial, relation, &question, options.samples) {
                 Ok(tally) if tally.orphan_rows == 0 => {}
                 Ok(tally) => {
-                    let diagnosis = match side {
-                        Side::Written => diagnose::diagnose(schema, trial, relation, &tally, shown.redaction),
+                    let diagnosis = match kind {
+                        FailureKind::Written => diagnose::diagnose(schema, trial, relation, &tally, options.redaction),
                         _ => Vec::new(),
                     };
-                    let triggers = performance.map_or_else(Vec::new, |seen| triggers_on(schema, table, seen));
-                    let question = account.already_orphans(schema, index, since);
-                    let already = match side {
-                        Side::Written => numbers(trial, &question, &mut seen.notes).first().copied().unwrap_or(0),
+                    let triggers = execution.map_or_else(Vec::new, |execution| triggers_on(schema, table, execution));
+                    let question = record.count_already_orphans(schema, index, since);
+                    let failed_before = match kind {
+                        FailureKind::Written => {
+                            numbers(trial, &question, &mut observation.notes).first().copied().unwrap_or(0)
+                        }
                         _ => 0,
                     };
-                    seen.lacking.push(Lacking {
+                    observation.failing.push(FailingRows {
                         relation: index,
-                        side,
+                        kind,
                         tally,
                         diagnosis,
                         triggers,
-                        already,
-                        changed_key: false,
+                        failed_before,
+                        parent_key_changed: false,
                     });
                 }
-                Err(error) => seen.notes.push(format!("{} could not be looked at: {}", relation.id, error.because())),
+                Err(error) => {
+                    observation.notes.push(format!("{} could not be checked: {}", relation.id, error.because()))
+                }
             }
         }
     }
-    seen
+    observation
 }
 
-/// The rows written, by table, in the order in which the statement names the tables.
+/// Returns the numbers of written rows by table, in the order in which the statement reached the tables.
 pub(super) fn effects(
     trial: &mut dyn Trial,
-    account: &dyn RecordQuestions,
+    record: &dyn RecordQueries,
     schema: &Schema,
     since: u32,
-    performance: &StatementExecution,
+    execution: &StatementExecution,
     notes: &mut Vec<String>,
 ) -> Vec<(TableId, Effect)> {
     let mut found = Vec::new();
-    for table in written_tables(schema, performance) {
-        let question = account.effects(schema, table, since);
+    for table in written_tables(schema, execution) {
+        let question = record.count_changes(schema, table, since);
         let Ok([inserted, updated, deleted]) = <[u64; 3]>::try_from(numbers(trial, &question, notes)) else {
             continue;
         };
         if inserted + updated + deleted > 0 {
             let name = schema.tables[table].name.to_string();
-            let triggers = triggers_on(schema, table, performance);
+            let triggers = triggers_on(schema, table, execution);
             found.push((table, Effect { table: name, inserted, updated, deleted, triggers }));
         }
     }
     found
 }
 
-fn follows(
+fn action_effects(
     trial: &mut dyn Trial,
-    account: &dyn RecordQuestions,
+    record: &dyn RecordQueries,
     schema: &Schema,
     since: u32,
-    performance: &StatementExecution,
+    execution: &StatementExecution,
     notes: &mut Vec<String>,
-) -> Vec<Follow> {
+) -> Vec<ActionEffect> {
     let mut found = Vec::new();
     for (index, relation) in schema.relations.entries() {
-        let concerned = relation.parent.table.is_some_and(|table| is_written(schema, table, performance));
-        if !concerned || relation.origin != Origin::Declared || matches!(relation.judge, Judge::Incomparable(_)) {
+        let may_refuse = relation.parent.table.is_some_and(|table| is_written(schema, table, execution));
+        if !may_refuse || relation.origin != Origin::Declared || matches!(relation.judge, Judge::Incomparable(_)) {
             continue;
         }
         for event in [Event::Delete, Event::Update] {
-            let question = account.followed(schema, index, event, since);
+            let question = record.count_affected_children(schema, index, event, since);
             let Ok([deleted, changed, blocking]) = <[u64; 3]>::try_from(numbers(trial, &question, notes)) else {
                 continue;
             };
             if deleted + changed + blocking == 0 {
                 continue;
             }
-            let levels = account.levels(schema, index, since).filter(|_| event == Event::Delete);
+            let levels = record.deletion_depth(schema, index, since).filter(|_| event == Event::Delete);
             let levels = levels.map_or(0, |question| numbers(trial, &question, notes).first().copied().unwrap_or(0));
-            found.push(Follow { relation: index, event, deleted, changed, blocking, levels });
+            found.push(ActionEffect { relation: index, event, deleted, changed, blocking, levels });
         }
     }
     found
 }
 
-/// One row of numbers; where there is no answer, that is remarked.
+/// Returns the numbers of a one-row answer. A failure becomes a note, and an empty answer.
 fn numbers(trial: &mut dyn Trial, question: &Sql, notes: &mut Vec<String>) -> Vec<u64> {
     let session: &mut dyn crate::engine::Session = trial;
     session.numbers(question).unwrap_or_else(|error| {
-        let remark = format!("not all could be counted: {}", error.because());
-        if !notes.contains(&remark) {
-            notes.push(remark);
+        let note = format!("some rows could not be counted: {}", error.because());
+        if !notes.contains(&note) {
+            notes.push(note);
         }
         Vec::new()
     })
 }
 
-/// Tables that a statement was going to write, with what its triggers and the foreign keys write.
-pub(super) fn written_tables(schema: &Schema, performance: &StatementExecution) -> Vec<TableId> {
+/// Returns the tables that a statement was about to write, itself or through triggers and foreign keys.
+pub(super) fn written_tables(schema: &Schema, execution: &StatementExecution) -> Vec<TableId> {
     let mut tables = Vec::new();
-    for write in &performance.writes {
+    for write in &execution.writes {
         let named = |name: &str| schema.names.same(name, &write.table);
         let found = schema.tables.position(|table| named(&table.name.table));
         if let Some(table) = found.filter(|table| !tables.contains(table)) {
@@ -318,14 +340,14 @@ pub(super) fn written_tables(schema: &Schema, performance: &StatementExecution) 
     tables
 }
 
-fn is_written(schema: &Schema, table: TableId, performance: &StatementExecution) -> bool {
-    performance.writes.iter().any(|write| schema.names.same(&write.table, &schema.tables[table].name.table))
+fn is_written(schema: &Schema, table: TableId, execution: &StatementExecution) -> bool {
+    execution.writes.iter().any(|write| schema.names.same(&write.table, &schema.tables[table].name.table))
 }
 
-/// The triggers that write to a table; none where the statement or a foreign key does so itself.
-fn triggers_on(schema: &Schema, table: TableId, performance: &StatementExecution) -> Vec<String> {
+/// Returns the triggers that write to a table; none if the statement or a foreign key writes to it directly.
+fn triggers_on(schema: &Schema, table: TableId, execution: &StatementExecution) -> Vec<String> {
     let name = &schema.tables[table].name.table;
-    let on_it = || performance.writes.iter().filter(|write| schema.names.same(&write.table, name));
+    let on_it = || execution.writes.iter().filter(|write| schema.names.same(&write.table, name));
     if on_it().any(|write| write.trigger.is_none()) {
         return Vec::new();
     }

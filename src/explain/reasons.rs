@@ -1,10 +1,10 @@
-//! Refusals in words: what is wrong, with which rows, and what to do next.
+//! Converts refusals and failing rows into reasons: the fault, its rows and the next step.
 
-use super::observe::Lacking;
-use super::observe::Seen;
-use super::observe::Shown;
-use super::observe::Side;
+use super::observe::FailingRows;
+use super::observe::FailureKind;
+use super::observe::Observation;
 use crate::engine::trial::StatementExecution;
+use crate::explain::ExplainOptions;
 use crate::findings;
 use crate::model::catalog::Action;
 use crate::model::explanation::Constraint;
@@ -29,159 +29,168 @@ use crate::model::statement::StatementKind;
 use crate::model::text;
 use crate::model::value::Value;
 
-pub(super) fn of_references(schema: &Schema, seen: &Seen, shown: &Shown<'_>) -> Vec<StatementReason> {
-    of_each(schema, &seen.lacking, shown)
+/// Returns a reason for each relation that fails.
+pub(super) fn of_references(
+    schema: &Schema,
+    observation: &Observation,
+    options: &ExplainOptions<'_>,
+) -> Vec<StatementReason> {
+    of_each(schema, &observation.failing, options)
 }
 
-pub(super) fn of_each(schema: &Schema, lacking: &[Lacking], shown: &Shown<'_>) -> Vec<StatementReason> {
-    lacking.iter().map(|lacking| of_one(schema, lacking, shown)).collect()
+pub(super) fn of_each(schema: &Schema, failing: &[FailingRows], options: &ExplainOptions<'_>) -> Vec<StatementReason> {
+    failing.iter().map(|failing| of_rows(schema, failing, options)).collect()
 }
 
-pub(super) fn of_one(schema: &Schema, lacking: &Lacking, shown: &Shown<'_>) -> StatementReason {
-    StatementReason::Relation(shown.redaction.finding(schema, would_fail(schema, lacking, shown)))
+pub(super) fn of_rows(schema: &Schema, failing: &FailingRows, options: &ExplainOptions<'_>) -> StatementReason {
+    StatementReason::Relation(options.redaction.finding(schema, would_fail(schema, failing, options)))
 }
 
-/// Rows whose parent may still come, because their reference is only looked at by COMMIT.
-pub(super) fn waiting(schema: &Schema, lacking: &Lacking) -> String {
-    let rows = text::plural(lacking.tally.orphan_rows, "row");
-    format!("{rows} of {} must have a parent by COMMIT", schema.relations[lacking.relation].id)
+/// Returns the note about rows of a deferred relation, whose parents can still be inserted before COMMIT.
+pub(super) fn deferred(schema: &Schema, failing: &FailingRows) -> String {
+    let rows = text::plural(failing.tally.orphan_rows, "row");
+    format!("{rows} of {} must have a parent by COMMIT", schema.relations[failing.relation].id)
 }
 
-fn would_fail(schema: &Schema, lacking: &Lacking, shown: &Shown<'_>) -> Finding<Value> {
-    let relation = &schema.relations[lacking.relation];
-    let tally = &lacking.tally;
-    let one = tally.orphan_rows == 1;
-    let mut message = which_rows_fail(schema, lacking);
-    if lacking.already > 0 {
-        let which = match lacking.already {
-            _ if one => "it".to_owned(),
+fn would_fail(schema: &Schema, failing: &FailingRows, options: &ExplainOptions<'_>) -> Finding<Value> {
+    let relation = &schema.relations[failing.relation];
+    let tally = &failing.tally;
+    let is_single = tally.orphan_rows == 1;
+    let mut message = which_rows_fail(schema, failing);
+    if failing.failed_before > 0 {
+        let which = match failing.failed_before {
+            _ if is_single => "it".to_owned(),
             all if all == tally.orphan_rows => "they".to_owned(),
             some => format!("{} of them", text::count(some)),
         };
         let checked = match schema.database.engine.facts().rechecks {
-            Recheck::NamedKey => "the engine checks every reference that an UPDATE names, even one it leaves as it is",
+            Recheck::NamedKey => {
+                "the engine checks every reference that an UPDATE names, even if its value stays the same"
+            }
             Recheck::ChangedKey | Recheck::MovedRow => {
                 "the server checks every reference of a row whose primary key changes"
             }
         };
         message.push_str(&format!("; {which} did so before, but {checked}"));
     }
-    if !lacking.triggers.is_empty() {
-        message.push_str(&format!(", through the trigger {}", lacking.triggers.join(", ")));
+    if !failing.triggers.is_empty() {
+        message.push_str(&format!(", through the trigger {}", failing.triggers.join(", ")));
     }
-    let help = next_step(schema, relation, lacking, shown);
-    let finding = findings::plain(lacking.relation, relation, Code::WouldFail, message, help);
-    Finding { diagnosis: lacking.diagnosis.clone(), ..findings::with_tally(finding, tally, shown.samples) }
+    let help = next_step(schema, relation, failing, options);
+    let finding = findings::plain(failing.relation, relation, Code::WouldFail, message, help);
+    Finding { diagnosis: failing.diagnosis.clone(), ..findings::with_tally(finding, tally, options.samples) }
 }
 
-/// Returns which rows fail and how they came to, such as "2 rows written to c refer to 1 key that p does not have".
-fn which_rows_fail(schema: &Schema, lacking: &Lacking) -> String {
-    let relation = &schema.relations[lacking.relation];
-    let (tally, parent) = (&lacking.tally, &relation.parent.name);
-    let one = tally.orphan_rows == 1;
+/// Returns which rows fail and why, such as "2 rows written to c refer to 1 key that p does not have".
+fn which_rows_fail(schema: &Schema, failing: &FailingRows) -> String {
+    let relation = &schema.relations[failing.relation];
+    let (tally, parent) = (&failing.tally, &relation.parent.name);
+    let is_single = tally.orphan_rows == 1;
     let rows = text::plural(tally.orphan_rows, "row");
     let keys = text::plural(tally.missing_keys, "key");
     let child = &schema.child(relation).name;
-    match lacking.side {
-        Side::Written => {
+    match failing.kind {
+        FailureKind::Written => {
             format!(
                 "{rows} written to {child} {} to {keys} that {parent} does not have",
-                if one { "refers" } else { "refer" }
+                if is_single { "refers" } else { "refer" }
             )
         }
-        Side::Left => {
+        FailureKind::ParentRemoved => {
             format!(
-                "{rows} of {child} {} to {keys} taken away from {parent}",
-                if one { "still refers" } else { "still refer" }
+                "{rows} of {child} {} to {keys} removed from {parent}",
+                if is_single { "still refers" } else { "still refer" }
             )
         }
-        Side::Restricted(event) => {
+        FailureKind::Restricted(event) => {
             let (verb, action) = match event {
                 Event::Delete => ("replaces", "ON DELETE RESTRICT"),
                 Event::Update => ("changes", "ON UPDATE RESTRICT"),
             };
             format!(
                 "{rows} of {child} {} to {keys} of {parent} that the statement {verb}; {action} refuses that at once, \
-                 although the key is there again in the end",
-                if one { "refers" } else { "refer" }
+                 although the key exists again after the statement",
+                if is_single { "refers" } else { "refer" }
             )
         }
-        Side::RestrictedUntilLater(event) => {
+        FailureKind::RestrictedUntilLater(event) => {
             let (verb, action) = match event {
                 Event::Delete => ("deletes", "ON DELETE RESTRICT"),
                 Event::Update => ("changes", "ON UPDATE RESTRICT"),
             };
             format!(
-                "{rows} of {child} {} to {keys} of {parent} at the moment when the statement {verb} {}; {action} refuses \
-                 that at once, although {} in the end",
-                if one { "refers" } else { "refer" },
+                "{rows} of {child} {} to {keys} of {parent} when the statement {verb} {}; {action} refuses that at once, \
+                 although {} after the statement",
+                if is_single { "refers" } else { "refer" },
                 if tally.missing_keys == 1 { "it" } else { "them" },
-                if one { "the row refers to it no more" } else { "the rows refer to it no more" }
+                if is_single { "the row no longer refers to it" } else { "the rows no longer refer to it" }
             )
         }
-        Side::Itself => {
+        FailureKind::SelfReference => {
             format!(
-                "{rows} written to {child} {}, in another type or spelling than the key has; the engine compares the \
-                 two as they are stored",
-                if one { "refers to itself" } else { "refer to themselves" }
+                "{rows} written to {child} {}, in another type or spelling than its key; the engine compares the \
+                 stored values",
+                if is_single { "refers to itself" } else { "refer to themselves" }
             )
         }
     }
 }
 
-fn next_step(schema: &Schema, relation: &Relation, lacking: &Lacking, shown: &Shown<'_>) -> String {
-    match lacking.side {
-        Side::Itself => {
-            return "write the reference exactly as the key: in the same type, with the same letters".to_owned();
+fn next_step(schema: &Schema, relation: &Relation, failing: &FailingRows, options: &ExplainOptions<'_>) -> String {
+    match failing.kind {
+        FailureKind::SelfReference => {
+            return "write the reference exactly like the key: with the same type and the same letters".to_owned();
         }
-        Side::Restricted(Event::Delete) => {
-            return "change the row instead of replacing it: INSERT … ON CONFLICT … DO UPDATE SET …; or let the foreign key \
-                    say ON DELETE NO ACTION"
+        FailureKind::Restricted(Event::Delete) => {
+            return "change the row instead of replacing it: INSERT … ON CONFLICT … DO UPDATE SET …; or declare the foreign key \
+                    ON DELETE NO ACTION"
                 .to_owned();
         }
-        Side::RestrictedUntilLater(Event::Delete) => {
+        FailureKind::RestrictedUntilLater(Event::Delete) => {
             let child = &schema.child(relation).name;
-            return format!("delete the rows of {child} first; or let the foreign key say ON DELETE NO ACTION");
+            return format!("delete the rows of {child} first; or declare the foreign key ON DELETE NO ACTION");
         }
-        Side::Restricted(Event::Update) | Side::RestrictedUntilLater(Event::Update) => {
-            return "keep the keys that are referred to; or let the foreign key say ON UPDATE NO ACTION".to_owned();
+        FailureKind::Restricted(Event::Update) | FailureKind::RestrictedUntilLater(Event::Update) => {
+            return "keep the keys that are referred to; or declare the foreign key ON UPDATE NO ACTION".to_owned();
         }
-        Side::Written | Side::Left => {}
+        FailureKind::Written | FailureKind::ParentRemoved => {}
     }
-    if lacking.side == Side::Left {
+    if failing.kind == FailureKind::ParentRemoved {
         let child = side(&schema.child(relation).name, schema.child_column_names(relation));
-        return if lacking.changed_key {
-            format!("keep the key; or point {child} elsewhere first; or let the foreign key say ON UPDATE CASCADE")
+        return if failing.parent_key_changed {
+            format!("keep the key; or update {child} first; or declare the foreign key ON UPDATE CASCADE")
         } else {
             format!(
-                "first point {child} elsewhere or delete these rows; or let the foreign key say ON DELETE CASCADE or SET NULL"
+                "first update {child} or delete these rows; or declare the foreign key ON DELETE CASCADE or SET NULL"
             )
         };
     }
-    let cause = lacking.diagnosis.first().map(|diagnosis| diagnosis.cause);
-    match (cause, lacking.tally.top.first()) {
+    let cause = failing.diagnosis.first().map(|diagnosis| diagnosis.cause);
+    match (cause, failing.tally.top.first()) {
         (
             Some(Cause::Unknown | Cause::NotLoadedYet | Cause::ParentTableEmpty | Cause::ParentLoss) | None,
             Some(missing),
         ) if relation.judge == Judge::Engine => {
             format!(
                 "insert the parent first: {}",
-                parent_insert(schema, relation, &shown.redaction.key(schema, relation, &missing.key))
+                parent_insert(schema, relation, &options.redaction.key(schema, relation, &missing.key))
             )
         }
         (Some(Cause::Sentinel), Some(_)) if schema.child_columns(relation).all(|column| !column.not_null) => {
             "if the value means \"none\", write NULL instead".to_owned()
         }
         (Some(Cause::Sentinel), Some(missing)) if relation.judge == Judge::Engine => {
-            let key = shown.redaction.key(schema, relation, &missing.key);
+            let key = options.redaction.key(schema, relation, &missing.key);
             let parent = parent_insert(schema, relation, &key);
-            format!("name a real parent; or, as the column takes no NULL, make one that stands for \"none\": {parent}")
+            format!(
+                "refer to a real parent; or, because the column is NOT NULL, insert one that stands for \"none\": {parent}"
+            )
         }
-        _ => findings::next_step(relation, &lacking.diagnosis),
+        _ => findings::next_step(relation, &failing.diagnosis),
     }
 }
 
-/// The INSERT that would make a missing parent, with an ellipsis for what nobody but the user knows.
+/// Returns the INSERT of a missing parent, with an ellipsis for each value that only the user knows.
 fn parent_insert(schema: &Schema, relation: &Relation, key: &[ShownValue]) -> String {
     let facts = schema.database.engine.facts();
     let name = |name: &str| facts.readable(name);
@@ -195,13 +204,12 @@ fn parent_insert(schema: &Schema, relation: &Relation, key: &[ShownValue]) -> St
         });
     }
     if let Some(parent) = schema.parent(relation) {
-        let others =
-            parent.columns.iter().enumerate().filter(|(place, column)| {
-                column.not_null && !column.generated && !relation.parent.columns.contains(place)
-            });
-        for (place, column) in others {
-            let is_own_number = parent.primary_key == [place] && parent.row_address.is_some();
-            if !is_own_number {
+        let others = parent.columns.iter().enumerate().filter(|(position, column)| {
+            column.not_null && !column.generated && !relation.parent.columns.contains(position)
+        });
+        for (position, column) in others {
+            let is_rowid = parent.primary_key == [position] && parent.row_address.is_some();
+            if !is_rowid {
                 columns.push(name(&column.name));
                 values.push("…".to_owned());
             }
@@ -212,27 +220,27 @@ fn parent_insert(schema: &Schema, relation: &Relation, key: &[ShownValue]) -> St
     format!("INSERT INTO {schema_name}{table}({}) VALUES ({})", columns.join(", "), values.join(", "))
 }
 
-/// Whether a refusal comes from a foreign key that can never be satisfied as it is defined.
+/// True if a refusal comes from a foreign key whose definition nothing can satisfy.
 pub(super) fn is_broken_definition(schema: &Schema, refusal: &Refusal) -> bool {
     refusal.kind == RefusalKind::Mismatch || missing_parent(schema, refusal).is_some()
 }
 
-/// The parent table that a refusal complains of, where it is a relation's and not the statement's own.
+/// Returns the relation whose missing parent table a refusal reports; `None` if the statement itself names that table.
 fn missing_parent<'a>(schema: &'a Schema, refusal: &Refusal) -> Option<&'a Relation> {
     let table = refusal.parent.as_deref().filter(|_| matches!(refusal.unknown, Some(UnknownName::Table(_))))?;
-    let speaks_of = |relation: &&Relation| {
+    let refers_to_it = |relation: &&Relation| {
         relation.judge == Judge::NoParent && schema.names.same(&relation.parent.name.table, table)
     };
-    schema.relations.iter().find(speaks_of)
+    schema.relations.iter().find(refers_to_it)
 }
 
-/// Every broken definition that stands in the way of the tables at hand: the engine names one, and not its cause.
+/// Returns every broken definition that concerns the written tables. The engine names only one, and not its cause.
 pub(super) fn of_definitions(
     schema: &Schema,
     refusal: &Refusal,
-    performance: &StatementExecution,
+    execution: &StatementExecution,
 ) -> Vec<StatementReason> {
-    let mut tables: Vec<&str> = performance.writes.iter().map(|write| write.table.as_str()).collect();
+    let mut tables: Vec<&str> = execution.writes.iter().map(|write| write.table.as_str()).collect();
     tables.extend(refusal.table.as_deref());
     tables.extend(refusal.parent.as_deref());
     let named = |name: &str| tables.iter().any(|table| schema.names.same(table, name));
@@ -248,7 +256,8 @@ pub(super) fn of_definitions(
     let defects = broken.flat_map(|(index, relation)| {
         let grave = relation.defects.iter().filter(|defect| defect.code.severity() == Severity::Error);
         grave.map(move |defect| {
-            let message = format!("{}; until that is mended the engine refuses writes that concern it", defect.message);
+            let message =
+                format!("{}; until it is repaired, the engine refuses every write that concerns it", defect.message);
             StatementReason::Relation(findings::plain(index, relation, defect.code, message, defect.help.clone()))
         })
     });
@@ -256,23 +265,25 @@ pub(super) fn of_definitions(
 }
 
 fn too_deep(facts: &Facts) -> String {
-    let depth = facts.cascade_levels.map_or("only so deep".to_owned(), |levels| format!("{levels} levels deep"));
-    format!("delete the lowest rows first: {} follows foreign keys {depth}", facts.title)
+    let depth = facts.cascade_levels.map_or("to a limited depth".to_owned(), |levels| format!("{levels} levels deep"));
+    format!("delete the lowest rows first: {} follows foreign keys only {depth}", facts.title)
 }
 
-/// A refusal that is not about a reference, in its own words and with what to do.
+/// Returns the reason for a refusal that is not about a reference, with the engine's message and a next step.
 pub(super) fn of_refusal(
     schema: &Schema,
     refusal: &Refusal,
     statement: &Statement,
-    performance: &StatementExecution,
+    execution: &StatementExecution,
 ) -> StatementReason {
     let (code, help) = match refusal.kind {
-        RefusalKind::NotNull => (Code::NotNull, "give the column a value, or let it have a DEFAULT"),
+        RefusalKind::NotNull => (Code::NotNull, "give the column a value or a DEFAULT"),
         RefusalKind::Unique => (Code::DuplicateKey, ""),
         RefusalKind::Check => (Code::CheckFailed, "write values that the CHECK allows"),
-        RefusalKind::Value => (Code::ValueRefused, "write a value of the column's own type"),
-        RefusalKind::Raised => (Code::StatementRefused, "a trigger refuses this: read it, and do what it asks for"),
+        RefusalKind::Value => (Code::ValueRefused, "write a value of the column's type"),
+        RefusalKind::Raised => {
+            (Code::StatementRefused, "read the trigger that refuses this statement, and satisfy its condition")
+        }
         RefusalKind::TooDeep => (Code::StatementRefused, ""),
         RefusalKind::Parameters => (Code::StatementRefused, "give each placeholder a value, in order: --param VALUE"),
         _ => (Code::StatementRefused, ""),
@@ -287,17 +298,17 @@ pub(super) fn of_refusal(
     match refusal.kind {
         RefusalKind::Unique => {
             let clause = schema.database.engine.facts().on_conflict;
-            constraint.help = format!("use another key, or say what to do: INSERT … {clause} …");
+            constraint.help = format!("use another key, or add a conflict clause: INSERT … {clause} …");
         }
         RefusalKind::TooDeep => constraint.help = too_deep(schema.database.engine.facts()),
         RefusalKind::Invalid => constraint.help = did_you_mean(schema, refusal),
         _ => {}
     }
-    if let Some(relation) = blanked_by(schema, &constraint, statement) {
+    if let Some(relation) = set_null_by(schema, &constraint, statement) {
         constraint.message = format!("{}, because of ON DELETE SET NULL in {}", constraint.message, relation.id);
-        constraint.help = "let the column be NULL, or let the foreign key do something else".to_owned();
+        constraint.help = "allow NULL in the column, or declare another action for the foreign key".to_owned();
     }
-    let triggers: Vec<&str> = performance
+    let triggers: Vec<&str> = execution
         .writes
         .iter()
         .filter(|write| constraint.table.as_ref().is_some_and(|table| schema.names.same(table, &write.table)))
@@ -309,16 +320,16 @@ pub(super) fn of_refusal(
     StatementReason::Constraint(constraint)
 }
 
-/// The foreign key whose SET NULL a NOT NULL column does not take.
-fn blanked_by<'a>(schema: &'a Schema, constraint: &Constraint, statement: &Statement) -> Option<&'a Relation> {
+/// Returns the foreign key whose SET NULL action fails on a NOT NULL column.
+fn set_null_by<'a>(schema: &'a Schema, constraint: &Constraint, statement: &Statement) -> Option<&'a Relation> {
     let table = constraint.table.as_ref()?;
-    let blanks = |relation: &&Relation| {
-        let is_there = schema.names.same(&schema.child(relation).name.table, table)
+    let sets_null = |relation: &&Relation| {
+        let is_its_column = schema.names.same(&schema.child(relation).name.table, table)
             && schema.child_column_names(relation).any(|column| constraint.columns.iter().any(|name| name == column));
-        is_there && (relation.on_delete == Action::SetNull || relation.on_update == Action::SetNull)
+        is_its_column && (relation.on_delete == Action::SetNull || relation.on_update == Action::SetNull)
     };
     let may_be = constraint.code == Code::NotNull && statement.kind != StatementKind::Insert;
-    schema.relations.iter().find(blanks).filter(|_| may_be)
+    schema.relations.iter().find(sets_null).filter(|_| may_be)
 }
 
 fn did_you_mean(schema: &Schema, refusal: &Refusal) -> String {
@@ -328,7 +339,7 @@ fn did_you_mean(schema: &Schema, refusal: &Refusal) -> String {
         Some(UnknownName::Column(name)) => {
             (name, tables().flat_map(|table| &table.columns).map(|column| column.name.as_str()).collect())
         }
-        None => return format!("check the statement: {} did not even begin it", schema.database.engine.title()),
+        None => return format!("check the statement: {} rejected it before it ran", schema.database.engine.title()),
     };
     let meant = text::nearest(word, known.iter().copied());
     meant.map_or_else(|| "check the name".to_owned(), |near| format!("did you mean {near}?"))

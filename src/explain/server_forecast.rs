@@ -1,8 +1,8 @@
-//! Statements explained on a server: what they would do is foreseen by reading, and the server has the last word on each
-//! in a transaction that is rolled back.
+//! Explains statements on a server: their effects are forecast with queries, and then the server runs each statement in
+//! a transaction that is rolled back.
 //!
-//! The server stops at the first reference that fails; the others are found among the rows that are foreseen. Where a
-//! statement is not understood well enough for that, the first is all that is told, and that it is.
+//! The server stops at the first relation that fails; the others are found among the forecast rows. If a statement
+//! cannot be forecast, only the first relation is reported, with a note that others were not searched.
 
 use std::sync::Arc;
 
@@ -12,15 +12,15 @@ use crate::engine::Trial;
 use crate::engine::trial::StatementExecution;
 use crate::engine::trial::TableWrite;
 use crate::engine::trial::WriteCounts;
-use crate::explain::Explaining;
-use crate::explain::Wishes;
-use crate::explain::complaint;
-use crate::explain::error_text as complaints;
+use crate::explain::ExplainOptions;
+use crate::explain::StatementExplainer;
+use crate::explain::error_text;
+use crate::explain::explain_each;
 use crate::explain::observe;
-use crate::explain::observe::Seen;
-use crate::explain::one_by_one;
+use crate::explain::observe::Observation;
 use crate::explain::radius;
 use crate::explain::reasons;
+use crate::explain::reported_error;
 use crate::model::catalog::Engine;
 use crate::model::explanation::Effect;
 use crate::model::explanation::Event;
@@ -38,42 +38,45 @@ use crate::model::relation::Relation;
 use crate::model::schema::Schema;
 use crate::model::statement::Statement;
 use crate::model::statement::StatementKind;
-use crate::sql::foresight::StatementForecast;
+use crate::sql::forecast::StatementForecast;
 use crate::sql::read::dml::Dml;
 use crate::sql::read::dml::Writes;
 use crate::sql::read::forbidden;
 use crate::sql::read::tokens::tokens_of;
 
-/// References to the same table may go on for ever only where the server lets them.
-const MOST_WAVES: u32 = 10_000;
+/// The maximum depth of a cascade, as a guard against references that never end.
+const MAX_WAVES: u32 = 10_000;
 
-const NOT_FORESEEN: &str = "a table that it reaches has no primary key, has computed columns, or is no plain table";
+const CANNOT_FORECAST: &str =
+    "a table that it affects has no primary key, has generated columns, or is not an ordinary table";
 
 pub(super) fn explain(
     trial: &mut dyn Trial,
     schema: Arc<Schema>,
-    wishes: Wishes<'_>,
+    statements: Vec<Statement>,
+    options: &ExplainOptions<'_>,
 ) -> Result<Explanation, EngineError> {
-    let shown = observe::Shown { samples: wishes.samples, redaction: wishes.redaction };
-    one_by_one(&mut Site { trial, schema: Arc::clone(&schema), shown }, schema, wishes)
+    let mut explainer = ServerExplainer { trial, schema: Arc::clone(&schema), options: *options };
+    explain_each(&mut explainer, schema, statements, options)
 }
 
-struct Site<'a> {
+struct ServerExplainer<'a> {
     trial: &'a mut dyn Trial,
     schema: Arc<Schema>,
-    shown: observe::Shown<'a>,
+    options: ExplainOptions<'a>,
 }
 
-/// What a statement would do, and what of it could not be foreseen.
+/// The forecast effects of a statement.
 #[derive(Default)]
-struct Foreseen {
-    seen: Seen,
-    /// The table whose rows it takes away or changes itself.
+struct ForecastOutcome {
+    observation: Observation,
+    /// The table in which the statement itself deletes or changes rows.
     root: Option<TableId>,
-    doubts: Vec<String>,
+    /// Notes about effects that could not be forecast.
+    gaps: Vec<String>,
 }
 
-impl Explaining for Site<'_> {
+impl StatementExplainer for ServerExplainer<'_> {
     fn trial(&mut self) -> &mut dyn Trial {
         self.trial
     }
@@ -82,7 +85,7 @@ impl Explaining for Site<'_> {
         let wanted = placeholders(self.schema.database.engine, &statement.text);
         let given = statement.parameters.len();
         statement.parameters.truncate(wanted);
-        let mut told = Explained {
+        let mut explained = Explained {
             schema: Arc::clone(&self.schema),
             verdict: StatementVerdict::Accepted,
             reasons: Vec::new(),
@@ -91,42 +94,43 @@ impl Explaining for Site<'_> {
             notes: Vec::new(),
             statement,
         };
-        if let Some(why) = forbidden::forbids(&self.schema, &told.statement) {
-            told.verdict = StatementVerdict::Forbidden(why);
-            return Ok(told);
+        if let Some(why) = forbidden::reason_against(&self.schema, &explained.statement) {
+            explained.verdict = StatementVerdict::Forbidden(why);
+            return Ok(explained);
         }
         let other_databases = self.trial.other_databases()?;
-        if let Some(other) = forbidden::names_other_database(&self.schema, &told.statement, &other_databases) {
-            let why =
-                format!("it reaches into {other}, of whose tables it is not known whether they can be rolled back");
-            told.verdict = StatementVerdict::Forbidden(why);
-            return Ok(told);
+        if let Some(other) = forbidden::names_other_database(&self.schema, &explained.statement, &other_databases) {
+            let why = format!(
+                "it uses the database {other}, and fk-doctor does not know whether writes there can be rolled back"
+            );
+            explained.verdict = StatementVerdict::Forbidden(why);
+            return Ok(explained);
         }
-        if let Some(why) = self.lasting_through_a_trigger(&told.statement)? {
-            told.verdict = StatementVerdict::Forbidden(why);
-            return Ok(told);
+        if let Some(why) = self.lasting_trigger_write(&explained.statement)? {
+            explained.verdict = StatementVerdict::Forbidden(why);
+            return Ok(explained);
         }
         if wanted > given {
-            let message = format!("it has {wanted} parameters, and {given} were given");
+            let message = format!("it has {wanted} placeholders, but {given} values were given");
             let refusal = Refusal::new(RefusalKind::Parameters, message);
-            told.reasons.push(self.constraint(&refusal, &told.statement));
-            told.verdict = StatementVerdict::Refused(refusal);
-            return Ok(told);
+            explained.reasons.push(self.constraint(&refusal, &explained.statement));
+            explained.verdict = StatementVerdict::Refused(refusal);
+            return Ok(explained);
         }
-        self.try_out(&mut told)?;
-        Ok(told)
+        self.explain_allowed(&mut explained)?;
+        Ok(explained)
     }
 }
 
-impl Site<'_> {
-    /// A trigger may write what cannot be rolled back, wherever there is such a table.
-    fn lasting_through_a_trigger(&mut self, statement: &Statement) -> Result<Option<String>, EngineError> {
+impl ServerExplainer<'_> {
+    /// Returns why a trigger may write rows that cannot be rolled back; `None` if no trigger can.
+    fn lasting_trigger_write(&mut self, statement: &Statement) -> Result<Option<String>, EngineError> {
         let schema = Arc::clone(&self.schema);
-        let Some(lasting) = forbidden::lasting_beside(&schema, statement) else { return Ok(None) };
+        let Some(lasting) = forbidden::non_transactional_table(&schema, statement) else { return Ok(None) };
         for table in lasting.named {
             if let Some(trigger) = self.trial.triggers_of(table)?.first() {
                 return Ok(Some(format!(
-                    "{} has the trigger {trigger}, which may write to {}, and that is stored by {}: it cannot be rolled back",
+                    "{} has the trigger {trigger}, which may write to {}; that table is stored by {}, which cannot roll back",
                     table.name, lasting.table.name, lasting.storage
                 )));
             }
@@ -134,96 +138,102 @@ impl Site<'_> {
         Ok(None)
     }
 
-    fn try_out(&mut self, told: &mut Explained) -> Result<(), EngineError> {
+    /// Forecasts a statement, and then runs it.
+    fn explain_allowed(&mut self, explained: &mut Explained) -> Result<(), EngineError> {
         let counters = self.trial.counters()?;
-        let before = self.trial.written()?;
-        let foreseen = match told.statement.kind {
-            StatementKind::Insert | StatementKind::Update | StatementKind::Delete => self.foresee(&told.statement),
-            _ => Ok(Foreseen::default()),
+        let before = self.trial.write_counts()?;
+        let forecast = match explained.statement.kind {
+            StatementKind::Insert | StatementKind::Update | StatementKind::Delete => {
+                self.forecast(&explained.statement)
+            }
+            _ => Ok(ForecastOutcome::default()),
         };
-        let performance = self.trial.execute(&told.statement)?;
-        told.verdict = crate::explain::verdict(&performance);
-        let lasting = self.lasting(&counters)?;
-        match (foreseen, &performance.refusal) {
-            (Ok(foreseen), refusal) => self.tell(told, foreseen, refusal.as_ref(), before)?,
+        let execution = self.trial.execute(&explained.statement)?;
+        explained.verdict = crate::explain::verdict(&execution);
+        let advanced = self.advanced_counters(&counters)?;
+        match (forecast, &execution.refusal) {
+            (Ok(forecast), refusal) => self.add_forecast(explained, forecast, refusal.as_ref(), before)?,
             (Err(why), refusal) => {
-                self.tell(told, Foreseen::default(), refusal.as_ref(), None)?;
+                self.add_forecast(explained, ForecastOutcome::default(), refusal.as_ref(), None)?;
                 let is_reference = refusal.as_ref().is_some_and(|refusal| refusal.kind == RefusalKind::ForeignKey);
                 if is_reference {
-                    let first = "this is the first reference that fails; others were not looked for";
-                    told.notes.push(format!("{first}: {why}"));
+                    let first = "this is the first relation that fails; fk-doctor did not search for others";
+                    explained.notes.push(format!("{first}: {why}"));
                 } else if refusal.is_none() {
-                    told.notes.push(format!("what goes along was not looked for: {why}"));
+                    explained.notes.push(format!("fk-doctor did not compute the cascades: {why}"));
                 }
             }
         }
-        told.notes.extend(lasting);
+        explained.notes.extend(advanced);
         Ok(())
     }
 
-    fn tell(
+    /// Combines a forecast with the verdict of the server.
+    fn add_forecast(
         &mut self,
-        told: &mut Explained,
-        foreseen: Foreseen,
+        explained: &mut Explained,
+        forecast: ForecastOutcome,
         refusal: Option<&Refusal>,
         before: Option<Vec<WriteCounts>>,
     ) -> Result<(), EngineError> {
-        let Foreseen { seen, root, doubts, .. } = foreseen;
-        let found = reasons::of_references(&self.schema, &seen, &self.shown);
-        let waits = refusal.is_none() && self.trial.is_in_transaction();
+        let ForecastOutcome { observation, root, gaps } = forecast;
+        let found = reasons::of_references(&self.schema, &observation, &self.options);
+        let is_deferred = refusal.is_none() && self.trial.is_in_transaction();
         match refusal {
-            None if waits => told.notes.extend(seen.lacking.iter().map(|one| reasons::waiting(&self.schema, one))),
-            // Whoever switched the checks off knows; what is left behind is said all the same.
+            None if is_deferred => {
+                let notes = observation.failing.iter().map(|failing| reasons::deferred(&self.schema, failing));
+                explained.notes.extend(notes);
+            }
             None if found.is_empty() => {}
             None => {
-                told.reasons = found;
-                told.notes.push("the server accepts it all the same".to_owned());
+                explained.reasons = found;
+                explained.notes.push("the server accepts it nevertheless".to_owned());
             }
             Some(refusal) if refusal.kind == RefusalKind::ForeignKey => {
-                told.reasons = found;
-                self.add_the_servers_own(told, refusal)?;
+                explained.reasons = found;
+                self.add_server_reason(explained, refusal)?;
             }
             Some(refusal) => {
-                told.reasons.push(self.constraint(refusal, &told.statement));
-                told.reasons.extend(found);
+                explained.reasons.push(self.constraint(refusal, &explained.statement));
+                explained.reasons.extend(found);
             }
         }
         let roots: Vec<TableId> = root.into_iter().collect();
-        told.radius = radius::tree(&self.schema, &roots, &seen.follows);
-        told.effects = seen.effects;
-        if refusal.is_none() && !waits {
-            self.count_what_was_written(told, before)?;
+        explained.radius = radius::tree(&self.schema, &roots, &observation.action_effects);
+        explained.effects = observation.effects;
+        if refusal.is_none() && !is_deferred {
+            self.correct_effects(explained, before)?;
         }
-        told.notes.extend(seen.notes);
-        told.notes.extend(doubts);
+        explained.notes.extend(observation.notes);
+        explained.notes.extend(gaps);
         Ok(())
     }
 
-    /// The reference that the server stopped at is told in any case.
-    fn add_the_servers_own(&mut self, told: &mut Explained, refusal: &Refusal) -> Result<(), EngineError> {
-        let words = match &refusal.detail {
+    /// Adds the relation at which the server stopped, if the forecast did not find it.
+    fn add_server_reason(&mut self, explained: &mut Explained, refusal: &Refusal) -> Result<(), EngineError> {
+        let message = match &refusal.detail {
             Some(detail) => format!("{}\nDETAIL: {detail}", refusal.message),
             None => refusal.message.clone(),
         };
-        let Some(complaint) = complaints::complaints(&words).into_iter().next() else { return Ok(()) };
-        let named = complaint::candidates(&self.schema, &complaint);
-        let is_told = |reason: &StatementReason| match reason {
+        let Some(reported_error) = error_text::reported_errors(&message).into_iter().next() else { return Ok(()) };
+        let named = reported_error::candidates(&self.schema, &reported_error);
+        let is_known = |reason: &StatementReason| match reason {
             StatementReason::Relation(finding) => named.contains(&finding.relation),
             StatementReason::Constraint(_) => false,
         };
-        if told.reasons.iter().any(is_told) {
-            if told.reasons.len() > 1 {
+        if explained.reasons.iter().any(is_known) {
+            if explained.reasons.len() > 1 {
                 let first = named.first().map_or("the first", |&index| self.schema.relations[index].id.as_str());
-                told.notes.push(format!(
-                    "the server stops at {first}; the others were found by looking at the rows that it would write"
+                explained.notes.push(format!(
+                    "the server stops at {first}; fk-doctor found the others among the rows that the statement would write"
                 ));
             }
             return Ok(());
         }
         let session: &mut dyn Session = self.trial;
-        let own = complaint::explain(session, &self.schema, &complaint, &self.shown);
-        told.reasons.splice(0..0, own.reasons);
-        told.notes.extend(own.notes);
+        let own = reported_error::explain(session, &self.schema, &reported_error, &self.options);
+        explained.reasons.splice(0..0, own.reasons);
+        explained.notes.extend(own.notes);
         Ok(())
     }
 
@@ -231,51 +241,53 @@ impl Site<'_> {
         reasons::of_refusal(&self.schema, refusal, statement, &StatementExecution::default())
     }
 
-    /// What the server wrote beyond what was foreseen was written by triggers or rules.
-    fn count_what_was_written(
+    /// Replaces forecast effects with the numbers of the server. They differ if triggers or rules wrote rows.
+    fn correct_effects(
         &mut self,
-        told: &mut Explained,
+        explained: &mut Explained,
         before: Option<Vec<WriteCounts>>,
     ) -> Result<(), EngineError> {
-        let (Some(before), Some(after)) = (before, self.trial.written()?) else { return Ok(()) };
+        let (Some(before), Some(after)) = (before, self.trial.write_counts()?) else { return Ok(()) };
         for WriteCounts { table: name, inserted, updated, deleted } in after {
-            let was = before.iter().find(|known| known.table == name);
-            let since = |is: u64, was: Option<u64>| is.saturating_sub(was.unwrap_or(0));
-            let inserted = since(inserted, was.map(|was| was.inserted));
-            let updated = since(updated, was.map(|was| was.updated));
-            let deleted = since(deleted, was.map(|was| was.deleted));
+            let earlier = before.iter().find(|known| known.table == name);
+            let since = |now: u64, then: Option<u64>| now.saturating_sub(then.unwrap_or(0));
+            let inserted = since(inserted, earlier.map(|earlier| earlier.inserted));
+            let updated = since(updated, earlier.map(|earlier| earlier.updated));
+            let deleted = since(deleted, earlier.map(|earlier| earlier.deleted));
             let table = name.to_string();
-            let known = told.effects.iter().find(|effect| effect.table == table);
-            let foreseen = known.is_some_and(|effect| {
+            let known = explained.effects.iter().find(|effect| effect.table == table);
+            let forecast = known.is_some_and(|effect| {
                 (effect.inserted, effect.deleted) == (inserted, deleted) && (effect.updated == 0) == (updated == 0)
             });
-            if foreseen || inserted + updated + deleted == 0 {
+            if forecast || inserted + updated + deleted == 0 {
                 continue;
             }
             if known.is_some() {
-                told.notes.push(format!("{table} was not written as foreseen: a trigger or a rule has a part in it"));
+                explained.notes.push(format!(
+                    "the server wrote other rows of {table} than forecast, because of a trigger or a rule"
+                ));
             }
-            told.effects.retain(|effect| effect.table != table);
-            told.effects.push(Effect { table, inserted, updated, deleted, triggers: Vec::new() });
+            explained.effects.retain(|effect| effect.table != table);
+            explained.effects.push(Effect { table, inserted, updated, deleted, triggers: Vec::new() });
         }
         Ok(())
     }
 
-    /// Numbers that were drawn stay drawn.
-    fn lasting(&mut self, before: &[(String, i64)]) -> Result<Vec<String>, EngineError> {
+    /// Returns a note for each counter that the statement advanced, because a rollback does not reset it.
+    fn advanced_counters(&mut self, before: &[(String, i64)]) -> Result<Vec<String>, EngineError> {
         let after = self.trial.counters()?;
-        let moved = after.into_iter().filter_map(|(name, at)| {
-            let was = before.iter().find(|(known, _)| *known == name).map(|(_, was)| *was)?;
-            (was != at).then(|| format!("{name} went from {was} to {at}, which no rollback takes back"))
+        let advanced = after.into_iter().filter_map(|(name, now)| {
+            let then = before.iter().find(|(known, _)| *known == name).map(|(_, then)| *then)?;
+            (then != now).then(|| format!("{name} advanced from {then} to {now}, and a rollback does not reset it"))
         });
-        Ok(moved.collect())
+        Ok(advanced.collect())
     }
 
-    /// What the statement would do, by reading; the reason where that is not known.
-    fn foresee(&mut self, statement: &Statement) -> Result<Foreseen, String> {
+    /// Forecasts a statement. The error is the reason why that is not possible.
+    fn forecast(&mut self, statement: &Statement) -> Result<ForecastOutcome, String> {
         let schema = Arc::clone(&self.schema);
         let dml = Dml::read(schema.database.engine, &statement.text, &statement.parameters)
-            .ok_or("the statement is of a kind that is not taken apart")?;
+            .ok_or("fk-doctor cannot analyse this kind of statement")?;
         let named =
             self.trial.table_named(dml.table_name(), &dml.table_name_parts()).map_err(|error| error.because())?;
         let table = named.as_ref().and_then(|named| {
@@ -284,76 +296,79 @@ impl Site<'_> {
             })
         });
         let root = named.as_ref().and_then(|named| schema.table_of_partition(named));
-        // A partition may have its columns in another order than the table that it is a part of.
+        // A partition and its table may have their columns in different orders.
         if table.is_none() && root.is_some() && !dml.names_columns() {
-            return Err("it names a partition and no columns".to_owned());
+            return Err("it names a partition, but no columns".to_owned());
         }
-        let table = table.or(root).ok_or("its table is none that was read")?;
-        let foresight = StatementForecast::of(&schema, table, &dml).ok_or(NOT_FORESEEN)?;
-        let mut made = false;
-        let foreseen = self.look_ahead(&schema, table, &dml, &foresight, &mut made);
-        if made {
-            // Not more than untidy, if it fails: it goes with the transaction.
-            let _ = self.trial.prepare(&foresight.unmake());
+        let table = table.or(root).ok_or("fk-doctor did not read its table")?;
+        let record = StatementForecast::of(&schema, table, &dml).ok_or(CANNOT_FORECAST)?;
+        let mut is_created = false;
+        let forecast = self.forecast_in_scratch_tables(&schema, table, &dml, &record, &mut is_created);
+        if is_created {
+            // A failure is harmless: the scratch tables end with the transaction.
+            let _ = self.trial.prepare(&record.drop_tables());
         }
-        foreseen.map_err(|error| error.because())
+        forecast.map_err(|error| error.because())
     }
 
-    fn look_ahead(
+    /// Forecasts a statement in scratch tables. Sets `is_created` once they exist.
+    fn forecast_in_scratch_tables(
         &mut self,
         schema: &Schema,
         table: TableId,
         dml: &Dml<'_>,
-        foresight: &StatementForecast,
-        made: &mut bool,
-    ) -> Result<Foreseen, EngineError> {
+        record: &StatementForecast,
+        is_created: &mut bool,
+    ) -> Result<ForecastOutcome, EngineError> {
         let mut counted = Vec::new();
-        let question = foresight.counted_columns(schema, table);
+        let question = record.counter_drawing_columns(schema, table);
         self.trial.each_row(&question, &mut |row| {
             counted.extend(row.first().and_then(|name| name.as_text()).map(str::to_owned));
         })?;
-        self.trial.prepare(&foresight.make(schema, table, &counted))?;
-        *made = true;
-        let Some(direct) = foresight.direct(schema, table, dml) else { return Err(not_taken_apart()) };
-        self.trial.prepare_as_user(&direct)?;
-        let mut doubts = Vec::new();
+        self.trial.prepare(&record.create_tables(schema, table, &counted))?;
+        *is_created = true;
+        let Some(record_direct_changes) = record.record_direct_changes(schema, table, dml) else {
+            return Err(unread_column());
+        };
+        self.trial.prepare_as_user(&record_direct_changes)?;
+        let mut gaps = Vec::new();
         if !matches!(dml.writes, Writes::Insert { .. }) {
-            self.follow(schema, foresight)?;
+            self.apply_actions(schema, record)?;
         }
         let mut writes = Vec::new();
-        for &table in foresight.tables() {
+        for &table in record.tables() {
             let name = &schema.tables[table].name;
             writes.push(TableWrite { table: name.table.clone(), trigger: None });
             let triggers = self.trial.triggers_of(&schema.tables[table])?;
             if !triggers.is_empty() {
-                let what = if triggers.len() == 1 { "the trigger" } else { "the triggers" };
-                doubts
-                    .push(format!("{name} has {what} {}: what they would change is not foreseen", triggers.join(", ")));
+                let (noun, names) =
+                    (if triggers.len() == 1 { "the trigger" } else { "the triggers" }, triggers.join(", "));
+                gaps.push(format!("{name} has {noun} {names}, whose changes are not forecast"));
             }
         }
-        let performance = StatementExecution { refusal: None, writes };
-        let seen = observe::everything(self.trial, foresight, schema, 0, &performance, &self.shown);
+        let execution = StatementExecution { refusal: None, writes };
+        let observation = observe::everything(self.trial, record, schema, 0, &execution, &self.options);
         let root = (!matches!(dml.writes, Writes::Insert { .. })).then_some(table);
-        Ok(Foreseen { seen, root, doubts })
+        Ok(ForecastOutcome { observation, root, gaps })
     }
 
-    /// Wave by wave, until nothing follows any more.
-    fn follow(&mut self, schema: &Schema, foresight: &StatementForecast) -> Result<(), EngineError> {
-        for wave in 0..MOST_WAVES {
+    /// Applies foreign-key actions wave by wave, until they change no more rows.
+    fn apply_actions(&mut self, schema: &Schema, record: &StatementForecast) -> Result<(), EngineError> {
+        for wave in 0..MAX_WAVES {
             for (index, relation) in schema.relations.entries() {
-                if relation.origin != Origin::Declared || is_silent(relation) {
+                if relation.origin != Origin::Declared || is_inactive(relation) {
                     continue;
                 }
                 for event in [Event::Delete, Event::Update] {
-                    self.trial.prepare(&foresight.follow(schema, index, event, wave))?;
+                    self.trial.prepare(&record.record_followers(schema, index, event, wave))?;
                 }
             }
-            let mut brought = 0;
-            for &table in foresight.tables() {
+            let mut added = 0;
+            for &table in record.tables() {
                 let session: &mut dyn Session = self.trial;
-                brought += session.numbers(&foresight.brought(table, wave + 1))?.first().copied().unwrap_or(0);
+                added += session.numbers(&record.count_rows_of_wave(table, wave + 1))?.first().copied().unwrap_or(0);
             }
-            if brought == 0 {
+            if added == 0 {
                 break;
             }
         }
@@ -361,16 +376,16 @@ impl Site<'_> {
     }
 }
 
-/// Nothing follows through a foreign key that the server does not act on.
-fn is_silent(relation: &Relation) -> bool {
+/// True if the server does not act on a foreign key.
+fn is_inactive(relation: &Relation) -> bool {
     relation.defects.iter().any(|defect| matches!(defect.code, Code::NotEnforced | Code::TriggersDisabled))
 }
 
-fn not_taken_apart() -> EngineError {
-    EngineError::Failed { why: "it names a column that was not read".to_owned() }
+fn unread_column() -> EngineError {
+    EngineError::Failed { why: "it names a column that fk-doctor did not read".to_owned() }
 }
 
-/// Returns how many values a statement needs.
+/// Returns the number of values that a statement needs.
 fn placeholders(engine: Engine, text: &str) -> usize {
     let tokens = tokens_of(engine, text);
     let unquoted = tokens.iter().filter(|token| !token.quoted);

@@ -1,11 +1,11 @@
-//! An error that says nothing but that some reference failed: which relations can have refused, the likeliest first, by
-//! what their definitions and their rows tell. Nothing here claims to know.
+//! Lists the relations that can have caused an error without details, the likeliest first. The list is a guess from
+//! their definitions and their rows.
 
-use super::observe::Shown;
 use crate::diagnose;
 use crate::engine::EngineError;
 use crate::engine::Session;
-use crate::explain::error_text::Kind;
+use crate::explain::ExplainOptions;
+use crate::explain::error_text::ErrorKind;
 use crate::findings;
 use crate::model::catalog::Action;
 use crate::model::explanation::StatementReason;
@@ -22,52 +22,54 @@ use crate::scan;
 use crate::sql;
 use crate::sql::ScanHints;
 
-/// How many are told in full.
-const MOST: usize = 5;
+/// The number of relations that are reported in full.
+const MAX_REPORTED: usize = 5;
 
-/// What speaks against a relation, from little to much.
+/// The reason to suspect a relation, from the weakest to the strongest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Weight {
-    /// Children keep their parents from going.
+enum Suspicion {
+    /// Child rows protect their parents from deletion.
     Referred,
-    /// Rows that lack their parent are there already: somebody writes such rows.
+    /// There are this many orphans, so some program writes such rows.
     Orphans(u64),
-    /// There is no parent at all.
-    Empty,
-    /// As it is defined, it refuses every row.
+    /// The parent table is empty.
+    ParentEmpty,
+    /// Its definition makes the engine refuse every row.
     Broken,
 }
 
-/// Reasons to suspect relations, and what else should be known. `named` are those that the text speaks of; where there are
-/// any, no other is suspected.
+/// Returns the reasons to suspect relations, and notes. If the text names tables of some relations, `named`, only these
+/// are suspected.
 pub(super) fn of(
     session: &mut dyn Session,
     schema: &Schema,
-    kind: Kind,
+    kind: ErrorKind,
     named: &[RelationId],
-    shown: &Shown<'_>,
+    options: &ExplainOptions<'_>,
 ) -> (Vec<StatementReason>, Vec<String>) {
-    let mut suspects: Vec<(Weight, Vec<StatementReason>)> = Vec::new();
+    let mut suspects: Vec<(Suspicion, Vec<StatementReason>)> = Vec::new();
     let (mut unsuspected, mut notes) = (0_u64, Vec::new());
     for (index, relation) in schema.relations.entries() {
         if relation.origin != Origin::Declared || !(named.is_empty() || named.contains(&index)) {
             continue;
         }
         let suspect = match kind {
-            Kind::StillReferred => keeper(session, schema, index),
-            _ => suspect(session, schema, index, shown),
+            ErrorKind::StillReferred => protecting(session, schema, index, options),
+            _ => suspect(session, schema, index, options),
         };
         match suspect {
             Ok(Some(suspect)) => suspects.push(suspect),
             Ok(None) => unsuspected += 1,
-            Err(error) => notes.push(format!("{} could not be looked at: {}", relation.id, error.because())),
+            Err(error) => notes.push(format!("{} could not be checked: {}", relation.id, error.because())),
         }
     }
     suspects.sort_by_key(|(weight, _)| std::cmp::Reverse(*weight));
-    let more = suspects.len().saturating_sub(MOST) as u64;
+    let more = suspects.len().saturating_sub(MAX_REPORTED) as u64;
     if !suspects.is_empty() {
         let all = if suspects.len() == 1 { "this relation" } else { "these relations, the likeliest first," };
-        notes.push(format!("{all} can have refused it, judged by what is there now; the error itself does not say"));
+        notes.push(format!(
+            "{all} can have refused it, judged by the present rows; the error itself does not name a relation"
+        ));
     }
     if more + unsuspected > 0 {
         notes.push(if suspects.is_empty() {
@@ -75,28 +77,28 @@ pub(super) fn of(
             format!("{all} can have refused it, and none stands out by its definition or its rows")
         } else {
             let others = text::plural(more + unsuspected, "other relation");
-            format!("{others} can have refused it too, and stand out less")
+            format!("{others} can have refused it too, but are less likely")
         });
     }
-    (suspects.into_iter().take(MOST).flat_map(|(_, reasons)| reasons).collect(), notes)
+    (suspects.into_iter().take(MAX_REPORTED).flat_map(|(_, reasons)| reasons).collect(), notes)
 }
 
 fn suspect(
     session: &mut dyn Session,
     schema: &Schema,
     index: RelationId,
-    shown: &Shown<'_>,
-) -> Result<Option<(Weight, Vec<StatementReason>)>, EngineError> {
+    options: &ExplainOptions<'_>,
+) -> Result<Option<(Suspicion, Vec<StatementReason>)>, EngineError> {
     let relation = &schema.relations[index];
     let grave = relation.defects.iter().filter(|defect| defect.code.severity() == Severity::Error);
     let broken: Vec<StatementReason> = grave
         .map(|defect| {
-            let message = format!("{}: every write that concerns it is refused", defect.message);
+            let message = format!("{}: the engine refuses every write that concerns it", defect.message);
             StatementReason::Relation(findings::plain(index, relation, defect.code, message, defect.help.clone()))
         })
         .collect();
     if !broken.is_empty() {
-        return Ok(Some((Weight::Broken, broken)));
+        return Ok(Some((Suspicion::Broken, broken)));
     }
     if relation.judge != Judge::Engine {
         return Ok(None);
@@ -106,33 +108,38 @@ fn suspect(
         None => true,
     };
     if !has_parents {
-        return Ok(Some((Weight::Empty, vec![StatementReason::Relation(empty(schema, index, relation))])));
+        return Ok(Some((
+            Suspicion::ParentEmpty,
+            vec![StatementReason::Relation(parent_empty(schema, index, relation))],
+        )));
     }
     let question = sql::of(schema).orphans(schema, relation, &ScanHints::default());
-    let tally = scan::tally(schema, session, relation, &question, shown.samples)?;
+    let tally = scan::tally(schema, session, relation, &question, options.samples)?;
     if tally.orphan_rows == 0 {
         return Ok(None);
     }
-    let diagnosis = diagnose::diagnose(schema, session, relation, &tally, shown.redaction);
+    let diagnosis = diagnose::diagnose(schema, session, relation, &tally, options.redaction);
     let rows = text::plural(tally.orphan_rows, "row");
     let keys = text::plural(tally.missing_keys, "key");
     let (child, parent) = (&schema.child(relation).name, &relation.parent.name);
     let verb = if tally.orphan_rows == 1 { "refers" } else { "refer" };
-    let message =
-        format!("{rows} of {child} {verb} to {keys} that {parent} does not have: more rows like that are refused");
+    let message = format!(
+        "{rows} of {child} {verb} to {keys} that {parent} does not have: the engine refuses further rows like these"
+    );
     let help = findings::next_step(relation, &diagnosis);
     let finding = findings::plain(index, relation, Code::WouldFail, message, help);
-    let finding = Finding { diagnosis, ..findings::with_tally(finding, &tally, shown.samples) };
-    let reason = StatementReason::Relation(shown.redaction.finding(schema, finding));
-    Ok(Some((Weight::Orphans(tally.orphan_rows), vec![reason])))
+    let finding = Finding { diagnosis, ..findings::with_tally(finding, &tally, options.samples) };
+    let reason = StatementReason::Relation(options.redaction.finding(schema, finding));
+    Ok(Some((Suspicion::Orphans(tally.orphan_rows), vec![reason])))
 }
 
-/// A relation that lets no parent go that has children, if any has.
-fn keeper(
+/// Returns a suspicion if the relation protects parents from deletion or change, and some parent has children.
+fn protecting(
     session: &mut dyn Session,
     schema: &Schema,
     index: RelationId,
-) -> Result<Option<(Weight, Vec<StatementReason>)>, EngineError> {
+    options: &ExplainOptions<'_>,
+) -> Result<Option<(Suspicion, Vec<StatementReason>)>, EngineError> {
     let relation = &schema.relations[index];
     let refuses = |action: Action| matches!(action, Action::NoAction | Action::Restrict);
     if relation.judge != Judge::Engine || !(refuses(relation.on_delete) || refuses(relation.on_update)) {
@@ -142,13 +149,14 @@ fn keeper(
         return Ok(None);
     }
     let (child, parent) = (&schema.child(relation).name, &relation.parent.name);
-    let message = format!("{child} has rows that refer to {parent}, and keeps the rows that they refer to");
-    let help = "see what is in the way of a statement: fk-doctor explain DB \"DELETE …\"".to_owned();
+    let message =
+        format!("{child} has rows that refer to {parent}, and its foreign key protects the rows that they refer to");
+    let help = format!("to find the rows in the way, give the statement: {}", options.command("DELETE"));
     let finding = findings::plain(index, relation, Code::WouldFail, message, help);
-    Ok(Some((Weight::Referred, vec![StatementReason::Relation(finding)])))
+    Ok(Some((Suspicion::Referred, vec![StatementReason::Relation(finding)])))
 }
 
-fn empty(schema: &Schema, index: RelationId, relation: &Relation) -> Finding {
+fn parent_empty(schema: &Schema, index: RelationId, relation: &Relation) -> Finding {
     let child = &schema.child(relation).name;
     let which = if schema.child_columns(relation).all(|column| column.not_null) {
         format!("every row of {child}")
@@ -157,6 +165,6 @@ fn empty(schema: &Schema, index: RelationId, relation: &Relation) -> Finding {
         format!("every row of {child} that has a value in {}", columns.join(", "))
     };
     let parent = &relation.parent.name;
-    let message = format!("{parent} has no row at all, so {which} is refused");
+    let message = format!("{parent} has no rows, so the engine refuses {which}");
     findings::plain(index, relation, Code::WouldFail, message, format!("load {parent} first"))
 }

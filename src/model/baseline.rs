@@ -1,8 +1,8 @@
-//! Findings that are known and accepted for the time being: they fail no scan as long as they do not grow.
+//! The baseline: known findings, which fail no scan as long as they do not grow.
 //!
-//! A missing key is known by the fingerprint of relation and key, with the rows that pointed at it. A relation with
-//! very many missing keys is known as a whole, by their number; a defect by the finding's own id. Leaves out: the file
-//! (`config::baseline`) and which findings are held against it (`run`).
+//! An entry identifies a missing key by the fingerprint of its relation and key, and a defect by the id of its finding.
+//! A relation with very many missing keys has one entry with their number. `config::baseline` reads and writes the file,
+//! and `examine::baseline` compares findings with it.
 
 use sha2::Digest;
 use sha2::Sha256;
@@ -11,12 +11,12 @@ use crate::model::redaction::Secret;
 use crate::model::value::Key;
 use crate::model::value::Value;
 
-/// More missing keys of one relation than this are known as a whole.
+/// The greatest number of missing keys of a relation that have an entry each.
 pub const MOST_KEYS: usize = 1_000;
 
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Baseline {
-    /// Proves that fingerprints were made with the same secret; `None` where they were made without any.
+    /// A hash that is equal if the fingerprints were made with the same secret; `None` if they need no secret.
     pub check: Option<String>,
     pub entries: Vec<BaselineEntry>,
 }
@@ -26,17 +26,17 @@ pub struct BaselineEntry {
     pub id: String,
     pub relation: String,
     pub about: EntrySubject,
-    /// The last day on which it counts, `2026-12-31`.
+    /// The last day on which the entry is valid, such as `2026-12-31`.
     pub expires: Option<String>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum EntrySubject {
-    /// At most this many rows point at one missing key, which is told where it may be.
+    /// At most this many rows refer to one missing key. `key` is the key as text, if reports may show it.
     Key { rows: u64, key: Option<String> },
-    /// At most this many rows and missing keys of one relation.
+    /// One relation has at most this many orphans and missing keys.
     Orphans { rows: u64, missing_keys: u64 },
-    /// A finding that has this code.
+    /// A finding with this code.
     Defect { code: String },
 }
 
@@ -46,7 +46,7 @@ impl BaselineEntry {
     }
 }
 
-/// How relations and keys become fingerprints.
+/// The way to make fingerprints of relations and keys.
 #[derive(Debug, Clone)]
 pub enum Fingerprint {
     Plain,
@@ -54,7 +54,7 @@ pub enum Fingerprint {
 }
 
 impl Fingerprint {
-    /// The same for the same relation and key, whatever else changes.
+    /// Returns the fingerprint of a missing key. It depends only on the relation, the key and the secret.
     pub fn of(&self, relation: &str, key: &Key) -> String {
         let mut parts: Vec<Vec<u8>> = vec![b"fk-doctor/missing-key@1".to_vec(), relation.as_bytes().to_vec()];
         parts.extend(key.iter().map(bytes));
@@ -71,6 +71,7 @@ impl Fingerprint {
         }
     }
 
+    /// Returns the hash that identifies the secret, if there is one.
     pub fn check(&self) -> Option<String> {
         match self {
             Fingerprint::Plain => None,
@@ -90,17 +91,17 @@ fn bytes(value: &Value) -> Vec<u8> {
     }
 }
 
-/// What a baseline did in one scan.
+/// The effect of a baseline on one scan.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct BaselineOutcome {
     pub known_rows: u64,
     pub known_keys: u64,
     pub known_defects: u64,
-    /// Entries of relations that were checked, with nothing left that they know.
+    /// Entries that matched no finding, although their relation was checked.
     pub unused: Vec<BaselineEntry>,
-    /// Entries that do not count any more.
+    /// Entries whose last day is past.
     pub expired: Vec<BaselineEntry>,
-    /// The number of entries in a baseline that was written.
+    /// The number of entries of the new baseline, if one was written.
     pub written: Option<usize>,
 }
 
@@ -109,21 +110,21 @@ mod tests {
     use super::*;
 
     #[test]
-    fn fingerprints_tell_relations_keys_and_secrets_apart() {
+    fn fingerprint_differs_by_relation_key_and_secret() {
         let keyed = |secret| Fingerprint::Keyed(Secret::new(secret));
-        let one = vec![Value::text("a"), Value::text("bc")];
-        let two = vec![Value::text("ab"), Value::text("c")];
+        let key = vec![Value::text("a"), Value::text("bc")];
+        let other_key = vec![Value::text("ab"), Value::text("c")];
         let plain = Fingerprint::Plain;
         let mut all = vec![
-            plain.of("r", &one),
-            plain.of("r", &two),
-            plain.of("s", &one),
+            plain.of("r", &key),
+            plain.of("r", &other_key),
+            plain.of("s", &key),
             plain.of("r", &vec![Value::Integer(1)]),
             plain.of("r", &vec![Value::text("1")]),
-            keyed("x").of("r", &one),
-            keyed("y").of("r", &one),
+            keyed("x").of("r", &key),
+            keyed("y").of("r", &key),
         ];
-        assert_eq!(plain.of("r", &one), all[0]);
+        assert_eq!(plain.of("r", &key), all[0]);
         all.sort();
         all.dedup();
         assert_eq!(all.len(), 7);
@@ -132,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn the_last_day_still_counts() {
+    fn entry_is_valid_on_its_last_day() {
         let about = EntrySubject::Defect { code: "orphan".to_owned() };
         let entry =
             BaselineEntry { id: String::new(), relation: String::new(), about, expires: Some("2026-03-31".to_owned()) };

@@ -1,9 +1,9 @@
-//! What an engine read of a database's definitions, as it read it: names are not yet resolved, keys not yet judged.
+//! The definitions of a database as an engine reads them. Names are not resolved yet, and keys are not judged yet.
 
 use crate::model::ids::IdVec;
 use crate::model::ids::TableId;
 
-/// Everything an engine knows about the definitions in a database.
+/// All definitions of a database that fk-doctor uses.
 #[derive(Debug, Clone)]
 pub struct Catalog {
     pub database: DatabaseName,
@@ -12,20 +12,20 @@ pub struct Catalog {
     pub foreign_keys: Vec<ForeignKey>,
 }
 
-/// Which database was looked at, as reports name it.
+/// The database, as reports name it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DatabaseName {
     pub engine: Engine,
     pub name: String,
     pub version: String,
-    /// The schema of tables that are named without one; none where there are no schemas.
+    /// The schema of tables that are named without a schema; `None` if the engine has no schemas.
     pub default_schema: Option<String>,
 }
 
 /// Defines [`Engine`] and the list of its variants together, so that no engine can be missing from the list.
 macro_rules! engines {
     ($($(#[$about:meta])* $engine:ident,)*) => {
-        /// A database engine. What is known about it stands in [`crate::model::facts`].
+        /// A database engine. [`crate::model::facts`] describes each of them.
         #[derive(Debug, Clone, Copy, PartialEq, Eq)]
         pub enum Engine {
             $($(#[$about])* $engine,)*
@@ -45,15 +45,16 @@ engines! {
     Mariadb,
 }
 
-/// How two names are compared.
+/// The rule by which two names are compared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum NameRule {
     Exact,
-    /// Only `A`-`Z` fold, as in SQLite: `É` and `é` are two names.
+    /// Case is ignored for the letters `A` to `Z` only, as in SQLite: `É` and `é` are two names.
     AsciiCaseless,
 }
 
 impl NameRule {
+    /// True if both texts are the same name.
     pub fn same(self, left: &str, right: &str) -> bool {
         match self {
             NameRule::Exact => left == right,
@@ -88,28 +89,28 @@ pub struct Table {
     /// The primary key's columns, in key order.
     pub primary_key: Vec<usize>,
     pub indexes: Vec<Index>,
-    /// The name under which the engine gives a row's own address (`rowid`), where there is one and no column hides it.
+    /// The name of the row address, such as `rowid`; `None` if there is no address or a column hides it.
     pub row_address: Option<String>,
-    /// True if a row keeps that address until it is deleted; false if a change gives it another one.
+    /// True if a row keeps its address until it is deleted. False if an update can change the address.
     pub address_lasts: bool,
-    /// The column that is the address itself, such as an INTEGER PRIMARY KEY in SQLite.
+    /// The column that stores the row address, such as an INTEGER PRIMARY KEY in SQLite.
     pub address_column: Option<usize>,
     pub storage: Storage,
-    /// Why the engine keeps no foreign key on this table, if it does not: its storage engine, its partitions.
+    /// The reason why this table cannot have foreign keys, such as its storage engine or its partitions.
     pub without_foreign_keys: Option<String>,
-    /// Why a change of its rows could not be tried or taken back, where that is so: its storage engine, its history.
+    /// The reason why changes of its rows cannot be tried or undone, such as its storage engine or its history.
     pub irreversible: Option<String>,
-    /// Its partitions at any depth, where statements can name them as tables.
+    /// Its partitions at any depth, if statements can name them as tables.
     pub partitions: Vec<TableName>,
 }
 
 impl Table {
-    /// Returns the name of the row's address, if a row keeps it until it is deleted.
+    /// Returns the name of the row address, if a row keeps its address until it is deleted.
     pub fn lasting_address(&self) -> Option<&str> {
         self.row_address.as_deref().filter(|_| self.address_lasts)
     }
 
-    /// Returns the storage engine, if changes of the table's rows stay when their transaction is rolled back.
+    /// Returns the name of the storage engine, if a rollback does not undo changes of its rows.
     pub fn lasting_storage(&self) -> Option<&str> {
         match &self.storage {
             Storage::Transactional => None,
@@ -117,8 +118,8 @@ impl Table {
         }
     }
 
-    /// The columns by which every row can be told from all others for good: the primary key, or, where a row has no address
-    /// that lasts, another unique key. Empty where a part of it may be NULL.
+    /// Returns the columns of a key that identifies every row: the primary key or, if rows have no lasting address, another
+    /// unique key. Empty if there is no such key without nullable columns.
     pub fn naming_key(&self) -> Vec<usize> {
         let lasts = self.lasting_address().is_some();
         let never_null =
@@ -129,23 +130,23 @@ impl Table {
     }
 }
 
-/// How a table's rows are stored, as far as transactions are concerned.
+/// The transaction support of a table's storage engine.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Storage {
     Transactional,
-    /// A storage engine whose changes stay when their transaction is rolled back, by its name, such as `MyISAM`.
+    /// The name of a storage engine without rollback, such as `MyISAM`.
     Lasting(String),
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TableKind {
     Table,
-    /// A table whose rows are those of its partitions.
+    /// A table whose rows are stored in its partitions.
     Partitioned,
     View,
-    /// Rows come from a module's code, which a scan does not run.
+    /// A table whose rows come from a module's code or from another server. A scan does not read it.
     Virtual,
-    /// The storage behind a virtual table.
+    /// A table in which a virtual table stores its data.
     Shadow,
 }
 
@@ -157,7 +158,7 @@ pub struct Column {
     pub collation: Option<String>,
     pub not_null: bool,
     pub generated: bool,
-    /// What is needed to compare the column, on engines whose types bring operators of their own.
+    /// The type with its operators and collation, on engines that keep these in schemas.
     pub sql_type: Option<SqlType>,
 }
 
@@ -168,40 +169,40 @@ pub struct QualifiedName {
     pub name: String,
 }
 
-/// A column's type where types, operators and collations live in schemas.
+/// A column's type, on engines that keep types, operators and collations in schemas.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SqlType {
-    /// The type beneath any domain.
+    /// The type below all domains.
     pub base: QualifiedName,
-    /// The operator under which two values of the type are equal.
+    /// The equality operator of the type.
     pub equality: QualifiedName,
     pub collation: Option<QualifiedName>,
-    /// A row type: it may be not NULL and hold NULLs, and then `IS NOT NULL` says otherwise.
+    /// True for a row type. `IS NOT NULL` is false for a row that contains a NULL, although the row itself is not NULL.
     pub composite: bool,
 }
 
-/// How a child's column is compared with its parent's, where the engine leaves a choice.
+/// The operator that compares a child's column with its parent's, on engines that have several.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Comparison {
     pub operator: QualifiedName,
-    /// The types that the operator takes, where they are not the columns' own.
+    /// The operand types of the operator, if they differ from the types of the columns.
     pub parent_type: Option<QualifiedName>,
     pub child_type: Option<QualifiedName>,
     pub collation: Option<QualifiedName>,
 }
 
-/// How the engine treats a column's values when it compares them.
+/// The conversion that the engine applies to a column's values before it compares them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Family {
     Integer,
     Numeric,
     Real,
     Text,
-    /// No conversion at all: a value is what it is.
+    /// No conversion.
     Untyped,
 }
 
-/// An index, or the table itself where its rows are stored in key order.
+/// An index. A table that stores its rows in key order is an index too.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Index {
     pub name: String,
@@ -209,7 +210,7 @@ pub struct Index {
     pub unique: bool,
     pub partial: bool,
     pub primary: bool,
-    /// A structure beside the table, which can lose touch with it.
+    /// True if the index is stored apart from the table, so that the two can disagree after damage.
     pub separate: bool,
 }
 
@@ -224,34 +225,34 @@ pub struct IndexColumn {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ForeignKey {
     pub name: Option<String>,
-    /// The child, among [`Catalog::tables`].
+    /// The child, an id of [`Catalog::tables`].
     pub child: TableId,
     pub columns: Vec<String>,
     pub parent: TableName,
-    /// `None` where the declaration leaves them out and the parent's primary key is meant.
+    /// `None` if the declaration names no columns and so refers to the parent's primary key.
     pub parent_columns: Option<Vec<String>>,
     pub on_delete: Action,
-    /// The columns that SET NULL or SET DEFAULT changes; empty for all of them.
+    /// The columns that SET NULL or SET DEFAULT changes; empty means all.
     pub on_delete_columns: Vec<String>,
     pub on_update: Action,
     pub match_rule: Match,
     pub deferrable: bool,
-    /// One for each column, on engines that leave a choice; else empty.
+    /// The comparison of each column; empty on engines that have only one equality operator.
     pub comparisons: Vec<Comparison>,
-    /// What the engine itself says against this key.
+    /// The ways in which the engine does not enforce this key.
     pub flaws: Vec<Flaw>,
-    /// Why its rows cannot be compared, if the engine knows that they cannot.
+    /// The reason why its rows cannot be compared, if the engine reports one.
     pub incomparable: Option<String>,
 }
 
-/// A way in which an engine does not hold a declared key up.
+/// A way in which an engine does not enforce a declared key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Flaw {
-    /// Rows that were there before the key have never been checked.
+    /// The engine has never checked the rows that are older than the key.
     NotValidated,
-    /// Declared, and not looked at by any write.
+    /// The engine does not check writes.
     NotEnforced,
-    /// The triggers that enforce it are switched off on these tables.
+    /// The triggers that enforce the key are disabled on these tables.
     TriggersDisabled(Vec<String>),
 }
 
@@ -268,7 +269,7 @@ impl Action {
     pub const ALL: [Action; 5] =
         [Action::NoAction, Action::Restrict, Action::SetNull, Action::SetDefault, Action::Cascade];
 
-    /// As SQL spells it.
+    /// Returns the action as SQL spells it.
     pub fn name(self) -> &'static str {
         match self {
             Action::NoAction => "NO ACTION",
@@ -280,12 +281,12 @@ impl Action {
     }
 }
 
-/// What a NULL in part of a key means.
+/// The meaning of a NULL in a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Match {
-    /// Any NULL: the row refers to nothing.
+    /// A row with any NULL in its key refers to no parent.
     Simple,
-    /// All NULL: the row refers to nothing. Some NULL: the row breaks the key.
+    /// A row whose key is all NULL refers to no parent. A row with some NULLs violates the key.
     Full,
 }
 

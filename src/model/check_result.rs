@@ -1,4 +1,4 @@
-//! What a check of rows to be loaded found: which would be refused, by which reference or constraint, and on which lines.
+//! The result of checking rows before they are loaded: the rows that would be refused, with their lines and the reasons.
 
 use std::sync::Arc;
 
@@ -11,31 +11,32 @@ use super::schema::Schema;
 pub struct CheckResult {
     pub schema: Arc<Schema>,
     pub loads: Vec<LoadSource>,
-    /// Rows that would lack their parent, and broken definitions, by relation. Rows are named by file and line.
+    /// Rows that would lack their parent, and defects of definitions, by relation. Rows are identified by file and line.
     pub findings: Vec<Finding>,
-    /// Rows that the table itself would not take.
+    /// Rows that violate a constraint of the table itself.
     pub refused: Vec<RefusedRows>,
-    /// Rows that would fail for one reason or several.
+    /// The number of rows that would be refused, each counted once.
     pub would_fail: u64,
     /// The tables of the load, parents first.
     pub order: Vec<String>,
-    /// Tables that refer to each other in a ring.
+    /// Groups of tables that refer to each other in a cycle.
     pub cycles: Vec<Vec<String>>,
-    /// What rules made of the rows, where there were any.
+    /// The files that rules wrote, if there were rules.
     pub corrected: Option<CorrectedLoad>,
 }
 
-/// The files that rules made of one file of rows.
+/// The files that rules write for one file of rows.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct CorrectedLoad {
-    /// Rows that would be taken; of these, those that rules changed.
+    /// The file of rows that can be loaded.
     pub file: String,
     pub rows: u64,
+    /// The number of rows in `file` that rules changed.
     pub changed: u64,
-    /// Rows that would still be refused, as they were.
+    /// The file of rows that would still be refused. They are unchanged.
     pub rest: String,
     pub rest_rows: u64,
-    /// A script that makes the parents that have to be there first.
+    /// The script that inserts missing parents. It must run before the load.
     pub parents: String,
     pub parent_rows: u64,
 }
@@ -44,7 +45,7 @@ pub struct CorrectedLoad {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LoadSource {
     pub table: String,
-    /// A file, or the name of a staging table.
+    /// The path of a file, or the name of a staging table.
     pub source: String,
     pub is_staged: bool,
     pub rows: u64,
@@ -55,7 +56,7 @@ pub struct LoadSource {
 pub struct RefusedRows {
     pub constraint: Constraint,
     pub rows: u64,
-    /// The first of them.
+    /// The first refused rows.
     pub samples: Vec<RefusedRow>,
 }
 
@@ -63,17 +64,18 @@ pub struct RefusedRows {
 pub struct RefusedRow {
     pub source: String,
     pub line: u64,
-    /// The key that must be unique, by column, if that is the trouble: `[("email", "a@b")]`.
+    /// For a duplicate key: its columns and values, such as `[("email", "a@b")]`; else empty.
     pub key: Vec<(String, ShownValue)>,
-    /// Where the key is already, if that is the trouble.
+    /// For a duplicate key: the row that has the key already.
     pub taken: Option<Taken>,
 }
 
+/// The row that has a unique key already.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Taken {
-    /// By a row that the table has.
+    /// A row of the table.
     Table,
-    /// By an earlier row of the load.
+    /// An earlier row of the load.
     Row { source: String, line: u64 },
 }
 

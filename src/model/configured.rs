@@ -1,11 +1,11 @@
-//! What a configuration asks for, before it is held against a database. Every part remembers its place in the text,
-//! so that a fault found later can still point at it.
+//! The relations of a configuration, before they are resolved against a database. Every part keeps its span in the
+//! text, so that a later fault can point at it.
 
 use std::ops::Range;
 
 use crate::model::value::Key;
 
-/// A value and where it stands in the configuration's text, in bytes.
+/// A value and its span in the text, in bytes.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Spanned<T> {
     pub value: T,
@@ -20,20 +20,20 @@ pub struct SideName {
     pub columns: Vec<String>,
 }
 
-/// One `[[relation]]`.
+/// A `[[relation]]` of the configuration.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ConfiguredRelation {
     pub child: Spanned<SideName>,
     pub parent: Spanned<SideName>,
     /// `where`: SQL over `child`.
     pub condition: Option<Spanned<String>>,
-    /// `ignore-values`: keys that mean "none".
+    /// `ignore-values`: keys that refer to no parent.
     pub ignored: Vec<Spanned<Key>>,
     /// `soft-deleted`: SQL over `parent`.
     pub soft_deleted: Option<Spanned<String>>,
 }
 
-/// Something wrong with a configuration, and where.
+/// A fault in a configuration or a rules file, with its span.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fault {
     pub span: Range<usize>,

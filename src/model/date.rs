@@ -1,6 +1,6 @@
-//! Days and moments of the Gregorian calendar, in UTC, as text. The clock is somebody else's.
+//! Dates and time stamps of the Gregorian calendar, in UTC, as text. This module reads no clock.
 
-/// `2026-12-31`, if there is such a day. Days as texts compare as days do.
+/// Returns a date such as `2026-12-31` unchanged if it exists. The texts of dates sort as the dates do.
 pub fn parse(text: &str) -> Result<String, String> {
     let parts: Vec<&str> = text.split('-').collect();
     let number = |part: &str| part.bytes().all(|byte| byte.is_ascii_digit()).then(|| part.parse::<u32>().ok())?;
@@ -15,7 +15,7 @@ pub fn parse(text: &str) -> Result<String, String> {
         .ok_or_else(|| "expected a day such as 2026-12-31".to_owned())
 }
 
-/// 0 for what is no month.
+/// Returns the number of days of a month; 0 if there is no such month.
 fn days_of(year: u32, month: u32) -> u32 {
     let is_leap = year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400));
     match month {
@@ -26,7 +26,7 @@ fn days_of(year: u32, month: u32) -> u32 {
     }
 }
 
-/// `2026-12-31T23:59:59Z`, from the seconds since 1970.
+/// Returns a time stamp such as `2026-12-31T23:59:59Z` from the seconds since 1970.
 pub fn timestamp(seconds: u64) -> String {
     let (mut days, time) = (seconds / 86_400, seconds % 86_400);
     let mut year = 1970;
@@ -52,7 +52,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn days_are_those_of_the_calendar() {
+    fn date_outside_the_calendar_is_refused() {
         for day in ["2026-12-31", "2024-02-29", "2000-02-29", "0001-01-01"] {
             assert_eq!(parse(day), Ok(day.to_owned()));
         }
@@ -64,7 +64,7 @@ mod tests {
     }
 
     #[test]
-    fn moments_are_those_of_utc() {
+    fn seconds_become_a_utc_time_stamp() {
         assert_eq!(timestamp(0), "1970-01-01T00:00:00Z");
         assert_eq!(timestamp(951_827_696), "2000-02-29T12:34:56Z");
         assert_eq!(timestamp(1_798_761_599), "2026-12-31T23:59:59Z");

@@ -1,4 +1,4 @@
-//! The whole outcome of a scan as one value: what was looked at, what was found, and the verdict that follows.
+//! The result of a scan: the coverage of each relation, the findings, and the verdict that follows from them.
 
 use std::collections::BTreeMap;
 
@@ -18,31 +18,32 @@ use crate::model::schema::Schema;
 #[derive(Debug, Clone)]
 pub struct Examination {
     pub schema: Schema,
-    /// One for each relation of the schema, in its order.
+    /// The coverage of each relation, in the schema's order.
     pub relations: IdVec<RelationId, Coverage>,
     pub findings: Vec<Finding>,
-    /// What was not part of the scan, and why: virtual tables, relations excluded by the configuration or a filter.
+    /// Tables and relations that were not part of the scan: virtual tables, and those that the configuration or a filter
+    /// excludes.
     pub excluded: Vec<Excluded>,
-    /// Findings at or above this severity fail the scan; `None`: no finding does.
+    /// Findings of this severity or above fail the scan; `None` if no finding does.
     pub fail_on: Option<Severity>,
-    /// Where each relation is written down, in the order of `relations`; empty where nobody asked.
+    /// The line that declares or configures each relation; empty unless a report needs it.
     pub locations: IdVec<RelationId, FileLine>,
-    /// How the values of rows are shown.
+    /// The form in which reports show the values of rows.
     pub values: Values,
-    /// What a baseline did, where there is one.
+    /// The effect of the baseline, if there is one.
     pub baseline: Option<BaselineOutcome>,
-    /// Earlier scans of the same database and this one, the oldest first; empty where none are kept.
+    /// Earlier scans of this database and this scan, the oldest first; empty without a history file.
     pub history: Vec<PastScan>,
 }
 
-/// How far one relation was looked at.
+/// The coverage of one relation: how much of it was checked, by which method, with which result.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Coverage {
     pub state: CoverageState,
-    /// Why not, or by whose word; `None` when there is nothing to say.
+    /// The reason why rows were not checked, and notes on how the others were judged.
     pub reason: Option<String>,
     pub method: Option<Method>,
-    /// Why no faster method was possible, where there is one.
+    /// The reason why a faster method was not possible, if the engine has one.
     pub method_reason: Option<String>,
     pub counts: Counts,
     pub orphan_rows: u64,
@@ -52,7 +53,7 @@ pub struct Coverage {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CoverageState {
     Checked,
-    /// Only some of the rows, because that was asked for.
+    /// Only some of the rows were checked, as the user requested.
     Partial,
     Unchecked,
 }
@@ -69,15 +70,16 @@ impl CoverageState {
     }
 }
 
-/// Which path judged the rows.
+/// The method that judged the rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Method {
-    /// The child's own pages were read.
+    /// fk-doctor read the pages of the child table.
     Pages,
-    /// The pages of the child's index were read instead.
+    /// fk-doctor read the pages of an index of the child.
     IndexWalk,
-    /// The parent's keys went to the server as a bitmap, in which a scan of the child looked its keys up.
+    /// fk-doctor sent the parent's keys to the server as a bitmap, and the server searched it for each key of the child.
     KeyBitmap,
+    /// The engine joined child and parent in SQL.
     Sql,
 }
 
@@ -94,20 +96,21 @@ impl Method {
     }
 }
 
-/// The rows of one relation.
+/// Numbers of rows of one relation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Counts {
-    /// Rows of the child that the relation speaks about.
+    /// Rows of the child in the relation's scope.
     pub rows: u64,
-    /// Of those, rows whose key has a NULL and so refers to nothing.
+    /// Rows in scope whose key contains a NULL and so refers to no parent.
     pub null_rows: u64,
-    /// Of those, rows whose key the configuration says to ignore.
+    /// Rows in scope whose key is in `ignore-values`.
     pub ignored_rows: u64,
 }
 
+/// A table or a relation that was not part of the scan, with the reason.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Excluded {
-    /// A table or a relation.
+    /// The name of a table, the id of a relation, or a number such as `3 relations`.
     pub name: String,
     pub why: String,
 }
@@ -116,8 +119,9 @@ pub struct Excluded {
 pub enum ScanVerdict {
     Clean,
     Findings,
-    /// Nothing was found in the rows that were looked at, and not all were: that was asked for.
+    /// The checked rows have no finding, and the user excluded the other rows.
     Partial,
+    /// Some relation could not be checked.
     Incomplete,
 }
 
@@ -135,7 +139,7 @@ impl ScanVerdict {
     }
 }
 
-/// The counts that a report opens with.
+/// The totals at the beginning of a report.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Summary {
     pub relations: usize,
@@ -144,14 +148,14 @@ pub struct Summary {
     pub unchecked: usize,
     pub orphan_rows: u64,
     pub missing_keys: u64,
-    /// Findings that no baseline knows and that are not about orphans: errors, warnings and notes.
+    /// Unknown findings other than orphans, of severity error; `warnings` and `notes` are those of the other severities.
     pub defects: usize,
     pub warnings: usize,
     pub notes: usize,
 }
 
 impl Examination {
-    /// Returns what a history keeps of this scan. `at` is a moment such as `2026-12-31T23:59:59Z`.
+    /// Returns this scan as an entry of a history. `at` is a time stamp such as `2026-12-31T23:59:59Z`.
     pub fn past_scan(&self, at: String) -> PastScan {
         let summary = self.summary();
         PastScan {
@@ -166,7 +170,7 @@ impl Examination {
         }
     }
 
-    /// Of this schema, before anything was looked at.
+    /// Returns an examination of a schema in which nothing has been checked yet.
     pub fn of(schema: Schema) -> Examination {
         Examination {
             schema,
@@ -181,12 +185,12 @@ impl Examination {
         }
     }
 
-    /// Whether a finding alone makes the scan fail.
+    /// True if a finding makes the scan fail.
     pub fn fails(&self, finding: &Finding) -> bool {
         finding.known != Known::Wholly && self.fail_on.is_some_and(|bar| finding.severity >= bar)
     }
 
-    /// Orphan rows and missing keys that no finding counts, or that a known one does.
+    /// Returns the numbers of orphans and missing keys that the baseline knows, such as `(120, 4)`.
     pub fn known_orphans(&self) -> (u64, u64) {
         let orphans = self.findings.iter().filter(|finding| finding.code == Code::Orphan);
         let of = |finding: &Finding| match finding.known {
@@ -197,7 +201,7 @@ impl Examination {
         orphans.map(of).fold((0, 0), |sum, (rows, keys)| (sum.0 + rows, sum.1 + keys))
     }
 
-    /// What could not be looked at outweighs what was found, and that outweighs what was left out on purpose.
+    /// Returns the most serious verdict: `Incomplete` outranks `Findings`, and `Findings` outranks `Partial`.
     pub fn verdict(&self) -> ScanVerdict {
         let any = |state| self.relations.iter().any(|coverage| coverage.state == state);
         if any(CoverageState::Unchecked) {
@@ -211,8 +215,8 @@ impl Examination {
         }
     }
 
-    /// Rows of the tables that were looked at. A table with several relations counts once, by the relation that speaks
-    /// about most of its rows.
+    /// Returns the number of rows in the checked tables. A table with several relations counts once, with the largest of
+    /// their numbers.
     pub fn rows(&self) -> u64 {
         let mut of_table: BTreeMap<TableId, u64> = BTreeMap::new();
         for (relation, coverage) in self.schema.relations.iter().zip(&self.relations) {
@@ -222,7 +226,7 @@ impl Examination {
         of_table.values().sum()
     }
 
-    /// The findings that no baseline knows.
+    /// Returns the findings that the baseline does not know as a whole.
     pub fn open_findings(&self) -> impl Iterator<Item = &Finding> + Clone {
         self.findings.iter().filter(|finding| finding.known != Known::Wholly)
     }

@@ -1,4 +1,4 @@
-//! Why statements fail and what they would do, as values: one [`Explained`] for each statement that was typed.
+//! The explanations of statements: why each of them fails, and what it would change.
 
 use std::sync::Arc;
 
@@ -11,24 +11,25 @@ use super::statement::Statement;
 
 #[derive(Debug, Clone)]
 pub struct Explanation {
-    /// As the database was before the first statement.
+    /// The schema before the first statement.
     pub schema: Arc<Schema>,
     pub statements: Vec<Explained>,
 }
 
+/// The explanation of one statement.
 #[derive(Debug, Clone)]
 pub struct Explained {
     pub statement: Statement,
-    /// As the database was when the statement ran; findings point into it.
+    /// The schema when the statement ran. The findings contain ids of this schema.
     pub schema: Arc<Schema>,
     pub verdict: StatementVerdict,
-    /// Every reason that was found, whatever the engine stopped at.
+    /// All reasons, although the engine stops at the first.
     pub reasons: Vec<StatementReason>,
-    /// What it does or, where it is refused, would do if nothing refused it.
+    /// The changes that the statement makes, or would make if nothing refused it.
     pub effects: Vec<Effect>,
-    /// What goes along with rows that are deleted, or keys that are changed.
+    /// The cascades of the rows that are deleted and of the keys that are changed.
     pub radius: Vec<CascadeBranch>,
-    /// What else should be known.
+    /// Further notes for the reader.
     pub notes: Vec<String>,
 }
 
@@ -37,18 +38,18 @@ pub enum StatementVerdict {
     Accepted,
     /// The engine refuses it.
     Refused(Refusal),
-    /// It was not run, because it reaches beyond the database.
+    /// It was not run, because it has effects outside the database; with the reason.
     Forbidden(String),
-    /// It was not run, because it makes no difference here.
+    /// It was not run, because it has no effect in a trial; with the reason.
     Skipped(String),
 }
 
 /// One reason why a statement is refused, or should not be run.
 #[derive(Debug, Clone)]
 pub enum StatementReason {
-    /// About a relation: rows that would lack their parent, or a definition that refuses everything.
+    /// A relation: rows would lack their parent, or a defect of its definition refuses every write.
     Relation(Finding),
-    /// Any other constraint.
+    /// Another constraint.
     Constraint(Constraint),
 }
 
@@ -61,23 +62,23 @@ pub struct Constraint {
     pub help: String,
 }
 
-/// Rows of one table that are written.
+/// The numbers of rows that a statement writes in one table.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Effect {
     pub table: String,
     pub inserted: u64,
     pub updated: u64,
     pub deleted: u64,
-    /// The triggers that write to this table, where any do.
+    /// The triggers that write to this table.
     pub triggers: Vec<String>,
 }
 
-/// What follows through one relation, and what follows from that.
+/// The effects of a delete or an update through one relation, and the further cascades below it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CascadeBranch {
-    /// The table that the parent rows are in.
+    /// The table that contains the parent rows.
     pub parent: String,
-    /// The relation's child and its columns.
+    /// The child table and the columns of its key.
     pub child: String,
     pub columns: Vec<String>,
     pub relation_id: String,
@@ -86,16 +87,16 @@ pub struct CascadeBranch {
     pub deleted: u64,
     /// Rows whose key is changed: set to NULL, to the default, or to the parent's new key.
     pub changed: u64,
-    /// Rows that refuse to let go.
+    /// Rows that block the statement, because the action is NO ACTION or RESTRICT.
     pub blocking: u64,
-    /// How many rows hang below each other, where the relation refers to its own table.
+    /// The depth of the rows that refer to each other, if the relation refers to its own table.
     pub levels: u64,
     pub below: Vec<CascadeBranch>,
-    /// What follows from here is shown elsewhere in the tree, because this table is reached in several ways.
+    /// True if the further cascades are shown at another branch, because several branches reach this table.
     pub shown_elsewhere: bool,
 }
 
-/// What happens to the parent.
+/// The change of the parent row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Event {
     Delete,
@@ -112,7 +113,7 @@ impl Event {
 }
 
 impl Explained {
-    /// Nothing speaks against running it.
+    /// True if nothing refuses the statement.
     pub fn is_fine(&self) -> bool {
         matches!(self.verdict, StatementVerdict::Accepted | StatementVerdict::Skipped(_)) && self.reasons.is_empty()
     }

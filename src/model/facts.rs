@@ -9,7 +9,7 @@ use crate::model::catalog::TableName;
 
 mod reserved_words;
 
-/// Everything that differs between engines and can be said without SQL statements.
+/// All differences between engines that need no SQL statement to express.
 #[derive(Debug)]
 pub struct Facts {
     /// The name in JSON reports and plans, such as `postgresql`.
@@ -26,11 +26,11 @@ pub struct Facts {
     pub placeholder: ParameterStyle,
     /// False and true, in this order.
     pub truth: [&'static str; 2],
-    /// The beginning of a literal that holds bytes. Their hexadecimal digits and a quotation mark follow.
+    /// The beginning of a literal for bytes. Their hexadecimal digits and a quotation mark follow.
     pub bytes_literal: &'static str,
     /// The join that keeps the order in which its tables are written.
     pub ordered_join: &'static str,
-    /// The words after `AS` by which a common table expression is computed once; empty where they do not exist.
+    /// The keyword after `AS` that makes the engine compute a common table expression once; empty if there is none.
     pub materialized: &'static str,
     pub parent_key: ParentKey,
     pub rechecks: Recheck,
@@ -39,27 +39,27 @@ pub struct Facts {
     pub unique_index_text: IndexText,
     /// True if the engine stores a value exactly as a statement gives it: no trigger can replace it before it is stored.
     pub stores_as_written: bool,
-    /// True if one query of a rule can return several columns and refer to the row that it is asked for.
+    /// True if a query of a rule can return several columns and refer to the current row.
     pub wide_rule_queries: bool,
-    /// True if a writer can keep triggers silent.
+    /// True if a session can disable triggers.
     pub can_silence_triggers: bool,
     /// True if an engine's refusal of a row contains the row's number or its values.
     pub refusals_name_rows: bool,
-    /// The number of foreign keys, one below the other, that a delete follows; `None` where that depends on settings.
+    /// The greatest depth of a cascade; `None` if it depends on settings.
     pub cascade_levels: Option<u32>,
-    /// The table in which the engine counts the keys that it gives out.
+    /// The table in which the engine keeps the last key of each autoincrement column.
     pub counters: Option<CounterTable>,
-    /// The beginning of the names that the engine gives to tables of its own.
+    /// The prefix of the names of the engine's own tables.
     pub own_tables: Option<&'static str>,
-    /// The command that rebuilds an index, before the index's name.
+    /// The command that rebuilds an index. The name of the index follows.
     pub rebuild_index: Option<&'static str>,
-    /// The reason why a scan leaves out a table whose rows are not stored in the database.
+    /// The reason why a scan excludes a table whose rows are not stored in the database.
     pub virtual_table: &'static str,
-    /// The clause of an INSERT that says what happens if the key exists already.
+    /// The clause of an INSERT that resolves a conflict with an existing key.
     pub on_conflict: &'static str,
 }
 
-/// Where the database is.
+/// The location of a database.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Location {
     /// A file, which fk-doctor can copy and lock.
@@ -68,7 +68,7 @@ pub enum Location {
     Server,
 }
 
-/// Where `explain` and `check` try statements.
+/// The way in which `explain` and `check` try statements.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TrialKind {
     /// On a private copy of the database.
@@ -77,7 +77,7 @@ pub enum TrialKind {
     OnServer,
 }
 
-/// How a statement names its parameters.
+/// The notation of a statement's parameters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ParameterStyle {
     /// A sign and the parameter's position from 1, such as `$1`.
@@ -86,7 +86,7 @@ pub enum ParameterStyle {
     Question,
 }
 
-/// Who finds the unique key that a foreign key refers to.
+/// The party that finds the unique key to which a foreign key refers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ParentKey {
     /// The engine accepts any declaration, so fk-doctor judges it.
@@ -95,7 +95,7 @@ pub enum ParentKey {
     ByEngine,
 }
 
-/// Which references of a row an UPDATE makes the engine check again.
+/// The references of a row that the engine checks again after an UPDATE.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Recheck {
     /// Every key that the UPDATE assigns, even if its value stays.
@@ -109,14 +109,14 @@ pub enum Recheck {
 /// The address of a row that has no key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RowAddress {
-    /// The address stays the row's as long as it exists. The names under which statements can ask for it, best first.
+    /// A row keeps its address as long as it exists. Statements can use any of these names; the best is first.
     Lasting(&'static [&'static str]),
-    /// The address, under this name, changes when the row does.
+    /// The address has this name, and an update of the row changes it.
     Moving(&'static str),
     None,
 }
 
-/// When a change of a definition is committed.
+/// The time at which a change of a definition is committed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Definitions {
     /// With its transaction.
@@ -128,27 +128,27 @@ pub enum Definitions {
 /// The form of a unique index in the engine's own catalog.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum IndexText {
-    /// `CREATE UNIQUE INDEX` whose terms end with their order, such as `lower(a) DESC`.
+    /// `CREATE UNIQUE INDEX` with terms that end with their order, such as `lower(a) DESC`.
     Terms,
-    /// `CREATE UNIQUE INDEX` whose terms have an operator class before their order, such as `a text_pattern_ops DESC`.
+    /// `CREATE UNIQUE INDEX` with terms that have an operator class before their order, such as `a text_pattern_ops DESC`.
     TermsWithClasses,
     /// No statement.
     Other,
 }
 
-/// A table with one row for each table whose keys are counted, and its columns.
+/// A table with a row for each autoincrement column, and the names of its own columns.
 #[derive(Debug)]
 pub struct CounterTable {
     pub table: &'static str,
-    /// The address of the counter's row.
+    /// The row address.
     pub address: &'static str,
-    /// The name of the table whose keys are counted.
+    /// The column with the name of the table.
     pub name: &'static str,
-    /// The last key that was given out.
+    /// The column with the last key.
     pub value: &'static str,
 }
 
-/// How an engine cuts its SQL into tokens and statements.
+/// The lexical rules of an engine's SQL.
 #[derive(Debug)]
 pub struct Lexis {
     /// `[a name]`
@@ -159,10 +159,10 @@ pub struct Lexis {
     pub nested_comments: bool,
     /// `# a comment`
     pub hash_comments: bool,
-    /// `/*! words that this engine runs */`
+    /// `/*! SQL that this engine executes */`
     pub executable_comments: bool,
     pub escapes: Escapes,
-    /// True if a name without quotes stands for the name in lower case.
+    /// True if the engine folds an unquoted name to lower case.
     pub folds_names: bool,
     /// True if names of columns are equal whatever their case.
     pub columns_ignore_case: bool,
@@ -170,11 +170,11 @@ pub struct Lexis {
     pub statement_modifiers: bool,
     /// True if `DELETE FROM t USING u` reads other tables and deletes from `t` alone.
     pub delete_using: bool,
-    /// True if an UPDATE may write `t.a = 1`, and its later expressions see what the earlier ones assigned.
+    /// True if an UPDATE may write `t.a = 1`, and its later expressions use the values that earlier ones assigned.
     pub assigns_in_order: bool,
 }
 
-/// Where a backslash escapes the next character of a string.
+/// The strings in which a backslash escapes the next character.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Escapes {
     Never,
@@ -354,7 +354,7 @@ impl Facts {
         format!("{quote}{}{quote}", name.replace(quote, &format!("{quote}{quote}")))
     }
 
-    /// Returns a table's name as identifiers, with its schema if that is not the default one.
+    /// Returns a table's name as identifiers, with its schema unless it is the default.
     pub fn quoted_table(&self, name: &TableName) -> String {
         match &name.schema {
             Some(schema) => format!("{}.{}", self.quoted(schema), self.quoted(&name.table)),
@@ -371,7 +371,7 @@ impl Facts {
         if is_plain && !is_reserved { name.to_owned() } else { self.quoted(name) }
     }
 
-    /// True if the engine made the table for itself.
+    /// True if the table is one of the engine's own.
     pub fn owns(&self, table: &Table) -> bool {
         self.own_tables.is_some_and(|prefix| table.name.table.starts_with(prefix))
     }
@@ -410,7 +410,7 @@ mod tests {
     }
 
     #[test]
-    fn readable_name_is_quoted_only_where_it_must_be() {
+    fn readable_name_is_quoted_only_if_necessary() {
         for (engine, name, readable) in [
             (Engine::Sqlite, "Users_1", "Users_1"),
             (Engine::Postgres, "Users_1", "\"Users_1\""),

@@ -1,9 +1,9 @@
-//! A line of a file where a relation is written down. Reports that annotate files point there.
+//! The line of a file that declares or configures a relation. Reports that annotate files point to it.
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FileLine {
-    /// As a reader of the repository would name it.
+    /// The path as a reader of the repository would write it.
     pub file: String,
-    /// From 1.
+    /// The number of the line, counted from 1.
     pub line: usize,
 }

@@ -1,11 +1,11 @@
-//! A finding: one thing wrong, with a stable id, how grave it is, the evidence and the next step.
+//! A finding: an orphan group, a defect or a would-fail row, with a stable id, its severity, evidence and the next step.
 
 use sha2::Digest;
 
 use crate::model::ids::RelationId;
 use crate::model::redaction::ShownValue;
 
-/// Every code a finding can have. Codes are an interface: they are added, never renamed.
+/// The codes of findings. Codes are an interface: new ones may be added, but none is renamed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Code {
     Orphan,
@@ -85,7 +85,7 @@ impl Code {
         }
     }
 
-    /// One line for the README and `--help`.
+    /// Returns a one-line explanation for the README and `--help`.
     pub fn explanation(self) -> &'static str {
         match self {
             Code::Orphan => "child rows whose key has no equal parent",
@@ -93,23 +93,25 @@ impl Code {
             Code::ParentIsView => "the parent is a view, which no foreign key can refer to",
             Code::ParentColumnMissing => "the parent has no such column: nothing can be compared",
             Code::ParentKeyNotUnique => "no primary key or unique index on exactly the parent's columns",
-            Code::ParentKeyPartialIndex => "the only unique index on the parent's columns leaves rows out",
-            Code::ParentKeyCollation => "the unique index compares text otherwise than the parent's column does",
-            Code::ColumnCountMismatch => "the child names another number of columns than the parent's key has",
-            Code::ParentRenamed => "refers to a table that a rename left behind (`*_old`)",
+            Code::ParentKeyPartialIndex => {
+                "the only unique index on the parent's columns is partial: it does not cover all rows"
+            }
+            Code::ParentKeyCollation => "the unique index and the parent's column have different collations",
+            Code::ColumnCountMismatch => "the child's key and the parent's key have different numbers of columns",
+            Code::ParentRenamed => "refers to the old name of a renamed table (`*_old`)",
             Code::IndexCorrupt => "the parent row exists but is missing from its index: a false orphan",
             Code::TypeMismatch => "child and parent columns convert values differently",
             Code::CollationMismatch => "child and parent columns compare text differently",
             Code::ChildNotIndexed => "no index on the child's key: every delete of a parent reads the whole table",
-            Code::NotValidated => "rows that were there before the key have never been checked by the server",
+            Code::NotValidated => "the server has never checked the rows that are older than the key",
             Code::NotEnforced => "the server does not check writes against this key",
-            Code::TriggersDisabled => "the triggers that enforce the key are switched off: writes are not checked",
-            Code::WouldFail => "rows that would be refused, because a parent is missing or taken away",
-            Code::NotNull => "a value is missing where the column demands one",
-            Code::DuplicateKey => "a key that must be unique is there already, or comes twice",
-            Code::CheckFailed => "a CHECK of the table says no",
-            Code::ValueRefused => "the column does not take such a value",
-            Code::StatementRefused => "the statement is refused for another reason, in the engine's own words",
+            Code::TriggersDisabled => "the triggers that enforce the key are disabled: writes are not checked",
+            Code::WouldFail => "rows that would be refused, because their parent is missing or would be deleted",
+            Code::NotNull => "a NOT NULL column has no value",
+            Code::DuplicateKey => "a unique key exists already, or occurs twice",
+            Code::CheckFailed => "a CHECK constraint is violated",
+            Code::ValueRefused => "the column does not accept the value",
+            Code::StatementRefused => "the engine refuses the statement for another reason, which the message quotes",
         }
     }
 
@@ -138,7 +140,7 @@ impl Code {
     }
 }
 
-/// In rising order, so that `severity >= bar` reads as it should.
+/// The severity of a finding. The variants are in ascending order, so that `severity >= bar` works.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Severity {
     Note,
@@ -158,40 +160,40 @@ impl Severity {
     }
 }
 
-/// Its values are shown ones, unless it says otherwise: `Finding<Value>` is as the scan makes it.
+/// A finding. A `Finding<Value>` contains the values of the database; a `Finding` contains those that reports may show.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Finding<V = ShownValue> {
     pub code: Code,
     pub severity: Severity,
-    /// Position of the relation in the examination.
+    /// The relation, in the schema of the examination.
     pub relation: RelationId,
     pub relation_id: String,
     pub message: String,
     pub help: String,
-    /// Rows concerned; 0 for a finding about definitions alone.
+    /// The number of affected rows; 0 for a finding about a definition.
     pub rows: u64,
     pub missing_keys: u64,
     pub top_missing: Vec<MissingKey<V>>,
     pub samples: Vec<Sample<V>>,
     pub diagnosis: Vec<Diagnosis>,
-    /// What of this finding a baseline knows.
+    /// The part of this finding that the baseline knows.
     pub known: Known,
 }
 
-/// What was found before and accepted for the time being.
+/// The part of a finding that the baseline knows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Known {
-    /// Nothing of the finding.
+    /// The baseline does not know the finding.
     #[default]
     No,
-    /// Beside what the finding tells there are these, which it does not tell.
+    /// The baseline knows these further rows and missing keys. The finding does not count them.
     Partly { rows: u64, missing_keys: u64 },
-    /// The finding as a whole: it fails no scan.
+    /// The baseline knows the whole finding, so that it fails no scan.
     Wholly,
 }
 
 impl<V> Finding<V> {
-    /// The same finding has the same id in every run, whatever its counts: code and relation decide.
+    /// Returns the id. It depends only on the code and the relation, so it is equal in every run.
     pub fn id(&self) -> String {
         id_of(self.code, &self.relation_id)
     }
@@ -203,31 +205,31 @@ pub fn id_of(code: Code, relation_id: &str) -> String {
     digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// One distinct key that orphans point at, and how many of them do.
+/// A missing key, with the number of orphans that refer to it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct MissingKey<V = ShownValue> {
     pub key: Vec<V>,
     pub rows: u64,
-    /// Some of the orphans.
+    /// Some of these orphans.
     pub samples: Vec<Sample<V>>,
-    /// When it occurs, where a time column is configured.
+    /// The time span of these orphans, if a time column is configured.
     pub span: Option<Span<V>>,
 }
 
-/// The least and the greatest time of some rows, as their column holds it.
+/// The earliest and the latest time of some rows, as stored in a time column.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Span<V = ShownValue> {
-    /// Of the child.
+    /// The time column of the child.
     pub column: String,
     pub first: V,
     pub last: V,
 }
 
-/// One orphan.
+/// An orphan as an example.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Sample<V = ShownValue> {
     pub row: Vec<(String, V)>,
-    /// The key as the child stores it.
+    /// The key as stored in the child.
     pub key: Vec<V>,
 }
 
@@ -239,7 +241,7 @@ pub struct Diagnosis {
     pub evidence: String,
 }
 
-/// Why a key may be missing, in the order in which they are looked for: the first that holds explains a key.
+/// The causes of missing keys, in the order in which they are tested. The first that applies explains a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Cause {
     ParentTableEmpty,

@@ -1,5 +1,5 @@
-//! What a repair would do, told before it is done: per relation and rule how many missing keys get which treatment,
-//! what stays undecided and why, what else will happen, and what is refused.
+//! The forecast of a repair: for each relation the treatments of its missing keys and those that stay undecided, the
+//! changes of each table, warnings, and the reasons why the plan is refused.
 
 use std::collections::BTreeMap;
 
@@ -14,12 +14,12 @@ use crate::model::value::Value;
 
 #[derive(Debug, Clone, PartialEq)]
 pub struct RepairForecast<V = ShownValue> {
-    /// Every relation with orphans, in the schema's order.
+    /// The relations with orphans, in the schema's order.
     pub relations: Vec<RelationForecast<V>>,
-    /// Rows that will be made, changed and deleted, per table.
+    /// The numbers of rows to be inserted, changed and deleted, by table.
     pub tables: Vec<TableChanges>,
     pub creates: Vec<NewTable>,
-    /// How many rows that go each file keeps.
+    /// The number of quarantined rows in each file.
     pub files: BTreeMap<String, u64>,
     pub redefinitions: Vec<Redefinition>,
     pub warnings: Vec<String>,
@@ -27,7 +27,7 @@ pub struct RepairForecast<V = ShownValue> {
     pub refusals: Vec<PlanRefusal>,
 }
 
-/// How many rows a rule, or the plan as a whole, takes away or blanks, beside the limit: of all tables, or of one.
+/// The number of rows that lose data by a rule or by the whole plan, in all tables or in one, compared with the limit.
 #[derive(Debug, Clone, PartialEq)]
 pub struct LimitUse {
     /// `None` for all rules together.
@@ -40,31 +40,31 @@ pub struct LimitUse {
     pub max_share: Option<f64>,
 }
 
-/// One relation.
+/// The forecast of one relation.
 #[derive(Debug, Clone, PartialEq)]
 pub struct RelationForecast<V = ShownValue> {
     pub relation: RelationId,
     pub id: String,
-    /// The rule that treats it, if one does.
+    /// The rule that treats the relation, if there is one.
     pub rule: Option<String>,
     pub keys: u64,
     pub rows: u64,
-    /// Orphans that may be left.
+    /// The greatest number of orphans after the repair.
     pub rows_after: u64,
     pub treatments: Vec<TreatmentForecast<V>>,
     pub undecided: Vec<Undecided<V>>,
-    /// Why nothing was tried, where that is so.
+    /// The reason why the relation could not be checked, if there is one.
     pub unchecked: Option<String>,
 }
 
-/// What one treatment gets.
+/// The forecast of one treatment of a relation.
 #[derive(Debug, Clone, PartialEq)]
 pub struct TreatmentForecast<V = ShownValue> {
     pub treatment: String,
     pub keys: u64,
     pub rows: u64,
     pub samples: Vec<ChangeSample<V>>,
-    /// How many changes there were to choose examples from.
+    /// The number of changes from which the samples were chosen.
     pub changes: u64,
 }
 
@@ -83,12 +83,13 @@ impl<V> TreatmentForecast<V> {
 pub struct ChangeSample<V = ShownValue> {
     pub table: String,
     pub row: Vec<(String, V)>,
-    /// The columns that change; `None` for a row that is made.
+    /// The old values of the columns that change; `None` for an insert.
     pub before: Option<Vec<(String, V)>>,
-    /// `None` for a row that goes.
+    /// The new values; `None` for a delete.
     pub after: Option<Vec<(String, V)>>,
 }
 
+/// Missing keys that no treatment could decide, for one reason.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Undecided<V = ShownValue> {
     pub why: String,
@@ -105,12 +106,12 @@ pub struct TableChanges {
     pub deleted: u64,
 }
 
-/// Why the plan as a whole is refused.
+/// A reason why the whole plan is refused.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PlanRefusal {
-    /// Empty where it is all rules together.
+    /// Empty if all rules together cause the refusal.
     pub rule: String,
-    /// Empty where it is no single one.
+    /// Empty if no single relation causes the refusal.
     pub relation: String,
     pub why: String,
     pub help: String,
@@ -133,23 +134,24 @@ impl<V> Default for RepairForecast<V> {
 
 impl<V> RepairForecast<V> {
     pub fn undecided_keys(&self) -> u64 {
-        self.relations.iter().flat_map(|outlook| &outlook.undecided).map(|undecided| undecided.keys).sum()
+        self.relations.iter().flat_map(|relation| &relation.undecided).map(|undecided| undecided.keys).sum()
     }
 
-    /// How many relations could not be checked, whether a rule treats them or not.
+    /// Returns the number of relations that could not be checked, including those that no rule treats.
     pub fn unchecked(&self) -> u64 {
-        self.relations.iter().filter(|outlook| outlook.unchecked.is_some()).count() as u64
+        self.relations.iter().filter(|relation| relation.unchecked.is_some()).count() as u64
     }
 
-    /// Orphans that are left although nothing about them is undecided: no rule treats them, or a rule only reports them.
+    /// Returns the number of orphans that remain although they are not undecided: no rule treats them, or a rule only
+    /// reports them.
     pub fn untreated_rows(&self) -> u64 {
-        let after: u64 = self.relations.iter().map(|outlook| outlook.rows_after).sum();
+        let after: u64 = self.relations.iter().map(|relation| relation.rows_after).sum();
         let undecided: u64 =
-            self.relations.iter().flat_map(|outlook| &outlook.undecided).map(|undecided| undecided.rows).sum();
+            self.relations.iter().flat_map(|relation| &relation.undecided).map(|undecided| undecided.rows).sum();
         after.saturating_sub(undecided)
     }
 
-    /// Rows and definitions that change.
+    /// Returns the number of rows and definitions that change.
     pub fn changes(&self) -> u64 {
         let rows: u64 = self.tables.iter().map(|table| table.made + table.changed + table.deleted).sum();
         rows + self.redefinitions.len() as u64
@@ -157,7 +159,7 @@ impl<V> RepairForecast<V> {
 }
 
 impl RelationForecast<Value> {
-    /// The outlook of a relation with which nothing has been tried yet.
+    /// Returns the forecast of a relation before any treatment was tried.
     pub fn of(id: RelationId, relation: &Relation) -> RelationForecast<Value> {
         RelationForecast {
             relation: id,
@@ -172,19 +174,21 @@ impl RelationForecast<Value> {
         }
     }
 
+    /// Returns the forecast of a treatment, which is added if it is new.
     pub fn share(&mut self, treatment: &str) -> &mut TreatmentForecast<Value> {
-        let place = self.treatments.iter().position(|share| share.treatment == treatment).unwrap_or_else(|| {
+        let index = self.treatments.iter().position(|known| known.treatment == treatment).unwrap_or_else(|| {
             self.treatments.push(TreatmentForecast::of(treatment));
             self.treatments.len() - 1
         });
-        &mut self.treatments[place]
+        &mut self.treatments[index]
     }
 
+    /// Returns the undecided keys with this reason, which are added if they are new.
     pub fn leave(&mut self, why: &str, key: &Key) -> &mut Undecided<Value> {
-        let place = self.undecided.iter().position(|undecided| undecided.why == why).unwrap_or_else(|| {
+        let index = self.undecided.iter().position(|undecided| undecided.why == why).unwrap_or_else(|| {
             self.undecided.push(Undecided { why: why.to_owned(), keys: 0, rows: 0, example: key.clone() });
             self.undecided.len() - 1
         });
-        &mut self.undecided[place]
+        &mut self.undecided[index]
     }
 }

@@ -1,9 +1,9 @@
-//! What is remembered of earlier scans of the same database: a few numbers each. Leaves out: the file, and the clock.
+//! Earlier scans of a database, each as a few numbers. `history_file` reads and writes the file.
 
 /// The numbers of one earlier scan.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PastScan {
-    /// `2026-12-31T23:59:59Z`.
+    /// A time stamp such as `2026-12-31T23:59:59Z`.
     pub at: String,
     pub database: String,
     pub verdict: String,

@@ -1,4 +1,4 @@
-//! Ids of tables, relations and rules, and the lists that only such an id can index.
+//! Ids of tables, relations and rules, and lists that only such an id can index.
 //!
 //! An id is the position of its value in a list. Each kind of id is a type of its own, so that the compiler refuses the
 //! position of a relation where the position of a table is meant. An id is valid for the schema, or the rules, that it
@@ -61,7 +61,7 @@ id! {
     RuleId
 }
 
-/// A list whose items are found by their ids.
+/// A list that is indexed by ids.
 #[derive(Clone, PartialEq, Eq)]
 pub struct IdVec<I, T> {
     items: Vec<T>,
@@ -87,7 +87,7 @@ impl<I: Id, T> IdVec<I, T> {
         I::from_index(self.items.len() - 1)
     }
 
-    /// The id that the next appended item gets.
+    /// Returns the id that the next appended item will get.
     pub fn next_id(&self) -> I {
         I::from_index(self.items.len())
     }
@@ -96,12 +96,12 @@ impl<I: Id, T> IdVec<I, T> {
         self.items.get(id.index())
     }
 
-    /// Every id, in ascending order.
+    /// Returns all ids in ascending order.
     pub fn ids(&self) -> impl DoubleEndedIterator<Item = I> + ExactSizeIterator + use<I, T> {
         (0..self.items.len()).map(I::from_index)
     }
 
-    /// Every item with its id.
+    /// Returns all items with their ids.
     pub fn entries(&self) -> impl DoubleEndedIterator<Item = (I, &T)> + ExactSizeIterator {
         self.items.iter().enumerate().map(|(index, item)| (I::from_index(index), item))
     }
@@ -114,17 +114,17 @@ impl<I: Id, T> IdVec<I, T> {
         self.items.iter_mut()
     }
 
-    /// Keeps the items for which `is_wanted` holds. The ids of the items behind a removed one change.
+    /// Keeps the items for which `is_wanted` is true. The ids of the items behind a removed one change.
     pub fn retain(&mut self, is_wanted: impl FnMut(&T) -> bool) {
         self.items.retain(is_wanted);
     }
 
-    /// The id of the first item for which `is_wanted` holds.
+    /// Returns the id of the first item for which `is_wanted` is true.
     pub fn position(&self, is_wanted: impl FnMut(&T) -> bool) -> Option<I> {
         self.items.iter().position(is_wanted).map(I::from_index)
     }
 
-    /// A list of the same length whose item for each id comes from `item`.
+    /// Returns a list with the result of `item` for each item, under the same ids.
     pub fn map<U>(&self, item: impl FnMut(&T) -> U) -> IdVec<I, U> {
         self.items.iter().map(item).collect()
     }

@@ -1,10 +1,10 @@
-//! Compares the database with a change of a plan.
+//! The comparison of the database with a change of a plan.
 
-/// The state of a row or a definition, compared with a change.
+/// The image of a change that a row or a definition is equal to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ImageMatch {
     Before,
     After,
-    /// Neither: somebody else changed it.
+    /// Neither image: another program changed the row or the definition.
     Other,
 }

@@ -1,7 +1,7 @@
-//! A schema that is planned, laid over the tables that there are: what its foreign keys would say of today's rows.
+//! Checks a planned schema against the existing rows: the foreign keys of the plan over the tables of the database.
 //!
-//! Which references there will be, and what is wrong with them, comes from the plan; tables, columns and how their
-//! values compare are those of today.
+//! The relations and their defects come from the planned schema. The tables, the columns and the rules of comparison
+//! come from the database.
 
 use crate::model::catalog::Catalog;
 use crate::model::catalog::ForeignKey;
@@ -15,21 +15,22 @@ use crate::model::resolve;
 use crate::model::schema::Schema;
 use crate::model::schema::side;
 
-/// Today's schema with the planned relations instead of its own, and which of them no row can be held against.
+/// Returns the current schema with the planned relations instead of its own, and the relations that no row can be
+/// checked against.
 pub fn with_planned_relations(today: Catalog, planned: Catalog) -> (Schema, Vec<Excluded>) {
     let mut excluded = Vec::new();
     let mut foreign_keys = Vec::new();
     for key in &planned.foreign_keys {
         let child = &planned.tables[key.child];
-        match place(today.names, &today.tables, child, key) {
-            Ok(place) => foreign_keys.push(ForeignKey { child: place, ..key.clone() }),
+        match existing_child(today.names, &today.tables, child, key) {
+            Ok(child) => foreign_keys.push(ForeignKey { child, ..key.clone() }),
             Err(why) => {
                 let name = side(&child.name, key.columns.iter().map(String::as_str));
                 excluded.push(Excluded { name, why });
             }
         }
     }
-    // Nothing is configured, so there is nothing that could be at fault.
+    // Only configured relations can have faults, and there are none.
     let resolved = |catalog: Catalog| {
         let (database, names) = (catalog.database.clone(), catalog.names);
         resolve::resolve(catalog, &[]).unwrap_or(Schema {
@@ -42,21 +43,22 @@ pub fn with_planned_relations(today: Catalog, planned: Catalog) -> (Schema, Vec<
     let mut schema = resolved(Catalog { foreign_keys, ..today });
     let planned = resolved(planned);
     for relation in &mut schema.relations {
-        if let Some(wanted) = planned.relations.iter().find(|wanted| wanted.id.eq_ignore_ascii_case(&relation.id)) {
-            relation.defects = wanted.defects.clone();
+        let counterpart = planned.relations.iter().find(|planned| planned.id.eq_ignore_ascii_case(&relation.id));
+        if let Some(counterpart) = counterpart {
+            relation.defects = counterpart.defects.clone();
         }
     }
     (schema, excluded)
 }
 
-/// Where today's table is that a planned child is made of.
-fn place(names: NameRule, today: &Tables, child: &Table, key: &ForeignKey) -> Result<TableId, String> {
+/// Returns the existing table with the name of a planned child, or the reason why its rows cannot be checked.
+fn existing_child(names: NameRule, tables: &Tables, child: &Table, key: &ForeignKey) -> Result<TableId, String> {
     let same =
         |table: &Table| names.same(&table.name.table, &child.name.table) && table.name.schema == child.name.schema;
-    let place = today.position(same).ok_or("the table is new: it has no rows yet")?;
-    let is_there = |column: &String| today[place].columns.iter().any(|known| names.same(&known.name, column));
-    match key.columns.iter().find(|column| !is_there(column)) {
-        Some(column) => Err(format!("the column {column} is new: no row has a value in it yet")),
-        None => Ok(place),
+    let id = tables.position(same).ok_or("the table is new and has no rows yet")?;
+    let exists = |column: &String| tables[id].columns.iter().any(|known| names.same(&known.name, column));
+    match key.columns.iter().find(|column| !exists(column)) {
+        Some(column) => Err(format!("the column {column} is new, so no row has a value in it yet")),
+        None => Ok(id),
     }
 }

@@ -1,8 +1,8 @@
 //! Patterns over names: `*` any text, `?` one character, `[a-z]` and `[!a-z]` one of a set.
 //!
-//! Everything else stands for itself, so that a relation's id (`log(user_id)->*`) is a pattern as it is; ASCII letters
-//! match in either case, as in SQL. A set is also how a special character is written as itself: `[*]`. Matching goes
-//! by character and not by byte or by path component, which is what a crate for file globs would do.
+//! Every other character stands for itself, so that a relation's id (`log(user_id)->*`) is a pattern too. ASCII letters
+//! match in either case, as in SQL. A set with one character quotes it: `[*]`. Matching goes by character; crates for
+//! file globs match by byte or by path component.
 
 use std::fmt;
 use std::str::Chars;
@@ -23,7 +23,7 @@ enum Part {
 }
 
 impl Pattern {
-    /// The error is a message that says what is wrong with the pattern.
+    /// Parses a pattern. The error is a message.
     pub fn new(text: &str) -> Result<Pattern, String> {
         if text.trim().is_empty() {
             return Err("an empty pattern matches nothing".to_owned());
@@ -37,7 +37,7 @@ impl Pattern {
                 '[' => set(&mut rest)?,
                 other => Part::Character(other),
             };
-            // Two `*` in a row say no more than one, and would only cost time.
+            // Two adjacent `*` match the same texts as one, and would only cost time.
             if part != Part::AnyText || parts.last() != Some(&Part::AnyText) {
                 parts.push(part);
             }
@@ -45,23 +45,23 @@ impl Pattern {
         Ok(Pattern { text: text.to_owned(), parts })
     }
 
-    /// The pattern as it was written.
+    /// Returns the text of the pattern.
     pub fn as_str(&self) -> &str {
         &self.text
     }
 
-    /// Speaks about relations (`child(a)->parent(b)`) and not about tables.
+    /// True if the pattern is for relations (`child(a)->parent(b)`), false if it is for tables.
     pub fn is_for_relations(&self) -> bool {
         self.text.contains('(')
     }
 
-    /// Speaks about `table.column`, or about columns of this name in any table.
+    /// True if the pattern matches `table.column` or, if it has no dot, the name of the column alone.
     pub fn matches_column(&self, table: &str, column: &str) -> bool {
         if self.text.contains('.') { self.matches(&format!("{table}.{column}")) } else { self.matches(column) }
     }
 
-    /// A `*` that took too little is the only choice to come back to, and only the latest one: the work is at most
-    /// the product of the two lengths.
+    /// True if the pattern matches the whole text. After a mismatch only the latest `*` is extended, so the work is at
+    /// most the product of the two lengths.
     pub fn matches(&self, text: &str) -> bool {
         let mut rest = text.chars();
         let mut part = 0;
@@ -124,7 +124,7 @@ impl Part {
     }
 }
 
-/// The set after its `[`. A `]` that comes first stands for itself.
+/// Parses a set after its `[`. A `]` at the beginning stands for itself.
 fn set(rest: &mut Chars<'_>) -> Result<Part, String> {
     let mut negated = false;
     if matches!(rest.clone().next(), Some('!' | '^')) {
@@ -169,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn names_match() {
+    fn wildcard_and_set_match_names() {
         check("users", &["users", "USERS", "Users"], &["user", "userss", "xusers", ""]);
         check("audit_*", &["audit_", "audit_log", "AUDIT_2024"], &["audit", "xaudit_log"]);
         check("*", &["", "a", "a/b", "ü(,)->"], &[]);
@@ -193,21 +193,21 @@ mod tests {
     }
 
     #[test]
-    fn pattern_of_a_column_is_for_its_table_or_for_all() {
+    fn column_pattern_with_table_matches_that_table_only() {
         let matches = |text: &str, table: &str, column: &str| Pattern::new(text).unwrap().matches_column(table, column);
         assert!(matches("users.mail", "users", "mail") && !matches("users.mail", "posts", "mail"));
         assert!(matches("mail", "posts", "mail") && !matches("mail", "posts", "mails"));
     }
 
     #[test]
-    fn everything_else_stands_for_itself() {
+    fn other_special_characters_stand_for_themselves() {
         check("log(user_id)->*", &["log(user_id)->users(id)", "LOG(USER_ID)->x"], &["log(user_id)", "loguser_id->x"]);
         check("{a,b}", &["{a,b}"], &["a", "b"]);
         check("a\\b.c+$", &["a\\b.c+$"], &["a/b.c+$", "a\\bxc+$"]);
     }
 
     #[test]
-    fn a_hostile_pattern_ends() {
+    fn hostile_pattern_is_matched_in_bounded_time() {
         let pattern = Pattern::new(&"*a".repeat(200)).unwrap();
         assert!(!pattern.matches(&"a".repeat(199)));
         assert!(!pattern.matches(&format!("{}b", "a".repeat(5_000))));
@@ -215,7 +215,7 @@ mod tests {
     }
 
     #[test]
-    fn bad_patterns_say_why() {
+    fn malformed_pattern_is_refused_with_the_reason() {
         let closed = "the `[` is never closed; for the character itself write `[[]`";
         for (text, message) in [
             ("", "an empty pattern matches nothing"),

@@ -1,7 +1,7 @@
-//! The plan: a repair as data. Every row that changes, with its image before and after, and what was foreseen.
+//! The plan: a repair as data. It contains every row change with its image before and after, and the forecast.
 //!
-//! Because both images are there, a plan is a reversible patch: taken back, it is applied with its images swapped.
-//! Leaves out: how a plan lies on disk (`plan_file`), and how it was thought of (`treat`).
+//! A plan is a reversible patch, because it has both images: an undo applies it with the images swapped. `plan_file`
+//! defines the file format, and `treat` makes plans.
 
 use crate::model::catalog::Column;
 use crate::model::catalog::Engine;
@@ -16,22 +16,22 @@ use crate::model::relation::Relation;
 use crate::model::row::Row;
 use crate::model::row::RowName;
 
-/// What is said once, before the changes.
+/// The part of a plan before the changes.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Header {
     pub engine: Engine,
     pub database: String,
-    /// Which database it is; see [`crate::engine::Database::identity`].
+    /// The identity of the database; see [`crate::engine::Database::identity`].
     pub identity: String,
-    /// A digest of the definitions that the plan rests on.
+    /// A digest of the definitions on which the plan depends.
     pub schema: String,
-    /// The tables that the plan touches, or looks at, each with a digest of its definition and of what acts on it. Empty in
-    /// a plan of an older version, whose `schema` is of all definitions.
+    /// The tables that the plan changes or reads. Each has a digest of its definition and of the definitions that act on
+    /// it. Empty in a plan of an older version, where `schema` is a digest of all definitions.
     pub tables: Vec<TableDigest>,
     pub rules: Vec<RuleDigest>,
     pub creates: Vec<NewTable>,
     pub redefinitions: Vec<Redefinition>,
-    /// The files that keep rows which go.
+    /// The files of quarantined rows.
     pub files: Vec<String>,
     pub forecasts: Vec<OrphanForecast>,
     pub treated: Vec<TreatmentTotal>,
@@ -51,14 +51,14 @@ pub struct RuleDigest {
     pub digest: String,
 }
 
-/// A table that a repair brings along, to keep what it took away or replaced. The first column numbers the rows.
+/// A table that a repair creates to keep removed or replaced data. The first column numbers the rows.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewTable {
     pub name: TableName,
     pub columns: Vec<String>,
 }
 
-/// How many orphans a relation had when the plan was made, and how many it may have once the plan is applied.
+/// The number of orphans of a relation when the plan was made, and the greatest number after the plan is applied.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OrphanForecast {
     pub relation: String,
@@ -66,7 +66,7 @@ pub struct OrphanForecast {
     pub rows_after: u64,
 }
 
-/// What one treatment of one rule did for one relation.
+/// The totals of one treatment of one rule for one relation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TreatmentTotal {
     pub rule: String,
@@ -76,52 +76,52 @@ pub struct TreatmentTotal {
     pub rows: u64,
 }
 
-/// One row that changes.
+/// The change of one row.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Change {
     pub table: TableName,
-    /// The row's name: see [`identity_columns`].
+    /// The columns that identify the row; see [`identity_columns`].
     pub row: RowName,
-    /// The row's own address, where it has another name and goes away: so that it can come back to its place.
+    /// The row address of a deleted row that is identified by a key, so that an undo restores the address too.
     pub address: Option<i64>,
-    /// `None` for a row that is not there yet.
+    /// The image before the change; `None` for an insert.
     pub before: Option<Row>,
-    /// `None` for a row that goes away.
+    /// The image after the change; `None` for a delete.
     pub after: Option<Row>,
-    /// At least one; several where a row is an orphan of several relations.
+    /// At least one reason; several if the row is an orphan of several relations.
     pub reasons: Vec<ChangeReason>,
-    /// The file that keeps the row, which goes.
+    /// The file that keeps a deleted row.
     pub kept: Option<String>,
-    /// Changes with the same number follow each other in the plan, and are made together or not at all: an orphan that goes,
-    /// what depends on it, and the records that keep them. `None` for a change that stands alone.
+    /// The number of the unit. The changes of a unit are adjacent in the plan, and are made together or not at all: a
+    /// deleted orphan, its dependants, and the records that keep them. `None` for a change without a unit.
     pub unit: Option<u64>,
-    /// Relations beyond those of `reasons` in which the row was an orphan when the plan was made.
+    /// Further relations in which the row was an orphan when the plan was made, beside those of `reasons`.
     pub orphan_of: Vec<String>,
-    /// For a parent that is made, or gets another key: the orphans that referred to its key when the plan was made, and that it gives a parent
-    /// to although no change of the plan touches them. `None` in a plan that an older version made.
+    /// For an inserted parent, or one that gets another key: the orphans that referred to its key when the plan was made,
+    /// and that no change of the plan touches. `None` in a plan of an older version.
     pub adopts: Option<Vec<Adopted>>,
 }
 
-/// Orphans of one relation that find their parent in a row that the plan makes.
+/// Orphans of one relation whose missing parent the plan supplies.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Adopted {
     pub relation: String,
-    /// Of each orphan the fingerprint of its name and key.
+    /// The fingerprint of each orphan's name and key; see [`orphan_name`].
     pub rows: Vec<u64>,
 }
 
-/// What a change is for.
+/// The purpose of a change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ChangeRole {
-    /// A row is made that is missing.
+    /// Inserts a missing parent.
     Parent,
-    /// A row is made that keeps what another was.
+    /// Inserts a copy or a record of another row.
     Record,
-    /// A counter follows the keys that were used.
+    /// Advances a counter past the keys that the plan uses.
     Counter,
-    /// An orphan changes or goes.
+    /// Changes or deletes an orphan.
     Orphan,
-    /// A row changes or goes because the row that it refers to goes.
+    /// Changes or deletes a row whose parent is deleted.
     Dependant,
 }
 
@@ -140,6 +140,7 @@ impl ChangeRole {
     }
 }
 
+/// A reason for a change: the treatment of a rule, for a relation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ChangeReason {
     pub role: ChangeRole,
@@ -149,7 +150,7 @@ pub struct ChangeReason {
 }
 
 impl Change {
-    /// A change that stands alone, and has no reasons yet.
+    /// Returns a change without a unit and without reasons.
     pub fn new(table: TableName, row: RowName, before: Option<Row>, after: Option<Row>) -> Change {
         Change {
             table,
@@ -167,14 +168,14 @@ impl Change {
 }
 
 impl NewTable {
-    /// As a catalog would have it.
+    /// Returns the table as an entry of a catalog.
     pub fn as_table(&self) -> Table {
-        let column = |(place, name): (usize, &String)| Column {
+        let column = |(index, name): (usize, &String)| Column {
             name: name.clone(),
             declared_type: String::new(),
-            family: if place == 0 { Family::Integer } else { Family::Untyped },
+            family: if index == 0 { Family::Integer } else { Family::Untyped },
             collation: None,
-            not_null: place == 0,
+            not_null: index == 0,
             generated: false,
             sql_type: None,
         };
@@ -196,16 +197,17 @@ impl NewTable {
 }
 
 impl Change {
-    /// What it was first planned for.
+    /// Returns the role of the first reason.
     pub fn role(&self) -> ChangeRole {
         self.reasons.first().map_or(ChangeRole::Orphan, |reason| reason.role)
     }
 
-    /// The change that takes this one back.
+    /// Returns the change that undoes this one.
     pub fn inverse(self) -> Change {
         Change { before: self.after, after: self.before, ..self }
     }
 
+    /// Compares the stored row with both images. `now` is `None` if the row does not exist.
     pub fn compared_with(&self, now: Option<&Row>) -> ImageMatch {
         if same(now, self.before.as_ref()) {
             ImageMatch::Before
@@ -216,17 +218,17 @@ impl Change {
         }
     }
 
-    /// Whether a row that is there stays as it is, to the bit.
+    /// True if the row exists and both images are equal to the bit.
     pub fn changes_nothing(&self) -> bool {
         self.after.as_ref().is_some_and(|after| self.is_before(after))
     }
 
-    /// Whether this is the row as it was, to the bit.
+    /// True if a row is equal to the image before the change, to the bit.
     pub fn is_before(&self, image: &Row) -> bool {
         self.before.is_some() && same(Some(image), self.before.as_ref())
     }
 
-    /// The columns that an update has to set.
+    /// Returns the columns that an update has to set, with their new values.
     pub fn set(&self) -> Row {
         let (Some(before), Some(after)) = (&self.before, &self.after) else { return Row::new() };
         after.filtered(|column, value| !before.get(column).is_some_and(|old| old.is_same(value)))
@@ -242,8 +244,8 @@ fn same(left: Option<&Row>, right: Option<&Row>) -> bool {
     }
 }
 
-/// The columns that name a row for good: a key, or the row's own address where there is none. Empty where there is neither:
-/// such a row cannot be told from its equals, and is not repaired.
+/// Returns the columns that identify a row permanently: a key, or else the row address. Empty if there is neither. Such a
+/// row cannot be distinguished from equal rows, and is not repaired.
 pub fn identity_columns(table: &Table) -> Vec<&str> {
     let key = table.naming_key();
     if !key.is_empty() {
@@ -252,8 +254,8 @@ pub fn identity_columns(table: &Table) -> Vec<&str> {
     table.lasting_address().into_iter().collect()
 }
 
-/// The name of an orphan with the key that it has, as fingerprints of orphans are taken of it: the columns that name the row,
-/// then the stored columns that refer.
+/// Returns the name and key of an orphan, from which its fingerprint is made: the columns that identify the row, followed
+/// by the stored columns of the foreign key.
 pub fn orphan_name(table: &Table, identity: &RowName, stored: &Row, relation: &Relation) -> RowName {
     let columns = relation.child_columns.iter().map(|&column| &table.columns[column]);
     let key = columns
@@ -262,7 +264,7 @@ pub fn orphan_name(table: &Table, identity: &RowName, stored: &Row, relation: &R
     identity.followed_by(&key.collect())
 }
 
-/// The row's address is a name beside its key, and not the key itself.
+/// True if rows have an address in addition to their key, and no column stores it.
 pub fn has_own_address(table: &Table) -> bool {
     table.row_address.is_some() && table.address_column.is_none() && !table.primary_key.is_empty()
 }
@@ -283,7 +285,7 @@ mod tests {
     }
 
     #[test]
-    fn a_row_stands_before_after_or_elsewhere() {
+    fn row_is_compared_with_both_images() {
         let change = change(row(Value::Integer(5)), row(Value::Null));
         assert_eq!(change.compared_with(row(Value::Integer(5)).as_ref()), ImageMatch::Before);
         assert_eq!(change.compared_with(row(Value::Null).as_ref()), ImageMatch::After);
@@ -296,7 +298,7 @@ mod tests {
     }
 
     #[test]
-    fn zero_has_two_signs() {
+    fn negative_zero_differs_from_zero() {
         let change = change(row(Value::Real(0.0)), None);
         assert_eq!(change.compared_with(row(Value::Real(-0.0)).as_ref()), ImageMatch::Other);
         assert_eq!(change.compared_with(None), ImageMatch::After);

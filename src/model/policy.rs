@@ -1,5 +1,5 @@
-//! How grave a finding is, in one place: the code's own severity, what the configuration says of that code, and
-//! thresholds for the orphans of some relations.
+//! The severity of a finding: the severity of its code, which the configuration can change, and thresholds for the
+//! orphans of some relations.
 
 use crate::model::configured::Spanned;
 use crate::model::finding::Code;
@@ -10,31 +10,31 @@ use crate::model::text;
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Policy {
     pub severities: Vec<(Code, Severity)>,
-    /// The first that matches a relation is the only one for it.
+    /// Only the first threshold that matches a relation applies to it.
     pub thresholds: Vec<Threshold>,
 }
 
-/// One `[[threshold]]`.
+/// A `[[threshold]]` of the configuration.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Threshold {
-    /// Relations by their id, or child tables.
+    /// A pattern of relation ids or of child tables.
     pub relation: Spanned<Pattern>,
     pub warn_if: Option<Limit>,
     pub fail_if: Option<Limit>,
 }
 
-/// Exceeded if any of its parts is.
+/// A limit, which is exceeded if any of its bounds is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Limit {
     pub text: String,
     pub parts: Vec<Bound>,
 }
 
-/// More than so many; `or_equal`: also exactly so many.
+/// A bound, which is exceeded by a greater number or, with `or_equal`, by an equal one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Bound {
     pub measure: Measure,
-    /// Of a share: millionths of a percent.
+    /// The greatest allowed number; for a share, in millionths of a percent.
     pub number: u64,
     pub or_equal: bool,
 }
@@ -43,11 +43,11 @@ pub struct Bound {
 pub enum Measure {
     Rows,
     MissingKeys,
-    /// Orphans among the rows of the relation.
+    /// The share of orphans among the rows of the relation.
     Share,
 }
 
-/// The orphans of one relation.
+/// The number of orphans of one relation.
 #[derive(Debug, Clone, Copy)]
 pub struct Extent {
     pub orphan_rows: u64,
@@ -56,10 +56,11 @@ pub struct Extent {
 }
 
 impl Limit {
-    /// `> 10`, `>= 5 keys`, `> 0.1%`, and several joined by `or`.
+    /// Parses `> 10`, `>= 5 keys`, `> 0.1%`, or several of these joined by `or`.
     pub fn parse(text: &str) -> Result<Limit, String> {
         let parts = text.split(" or ").map(bound).collect::<Option<Vec<Bound>>>();
-        let parts = parts.ok_or("expected such as > 10 rows, > 5 keys, > 0.1%, or several joined by \"or\"")?;
+        let parts =
+            parts.ok_or("expected a limit such as > 10 rows, > 5 keys or > 0.1%, or several joined by \"or\"")?;
         Ok(Limit { text: text.trim().to_owned(), parts })
     }
 
@@ -119,27 +120,27 @@ impl Threshold {
         pattern.matches(if pattern.is_for_relations() { relation_id } else { child })
     }
 
-    /// The severity, and why it is not an error.
+    /// Returns the severity, and the reason if it is less than an error.
     fn severity(&self, extent: Extent) -> (Severity, Option<String>) {
         let exceeds = |limit: &Option<Limit>| limit.as_ref().is_some_and(|limit| limit.is_exceeded_by(extent));
         let within = |name: &str, limit: &Option<Limit>| limit.as_ref().map(|limit| format!("{name} {}", limit.text));
         let share = text::share(extent.orphan_rows, extent.rows);
-        let told = |limits: Vec<Option<String>>| {
+        let explained = |limits: Vec<Option<String>>| {
             let limits: Vec<String> = limits.into_iter().flatten().collect();
             (!limits.is_empty()).then(|| format!("{share} of the rows does not reach {}", limits.join(" or ")))
         };
         if exceeds(&self.fail_if) {
             (Severity::Error, None)
         } else if exceeds(&self.warn_if) {
-            (Severity::Warning, told(vec![within("fail-if", &self.fail_if)]))
+            (Severity::Warning, explained(vec![within("fail-if", &self.fail_if)]))
         } else {
-            (Severity::Note, told(vec![within("warn-if", &self.warn_if), within("fail-if", &self.fail_if)]))
+            (Severity::Note, explained(vec![within("warn-if", &self.warn_if), within("fail-if", &self.fail_if)]))
         }
     }
 }
 
 impl Policy {
-    /// The severity of a finding; with orphans, also why a threshold made it less than an error.
+    /// Returns the severity of a finding. For orphans it also returns the reason if a threshold made it less than an error.
     pub fn severity(&self, code: Code, relation_id: &str, child: &str, extent: Extent) -> (Severity, Option<String>) {
         let threshold = self.thresholds.iter().find(|threshold| threshold.is_for(relation_id, child));
         if let (Code::Orphan, Some(threshold)) = (code, threshold) {
@@ -159,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn limits_are_exact() {
+    fn limit_is_exceeded_exactly_at_its_bound() {
         assert!(exceeded("> 10", 11, 1, 100) && !exceeded("> 10 rows", 10, 1, 100));
         assert!(exceeded(">= 10", 10, 1, 100) && exceeded("> 1_000 keys", 2_000, 1_001, 9_999));
         assert!(!exceeded("> 0.1%", 1, 1, 1_000) && exceeded(">= 0.1%", 1, 1, 1_000));
@@ -169,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_limit_is_refused() {
+    fn malformed_limit_is_refused() {
         for text in
             ["", "10", "> ", "> x", "> -1", "> 1.5", "> 5 apples", "< 5", "> 101%", "> 0.0000001%", "> 1 or", "> .5%"]
         {
@@ -178,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn the_first_threshold_decides_and_the_code_otherwise() {
+    fn severity_comes_from_the_first_matching_threshold_or_the_code() {
         let threshold = |pattern, warn_if: Option<&str>, fail_if: Option<&str>| Threshold {
             relation: Spanned { value: Pattern::new(pattern).unwrap(), span: 0..0 },
             warn_if: warn_if.map(|text| Limit::parse(text).unwrap()),
@@ -192,8 +193,8 @@ mod tests {
             policy.severity(code, id, child, Extent { orphan_rows, missing_keys: 1, rows: 100 })
         };
         assert_eq!(of(Code::Orphan, "log(a)->p(id)", "log", 51), (Severity::Error, None));
-        let told = "2.0% of the rows does not reach fail-if > 50%".to_owned();
-        assert_eq!(of(Code::Orphan, "log(a)->p(id)", "log", 2), (Severity::Warning, Some(told)));
+        let reason = "2.0% of the rows does not reach fail-if > 50%".to_owned();
+        assert_eq!(of(Code::Orphan, "log(a)->p(id)", "log", 2), (Severity::Warning, Some(reason)));
         assert_eq!(of(Code::Orphan, "log(a)->p(id)", "log", 1).0, Severity::Note);
         assert_eq!(of(Code::Orphan, "t(a)->p(id)", "t", 1).0, Severity::Note);
         assert_eq!(of(Code::Orphan, "t(b)->p(id)", "t", 1).0, Severity::Error);

@@ -1,8 +1,8 @@
-//! Which values a report may show. Names of tables and columns, and counts, are always shown; a value of a row is
-//! shown, masked, or replaced by a keyed hash under which equal values stay equal and nothing can be guessed back
-//! without the secret.
+//! The values that reports may show. Names of tables and columns, and counts, are always shown. A value of a row is
+//! shown, masked, or replaced by a keyed hash. Equal values have equal hashes, and nobody can guess a value without the
+//! secret.
 //!
-//! Applied where findings are made, so that no report sees what it must not say.
+//! Findings are redacted when they are made, so that no report receives a hidden value.
 
 mod repair;
 
@@ -27,13 +27,13 @@ const MASK: &str = "***";
 #[derive(Debug, Clone, Default)]
 pub struct Redaction {
     pub values: Values,
-    /// Columns whose values are masked in any case: `table.column`, or the name of a column of any table.
+    /// Columns whose values are always masked: `table.column`, or the name of a column of any table.
     pub columns: Vec<Pattern>,
-    /// What hashes are keyed by.
+    /// The key of the hashes.
     pub secret: Option<Secret>,
 }
 
-/// A value as a report may show it. Only a [`Redaction`] makes one, so that no report shows another.
+/// A value that a report may show. Only a [`Redaction`] can make one, so no report shows other values.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ShownValue(Value);
 
@@ -43,7 +43,7 @@ impl AsRef<Value> for ShownValue {
     }
 }
 
-/// A report is tested with values that no database gave.
+/// Tests of reports make shown values without a redaction.
 #[cfg(test)]
 impl From<Value> for ShownValue {
     fn from(value: Value) -> ShownValue {
@@ -51,7 +51,7 @@ impl From<Value> for ShownValue {
     }
 }
 
-/// How the values of a report are shown.
+/// The form in which reports show values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Values {
     #[default]
@@ -72,7 +72,7 @@ impl Values {
     }
 }
 
-/// Never shown, not even by mistake.
+/// The key of hashes. Its `Debug` form does not show it.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret([u8; 32]);
 
@@ -87,7 +87,7 @@ impl Secret {
         Secret(Sha256::digest(text).into())
     }
 
-    /// HMAC-SHA-256, cut to 16 hexadecimal digits.
+    /// Returns the first 16 hexadecimal digits of the HMAC-SHA-256 of the parts.
     pub fn hash(&self, parts: &[&[u8]]) -> String {
         let pad = |with: u8| {
             let mut block = [with; 64];
@@ -105,18 +105,18 @@ impl Secret {
 }
 
 impl Redaction {
-    /// No value is changed by this.
+    /// True if the redaction hides no value.
     pub fn shows_everything(&self) -> bool {
         self.values == Values::Shown && self.columns.is_empty()
     }
 
-    /// Whether some value of the relation's keys is not shown.
+    /// True if the redaction hides a column of the relation's key.
     pub fn hides_keys_of(&self, schema: &Schema, relation: &Relation) -> bool {
         let width = relation.child_columns.len();
         self.values != Values::Shown || (0..width).any(|column| self.excludes_key_column(schema, relation, column))
     }
 
-    /// A key stands in both tables: it is hidden if either column is.
+    /// Returns a key as it may be shown. A value is hidden if the column of either table is.
     pub fn key(&self, schema: &Schema, relation: &Relation, key: &Key) -> Vec<ShownValue> {
         let hide = |(column, value)| self.hide(self.excludes_key_column(schema, relation, column), value);
         key.iter().enumerate().map(hide).collect()
@@ -143,7 +143,8 @@ impl Redaction {
         Sample { row: sample.row.into_iter().map(hide).collect(), key: self.key(schema, relation, &sample.key) }
     }
 
-    /// The finding with every value that is not to be shown replaced; its evidence has to be made without them.
+    /// Returns the finding with hidden values replaced. The message and the diagnosis are not changed, so they must not
+    /// contain hidden values.
     pub fn finding(&self, schema: &Schema, finding: Finding<Value>) -> Finding {
         let relation = &schema.relations[finding.relation];
         let missing = |missing: MissingKey<Value>| MissingKey {
@@ -173,7 +174,8 @@ impl Redaction {
         Span { first: self.hide(excluded, &span.first), last: self.hide(excluded, &span.last), column: span.column }
     }
 
-    /// What an engine says about a failure may quote values; quoted names are lost with them.
+    /// Returns an engine's message with all quoted text masked, because an engine may quote values. This also masks quoted
+    /// names.
     pub fn message(&self, text: &str) -> String {
         if self.shows_everything() {
             return text.to_owned();
@@ -220,7 +222,7 @@ impl Redaction {
     }
 }
 
-/// A row's own address is no value of the row.
+/// True if the name is that of the row address, which is not a value of the row.
 fn is_address(table: &Table, name: &str) -> bool {
     table.row_address.as_deref() == Some(name) && !table.columns.iter().any(|column| column.name == name)
 }
@@ -240,8 +242,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn hashes_are_keyed_and_tell_values_apart() {
-        let (one, other) = (Secret::new("one"), Secret::new("other"));
+    fn hash_differs_by_value_and_secret() {
+        let (secret, other) = (Secret::new("one"), Secret::new("other"));
         let values = [
             Value::Null,
             Value::Integer(1),
@@ -250,15 +252,15 @@ mod tests {
             Value::Blob(vec![b'1']),
             Value::text(""),
         ];
-        let hashes: std::collections::HashSet<String> = values.iter().map(|value| hash(&one, value)).collect();
+        let hashes: std::collections::HashSet<String> = values.iter().map(|value| hash(&secret, value)).collect();
         assert_eq!(hashes.len(), values.len());
-        assert_eq!(hash(&one, &values[1]), hash(&one, &values[1]));
-        assert_ne!(hash(&one, &values[1]), hash(&other, &values[1]));
-        assert_eq!(format!("{one:?}"), "Secret");
+        assert_eq!(hash(&secret, &values[1]), hash(&secret, &values[1]));
+        assert_ne!(hash(&secret, &values[1]), hash(&other, &values[1]));
+        assert_eq!(format!("{secret:?}"), "Secret");
     }
 
     #[test]
-    fn what_an_engine_quotes_is_hidden() {
+    fn quoted_text_of_a_message_is_masked() {
         let redaction = Redaction { values: Values::Masked, ..Redaction::default() };
         assert_eq!(
             redaction.message("invalid input syntax for type integer: \"x@y\""),

@@ -1,50 +1,51 @@
-//! A definition that changes while every row stays where it is: of a table, an index, a trigger or a constraint.
+//! A change of a definition that leaves all rows unchanged: of a table, an index, a trigger or a constraint.
 //!
-//! Both texts are there, so that it can be taken back, as a row's change can. Leaves out how a text is written and put
-//! in its place (`model::sql`).
+//! A redefinition has the texts before and after, so that it can be undone. `sql` writes the texts and the statements
+//! that install them.
 
 use crate::model::catalog::TableName;
 use crate::model::image_match::ImageMatch;
 
-/// A definition as a database has it.
+/// A definition as stored in the database.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Definition {
-    /// A [`DefinitionKind`] by its name, or another word of the engine's list.
+    /// The name of a [`DefinitionKind`], or another word from the engine's catalog.
     pub kind: String,
     pub name: String,
-    /// The table that it is of, or that it is.
+    /// The table to which the definition belongs, or the defined table itself.
     pub table: String,
     pub text: String,
 }
 
 impl Definition {
-    /// All its texts, as digests are taken of them.
+    /// Returns the parts from which digests are made.
     pub fn parts(&self) -> [&str; 4] {
         [&self.kind, &self.name, &self.table, &self.text]
     }
 }
 
+/// A change of a definition.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Redefinition {
     pub kind: DefinitionKind,
     pub name: String,
-    /// The table that it is of, or that it is.
+    /// The table to which the definition belongs, or the defined table itself.
     pub table: TableName,
-    /// The whole text, as the database has it; `None` for what is made.
+    /// The whole text as stored in the database; `None` if the definition is created.
     pub before: Option<String>,
-    /// `None` for what goes.
+    /// The whole text after the change; `None` if the definition is dropped.
     pub after: Option<String>,
-    /// The relations that are not declared any more.
+    /// The relations that are no longer declared after the change.
     pub dropped: Vec<String>,
-    /// The relations that are declared then.
+    /// The relations that are newly declared.
     pub declared: Vec<String>,
-    /// The columns that may be NULL then.
+    /// The columns that become nullable.
     pub nullable: Vec<String>,
     pub rule: String,
     pub treatment: String,
 }
 
-/// What a definition defines.
+/// The kind of object that a definition defines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DefinitionKind {
     Table,
@@ -78,7 +79,7 @@ impl DefinitionKind {
 }
 
 impl Redefinition {
-    /// A change of which neither text is known yet.
+    /// Returns a change whose texts are not known yet.
     pub fn new(kind: DefinitionKind, name: &str, table: &TableName, rule: &str, treatment: &str) -> Redefinition {
         Redefinition {
             kind,
@@ -94,12 +95,13 @@ impl Redefinition {
         }
     }
 
-    /// The change that takes this one back.
+    /// Returns the change that undoes this one.
     pub fn inverse(self) -> Redefinition {
         Redefinition { before: self.after, after: self.before, dropped: self.declared, declared: self.dropped, ..self }
     }
 
-    /// Whether it forbids something or acts by itself, and so comes after the rows; what allows more comes before them.
+    /// True if the change is made after the row changes, because it adds a constraint or creates a trigger. A change that
+    /// removes a constraint is made before them.
     pub fn comes_last(&self) -> bool {
         let acts = self.kind == DefinitionKind::Trigger && self.after.is_some();
         self.before.is_none() || !self.declared.is_empty() || acts
@@ -111,6 +113,7 @@ impl Redefinition {
             && self.table.to_string() == definition.table
     }
 
+    /// Compares the stored definition with both texts.
     pub fn compared_with(&self, definitions: &[Definition]) -> ImageMatch {
         let now = definitions.iter().find(|definition| self.is_of(definition)).map(|found| &found.text);
         if now == self.after.as_ref() {
@@ -122,7 +125,7 @@ impl Redefinition {
         }
     }
 
-    /// The definitions as they are once it is done.
+    /// Applies the change to a list of definitions.
     pub fn apply_to(&self, definitions: &mut Vec<Definition>) {
         definitions.retain(|definition| !self.is_of(definition));
         if let Some(text) = &self.after {
@@ -136,7 +139,7 @@ impl Redefinition {
     }
 }
 
-/// Adds a change; two of the same definition become one.
+/// Adds a change. Two changes of one definition are merged.
 pub fn add(changes: &mut Vec<Redefinition>, change: Redefinition) {
     let same = |known: &&mut Redefinition| {
         known.kind == change.kind && known.name == change.name && known.table == change.table
@@ -156,7 +159,8 @@ pub fn add(changes: &mut Vec<Redefinition>, change: Redefinition) {
     }
 }
 
-/// All definitions as they were before these changes, whichever of them are done already; in a fixed order.
+/// Returns all definitions as they were before these changes, sorted. Changes that are already made are undone in the
+/// list.
 pub fn before(changes: &[Redefinition], definitions: &[Definition]) -> Vec<Definition> {
     let mut all = definitions.to_vec();
     for change in changes.iter().rev().filter(|change| change.compared_with(definitions) == ImageMatch::After) {
@@ -185,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_made_stands_before_until_it_is_there() {
+    fn created_definition_is_compared_with_both_texts() {
         let made = change(None, Some("x"));
         assert_eq!(made.compared_with(&[]), ImageMatch::Before);
         assert_eq!(made.compared_with(&[definition("x")]), ImageMatch::After);
@@ -196,7 +200,7 @@ mod tests {
     }
 
     #[test]
-    fn two_changes_of_one_definition_are_one() {
+    fn two_changes_of_one_definition_are_merged() {
         let mut changes = Vec::new();
         add(&mut changes, change(Some("x"), Some("y")));
         add(&mut changes, Redefinition { treatment: "relax".to_owned(), ..change(Some("y"), Some("z")) });

@@ -1,18 +1,21 @@
-//! An engine's word that it does not take a statement, sorted by what it means.
+//! The refusal of a statement by an engine, classified by its kind.
 
-/// An engine's refusal, in its own words.
+/// The refusal of a statement, with the engine's message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refusal {
     pub kind: RefusalKind,
     pub message: String,
-    /// The table and columns that it is about, and what else the engine says of it, where it tells these apart.
+    /// The affected table, if the engine reports it.
     pub table: Option<String>,
+    /// The affected columns, if the engine reports them.
     pub columns: Vec<String>,
+    /// The engine's further explanation.
     pub detail: Option<String>,
-    /// The unique key that another row has already, by its name.
+    /// The name of the unique key that another row has already.
     pub key: Option<String>,
-    /// The parent table of the foreign key that it is about.
+    /// The parent table of the violated foreign key.
     pub parent: Option<String>,
+    /// The name that the engine does not know, if that is the reason.
     pub unknown: Option<UnknownName>,
 }
 
@@ -38,26 +41,27 @@ impl Refusal {
     }
 }
 
+/// The reason of a refusal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RefusalKind {
-    /// A reference lacks its parent, or would.
+    /// A row would lack its parent.
     ForeignKey,
-    /// A foreign key that is no good refuses everything.
+    /// The definition of a foreign key is faulty, so that the engine refuses every write.
     Mismatch,
     NotNull,
     Unique,
     Check,
-    /// A column does not take such a value.
+    /// A column does not accept the value.
     Value,
-    /// A trigger said no.
+    /// A trigger raised an error.
     Raised,
-    /// Cascades or triggers go too deep.
+    /// Cascades or triggers are nested too deeply.
     TooDeep,
-    /// It is not valid: syntax, or a name that is not there.
+    /// The statement has a syntax error or an unknown name.
     Invalid,
-    /// It needs parameters that were not given.
+    /// The statement has placeholders without values.
     Parameters,
-    /// It wanted what a trial does not allow.
+    /// The statement does something that a trial does not allow.
     Forbidden,
     Other,
 }

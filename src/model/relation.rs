@@ -1,4 +1,4 @@
-//! A relation: child table and columns that refer to parent table and columns, resolved and judged.
+//! A relation: a child table and columns that refer to a parent table and columns, with names resolved and defects found.
 
 use crate::model::catalog::Action;
 use crate::model::catalog::Comparison;
@@ -12,17 +12,17 @@ use crate::model::value::Key;
 pub struct Relation {
     /// `child(columns)->parent(columns)`, unique within a schema.
     pub id: String,
-    /// The constraint's own name, where it has one.
+    /// The name of the constraint, if it has one.
     pub name: Option<String>,
     pub origin: Origin,
-    /// Position of the entry, among the configured relations, that made or narrowed this one.
+    /// The index of the configured relation that created or narrowed this relation.
     pub configured: Option<usize>,
     pub child: TableId,
-    /// Positions of the key's columns in the child.
+    /// The indexes of the key's columns in the child.
     pub child_columns: Vec<usize>,
     pub parent: Parent,
     pub on_delete: Action,
-    /// The columns that SET NULL or SET DEFAULT changes; empty for all of them.
+    /// The columns that SET NULL or SET DEFAULT changes; empty means all.
     pub on_delete_columns: Vec<String>,
     pub on_update: Action,
     pub match_rule: Match,
@@ -51,30 +51,30 @@ impl Origin {
     }
 }
 
-/// The referred side.
+/// The parent side of a relation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Parent {
-    /// The name as the catalog has it, or as declared where there is no such table.
+    /// The name in the catalog; the declared name if the table does not exist.
     pub name: TableName,
     pub column_names: Vec<String>,
     /// `None` if the table is missing.
     pub table: Option<TableId>,
-    /// Positions of the columns in the parent; empty unless every one was found.
+    /// The indexes of the columns in the parent; empty unless all were found.
     pub columns: Vec<usize>,
-    /// Position, in the parent's indexes, of the unique key that the engine uses.
+    /// The unique key that the engine uses, as a position in the parent's list of indexes.
     pub key: Option<usize>,
 }
 
-/// Which rows a relation speaks about. Empty for a declared relation, unless the configuration narrows it.
+/// The rows to which a relation applies. Empty for a declared relation, unless the configuration narrows it.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Scope {
-    /// SQL over `child`; only rows for which it holds are in the relation.
+    /// SQL over `child`. Only rows for which it is true are in scope.
     pub condition: Option<String>,
-    /// Keys that mean "none".
+    /// Keys that refer to no parent, such as `0` in some programs.
     pub ignored: Vec<Key>,
-    /// SQL over `parent`; parents for which it holds do not count.
+    /// SQL over `parent`. Parents for which it is true do not count.
     pub soft_deleted: Option<String>,
-    /// Why not all rows in scope are looked at, where that was asked for.
+    /// The reason why only some rows in scope are checked, if the user requested it.
     pub partial: Option<String>,
 }
 
@@ -84,20 +84,20 @@ impl Scope {
     }
 }
 
-/// Whose word decides whether a row is an orphan.
+/// The authority that decides whether a row is an orphan.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Judge {
-    /// The engine enforces this relation, and by these very rules.
+    /// The engine enforces this relation, and its own rules decide.
     Engine,
-    /// The engine does not or cannot enforce it (why is said); the values are compared as it compares such columns.
+    /// The engine does not enforce the relation, for this reason. fk-doctor compares the values as the engine would.
     Values(String),
-    /// The parent table is missing: every complete key is an orphan, as the engine has it too.
+    /// The parent table is missing, so every row with a complete key is an orphan, also for the engine.
     NoParent,
-    /// The values cannot be compared at all; why is said.
+    /// The values cannot be compared, for this reason.
     Incomparable(String),
 }
 
-/// Something wrong with a relation itself.
+/// A fault of a relation itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Defect {
     pub code: Code,

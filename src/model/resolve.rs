@@ -1,7 +1,7 @@
-//! From what an engine read to a schema: every name resolved, every parent key judged, every defect named.
+//! Turns a catalog into a schema: resolves every name, judges every parent key and names every defect.
 //!
-//! This happens once, here, for all engines. A sick definition is not an error: it becomes a defect of its relation.
-//! Only a configuration that speaks of tables or columns that are not there is refused.
+//! All engines share this code. A faulty definition is not an error, but a defect of its relation. A configuration is
+//! refused if it names tables or columns that do not exist.
 
 use crate::model::catalog::Action;
 use crate::model::catalog::Catalog;
@@ -31,7 +31,7 @@ mod parent_key;
 
 pub use parent_key::suggested_index;
 
-/// Resolves a catalog and the relations of a configuration; all faults of the configuration at once.
+/// Resolves a catalog and the relations of a configuration. Returns the schema, or all faults of the configuration.
 pub fn resolve(catalog: Catalog, configured: &[ConfiguredRelation]) -> Result<Schema, Vec<Fault>> {
     let Catalog { database, names, tables, foreign_keys } = catalog;
     let mut relations: Vec<Relation> =
@@ -80,7 +80,7 @@ fn relation_id(child: &Table, child_columns: &[usize], parent: &Parent) -> Strin
     format!("{child_side}->{parent_side}")
 }
 
-/// The same reference declared twice is two relations; the later ones get a number.
+/// Gives each relation its own id: a reference that is declared again gets a number, such as `#2`.
 fn number_duplicates(relations: &mut [Relation]) {
     let mut seen = std::collections::HashMap::new();
     for relation in relations {

@@ -1,18 +1,18 @@
-//! A row: the names of its columns, and a value for each.
+//! A row: the names of its columns, with a value for each.
 
 use std::sync::Arc;
 
 use super::value::Key;
 use super::value::Value;
 
-/// A row of a table, or the part of a row that names it. Rows that were read together share the names of their columns.
+/// A row of a table, or the part of a row that identifies it. Rows that were read together share the names of their columns.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Row {
     columns: Arc<[String]>,
     values: Vec<Value>,
 }
 
-/// The columns that name a row, with their values: see [`super::plan::identity_columns`].
+/// The columns that identify a row, with their values: see [`super::plan::identity_columns`].
 pub type RowName = Row;
 
 impl Row {
@@ -197,7 +197,7 @@ mod tests {
     }
 
     #[test]
-    fn order_of_columns_matters_to_equality_and_not_to_sameness() {
+    fn is_same_ignores_the_order_of_columns() {
         let turned = Row::from(vec![("name", Value::text("a")), ("id", Value::Integer(1))]);
         assert!(turned.is_same(&row()));
         assert_ne!(turned, row());

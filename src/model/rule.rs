@@ -1,7 +1,7 @@
-//! A rule: which relations it treats, how far it may go, and its treatments in the order in which they are tried.
+//! A rule: the relations that it treats, its limits, and its treatments in the order in which they are tried.
 //!
-//! What the author wrote, understood but not yet held against a database. Every part that can be wrong there remembers
-//! its place in the text.
+//! A rule is parsed, but not yet resolved against a database. Every part that can be wrong there keeps its span in the
+//! text.
 
 use crate::model::catalog::Action;
 use crate::model::configured::Spanned;
@@ -22,7 +22,7 @@ pub struct Rule {
     pub child: Spanned<Pattern>,
     pub parent: Option<Spanned<Pattern>>,
     pub limits: Option<Limits>,
-    /// Lets the parent-loss guard pass.
+    /// True if the rule also applies when the parent table seems to have lost rows.
     pub even_if_parent_lost: bool,
     pub treatments: Vec<Spanned<Treatment>>,
 }
@@ -30,16 +30,16 @@ pub struct Rule {
 /// The rules of one repair, in the order in which they were given.
 pub type Rules = IdVec<RuleId, Rule>;
 
-/// How many rows a rule may touch, as far as it is written out.
+/// The limits that a rule sets. A missing limit has a default.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Limits {
     pub max_rows: Option<u64>,
-    /// Of the rows of any table, from 0 to 1.
+    /// The greatest share of a table's rows, from 0 to 1.
     pub max_share: Option<f64>,
 }
 
 impl Limits {
-    /// What holds for treatments that remove or blank data where nothing is written.
+    /// The limits of a rule that sets none, for treatments that remove data or set it to NULL.
     pub const CAUTIOUS: Limits = Limits { max_rows: None, max_share: None };
 
     pub fn rows(&self) -> u64 {
@@ -56,7 +56,7 @@ pub enum Treatment {
     Remap(Remap),
     Placeholder(Placeholder),
     Sentinel(Sentinel),
-    /// The columns to blank; all of the key's if `None`.
+    /// Sets these columns to NULL; all columns of the key if `None`.
     SetNull {
         columns: Option<Vec<Spanned<String>>>,
     },
@@ -65,24 +65,24 @@ pub enum Treatment {
         keep: QuarantineTarget,
     },
     Delete,
-    /// What the declared ON DELETE says; `keep` is false only where that is written out.
+    /// Follows the declared ON DELETE action. `keep` is false only if the rule says so.
     Follow {
         keep: bool,
     },
     Report,
-    /// The relation is not declared any more.
+    /// Removes the declaration of the relation.
     Relax(Nullable),
-    /// The relation is declared, once it has no orphans.
+    /// Declares the relation, once it has no orphans.
     Enforce(Enforcement),
-    /// What the rule's placeholder makes for the orphans that are there, a trigger makes for those to come.
+    /// Creates triggers that insert the rule's placeholder parents for future rows.
     Prevent(Prevention),
 }
 
-/// What keeps the rows that go.
+/// The place where quarantined rows are kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum QuarantineTarget {
     Table(String),
-    /// A file of its own, beside the plan.
+    /// A file beside the plan.
     File(String),
 }
 
@@ -92,27 +92,27 @@ impl Default for QuarantineTarget {
     }
 }
 
-/// Which columns of a relaxed relation's child may be NULL then.
+/// The columns that become nullable when a relation is relaxed.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Nullable {
     AsBefore,
-    /// Those of the key.
+    /// The columns of the key.
     Key,
     Columns(Vec<Spanned<String>>),
 }
 
-/// How a relation is declared.
+/// The declaration that `enforce` adds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Enforcement {
     pub on_delete: Action,
     pub on_update: Action,
-    /// The child gets an index where none leads with the key.
+    /// True if the child gets an index, unless one begins with the key already.
     pub index: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Prevention {
-    /// The triggers that are there go.
+    /// True if the existing triggers are dropped.
     pub remove: bool,
 }
 
@@ -120,14 +120,14 @@ pub struct Prevention {
 pub struct Remap {
     pub via: Option<Spanned<Via>>,
     pub how: Spanned<RemapHow>,
-    /// A table that keeps both keys of every row that is pointed elsewhere.
+    /// The table that records the old and the new key of every remapped row.
     pub record: Option<String>,
     pub on_conflict: OnConflict,
 }
 
 #[derive(Debug, Clone, PartialEq)]
 pub enum RemapHow {
-    /// A query that gives the parent's key.
+    /// A query that returns the parent's key.
     To(String),
     /// A file of old and new keys.
     File(KeyMap),
@@ -140,7 +140,7 @@ pub enum RemapHow {
     Normalize(Vec<Normalization>),
 }
 
-/// Old and new keys as text, as a CSV file has them.
+/// Old and new keys as text, from a CSV file.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct KeyMap {
     pub file: String,
@@ -148,7 +148,7 @@ pub struct KeyMap {
 }
 
 impl KeyMap {
-    /// Files hold text: a number is looked up as it is written.
+    /// Returns the new key of an old one. Numbers are compared as text, because a CSV file contains only text.
     pub fn new_key(&self, key: &Key) -> Option<Key> {
         let text = |value: &Value| match value {
             Value::Text(bytes) => String::from_utf8_lossy(bytes).into_owned(),
@@ -182,7 +182,7 @@ impl Normalization {
     }
 }
 
-/// What happens to a row that cannot be pointed elsewhere because a UNIQUE forbids it.
+/// The treatment of a row that cannot be remapped because of a UNIQUE constraint.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum OnConflict {
     #[default]
@@ -194,18 +194,18 @@ pub enum OnConflict {
 pub struct Placeholder {
     pub via: Option<Spanned<Via>>,
     pub key: PlaceholderKey,
-    /// A table that lists the placeholders, so that they can be found again; where they have new keys, it keeps both keys of
-    /// every row that is pointed at one.
+    /// The table that lists the placeholders. If they have new keys, it records the old and the new key of every remapped
+    /// row instead.
     pub record: Option<String>,
     pub values: Vec<(Spanned<String>, Spanned<Expression>)>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum PlaceholderKey {
-    /// The parent takes the missing key.
+    /// The new parent has the missing key.
     #[default]
     Missing,
-    /// The parent gets a key of its own, and the child is pointed at it.
+    /// The new parent has a new key, and the child rows are remapped to it.
     New,
 }
 
@@ -225,7 +225,7 @@ pub struct Via {
 #[derive(Debug, Clone, PartialEq)]
 pub enum Expression {
     Literal(Value),
-    /// Text with columns in it.
+    /// Text that contains values of columns.
     Template(Vec<TemplatePiece>),
     Sql(String),
 }
@@ -236,7 +236,7 @@ pub enum TemplatePiece {
     Column { scope: ExpressionScope, column: String },
 }
 
-/// Whose columns a rule's expressions can speak of.
+/// The tables whose columns a rule's expressions can use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ExpressionScope {
     Child,
@@ -312,7 +312,7 @@ impl TreatmentKind {
         TreatmentKind::ALL.into_iter().find(|kind| kind.name() == name)
     }
 
-    /// True if rows are removed, or lose what they referred to.
+    /// True if rows are deleted, or their references are set to NULL or to a default.
     pub fn loses_data(self) -> bool {
         match self {
             TreatmentKind::SetNull
@@ -353,17 +353,17 @@ impl Treatment {
         self.kind().name()
     }
 
-    /// Changes definitions, and no row.
+    /// True if the treatment changes definitions and no rows.
     pub fn changes_the_schema(&self) -> bool {
         matches!(self, Treatment::Relax(_) | Treatment::Enforce(_) | Treatment::Prevent(_))
     }
 
-    /// Has an answer to orphans that are there.
+    /// True if the treatment applies to existing orphans.
     fn is_for_orphans(&self) -> bool {
         !matches!(self, Treatment::Enforce(_) | Treatment::Prevent(_))
     }
 
-    /// Takes rows away, or what they referred to.
+    /// True if rows are deleted, or their references are set to NULL or to a default.
     pub fn loses_data(&self) -> bool {
         self.kind().loses_data()
     }
@@ -386,7 +386,7 @@ impl Treatment {
 }
 
 impl Rule {
-    /// Returns the queries by which treatments choose another key.
+    /// Returns the queries of `remap` treatments.
     pub fn queries(&self) -> impl Iterator<Item = &str> {
         self.treatments.iter().filter_map(|treatment| match &treatment.value {
             Treatment::Remap(Remap { how: Spanned { value: RemapHow::To(query), .. }, .. }) => Some(query.as_str()),
@@ -398,7 +398,7 @@ impl Rule {
         self.treatments.iter().any(|treatment| treatment.value.is_for_orphans())
     }
 
-    /// Whether rows may go by it.
+    /// True if the rule can delete rows.
     pub fn can_remove_rows(&self) -> bool {
         self.treatments.iter().any(|treatment| match &treatment.value {
             Treatment::Quarantine { .. } | Treatment::Delete | Treatment::Follow { .. } => true,
@@ -407,7 +407,7 @@ impl Rule {
         })
     }
 
-    /// Its relations are not declared any more once it is applied, and what may be NULL then.
+    /// Returns the columns that become nullable, if the rule relaxes its relations.
     pub fn relaxes(&self) -> Option<&Nullable> {
         self.treatments.iter().find_map(|treatment| match &treatment.value {
             Treatment::Relax(nullable) => Some(nullable),

@@ -1,4 +1,4 @@
-//! The resolved schema: tables, and every relation between them, judged.
+//! The resolved schema: the tables, and the relations between them with their defects.
 
 use crate::model::catalog::Column;
 use crate::model::catalog::DatabaseName;
@@ -20,12 +20,12 @@ pub struct Schema {
 }
 
 impl Schema {
-    /// A table by its name as reports write it.
+    /// Returns the table with a name as reports write it.
     pub fn table(&self, name: &str) -> Option<TableId> {
         self.tables.position(|table| self.names.same(&table.name.to_string(), name))
     }
 
-    /// The table whose rows a partition of this name holds.
+    /// Returns the table to which a partition belongs.
     pub fn table_of_partition(&self, name: &TableName) -> Option<TableId> {
         self.tables.position(|table| table.partitions.contains(name))
     }
@@ -47,14 +47,14 @@ impl Schema {
         self.child_columns(relation).map(|column| column.name.as_str())
     }
 
-    /// The parent's columns that were found, in key order; none where the parent or one of them is missing.
+    /// Returns the parent's columns in key order; none if the parent or one of its columns is missing.
     pub fn parent_columns<'a>(&'a self, relation: &'a Relation) -> impl Iterator<Item = &'a Column> {
         let table = self.parent(relation);
         relation.parent.columns.iter().filter_map(move |&column| table.map(|table| &table.columns[column]))
     }
 }
 
-/// `table(a,b)`: how one side of a relation is written everywhere.
+/// Returns one side of a relation as reports write it: `table(a,b)`.
 pub fn side<'a>(table: impl std::fmt::Display, columns: impl IntoIterator<Item = &'a str>) -> String {
     let columns: Vec<&str> = columns.into_iter().collect();
     format!("{table}({})", columns.join(","))

@@ -1,9 +1,8 @@
-//! The state of a plan in one database: which of its changes are ours, as recorded in the transactions that made them.
+//! The state of a plan in a database: the changes that fk-doctor made, as recorded in the transactions that made them.
 //!
-//! A row that equals its image proves nothing: somebody else may have written the same. Leaves out where entries lie
-//! (`apply::record`).
+//! A row that equals its image proves nothing, because another program may have written an equal row. `apply::record`
+//! reads and writes the entries.
 
-use crate::model::redaction::ShownValue;
 use std::collections::BTreeMap;
 
 use crate::model::catalog::Column;
@@ -12,13 +11,14 @@ use crate::model::catalog::Storage;
 use crate::model::catalog::Table;
 use crate::model::catalog::TableKind;
 use crate::model::catalog::TableName;
+use crate::model::redaction::ShownValue;
 use crate::model::row::Row;
 use crate::model::value::Value;
 
-/// The table that holds the states of all plans of a database.
+/// The table with the states of all plans of a database.
 pub const TABLE: &str = "fk_doctor_state";
 
-/// Name of a column, and whether it holds numbers.
+/// The columns of the table. The flag is true for a column of numbers, such as `("first", true)`.
 pub const COLUMNS: [(&str, bool); 10] = [
     ("plan", false),
     ("number", true),
@@ -32,20 +32,20 @@ pub const COLUMNS: [(&str, bool); 10] = [
     ("at", false),
 ];
 
-/// One thing that was done for a plan, or the plan's header.
+/// An operation that was executed for a plan, or the plan's header.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StateEntry {
     /// 0 for the header.
     pub number: i64,
     pub operation: Operation,
-    /// The changes that the entry is about, by their positions in the plan.
+    /// The first and the last change of the entry, as positions in the plan.
     pub first: u64,
     pub last: u64,
-    /// How many of them were made; for the header, how many changes of the plan are made now.
+    /// The number of these changes that were made. For the header: the number of changes that are currently made.
     pub changed: u64,
-    /// Those among them that were not.
+    /// The changes of the entry that were not made.
     pub left: Vec<SkippedRange>,
-    /// Who did it: a text that no other run has.
+    /// The id of the run, which no other run has.
     pub run: String,
     pub at: String,
 }
@@ -54,15 +54,16 @@ pub struct StateEntry {
 pub enum Operation {
     Apply,
     Undo,
-    /// A table of the plan was made.
+    /// A table of the plan was created.
     Create(String),
-    /// A definition was changed, or changed back, by its position in the plan.
+    /// A definition was changed. The number is its position in the plan.
     Define(usize),
+    /// The change of a definition was undone.
     Undefine(usize),
     Header(Phase),
 }
 
-/// How far a plan is.
+/// The phase of a plan.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Phase {
     Applying,
@@ -84,7 +85,7 @@ impl Phase {
     }
 }
 
-/// Consecutive changes that were not made for one reason.
+/// Consecutive changes that were not made, all for one reason.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SkippedRange {
     pub first: u64,
@@ -92,24 +93,24 @@ pub struct SkippedRange {
     pub why: SkipReason,
 }
 
-/// Why a change was not made.
+/// The reason why a change was not made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum SkipReason {
-    /// The row was as planned before we came: it is not ours to take back.
+    /// The row was already equal to the planned image. An undo does not touch it.
     Already,
-    /// Somebody changed the row since the plan was made or applied.
+    /// Another program changed the row since the plan was made or applied.
     Changed,
-    /// The orphan has a parent by now.
+    /// The orphan has a parent now.
     FoundParent,
-    /// Rows refer to it that are not in the plan.
+    /// Rows that are not in the plan refer to the row.
     Referred,
     /// The row would have no parent.
     NoParent,
-    /// No row refers any more to the parent that was to be made.
+    /// No row refers any longer to the planned parent.
     Needless,
-    /// It was to change together with a row that is left.
+    /// The change belongs to a unit with a skipped row.
     Bound,
-    /// The database does not take the change.
+    /// The database refused the change.
     Refused,
 }
 
@@ -138,19 +139,20 @@ impl SkipReason {
         }
     }
 
-    /// Reads after a number of rows.
+    /// Returns a phrase that reads well after a number of rows.
     pub fn phrase(self, rows: u64) -> &'static str {
         match (self, rows) {
-            (SkipReason::Already, 1) => "was so already",
-            (SkipReason::Already, _) => "were so already",
+            (SkipReason::Already, 1) => "was already as planned",
+            (SkipReason::Already, _) => "were already as planned",
             (SkipReason::Changed, 1) => "was changed since",
             (SkipReason::Changed, _) => "were changed since",
-            (SkipReason::FoundParent, _) => "had found their parent",
+            (SkipReason::FoundParent, 1) => "has a parent by now",
+            (SkipReason::FoundParent, _) => "have a parent by now",
             (SkipReason::Referred, 1) => "is referred to by rows that came since",
             (SkipReason::Referred, _) => "are referred to by rows that came since",
             (SkipReason::NoParent, _) => "would have no parent",
-            (SkipReason::Bound, 1) => "was to change with a row that is left",
-            (SkipReason::Bound, _) => "were to change with rows that are left",
+            (SkipReason::Bound, 1) => "was to change together with a skipped row",
+            (SkipReason::Bound, _) => "were to change together with skipped rows",
             (SkipReason::Needless, 1) => "is needed by no row any more",
             (SkipReason::Needless, _) => "are needed by no row any more",
             (SkipReason::Refused, 1) => "was refused by the database",
@@ -159,7 +161,7 @@ impl SkipReason {
     }
 }
 
-/// A row that a plan would have changed, and that was left as it is.
+/// A row whose planned change was not made.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SkippedRow<V = ShownValue> {
     pub table: String,
@@ -200,25 +202,25 @@ impl Positions {
     }
 }
 
-/// What the entries of one plan come to.
+/// The state of a plan that results from its entries.
 #[derive(Debug, Clone, Default)]
 pub struct PlanState {
     pub phase: Option<Phase>,
-    /// The run that wrote last.
+    /// The id of the run that wrote the last entry.
     pub run: String,
-    /// When that was.
+    /// The time of the last entry.
     pub at: String,
     /// The number of the last entry.
     pub entries: i64,
-    /// The changes that are ours.
+    /// The changes that fk-doctor made and has not undone.
     pub ours: Positions,
-    /// The changes that were ours, and were taken back.
+    /// The changes that were made and undone.
     pub taken_back: Positions,
-    /// Changes that were left, and not made since.
+    /// The changes that were skipped, and not made since.
     pub left: BTreeMap<usize, SkipReason>,
-    /// Tables of the plan that were made by it.
+    /// The tables that the plan created.
     pub created: Vec<String>,
-    /// Definitions that are changed by us.
+    /// The definitions that are currently changed, as positions in the plan.
     pub defined: Vec<usize>,
 }
 
@@ -243,8 +245,8 @@ impl PlanState {
         match &entry.operation {
             Operation::Header(_) => {}
             Operation::Create(table) => self.created.push(table.clone()),
-            Operation::Define(place) => self.defined.push(*place),
-            Operation::Undefine(place) => self.defined.retain(|known| known != place),
+            Operation::Define(index) => self.defined.push(*index),
+            Operation::Undefine(index) => self.defined.retain(|known| known != index),
             Operation::Apply | Operation::Undo => self.add_changes(entry),
         }
     }
@@ -253,23 +255,23 @@ impl PlanState {
         let mut left = entry.left.iter().copied().peekable();
         let mut position = entry.first;
         while position <= entry.last {
-            let place = usize::try_from(position).unwrap_or(usize::MAX);
-            while left.peek().is_some_and(|run| run.last < position) {
+            let index = usize::try_from(position).unwrap_or(usize::MAX);
+            while left.peek().is_some_and(|range| range.last < position) {
                 left.next();
             }
-            let why = left.peek().filter(|run| run.first <= position).map(|run| run.why);
+            let why = left.peek().filter(|range| range.first <= position).map(|range| range.why);
             match (&entry.operation, why) {
                 (Operation::Apply, None) => {
-                    self.ours.insert(place);
-                    self.taken_back.remove(place);
-                    self.left.remove(&place);
+                    self.ours.insert(index);
+                    self.taken_back.remove(index);
+                    self.left.remove(&index);
                 }
-                (Operation::Undo, None) if self.ours.contains(place) => {
-                    self.ours.remove(place);
-                    self.taken_back.insert(place);
+                (Operation::Undo, None) if self.ours.contains(index) => {
+                    self.ours.remove(index);
+                    self.taken_back.insert(index);
                 }
-                (Operation::Apply, Some(why)) if !self.ours.contains(place) => {
-                    self.left.insert(place, why);
+                (Operation::Apply, Some(why)) if !self.ours.contains(index) => {
+                    self.left.insert(index, why);
                 }
                 _ => {}
             }
@@ -283,15 +285,15 @@ impl StateEntry {
     pub fn row(&self, plan: &str) -> Row {
         let number = |number: u64| Value::Integer(i64::try_from(number).unwrap_or(i64::MAX));
         let (direction, left) = match &self.operation {
-            Operation::Apply => ("apply", written(&self.left)),
-            Operation::Undo => ("undo", written(&self.left)),
+            Operation::Apply => ("apply", range_texts(&self.left)),
+            Operation::Undo => ("undo", range_texts(&self.left)),
             Operation::Create(table) => ("create", table.clone()),
             Operation::Define(_) => ("define", String::new()),
             Operation::Undefine(_) => ("undefine", String::new()),
             Operation::Header(phase) => ("plan", phase.name().to_owned()),
         };
         let first = match self.operation {
-            Operation::Define(place) | Operation::Undefine(place) => place as u64,
+            Operation::Define(index) | Operation::Undefine(index) => index as u64,
             _ => self.first,
         };
         let values = [
@@ -309,20 +311,20 @@ impl StateEntry {
         COLUMNS.iter().map(|(name, _)| *name).zip(values).collect()
     }
 
-    /// Reads what [`StateEntry::row`] wrote; the error is a message.
+    /// Parses a row that [`StateEntry::row`] wrote. The error is a message.
     pub fn read(row: &[Value]) -> Result<StateEntry, String> {
-        let unreadable = || format!("{TABLE} holds a row that no version of fk-doctor wrote");
+        let unreadable = || format!("{TABLE} contains a row that no version of fk-doctor wrote");
         let [_, number, direction, first, last, changed, left, run, _, at] = row else { return Err(unreadable()) };
         let whole = |value: &Value| value.as_integer().and_then(|number| u64::try_from(number).ok());
         let text = |value: &Value| value.as_text().unwrap_or_default().to_owned();
         let (first, left) = (whole(first).ok_or_else(unreadable)?, text(left));
-        let place = || usize::try_from(first).map_err(|_| unreadable());
+        let index = || usize::try_from(first).map_err(|_| unreadable());
         let operation = match direction.as_text() {
             Some("apply") => Operation::Apply,
             Some("undo") => Operation::Undo,
             Some("create") => Operation::Create(left.clone()),
-            Some("define") => Operation::Define(place()?),
-            Some("undefine") => Operation::Undefine(place()?),
+            Some("define") => Operation::Define(index()?),
+            Some("undefine") => Operation::Undefine(index()?),
             Some("plan") => {
                 let phase = Phase::ALL.into_iter().find(|phase| phase.name() == left);
                 Operation::Header(phase.ok_or_else(unreadable)?)
@@ -332,7 +334,7 @@ impl StateEntry {
         let is_range = matches!(operation, Operation::Apply | Operation::Undo);
         Ok(StateEntry {
             number: number.as_integer().ok_or_else(unreadable)?,
-            left: if is_range { read_runs(&left).ok_or_else(unreadable)? } else { Vec::new() },
+            left: if is_range { read_ranges(&left).ok_or_else(unreadable)? } else { Vec::new() },
             operation,
             first,
             last: whole(last).ok_or_else(unreadable)?,
@@ -343,34 +345,34 @@ impl StateEntry {
     }
 }
 
-/// `3:changed,7-9:already`.
-fn written(left: &[SkippedRange]) -> String {
-    let run = |run: &SkippedRange| match run.last == run.first {
-        true => format!("{}:{}", run.first, run.why.name()),
-        false => format!("{}-{}:{}", run.first, run.last, run.why.name()),
+/// Returns ranges as text, such as `3:changed,7-9:already`.
+fn range_texts(ranges: &[SkippedRange]) -> String {
+    let text = |range: &SkippedRange| match range.last == range.first {
+        true => format!("{}:{}", range.first, range.why.name()),
+        false => format!("{}-{}:{}", range.first, range.last, range.why.name()),
     };
-    left.iter().map(run).collect::<Vec<_>>().join(",")
+    ranges.iter().map(text).collect::<Vec<_>>().join(",")
 }
 
-fn read_runs(text: &str) -> Option<Vec<SkippedRange>> {
-    let run = |text: &str| {
+fn read_ranges(text: &str) -> Option<Vec<SkippedRange>> {
+    let read = |text: &str| {
         let (range, why) = text.split_once(':')?;
         let (first, last) = range.split_once('-').unwrap_or((range, range));
-        let why = SkipReason::ALL.into_iter().find(|left| left.name() == why)?;
+        let why = SkipReason::ALL.into_iter().find(|reason| reason.name() == why)?;
         Some(SkippedRange { first: first.parse().ok()?, last: last.parse().ok()?, why })
     };
-    text.split(',').filter(|run| !run.is_empty()).map(run).collect()
+    text.split(',').filter(|range| !range.is_empty()).map(read).collect()
 }
 
-/// Adds a change to the runs of those that were left.
-pub fn skip(left: &mut Vec<SkippedRange>, position: u64, why: SkipReason) {
-    match left.last_mut() {
-        Some(run) if run.why == why && run.last + 1 == position => run.last = position,
-        _ => left.push(SkippedRange { first: position, last: position, why }),
+/// Adds a change to the skipped ranges.
+pub fn skip(ranges: &mut Vec<SkippedRange>, position: u64, why: SkipReason) {
+    match ranges.last_mut() {
+        Some(range) if range.why == why && range.last + 1 == position => range.last = position,
+        _ => ranges.push(SkippedRange { first: position, last: position, why }),
     }
 }
 
-/// The table as a catalog would have it.
+/// Returns the table as an entry of a catalog.
 pub fn table() -> Table {
     let column = |(name, is_number): &(&str, bool)| Column {
         name: (*name).to_owned(),
@@ -413,7 +415,7 @@ mod tests {
         {
             skip(&mut left, position, why);
         }
-        let deeds = [
+        let entries = [
             entry(1, Operation::Apply, 0, 9, left.clone()),
             entry(2, Operation::Undo, 3, 3, Vec::new()),
             entry(3, Operation::Create("kept".to_owned()), 0, 0, Vec::new()),
@@ -421,7 +423,7 @@ mod tests {
             entry(5, Operation::Undefine(2), 2, 0, Vec::new()),
             entry(0, Operation::Header(Phase::TakingBack), 0, 9, Vec::new()),
         ];
-        for written in deeds {
+        for written in entries {
             let row: Vec<Value> = written.row("p").values().to_vec();
             assert_eq!(StateEntry::read(&row).as_ref(), Ok(&written));
         }
@@ -430,11 +432,11 @@ mod tests {
     }
 
     #[test]
-    fn state_knows_which_changes_are_ours() {
+    fn state_contains_the_changes_that_were_made_and_not_undone() {
         let left = vec![SkippedRange { first: 2, last: 3, why: SkipReason::Already }];
         let mut entries = vec![entry(1, Operation::Apply, 0, 4, left), entry(2, Operation::Apply, 5, 70, Vec::new())];
         let state = PlanState::of(&entries);
-        let ours = |state: &PlanState| (0..80).filter(|&place| state.ours.contains(place)).count() as u64;
+        let ours = |state: &PlanState| (0..80).filter(|&index| state.ours.contains(index)).count() as u64;
         assert_eq!((ours(&state), state.ours.len()), (69, 69));
         assert!(!state.ours.contains(2) && state.ours.contains(70) && !state.ours.contains(71));
         assert_eq!(state.left.get(&3), Some(&SkipReason::Already));

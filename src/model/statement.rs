@@ -1,34 +1,34 @@
-//! A statement as somebody typed it, with its line and kind. [`crate::sql::read::statements`] makes it.
+//! A statement of the user, with its line and kind. [`crate::sql::read::statements`] parses it.
 
 use super::value::Value;
 
 #[derive(Debug, Clone, PartialEq)]
 pub struct Statement {
-    /// Without the semicolon, and without comments before or after it.
+    /// The text without the semicolon, and without comments before or after it.
     pub text: String,
-    /// Line of the text it was cut from, from 1.
+    /// The number of its line in the whole text, counted from 1.
     pub line: usize,
     pub kind: StatementKind,
-    /// It may put new rows in the place of others, or change those it meets.
+    /// True if the statement may replace or update existing rows, such as `INSERT OR REPLACE`.
     pub may_replace: bool,
-    /// For its placeholders, in order.
+    /// The values of its placeholders, in order.
     pub parameters: Vec<Value>,
 }
 
-/// What a statement does, as far as its words tell.
+/// The kind of a statement, by its keywords.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum StatementKind {
     Insert,
     Update,
     Delete,
-    /// Begins or ends a transaction, or marks a point in it.
+    /// Begins or ends a transaction, or sets a savepoint.
     Transaction,
-    /// Changes definitions.
+    /// Changes a definition.
     Definition,
     /// `PRAGMA foreign_keys`: a trial always enforces them.
     Enforcement,
-    /// Has an effect outside the database, or on the connection.
+    /// Has an effect outside the database or on the connection.
     Outside,
-    /// Everything else: reads, or is not SQL.
+    /// Any other statement, such as a query, or text that is not SQL.
     Other,
 }

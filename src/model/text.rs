@@ -1,29 +1,29 @@
-//! How names, values and numbers are shown to people, on one line and without a byte that a terminal would obey.
+//! Formats names, values and numbers for people, on one line and without control characters.
 //!
-//! Names and values come from the database and may be hostile: an escape sequence that repaints the terminal, a bidi
-//! override that swaps what is read, a line break that forges a line of the report. All of them are shown as what
-//! they are. A backslash of the data is left as it is, so this is for reading, not for reading back.
-//! Leaves out: layout and colour (`layout`), and values for machines (`json`).
+//! Names and values come from the database and may be hostile. For example, they may contain an escape sequence that
+//! repaints the terminal, a bidirectional override that reorders text, or a line break that forges a line of the report.
+//! This module shows such characters as escapes. A backslash in the data is not escaped, so the text cannot be parsed
+//! back. Layout and color are in `report::layout`, and values for programs in `report::json`.
 
 use std::borrow::Cow;
 use std::fmt::Write;
 
 use crate::model::value::Value;
 
-/// Longest value shown whole, in characters.
+/// The length of the longest value that is shown whole, in characters.
 const LONGEST: usize = 60;
 
-/// `text` on one line, with every character that is unseen or obeyed written out: `\n`, `\t`, `\u{1b}`.
+/// Returns the text on one line, with invisible and control characters as escapes: `\n`, `\t`, `\u{1b}`.
 pub fn visible(text: &str) -> Cow<'_, str> {
     escaped(text, is_unseen)
 }
 
-/// Like [`visible`], for text of several lines: line breaks stay.
+/// Returns text of several lines, with the escapes of [`visible`] except for line breaks.
 pub fn visible_lines(text: &str) -> Cow<'_, str> {
     escaped(text, |character| character != '\n' && is_unseen(character))
 }
 
-/// True for every character that [`visible`] writes out.
+/// True for every character that [`visible`] escapes.
 pub fn is_unseen(character: char) -> bool {
     let code = u32::from(character);
     character.is_control()
@@ -37,8 +37,8 @@ pub fn is_unseen(character: char) -> bool {
         || code & 0xFFFE == 0xFFFE
 }
 
-/// A value as a person writes it in SQL. Text is quoted, so that `''` and `' a'` can be seen; bytes that are not
-/// valid text show as `\xff`; what is long is cut, and its length told.
+/// Returns a value as an SQL literal. Text is quoted, so that `''` and `' a'` are visible. Bytes that are not valid text
+/// become `\xff`. A long value is cut, and its length follows.
 pub fn value(value: &Value) -> String {
     match value {
         Value::Null => "NULL".to_string(),
@@ -51,7 +51,7 @@ pub fn value(value: &Value) -> String {
     }
 }
 
-/// A key: the value alone, or `('EU', 12)` where it has several columns.
+/// Returns a key: the value alone, or `('EU', 12)` if it has several columns.
 pub fn key<V: AsRef<Value>>(values: &[V]) -> String {
     match values {
         [single] => value(single.as_ref()),
@@ -59,7 +59,7 @@ pub fn key<V: AsRef<Value>>(values: &[V]) -> String {
     }
 }
 
-/// Columns and their values: `region = 'EU', code = 12`.
+/// Returns columns and their values: `region = 'EU', code = 12`.
 pub fn named<'a, V: AsRef<Value> + 'a>(columns: impl IntoIterator<Item = (&'a str, &'a V)>) -> String {
     let parts: Vec<String> = columns
         .into_iter()
@@ -68,12 +68,12 @@ pub fn named<'a, V: AsRef<Value> + 'a>(columns: impl IntoIterator<Item = (&'a st
     parts.join(", ")
 }
 
-/// What identifies a row.
+/// Returns the columns that identify a row, with their values: `id = 7`.
 pub fn row<V: AsRef<Value>>(row: &[(String, V)]) -> String {
     named(row.iter().map(|(column, content)| (column.as_str(), content)))
 }
 
-/// A word of a command as a shell reads it back.
+/// Returns a word of a command, quoted for a shell if necessary.
 pub fn shell(word: &str) -> String {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "_./:@%+=,-".contains(c);
     if !word.is_empty() && word.chars().all(is_plain) {
@@ -82,12 +82,12 @@ pub fn shell(word: &str) -> String {
     format!("'{}'", word.replace('\'', "'\\''"))
 }
 
-/// `12,345`.
+/// Returns a number with separators: `12,345`.
 pub fn count(number: u64) -> String {
     let digits = number.to_string();
     let mut grouped = String::with_capacity(digits.len() + digits.len() / 3);
-    for (place, digit) in digits.chars().enumerate() {
-        if place > 0 && (digits.len() - place).is_multiple_of(3) {
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
             grouped.push(',');
         }
         grouped.push(digit);
@@ -95,7 +95,7 @@ pub fn count(number: u64) -> String {
     grouped
 }
 
-/// `1 row`, `12,345 rows`.
+/// Returns a number with its noun: `1 row`, `12,345 rows`.
 pub fn plural(number: u64, noun: &str) -> String {
     match (number, noun.strip_suffix("try")) {
         (1, _) => format!("1 {noun}"),
@@ -104,7 +104,7 @@ pub fn plural(number: u64, noun: &str) -> String {
     }
 }
 
-/// `12.1%`. Rounded down, so that only the whole is 100%, and what is there is never 0%.
+/// Returns a share such as `12.1%`. It is rounded down, so that only the whole is 100%. A tiny share is `<0.1%`, never 0%.
 pub fn share(part: u64, whole: u64) -> String {
     if whole == 0 {
         return String::new();
@@ -138,13 +138,13 @@ fn push_escape(shown: &mut String, character: char) {
 
 fn quoted(bytes: &[u8]) -> String {
     let mut shown = String::from("'");
-    let mut room = LONGEST;
+    let mut remaining = LONGEST;
     for chunk in bytes.utf8_chunks() {
         for character in chunk.valid().chars() {
-            if room == 0 {
+            if remaining == 0 {
                 return cut(shown, "'", bytes.len());
             }
-            room -= 1;
+            remaining -= 1;
             match character {
                 '\'' => shown.push_str("''"),
                 hidden if is_unseen(hidden) => push_escape(&mut shown, hidden),
@@ -152,10 +152,10 @@ fn quoted(bytes: &[u8]) -> String {
             }
         }
         for byte in chunk.invalid() {
-            if room == 0 {
+            if remaining == 0 {
                 return cut(shown, "'", bytes.len());
             }
-            room -= 1;
+            remaining -= 1;
             // Writing to a String cannot fail.
             let _ = write!(shown, "\\x{byte:02x}");
         }
@@ -175,9 +175,9 @@ fn cut(shown: String, close: &str, length: usize) -> String {
     format!("{shown}…{close} ({} bytes)", count(length as u64))
 }
 
-/// The known name that was likely meant by a misspelt one. `_` and `-` and case do not count.
+/// Returns the known name that is most similar to a misspelt one, if any is similar. Case is ignored, and `_` equals `-`.
 pub fn nearest<'n>(written: &str, known: impl IntoIterator<Item = &'n str>) -> Option<&'n str> {
-    // Comparing costs the product of the lengths.
+    // The comparison takes time proportional to the product of the lengths.
     if written.len() > 100 {
         return None;
     }
@@ -197,7 +197,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_a_terminal_obeys_is_written_out() {
+    fn control_and_invisible_characters_are_escaped() {
         assert_eq!(visible("plain é 日本 name"), "plain é 日本 name");
         assert!(matches!(visible("plain"), Cow::Borrowed(_)));
         assert_eq!(visible("\u{1b}[2J\u{7}\r\n\t\0"), "\\u{1b}[2J\\u{7}\\r\\n\\t\\u{0}");
@@ -209,13 +209,13 @@ mod tests {
     }
 
     #[test]
-    fn showing_twice_changes_nothing() {
+    fn escaped_text_is_not_escaped_again() {
         let once = visible("a\nb\\n\u{1b}").into_owned();
         assert_eq!(visible(&once), once);
     }
 
     #[test]
-    fn values_show_their_storage_class() {
+    fn value_is_shown_with_its_storage_class() {
         assert_eq!(value(&Value::Null), "NULL");
         assert_eq!(value(&Value::Integer(22)), "22");
         assert_eq!(value(&Value::Real(5.0)), "5.0");
@@ -228,7 +228,7 @@ mod tests {
     }
 
     #[test]
-    fn long_values_are_cut_and_their_length_told() {
+    fn long_value_is_cut_and_its_length_follows() {
         assert_eq!(value(&Value::text("é".repeat(60))), format!("'{}'", "é".repeat(60)));
         assert_eq!(value(&Value::text("é".repeat(1000))), format!("'{}…' (2,000 bytes)", "é".repeat(60)));
         assert_eq!(value(&Value::Text(vec![0xff; 61])), format!("'{}…' (61 bytes)", "\\xff".repeat(60)));
@@ -236,7 +236,7 @@ mod tests {
     }
 
     #[test]
-    fn numbers_read_well() {
+    fn numbers_are_formatted_for_people() {
         assert_eq!(
             [0, 12, 999, 1000, 12_345, 1_234_567].map(count),
             ["0", "12", "999", "1,000", "12,345", "1,234,567"]
@@ -248,7 +248,7 @@ mod tests {
     }
 
     #[test]
-    fn the_word_that_was_meant() {
+    fn misspelt_word_is_matched_to_the_nearest_known_word() {
         let words = ["jobs", "samples", "fail-on", "timeout", "wait"];
         assert_eq!(nearest("job", words), Some("jobs"));
         assert_eq!(nearest("fail_on", words), Some("fail-on"));

@@ -1,9 +1,9 @@
-//! One stored value, with its storage class kept exactly.
+//! A stored value with its exact storage class.
 //!
-//! Values are read, shown, grouped and sent back to the engine. They are never compared here to decide whether a
-//! child has its parent: only the engine knows that.
+//! fk-doctor reads values, shows them, groups them and sends them back to the engine. This module does not decide if a
+//! child has a parent, because only the engine's comparison can.
 
-/// A value as the database stores it. Text is bytes: a database may hold text that is not valid in its encoding.
+/// A value as the database stores it. Text is stored as bytes, because it may be invalid in the database's encoding.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Value {
     Null,
@@ -18,7 +18,7 @@ impl Value {
         Value::Text(text.into().into_bytes())
     }
 
-    /// The integer in this value, if it is one.
+    /// Returns the integer, if the value is one.
     pub fn as_integer(&self) -> Option<i64> {
         match self {
             Value::Integer(number) => Some(*number),
@@ -26,7 +26,8 @@ impl Value {
         }
     }
 
-    /// The same storage class and the same bits: `1`, `1.0` and `'1'` are three values, and zero has two signs.
+    /// True if both values have equal storage classes and equal bits: `1`, `1.0` and `'1'` differ, and so do `0.0` and
+    /// `-0.0`.
     pub fn is_same(&self, other: &Value) -> bool {
         match (self, other) {
             (Value::Real(left), Value::Real(right)) => left.to_bits() == right.to_bits(),
@@ -34,7 +35,7 @@ impl Value {
         }
     }
 
-    /// The text in this value, if it is valid UTF-8 text.
+    /// Returns the text, if the value is valid UTF-8 text.
     pub fn as_text(&self) -> Option<&str> {
         match self {
             Value::Text(bytes) => std::str::from_utf8(bytes).ok(),

@@ -21,7 +21,7 @@ fn header() -> Header {
         rules: Vec::new(),
         creates: Vec::new(),
         redefinitions: Vec::new(),
-        files: vec!["gone.ndjson".to_owned()],
+        files: vec!["deleted.ndjson".to_owned()],
         forecasts: Vec::new(),
         treated: Vec::new(),
         undecided: 0,
@@ -45,7 +45,7 @@ fn change(values: &[Value]) -> Change {
             };
             2
         ],
-        kept: Some("gone.ndjson".to_owned()),
+        kept: Some("deleted.ndjson".to_owned()),
         unit: None,
         orphan_of: Vec::new(),
         adopts: Some(Vec::new()),

@@ -1,4 +1,4 @@
-//! What applying a plan, or taking it back, came to: for a terminal.
+//! The result of `apply` or `undo`, for a terminal.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -10,57 +10,60 @@ use crate::model::state::SkippedRow;
 use crate::model::text;
 use crate::model::text::count;
 use crate::model::text::plural;
-use crate::report::Paper;
+use crate::model::text::shell;
+use crate::report::TerminalStyle;
 use crate::report::headline::Tone;
-use crate::report::layout::Ink;
 use crate::report::layout::Piece;
 use crate::report::layout::Sheet;
+use crate::report::layout::Style;
 
 const LABEL: u16 = 9;
 
-/// How many of the rows that were left are named on a terminal.
+/// The number of unchanged rows that a terminal lists.
 const SHOWN: usize = 10;
 
-/// What was done, and what a scan of the whole database found afterwards.
-pub struct Said<'a> {
+/// The changes of a run, and the result of a scan of the whole database afterwards.
+pub struct ApplyReport<'a> {
     pub is_undo: bool,
     pub database: &'a DatabaseName,
-    pub typed: &'a str,
+    /// The database as the next command names it, without a password.
+    pub address: &'a str,
     pub plan: &'a Path,
     pub backup: Option<&'a Path>,
-    /// Files with rows that went.
+    /// The files that hold copies of deleted rows.
     pub kept: &'a [PathBuf],
     pub made: u64,
     pub changed: u64,
     pub deleted: u64,
     pub redefined: u64,
     pub already: u64,
-    /// Rows that were left as they are, by reason, and the first of them.
+    /// The number of rows that were left unchanged, by reason.
     pub left: &'a BTreeMap<SkipReason, u64>,
+    /// The first of these rows.
     pub left_rows: &'a [SkippedRow],
-    /// The plan has nothing to apply.
+    /// True if the plan has no changes.
     pub is_empty: bool,
-    /// The plan is to be taken back, and the database has no record of it.
+    /// True if the run is an undo and the database has no record of the plan.
     pub never_applied: bool,
-    /// The file that would hold the record if this role could not make tables, and that is not there.
+    /// The missing file that would hold the record if a role that cannot create tables had applied the plan.
     pub missing_mark: Option<&'a Path>,
-    /// The file that records the plan's state, where the database takes no table for it.
+    /// The file that records the plan's state, if the role cannot create a table for it.
     pub journal: Option<&'a Path>,
     pub relations: u64,
     pub unchecked: u64,
     pub orphan_rows: u64,
 }
 
-impl Said<'_> {
+impl ApplyReport<'_> {
     pub(super) fn rows_left(&self) -> u64 {
         self.left.values().sum()
     }
 
-    /// The first line, and how it is meant: it never says more than the exit code.
+    /// Returns the first line with its meaning. It never looks better than the exit code.
     fn headline(&self) -> (Tone, String) {
         let name = &self.database.name;
         let left = self.rows_left();
-        let but = format!("but for {}", plural(left, "row"));
+        let but = format!("except for {}", plural(left, "row"));
         let orphans = plural(self.orphan_rows, "orphan row");
         let are = if self.orphan_rows == 1 { "is" } else { "are" };
         match (self.total(), self.is_undo) {
@@ -68,7 +71,7 @@ impl Said<'_> {
                 (Tone::Neutral, format!("{name} has no record that the plan was applied: nothing was taken back"))
             }
             (0, true) if left > 0 => {
-                (Tone::Doubtful, format!("nothing was taken back from {name}: {}", told_left(self.left)))
+                (Tone::Doubtful, format!("nothing was taken back from {name}: {}", left_reasons(self.left)))
             }
             (_, true) if left > 0 => (Tone::Doubtful, format!("the plan was taken back from {name}, {but}")),
             (0, true) => (Tone::Good, format!("{name} is as it was before the plan: nothing was changed")),
@@ -78,7 +81,7 @@ impl Said<'_> {
             }
             (_, true) => (Tone::Good, format!("the plan was taken back from {name}")),
             (0, false) if left > 0 => {
-                (Tone::Doubtful, format!("nothing was changed in {name}: {}", told_left(self.left)))
+                (Tone::Doubtful, format!("nothing was changed in {name}: {}", left_reasons(self.left)))
             }
             (_, false) if left > 0 => (Tone::Doubtful, format!("the plan was applied to {name}, {but}")),
             (0, false) if self.is_empty && self.orphan_rows > 0 => {
@@ -107,92 +110,98 @@ impl Said<'_> {
         if self.unchecked > 0 { Tone::Doubtful } else { Tone::Good }
     }
 
-    /// How much changed.
+    /// Returns the number of changes, rows and definitions together.
     pub(super) fn total(&self) -> u64 {
         self.made + self.changed + self.deleted + self.redefined
     }
 }
 
-/// `3 rows had found their parent, 1 row was changed since`.
-fn told_left(left: &BTreeMap<SkipReason, u64>) -> String {
-    let told = left.iter().map(|(why, rows)| format!("{} {}", plural(*rows, "row"), why.phrase(*rows)));
-    told.collect::<Vec<_>>().join(", ")
+/// Returns the unchanged rows by reason, for example `3 rows …, 1 row …`.
+fn left_reasons(left: &BTreeMap<SkipReason, u64>) -> String {
+    let reasons = left.iter().map(|(why, rows)| format!("{} {}", plural(*rows, "row"), why.phrase(*rows)));
+    reasons.collect::<Vec<_>>().join(", ")
 }
 
-pub(super) fn render(said: &Said<'_>, paper: &Paper) -> String {
-    let mut sheet = Sheet::new(paper);
-    let (tone, line) = said.headline();
-    let ink = match tone {
-        Tone::Good => Ink::Good,
-        Tone::Neutral => Ink::Plain,
-        Tone::Bad | Tone::Doubtful => Ink::Doubtful,
+pub(super) fn render(report: &ApplyReport<'_>, terminal: &TerminalStyle) -> String {
+    let mut sheet = Sheet::new(terminal);
+    let (tone, line) = report.headline();
+    let style = match tone {
+        Tone::Good => Style::Good,
+        Tone::Neutral => Style::Plain,
+        Tone::Bad | Tone::Doubtful => Style::Doubtful,
     };
-    sheet.line(0, vec![Piece::new(tone.mark(), ink), Piece::new(line, ink)]);
+    sheet.line(0, vec![Piece::new(tone.mark(), style), Piece::new(line, style)]);
     let mut labelled =
-        |label: &str, ink, text: String| sheet.labelled(LABEL, Piece::new(label, ink), Piece::plain(text));
-    if said.total() > 0 {
-        labelled("changes", Ink::Dim, changes(said));
+        |label: &str, style, text: String| sheet.labelled(LABEL, Piece::new(label, style), Piece::plain(text));
+    if report.total() > 0 {
+        labelled("changes", Style::Dim, changes(report));
     }
-    if said.rows_left() > 0 {
-        labelled("left", Ink::Doubtful, told_left(said.left));
-        for row in said.left_rows.iter().take(SHOWN) {
-            labelled("", Ink::Dim, format!("{} ({}) {}", row.table, text::row(&row.row), row.why.phrase(1)));
+    if report.rows_left() > 0 {
+        labelled("left", Style::Doubtful, left_reasons(report.left));
+        for row in report.left_rows.iter().take(SHOWN) {
+            labelled("", Style::Dim, format!("{} ({}) {}", row.table, text::row(&row.row), row.why.phrase(1)));
         }
-        let more = said.rows_left().saturating_sub(SHOWN as u64);
+        let more = report.rows_left().saturating_sub(SHOWN as u64);
         if more > 0 {
-            labelled("", Ink::Dim, format!("and {}: --format json lists them", plural(more, "more row")));
+            labelled("", Style::Dim, format!("and {}: --format json lists them", plural(more, "more row")));
         }
     }
-    if let Some(journal) = said.journal {
-        let why = "this role may not make tables, so the state of the plan is recorded there: keep it beside the plan";
-        labelled("state", Ink::Dim, format!("{}: {why}", journal.display()));
+    if let Some(journal) = report.journal {
+        let why =
+            "this role cannot create tables, so this file records the state of the plan: keep it next to the plan";
+        labelled("state", Style::Dim, format!("{}: {why}", journal.display()));
     }
-    if let Some(mark) = said.missing_mark {
-        let why = "a plan that was applied by a role that may not make tables has its record in this file, which is not there";
+    if let Some(mark) = report.missing_mark {
+        let why = "this file does not exist; it holds the record if a role that cannot create tables applied the plan";
         labelled(
             "record",
-            Ink::Dim,
-            format!("{}: {why}; if there was one, bring it back and try again", mark.display()),
+            Style::Dim,
+            format!("{}: {why}; if you moved it, put it back and repeat the command", mark.display()),
         );
     }
-    if let Some(backup) = said.backup {
-        labelled("backup", Ink::Dim, backup.display().to_string());
+    if let Some(backup) = report.backup {
+        labelled("backup", Style::Dim, backup.display().to_string());
     }
-    for file in said.kept {
-        let but = if said.rows_left() > 0 { "; those that were left in the database are in it too" } else { "" };
-        labelled("kept", Ink::Dim, format!("rows that went are in {}{but}", file.display()));
+    for file in report.kept {
+        let addition =
+            if report.rows_left() > 0 { ", which also holds the rows that were left in the database" } else { "" };
+        labelled("kept", Style::Dim, format!("deleted rows are in {}{addition}", file.display()));
     }
-    labelled("scan", if said.orphan_rows == 0 { Ink::Dim } else { Ink::Doubtful }, scan(said));
-    if !said.is_undo {
-        labelled("undo", Ink::Dim, format!("fk-doctor undo {} {}", said.typed, said.plan.display()));
+    labelled("scan", if report.orphan_rows == 0 { Style::Dim } else { Style::Doubtful }, scan(report));
+    if !report.is_undo {
+        labelled(
+            "undo",
+            Style::Dim,
+            format!("fk-doctor undo {} {}", shell(report.address), shell(&report.plan.display().to_string())),
+        );
     }
     sheet.finish()
 }
 
-/// Returns for example `3 rows made, 1 row changed; 2 were already so`.
-fn changes(said: &Said<'_>) -> String {
+/// Returns for example `3 rows inserted, 1 row updated; 2 …`, where the last part counts changes that were already made.
+fn changes(report: &ApplyReport<'_>) -> String {
     let part = |number: u64, verb: &str| (number > 0).then(|| format!("{} {verb}", plural(number, "row")));
-    let parts = [part(said.made, "made"), part(said.changed, "changed"), part(said.deleted, "deleted")];
-    let defined = (said.redefined > 0).then(|| format!("{} changed", plural(said.redefined, "definition")));
+    let parts = [part(report.made, "inserted"), part(report.changed, "updated"), part(report.deleted, "deleted")];
+    let defined = (report.redefined > 0).then(|| format!("{} changed", plural(report.redefined, "definition")));
     let mut line = parts.into_iter().flatten().chain(defined).collect::<Vec<_>>().join(", ");
-    if said.already > 0 {
-        line.push_str(&format!("; {} {}", count(said.already), SkipReason::Already.phrase(said.already)));
+    if report.already > 0 {
+        line.push_str(&format!("; {} {}", count(report.already), SkipReason::Already.phrase(report.already)));
     }
     line
 }
 
 /// Returns for example `4 relations checked, 2 orphan rows left; 1 could not be checked`.
-fn scan(said: &Said<'_>) -> String {
-    let checked = plural(said.relations - said.unchecked, "relation");
-    let mut scan = if said.relations == said.unchecked {
+fn scan(report: &ApplyReport<'_>) -> String {
+    let checked = plural(report.relations - report.unchecked, "relation");
+    let mut scan = if report.relations == report.unchecked {
         "no relation was checked".to_owned()
-    } else if said.orphan_rows == 0 {
+    } else if report.orphan_rows == 0 {
         format!("{checked} checked, no orphans")
     } else {
-        format!("{checked} checked, {} left", plural(said.orphan_rows, "orphan row"))
+        format!("{checked} checked, {} left", plural(report.orphan_rows, "orphan row"))
     };
-    if said.unchecked > 0 {
-        scan.push_str(&format!("; {} could not be checked", count(said.unchecked)));
+    if report.unchecked > 0 {
+        scan.push_str(&format!("; {} could not be checked", count(report.unchecked)));
     }
     scan
 }

@@ -1,5 +1,5 @@
-//! A check of rows to be loaded, for a terminal: how many would fail, by which reference or constraint, on which
-//! lines, and the order in which tables are loaded.
+//! A check of rows to load, for a terminal: the number of rows that would fail, with their relations, constraints and
+//! lines, and the order in which to load the tables.
 
 use crate::model::check_result::CheckResult;
 use crate::model::check_result::CorrectedLoad;
@@ -11,23 +11,23 @@ use crate::model::schema::side;
 use crate::model::text::count;
 use crate::model::text::named;
 use crate::model::text::plural;
-use crate::report::Paper;
-use crate::report::layout::Ink;
+use crate::report::TerminalStyle;
 use crate::report::layout::Piece;
 use crate::report::layout::Sheet;
+use crate::report::layout::Style;
 use crate::report::table;
 use crate::report::table::labelled;
 
-pub(super) fn render(checked: &CheckResult, paper: &Paper) -> String {
-    let mut sheet = Sheet::new(paper);
+pub(super) fn render(checked: &CheckResult, terminal: &TerminalStyle) -> String {
+    let mut sheet = Sheet::new(terminal);
     headline(&mut sheet, checked);
     for load in &checked.loads {
         let line = format!("{}: {} for {}", load.source, plural(load.rows, "row"), load.table);
-        sheet.line(2, vec![Piece::new(line, Ink::Dim)]);
+        sheet.line(2, vec![Piece::new(line, Style::Dim)]);
     }
     for finding in &checked.findings {
         sheet.blank();
-        sheet.heading(table::grade(finding.code, finding.severity), Piece::new(&finding.relation_id, Ink::Strong));
+        sheet.heading(table::grade(finding.code, finding.severity), Piece::new(&finding.relation_id, Style::Strong));
         sheet.line(2, vec![Piece::plain(&finding.message)]);
         table::missing_keys(&mut sheet, &checked.schema, finding);
         table::samples(&mut sheet, finding);
@@ -47,24 +47,24 @@ pub(super) fn render(checked: &CheckResult, paper: &Paper) -> String {
 fn headline(sheet: &mut Sheet, checked: &CheckResult) {
     let all = plural(checked.rows(), "row");
     let name = &checked.schema.database.name;
-    let (mark, ink, line) = if checked.is_clean() {
-        ("✓", Ink::Good, format!("{all} would be taken by {name}"))
+    let (mark, style, line) = if checked.is_clean() {
+        ("✓", Style::Good, format!("{name} would accept {all}"))
     } else if checked.would_fail == 0 {
-        ("✗", Ink::Bad, format!("{name} would refuse every row: its definitions are broken"))
+        ("✗", Style::Bad, format!("{name} would refuse every row: its definitions are broken"))
     } else {
-        ("✗", Ink::Bad, format!("{} of {all} would be refused by {name}", count(checked.would_fail)))
+        ("✗", Style::Bad, format!("{name} would refuse {} of {all}", count(checked.would_fail)))
     };
-    sheet.line(0, vec![Piece::new(mark, ink), Piece::new(line, ink)]);
+    sheet.line(0, vec![Piece::new(mark, style), Piece::new(line, style)]);
 }
 
 fn constraint(sheet: &mut Sheet, refused: &RefusedRows) {
     let about = &refused.constraint;
-    let place = match &about.table {
+    let heading = match &about.table {
         Some(table) if about.columns.is_empty() => table.clone(),
         Some(table) => side(table, about.columns.iter().map(String::as_str)),
         None => String::new(),
     };
-    sheet.heading(table::grade(about.code, Severity::Error), Piece::new(place, Ink::Strong));
+    sheet.heading(table::grade(about.code, Severity::Error), Piece::new(heading, Style::Strong));
     sheet.line(2, vec![Piece::plain(format!("{}: {}", plural(refused.rows, "row"), about.message))]);
     let lines: Vec<String> = refused.samples.iter().map(shown).collect();
     let more = refused.rows.saturating_sub(refused.samples.len() as u64);
@@ -75,31 +75,30 @@ fn constraint(sheet: &mut Sheet, refused: &RefusedRows) {
     }
 }
 
-fn shown(place: &RefusedRow) -> String {
-    let at = format!("{}:{}", place.source, place.line);
-    let key = named(place.key.iter().map(|(column, value)| (column.as_str(), value)));
-    match (&place.taken, key.is_empty()) {
+fn shown(row: &RefusedRow) -> String {
+    let at = format!("{}:{}", row.source, row.line);
+    let key = named(row.key.iter().map(|(column, value)| (column.as_str(), value)));
+    match (&row.taken, key.is_empty()) {
         (None, true) => at,
         (None, false) => format!("{at} ({key})"),
-        (Some(Taken::Table), true) => format!("{at} (the table has it)"),
-        (Some(Taken::Table), false) => format!("{at} ({key}: the table has it)"),
-        (Some(Taken::Row { source, line }), true) => format!("{at} (as on {source}:{line})"),
-        (Some(Taken::Row { source, line }), false) => format!("{at} ({key}: as on {source}:{line})"),
+        (Some(Taken::Table), true) => format!("{at} (already in the table)"),
+        (Some(Taken::Table), false) => format!("{at} ({key}: already in the table)"),
+        (Some(Taken::Row { source, line }), true) => format!("{at} (same as {source}:{line})"),
+        (Some(Taken::Row { source, line }), false) => format!("{at} ({key}: same as {source}:{line})"),
     }
 }
 
 fn files(sheet: &mut Sheet, corrected: &CorrectedLoad) {
     sheet.blank();
     if corrected.parent_rows > 0 {
-        let line =
-            format!("{}: {} that must be there first", corrected.parents, plural(corrected.parent_rows, "parent"));
+        let line = format!("{}: {} to load first", corrected.parents, plural(corrected.parent_rows, "parent"));
         labelled(sheet, "first", line);
     }
     let changed = format!("{} changed by rules", count(corrected.changed));
     labelled(
         sheet,
         "then",
-        format!("{}: {} that would be taken, {changed}", corrected.file, plural(corrected.rows, "row")),
+        format!("{}: {} that would be accepted, {changed}", corrected.file, plural(corrected.rows, "row")),
     );
     if corrected.rest_rows > 0 {
         let line = format!("{}: {} that would still be refused", corrected.rest, plural(corrected.rest_rows, "row"));
@@ -113,9 +112,9 @@ fn order(sheet: &mut Sheet, checked: &CheckResult) {
     }
     sheet.blank();
     labelled(sheet, "order", checked.order.join(", "));
-    for ring in &checked.cycles {
+    for cycle in &checked.cycles {
         let line =
-            format!("{} refer to each other: load them in one transaction, references deferred", ring.join(", "));
+            format!("{} refer to each other: load them in one transaction with deferred constraints", cycle.join(", "));
         labelled(sheet, "cycle", line);
     }
 }

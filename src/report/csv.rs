@@ -1,8 +1,7 @@
-//! Orphan rows as CSV, one a line, as many as there are. Leaves out: everything about relations and definitions.
+//! Orphan rows as CSV, one row per line, without a limit. The file contains no defects and no coverage.
 //!
-//! The columns are the same whatever the table: row and key are JSON objects, so that a value keeps its class and one
-//! file can hold the orphans of every relation. A spreadsheet that opens the file runs none of it: a cell that it
-//! would take for a formula begins with an apostrophe.
+//! Every table has the same columns: row and key are JSON objects. So a value keeps its storage class, and one file can
+//! hold the orphans of every relation. A cell that a spreadsheet would run as a formula starts with an apostrophe.
 
 use std::borrow::Cow;
 use std::io;
@@ -14,12 +13,12 @@ use crate::model::finding::Sample;
 use crate::model::relation::Relation;
 use crate::model::schema::Schema;
 use crate::model::text::visible;
-use crate::report::json::Named;
+use crate::report::json::NamedValues;
 use crate::report::json::compact;
 
 const HEADER: [&str; 5] = ["relation", "child", "parent", "row", "key"];
 
-/// The file as it grows.
+/// Writes orphan rows to the file, one at a time.
 pub struct Rows<W: Write> {
     out: csv::Writer<W>,
 }
@@ -32,8 +31,8 @@ impl<W: Write> Rows<W> {
     }
 
     pub fn orphan(&mut self, schema: &Schema, relation: &Relation, orphan: &Sample) -> io::Result<()> {
-        let row = Named::new(orphan.row.iter().map(|(column, value)| (column.as_str(), value)));
-        let key = Named::new(schema.child_column_names(relation).zip(&orphan.key));
+        let row = NamedValues::new(orphan.row.iter().map(|(column, value)| (column.as_str(), value)));
+        let key = NamedValues::new(schema.child_column_names(relation).zip(&orphan.key));
         let child = schema.child(relation).name.to_string();
         let parent = relation.parent.name.to_string();
         let cells = [&relation.id, &child, &parent, &compact(&row), &compact(&key)];
@@ -46,7 +45,7 @@ impl<W: Write> Rows<W> {
     }
 }
 
-/// The orphans that an examination holds, which are its samples.
+/// Returns the orphans that the examination holds, which are its samples.
 pub(super) fn render(examination: &Examination) -> String {
     let mut bytes = Vec::new();
     let written = (|| {
@@ -66,7 +65,7 @@ pub(super) fn render(examination: &Examination) -> String {
     String::from_utf8_lossy(&bytes).into_owned()
 }
 
-/// What a spreadsheet takes for the start of a formula, in either width of the letters.
+/// Puts an apostrophe before a cell that a spreadsheet would run as a formula. Full-width characters count too.
 fn inert(cell: &str) -> Cow<'_, str> {
     let starts = ['=', '+', '-', '@', '＝', '＋', '－', '＠', '|', '%', '\t', '\r', '\n'];
     let begins = cell.trim_start().starts_with(starts) || cell.starts_with(starts);
@@ -79,7 +78,7 @@ mod tests {
     use crate::report::sample;
 
     #[test]
-    fn rows_and_keys_are_objects() {
+    fn row_and_key_are_json_objects() {
         let expected = "\
 relation,child,parent,row,key
 orders(customer_id)->customers(id),orders,customers,\"{\"\"id\"\":7}\",\"{\"\"customer_id\"\":22}\"
@@ -90,7 +89,7 @@ orders(customer_id)->customers(id),orders,customers,\"{\"\"id\"\":8}\",\"{\"\"cu
     }
 
     #[test]
-    fn a_formula_is_text() {
+    fn formula_becomes_text() {
         for cell in ["=1+1", "+1", "-1", "@SUM(A1)", " =1", "＝1", "|cmd"] {
             assert!(inert(cell).starts_with('\''), "{cell}");
         }

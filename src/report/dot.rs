@@ -1,7 +1,7 @@
-//! The schema as a Graphviz digraph: one table a node, one relation an edge from child column to parent column,
-//! broken ones dashed red and named. Leaves out: layout, which is Graphviz's own.
+//! The schema as a Graphviz digraph. Each table is a node. Each relation is an edge from child column to parent column;
+//! a broken relation is dashed, red and labelled with its defect. Graphviz computes the layout.
 //!
-//! Identifiers are positions, never names; names stand only inside HTML-like labels, escaped.
+//! Identifiers are positions and never names. Names appear only inside HTML-like labels, escaped.
 
 use crate::model::catalog::Table;
 use crate::model::ids::TableId;
@@ -61,7 +61,7 @@ fn node(schema: &Schema, id: TableId, table: &Table) -> String {
 }
 
 fn edge(missing: &Missing, relation: &Relation) -> String {
-    // Out of the right side of one row and into the left side of another: with `rankdir=LR` edges cross no names.
+    // Edges leave a row on the right and enter a row on the left, so that with `rankdir=LR` they cross no names.
     let child = port(relation.child, &relation.child_columns, "f", "e");
     let parent = match relation.parent.table {
         Some(table) => port(table, &relation.parent.columns, "c", "w"),
@@ -78,7 +78,7 @@ fn edge(missing: &Missing, relation: &Relation) -> String {
     }
 }
 
-/// The cell of the key's first column; the table as a whole where the column is not known.
+/// Returns the cell of the key's first column, or the whole table if the column is not known.
 fn port(table: TableId, columns: &[usize], side: &str, compass: &str) -> String {
     match columns.first() {
         Some(column) => format!("t{}:{side}{}:{compass}", table.index() + 1, column + 1),
@@ -86,7 +86,7 @@ fn port(table: TableId, columns: &[usize], side: &str, compass: &str) -> String 
     }
 }
 
-/// Text inside an HTML-like label. Never empty, which Graphviz refuses inside a tag.
+/// Returns text for an HTML-like label. It is never empty, because Graphviz refuses an empty tag.
 fn escaped(text: &str) -> String {
     let mut safe = String::new();
     for character in visible(text).chars() {
@@ -95,9 +95,9 @@ fn escaped(text: &str) -> String {
             '<' => safe.push_str("&lt;"),
             '>' => safe.push_str("&gt;"),
             '"' => safe.push_str("&quot;"),
-            // Graphviz stumbles over a label that is this and nothing else.
+            // Graphviz fails on a label that consists of this character only.
             ']' => safe.push_str("&#93;"),
-            // Graphviz puts a node's name in place of `\\N`, even here.
+            // Graphviz replaces `\\N` by the node's name, even inside labels.
             '\\' => safe.push_str("&#92;"),
             other => safe.push(other),
         }
@@ -111,7 +111,7 @@ mod tests {
     use crate::report::sample;
 
     #[test]
-    fn broken_relations_are_red_and_missing_parents_drawn() {
+    fn broken_relation_is_red_and_missing_parent_is_drawn() {
         let drawn = render(&sample::sick().schema);
         let edges: Vec<&str> = drawn.lines().filter(|line| line.contains("->") || line.starts_with("  m")).collect();
         assert_eq!(
@@ -127,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn what_graphviz_trips_over_is_an_entity() {
+    fn characters_special_to_graphviz_become_entities() {
         assert_eq!([escaped("]"), escaped("\\N"), escaped("")], ["&#93;", "&#92;N", "&#160;"]);
     }
 
@@ -137,7 +137,7 @@ mod tests {
         assert!(!drawn.contains("<script>"), "{drawn}");
         assert!(!drawn.contains('\\'), "{drawn}");
         assert!(!drawn.contains("<B></B>"), "{drawn}");
-        // Every label closes what it opens: quotes and brackets of the data are entities.
+        // Quotes and brackets are balanced, because those of the data are entities.
         for line in drawn.lines() {
             assert_eq!(line.matches('"').count() % 2, 0, "{line}");
             assert_eq!(line.matches('<').count(), line.replace("->", "").matches('>').count(), "{line}");

@@ -1,5 +1,5 @@
-//! Explanations for a terminal: for each statement the verdict, every reason with its rows and next step, what the
-//! statement does or would do, and the tree of what goes along.
+//! Explanations for a terminal. Each statement has its verdict, the reasons with rows and next steps, the rows that it
+//! changes or would change, and the tree of cascading changes.
 
 use crate::model::explanation::CascadeBranch;
 use crate::model::explanation::Constraint;
@@ -12,25 +12,28 @@ use crate::model::explanation::StatementVerdict;
 use crate::model::finding::Severity;
 use crate::model::schema::side;
 use crate::model::text::plural;
-use crate::report::Paper;
+use crate::report::TerminalStyle;
 use crate::report::layout::Grid;
-use crate::report::layout::Ink;
 use crate::report::layout::Piece;
 use crate::report::layout::Sheet;
+use crate::report::layout::Style;
 use crate::report::table;
 use crate::report::table::labelled;
 
-/// A statement is shown this long at most.
+/// The longest statement that is not shortened, in characters.
 const LONGEST: usize = 200;
 
-pub(super) fn render(explanation: &Explanation, paper: &Paper) -> String {
-    let mut sheet = Sheet::new(paper);
+pub(super) fn render(explanation: &Explanation, terminal: &TerminalStyle) -> String {
+    let mut sheet = Sheet::new(terminal);
     let several = explanation.statements.len() > 1;
     if several {
         summary(&mut sheet, explanation);
     }
     if explanation.statements.is_empty() {
-        sheet.line(0, vec![Piece::new("○", Ink::Strong), Piece::new("there is no statement to explain", Ink::Strong)]);
+        sheet.line(
+            0,
+            vec![Piece::new("○", Style::Strong), Piece::new("there is no statement to explain", Style::Strong)],
+        );
     }
     for explained in &explanation.statements {
         if several {
@@ -48,42 +51,42 @@ fn summary(sheet: &mut Sheet, explanation: &Explanation) {
     let skipped = |explained: &&Explained| matches!(explained.verdict, StatementVerdict::Skipped(_));
     let skipped = explanation.statements.iter().filter(skipped).count();
     if failing == 0 && skipped == 0 {
-        sheet.line(0, vec![Piece::new("✓", Ink::Good), Piece::new(format!("{all} pass on {name}"), Ink::Good)]);
+        sheet.line(0, vec![Piece::new("✓", Style::Good), Piece::new(format!("{all} pass on {name}"), Style::Good)]);
     } else if failing == 0 {
         // A statement that was not run has not passed.
         let line = format!("{} of {all} pass on {name}, {skipped} not run", explanation.statements.len() - skipped);
-        sheet.line(0, vec![Piece::new("○", Ink::Strong), Piece::new(line, Ink::Strong)]);
+        sheet.line(0, vec![Piece::new("○", Style::Strong), Piece::new(line, Style::Strong)]);
     } else {
         let line = format!("{failing} of {all} would fail on {name}");
-        sheet.line(0, vec![Piece::new("✗", Ink::Bad), Piece::new(line, Ink::Bad)]);
+        sheet.line(0, vec![Piece::new("✗", Style::Bad), Piece::new(line, Style::Bad)]);
     }
 }
 
 fn statement(sheet: &mut Sheet, explained: &Explained, several: bool) {
-    let (mark, ink) = match &explained.verdict {
-        StatementVerdict::Accepted if explained.reasons.is_empty() => ("✓", Ink::Good),
-        StatementVerdict::Accepted => ("!", Ink::Doubtful),
-        StatementVerdict::Skipped(_) => ("○", Ink::Strong),
-        StatementVerdict::Refused(_) | StatementVerdict::Forbidden(_) => ("✗", Ink::Bad),
+    let (mark, style) = match &explained.verdict {
+        StatementVerdict::Accepted if explained.reasons.is_empty() => ("✓", Style::Good),
+        StatementVerdict::Accepted => ("!", Style::Doubtful),
+        StatementVerdict::Skipped(_) => ("○", Style::Strong),
+        StatementVerdict::Refused(_) | StatementVerdict::Forbidden(_) => ("✗", Style::Bad),
     };
-    let place = if several { format!("line {}: ", explained.statement.line) } else { String::new() };
-    let said = match &explained.verdict {
+    let line = if several { format!("line {}: ", explained.statement.line) } else { String::new() };
+    let verdict = match &explained.verdict {
         StatementVerdict::Accepted => "accepted".to_owned(),
         StatementVerdict::Refused(refusal) => format!("refused: {}", refusal.message),
         StatementVerdict::Forbidden(why) => format!("not run: {why}"),
         StatementVerdict::Skipped(why) => format!("not run: {why}"),
     };
-    sheet.line(0, vec![Piece::new(mark, ink), Piece::new(format!("{place}{said}"), ink)]);
-    // An error that somebody brought is its own statement.
-    if !said.ends_with(&explained.statement.text) {
-        sheet.line(2, vec![Piece::new(shortened(&explained.statement.text), Ink::Dim)]);
+    sheet.line(0, vec![Piece::new(mark, style), Piece::new(format!("{line}{verdict}"), style)]);
+    // An explained error text is itself the statement, and the verdict already quotes it.
+    if !verdict.ends_with(&explained.statement.text) {
+        sheet.line(2, vec![Piece::new(shortened(&explained.statement.text), Style::Dim)]);
     }
     for reason in &explained.reasons {
         sheet.blank();
         match reason {
             StatementReason::Relation(finding) => {
                 let heading = table::grade(finding.code, finding.severity);
-                sheet.heading(heading, Piece::new(&finding.relation_id, Ink::Strong));
+                sheet.heading(heading, Piece::new(&finding.relation_id, Style::Strong));
                 sheet.line(2, vec![Piece::plain(&finding.message)]);
                 table::missing_keys(sheet, &explained.schema, finding);
                 table::samples(sheet, finding);
@@ -96,26 +99,26 @@ fn statement(sheet: &mut Sheet, explained: &Explained, several: bool) {
     if follows && !(explained.reasons.is_empty() && explained.radius.is_empty()) {
         sheet.blank();
     }
-    what_it_does(sheet, explained);
+    effects(sheet, explained);
     radius(sheet, &explained.radius);
-    for remark in &explained.notes {
-        labelled(sheet, "note", remark);
+    for note in &explained.notes {
+        labelled(sheet, "note", note);
     }
 }
 
 fn constraint_lines(sheet: &mut Sheet, constraint: &Constraint) {
-    let place = match &constraint.table {
+    let heading = match &constraint.table {
         Some(table) => side(table, constraint.columns.iter().map(String::as_str)),
         None => String::new(),
     };
-    sheet.heading(table::grade(constraint.code, Severity::Error), Piece::new(place, Ink::Strong));
+    sheet.heading(table::grade(constraint.code, Severity::Error), Piece::new(heading, Style::Strong));
     sheet.line(2, vec![Piece::plain(&constraint.message)]);
     if !constraint.help.is_empty() {
         labelled(sheet, "help", &constraint.help);
     }
 }
 
-/// One line of white space, and not too long.
+/// Returns the text on one line, shortened if it is long.
 fn shortened(text: &str) -> String {
     let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
     if line.chars().count() <= LONGEST {
@@ -124,10 +127,10 @@ fn shortened(text: &str) -> String {
     line.chars().take(LONGEST).chain(['…']).collect()
 }
 
-fn what_it_does(sheet: &mut Sheet, explained: &Explained) {
+fn effects(sheet: &mut Sheet, explained: &Explained) {
     let is_refused = matches!(explained.verdict, StatementVerdict::Refused(_));
-    for (place, effect) in explained.effects.iter().enumerate() {
-        let label = match (place, is_refused) {
+    for (index, effect) in explained.effects.iter().enumerate() {
+        let label = match (index, is_refused) {
             (0, true) => "would",
             (0, false) => "does",
             _ => "",
@@ -150,7 +153,7 @@ fn in_words(effect: &Effect) -> String {
     format!("{} of {}{through}", parts.join(", "), effect.table)
 }
 
-/// The tree of what goes along: one line for each relation through which something follows.
+/// Shows the tree of cascading changes: one line for each relation that passes changes on or blocks them.
 fn radius(sheet: &mut Sheet, branches: &[CascadeBranch]) {
     if branches.is_empty() {
         return;
@@ -161,21 +164,25 @@ fn radius(sheet: &mut Sheet, branches: &[CascadeBranch]) {
     parents.dedup();
     for parent in parents {
         let here: Vec<&CascadeBranch> = branches.iter().filter(|branch| branch.parent == parent).collect();
-        let what = if here.iter().all(|branch| branch.event == Event::Delete) { "deleted" } else { "changed" };
-        rows.push(vec![Piece::new(parent, Ink::Strong), Piece::new("", Ink::Plain), Piece::new(what, Ink::Dim)]);
+        let change = if here.iter().all(|branch| branch.event == Event::Delete) { "deleted" } else { "changed" };
+        rows.push(vec![
+            Piece::new(parent, Style::Strong),
+            Piece::new("", Style::Plain),
+            Piece::new(change, Style::Dim),
+        ]);
         add_rows(&mut rows, &here, "");
     }
     sheet.grid(Grid { indent: 2, numbers: &[], first: Some(7), header: &[], rows });
 }
 
 fn add_rows(rows: &mut Vec<Vec<Piece>>, branches: &[&CascadeBranch], indent: &str) {
-    for (place, branch) in branches.iter().enumerate() {
-        let is_last = place + 1 == branches.len();
+    for (index, branch) in branches.iter().enumerate() {
+        let is_last = index + 1 == branches.len();
         let child = side(&branch.child, branch.columns.iter().map(String::as_str));
         let line = format!("{indent}{} {child}", if is_last { "└─" } else { "├─" });
         let action = format!("ON {} {}", branch.event.name().to_uppercase(), branch.action.name());
-        let ink = if branch.blocking > 0 { Ink::Bad } else { Ink::Plain };
-        rows.push(vec![Piece::plain(line), Piece::new(action, Ink::Dim), Piece::new(outcome(branch), ink)]);
+        let style = if branch.blocking > 0 { Style::Bad } else { Style::Plain };
+        rows.push(vec![Piece::plain(line), Piece::new(action, Style::Dim), Piece::new(outcome(branch), style)]);
         let below: Vec<&CascadeBranch> = branch.below.iter().collect();
         add_rows(rows, &below, &format!("{indent}{}  ", if is_last { " " } else { "│" }));
     }
@@ -190,18 +197,18 @@ fn outcome(branch: &CascadeBranch) -> String {
         let how = match branch.action.name() {
             "SET NULL" => "set to NULL",
             "SET DEFAULT" => "set to the default",
-            _ => "changed along",
+            _ => "updated to the new key",
         };
         parts.push(format!("{} {how}", plural(branch.changed, "row")));
     }
     if branch.blocking > 0 {
-        parts.push(format!("{} in the way", plural(branch.blocking, "row")));
+        parts.push(format!("{} blocking", plural(branch.blocking, "row")));
     }
     if branch.levels > 1 {
         parts.push(format!("{} levels deep", branch.levels));
     }
     if branch.shown_elsewhere {
-        parts.push("see above for what follows".to_owned());
+        parts.push("continued above".to_owned());
     }
     parts.join(", ")
 }

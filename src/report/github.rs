@@ -1,5 +1,5 @@
-//! The findings of a scan as workflow commands, which GitHub shows beside the lines they are about. Leaves out: the
-//! step's summary, which is the Markdown report.
+//! The findings of a scan as workflow commands, which GitHub shows next to the lines that declare the relations. The step
+//! summary is the Markdown report.
 
 use crate::model::examination::CoverageState;
 use crate::model::examination::Examination;
@@ -9,20 +9,19 @@ use crate::model::finding::Severity;
 use crate::model::text::plural;
 use crate::model::text::visible;
 use crate::report::headline::Headline;
-use crate::report::headline::open;
 use crate::report::wording;
 
-/// Annotations of one kind that GitHub shows for a step; what comes after them is dropped without a word.
+/// The number of annotations of one kind that GitHub shows for a step. GitHub silently drops the rest.
 const SHOWN: usize = 10;
 
 pub(super) fn render(examination: &Examination) -> String {
     let mut lines = Vec::new();
     for severity in [Severity::Error, Severity::Warning, Severity::Note] {
-        let found: Vec<&Finding> = open(examination).filter(|finding| finding.severity == severity).collect();
+        let found: Vec<&Finding> = examination.open_findings().filter(|finding| finding.severity == severity).collect();
         lines.extend(found.iter().take(SHOWN).map(|finding| annotation(examination, finding)));
         if found.len() > SHOWN {
             let more = plural((found.len() - SHOWN) as u64, &format!("more {}", severity.name()));
-            lines.push(format!("{more}: the step's summary has them all"));
+            lines.push(format!("{more}: the step summary lists all of them"));
         }
     }
     for ((relation, about), coverage) in examination.schema.relations.entries().zip(&examination.relations) {
@@ -32,7 +31,7 @@ pub(super) fn render(examination: &Examination) -> String {
             lines.push(command("warning", examination.locations.get(relation), "fk-doctor: not checked", &message));
         }
     }
-    // What follows begins with a mark, so that none of it can be taken for a command.
+    // The lines below begin with a mark, so that none of them can be a command.
     for (tone, sentence) in Headline::of(examination).sentences {
         lines.push(format!("{} {}", tone.mark(), disarmed(&sentence)));
     }
@@ -59,20 +58,20 @@ fn annotation(examination: &Examination, finding: &Finding) -> String {
     command(kind, examination.locations.get(finding.relation), &title, &message)
 }
 
-fn command(kind: &str, place: Option<&FileLine>, title: &str, message: &str) -> String {
-    let file = match place {
-        Some(place) => format!("file={},line={},", property(&place.file), place.line),
+fn command(kind: &str, location: Option<&FileLine>, title: &str, message: &str) -> String {
+    let file = match location {
+        Some(location) => format!("file={},line={},", property(&location.file), location.line),
         None => String::new(),
     };
     format!("::{kind} {file}title={}::{}", property(title), data(message))
 }
 
-/// The runner's older commands count wherever they stand in a line.
+/// Makes the runner's older commands harmless, which it obeys anywhere in a line.
 fn disarmed(text: &str) -> String {
     visible(text).replace("##[", "# #[")
 }
 
-/// As the runner reads them back.
+/// Escapes the message of a command as the runner expects.
 fn data(text: &str) -> String {
     disarmed(text).replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A")
 }
@@ -87,7 +86,7 @@ mod tests {
     use crate::report::sample;
 
     #[test]
-    fn findings_become_annotations_of_their_places() {
+    fn finding_becomes_annotation_at_its_line() {
         let mut examination = sample::incomplete();
         examination.locations = vec![FileLine { file: "db/a,b.sql".to_owned(), line: 7 }; 2].into();
         let expected = "\
@@ -102,7 +101,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_cannot_forge_a_command() {
+    fn hostile_name_cannot_forge_a_command() {
         for line in render(&sample::hostile()).lines() {
             let known = ["::error ", "::warning ", "::notice ", "✗ ", "? ", "○ ", "✓ "];
             assert!(known.iter().any(|start| line.starts_with(start)), "{line}");

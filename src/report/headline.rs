@@ -1,5 +1,5 @@
-//! The verdict in sentences: one for each thing that stands against "clean", the gravest first. The same words in
-//! every report for people. Leaves out: marks, colours and layout.
+//! The verdict in sentences, the most severe first: one for each kind of problem. Every report for people uses the same
+//! sentences. Marks, colors and layout belong to the formats.
 
 use crate::model::examination::Examination;
 use crate::model::finding::Code;
@@ -7,13 +7,13 @@ use crate::model::finding::Finding;
 use crate::model::finding::Severity;
 use crate::model::text::plural;
 
-/// How a sentence is meant; marks and colours follow from it.
+/// The meaning of a sentence. It decides the mark and the color.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Tone {
     Good,
     Bad,
     Doubtful,
-    /// Neither: nothing was there to be checked.
+    /// Neither good nor bad, such as a database without relations.
     Neutral,
 }
 
@@ -30,7 +30,7 @@ impl Tone {
 
 pub(super) struct Headline {
     pub(super) sentences: Vec<(Tone, String)>,
-    /// Warnings are told beside the verdict; they are not part of it.
+    /// The number of warnings, which reports show next to the verdict.
     pub(super) warnings: usize,
 }
 
@@ -39,43 +39,40 @@ impl Headline {
         Headline { sentences: sentences(examination), warnings: examination.summary().warnings }
     }
 
-    /// Nothing stands against "clean".
-    pub(super) fn is_calm(&self) -> bool {
+    /// True if no sentence reports a problem.
+    pub(super) fn is_clean(&self) -> bool {
         self.sentences.iter().all(|(tone, _)| matches!(tone, Tone::Good | Tone::Neutral))
     }
-}
-
-/// The findings that no baseline knows.
-pub(super) fn open(examination: &Examination) -> impl Iterator<Item = &Finding> + Clone {
-    examination.open_findings()
 }
 
 fn sentences(examination: &Examination) -> Vec<(Tone, String)> {
     let name = &examination.schema.database.name;
     if examination.relations.is_empty() {
-        let nothing_chosen = !examination.excluded.is_empty();
-        let reason = if nothing_chosen { "has no relation left" } else { "declares no foreign keys" };
+        let has_exclusions = !examination.excluded.is_empty();
+        let reason = if has_exclusions { "has no relation to check" } else { "declares no foreign keys" };
         return vec![(Tone::Neutral, format!("{name} {reason}: nothing was checked"))];
     }
     let all = plural(examination.relations.len() as u64, "relation");
     let summary = examination.summary();
     let mut found: Vec<(Tone, String, String)> = Vec::new();
-    for (severity, tone, remark) in [
+    for (severity, tone, ending) in [
         (Severity::Error, Tone::Bad, ""),
         (Severity::Warning, Tone::Doubtful, ", a warning"),
         (Severity::Note, Tone::Neutral, ", tolerated"),
     ] {
-        let orphans = open(examination).filter(|finding| finding.code == Code::Orphan && finding.severity == severity);
+        let orphans =
+            examination.open_findings().filter(|finding| finding.code == Code::Orphan && finding.severity == severity);
         let rows: u64 = orphans.clone().map(|finding| finding.rows).sum();
         if rows > 0 {
             let keys = plural(orphans.clone().map(|finding| finding.missing_keys).sum(), "missing key");
             let rows = plural(rows, "orphan row");
             let start = format!("{rows} in {} of {all}", relations_of(orphans));
-            found.push((tone, start, format!(" ({keys}){remark}")));
+            found.push((tone, start, format!(" ({keys}){ending}")));
         }
     }
-    let defects =
-        open(examination).filter(|finding| finding.severity == Severity::Error && finding.code != Code::Orphan);
+    let defects = examination
+        .open_findings()
+        .filter(|finding| finding.severity == Severity::Error && finding.code != Code::Orphan);
     if defects.clone().next().is_some() {
         let number = plural(defects.clone().count() as u64, "defect");
         found.push((Tone::Bad, format!("{number} in {} of {all}", relations_of(defects)), String::new()));
@@ -88,18 +85,19 @@ fn sentences(examination: &Examination) -> Vec<(Tone, String)> {
         found.push(match summary.partial {
             0 => (Tone::Good, all, format!(" checked, {} · {rows}", none_found(examination))),
             some => {
-                (Tone::Neutral, all, format!(" looked at, {some} only in part: {} in {rows}", none_found(examination)))
+                (Tone::Neutral, all, format!(" checked, {some} only in part: {} in {rows}", none_found(examination)))
             }
         });
     } else if summary.partial > 0 {
-        found.push((Tone::Doubtful, format!("{} of {all}", summary.partial), " looked at only in part".to_owned()));
+        found.push((Tone::Doubtful, format!("{} of {all}", summary.partial), " checked only in part".to_owned()));
     }
-    let told = found.into_iter().enumerate();
-    told.map(|(place, (tone, start, end))| {
-        let of = if place == 0 { format!(" of {name}") } else { String::new() };
-        (tone, format!("{start}{of}{end}"))
-    })
-    .collect()
+    let sentences = found.into_iter().enumerate();
+    sentences
+        .map(|(index, (tone, start, end))| {
+            let of = if index == 0 { format!(" of {name}") } else { String::new() };
+            (tone, format!("{start}{of}{end}"))
+        })
+        .collect()
 }
 
 fn none_found(examination: &Examination) -> &'static str {
@@ -107,7 +105,7 @@ fn none_found(examination: &Examination) -> &'static str {
     if known { "no new orphans" } else { "no orphans" }
 }
 
-/// How many relations some findings are about.
+/// Returns the number of relations that the findings belong to.
 fn relations_of<'a>(findings: impl Iterator<Item = &'a Finding>) -> usize {
     findings.map(|finding| finding.relation).collect::<std::collections::BTreeSet<_>>().len()
 }

@@ -1,10 +1,9 @@
-//! How sound a relation is by its definition alone: the gravest of its defects. Leaves out what a scan of the rows
-//! finds.
+//! The health of a relation: the severity of the worst defect in its definition. Orphan rows do not affect it.
 
 use crate::model::finding::Severity;
 use crate::model::relation::Relation;
 
-/// In rising order of gravity.
+/// In rising order of severity.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Health {
     Ok,

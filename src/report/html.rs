@@ -1,7 +1,7 @@
-//! The report of a scan as one page: no file beside it, no network, no foreign script. Its Content-Security-Policy
-//! allows the page's own style and script by their hashes and nothing else. It reads the same without the script.
+//! The report of a scan as one HTML page, without other files, network or foreign scripts. Its Content-Security-Policy
+//! allows only the page's own style and script, by their hashes. Without the script the page shows the same content.
 //!
-//! Every text passes through [`escaped`]; the page is well-formed XML too, so that a test can hold it to that.
+//! Every text passes through [`escaped`]. The page is also well-formed XML, which the tests check.
 
 mod findings;
 mod layered;
@@ -35,7 +35,7 @@ pub(super) fn render(examination: &Examination) -> String {
         findings::section(examination),
         relations::section(examination),
         baseline(examination),
-        not_looked_at(examination),
+        coverage_gaps(examination),
         "</main>\n".to_owned(),
     ];
     format!(
@@ -53,7 +53,7 @@ pub(super) fn render(examination: &Examination) -> String {
     )
 }
 
-/// The same in every report of one build.
+/// The Content-Security-Policy. It is equal in every report of one build.
 static POLICY: LazyLock<String> = LazyLock::new(|| {
     let hash = |text: &str| format!("'sha256-{}'", base64(&Sha256::digest(text)));
     format!(
@@ -68,9 +68,9 @@ fn base64(bytes: &[u8]) -> String {
     const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     let group = |chunk: &[u8]| -> String {
         let bits =
-            chunk.iter().enumerate().fold(0_u32, |bits, (place, byte)| bits | u32::from(*byte) << (16 - 8 * place));
-        let letter = |place: usize| match place <= chunk.len() {
-            true => char::from(LETTERS[(bits >> (18 - 6 * place)) as usize & 63]),
+            chunk.iter().enumerate().fold(0_u32, |bits, (index, byte)| bits | u32::from(*byte) << (16 - 8 * index));
+        let letter = |index: usize| match index <= chunk.len() {
+            true => char::from(LETTERS[(bits >> (18 - 6 * index)) as usize & 63]),
             false => '=',
         };
         (0..4).map(letter).collect()
@@ -81,7 +81,7 @@ fn base64(bytes: &[u8]) -> String {
 fn header(examination: &Examination) -> String {
     let verdict = examination.verdict().name();
     let headline = Headline::of(examination);
-    let mut said: Vec<String> = headline
+    let mut items: Vec<String> = headline
         .sentences
         .iter()
         .map(|(tone, sentence)| {
@@ -95,15 +95,15 @@ fn header(examination: &Examination) -> String {
         .collect();
     if headline.warnings > 0 {
         let warnings = plural(headline.warnings as u64, "warning");
-        said.push(format!(
+        items.push(format!(
             "<li class=\"doubtful\"><span class=\"mark\" aria-hidden=\"true\">!</span><span>{warnings}</span></li>\n"
         ));
     }
     format!(
         "<header class=\"top\"><div>\n<div class=\"title\"><h1>Foreign keys of {}</h1>\
-         <span class=\"verdict {verdict}\">{verdict}</span></div>\n<ul class=\"said\">\n{}</ul>\n{}{}</div></header>\n",
+         <span class=\"verdict {verdict}\">{verdict}</span></div>\n<ul class=\"verdict-list\">\n{}</ul>\n{}{}</div></header>\n",
         escaped(&examination.schema.database.name),
-        said.concat(),
+        items.concat(),
         tiles(examination),
         coverage(examination)
     )
@@ -123,7 +123,7 @@ fn tiles(examination: &Examination) -> String {
     let class = |number: u64, class: &'static str| if number > 0 { class } else { "" };
     let tiles = [
         ("relations", summary.relations as u64, ""),
-        ("rows looked at", examination.rows(), ""),
+        ("rows checked", examination.rows(), ""),
         ("orphan rows", summary.orphan_rows, class(summary.orphan_rows, "bad")),
         ("missing keys", summary.missing_keys, class(summary.missing_keys, "bad")),
         ("defects", summary.defects as u64, class(summary.defects as u64, "bad")),
@@ -137,7 +137,7 @@ fn tiles(examination: &Examination) -> String {
     format!("<dl class=\"tiles\">\n{}</dl>\n", tiles.map(tile).concat())
 }
 
-/// How far the relations were looked at, as one bar.
+/// Shows as one bar how many relations were checked, partly checked and not checked.
 fn coverage(examination: &Examination) -> String {
     let summary = examination.summary();
     if summary.relations == 0 {
@@ -165,18 +165,18 @@ fn coverage(examination: &Examination) -> String {
     )
 }
 
-/// A relation's id, which may break before its arrow but not within it.
+/// Returns a relation's id as HTML. A line break is allowed only before the arrow.
 fn relation_id(id: &str) -> String {
     escaped(id).replacen("-&gt;", "<wbr/><span class=\"arrow\">-&gt;</span>", 1)
 }
 
 fn baseline(examination: &Examination) -> String {
-    let said = wording::baseline(examination);
-    let items: Vec<String> = said.iter().map(|sentence| format!("<li>{}</li>\n", escaped(sentence))).collect();
+    let sentences = wording::baseline(examination);
+    let items: Vec<String> = sentences.iter().map(|sentence| format!("<li>{}</li>\n", escaped(sentence))).collect();
     section("Baseline", "", &list(items))
 }
 
-fn not_looked_at(examination: &Examination) -> String {
+fn coverage_gaps(examination: &Examination) -> String {
     let relations = examination.schema.relations.iter().zip(&examination.relations);
     let short = relations.filter_map(|(about, coverage)| {
         let reason = wording::shortfall(coverage)?;
@@ -190,21 +190,21 @@ fn not_looked_at(examination: &Examination) -> String {
     let left = examination
         .excluded
         .iter()
-        .map(|left| format!("<li>left alone <code>{}</code>: {}</li>\n", escaped(&left.name), escaped(&left.why)));
-    section("Not looked at", "", &list(short.chain(left).collect()))
+        .map(|left| format!("<li>excluded <code>{}</code>: {}</li>\n", escaped(&left.name), escaped(&left.why)));
+    section("Coverage gaps", "", &list(short.chain(left).collect()))
 }
 
 fn list(items: Vec<String>) -> String {
     if items.is_empty() { String::new() } else { format!("<div class=\"plain\"><ul>\n{}</ul></div>", items.concat()) }
 }
 
-/// Nothing, where there is nothing in it.
-fn section(title: &str, remark: &str, inside: &str) -> String {
+/// Returns a section of the page, or an empty text if it has no content.
+fn section(title: &str, note: &str, inside: &str) -> String {
     if inside.is_empty() {
         return String::new();
     }
-    let remark = if remark.is_empty() { String::new() } else { format!(" <small>{remark}</small>") };
-    format!("<section>\n<h2>{title}{remark}</h2>\n<div class=\"panel\">\n{inside}\n</div>\n</section>\n")
+    let note = if note.is_empty() { String::new() } else { format!(" <small>{note}</small>") };
+    format!("<section>\n<h2>{title}{note}</h2>\n<div class=\"panel\">\n{inside}\n</div>\n</section>\n")
 }
 
 #[cfg(test)]
@@ -212,7 +212,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn base64_is_that_of_the_standard() {
+    fn base64_encodes_as_the_standard_says() {
         let cases = [("", ""), ("f", "Zg=="), ("fo", "Zm8="), ("foo", "Zm9v"), ("foobar", "Zm9vYmFy")];
         for (text, expected) in cases {
             assert_eq!(base64(text.as_bytes()), expected);
@@ -220,9 +220,9 @@ mod tests {
         assert_eq!(base64(&[0xfb, 0xff]), "+/8=");
     }
 
-    /// What the policy forbids: styles and handlers in attributes, and anything from elsewhere.
+    /// The policy forbids styles and handlers in attributes, and links to other sites.
     #[test]
-    fn the_page_keeps_to_its_own_policy() {
+    fn page_obeys_its_own_policy() {
         for examination in
             [crate::report::sample::sick(), crate::report::sample::clean(), crate::report::sample::incomplete()]
         {

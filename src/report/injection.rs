@@ -1,5 +1,5 @@
-//! Thousands of hostile texts, each as every name and every value of an examination, in every format: the report
-//! stays well formed, holds no byte that a terminal obeys, and has the same structure as with harmless names.
+//! Uses each of thousands of hostile texts as every name and value of an examination. In every format, the report stays
+//! well formed, contains no byte that a terminal obeys, and keeps the structure that it has with harmless names.
 
 use pulldown_cmark::Event;
 use pulldown_cmark::Options;
@@ -13,16 +13,16 @@ use crate::model::finding::Code;
 use crate::model::finding::Known;
 use crate::model::finding::Span;
 use crate::model::value::Value;
-use crate::report::Paper;
 use crate::report::ScanFormat;
 use crate::report::SchemaFormat;
+use crate::report::TerminalStyle;
 use crate::report::sample;
 use crate::report::scan;
 use crate::report::schema;
 
 const TEXTS: usize = 2_000;
 
-/// What at least one format would stumble over.
+/// Texts that are special in at least one format.
 const SEEDS: [&str; 72] = [
     "",
     " ",
@@ -117,13 +117,13 @@ fn texts() -> Vec<String> {
     texts
 }
 
-/// Every name, value and sentence is this text.
-fn made_of(text: &str) -> Examination {
+/// Returns an examination in which every name, value and sentence is this text.
+fn examination_of(text: &str) -> Examination {
     let mut shop = sample::shop();
     shop.database.name = text.to_owned();
     shop.tables = vec![sample::table(text, &[text, "id"]), sample::table("one", &["pk"])].into();
     sample::relate(&mut shop, 0, &[0], text, &[text]);
-    sample::relate(&mut shop, 0, &[1], "gone", &[text]);
+    sample::relate(&mut shop, 0, &[1], "absent", &[text]);
     sample::defect(&mut shop, 1, Code::ParentTableMissing, text, text);
     let mut made = sample::examined(shop);
     let value = Value::text(text);
@@ -154,26 +154,26 @@ fn made_of(text: &str) -> Examination {
 }
 
 #[test]
-fn no_text_breaks_out_of_any_report() {
-    let plain = Shape::of(&made_of("plain"));
-    for (place, text) in texts().into_iter().enumerate() {
-        let made = made_of(&text);
+fn hostile_text_keeps_the_structure_of_every_report() {
+    let plain = Shape::of(&examination_of("plain"));
+    for (index, text) in texts().into_iter().enumerate() {
+        let made = examination_of(&text);
         assert_eq!(Shape::of(&made), plain, "{text:?}");
-        // Pictures have tests of their own.
-        if place >= SEEDS.len() {
+        // The diagrams have tests of their own, so the seeds are enough here.
+        if index >= SEEDS.len() {
             continue;
         }
         for format in [SchemaFormat::Table, SchemaFormat::Json, SchemaFormat::Mermaid, SchemaFormat::Dot] {
-            sample::assert_harmless(&schema(&made.schema, format, &Paper::default()));
+            sample::assert_harmless(&schema(&made.schema, format, &TerminalStyle::default()));
         }
     }
 }
 
-/// The page is the largest report, so fewer texts have to do.
+/// The page is the largest report, so fewer texts are tried.
 #[test]
-fn no_text_breaks_out_of_the_page() {
+fn hostile_text_keeps_the_structure_of_the_page() {
     let page = |text: &str| {
-        let page = scan(&made_of(text), ScanFormat::Html, &Paper::default());
+        let page = scan(&examination_of(text), ScanFormat::Html, &TerminalStyle::default());
         sample::assert_harmless(&page);
         elements(&page)
     };
@@ -183,7 +183,7 @@ fn no_text_breaks_out_of_the_page() {
     }
 }
 
-/// What is left of the reports when the texts in them are taken away.
+/// The structure of each report without its texts.
 #[derive(Debug, PartialEq)]
 struct Shape {
     json: String,
@@ -198,14 +198,14 @@ struct Shape {
 impl Shape {
     fn of(made: &Examination) -> Shape {
         let report = |format| {
-            let report = scan(made, format, &Paper::default());
+            let report = scan(made, format, &TerminalStyle::default());
             sample::assert_harmless(&report);
             report
         };
         report(ScanFormat::Table);
         let name = &made.schema.tables.iter().next().unwrap().name.table;
         let json: serde_json::Value = serde_json::from_str(&report(ScanFormat::Json)).unwrap();
-        // Names come back from JSON as they are.
+        // JSON keeps names exactly.
         assert_eq!(json["relations"][0]["child"]["table"].as_str(), Some(name.as_str()));
         let sarif: serde_json::Value = serde_json::from_str(&report(ScanFormat::Sarif)).unwrap();
         Shape {
@@ -220,7 +220,7 @@ impl Shape {
     }
 }
 
-/// The shape of a document: what is an object, an array, a text. Keys that are names of columns are left out.
+/// Returns the structure of a document: its objects, arrays and texts. Keys are omitted, because some are column names.
 fn keys(value: &serde_json::Value) -> String {
     match value {
         serde_json::Value::Object(object) => {
@@ -257,7 +257,7 @@ fn cells(csv: &str) -> Vec<usize> {
         .collect()
 }
 
-/// What each line is to a workflow's runner: a command and its properties, or nothing.
+/// Returns how a workflow runner reads each line: a command with its properties, or text.
 fn commands(lines: &str) -> Vec<String> {
     let command = |line: &str| {
         assert!(!line.contains("##["), "{line}");

@@ -1,5 +1,5 @@
-//! The reports for machines, as JSON. What they look like is fixed by `schemas/*.schema.json`; the wire types are
-//! here and below, because no type of the model is a wire format. Leaves out: anything said for people only.
+//! The reports for programs, as JSON. `schemas/*.schema.json` defines them. The wire types are in this module and its
+//! submodules, because no type of the model is a wire format.
 
 pub(super) mod applied;
 pub(super) mod checked;
@@ -25,22 +25,22 @@ use crate::model::schema::Schema;
 use crate::model::text::is_unseen;
 use crate::model::value::Value;
 
-/// The whole document, ending in a newline.
+/// Returns the whole document, indented, ending in a newline.
 pub(super) fn document(report: &impl Serialize) -> String {
     serialized(report, PrettyFormatter::new()) + "\n"
 }
 
-/// On one line.
+/// Returns the value on one line, without a newline.
 pub(super) fn compact(report: &impl Serialize) -> String {
     serialized(report, CompactFormatter)
 }
 
 fn serialized(report: &impl Serialize, layout: impl Formatter) -> String {
     let mut bytes = Vec::new();
-    let mut serializer = serde_json::Serializer::with_formatter(&mut bytes, Seen(layout));
+    let mut serializer = serde_json::Serializer::with_formatter(&mut bytes, EscapeHidden(layout));
     if let Err(fault) = report.serialize(&mut serializer) {
-        // Neither a Vec nor a type below can refuse; half a report must not pass for a whole one.
-        unreachable!("a report that is no JSON: {fault}");
+        // Neither a Vec nor a type below can fail, and an incomplete report must not look complete.
+        unreachable!("the report cannot be written as JSON: {fault}");
     }
     String::from_utf8_lossy(&bytes).into_owned()
 }
@@ -79,9 +79,9 @@ impl<'a> Side<'a> {
     }
 }
 
-/// What a relation is, in both reports.
+/// The definition of a relation, which the reports of scans and schemas share.
 #[derive(Serialize)]
-pub(super) struct About<'a> {
+pub(super) struct WireRelation<'a> {
     id: &'a str,
     child: Side<'a>,
     parent: Side<'a>,
@@ -93,10 +93,10 @@ pub(super) struct About<'a> {
     deferrable: bool,
 }
 
-impl<'a> About<'a> {
-    pub(super) fn of(schema: &'a Schema, relation: &'a Relation) -> About<'a> {
+impl<'a> WireRelation<'a> {
+    pub(super) fn of(schema: &'a Schema, relation: &'a Relation) -> WireRelation<'a> {
         let parent_columns = relation.parent.column_names.iter().map(String::as_str).collect();
-        About {
+        WireRelation {
             id: &relation.id,
             child: Side::of(&schema.child(relation).name, schema.child_column_names(relation).collect()),
             parent: Side::of(&relation.parent.name, parent_columns),
@@ -109,61 +109,61 @@ impl<'a> About<'a> {
     }
 }
 
-/// A value that keeps its storage class: what JSON cannot hold as it is becomes an object that says so.
-struct Wire<'a>(&'a ShownValue);
+/// A value that keeps its storage class. A value that JSON cannot hold becomes an object that names its class.
+struct WireValue<'a>(&'a ShownValue);
 
 #[derive(Serialize)]
 #[serde(rename_all = "snake_case")]
-enum Odd {
-    /// A real that is not a number of JSON.
+enum TaggedValue {
+    /// A real that JSON cannot write as a number.
     Real(&'static str),
     /// Text that is not valid UTF-8.
     TextHex(String),
     BlobHex(String),
 }
 
-impl Serialize for Wire<'_> {
+impl Serialize for WireValue<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self.0.as_ref() {
             Value::Null => serializer.serialize_unit(),
             Value::Integer(number) => serializer.serialize_i64(*number),
             Value::Real(number) if number.is_finite() => serializer.serialize_f64(*number),
-            Value::Real(number) if number.is_nan() => Odd::Real("NaN").serialize(serializer),
+            Value::Real(number) if number.is_nan() => TaggedValue::Real("NaN").serialize(serializer),
             Value::Real(number) => {
-                Odd::Real(if *number > 0.0 { "Infinity" } else { "-Infinity" }).serialize(serializer)
+                TaggedValue::Real(if *number > 0.0 { "Infinity" } else { "-Infinity" }).serialize(serializer)
             }
             Value::Text(bytes) => match std::str::from_utf8(bytes) {
                 Ok(text) => serializer.serialize_str(text),
-                Err(_) => Odd::TextHex(hexadecimal(bytes)).serialize(serializer),
+                Err(_) => TaggedValue::TextHex(hexadecimal(bytes)).serialize(serializer),
             },
-            Value::Blob(bytes) => Odd::BlobHex(hexadecimal(bytes)).serialize(serializer),
+            Value::Blob(bytes) => TaggedValue::BlobHex(hexadecimal(bytes)).serialize(serializer),
         }
     }
 }
 
-/// An object of columns and values, in the order given.
-pub(super) struct Named<'a>(Vec<(&'a str, &'a ShownValue)>);
+/// A JSON object with a value for each column, in the given order.
+pub(super) struct NamedValues<'a>(Vec<(&'a str, &'a ShownValue)>);
 
-impl<'a> Named<'a> {
-    pub(super) fn of(row: &'a [(String, ShownValue)]) -> Named<'a> {
-        Named::new(row.iter().map(|(column, value)| (column.as_str(), value)))
+impl<'a> NamedValues<'a> {
+    pub(super) fn of(row: &'a [(String, ShownValue)]) -> NamedValues<'a> {
+        NamedValues::new(row.iter().map(|(column, value)| (column.as_str(), value)))
     }
 
-    pub(super) fn new(columns: impl IntoIterator<Item = (&'a str, &'a ShownValue)>) -> Named<'a> {
+    pub(super) fn new(columns: impl IntoIterator<Item = (&'a str, &'a ShownValue)>) -> NamedValues<'a> {
         let mut named: Vec<(&str, &ShownValue)> = Vec::new();
         for (column, value) in columns {
-            // A key may name a column twice; it has one value all the same, and an object one place for it.
+            // A key may name a column twice. Both have the same value, and the object needs it once.
             if !named.iter().any(|(known, _)| *known == column) {
                 named.push((column, value));
             }
         }
-        Named(named)
+        NamedValues(named)
     }
 }
 
-impl Serialize for Named<'_> {
+impl Serialize for NamedValues<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_map(self.0.iter().map(|(column, value)| (column, Wire(value))))
+        serializer.collect_map(self.0.iter().map(|(column, value)| (column, WireValue(value))))
     }
 }
 
@@ -171,19 +171,19 @@ fn hexadecimal(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// Laid out by another formatter, with what a terminal would obey or hide as `\u` escapes: the same JSON to a parser, and harmless
-/// to whoever looks at it. serde_json by itself escapes only what it must.
-struct Seen<F>(F);
+/// A formatter that writes characters which a terminal would obey or hide as `\u` escapes. Parsers read the same JSON.
+/// serde_json itself escapes only what JSON requires. The inner formatter decides the layout.
+struct EscapeHidden<F>(F);
 
-impl<F: Formatter> Formatter for Seen<F> {
+impl<F: Formatter> Formatter for EscapeHidden<F> {
     fn write_string_fragment<W: ?Sized + io::Write>(&mut self, writer: &mut W, fragment: &str) -> io::Result<()> {
         let mut written = 0;
-        for (place, hidden) in fragment.char_indices().filter(|(_, character)| is_unseen(*character)) {
-            writer.write_all(&fragment.as_bytes()[written..place])?;
+        for (offset, hidden) in fragment.char_indices().filter(|(_, character)| is_unseen(*character)) {
+            writer.write_all(&fragment.as_bytes()[written..offset])?;
             for unit in hidden.encode_utf16(&mut [0; 2]) {
                 write!(writer, "\\u{unit:04x}")?;
             }
-            written = place + hidden.len_utf8();
+            written = offset + hidden.len_utf8();
         }
         writer.write_all(&fragment.as_bytes()[written..])
     }

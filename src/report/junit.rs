@@ -1,5 +1,5 @@
-//! The report of a scan as JUnit XML: one test case per relation, which passes, fails, or is skipped with the reason
-//! it was not checked. Leaves out: times, so that the same scan gives the same bytes.
+//! The report of a scan as JUnit XML. Each relation is a test case: it passes, fails, or is skipped with the reason why it
+//! was not checked. There are no times, so that equal scans give equal bytes.
 
 use crate::model::examination::Coverage;
 use crate::model::examination::CoverageState;
@@ -44,9 +44,9 @@ pub(super) fn render(examination: &Examination) -> String {
     for case in &cases {
         case.write(&mut lines, examination);
     }
-    let said: Vec<String> = wording::baseline(examination).iter().map(|sentence| escaped(sentence)).collect();
-    if !said.is_empty() {
-        lines.push(format!("    <system-out>baseline: {}</system-out>", said.join("\n")));
+    let baseline: Vec<String> = wording::baseline(examination).iter().map(|sentence| escaped(sentence)).collect();
+    if !baseline.is_empty() {
+        lines.push(format!("    <system-out>baseline: {}</system-out>", baseline.join("\n")));
     }
     lines.push("  </testsuite>".to_owned());
     lines.push("</testsuites>".to_owned());
@@ -58,18 +58,18 @@ struct Case<'a> {
     class: String,
     coverage: &'a Coverage,
     failing: Vec<&'a Finding>,
-    /// Told, without failing the case.
-    told: Vec<&'a Finding>,
+    /// Findings that do not fail the case.
+    others: Vec<&'a Finding>,
 }
 
 impl<'a> Case<'a> {
     fn of(examination: &'a Examination, relation: RelationId, about: &'a Relation, coverage: &'a Coverage) -> Case<'a> {
         let own = examination.findings.iter().filter(|finding| finding.relation == relation);
-        let (failing, told) = own.partition(|finding| examination.fails(finding));
-        Case { about, class: examination.schema.child(about).name.to_string(), coverage, failing, told }
+        let (failing, others) = own.partition(|finding| examination.fails(finding));
+        Case { about, class: examination.schema.child(about).name.to_string(), coverage, failing, others }
     }
 
-    /// A definition that is broken fails, whether or not the rows could be looked at.
+    /// True if the case is skipped. A relation with a broken definition fails instead, even if its rows were not checked.
     fn is_skipped(&self) -> bool {
         self.coverage.state == CoverageState::Unchecked && self.failing.is_empty()
     }
@@ -86,13 +86,13 @@ impl<'a> Case<'a> {
             let reason = wording::shortfall(self.coverage).unwrap_or_default();
             lines.push(format!("      <skipped message=\"{}\"/>", escaped(reason)));
         }
-        // One failure a case: readers of the format expect no more.
+        // One failure per case, as readers of the format expect.
         if let [first, rest @ ..] = self.failing.as_slice() {
             let message = match rest.len() {
                 0 => first.message.clone(),
                 more => format!("{} (and {})", first.message, plural(more as u64, "more finding")),
             };
-            let body: Vec<String> = self.failing.iter().map(|finding| told(examination, finding)).collect();
+            let body: Vec<String> = self.failing.iter().map(|finding| finding_text(examination, finding)).collect();
             lines.push(format!(
                 "      <failure type=\"{}\" message=\"{}\">{}</failure>",
                 first.code.name(),
@@ -110,12 +110,12 @@ impl<'a> Case<'a> {
     fn output(&self, examination: &Examination) -> Vec<String> {
         let shortfall = wording::shortfall(self.coverage).filter(|_| !self.is_skipped());
         let shortfall = shortfall.map(|reason| escaped(&format!("{}: {reason}", self.coverage.state.name())));
-        shortfall.into_iter().chain(self.told.iter().map(|finding| told(examination, finding))).collect()
+        shortfall.into_iter().chain(self.others.iter().map(|finding| finding_text(examination, finding))).collect()
     }
 }
 
-/// A finding in lines, each made safe.
-fn told(examination: &Examination, finding: &Finding) -> String {
+/// Returns a finding as escaped lines.
+fn finding_text(examination: &Examination, finding: &Finding) -> String {
     let mut lines = vec![format!("{}[{}] {}", finding.severity.name(), finding.code.name(), finding.message)];
     if finding.known != Known::No {
         lines.extend(wording::known(finding).map(|known| format!("known: {known}")));

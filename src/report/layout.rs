@@ -1,6 +1,5 @@
-//! Text for a terminal, laid out: paragraphs that wrap under themselves and grids of aligned columns, within a
-//! width, in colour or plain. Every text passes through [`visible`] here, so that none can be forgotten.
-//! Leaves out: what is said. Widths and wrapping are comfy-table's, which knows how wide a character is.
+//! Arranges text for a terminal: paragraphs with hanging indent and grids of aligned columns, within a width, in color or
+//! plain. Every text passes through [`visible`] here. comfy-table measures the characters and wraps the lines.
 
 use comfy_table::Attribute;
 use comfy_table::Cell;
@@ -14,23 +13,23 @@ use comfy_table::Width;
 use comfy_table::presets;
 
 use crate::model::text::visible;
-use crate::report::Paper;
+use crate::report::TerminalStyle;
 
-/// Width where there is no terminal.
+/// The width if the output is not a terminal.
 const USUAL: usize = 100;
-/// Below this nothing can be read any more, and lines may run over.
+/// The smallest width. On a narrower terminal lines run over.
 const NARROWEST: usize = 40;
 
-/// The report as it grows, line by line.
+/// Collects the lines of a report.
 pub(super) struct Sheet {
     width: u16,
     color: bool,
     text: String,
 }
 
-/// What a piece of text means; colours follow from it, here and nowhere else.
+/// The meaning of a text. Only this module turns it into colors.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Ink {
+pub(super) enum Style {
     Plain,
     Strong,
     Dim,
@@ -39,45 +38,45 @@ pub(super) enum Ink {
     Good,
 }
 
-/// Some text in one ink, made harmless.
+/// A text in one style, without control characters.
 #[derive(Debug, Clone)]
 pub(super) struct Piece {
     text: String,
-    ink: Ink,
+    style: Style,
 }
 
 /// Rows of pieces in aligned columns.
 pub(super) struct Grid {
     pub(super) indent: u16,
-    /// Columns whose pieces are numbers, aligned to the right.
+    /// The columns of numbers, which are aligned to the right.
     pub(super) numbers: &'static [usize],
-    /// Least width of the first column, so that grids below each other line up.
+    /// The minimum width of the first column, so that consecutive grids line up.
     pub(super) first: Option<u16>,
-    /// Titles above a rule; none if empty.
+    /// The titles above a rule. An empty list means no titles.
     pub(super) header: &'static [&'static str],
     pub(super) rows: Vec<Vec<Piece>>,
 }
 
 impl Piece {
-    pub(super) fn new(text: impl AsRef<str>, ink: Ink) -> Piece {
-        Piece { text: visible(text.as_ref()).into_owned(), ink }
+    pub(super) fn new(text: impl AsRef<str>, style: Style) -> Piece {
+        Piece { text: visible(text.as_ref()).into_owned(), style }
     }
 
     pub(super) fn plain(text: impl AsRef<str>) -> Piece {
-        Piece::new(text, Ink::Plain)
+        Piece::new(text, Style::Plain)
     }
 
-    /// Lines below each other in one cell.
-    pub(super) fn stack<T: AsRef<str>>(lines: impl IntoIterator<Item = T>, ink: Ink) -> Piece {
+    /// Returns several lines for one cell.
+    pub(super) fn stack<T: AsRef<str>>(lines: impl IntoIterator<Item = T>, style: Style) -> Piece {
         let lines: Vec<String> = lines.into_iter().map(|line| visible(line.as_ref()).into_owned()).collect();
-        Piece { text: lines.join("\n"), ink }
+        Piece { text: lines.join("\n"), style }
     }
 }
 
 impl Sheet {
-    pub(super) fn new(paper: &Paper) -> Sheet {
-        let width = paper.width.unwrap_or(USUAL).max(NARROWEST);
-        Sheet { width: u16::try_from(width).unwrap_or(u16::MAX), color: paper.color, text: String::new() }
+    pub(super) fn new(terminal: &TerminalStyle) -> Sheet {
+        let width = terminal.width.unwrap_or(USUAL).max(NARROWEST);
+        Sheet { width: u16::try_from(width).unwrap_or(u16::MAX), color: terminal.color, text: String::new() }
     }
 
     pub(super) fn width(&self) -> usize {
@@ -88,7 +87,7 @@ impl Sheet {
         self.text.push('\n');
     }
 
-    /// Pieces beside each other; each wraps under itself.
+    /// Adds pieces side by side. Each wraps within its own column.
     pub(super) fn line(&mut self, indent: u16, pieces: Vec<Piece>) {
         self.grid(Grid { indent, numbers: &[], first: None, header: &[], rows: vec![pieces] });
     }
@@ -100,29 +99,29 @@ impl Sheet {
         table.set_content_arrangement(ContentArrangement::Dynamic);
         table.set_width(self.width);
         table.style_text_only();
-        // Said outright either way: comfy-table would otherwise ask the terminal itself.
+        // Both cases are explicit, because comfy-table would otherwise query the terminal itself.
         if self.color {
             table.enforce_styling();
         } else {
             table.force_no_tty();
         }
         if !grid.header.is_empty() {
-            table.set_header(grid.header.iter().map(|title| inked(&Piece::new(title, Ink::Dim))));
+            table.set_header(grid.header.iter().map(|title| styled(&Piece::new(title, Style::Dim))));
         }
-        table.add_rows(grid.rows.iter().map(|row| row.iter().map(inked).collect::<Vec<_>>()));
+        table.add_rows(grid.rows.iter().map(|row| row.iter().map(styled).collect::<Vec<_>>()));
         let last = table.column_count().saturating_sub(1);
-        for (place, column) in table.column_iter_mut().enumerate() {
-            let is_number = grid.numbers.contains(&place);
+        for (index, column) in table.column_iter_mut().enumerate() {
+            let is_number = grid.numbers.contains(&index);
             if is_number {
                 column.set_cell_alignment(CellAlignment::Right);
             }
-            let right = match place {
+            let right = match index {
                 end if end == last => 0,
-                // A number without a title above is followed by its unit.
+                // Without titles, the next column is the unit of the number.
                 _ if is_number && grid.header.is_empty() => 1,
                 _ => gap,
             };
-            column.set_padding((if place == 0 { grid.indent } else { 0 }, right));
+            column.set_padding((if index == 0 { grid.indent } else { 0 }, right));
         }
         if let (Some(width), Some(column)) = (grid.first, table.column_mut(0)) {
             column.set_constraint(ColumnConstraint::LowerBoundary(Width::Fixed(width + grid.indent + gap)));
@@ -131,17 +130,17 @@ impl Sheet {
         self.text.push('\n');
     }
 
-    /// A mark and what it marks: beside it where that fits on one line, else below.
-    pub(super) fn heading(&mut self, mark: Piece, what: Piece) {
-        if mark.text.chars().count() + 1 + what.text.chars().count() > self.width() {
+    /// Adds a mark and its subject, on one line if both fit, else on two.
+    pub(super) fn heading(&mut self, mark: Piece, subject: Piece) {
+        if mark.text.chars().count() + 1 + subject.text.chars().count() > self.width() {
             self.line(0, vec![mark]);
-            self.line(2, vec![what]);
+            self.line(2, vec![subject]);
         } else {
-            self.line(0, vec![mark, what]);
+            self.line(0, vec![mark, subject]);
         }
     }
 
-    /// A label and what it stands for; labels of one `width` line up.
+    /// Adds a label and its content. Labels with equal `width` line up.
     pub(super) fn labelled(&mut self, width: u16, label: Piece, content: Piece) {
         self.grid(Grid { indent: 2, numbers: &[], first: Some(width), header: &[], rows: vec![vec![label, content]] });
     }
@@ -151,21 +150,21 @@ impl Sheet {
     }
 }
 
-/// No frame, and one rule below the titles.
+/// Returns a table style with one rule below the titles and no frame.
 fn ruled() -> TableStyle {
     let rule = comfy_table::LineStyle::none().fill('─');
     presets::NOTHING.header_separator(rule)
 }
 
-fn inked(piece: &Piece) -> Cell {
+fn styled(piece: &Piece) -> Cell {
     let cell = Cell::new(&piece.text);
-    match piece.ink {
-        Ink::Plain => cell,
+    match piece.style {
+        Style::Plain => cell,
         _ if piece.text.is_empty() => cell,
-        Ink::Strong => cell.add_attribute(Attribute::Bold),
-        Ink::Dim => cell.add_attribute(Attribute::Dim),
-        Ink::Bad => cell.fg(Color::Red).add_attribute(Attribute::Bold),
-        Ink::Doubtful => cell.fg(Color::Yellow).add_attribute(Attribute::Bold),
-        Ink::Good => cell.fg(Color::Green).add_attribute(Attribute::Bold),
+        Style::Strong => cell.add_attribute(Attribute::Bold),
+        Style::Dim => cell.add_attribute(Attribute::Dim),
+        Style::Bad => cell.fg(Color::Red).add_attribute(Attribute::Bold),
+        Style::Doubtful => cell.fg(Color::Yellow).add_attribute(Attribute::Bold),
+        Style::Good => cell.fg(Color::Green).add_attribute(Attribute::Bold),
     }
 }

@@ -1,6 +1,6 @@
-//! The report of a scan as Markdown, for a pull request, an issue or a wiki. Leaves out: notes in full.
+//! The report of a scan as Markdown, for a pull request, an issue or a wiki. Notes are not listed.
 //!
-//! Names and values stand in code spans only: nothing in them is markup, a mention or a link.
+//! Names and values are always in code spans, so that nothing in them is markup, a mention or a link.
 
 use crate::model::examination::CoverageState;
 use crate::model::examination::Examination;
@@ -11,20 +11,20 @@ use crate::model::text::count;
 use crate::model::text::plural;
 use crate::model::text::visible;
 use crate::report::headline::Headline;
-use crate::report::headline::open;
 use crate::report::wording;
 
 pub(super) fn render(examination: &Examination) -> String {
     let mut lines = Vec::new();
     headline(&mut lines, examination);
     relations(&mut lines, examination);
-    let mut shown: Vec<&Finding> = open(examination).filter(|finding| finding.severity > Severity::Note).collect();
+    let mut shown: Vec<&Finding> =
+        examination.open_findings().filter(|finding| finding.severity > Severity::Note).collect();
     shown.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
-    for one in shown {
-        finding(&mut lines, examination, one);
+    for next in shown {
+        finding(&mut lines, examination, next);
     }
     baseline(&mut lines, examination);
-    not_looked_at(&mut lines, examination);
+    coverage_gaps(&mut lines, examination);
     lines.join("\n") + "\n"
 }
 
@@ -43,12 +43,13 @@ fn headline(lines: &mut Vec<String>, examination: &Examination) {
     lines.push(format!("{} · verdict **{}**", wording::totals(examination), examination.verdict().name()));
 }
 
-/// Relations with something to tell; sound ones are only counted.
+/// Lists the relations with findings or incomplete checks, and counts the others.
 fn relations(lines: &mut Vec<String>, examination: &Examination) {
     let all = examination.schema.relations.entries().zip(&examination.relations);
     let mut rows = Vec::new();
     for ((relation, about), coverage) in all {
-        let codes: Vec<&str> = open(examination)
+        let codes: Vec<&str> = examination
+            .open_findings()
             .filter(|finding| finding.relation == relation && finding.severity > Severity::Note)
             .map(|finding| finding.code.name())
             .collect();
@@ -123,63 +124,63 @@ fn finding(lines: &mut Vec<String>, examination: &Examination, finding: &Finding
 }
 
 fn baseline(lines: &mut Vec<String>, examination: &Examination) {
-    let said = wording::baseline(examination);
-    if !said.is_empty() {
+    let sentences = wording::baseline(examination);
+    if !sentences.is_empty() {
         lines.extend([String::new(), "### Baseline".to_owned(), String::new()]);
-        lines.extend(said.iter().map(|sentence| format!("- {}", plain(sentence))));
+        lines.extend(sentences.iter().map(|sentence| format!("- {}", plain(sentence))));
     }
 }
 
-fn not_looked_at(lines: &mut Vec<String>, examination: &Examination) {
-    let mut said = Vec::new();
+fn coverage_gaps(lines: &mut Vec<String>, examination: &Examination) {
+    let mut gaps = Vec::new();
     for (about, coverage) in examination.schema.relations.iter().zip(&examination.relations) {
         if let Some(reason) = wording::shortfall(coverage) {
-            said.push(format!("- {} {}: {}", coverage.state.name(), code(&about.id), plain(reason)));
+            gaps.push(format!("- {} {}: {}", coverage.state.name(), code(&about.id), plain(reason)));
         }
     }
     for left in &examination.excluded {
-        said.push(format!("- left alone {}: {}", code(&left.name), plain(&left.why)));
+        gaps.push(format!("- excluded {}: {}", code(&left.name), plain(&left.why)));
     }
-    if !said.is_empty() {
+    if !gaps.is_empty() {
         lines.push(String::new());
-        lines.push("### Not looked at".to_owned());
+        lines.push("### Coverage gaps".to_owned());
         lines.push(String::new());
-        lines.append(&mut said);
+        lines.append(&mut gaps);
     }
 }
 
-/// A code span in a table, where even there a bar has to be escaped.
+/// Returns a code span for a table, where a bar must be escaped even in code.
 fn cell(text: &str) -> String {
     code(text).replace('|', "\\|")
 }
 
-/// A code span, fenced by more backticks than it holds.
+/// Returns a code span, delimited by more backticks than the text contains in a row.
 fn code(text: &str) -> String {
     let shown = visible(text);
     let longest = shown.split(|character| character != '`').map(str::len).max().unwrap_or(0);
     let fence = "`".repeat(longest + 1);
-    // Spaces keep the text's own backticks off the fence, and an empty span from being none.
+    // A space separates the text's own backticks from the delimiter, and an empty text needs one to be a span.
     let pad = if shown.starts_with(['`', ' ']) || shown.ends_with(['`', ' ']) { " " } else { "" };
     let shown = if shown.is_empty() { " " } else { &*shown };
     format!("{fence}{pad}{shown}{pad}{fence}")
 }
 
-/// A sentence, with every mark that means something to Markdown escaped.
+/// Returns a sentence with every special character of Markdown escaped.
 fn plain(text: &str) -> String {
     let shown = visible(text);
     let shown = shown.trim();
     let mut safe = String::with_capacity(shown.len());
-    // At the start of a line these would begin a list or a rule.
+    // At the start of a line these characters would begin a list or a rule.
     let number = shown.len() - shown.trim_start_matches(|c: char| c.is_ascii_digit()).len();
-    for (place, character) in shown.char_indices() {
+    for (index, character) in shown.char_indices() {
         match character {
-            '-' | '+' | '=' if place == 0 => safe.extend(['\\', character]),
-            '.' | ')' if place == number && number > 0 && !shown[place + 1..].starts_with(|c: char| c != ' ') => {
+            '-' | '+' | '=' if index == 0 => safe.extend(['\\', character]),
+            '.' | ')' if index == number && number > 0 && !shown[index + 1..].starts_with(|c: char| c != ' ') => {
                 safe.extend(['\\', character])
             }
             '<' => safe.push_str("&lt;"),
             '&' => safe.push_str("&amp;"),
-            // A mention or a reference to an issue would call someone.
+            // A mention would notify someone.
             '@' => safe.push_str("&#64;"),
             '\\' | '`' | '*' | '_' | '[' | ']' | '>' | '|' | '~' | '#' | '!' | '$' => {
                 safe.push('\\');
@@ -198,7 +199,7 @@ mod tests {
     use crate::report::sample;
 
     #[test]
-    fn a_scan_reads_well() {
+    fn scan_with_findings_is_rendered() {
         let expected = "\
 ## Foreign keys of `shop.sqlite`
 
@@ -231,7 +232,7 @@ mod tests {
     }
 
     #[test]
-    fn data_is_never_markup() {
+    fn special_characters_are_never_markup() {
         assert_eq!(code("a`b"), "``a`b``");
         assert_eq!(code("`"), "`` ` ``");
         assert_eq!(code(""), "` `");

@@ -1,6 +1,6 @@
-//! Text made safe inside XML and HTML: in elements and in quoted attributes. Leaves out: the elements themselves.
+//! Escapes text for XML and HTML, in elements and in quoted attributes.
 //!
-//! What XML cannot hold at all (control characters, non-characters) is written out by [`visible`] first.
+//! [`visible`] first replaces the characters that XML does not allow at all: control characters and non-characters.
 
 use crate::model::text::visible;
 

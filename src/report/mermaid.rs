@@ -1,9 +1,9 @@
-//! The schema as a Mermaid `erDiagram`: entities with their columns, and relations, broken ones dotted and named.
-//! Leaves out: styling beyond what tells broken from sound.
+//! The schema as a Mermaid `erDiagram`: entities with their columns, and relations. A broken relation is dotted and
+//! labelled with its defect. There is no other styling.
 //!
-//! Mermaid's grammar for these diagrams is loose: words of the language (`one`, `to`, `class`) start tokens anywhere,
-//! `%%{` starts a directive inside a string, a line with `direction LR` in it is a directive as a whole. So a name is
-//! written as it is only where that is certain to be harmless; any other becomes a quoted label of a neutral alias.
+//! Mermaid's grammar for these diagrams is ambiguous. Keywords (`one`, `to`, `class`) start tokens anywhere, `%%{` starts
+//! a directive inside a string, and a line that contains `direction LR` is a directive. So only a name that is certainly
+//! harmless is written directly. Any other name becomes the quoted label of an alias.
 
 use std::collections::BTreeSet;
 
@@ -17,7 +17,7 @@ use crate::report::picture::Missing;
 use crate::report::picture::refers;
 use crate::report::picture::worst;
 
-/// Words that Mermaid, in some version, reads as its own in any case of letters.
+/// Keywords of some version of Mermaid. Their case does not matter.
 const RESERVED: [&str; 24] = [
     "erdiagram",
     "title",
@@ -48,8 +48,8 @@ const RESERVED: [&str; 24] = [
 pub(super) fn render(schema: &Schema) -> String {
     let missing = Missing::of(schema);
     let mut lines = vec!["erDiagram".to_string()];
-    for (place, table) in schema.tables.entries() {
-        entity(&mut lines, schema, place, table);
+    for (id, table) in schema.tables.entries() {
+        entity(&mut lines, schema, id, table);
     }
     for (id, name) in missing.all() {
         lines.push(format!("    {id}[\"{} (missing)\"]", label(name)));
@@ -95,8 +95,8 @@ fn edge(schema: &Schema, missing: &Missing, relation: &Relation) -> String {
         Some(table) => id(schema, table),
         None => missing.id(&relation.parent.name),
     };
-    // A key that may be NULL may refer to nothing.
-    let one = if schema.child_columns(relation).all(|column| column.not_null) { "||" } else { "|o" };
+    // A row with a NULL in its key has no parent.
+    let parent_end = if schema.child_columns(relation).all(|column| column.not_null) { "||" } else { "|o" };
     let line = if Health::of(relation) == Health::Broken { ".." } else { "--" };
     let columns: Vec<&str> = schema.child_column_names(relation).collect();
     let columns = columns.join(", ");
@@ -104,7 +104,7 @@ fn edge(schema: &Schema, missing: &Missing, relation: &Relation) -> String {
         Some(defect) => format!("{}: {columns}", defect.code.name()),
         None => columns,
     };
-    format!("    {parent} {one}{line}o{{ {} : \"{}\"", id(schema, relation.child), label(&text))
+    format!("    {parent} {parent_end}{line}o{{ {} : \"{}\"", id(schema, relation.child), label(&text))
 }
 
 fn classes(lines: &mut Vec<String>, schema: &Schema, missing: &Missing) {
@@ -123,7 +123,7 @@ fn classes(lines: &mut Vec<String>, schema: &Schema, missing: &Missing) {
     }
 }
 
-/// The table's own name where Mermaid cannot trip over it and no alias looks like it; else an alias.
+/// Returns the table's name if it is safe in Mermaid and differs from every alias, else an alias such as `t2`.
 fn id(schema: &Schema, table: TableId) -> String {
     let name = schema.tables[table].name.to_string();
     let is_alias =
@@ -134,7 +134,7 @@ fn id(schema: &Schema, table: TableId) -> String {
     if is_word && !is_alias && !is_reserved { name } else { format!("t{}", table.index() + 1) }
 }
 
-/// A type or a column's name in the letters that Mermaid allows there.
+/// Returns a type or a column's name, with `_` for each character that Mermaid does not allow.
 fn word(text: &str, otherwise: &str) -> String {
     let allowed = |letter: char| {
         let is_foreign = letter.is_alphanumeric() && ('\u{C0}'..='\u{FFFF}').contains(&letter);
@@ -144,7 +144,7 @@ fn word(text: &str, otherwise: &str) -> String {
     if word.is_empty() {
         return otherwise.to_string();
     }
-    // The names of the marks are marks wherever they stand.
+    // Mermaid reads the names of the marks as marks everywhere.
     let is_mark = ["pk", "fk", "uk"].iter().any(|mark| word.eq_ignore_ascii_case(mark) || starts_marked(&word, mark));
     if is_mark || word.starts_with(|first: char| first.is_ascii_digit() || "()".contains(first)) {
         return format!("_{word}");
@@ -158,7 +158,7 @@ fn starts_marked(word: &str, mark: &str) -> bool {
         && word[mark.len()..].starts_with(|next: char| !next.is_ascii_alphanumeric() && next != '_')
 }
 
-/// Text inside quotes, with everything that means something to Mermaid or to HTML as its entity codes.
+/// Returns text for inside quotes, with entity codes for the characters that are special in Mermaid or HTML.
 fn label(text: &str) -> String {
     let mut safe = String::new();
     for character in visible(text).chars() {
@@ -183,7 +183,7 @@ mod tests {
     use crate::report::sample;
 
     #[test]
-    fn broken_relations_are_dotted_and_missing_parents_drawn() {
+    fn broken_relation_is_dotted_and_missing_parent_is_drawn() {
         assert_eq!(
             render(&sample::sick().schema),
             r#"erDiagram
@@ -220,7 +220,7 @@ mod tests {
     #[test]
     fn hostile_names_stay_text() {
         let drawn = render(&sample::hostile().schema);
-        // A table named like a word of the language, like an alias, or not at all.
+        // Tables with the name of a keyword, the name of an alias, and an empty name.
         for head in
             ["t2[\"one\"] {", "t3[\"t1\"] {", "t4[\"#8203;\"] {", "INTEGER _pk PK \"pk\"", "any FK_x FK \"FK-x\""]
         {
@@ -235,7 +235,7 @@ mod tests {
     }
 
     #[test]
-    fn words_hold_only_letters_that_mermaid_allows() {
+    fn word_contains_only_characters_that_mermaid_allows() {
         assert_eq!(word("VARCHAR(20)", "any"), "VARCHAR(20)");
         assert_eq!(word("DECIMAL(10, 2)", "any"), "DECIMAL(10__2)");
         assert_eq!(word("", "any"), "any");

@@ -1,5 +1,5 @@
-//! A scan as lines of JSON, each written as soon as it is known: first what is scanned, then every relation and its
-//! findings, at last the verdict. Together the lines say what the JSON report says.
+//! A scan as lines of JSON, each written as soon as it is known. The first line describes the scan. Then each relation is
+//! followed by its findings, and the last line has the verdict. Together the lines hold the content of the JSON report.
 
 use std::io;
 use std::io::Write;
@@ -12,18 +12,18 @@ use crate::model::finding::Finding;
 use crate::model::ids::RelationId;
 use crate::model::redaction::Values;
 use crate::model::schema::Schema;
-use crate::report::json::About;
 use crate::report::json::Database;
 use crate::report::json::TOOL;
 use crate::report::json::Tool;
+use crate::report::json::WireRelation;
 use crate::report::json::compact;
-use crate::report::json::examination::Baselined;
-use crate::report::json::examination::Examined;
-use crate::report::json::examination::Found;
-use crate::report::json::examination::Left;
-use crate::report::json::examination::Totals;
+use crate::report::json::examination::WireBaseline;
+use crate::report::json::examination::WireCoverage;
+use crate::report::json::examination::WireExcluded;
+use crate::report::json::examination::WireFinding;
+use crate::report::json::examination::WireSummary;
 
-/// The file as it grows.
+/// Writes the lines, one at a time.
 pub struct Lines<W: Write> {
     out: W,
 }
@@ -43,21 +43,21 @@ impl<W: Write> Lines<W> {
         coverage: &Coverage,
         findings: &[Finding],
     ) -> io::Result<()> {
-        let about = About::of(schema, &schema.relations[relation]);
-        self.line(&Line::Relation(Examined::of(about, coverage)))?;
+        let about = WireRelation::of(schema, &schema.relations[relation]);
+        self.line(&Line::Relation(WireCoverage::of(about, coverage)))?;
         for finding in findings {
-            self.line(&Line::Finding(Found::of(schema, finding)))?;
+            self.line(&Line::Finding(WireFinding::of(schema, finding)))?;
         }
-        // Whoever reads along need not wait for more.
+        // A program that reads the stream gets each relation at once.
         self.out.flush()
     }
 
     pub fn finish(mut self, examination: &Examination) -> io::Result<W> {
         self.line(&Line::End {
             verdict: examination.verdict().name(),
-            summary: Totals::of(examination),
-            baseline: examination.baseline.as_ref().map(Baselined::of),
-            left_alone: Left::all(examination),
+            summary: WireSummary::of(examination),
+            baseline: examination.baseline.as_ref().map(WireBaseline::of),
+            left_alone: WireExcluded::all(examination),
         })?;
         self.out.flush()?;
         Ok(self.out)
@@ -71,13 +71,23 @@ impl<W: Write> Lines<W> {
 #[derive(Serialize)]
 #[serde(tag = "type", rename_all = "kebab-case")]
 enum Line<'a> {
-    Scan { format: &'static str, tool: Tool, database: Database<'a>, values: &'static str },
-    Relation(Examined<'a>),
-    Finding(Found<'a>),
-    End { verdict: &'static str, summary: Totals, baseline: Option<Baselined<'a>>, left_alone: Vec<Left<'a>> },
+    Scan {
+        format: &'static str,
+        tool: Tool,
+        database: Database<'a>,
+        values: &'static str,
+    },
+    Relation(WireCoverage<'a>),
+    Finding(WireFinding<'a>),
+    End {
+        verdict: &'static str,
+        summary: WireSummary,
+        baseline: Option<WireBaseline<'a>>,
+        left_alone: Vec<WireExcluded<'a>>,
+    },
 }
 
-/// All lines of an examination that is known already.
+/// Returns all lines of a finished examination.
 pub(super) fn render(examination: &Examination) -> String {
     let written = (|| {
         let schema = &examination.schema;

@@ -1,23 +1,22 @@
-//! The schema for a terminal: every relation with its actions and its health, and what ails those that are not well.
-//! Leaves out: the rows, which only a scan looks at.
+//! The schema for a terminal: every relation with its actions and its health, then every defect. Only a scan reads rows.
 
 use crate::model::finding::Severity;
 use crate::model::relation::Defect;
 use crate::model::relation::Relation;
 use crate::model::schema::Schema;
 use crate::model::text::plural;
-use crate::report::Paper;
+use crate::report::TerminalStyle;
 use crate::report::health::Health;
 use crate::report::layout::Grid;
-use crate::report::layout::Ink;
 use crate::report::layout::Piece;
 use crate::report::layout::Sheet;
+use crate::report::layout::Style;
 use crate::report::table::grade;
 use crate::report::table::labelled;
 use crate::report::table::relation;
 
-pub(super) fn render(schema: &Schema, paper: &Paper) -> String {
-    let mut sheet = Sheet::new(paper);
+pub(super) fn render(schema: &Schema, terminal: &TerminalStyle) -> String {
+    let mut sheet = Sheet::new(terminal);
     headline(&mut sheet, schema);
     relations(&mut sheet, schema);
     defects(&mut sheet, schema);
@@ -29,47 +28,47 @@ fn headline(sheet: &mut Sheet, schema: &Schema) {
     let tables = plural(schema.tables.len() as u64, "table");
     if schema.relations.is_empty() {
         let line = format!("{name} declares no foreign keys between its {tables}");
-        sheet.line(0, vec![Piece::new("○", Ink::Strong), Piece::new(line, Ink::Strong)]);
+        sheet.line(0, vec![Piece::new("○", Style::Strong), Piece::new(line, Style::Strong)]);
         return;
     }
     let number = |health| schema.relations.iter().filter(|relation| Health::of(relation) == health).count();
     let relations = plural(schema.relations.len() as u64, "relation");
-    let (broken, doubtful) = (number(Health::Broken), number(Health::Warning));
-    let (mark, ink) = match (broken, doubtful) {
-        // Nothing is known of the rows, which may be full of orphans.
-        (0, 0) => ("○", Ink::Strong),
-        (0, _) => ("!", Ink::Doubtful),
-        _ => ("✗", Ink::Bad),
+    let (broken, with_warning) = (number(Health::Broken), number(Health::Warning));
+    let (mark, style) = match (broken, with_warning) {
+        // No tick: the rows were not read, and may be orphans.
+        (0, 0) => ("○", Style::Strong),
+        (0, _) => ("!", Style::Doubtful),
+        _ => ("✗", Style::Bad),
     };
     let mut line = format!("{relations} between {tables} in {name}");
-    for (number, what) in [(broken, "broken"), (doubtful, "doubtful")] {
+    for (number, health) in [(broken, "broken"), (with_warning, "with a warning")] {
         if number > 0 {
-            line.push_str(&format!(", {number} {what}"));
+            line.push_str(&format!(", {number} {health}"));
         }
     }
-    line.push_str("; no row was looked at");
-    sheet.line(0, vec![Piece::new(mark, ink), Piece::new(line, ink)]);
+    line.push_str("; no row was read");
+    sheet.line(0, vec![Piece::new(mark, style), Piece::new(line, style)]);
 }
 
 fn relations(sheet: &mut Sheet, schema: &Schema) {
     if schema.relations.is_empty() {
         return;
     }
-    // What the other columns take, at their usual widths.
-    let room = sheet.width().saturating_sub(42);
+    // 42 columns are for the other cells, at their usual widths.
+    let width = sheet.width().saturating_sub(42);
     let row = |about| {
         let health = Health::of(about);
-        let ink = match health {
-            Health::Ok => Ink::Good,
-            Health::Note => Ink::Dim,
-            Health::Warning => Ink::Doubtful,
-            Health::Broken => Ink::Bad,
+        let style = match health {
+            Health::Ok => Style::Good,
+            Health::Note => Style::Dim,
+            Health::Warning => Style::Doubtful,
+            Health::Broken => Style::Bad,
         };
         vec![
-            relation(schema, about, room),
+            relation(schema, about, width),
             Piece::plain(about.on_delete.name()),
             Piece::plain(about.on_update.name()),
-            Piece::new(health.name(), ink),
+            Piece::new(health.name(), style),
         ]
     };
     let rows = schema.relations.iter().map(row).collect();
@@ -82,34 +81,34 @@ fn defects(sheet: &mut Sheet, schema: &Schema) {
     let mut all: Vec<(&Relation, &Defect)> =
         schema.relations.iter().flat_map(|about| about.defects.iter().map(move |defect| (about, defect))).collect();
     all.sort_by_key(|(_, defect)| (std::cmp::Reverse(defect.code.severity()), defect.code));
-    for alike in all.chunk_by(|(_, one), (_, other)| one.code == other.code) {
-        match alike {
-            [(_, first), _, ..] if first.code.severity() == Severity::Note => notes(sheet, alike),
-            several => several.iter().for_each(|(about, defect)| one(sheet, about, defect)),
+    for group in all.chunk_by(|(_, first), (_, second)| first.code == second.code) {
+        match group {
+            [(_, first), _, ..] if first.code.severity() == Severity::Note => notes(sheet, group),
+            several => several.iter().for_each(|(about, defect)| single_defect(sheet, about, defect)),
         }
     }
 }
 
-fn one(sheet: &mut Sheet, about: &Relation, defect: &Defect) {
+fn single_defect(sheet: &mut Sheet, about: &Relation, defect: &Defect) {
     sheet.blank();
-    sheet.heading(grade(defect.code, defect.code.severity()), Piece::new(&about.id, Ink::Strong));
+    sheet.heading(grade(defect.code, defect.code.severity()), Piece::new(&about.id, Style::Strong));
     sheet.line(2, vec![Piece::plain(&defect.message)]);
     if !defect.help.is_empty() {
         labelled(sheet, "help", &defect.help);
     }
 }
 
-/// Notes are many and alike: what they say is said once.
-fn notes(sheet: &mut Sheet, alike: &[(&Relation, &Defect)]) {
-    let code = alike[0].1.code;
+/// Shows notes with one code as a group, with one explanation.
+fn notes(sheet: &mut Sheet, group: &[(&Relation, &Defect)]) {
+    let code = group[0].1.code;
     sheet.blank();
-    let number = plural(alike.len() as u64, "relation");
-    sheet.heading(grade(code, code.severity()), Piece::new(number, Ink::Strong));
+    let number = plural(group.len() as u64, "relation");
+    sheet.heading(grade(code, code.severity()), Piece::new(number, Style::Strong));
     sheet.line(2, vec![Piece::plain(code.explanation())]);
-    for (about, defect) in alike {
+    for (about, defect) in group {
         sheet.line(2, vec![Piece::plain(&about.id)]);
         if !defect.help.is_empty() {
-            sheet.line(4, vec![Piece::new(&defect.help, Ink::Dim)]);
+            sheet.line(4, vec![Piece::new(&defect.help, Style::Dim)]);
         }
     }
 }
@@ -119,13 +118,13 @@ mod tests {
     use super::*;
     use crate::report::sample;
 
-    const TERMINAL: Paper = Paper { width: Some(80), color: false };
+    const TERMINAL: TerminalStyle = TerminalStyle { width: Some(80), color: false };
 
     #[test]
-    fn every_relation_is_listed_and_what_ails_it_said() {
+    fn schema_with_defects_lists_relations_and_defects() {
         let expected = "\
-✗ 4 relations between 3 tables in shop.sqlite, 1 broken, 1 doubtful; no row was
-  looked at
+✗ 4 relations between 3 tables in shop.sqlite, 1 broken, 1 with a warning; no
+  row was read
 
   relation                            on delete  on update  definition
 ──────────────────────────────────────────────────────────────────────
@@ -152,7 +151,7 @@ note[child-not-indexed] order_items(order_id)->orders(id)
     }
 
     #[test]
-    fn notes_that_are_alike_are_told_together() {
+    fn notes_with_one_code_are_grouped() {
         let mut schema = sample::sick().schema;
         sample::defect(&mut schema, 0, crate::model::finding::Code::ChildNotIndexed, "no index", "create another");
         let expected = "
@@ -168,7 +167,7 @@ note[child-not-indexed] 2 relations
     }
 
     #[test]
-    fn without_relations_there_is_one_line() {
+    fn schema_without_relations_is_one_line() {
         let expected = "○ shop.sqlite declares no foreign keys between its 3 tables\n";
         assert_eq!(render(&sample::shop(), &TERMINAL), expected);
     }

@@ -1,4 +1,5 @@
-//! What every picture of a schema needs to know. Leaves out: how it is drawn (`mermaid`, `dot`).
+//! Shared parts of the schema diagrams: missing parents, key columns and the worst defect of a relation. `mermaid` and
+//! `dot` draw the diagrams.
 
 use std::collections::BTreeSet;
 
@@ -9,37 +10,37 @@ use crate::model::relation::Defect;
 use crate::model::relation::Relation;
 use crate::model::schema::Schema;
 
-/// The parents that do not exist. They are drawn all the same: they are what is wrong.
+/// The names of parent tables that do not exist. The diagrams show them, because they are defects.
 pub(super) struct Missing(Vec<String>);
 
 impl Missing {
-    /// In order of name, which is the order they are numbered in.
+    /// Returns the missing parents in order of name. Their numbers follow this order.
     pub(super) fn of(schema: &Schema) -> Missing {
         let missing = schema.relations.iter().filter(|relation| relation.parent.table.is_none());
         let names: BTreeSet<String> = missing.map(|relation| relation.parent.name.to_string()).collect();
         Missing(names.into_iter().collect())
     }
 
-    /// Identifiers and names.
+    /// Returns each identifier with its name, for example `("m1", "orders_old")`.
     pub(super) fn all(&self) -> impl Iterator<Item = (String, &str)> {
-        self.0.iter().enumerate().map(|(place, name)| (format!("m{}", place + 1), name.as_str()))
+        self.0.iter().enumerate().map(|(index, name)| (format!("m{}", index + 1), name.as_str()))
     }
 
-    /// The identifier of one of these.
+    /// Returns the identifier of a missing parent, for example `m1`.
     pub(super) fn id(&self, name: &TableName) -> String {
         let name = name.to_string();
         format!("m{}", self.0.partition_point(|known| *known < name) + 1)
     }
 }
 
-/// True where a column is part of the key of some relation of its table.
+/// True if a relation of the table has this column in its key.
 pub(super) fn refers(schema: &Schema, table: TableId, column: usize) -> bool {
     schema.relations.iter().any(|relation| relation.child == table && relation.child_columns.contains(&column))
 }
 
-/// The defect that a picture names: the first of the gravest. Notes are not worth a label.
+/// Returns the first defect of the highest severity, for the label of a relation. Notes get no label.
 pub(super) fn worst(relation: &Relation) -> Option<&Defect> {
-    let bar = relation.defects.iter().map(|defect| defect.code.severity()).max()?;
-    let gravest = relation.defects.iter().find(|defect| defect.code.severity() == bar);
-    gravest.filter(|_| bar > Severity::Note)
+    let highest = relation.defects.iter().map(|defect| defect.code.severity()).max()?;
+    let worst = relation.defects.iter().find(|defect| defect.code.severity() == highest);
+    worst.filter(|_| highest > Severity::Note)
 }

@@ -1,4 +1,4 @@
-//! Small schemas and examinations, made by hand, for the tests of every format.
+//! Small schemas and examinations for the tests of every format.
 
 use crate::model::catalog::Storage;
 use crate::model::catalog::*;
@@ -15,11 +15,11 @@ use crate::model::schema::side;
 use crate::model::text::plural;
 use crate::model::value::Value;
 
-/// An escape sequence, a bidi override, a line break, and what HTML, Mermaid, DOT and tables would trip over.
+/// An escape sequence, a bidi override, a line break, and characters that are special in HTML, Mermaid, DOT and tables.
 pub(super) const HOSTILE: &str =
     "o\u{1b}[31m\u{202e}\"|'<script>&amp;\n%%{init: {}}%% direction LR x~y~ \\N --> ]>;\u{9b}";
 
-/// A schema of three tables, whose relations are added by [`relate`].
+/// Returns a schema of three tables without relations. [`relate`] adds relations.
 pub(super) fn shop() -> Schema {
     Schema {
         database: DatabaseName {
@@ -38,7 +38,7 @@ pub(super) fn shop() -> Schema {
     }
 }
 
-/// A table of INTEGER columns; the first is its primary key.
+/// Returns a table of INTEGER columns, of which the first is the primary key.
 pub(super) fn table(name: &str, columns: &[&str]) -> Table {
     let column = |name: &&str| Column {
         name: name.to_string(),
@@ -65,7 +65,7 @@ pub(super) fn table(name: &str, columns: &[&str]) -> Table {
     }
 }
 
-/// Adds a relation from the columns of the child at a position to a parent's, which may be missing.
+/// Adds a relation from columns of a child to columns of a parent. The parent table may be missing.
 pub(super) fn relate(schema: &mut Schema, child: usize, columns: &[usize], parent: &str, names: &[&str]) {
     let child = TableId::from_index(child);
     let table = schema.tables.position(|table| table.name.table == parent);
@@ -106,7 +106,7 @@ pub(super) fn defect(schema: &mut Schema, relation: usize, code: Code, message: 
     schema.relations[relation].defects.push(Defect { code, message: message.to_string(), help: help.to_string() });
 }
 
-/// The examination of a schema in which every relation is checked and clean; its defects are its findings.
+/// Returns an examination in which every relation was checked and has no orphans. The schema's defects are findings.
 pub(super) fn examined(schema: Schema) -> Examination {
     let coverage = Coverage {
         state: CoverageState::Checked,
@@ -118,12 +118,12 @@ pub(super) fn examined(schema: Schema) -> Examination {
         missing_keys: 0,
     };
     let mut findings = Vec::new();
-    for (place, relation) in schema.relations.entries() {
+    for (id, relation) in schema.relations.entries() {
         for defect in &relation.defects {
             findings.push(Finding {
                 code: defect.code,
                 severity: defect.code.severity(),
-                relation: place,
+                relation: id,
                 relation_id: relation.id.clone(),
                 message: defect.message.clone(),
                 help: defect.help.clone(),
@@ -144,15 +144,15 @@ fn shown(key: &[Value]) -> Vec<ShownValue> {
     key.iter().cloned().map(ShownValue::from).collect()
 }
 
-/// Gives a relation an orphan finding: keys with their rows, and one sample of each.
+/// Adds an orphan finding to a relation, with its keys, their rows, and one sample of each.
 pub(super) fn orphans(examination: &mut Examination, relation: usize, keys: &[(&[Value], u64)], missing_keys: u64) {
     let relation = RelationId::from_index(relation);
     let rows = keys.iter().map(|(_, rows)| rows).sum::<u64>() + missing_keys - keys.len() as u64;
     examination.relations[relation].orphan_rows = rows;
     examination.relations[relation].missing_keys = missing_keys;
     let about = &examination.schema.relations[relation];
-    let sample = |(place, (key, _)): (usize, &(&[Value], u64))| Sample {
-        row: vec![("id".to_string(), Value::Integer(place as i64 + 7).into())],
+    let sample = |(index, (key, _)): (usize, &(&[Value], u64))| Sample {
+        row: vec![("id".to_string(), Value::Integer(index as i64 + 7).into())],
         key: shown(key),
     };
     examination.findings.push(Finding {
@@ -189,9 +189,9 @@ pub(super) fn clean() -> Examination {
     let note = "no index on order_items(order_id)";
     defect(&mut schema, 1, Code::ChildNotIndexed, note, "create an index on order_items(order_id)");
     let mut examination = examined(schema);
-    for what in ["notes_fts", "notes_fts_data"] {
+    for name in ["notes_fts", "notes_fts_data"] {
         let why = "virtual table, whose rows come from a module's code".to_string();
-        examination.excluded.push(Excluded { name: what.to_string(), why });
+        examination.excluded.push(Excluded { name: name.to_string(), why });
     }
     examination
 }
@@ -200,7 +200,7 @@ pub(super) fn no_relations() -> Examination {
     examined(shop())
 }
 
-/// Orphans under a simple and a composite key, defects of every severity, and relations without any.
+/// Returns orphans of a simple and a composite key, defects of every severity, and relations without findings.
 pub(super) fn sick() -> Examination {
     let mut schema = shop();
     relate(&mut schema, 1, &[1], "customers", &["id"]);
@@ -235,7 +235,7 @@ pub(super) fn incomplete() -> Examination {
     examination
 }
 
-/// Every name and text is [`HOSTILE`].
+/// Returns an examination in which every name and text is [`HOSTILE`].
 pub(super) fn hostile() -> Examination {
     let mut schema = shop();
     schema.database.name = HOSTILE.to_string();
@@ -260,7 +260,7 @@ pub(super) fn hostile() -> Examination {
     examination
 }
 
-/// Panics on a character that a terminal would obey or hide, line breaks aside.
+/// Panics on a character that a terminal would obey or hide, except line breaks.
 pub(super) fn assert_harmless(report: &str) {
     let bad = report.chars().find(|&character| character != '\n' && crate::model::text::is_unseen(character));
     assert_eq!(bad, None, "{}", report.escape_debug());

@@ -1,6 +1,6 @@
-//! The findings of a scan as SARIF 2.1.0, for code scanning. Every result has a physical location, without which
-//! GitHub refuses the file, and the finding's own stable fingerprint. Leaves out: sample rows, which have no place in
-//! a code host's database for longer than the report itself.
+//! The findings of a scan as SARIF 2.1.0, for code scanning. Every result has a physical location, because GitHub refuses
+//! a file without one, and the stable fingerprint of the finding. There are no sample rows, because a code host would
+//! store them for a long time.
 
 use serde::Serialize;
 
@@ -17,7 +17,7 @@ use crate::report::json::document;
 use crate::report::wording;
 
 const SCHEMA: &str = "https://json.schemastore.org/sarif-2.1.0.json";
-/// Where a finding is shown when nothing says where its relation is written down.
+/// The file of a finding whose relation has no known location.
 const USUAL_FILE: &str = "fk-doctor.toml";
 
 pub(super) fn render(examination: &Examination) -> String {
@@ -97,7 +97,7 @@ struct Message {
     text: String,
 }
 
-/// Whether all could be looked at, and what could not.
+/// The result of the scan, with the relations that were not checked completely.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Invocation {
@@ -177,7 +177,7 @@ impl Outcome {
     }
 }
 
-/// The first is the one that GitHub goes by; it would otherwise follow the text of the line.
+/// GitHub uses the first fingerprint. Without it, GitHub would compute one from the text of the line.
 #[derive(Serialize)]
 struct Fingerprints {
     #[serde(rename = "primaryLocationLineHash")]
@@ -207,8 +207,8 @@ struct Location {
 }
 
 impl Location {
-    fn of(place: Option<&FileLine>, relation: &str) -> Location {
-        let (file, line) = place.map_or((USUAL_FILE, 1), |place| (place.file.as_str(), place.line));
+    fn of(location: Option<&FileLine>, relation: &str) -> Location {
+        let (file, line) = location.map_or((USUAL_FILE, 1), |location| (location.file.as_str(), location.line));
         Location {
             physical_location: PhysicalLocation {
                 artifact_location: ArtifactLocation { uri: relative_uri(file) },
@@ -247,7 +247,7 @@ struct LogicalLocation {
     kind: &'static str,
 }
 
-/// A path as a reference relative to the root of the repository.
+/// Returns a path as a URI reference, relative to the root of the repository.
 fn relative_uri(path: &str) -> String {
     let path = path.replace('\\', "/");
     let path = path.strip_prefix("./").unwrap_or(&path);
@@ -270,8 +270,8 @@ mod tests {
     const SARIF: &str = include_str!("../../tests/data/sarif-2.1.0.schema.json");
 
     #[test]
-    fn every_sample_obeys_the_standard() {
-        // The official schema has a stray bracket in the pattern of languages, which no regular expression may have.
+    fn sample_reports_obey_the_standard() {
+        // The pattern of languages in the official schema has a stray bracket, which makes the expression invalid.
         let sound = SARIF.replace("[a-zA-Z]{2}]?$", "[a-zA-Z]{2}?$");
         let schema: serde_json::Value = serde_json::from_str(&sound).unwrap();
         let validator = jsonschema::validator_for(&schema).unwrap();
@@ -282,16 +282,16 @@ mod tests {
             let faults: Vec<String> = validator.iter_errors(&report).map(|fault| fault.to_string()).collect();
             assert!(faults.is_empty(), "{faults:#?}");
             for result in report["runs"][0]["results"].as_array().unwrap() {
-                let place = &result["locations"][0]["physicalLocation"];
-                assert!(!place["artifactLocation"]["uri"].as_str().unwrap().is_empty());
-                assert!(place["region"]["startLine"].as_u64().unwrap() >= 1);
+                let location = &result["locations"][0]["physicalLocation"];
+                assert!(!location["artifactLocation"]["uri"].as_str().unwrap().is_empty());
+                assert!(location["region"]["startLine"].as_u64().unwrap() >= 1);
                 assert!(!result["message"]["text"].as_str().unwrap().is_empty());
             }
         }
     }
 
     #[test]
-    fn places_are_relative_references() {
+    fn path_becomes_relative_uri() {
         assert_eq!(relative_uri("./db/schema v2.sql"), "db/schema%20v2.sql");
         assert_eq!(relative_uri("db\\é:x.sql"), "db/%C3%A9%3Ax.sql");
     }

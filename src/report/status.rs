@@ -1,4 +1,4 @@
-//! How far a plan is, for a terminal.
+//! The state of a plan, for a terminal.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -12,113 +12,119 @@ use crate::model::text;
 use crate::model::text::count;
 use crate::model::text::plural;
 use crate::model::text::shell;
-use crate::report::Paper;
+use crate::report::TerminalStyle;
 use crate::report::headline::Tone;
-use crate::report::layout::Ink;
 use crate::report::layout::Piece;
 use crate::report::layout::Sheet;
+use crate::report::layout::Style;
 
 const LABEL: u16 = 9;
 
-/// How many of the rows that others changed are named on a terminal.
+/// The number of rows changed by other programs that a terminal lists.
 const SHOWN: usize = 10;
 
-pub struct Said<'a> {
+pub struct StatusReport<'a> {
     pub plan: &'a Path,
     pub digest: &'a str,
     pub header: &'a Header,
     pub changes: u64,
-    /// Who began the plan first, and when, as the mark beside it says.
+    /// The first run of the plan and its time, as the file next to the plan records them.
     pub begun: Option<(&'a str, &'a str)>,
-    /// Another run holds the plan at this moment.
-    pub is_at_work: bool,
-    /// What the database's own record says; `None` if no database was named.
-    pub state: Option<State<'a>>,
+    /// True if another run holds the plan now.
+    pub is_running: bool,
+    /// The state that the database records, or `None` if no database was named.
+    pub state: Option<RecordedState<'a>>,
 }
 
-pub struct State<'a> {
+pub struct RecordedState<'a> {
     pub database: &'a DatabaseName,
-    pub typed: &'a str,
+    /// The database as the next command names it, without a password.
+    pub address: &'a str,
     pub phase: Option<Phase>,
     pub run: &'a str,
     pub at: &'a str,
-    /// Changes and definitions that are made now, by this plan.
+    /// The changes of this plan that are in the database now.
     pub made: u64,
+    /// The definitions of this plan that are in the database now.
     pub defined: u64,
     pub left: &'a BTreeMap<SkipReason, u64>,
     pub changed_since: u64,
     pub changed_rows: &'a [SkippedRow],
     /// The file that holds the record, if the database does not.
     pub journal: Option<&'a Path>,
-    /// The record of the plan was removed.
+    /// True if the record of the plan was removed.
     pub is_forgotten: bool,
 }
 
-pub(super) fn render(said: &Said<'_>, paper: &Paper) -> String {
-    let mut sheet = Sheet::new(paper);
-    let (tone, line) = headline(said);
-    let ink = match tone {
-        Tone::Good => Ink::Good,
-        Tone::Neutral => Ink::Plain,
-        _ => Ink::Doubtful,
+pub(super) fn render(report: &StatusReport<'_>, terminal: &TerminalStyle) -> String {
+    let mut sheet = Sheet::new(terminal);
+    let (tone, line) = headline(report);
+    let style = match tone {
+        Tone::Good => Style::Good,
+        Tone::Neutral => Style::Plain,
+        _ => Style::Doubtful,
     };
-    sheet.line(0, vec![Piece::new(tone.mark(), ink), Piece::new(line, ink)]);
+    sheet.line(0, vec![Piece::new(tone.mark(), style), Piece::new(line, style)]);
     let mut labelled =
-        |label: &str, ink, text: String| sheet.labelled(LABEL, Piece::new(label, ink), Piece::plain(text));
-    let plan = shell(&said.plan.display().to_string());
-    let definitions = said.header.redefinitions.len() as u64;
-    let Some(state) = &said.state else {
-        labelled("plan", Ink::Dim, format!("{}, made for {}", size(said.changes, definitions), said.header.database));
-        if let Some((run, at)) = said.begun {
-            labelled("begun", Ink::Dim, format!("{at}, by {run}"));
+        |label: &str, style, text: String| sheet.labelled(LABEL, Piece::new(label, style), Piece::plain(text));
+    let plan = shell(&report.plan.display().to_string());
+    let definitions = report.header.redefinitions.len() as u64;
+    let Some(state) = &report.state else {
+        labelled(
+            "plan",
+            Style::Dim,
+            format!("{}, made for {}", size(report.changes, definitions), report.header.database),
+        );
+        if let Some((run, at)) = report.begun {
+            labelled("started", Style::Dim, format!("{at}, by {run}"));
         }
-        labelled("next", Ink::Dim, format!("fk-doctor status {plan} DATABASE tells what its record says"));
+        labelled("next", Style::Dim, format!("fk-doctor status {plan} DATABASE shows the record in the database"));
         return sheet.finish();
     };
-    labelled("plan", Ink::Dim, size(said.changes, definitions));
+    labelled("plan", Style::Dim, size(report.changes, definitions));
     if state.phase.is_some() {
-        labelled("made", Ink::Dim, format!("{} now", size(state.made, state.defined)));
+        labelled("applied", Style::Dim, format!("{} in the database now", size(state.made, state.defined)));
         for (why, rows) in state.left {
-            labelled("left", Ink::Dim, format!("{} {}", plural(*rows, "row"), why.phrase(*rows)));
+            labelled("left", Style::Dim, format!("{} {}", plural(*rows, "row"), why.phrase(*rows)));
         }
         if state.changed_since > 0 {
             labelled(
-                "since",
-                Ink::Doubtful,
-                format!("{} that it made were changed since", plural(state.changed_since, "row")),
+                "changed",
+                Style::Doubtful,
+                format!("{} of the plan changed after it was applied", plural(state.changed_since, "row")),
             );
             for row in state.changed_rows.iter().take(SHOWN) {
-                labelled("", Ink::Dim, format!("{} ({})", row.table, text::row(&row.row)));
+                labelled("", Style::Dim, format!("{} ({})", row.table, text::row(&row.row)));
             }
             let more = state.changed_since.saturating_sub(SHOWN as u64);
             if more > 0 {
-                labelled("", Ink::Dim, format!("and {}: --format json lists them", plural(more, "more row")));
+                labelled("", Style::Dim, format!("and {}: --format json lists them", plural(more, "more row")));
             }
         }
-        labelled("last run", Ink::Dim, format!("{}, {}", state.at, state.run));
+        labelled("last run", Style::Dim, format!("{}, {}", state.at, state.run));
         if let Some(journal) = state.journal {
-            labelled("record", Ink::Dim, format!("{}: keep it beside the plan", journal.display()));
+            labelled("record", Style::Dim, format!("{}: keep it next to the plan", journal.display()));
         }
     }
-    if let Some((label, step)) = next_step(said, state, &plan) {
-        labelled(label, Ink::Dim, step);
+    if let Some((label, step)) = next_step(report, state, &plan) {
+        labelled(label, Style::Dim, step);
     }
     sheet.finish()
 }
 
 /// Returns the command to run next, with its label. `plan` is quoted for the shell.
-fn next_step(said: &Said<'_>, state: &State<'_>, plan: &str) -> Option<(&'static str, String)> {
-    let database = shell(state.typed);
+fn next_step(report: &StatusReport<'_>, state: &RecordedState<'_>, plan: &str) -> Option<(&'static str, String)> {
+    let database = shell(state.address);
     let skip = if state.changed_since > 0 { " --skip-changed" } else { "" };
     let apply = format!("fk-doctor apply {database} {plan}");
     let undo = format!("fk-doctor undo {database} {plan}{skip}");
     match state.phase {
-        _ if said.is_at_work || state.is_forgotten => None,
+        _ if report.is_running || state.is_forgotten => None,
         None => Some(("next", apply)),
-        Some(Phase::Applying) => Some(("next", format!("{apply} goes on; {undo} takes it back"))),
+        Some(Phase::Applying) => Some(("next", format!("{apply} resumes it; {undo} takes it back"))),
         Some(Phase::Applied) => Some(("undo", undo)),
-        Some(Phase::TakingBack) => Some(("next", format!("{undo} goes on"))),
-        // The rows that were left can still be taken back, once nothing stands in the way.
+        Some(Phase::TakingBack) => Some(("next", format!("{undo} resumes it"))),
+        // A later undo can still restore the rows that this one had to leave.
         Some(Phase::TakenBack) if state.made > 0 => Some(("next", undo)),
         Some(Phase::TakenBack) => {
             Some(("next", format!("fk-doctor status {plan} {database} --forget removes its record")))
@@ -126,36 +132,36 @@ fn next_step(said: &Said<'_>, state: &State<'_>, plan: &str) -> Option<(&'static
     }
 }
 
-fn headline(said: &Said<'_>) -> (Tone, String) {
-    let plan = said.plan.display();
-    let Some(state) = &said.state else {
-        return match said.begun {
-            _ if said.is_at_work => (Tone::Doubtful, format!("a run of {plan} is at work")),
-            Some(_) => (Tone::Doubtful, format!("{plan} was begun")),
-            None => (Tone::Neutral, format!("{plan} was not begun")),
+fn headline(report: &StatusReport<'_>) -> (Tone, String) {
+    let plan = report.plan.display();
+    let Some(state) = &report.state else {
+        return match report.begun {
+            _ if report.is_running => (Tone::Doubtful, format!("a run of {plan} is in progress")),
+            Some(_) => (Tone::Doubtful, format!("{plan} was started")),
+            None => (Tone::Neutral, format!("{plan} was never started")),
         };
     };
     let name = &state.database.name;
     let is_changed = state.changed_since > 0;
     match state.phase {
-        _ if said.is_at_work => (Tone::Doubtful, format!("a run of {plan} is at work on {name}")),
+        _ if report.is_running => (Tone::Doubtful, format!("a run of {plan} is in progress on {name}")),
         _ if state.is_forgotten => (Tone::Good, format!("the record of {plan} is removed from {name}")),
         None => (Tone::Neutral, format!("{plan} was never applied to {name}")),
         Some(Phase::Applying) => {
-            (Tone::Doubtful, format!("{plan} is applied to {name} in part: a run ended before its time"))
+            (Tone::Doubtful, format!("{plan} is applied to {name} in part: a run was interrupted"))
         }
         Some(Phase::Applied) if is_changed => {
-            (Tone::Doubtful, format!("{plan} is applied to {name}, and others changed rows of it since"))
+            (Tone::Doubtful, format!("{plan} is applied to {name}, and other programs changed its rows afterwards"))
         }
         Some(Phase::Applied) if !state.left.is_empty() => {
-            (Tone::Doubtful, format!("{plan} is applied to {name}, but for some rows"))
+            (Tone::Doubtful, format!("{plan} is applied to {name}, except for some rows"))
         }
         Some(Phase::Applied) => (Tone::Good, format!("{plan} is applied to {name}")),
         Some(Phase::TakingBack) => {
-            (Tone::Doubtful, format!("{plan} is taken back from {name} in part: a run ended before its time"))
+            (Tone::Doubtful, format!("{plan} is taken back from {name} in part: a run was interrupted"))
         }
         Some(Phase::TakenBack) if state.made > 0 => {
-            (Tone::Doubtful, format!("{plan} was taken back from {name}, but for some rows"))
+            (Tone::Doubtful, format!("{plan} was taken back from {name}, except for some rows"))
         }
         Some(Phase::TakenBack) => (Tone::Neutral, format!("{plan} was taken back from {name}")),
     }

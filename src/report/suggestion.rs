@@ -1,5 +1,5 @@
-//! Rules drafted from a scan and its diagnosis: a file to start from. What is not commented out takes nothing away and
-//! changes only what has one right answer; everything else is there to be chosen by a person.
+//! Drafts rules from a scan and its diagnosis, as a file to edit. The active treatments delete nothing and change only
+//! keys that have exactly one right value. All other treatments are commented out, so that a person chooses.
 
 use std::collections::BTreeSet;
 
@@ -12,20 +12,21 @@ use crate::model::relation::Relation;
 use crate::model::schema::Schema;
 use crate::model::schema::side;
 use crate::model::text::plural;
+use crate::model::text::shell;
 use crate::model::text::visible;
 
-pub(super) fn render(examination: &Examination) -> String {
+pub(super) fn render(examination: &Examination, database: &str) -> String {
     let schema = &examination.schema;
     let mut text = String::new();
     let mut ids = BTreeSet::new();
     line(
         &mut text,
         &format!(
-            "Drafted by fk-doctor from a scan of {}. Read it, choose, then look at what it would do:",
+            "fk-doctor drafted these rules from a scan of {}. Choose the treatments, then see what they would change:",
             schema.database.name
         ),
     );
-    line(&mut text, "fk-doctor repair DB --rules THIS-FILE");
+    line(&mut text, &format!("fk-doctor repair {} --rules THIS-FILE", shell(database)));
     let orphans: Vec<&Finding> = examination.findings.iter().filter(|finding| finding.code == Code::Orphan).collect();
     if orphans.is_empty() {
         line(&mut text, "There are no orphans, so there is nothing to treat.");
@@ -46,7 +47,7 @@ fn draft(text: &mut String, schema: &Schema, relation: &Relation, finding: &Find
     let child = side(&schema.child(relation).name, schema.child_column_names(relation));
     let parent = side(&relation.parent.name, relation.parent.column_names.iter().map(String::as_str));
     let (Some(child), Some(parent)) = (pattern(&child), pattern(&parent)) else {
-        line(text, "Its names cannot be written in a rule.");
+        line(text, "The names of this relation cannot be written in a rule.");
         return;
     };
     text.push_str(&format!("[[rule]]\nid = {}\n", string(&fresh_id(schema, relation, ids))));
@@ -56,14 +57,14 @@ fn draft(text: &mut String, schema: &Schema, relation: &Relation, finding: &Find
     let forms = normal_forms(&causes);
     if !forms.is_empty() && relation.child_columns.len() == 1 {
         text.push_str(&format!(
-            "[[rule.treat]] # only where exactly one parent is equal so\naction = \"remap\"\nnormalize = [{}]\n",
+            "[[rule.treat]] # only if exactly one parent is then equal\naction = \"remap\"\nnormalize = [{}]\n",
             forms.join(", ")
         ));
     }
     if has(Cause::WrongTable) {
         choice(
             text,
-            "the keys are another table's: say how a row of it leads to the right parent",
+            "the keys belong to another table: name it, and the query that finds the right parent",
             &[
                 "action = \"remap\"",
                 "via = \"that_table(id)\"",
@@ -76,23 +77,27 @@ fn draft(text: &mut String, schema: &Schema, relation: &Relation, finding: &Find
     if lost {
         line(
             text,
-            "The parent seems to be incomplete: restore or load it first. Nothing should be removed or blanked before.",
+            "The parent table seems to be incomplete. Restore or load it before you delete rows or set keys to NULL.",
         );
     }
     if relation.parent.table.is_some() {
-        choice(text, "make the missing parents", &["action = \"placeholder\"", "record = \"fk_doctor_placeholders\""]);
+        choice(
+            text,
+            "create the missing parents",
+            &["action = \"placeholder\"", "record = \"fk_doctor_placeholders\""],
+        );
     }
     if !lost {
         let nullable = schema.child_columns(relation).any(|column| !column.not_null);
         if nullable {
-            choice(text, "let go of the reference", &["action = \"set-null\""]);
+            choice(text, "set the key to NULL", &["action = \"set-null\""]);
         }
         if matches!(relation.on_delete, Action::Cascade | Action::SetNull | Action::SetDefault) {
-            choice(text, &format!("do what ON DELETE {} says", relation.on_delete.name()), &["action = \"follow\""]);
+            choice(text, &format!("apply ON DELETE {}", relation.on_delete.name()), &["action = \"follow\""]);
         }
-        choice(text, "take the rows out, and keep them aside", &["action = \"quarantine\""]);
+        choice(text, "move the rows into quarantine", &["action = \"quarantine\""]);
     }
-    text.push_str("[[rule.treat]] # what is left stays as it is, on the record\naction = \"report\"\n");
+    text.push_str("[[rule.treat]] # the rest stays unchanged, and is reported\naction = \"report\"\n");
 }
 
 /// Returns the normal forms in which the keys may equal their parents', as TOML strings.
@@ -106,7 +111,7 @@ fn normal_forms(causes: &[Cause]) -> Vec<&'static str> {
     forms.into_iter().filter(|(cause, _)| causes.contains(cause)).map(|(_, form)| form).collect()
 }
 
-/// A treatment to be chosen.
+/// Writes a treatment that is commented out.
 fn choice(text: &mut String, why: &str, lines: &[&str]) {
     text.push_str(&format!("# [[rule.treat]] # {why}\n"));
     for line in lines {
@@ -114,12 +119,12 @@ fn choice(text: &mut String, why: &str, lines: &[&str]) {
     }
 }
 
-/// A comment, whatever it says.
+/// Writes a comment of one line.
 fn line(text: &mut String, content: &str) {
     text.push_str(&format!("# {}\n", visible(content)));
 }
 
-/// A name as a pattern that only matches itself; `None` where it cannot be written.
+/// Returns a name as a pattern that matches only this name, or `None` if no pattern can.
 fn pattern(name: &str) -> Option<String> {
     if name.contains(['"', '`', '\0']) || name.matches(['(', ')']).count() != 2 {
         return None;

@@ -1,4 +1,4 @@
-//! What holds for every format, on every sample.
+//! Properties of every format, on every sample.
 
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
@@ -19,18 +19,18 @@ use crate::report::health::Health;
 
 const SCAN_SCHEMA: &str = include_str!("../../schemas/scan.schema.json");
 const SCHEMA_SCHEMA: &str = include_str!("../../schemas/schema.schema.json");
-const PLAIN: Paper = Paper { width: Some(80), color: false };
+const PLAIN: TerminalStyle = TerminalStyle { width: Some(80), color: false };
 
 fn samples() -> [Examination; 5] {
     [sample::clean(), sample::no_relations(), sample::sick(), sample::incomplete(), sample::hostile()]
 }
 
-/// Every report of every sample.
-fn reports(paper: &Paper) -> Vec<String> {
+/// Returns every report of every sample.
+fn reports(terminal: &TerminalStyle) -> Vec<String> {
     let mut reports = Vec::new();
     for examination in samples() {
-        reports.extend(ScanFormat::ALL.map(|format| scan(&examination, format, paper)));
-        reports.extend(SchemaFormat::ALL.map(|format| schema(&examination.schema, format, paper)));
+        reports.extend(ScanFormat::ALL.map(|format| scan(&examination, format, terminal)));
+        reports.extend(SchemaFormat::ALL.map(|format| schema(&examination.schema, format, terminal)));
     }
     reports
 }
@@ -53,18 +53,18 @@ fn enumerated(json_schema: &str, pointer: &str) -> Vec<String> {
 }
 
 #[test]
-fn no_report_holds_a_character_that_a_terminal_obeys() {
+fn report_contains_no_character_that_a_terminal_obeys() {
     for report in reports(&PLAIN) {
         sample::assert_harmless(&report);
     }
 }
 
 #[test]
-fn colour_is_the_only_escape_and_changes_no_word() {
-    let inked = reports(&Paper { color: true, ..PLAIN });
-    assert!(inked[0].contains("\u{1b}[1m"), "{:?}", inked[0]);
-    for (inked, plain) in inked.iter().zip(reports(&PLAIN)) {
-        let mut parts = inked.split("\u{1b}[");
+fn color_adds_escapes_and_changes_no_word() {
+    let colored = reports(&TerminalStyle { color: true, ..PLAIN });
+    assert!(colored[0].contains("\u{1b}[1m"), "{:?}", colored[0]);
+    for (colored, plain) in colored.iter().zip(reports(&PLAIN)) {
+        let mut parts = colored.split("\u{1b}[");
         let mut stripped = parts.next().unwrap().to_string();
         for part in parts {
             let (code, text) = part.split_once('m').unwrap();
@@ -77,12 +77,12 @@ fn colour_is_the_only_escape_and_changes_no_word() {
 }
 
 #[test]
-fn no_line_for_a_terminal_is_wider_than_it_is() {
+fn terminal_line_fits_the_width() {
     for examination in samples() {
         for width in [60, 80, 120] {
-            let paper = Paper { width: Some(width), color: false };
-            let table = scan(&examination, ScanFormat::Table, &paper);
-            let overview = schema(&examination.schema, SchemaFormat::Table, &paper);
+            let terminal = TerminalStyle { width: Some(width), color: false };
+            let table = scan(&examination, ScanFormat::Table, &terminal);
+            let overview = schema(&examination.schema, SchemaFormat::Table, &terminal);
             for line in table.lines().chain(overview.lines()) {
                 assert!(line.chars().count() <= width, "{width}: {line}");
             }
@@ -91,14 +91,14 @@ fn no_line_for_a_terminal_is_wider_than_it_is() {
 }
 
 #[test]
-fn every_report_ends_in_one_newline() {
-    for report in reports(&Paper::default()) {
+fn report_ends_in_one_newline() {
+    for report in reports(&TerminalStyle::default()) {
         assert!(report.ends_with('\n') && !report.ends_with("\n\n"), "{report:?}");
     }
 }
 
 #[test]
-fn json_is_as_its_schema_says() {
+fn json_report_obeys_its_schema() {
     for examination in samples() {
         assert_valid(SCAN_SCHEMA, &scan(&examination, ScanFormat::Json, &PLAIN));
         assert_valid(SCHEMA_SCHEMA, &schema(&examination.schema, SchemaFormat::Json, &PLAIN));
@@ -106,7 +106,7 @@ fn json_is_as_its_schema_says() {
 }
 
 #[test]
-fn json_schemas_refuse_what_they_do_not_know() {
+fn json_schema_refuses_unknown_field() {
     let mut report = parsed(&scan(&sample::sick(), ScanFormat::Json, &PLAIN));
     report["findings"][0]["surprise"] = true.into();
     let validator = jsonschema::draft202012::new(&parsed(SCAN_SCHEMA)).unwrap();
@@ -114,7 +114,7 @@ fn json_schemas_refuse_what_they_do_not_know() {
 }
 
 #[test]
-fn json_schemas_name_every_code_cause_and_health() {
+fn json_schemas_list_every_code_cause_and_health() {
     let codes: Vec<&str> = Code::ALL.iter().map(|code| code.name()).collect();
     assert_eq!(enumerated(SCAN_SCHEMA, "/$defs/finding/properties/code/enum"), codes);
     assert_eq!(enumerated(SCHEMA_SCHEMA, "/$defs/defect/properties/code/enum"), codes);
@@ -134,7 +134,7 @@ fn json_keeps_names_and_values_exactly() {
 }
 
 #[test]
-fn json_tells_storage_classes_apart() {
+fn json_keeps_storage_classes_distinct() {
     let values = [
         (Value::Null, "null"),
         (Value::Integer(i64::MIN), "-9223372036854775808"),
@@ -159,7 +159,7 @@ fn json_tells_storage_classes_apart() {
 #[test]
 fn json_lists_keys_in_the_order_of_the_relation() {
     let mut schema = sample::shop();
-    // `region` twice, as SQLite allows; `code` before it although the alphabet agrees and the table does not.
+    // SQLite allows `region` twice. The key has `code` first, and the table has `region` first.
     sample::relate(&mut schema, 1, &[3, 2, 3], "customers", &["code", "region", "id"]);
     let mut examination = sample::examined(schema);
     sample::orphans(&mut examination, 0, &[(&[Value::Integer(1), Value::Integer(2), Value::Integer(1)], 1)], 1);
@@ -168,7 +168,7 @@ fn json_lists_keys_in_the_order_of_the_relation() {
 }
 
 #[test]
-fn a_scan_in_json_reads_in_this_order() {
+fn json_scan_has_fixed_order_of_fields() {
     let report = scan(&sample::incomplete(), ScanFormat::Json, &PLAIN);
     let expected = r#"    {
       "id": "order_items(order_id)->orders(number)",
@@ -219,9 +219,9 @@ fn formats_have_distinct_names() {
     assert_eq!(SchemaFormat::ALL.map(SchemaFormat::name), ["table", "json", "mermaid", "dot"]);
 }
 
-/// Whatever a word of the model is called, the schema of the report knows it, and no other.
+/// The schema of the report lists exactly the words of the model.
 #[test]
-fn the_schema_knows_the_words_of_the_model() {
+fn json_schema_lists_exactly_the_words_of_the_model() {
     let schema: serde_json::Value = serde_json::from_str(SCAN_SCHEMA).unwrap();
     let mut known = BTreeMap::new();
     enums(&schema, "", &mut known);
@@ -245,7 +245,7 @@ fn the_schema_knows_the_words_of_the_model() {
     }
 }
 
-/// The closed lists of a schema, by the names of their properties; null aside.
+/// Collects the enumerations of a schema by property name, without null.
 fn enums(schema: &serde_json::Value, name: &str, found: &mut BTreeMap<String, BTreeSet<String>>) {
     match schema {
         serde_json::Value::Object(object) => {

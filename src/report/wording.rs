@@ -1,4 +1,4 @@
-//! Sentences about parts of a finding that several reports for people share. Leaves out: marks, colours and layout.
+//! Sentences that several reports for people share. Marks, colors and layout belong to the formats.
 
 use crate::model::baseline::BaselineEntry;
 use crate::model::examination::Coverage;
@@ -13,60 +13,60 @@ use crate::model::redaction::Values;
 use crate::model::relation::Relation;
 use crate::model::text;
 use crate::model::text::plural;
-use crate::report::headline::open;
 
-/// `case (3 rows): 'A' is missing, users(name) has 'a'`.
+/// Returns for example `case (3 rows): 'A' is missing, users(name) has 'a'`.
 pub(super) fn diagnosis(diagnosis: &Diagnosis) -> String {
     format!("{} ({}): {}", diagnosis.cause.name(), plural(diagnosis.rows, "row"), diagnosis.evidence)
 }
 
-/// What a baseline keeps out of a finding.
+/// Returns which part of a finding is in the baseline.
 pub(super) fn known(finding: &Finding) -> Option<String> {
     match finding.known {
         Known::No => None,
         Known::Partly { rows, missing_keys } => {
-            Some(format!("beside {} of {} in the baseline", plural(rows, "row"), plural(missing_keys, "key")))
+            Some(format!("not counting {} of {} in the baseline", plural(rows, "row"), plural(missing_keys, "key")))
         }
         Known::Wholly => Some("in the baseline".to_owned()),
     }
 }
 
-/// `customer_id = 22`.
+/// Returns for example `customer_id = 22`.
 pub(super) fn missing_key(examination: &Examination, finding: &Finding, missing: &MissingKey) -> String {
     let about = &examination.schema.relations[finding.relation];
     text::named(examination.schema.child_column_names(about).zip(&missing.key))
 }
 
-/// `2024-01-01 to 2024-06-30`, where a time column is configured.
+/// Returns for example `2024-01-01 to 2024-06-30`, if a time column is configured.
 pub(super) fn span(missing: &MissingKey) -> Option<String> {
     let span = missing.span.as_ref()?;
     let (first, last) = (text::value(span.first.as_ref()), text::value(span.last.as_ref()));
     Some(if first == last { first } else { format!("{first} to {last}") })
 }
 
-/// The keys and rows of a finding that its list of missing keys leaves out.
+/// Returns the number of keys and of rows that the list of missing keys omits, for example `(37, 37)`.
 pub(super) fn unlisted(finding: &Finding) -> Option<(u64, u64)> {
     let keys = finding.missing_keys.saturating_sub(finding.top_missing.len() as u64);
     let rows: u64 = finding.top_missing.iter().map(|missing| missing.rows).sum();
     (keys > 0 && !finding.top_missing.is_empty()).then(|| (keys, finding.rows.saturating_sub(rows)))
 }
 
-/// The orphan rows and missing keys of a relation that no baseline knows.
+/// Returns the orphan rows and missing keys of a relation that are not in the baseline, for example `(338, 39)`.
 pub(super) fn open_orphans(examination: &Examination, about: &Relation) -> (u64, u64) {
-    let own = open(examination).find(|finding| finding.code == Code::Orphan && finding.relation_id == about.id);
+    let own =
+        examination.open_findings().find(|finding| finding.code == Code::Orphan && finding.relation_id == about.id);
     own.map_or((0, 0), |finding| (finding.rows, finding.missing_keys))
 }
 
-/// What there is to say of a baseline, a sentence each.
+/// Returns the sentences about the baseline.
 pub(super) fn baseline(examination: &Examination) -> Vec<String> {
     let Some(outcome) = &examination.baseline else { return Vec::new() };
-    let mut said = Vec::new();
+    let mut sentences = Vec::new();
     if outcome.known_rows > 0 {
         let rows = plural(outcome.known_rows, "orphan row");
-        said.push(format!("{rows} of {} known", plural(outcome.known_keys, "missing key")));
+        sentences.push(format!("{rows} of {} known", plural(outcome.known_keys, "missing key")));
     }
     if outcome.known_defects > 0 {
-        said.push(format!("{} known", plural(outcome.known_defects, "defect")));
+        sentences.push(format!("{} known", plural(outcome.known_defects, "defect")));
     }
     let relations = |entries: &[BaselineEntry]| {
         let mut names: Vec<&str> = entries.iter().map(|entry| entry.relation.as_str()).collect();
@@ -76,32 +76,32 @@ pub(super) fn baseline(examination: &Examination) -> Vec<String> {
     };
     if !outcome.expired.is_empty() {
         let entries = plural(outcome.expired.len() as u64, "entry");
-        said.push(format!("{entries} expired: {}", relations(&outcome.expired)));
+        sentences.push(format!("{entries} expired: {}", relations(&outcome.expired)));
     }
     if !outcome.unused.is_empty() {
         let entries = plural(outcome.unused.len() as u64, "entry");
-        let advice = "write it anew with --write-baseline";
-        said.push(format!("{entries} no longer needed ({advice}): {}", relations(&outcome.unused)));
+        let advice = "update the baseline with --write-baseline";
+        sentences.push(format!("{entries} no longer needed ({advice}): {}", relations(&outcome.unused)));
     }
     if let Some(written) = outcome.written {
-        said.push(format!("written, {}", plural(written as u64, "entry")));
+        sentences.push(format!("written, {}", plural(written as u64, "entry")));
     }
-    said
+    sentences
 }
 
-/// Whether and why a relation was not looked at as a whole.
+/// Returns why a relation was not checked completely, or `None` if it was.
 pub(super) fn shortfall(coverage: &Coverage) -> Option<&str> {
     let reason = coverage.reason.as_deref().unwrap_or("no reason is known");
     (coverage.state != CoverageState::Checked).then_some(reason)
 }
 
-/// `3 relations · 2 checked · 12 rows · …`.
+/// Returns for example `3 relations · 2 checked · 12 rows · …`.
 pub(super) fn totals(examination: &Examination) -> String {
     let summary = examination.summary();
     let mut parts = vec![plural(summary.relations as u64, "relation"), format!("{} checked", summary.checked)];
-    for (number, what) in [(summary.partial, "in part"), (summary.unchecked, "not checked")] {
+    for (number, state) in [(summary.partial, "in part"), (summary.unchecked, "not checked")] {
         if number > 0 {
-            parts.push(format!("{number} {what}"));
+            parts.push(format!("{number} {state}"));
         }
     }
     parts.push(plural(examination.rows(), "row"));

@@ -1,4 +1,4 @@
-//! `apply` and `undo`: a plan and a database → the database after it, or before it.
+//! `apply` and `undo`: apply a plan to a database, or take it back.
 
 use crate::model::redaction;
 use std::path::Path;
@@ -6,18 +6,18 @@ use std::path::PathBuf;
 
 use super::DEFAULT_MEMORY;
 use super::DEFAULT_WAIT;
+use super::Environment;
 use super::Outcome;
 use super::RunError;
-use super::Surroundings;
 use super::config_file;
 use crate::apply::ApplyError;
 use crate::apply::Direction;
-use crate::apply::Done;
-use crate::apply::Order;
+use crate::apply::RunOptions;
+use crate::apply::RunSummary;
 use crate::apply::admission;
 use crate::apply::admission::Overrides;
 use crate::apply::exclusive;
-use crate::apply::execute::Conduct;
+use crate::apply::execute::ExecuteOptions;
 use crate::apply::execute::Execution;
 use crate::apply::execute::backup_path;
 use crate::apply::execute::execute;
@@ -45,24 +45,24 @@ pub fn apply(
     direction: Direction,
     typed: &cli::repair::ApplyArgs,
     global: &cli::GlobalArgs,
-    surroundings: &Surroundings,
+    environment: &Environment,
     progress: Progress<'_>,
 ) -> Result<Outcome, RunError> {
     let source = Source::parse(&typed.database).map_err(RunError::Source)?;
     let outputs = super::outputs(&typed.format, &None, AnswerFormat::Table)?;
     let files = outputs.iter().filter_map(|(_, file)| file.as_deref());
     super::refuse_to_overwrite(&source, files.clone())?;
-    // A file that is not there yet is none that could be lost.
+    // A file that does not exist yet cannot be the plan.
     let is_the_plan = |file: &Path| file.canonicalize().is_ok_and(|file| typed.plan.canonicalize().ok() == Some(file));
     if files.into_iter().any(is_the_plan) {
-        return Err(RunError::WouldOverwrite { path: typed.plan.clone(), why: "that is the plan" });
+        return Err(RunError::WouldOverwrite { path: typed.plan.clone(), why: "this file is the plan" });
     }
-    let going = Going { direction, source: &source, plan: &typed.plan, writing: &typed.writing, outputs };
-    go(going, global, surroundings, progress)
+    let plan_run = PlanRun { direction, source: &source, plan: &typed.plan, writing: &typed.writing, outputs };
+    run_plan(plan_run, global, environment, progress)
 }
 
-/// What is to be done with a plan, and where it is told.
-pub(super) struct Going<'g> {
+/// A run of a plan: the direction, the database, the options, and the requested reports.
+pub(super) struct PlanRun<'g> {
     pub(super) direction: Direction,
     pub(super) source: &'g Source,
     pub(super) plan: &'g Path,
@@ -70,13 +70,13 @@ pub(super) struct Going<'g> {
     pub(super) outputs: Vec<(AnswerFormat, Option<PathBuf>)>,
 }
 
-pub(super) fn go(
-    going: Going<'_>,
+pub(super) fn run_plan(
+    plan_run: PlanRun<'_>,
     global: &cli::GlobalArgs,
-    surroundings: &Surroundings,
+    environment: &Environment,
     progress: Progress<'_>,
 ) -> Result<Outcome, RunError> {
-    let Going { direction, source, plan: path, writing, outputs } = going;
+    let PlanRun { direction, source, plan: path, writing, outputs } = plan_run;
     let is_on_server = source.file().is_none();
     if writing.backup.is_some() && is_on_server {
         let why = "--backup copies the database file, and this database is on a server".to_owned();
@@ -85,47 +85,47 @@ pub(super) fn go(
     }
     let mut plan = PlanFile::open(path)?;
     let lock = exclusive::lock_plan(direction, &mut plan, is_on_server)?;
-    let patience = WaitLimits { lock_wait: writing.wait.unwrap_or(DEFAULT_WAIT), deadline: Deadline::default() };
-    engines::recover(source, &patience)?;
-    let mut database = engines::open(source, &patience)?;
+    let wait_limits = WaitLimits { lock_wait: writing.wait.unwrap_or(DEFAULT_WAIT), deadline: Deadline::default() };
+    engines::recover(source, &wait_limits)?;
+    let mut database = engines::open(source, &wait_limits)?;
     let overrides = overrides(writing);
     admission::refuse_read_only(direction, database.read_only()?, overrides)?;
-    let schema = config_file::read(global, surroundings)?.resolve(database.as_mut(), surroundings)?;
-    let surgery = sql::repair::of(&schema).ok_or(RunError::NoRepair)?;
+    let schema = config_file::read(global, environment)?.resolve(database.as_mut(), environment)?;
+    let repair_sql = sql::repair::of(&schema).ok_or(RunError::NoRepair)?;
     let identity = database.identity()?;
     admission::refuse_unfit_plan(direction, &plan.header, &identity, overrides)?;
     let kept_files = quarantine_file::paths(path, &plan.header);
     super::refuse_to_overwrite(source, kept_files.iter().map(PathBuf::as_path))?;
-    let at = date::timestamp(surroundings.now);
-    let order = Order {
+    let at = date::timestamp(environment.now);
+    let order = RunOptions {
         schema: &schema,
-        surgery,
+        sql: repair_sql,
         direction,
         batch: writing.batch.and_then(|batch| usize::try_from(batch).ok()),
         skip_changed: writing.skip_changed,
-        run: &exclusive::run_name(surroundings.process, &at),
+        run: &exclusive::run_name(environment.process, &at),
         at: &at,
         progress,
     };
     let backup = wanted_backup(writing, source, &plan.header.schema);
-    let conduct = Conduct { lock, identity: &identity, no_triggers: writing.no_triggers, backup };
+    let conduct = ExecuteOptions { lock, identity: &identity, no_triggers: writing.no_triggers, backup };
     let execution = execute(&order, &mut plan, database.as_mut(), conduct)?;
     drop(database);
-    let remaining = remaining(source, &patience, global, surroundings)?;
+    let remaining = remaining(source, &wait_limits, global, environment)?;
     let exit = exit(direction, &execution.done, remaining);
-    // SQLite takes a table wherever it can be written to.
-    let may_be_lost = execution.done.never_applied && is_on_server && journal::begun(path).is_none();
-    let missing_mark = may_be_lost.then(|| journal::mark_of(path));
+    // On SQLite, whoever can write can also create the table of states.
+    let may_be_missing = execution.done.never_applied && is_on_server && journal::begun(path).is_none();
+    let missing_mark = may_be_missing.then(|| journal::mark_of(path));
     let report =
         Report { direction, database: &schema.database, source, plan: &plan, kept_files, missing_mark, remaining };
-    Ok(Outcome { documents: report.documents(&execution, outputs, surroundings), exit })
+    Ok(Outcome { documents: report.documents(&execution, outputs, environment), exit })
 }
 
 fn overrides(writing: &WriteArgs) -> Overrides {
     Overrides { leave_undecided: writing.leave_undecided, moved: writing.moved, read_only: writing.override_read_only }
 }
 
-fn exit(direction: Direction, done: &Done, remaining: Remaining) -> Exit {
+fn exit(direction: Direction, done: &RunSummary, remaining: Remaining) -> Exit {
     match (direction, remaining) {
         _ if done.rows_left() > 0 => Exit::NotClean,
         (Direction::Undo, Remaining { unchecked: 1.., .. }) => Exit::Incomplete,
@@ -136,7 +136,7 @@ fn exit(direction: Direction, done: &Done, remaining: Remaining) -> Exit {
     }
 }
 
-/// The parts of the report that the run itself does not know.
+/// The parts of the report that the execution does not return.
 struct Report<'a> {
     direction: Direction,
     database: &'a DatabaseName,
@@ -152,14 +152,14 @@ impl Report<'_> {
         &self,
         execution: &Execution,
         outputs: Vec<(AnswerFormat, Option<PathBuf>)>,
-        surroundings: &Surroundings,
+        environment: &Environment,
     ) -> Vec<(Option<PathBuf>, String)> {
         let done = &execution.done;
         let left_rows = redaction::skipped_rows(&done.left_rows);
-        let said = report::applied::Said {
+        let report = report::applied::ApplyReport {
             is_undo: self.direction == Direction::Undo,
             database: self.database,
-            typed: &self.source.to_string(),
+            address: &self.source.to_string(),
             plan: self.plan.path(),
             backup: execution.backup.as_deref(),
             kept: if self.direction == Direction::Apply { &self.kept_files } else { &[] },
@@ -178,11 +178,11 @@ impl Report<'_> {
             unchecked: self.remaining.unchecked,
             orphan_rows: self.remaining.orphan_rows,
         };
-        super::documents(outputs, surroundings, |format, paper| report::applied(&said, format, paper))
+        super::documents(outputs, environment, |format, terminal| report::applied(&report, format, terminal))
     }
 }
 
-/// The outcome of a scan of the whole database afterwards.
+/// The result of a scan of the whole database after the run.
 #[derive(Debug, Clone, Copy)]
 struct Remaining {
     relations: u64,
@@ -192,23 +192,23 @@ struct Remaining {
 
 fn remaining(
     source: &Source,
-    patience: &WaitLimits,
+    wait_limits: &WaitLimits,
     global: &cli::GlobalArgs,
-    surroundings: &Surroundings,
+    environment: &Environment,
 ) -> Result<Remaining, RunError> {
-    let mut database = engines::open(source, patience)?;
-    let config = config_file::read(global, surroundings)?;
-    let schema = config.resolve(database.as_mut(), surroundings)?;
-    let mut sessions = super::sessions(database.as_mut(), &schema, None, surroundings)?;
-    let wishes = ScanOptions {
+    let mut database = engines::open(source, wait_limits)?;
+    let config = config_file::read(global, environment)?;
+    let schema = config.resolve(database.as_mut(), environment)?;
+    let mut sessions = super::sessions(database.as_mut(), &schema, None, environment)?;
+    let options = ScanOptions {
         samples: 0,
         memory: DEFAULT_MEMORY,
-        threads: surroundings.cores,
+        threads: environment.cores,
         progress: &|_, _| {},
         is_known: &|_, _, _| false,
     };
     let mut remaining = Remaining { relations: 0, unchecked: 0, orphan_rows: 0 };
-    for fact in scan::scan(&schema, &mut sessions, &wishes) {
+    for fact in scan::scan(&schema, &mut sessions, &options) {
         remaining.relations += 1;
         match fact {
             ScanResult::Checked(tally) => remaining.orphan_rows += tally.orphan_rows,

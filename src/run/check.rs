@@ -1,4 +1,5 @@
-//! `check`: rows that would fail, before they are written; the load is tried where nothing of it stays.
+//! `check`: reports the rows of a load that would fail. It tries the load in a copy of the database, or in a transaction
+//! that it rolls back.
 
 use std::io::BufRead;
 use std::io::BufReader;
@@ -7,15 +8,15 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::DEFAULT_MEMORY;
+use super::Environment;
 use super::Outcome;
 use super::RunError;
-use super::Surroundings;
+use super::command_setup::CommandSetup;
 use super::correct_load;
-use super::correct_load::Places;
+use super::correct_load::CorrectedFiles;
 use super::planned_schema_check;
-use super::question::Question;
 use crate::check::Check;
-use crate::check::PLACES;
+use crate::check::LINES_PER_SOURCE;
 use crate::cli;
 use crate::engine::Database;
 use crate::engines;
@@ -31,84 +32,87 @@ use crate::model::ids::TableId;
 use crate::model::resolve;
 use crate::model::schema::Schema;
 use crate::model::text;
+use crate::model::text::shell;
 use crate::report;
 use crate::scan::Progress;
 use crate::scan::ScanOptions;
 
-/// How much of a file is read at once.
+/// The number of bytes that are read from a file at once.
 const BUFFER: usize = 1 << 18;
 
 pub fn check(
     typed: &cli::CheckArgs,
     global: &cli::GlobalArgs,
-    surroundings: &Surroundings,
+    environment: &Environment,
     progress: Progress<'_>,
 ) -> Result<Outcome, RunError> {
-    let question = Question::new(&typed.database, &typed.answer, global, surroundings)?;
-    let mut database = engines::open(&question.source, &question.patience)?;
+    let setup = CommandSetup::new(&typed.database, &typed.answer, global, environment)?;
+    let mut database = engines::open(&setup.source, &setup.wait_limits)?;
     if let Some(planned) = &typed.against {
-        let config = &question.file.config;
+        let config = &setup.file.config;
         let settings = &config.scan;
-        let wishes = ScanOptions {
-            samples: question.samples,
+        let scan_options = ScanOptions {
+            samples: setup.samples,
             memory: settings.memory.unwrap_or(DEFAULT_MEMORY),
-            threads: settings.jobs.unwrap_or(surroundings.cores).max(1),
+            threads: settings.jobs.unwrap_or(environment.cores).max(1),
             progress,
             is_known: &|_, _, _| false,
         };
-        let view = FindingOptions {
-            redaction: &question.redaction,
+        let finding_options = FindingOptions {
+            redaction: &setup.redaction,
             policy: &config.policy,
             time_columns: &settings.time_columns,
             mark: &|finding| finding,
         };
-        let examination = planned_schema_check::hold(database.as_mut(), planned, &wishes, &view)?;
+        let examination = planned_schema_check::examine(database.as_mut(), planned, &scan_options, &finding_options)?;
         let exit = planned_schema_check::exit(&examination);
-        return Ok(question
-            .answered(exit, surroundings, |format, paper| planned_schema_check::render(&examination, format, paper)));
+        return Ok(setup.outcome(exit, environment, |format, terminal| {
+            planned_schema_check::render(&examination, format, terminal)
+        }));
     }
-    let checked = try_load(database.as_mut(), typed, &question, surroundings, progress)?;
-    let all_is_well = match &checked.corrected {
+    let checked = try_load(database.as_mut(), typed, &setup, environment, progress)?;
+    let is_clean = match &checked.corrected {
         Some(corrected) => corrected.rest_rows == 0,
         None => checked.is_clean(),
     };
-    let exit = if all_is_well { Exit::Clean } else { Exit::Findings };
-    Ok(question.answered(exit, surroundings, |format, paper| report::checked(&checked, format, paper)))
+    let exit = if is_clean { Exit::Clean } else { Exit::Findings };
+    Ok(setup.outcome(exit, environment, |format, terminal| report::checked(&checked, format, terminal)))
 }
 
-/// Puts every row into a private copy of the database.
+/// Tries to insert every row, without changing the database.
 fn try_load(
     database: &mut dyn Database,
     typed: &cli::CheckArgs,
-    question: &Question,
-    surroundings: &Surroundings,
+    setup: &CommandSetup,
+    environment: &Environment,
     progress: Progress<'_>,
 ) -> Result<CheckResult, RunError> {
-    let wanted = wanted(typed)?;
-    let places = typed.corrected.as_deref().map(Places::of);
-    if let Some(places) = &places {
-        fit_to_correct(&wanted, places, question)?;
+    let loads = loads(typed, &shell(&setup.source.to_string()))?;
+    let files = typed.corrected.as_deref().map(CorrectedFiles::of);
+    if let Some(files) = &files {
+        check_correction_files(&loads, files, setup)?;
     }
     let mut trial = database.trial(progress)?;
     let schema = resolve::resolve(trial.catalog()?, &[]).map_err(|_| RunError::unresolved())?;
     let mut tables =
-        wanted.iter().map(|(table, _)| table_of(&schema, table)).collect::<Result<Vec<TableId>, RunError>>()?;
+        loads.iter().map(|(table, _)| table_of(&schema, table)).collect::<Result<Vec<TableId>, RunError>>()?;
     let staging = match (&typed.staging, &typed.table) {
         (Some(staging), Some(table)) => Some((table_of(&schema, staging)?, table_of(&schema, table)?)),
         _ => None,
     };
     tables.extend(staging.map(|(_, table)| table));
-    let mut check = Check::begin(trial.as_mut(), schema, &tables, question.samples)?;
+    let mut check = Check::begin(trial.as_mut(), schema, &tables, setup.samples)?;
     let options = ReadOptions { columns: typed.columns.clone(), null: typed.null.clone() };
-    let total = wanted.iter().map(|(_, path)| size(path)).sum();
+    let total = loads.iter().map(|(_, path)| size(path)).sum();
     let mut before = 0;
-    for (&table, (_, path)) in tables.iter().zip(&wanted) {
+    for (&table, (_, path)) in tables.iter().zip(&loads) {
         let name = path.display().to_string();
         let kind = kind(typed, path)?;
         check.source(table, &name);
         let advance = |read: usize| progress(before + read, total);
-        let reader = Advancing { source: open(path)?, read: 0, told: 0, advance: &advance };
-        intake::read(reader, kind, &options, &mut check.taker()).map_err(|fault| RunError::of_check(&name, fault))?;
+        let reader = CountingReader { source: open(path)?, read: 0, reported: 0, advance: &advance };
+        intake::read(reader, kind, &options, &mut check.record_sink())
+            .map_err(|fault| RunError::of_check(&name, fault))?;
         before += size(path);
     }
     if let Some((staging, table)) = staging {
@@ -117,28 +121,32 @@ fn try_load(
             .staged(session.as_mut(), staging, table)
             .map_err(|fault| RunError::of_check("the staging table", fault))?;
     }
-    let mut checked = check.finish(&question.redaction)?;
-    if let (Some(places), [(_, file)]) = (&places, wanted.as_slice()) {
+    let mut checked = check.finish(&setup.redaction)?;
+    if let (Some(files), [(_, file)]) = (&files, loads.as_slice()) {
         let schema = Arc::clone(&checked.schema);
-        let wanted = correct_load::Wanted {
+        let loads = correct_load::CorrectionRequest {
             schema: &schema,
             table: tables[0],
             file,
             kind: kind(typed, file)?,
             options: &options,
             rules: &typed.rules,
-            places,
-            places_from: i64::try_from(PLACES).unwrap_or(i64::MAX),
+            files,
+            row_offset: i64::try_from(LINES_PER_SOURCE).unwrap_or(i64::MAX),
         };
         checked.corrected =
-            Some(correct_load::correct(trial.as_mut(), &wanted, &question.patience, surroundings, progress)?);
+            Some(correct_load::correct(trial.as_mut(), &loads, &setup.wait_limits, environment, progress)?);
     }
     Ok(checked)
 }
 
-/// One file that can be read twice, and other names for what comes of it.
-fn fit_to_correct(wanted: &[(String, PathBuf)], places: &Places, question: &Question) -> Result<(), RunError> {
-    let [(_, file)] = wanted else {
+/// Returns an error unless there is one file that can be read twice, and the output files are different ones.
+fn check_correction_files(
+    loads: &[(String, PathBuf)],
+    files: &CorrectedFiles,
+    setup: &CommandSetup,
+) -> Result<(), RunError> {
+    let [(_, file)] = loads else {
         return Err(RunError::Input {
             what: "the rows to correct".to_owned(),
             why: "several files were given".to_owned(),
@@ -146,53 +154,56 @@ fn fit_to_correct(wanted: &[(String, PathBuf)], places: &Places, question: &Ques
         });
     };
     let whole = |path: &Path| path.canonicalize().ok();
-    let is_read = |place: &&Path| whole(file).is_some() && whole(file) == whole(place);
-    let lost = if file == Path::new("-") { Some(file.as_path()) } else { places.all().into_iter().find(is_read) };
+    let is_read = |path: &&Path| whole(file).is_some() && whole(file) == whole(path);
+    let lost = if file == Path::new("-") { Some(file.as_path()) } else { files.all().into_iter().find(is_read) };
     if let Some(lost) = lost {
         return Err(RunError::Input {
             what: lost.display().to_string(),
-            why: "the rows are read twice, and must stay as they are meanwhile".to_owned(),
-            help: "name a file of rows, and another one for --corrected".to_owned(),
+            why: "fk-doctor reads the rows twice, so they cannot come from standard input or from an output file"
+                .to_owned(),
+            help: "name a file of rows, and a different file for --corrected".to_owned(),
         });
     }
-    super::refuse_to_overwrite(&question.source, places.all().into_iter())?;
-    match places.derived().into_iter().find(|place| place.exists()) {
-        Some(there) => Err(RunError::Input {
+    super::refuse_to_overwrite(&setup.source, files.all().into_iter())?;
+    match files.derived().into_iter().find(|path| path.exists()) {
+        Some(existing) => Err(RunError::Input {
             what: "the rows to correct".to_owned(),
-            why: format!("{} is there already, and may hold what an earlier run left", there.display()),
+            why: format!("{} already exists, and may hold rows of an earlier run", existing.display()),
             help: "move it away, or name another file with --corrected".to_owned(),
         }),
         None => Ok(()),
     }
 }
 
-/// Tables and the files for them, as typed.
-fn wanted(typed: &cli::CheckArgs) -> Result<Vec<(String, PathBuf)>, RunError> {
-    let mut wanted = Vec::new();
+/// Returns the name of each table with its file.
+fn loads(typed: &cli::CheckArgs, database: &str) -> Result<Vec<(String, PathBuf)>, RunError> {
+    let mut loads = Vec::new();
     match &typed.table {
-        Some(table) => wanted.extend(typed.files.iter().map(|file| (table.clone(), file.clone()))),
+        Some(table) => loads.extend(typed.files.iter().map(|file| (table.clone(), file.clone()))),
         None if typed.files.is_empty() => {}
         None => {
             return Err(RunError::Input {
-                what: "what the rows are for".to_owned(),
+                what: "the rows".to_owned(),
                 why: "a file was given, and no table".to_owned(),
-                help: "name it: fk-doctor check DB --table T FILE, or --load T=FILE".to_owned(),
+                help: format!("name the table: fk-doctor check {database} --table TABLE FILE, or --load TABLE=FILE"),
             });
         }
     }
-    wanted.extend(typed.load.iter().map(|load| (load.table.clone(), load.file.clone())));
-    if wanted.is_empty() && typed.staging.is_none() {
+    loads.extend(typed.load.iter().map(|load| (load.table.clone(), load.file.clone())));
+    if loads.is_empty() && typed.staging.is_none() {
         return Err(RunError::Input {
             what: "the rows to check".to_owned(),
             why: "no file was given".to_owned(),
-            help: "name them: fk-doctor check DB --table T FILE (- for standard input), or --load T=FILE".to_owned(),
+            help: format!(
+                "name a file: fk-doctor check {database} --table TABLE FILE (- for standard input), or --load TABLE=FILE"
+            ),
         });
     }
-    Ok(wanted)
+    Ok(loads)
 }
 
-fn table_of(schema: &Schema, wanted: &str) -> Result<TableId, RunError> {
-    let named = |name: &str| schema.names.same(name, wanted);
+fn table_of(schema: &Schema, name: &str) -> Result<TableId, RunError> {
+    let is_named = |other: &str| schema.names.same(other, name);
     let takes_rows = |table: &Table| match table.kind {
         TableKind::Table => true,
         TableKind::Partitioned => table.irreversible.is_none(),
@@ -201,16 +212,16 @@ fn table_of(schema: &Schema, wanted: &str) -> Result<TableId, RunError> {
     let tables = || schema.tables.iter().filter(|table| takes_rows(table));
     let position =
         |is_meant: &dyn Fn(&Table) -> bool| schema.tables.position(|table| takes_rows(table) && is_meant(table));
-    let found = position(&|table| named(&table.name.to_string()));
-    // The references of a partition are those of its table.
-    let found = found.or_else(|| position(&|table| table.partitions.iter().any(|part| named(&part.to_string()))));
+    let found = position(&|table| is_named(&table.name.to_string()));
+    // A partition has the foreign keys of its table.
+    let found = found.or_else(|| position(&|table| table.partitions.iter().any(|part| is_named(&part.to_string()))));
     found.ok_or_else(|| {
         let names: Vec<String> = tables().map(|table| table.name.to_string()).collect();
-        let help = match text::nearest(wanted, names.iter().map(String::as_str)) {
+        let help = match text::nearest(name, names.iter().map(String::as_str)) {
             Some(near) => format!("did you mean {near}?"),
             None => format!("the tables are {}", names.join(", ")),
         };
-        RunError::Input { what: format!("rows for {wanted}"), why: "there is no such table".to_owned(), help }
+        RunError::Input { what: format!("rows for {name}"), why: "there is no such table".to_owned(), help }
     })
 }
 
@@ -218,8 +229,8 @@ fn kind(typed: &cli::CheckArgs, path: &Path) -> Result<FileKind, RunError> {
     let by_name = FileKind::from_name(&path.display().to_string());
     typed.input.or(by_name).ok_or_else(|| RunError::Input {
         what: path.display().to_string(),
-        why: "its name does not tell what kind of file it is".to_owned(),
-        help: "say it: --input csv, tsv, json or ndjson".to_owned(),
+        why: "the file name has no known extension".to_owned(),
+        help: "name the format with --input: csv, tsv, json or ndjson".to_owned(),
     })
 }
 
@@ -239,38 +250,38 @@ fn size(path: &Path) -> usize {
     std::fs::metadata(path).map_or(0, |metadata| usize::try_from(metadata.len()).unwrap_or(usize::MAX))
 }
 
-/// Tells how far a file was read, a thousand times at most.
-struct Advancing<'a> {
+/// Reports the number of bytes that were read from a file, once per buffer.
+struct CountingReader<'a> {
     source: Box<dyn BufRead>,
     read: usize,
-    told: usize,
+    reported: usize,
     advance: &'a dyn Fn(usize),
 }
 
-impl std::io::Read for Advancing<'_> {
+impl std::io::Read for CountingReader<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
         let read = self.source.read(buffer)?;
-        self.went(read);
+        self.count(read);
         Ok(read)
     }
 }
 
-impl BufRead for Advancing<'_> {
+impl BufRead for CountingReader<'_> {
     fn fill_buf(&mut self) -> std::io::Result<&[u8]> {
         self.source.fill_buf()
     }
 
     fn consume(&mut self, amount: usize) {
         self.source.consume(amount);
-        self.went(amount);
+        self.count(amount);
     }
 }
 
-impl Advancing<'_> {
-    fn went(&mut self, bytes: usize) {
+impl CountingReader<'_> {
+    fn count(&mut self, bytes: usize) {
         self.read += bytes;
-        if self.read - self.told >= BUFFER {
-            self.told = self.read;
+        if self.read - self.reported >= BUFFER {
+            self.reported = self.read;
             (self.advance)(self.read);
         }
     }

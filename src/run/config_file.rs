@@ -1,8 +1,7 @@
-//! The configuration as a file: found, read, and its faults shown at their places. Leaves out what its text means
-//! (`config`).
+//! Finds and reads the configuration file, and shows its faults with line and caret. `config` parses the text.
 
+use super::Environment;
 use super::RunError;
-use super::Surroundings;
 use crate::cli;
 use crate::config;
 use crate::config::Config;
@@ -16,18 +15,18 @@ use crate::sql;
 
 /// A configuration and the text that its faults point into.
 pub(super) struct ConfigFile {
-    /// As the user knows it; empty where there is no file.
+    /// The path as shown to the user. It is empty if there is no file.
     pub(super) path: String,
     pub(super) text: String,
     pub(super) config: Config,
-    /// Relations that were typed with --enforce, each with its text.
+    /// The relations of the option --enforce, each with its text.
     pub(super) typed: Vec<(String, ConfiguredRelation)>,
 }
 
-pub(super) fn read(global: &cli::GlobalArgs, surroundings: &Surroundings) -> Result<ConfigFile, RunError> {
+pub(super) fn read(global: &cli::GlobalArgs, environment: &Environment) -> Result<ConfigFile, RunError> {
     let found = match &global.config {
         Some(path) => Some(path.clone()),
-        None => surroundings
+        None => environment
             .directory
             .ancestors()
             .map(|directory| directory.join("fk-doctor.toml"))
@@ -43,30 +42,30 @@ pub(super) fn read(global: &cli::GlobalArgs, surroundings: &Surroundings) -> Res
     };
     let text = std::fs::read_to_string(&path)
         .map_err(|error| RunError::ConfigFile { path: path.clone(), why: error.to_string() })?;
-    let shown = path.strip_prefix(&surroundings.directory).unwrap_or(&path).display().to_string();
+    let shown = path.strip_prefix(&environment.directory).unwrap_or(&path).display().to_string();
     match config::parse(&text) {
         Ok(config) => Ok(ConfigFile { path: shown, text, config, typed: Vec::new() }),
-        Err(faults) => {
-            Err(RunError::Config { rendered: config::fault::render(&faults, &text, &shown, surroundings.paper.color) })
-        }
+        Err(faults) => Err(RunError::Config {
+            rendered: config::fault::render(&faults, &text, &shown, environment.terminal.color),
+        }),
     }
 }
 
 impl ConfigFile {
-    /// The line of each relation's entry.
+    /// Returns the line of each configured relation.
     pub(super) fn relation_lines(&self) -> Vec<usize> {
         let entries = self.config.relations.iter();
         entries.map(|entry| config::fault::line_number(&self.text, entry.child.span.start)).collect()
     }
 
-    fn faults(&self, faults: &[Fault], surroundings: &Surroundings) -> RunError {
-        RunError::Config { rendered: config::fault::render(faults, &self.text, &self.path, surroundings.paper.color) }
+    fn faults(&self, faults: &[Fault], environment: &Environment) -> RunError {
+        RunError::Config { rendered: config::fault::render(faults, &self.text, &self.path, environment.terminal.color) }
     }
 
-    pub(super) fn resolve(&self, database: &mut dyn Database, surroundings: &Surroundings) -> Result<Schema, RunError> {
+    pub(super) fn resolve(&self, database: &mut dyn Database, environment: &Environment) -> Result<Schema, RunError> {
         let catalog = database.catalog()?;
         for (text, relation) in &self.typed {
-            let color = surroundings.paper.color;
+            let color = environment.terminal.color;
             resolve::resolve(catalog.clone(), std::slice::from_ref(relation)).map_err(|faults| RunError::Config {
                 rendered: config::fault::render(&faults, text, "--enforce", color),
             })?;
@@ -74,7 +73,7 @@ impl ConfigFile {
         let typed = self.typed.iter().map(|(_, relation)| relation);
         let relations: Vec<ConfiguredRelation> = self.config.relations.iter().chain(typed).cloned().collect();
         let schema = resolve::resolve(catalog, &relations);
-        let schema = schema.map_err(|faults| self.faults(&faults, surroundings))?;
+        let schema = schema.map_err(|faults| self.faults(&faults, environment))?;
         let idle = self.config.policy.thresholds.iter().filter(|threshold| {
             !schema
                 .relations
@@ -88,36 +87,39 @@ impl ConfigFile {
                 help: Some("`fk-doctor schema` lists the relations".to_owned()),
             })
             .collect();
-        if faults.is_empty() { Ok(schema) } else { Err(self.faults(&faults, surroundings)) }
+        if faults.is_empty() { Ok(schema) } else { Err(self.faults(&faults, environment)) }
     }
 
-    /// The operator's conditions are compiled before the work begins, and every fault is shown at its place.
+    /// Compiles the configured conditions before the scan. The error shows every fault with its line.
     pub(super) fn check_conditions(
         &self,
         schema: &Schema,
         session: &mut dyn Session,
-        surroundings: &Surroundings,
+        environment: &Environment,
     ) -> Result<(), RunError> {
         let mut faults = Vec::new();
-        for wanted in &self.config.relations {
-            for (condition, of_parent) in [(&wanted.condition, false), (&wanted.soft_deleted, true)] {
+        for entry in &self.config.relations {
+            for (condition, of_parent) in [(&entry.condition, false), (&entry.soft_deleted, true)] {
                 let Some(condition) = condition else { continue };
-                let mut speaking = schema.relations.iter().filter(|relation| {
+                let mut conditioned = schema.relations.iter().filter(|relation| {
                     let scope = &relation.scope;
                     let text = if of_parent { &scope.soft_deleted } else { &scope.condition };
                     text.as_ref() == Some(&condition.value)
                 });
-                let failure = speaking.find_map(|relation| {
+                let failure = conditioned.find_map(|relation| {
                     let check = sql::of(schema).condition_check(schema, relation, &condition.value, of_parent)?;
                     session.each_row(&check, &mut |_| {}).err()
                 });
                 faults.extend(failure.map(|error| Fault {
                     span: condition.span.clone(),
-                    message: format!("this does not compile: {}", error.because()),
-                    help: Some(format!("write it over {}", if of_parent { "parent.*" } else { "child.*" })),
+                    message: format!("the engine refuses this condition: {}", error.because()),
+                    help: Some(format!(
+                        "use only columns of {}",
+                        if of_parent { "the parent, as parent.column" } else { "the child, as child.column" }
+                    )),
                 }));
             }
         }
-        if faults.is_empty() { Ok(()) } else { Err(self.faults(&faults, surroundings)) }
+        if faults.is_empty() { Ok(()) } else { Err(self.faults(&faults, environment)) }
     }
 }

@@ -1,6 +1,5 @@
-//! `check --rules`: the rules of a repair treat rows before they are loaded. What they make of the rows goes to a corrected
-//! file, parents that have to be there first to a script, and every row that is left to a file of the rest: the lines of
-//! the two files are all the lines there were.
+//! `check --rules`: treats rows by repair rules before they are loaded. The rows that can be loaded go to a corrected file,
+//! their new parents to a script, and all other rows to a rest file. So each row of the input is in one of the two files.
 
 use std::io::Write;
 use std::path::Path;
@@ -26,8 +25,8 @@ use crate::model::relation::Origin;
 use crate::model::resolve;
 use crate::model::schema::Schema;
 use crate::model::value::Value;
+use crate::run::Environment;
 use crate::run::RunError;
-use crate::run::Surroundings;
 use crate::run::repair;
 use crate::run::rule_files;
 use crate::scan::Progress;
@@ -36,31 +35,31 @@ use crate::sql::load;
 use crate::sql::load::TreatableLoad;
 use crate::whole_file::WholeFile;
 
-/// One file of rows that were put into a trial, and where what becomes of them goes.
-pub(super) struct Wanted<'a> {
+/// A file whose rows were put into a trial, and the files to write.
+pub(super) struct CorrectionRequest<'a> {
     pub(super) schema: &'a Schema,
     pub(super) table: TableId,
     pub(super) file: &'a Path,
     pub(super) kind: FileKind,
     pub(super) options: &'a ReadOptions,
     pub(super) rules: &'a [PathBuf],
-    pub(super) places: &'a Places,
-    /// The place of the line before the file's first.
-    pub(super) places_from: i64,
+    pub(super) files: &'a CorrectedFiles,
+    /// The number of a row in the trial is this offset plus its line in the file.
+    pub(super) row_offset: i64,
 }
 
-/// The files that are made: of `orders.csv`, `orders.rest.csv` and `orders.parents.sql`.
-pub(super) struct Places {
+/// The files to write. For `orders.csv` the others are `orders.rest.csv` and `orders.parents.sql`.
+pub(super) struct CorrectedFiles {
     corrected: PathBuf,
     rest: PathBuf,
     parents: PathBuf,
 }
 
-impl Places {
-    pub(super) fn of(corrected: &Path) -> Places {
+impl CorrectedFiles {
+    pub(super) fn of(corrected: &Path) -> CorrectedFiles {
         let stem = corrected.file_stem().unwrap_or_default().to_string_lossy();
         let ending = corrected.extension().map(|ending| format!(".{}", ending.to_string_lossy())).unwrap_or_default();
-        Places {
+        CorrectedFiles {
             corrected: corrected.to_owned(),
             rest: corrected.with_file_name(format!("{stem}.rest{ending}")),
             parents: corrected.with_file_name(format!("{stem}.parents.sql")),
@@ -71,26 +70,26 @@ impl Places {
         [&self.corrected, &self.rest, &self.parents]
     }
 
-    /// Those that nobody named.
+    /// Returns the files whose names are derived from the first.
     pub(super) fn derived(&self) -> [&Path; 2] {
         [&self.rest, &self.parents]
     }
 }
 
-/// Treats the rows in the trial, and writes the files.
+/// Treats the rows in the trial and writes the files.
 pub(super) fn correct(
     trial: &mut dyn Trial,
-    wanted: &Wanted<'_>,
-    patience: &WaitLimits,
-    surroundings: &Surroundings,
+    request: &CorrectionRequest<'_>,
+    wait_limits: &WaitLimits,
+    environment: &Environment,
     progress: Progress<'_>,
 ) -> Result<CorrectedLoad, RunError> {
-    let separator = separator(wanted)?;
-    let help = "load the rows into a copy in SQLite, or repair the table once they are in";
-    let load = load::treatable(wanted.schema)
-        .ok_or_else(|| unfit(wanted.file, "rows are corrected on SQLite only, so far", help))?;
-    let parents = treat(trial, load.as_ref(), wanted, patience, surroundings, progress)?;
-    let Places { corrected, rest, parents: script } = wanted.places;
+    let separator = separator(request)?;
+    let help = "load the rows into a SQLite copy, or load them first and then repair the table";
+    let load = load::treatable(request.schema)
+        .ok_or_else(|| unfit(request.file, "fk-doctor corrects rows for SQLite only so far", help))?;
+    let parents = treat(trial, load.as_ref(), request, wait_limits, environment, progress)?;
+    let CorrectedFiles { corrected, rest, parents: script } = request.files;
     let mut done = CorrectedLoad {
         file: corrected.display().to_string(),
         rest: rest.display().to_string(),
@@ -99,19 +98,19 @@ pub(super) fn correct(
         ..CorrectedLoad::default()
     };
     let source =
-        std::fs::File::open(wanted.file).map_err(|error| unfit(wanted.file, &error.to_string(), "check the file"))?;
+        std::fs::File::open(request.file).map_err(|error| unfit(request.file, &error.to_string(), "check the file"))?;
     let mut split = Split {
-        wanted,
+        request,
         load: load.as_ref(),
-        keys: key_columns(wanted.schema, wanted.table),
-        good: CsvWriter::new(draft(corrected)?, separator, wanted.options),
-        left: CsvWriter::new(draft(rest)?, separator, wanted.options),
+        keys: key_columns(request.schema, request.table),
+        good: CsvWriter::new(draft(corrected)?, separator, request.options),
+        left: CsvWriter::new(draft(rest)?, separator, request.options),
         has_header: false,
         changed: 0,
     };
     let each = &mut |record: Record| split.take(trial, record);
-    intake::read(std::io::BufReader::new(source), wanted.kind, wanted.options, each)
-        .map_err(|fault| fault.told(wanted.file))?;
+    intake::read(std::io::BufReader::new(source), request.kind, request.options, each)
+        .map_err(|fault| fault.into_run_error(request.file))?;
     let Split { good, left, changed, .. } = split;
     (done.rows, done.rest_rows, done.changed) = (good.rows, left.rows, changed);
     if parents.rows > 0 {
@@ -123,28 +122,28 @@ pub(super) fn correct(
         let kept = left.finish().and_then(|file| file.sync()?.create_new());
         kept.map_err(|error| RunError::unwritten(Some(rest), &error))?;
     }
-    // It comes last, so that all that belongs to it is there too.
+    // The corrected file is written last: once it exists, the other files exist too.
     let kept = good.finish().and_then(|file| file.sync()?.replace());
     kept.map_err(|error| RunError::unwritten(Some(corrected), &error))?;
     Ok(done)
 }
 
-fn separator(wanted: &Wanted<'_>) -> Result<u8, RunError> {
-    match wanted.kind {
+fn separator(request: &CorrectionRequest<'_>) -> Result<u8, RunError> {
+    match request.kind {
         FileKind::Csv => Ok(b','),
         FileKind::Tsv => Ok(b'\t'),
         FileKind::Json | FileKind::Ndjson => {
             let why = "corrected rows are written as CSV or TSV";
-            Err(unfit(wanted.file, why, "convert the rows to CSV first"))
+            Err(unfit(request.file, why, "convert the rows to CSV first"))
         }
     }
 }
 
 /// Splits the rows of the file into those that can be loaded and the rest.
 struct Split<'a> {
-    wanted: &'a Wanted<'a>,
+    request: &'a CorrectionRequest<'a>,
     load: &'a dyn TreatableLoad,
-    /// The columns that rules may change.
+    /// The key columns, which rules may change.
     keys: Vec<usize>,
     good: CsvWriter<WholeFile>,
     left: CsvWriter<WholeFile>,
@@ -160,12 +159,12 @@ impl Split<'_> {
             self.left.write_header(&record.columns)?;
             self.has_header = true;
         }
-        let Wanted { schema, table, places_from, .. } = *self.wanted;
-        let number = places_from + i64::try_from(record.line).unwrap_or(i64::MAX);
+        let CorrectionRequest { schema, table, row_offset, .. } = *self.request;
+        let number = row_offset + i64::try_from(record.line).unwrap_or(i64::MAX);
         let mut row: Option<Vec<Value>> = None;
-        let question = self.load.treated(schema, table, &self.keys, number);
-        trial.each_row(&question, &mut |found| row = Some(found.to_vec()))?;
-        match row.and_then(|row| put_in(schema, table, &self.keys, &row, &mut record)) {
+        let query = self.load.treated_row(schema, table, &self.keys, number);
+        trial.each_row(&query, &mut |found| row = Some(found.to_vec()))?;
+        match row.and_then(|row| copy_changes(schema, table, &self.keys, &row, &mut record)) {
             Some(changed) => {
                 self.changed += u64::from(changed);
                 Ok(self.good.write_row(&record.columns, &record.values)?)
@@ -175,71 +174,71 @@ impl Split<'_> {
     }
 }
 
-/// Rows that have to be there before those of the file.
+/// The parents that must be inserted before the rows of the file.
 #[derive(Default)]
 struct Parents {
     script: String,
     rows: u64,
 }
 
-/// Plans on a copy of the trial, where the rules see the orphans of the load and no others, and makes the plan true in the
-/// trial.
+/// Makes a plan on a copy of the trial, where the rules see only the orphans of the load, and applies it to the trial.
 fn treat(
     trial: &mut dyn Trial,
     load: &dyn TreatableLoad,
-    wanted: &Wanted<'_>,
-    patience: &WaitLimits,
-    surroundings: &Surroundings,
+    request: &CorrectionRequest<'_>,
+    wait_limits: &WaitLimits,
+    environment: &Environment,
     progress: Progress<'_>,
 ) -> Result<Parents, RunError> {
-    let files = rule_files::read(wanted.rules, surroundings)?;
+    let files = rule_files::read(request.rules, environment)?;
     let folder = tempfile::tempdir().map_err(|error| RunError::unwritten(None, &error))?;
     let copy = folder.path().join("load.db");
-    trial.prepare(&load.keep_rows(wanted.schema, wanted.table))?;
+    trial.prepare(&load.save_loaded_rows(request.schema, request.table))?;
     trial.save(&copy)?;
-    let mut database = engines::open(&Source::File { engine: wanted.schema.database.engine, path: copy }, patience)?;
+    let mut database =
+        engines::open(&Source::File { engine: request.schema.database.engine, path: copy }, wait_limits)?;
     let mut schema = resolve::resolve(database.catalog()?, &[]).map_err(|_| RunError::unresolved())?;
-    let child = schema.tables.position(|table| table.name == wanted.schema.tables[wanted.table].name);
+    let child = schema.tables.position(|table| table.name == request.schema.tables[request.table].name);
     for relation in &mut schema.relations {
         let is_loaded = Some(relation.child) == child;
         relation.scope.condition =
-            Some(if is_loaded { load.is_loaded(wanted.schema, wanted.table) } else { load.nothing() });
+            Some(if is_loaded { load.is_loaded(request.schema, request.table) } else { load.matches_no_row() });
     }
     let planned =
-        repair::plan_for_schema(schema, database.as_mut(), &files, surroundings, patience.lock_wait, progress)?;
+        repair::plan_for_schema(schema, database.as_mut(), &files, environment, wait_limits.lock_wait, progress)?;
     if let Some(refusal) = planned.draft.forecast.refusals.first() {
         let why = format!("{}: {}", refusal.rule, refusal.why);
         return Err(RunError::Apply(ApplyError::Refused { doing: "make", why, help: refusal.help.clone() }));
     }
     let mut parents = Parents::default();
-    let surgery = planned.surgery;
-    trial.prepare(&load.not_from_the_file())?;
+    let repair_sql = planned.sql;
+    trial.prepare(&load.clear_position())?;
     for new in &planned.draft.forecast.creates {
-        trial.prepare(&[surgery.create(new)])?;
+        trial.prepare(&[repair_sql.create_table(new)])?;
     }
     let each = |table: &Table, change: &Change| -> Result<(), Fault> {
-        let statement = surgery.statement(table, &change.row, change);
+        let statement = repair_sql.change_row(table, &change.row, change);
         if change.role() == ChangeRole::Parent && change.before.is_none() {
             parents.rows += 1;
-            parents.script.push_str(&surgery.written_out(&statement));
+            parents.script.push_str(&repair_sql.with_literals(&statement));
             parents.script.push_str(";\n");
         }
         Ok(trial.prepare(&[statement])?)
     };
-    planned.each_change(each).map_err(|fault| fault.told(wanted.file))?;
-    trial.prepare(&[load.forget_noted()])?;
-    for (index, relation) in wanted.schema.relations.entries() {
-        if relation.origin == Origin::Declared && relation.child == wanted.table {
-            trial.prepare(&[load.note_orphans(wanted.schema, index)])?;
+    planned.each_change(each).map_err(|fault| fault.into_run_error(request.file))?;
+    trial.prepare(&[load.delete_orphan_positions()])?;
+    for (index, relation) in request.schema.relations.entries() {
+        if relation.origin == Origin::Declared && relation.child == request.table {
+            trial.prepare(&[load.insert_orphan_positions(request.schema, index)])?;
         }
     }
     if parents.rows > 0 {
-        parents.script = format!("{}{}{}", surgery.script_start(), parents.script, surgery.script_end());
+        parents.script = format!("{}{}{}", repair_sql.script_header(), parents.script, repair_sql.script_footer());
     }
     Ok(parents)
 }
 
-/// Columns that rules may change: those of keys.
+/// Returns the columns of the table's foreign keys, which rules may change.
 fn key_columns(schema: &Schema, table: TableId) -> Vec<usize> {
     let mut columns: Vec<usize> = Vec::new();
     let own = schema.relations.iter().filter(|relation| relation.origin == Origin::Declared && relation.child == table);
@@ -251,16 +250,17 @@ fn key_columns(schema: &Schema, table: TableId) -> Vec<usize> {
     columns
 }
 
-/// Puts what the rules changed into a record, and says whether anything did; `None` where the file has no such column. The
-/// answer has two values a column: whether it changed, and what to.
-fn put_in(schema: &Schema, table: TableId, keys: &[usize], row: &[Value], record: &mut Record) -> Option<bool> {
+/// Copies the changes of the rules into a record. `row` has two values per key column after the first value, for example
+/// `[…, 1, 22]`: the column changed, and its new value is 22. Returns true if anything changed, or `None` if the file lacks
+/// a changed column.
+fn copy_changes(schema: &Schema, table: TableId, keys: &[usize], row: &[Value], record: &mut Record) -> Option<bool> {
     let mut changed = false;
     for (&column, pair) in keys.iter().zip(row.get(1..).unwrap_or_default().chunks(2)) {
         let [Value::Integer(1), value] = pair else { continue };
         changed = true;
         let name = &schema.tables[table].columns[column].name;
-        let place = record.columns.iter().position(|known| schema.names.same(known.trim(), name))?;
-        record.values[place] = value.clone();
+        let position = record.columns.iter().position(|known| schema.names.same(known.trim(), name))?;
+        record.values[position] = value.clone();
     }
     Some(changed)
 }
@@ -273,19 +273,19 @@ fn unfit(file: &Path, why: &str, help: &str) -> RunError {
     RunError::Input { what: file.display().to_string(), why: why.to_owned(), help: help.to_owned() }
 }
 
-/// What can go wrong on the way, which ends in one error.
+/// The errors of a correction, which become one [`RunError`].
 enum Fault {
     Check(CheckError),
     Written(std::io::Error),
-    Bench(rusqlite::Error),
+    PlanDraft(rusqlite::Error),
 }
 
 impl Fault {
-    fn told(self, file: &Path) -> RunError {
+    fn into_run_error(self, file: &Path) -> RunError {
         match self {
             Fault::Check(fault) => RunError::of_check(&file.display().to_string(), fault),
             Fault::Written(error) => RunError::unwritten(None, &error),
-            Fault::Bench(error) => RunError::Treat(error.into()),
+            Fault::PlanDraft(error) => RunError::Treat(error.into()),
         }
     }
 }
@@ -310,6 +310,6 @@ impl From<std::io::Error> for Fault {
 
 impl From<rusqlite::Error> for Fault {
     fn from(error: rusqlite::Error) -> Fault {
-        Fault::Bench(error)
+        Fault::PlanDraft(error)
     }
 }

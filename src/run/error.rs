@@ -1,4 +1,4 @@
-//! Why a command could not run, in the three parts in which it is told: what, because, help.
+//! The error of a command in three parts: what could not be done, because, help.
 
 use std::path::Path;
 use std::path::PathBuf;
@@ -12,7 +12,7 @@ use crate::plan_file::PlanError;
 use crate::source::SourceError;
 use crate::treat::TreatError;
 
-/// Reads after "could not …".
+/// The text of each error continues "could not …".
 #[derive(Debug, thiserror::Error)]
 pub enum RunError {
     #[error("{0}")]
@@ -21,10 +21,10 @@ pub enum RunError {
     Engine(EngineError),
     #[error("read the configuration {}", path.display())]
     ConfigFile { path: PathBuf, why: String },
-    /// The faults of a configuration, with their carets: these are whole sentences.
+    /// The faults of a configuration, with their carets. This is the complete text.
     #[error("{rendered}")]
     Config { rendered: String },
-    /// Something that was given cannot be used.
+    /// An argument or an input that cannot be used.
     #[error("read {what}")]
     Input { what: String, why: String, help: String },
     /// A file that an option names.
@@ -37,11 +37,11 @@ pub enum RunError {
     #[error("read the history {}", path.display())]
     FaultyHistory { path: PathBuf, line: usize, why: String },
     #[error("write two reports to {name}")]
-    SharedPlace { name: String },
+    SharedOutput { name: String },
     #[error("write a report to {}", path.display())]
     WouldOverwrite { path: PathBuf, why: &'static str },
     #[error("write the plan {}", path.display())]
-    PlanThere { path: PathBuf, why: &'static str, help: &'static str },
+    PlanExists { path: PathBuf, why: &'static str, help: &'static str },
     #[error("read the rules {}", path.display())]
     Rules { path: PathBuf, why: String },
     #[error("{0}")]
@@ -70,7 +70,7 @@ impl RunError {
         RunError::Unreadable { path: path.to_owned(), why: error.to_string(), option }
     }
 
-    /// `name` is the file, or whatever the rows came from.
+    /// `name` is the file or the table from which the rows come.
     pub(super) fn of_check(name: &str, fault: CheckError) -> RunError {
         match fault {
             CheckError::Engine(error) => RunError::Engine(error),
@@ -80,28 +80,28 @@ impl RunError {
         }
     }
 
-    pub(super) fn shared_place(file: Option<&Path>) -> RunError {
-        RunError::SharedPlace { name: RunError::name(file) }
+    pub(super) fn shared_output(file: Option<&Path>) -> RunError {
+        RunError::SharedOutput { name: RunError::name(file) }
     }
 
     pub(super) fn unresolved() -> RunError {
         RunError::Input {
             what: "the definitions".to_owned(),
             why: "they could not be resolved".to_owned(),
-            help: "scan the database first: fk-doctor scan DB".to_owned(),
+            help: "scan this database first, to see which definition is at fault: `fk-doctor scan`".to_owned(),
         }
     }
 
     pub fn exit(&self) -> Exit {
         match self {
             RunError::Engine(_) | RunError::Treat(_) => Exit::Unreadable,
-            RunError::Apply(error) if error.is_of_the_engine() => Exit::Unreadable,
+            RunError::Apply(error) if error.is_engine_error() => Exit::Unreadable,
             RunError::Plan(PlanError::Untrusted { .. }) | RunError::Apply(_) => Exit::Refused,
             _ => Exit::Usage,
         }
     }
 
-    /// Already laid out as a whole, label and all.
+    /// True if the error is complete text, labels included.
     pub fn is_rendered(&self) -> bool {
         matches!(self, RunError::Config { .. })
     }
@@ -117,14 +117,14 @@ impl RunError {
             RunError::Input { why, .. } => Some(why.clone()),
             RunError::Examine(error) => Some(error.because()),
             RunError::FaultyHistory { line, why, .. } => Some(format!("line {line}: {why}")),
-            RunError::SharedPlace { .. } => Some("one of them would be lost in the other".to_owned()),
-            RunError::WouldOverwrite { why, .. } | RunError::PlanThere { why, .. } => Some((*why).to_owned()),
+            RunError::SharedOutput { .. } => Some("the second would overwrite the first".to_owned()),
+            RunError::WouldOverwrite { why, .. } | RunError::PlanExists { why, .. } => Some((*why).to_owned()),
             RunError::Rules { why, .. } => Some(why.clone()),
             RunError::Treat(TreatError::Engine(error)) => Some(error.because()),
             RunError::Treat(TreatError::PlanDraft(error)) => Some(error.to_string()),
             RunError::Plan(error) => Some(error.because()),
             RunError::Apply(error) => Some(error.because()),
-            RunError::NoRepair => Some("repairs are not built for its engine yet".to_owned()),
+            RunError::NoRepair => Some("fk-doctor cannot repair databases of this engine yet".to_owned()),
         }
     }
 
@@ -136,27 +136,29 @@ impl RunError {
                 Some("name a file that can be read with --config, or leave the option out".to_owned())
             }
             RunError::Config { .. } => None,
-            RunError::PlanThere { help, .. } => Some((*help).to_owned()),
+            RunError::PlanExists { help, .. } => Some((*help).to_owned()),
             RunError::Input { help, .. } => Some(help.clone()),
             RunError::Examine(error) => Some(error.help()),
             RunError::Unreadable { option, .. } => {
                 Some(format!("name a file that can be read with {option}, or leave the option out"))
             }
             RunError::FaultyHistory { .. } => {
-                Some("mend or remove the line, or name another file with --history".to_owned())
+                Some("correct or remove the line, or name another file with --history".to_owned())
             }
-            RunError::SharedPlace { .. } => Some("give each a file of its own: --format F=FILE".to_owned()),
+            RunError::SharedOutput { .. } => Some("give each report its own file: --format FORMAT=FILE".to_owned()),
             RunError::Unwritten { .. } | RunError::WouldOverwrite { .. } => {
                 Some("name another file with --output".to_owned())
             }
             RunError::Rules { .. } => {
-                Some("name a file of rules, a folder of them, or one of `fk-doctor rules list`".to_owned())
+                Some("name a file of rules, a folder of them, or a rule that `fk-doctor rules list` shows".to_owned())
             }
             RunError::Treat(TreatError::Engine(error)) => error.help(),
-            RunError::Treat(TreatError::PlanDraft(_)) => Some("make room where temporary files go (TMPDIR)".to_owned()),
+            RunError::Treat(TreatError::PlanDraft(_)) => {
+                Some("free disk space for temporary files, or set TMPDIR to another folder".to_owned())
+            }
             RunError::Plan(error) => Some(error.help().to_owned()),
             RunError::Apply(error) => error.help(),
-            RunError::NoRepair => Some("`fk-doctor scan` says what is wrong with it".to_owned()),
+            RunError::NoRepair => Some("`fk-doctor scan` reports its orphans and defects".to_owned()),
         }
     }
 }

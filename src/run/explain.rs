@@ -1,21 +1,22 @@
-//! `explain`: why statements fail and what they would take along, tried where nothing of it stays.
+//! `explain`: why statements fail, and which rows they would change. It tries them in a copy of the database, or in a
+//! transaction that it rolls back.
 
 use std::io::IsTerminal;
 use std::io::Read;
 use std::path::Path;
 
+use super::Environment;
 use super::Outcome;
 use super::RunError;
-use super::Surroundings;
-use super::question::Question;
+use super::command_setup::CommandSetup;
 use crate::cli;
 use crate::engine::Trial;
 use crate::engines;
 use crate::exit::Exit;
 use crate::explain;
-use crate::explain::Wishes;
+use crate::explain::ExplainOptions;
 use crate::explain::error_text;
-use crate::explain::error_text::Complaint;
+use crate::explain::error_text::ReportedError;
 use crate::model::explanation::Explanation;
 use crate::model::explanation::StatementVerdict;
 use crate::model::facts::TrialKind;
@@ -25,76 +26,76 @@ use crate::model::value::Value;
 use crate::report;
 use crate::sql::read::statements;
 
-/// More text than this is not a statement.
+/// The longest text that is read as statements, in bytes.
 const LONGEST_TEXT: u64 = 64 * 1024 * 1024;
 
 pub fn explain(
     typed: &cli::ExplainArgs,
     global: &cli::GlobalArgs,
-    surroundings: &Surroundings,
+    environment: &Environment,
     progress: &dyn Fn(usize, usize),
 ) -> Result<Outcome, RunError> {
-    let (database, statement) = told_apart(typed, surroundings);
-    let question = Question::new(&database, &typed.answer, global, surroundings)?;
-    let wanted = wanted(typed, statement)?;
-    let mut database = engines::open(&question.source, &question.patience)?;
-    let (samples, redaction) = (question.samples, &question.redaction);
-    let explanation = match wanted {
-        Wanted::Statements(text, parameters) => {
+    let (database, statement) = split_arguments(typed, environment);
+    let setup = CommandSetup::new(&database, &typed.answer, global, environment)?;
+    let request = request(typed, statement)?;
+    let mut database = engines::open(&setup.source, &setup.wait_limits)?;
+    let address = setup.source.to_string();
+    let options = ExplainOptions { database: &address, samples: setup.samples, redaction: &setup.redaction };
+    let explanation = match request {
+        Request::Statements(text, parameters) => {
             let mut trial = database.trial(progress)?;
-            // What is configured concerns the scan; here it is the engine that judges.
+            // Configured relations concern only the scan. Here the engine decides.
             let schema = resolve::resolve(trial.catalog()?, &[]).map_err(|_| RunError::unresolved())?;
             let statements = statements::statements(schema.database.engine, &text);
-            let given = |one| Statement { parameters: parameters.clone(), ..one };
-            let statements = statements.into_iter().map(given).collect();
-            explain::explain(trial.as_mut(), schema, Wishes { statements, samples, redaction })?
+            let with_parameters = |statement| Statement { parameters: parameters.clone(), ..statement };
+            let statements = statements.into_iter().map(with_parameters).collect();
+            explain::explain(trial.as_mut(), schema, statements, &options)?
         }
-        Wanted::Errors(complaints) => {
+        Request::Errors(reported_errors) => {
             let schema = resolve::resolve(database.catalog()?, &[]).map_err(|_| RunError::unresolved())?;
             let mut trial = match schema.database.engine.facts().trial {
                 TrialKind::Copy => Some(database.trial(progress)?),
                 TrialKind::OnServer => None,
             };
             let mut session = database.session()?;
-            let wishes = Wishes { statements: Vec::new(), samples, redaction };
             let trial = trial.as_mut().map(|trial| trial.as_mut() as &mut dyn Trial);
-            explain::explain_errors(trial, session.as_mut(), schema, &complaints, &wishes)?
+            explain::explain_errors(trial, session.as_mut(), schema, &reported_errors, &options)?
         }
     };
     let exit = exit(&explanation);
-    Ok(question.answered(exit, surroundings, |format, paper| report::explanation(&explanation, format, paper)))
+    Ok(setup.outcome(exit, environment, |format, terminal| report::explanation(&explanation, format, terminal)))
 }
 
-/// With `DATABASE_URL` set, the one argument is the statement.
-fn told_apart(typed: &cli::ExplainArgs, surroundings: &Surroundings) -> (Option<String>, Option<String>) {
+/// Returns the database and the statement. If `DATABASE_URL` is set, a single argument is the statement.
+fn split_arguments(typed: &cli::ExplainArgs, environment: &Environment) -> (Option<String>, Option<String>) {
     let is_statement = |text: &str| text.contains(char::is_whitespace) && !Path::new(text).exists();
     match (&typed.database, &typed.statement) {
-        (Some(only), None) if surroundings.database_url.is_some() && is_statement(only) => (None, Some(only.clone())),
+        (Some(only), None) if environment.database_url.is_some() && is_statement(only) => (None, Some(only.clone())),
         (database, statement) => (database.clone(), statement.clone()),
     }
 }
 
-enum Wanted {
-    /// Their text, and a value for each placeholder.
+enum Request {
+    /// The text of the statements, and a value for each placeholder.
     Statements(String, Vec<Value>),
-    Errors(Vec<Complaint>),
+    Errors(Vec<ReportedError>),
 }
 
-fn wanted(typed: &cli::ExplainArgs, statement: Option<String>) -> Result<Wanted, RunError> {
+fn request(typed: &cli::ExplainArgs, statement: Option<String>) -> Result<Request, RunError> {
     let Some(error) = &typed.error else {
         let parameters: Vec<Value> = typed.param.iter().map(|text| literal(text)).collect();
-        return Ok(Wanted::Statements(statements(statement, typed.file.as_deref())?, parameters));
+        return Ok(Request::Statements(statements(statement, typed.file.as_deref())?, parameters));
     };
     let text = if error == "-" { text_of(Ok(std::io::stdin()), "standard input")? } else { error.clone() };
-    let complaints = error_text::complaints(&text);
-    if complaints.is_empty() {
+    let reported_errors = error_text::reported_errors(&text);
+    if reported_errors.is_empty() {
         return Err(RunError::Input {
             what: "the error".to_owned(),
             why: "no error about a foreign key was found in the text".to_owned(),
             help: "give the whole message with its details, or a log on standard input: --error -".to_owned(),
         });
     }
-    Ok(Wanted::Errors(complaints))
+    Ok(Request::Errors(reported_errors))
 }
 
 fn statements(typed: Option<String>, file: Option<&Path>) -> Result<String, RunError> {
@@ -112,12 +113,12 @@ fn statements(typed: Option<String>, file: Option<&Path>) -> Result<String, RunE
         }
         _ => text_of(Ok(std::io::stdin()), "standard input")?,
     };
-    // SQLite would take the text before a NUL for all of it.
+    // SQLite would ignore the text after a NUL.
     if text.contains('\0') {
         return Err(RunError::Input {
             what: "the statements".to_owned(),
-            why: "there is a NUL character in the text".to_owned(),
-            help: "remove it: an engine would stop reading there".to_owned(),
+            why: "the text contains a NUL character".to_owned(),
+            help: "remove it: an engine would ignore the text after it".to_owned(),
         });
     }
     Ok(text)
@@ -138,7 +139,7 @@ fn text_of<R: Read>(opened: std::io::Result<R>, name: &str) -> Result<String, Ru
     Ok(text.trim_start_matches('\u{feff}').to_owned())
 }
 
-/// A parameter as it is typed: a number, `NULL`, `x'00ff'`, or text; in quotes it is text whatever it is.
+/// Returns the value of a parameter: a number, `NULL`, `x'00ff'`, or text. In quotes it is always text.
 fn literal(text: &str) -> Value {
     let quoted = |quote: char| text.strip_prefix(quote).and_then(|rest| rest.strip_suffix(quote));
     if let Some(inner) = quoted('\'').or_else(|| quoted('"')) {
@@ -150,7 +151,7 @@ fn literal(text: &str) -> Value {
     let blob =
         text.strip_prefix(['x', 'X']).and_then(|rest| rest.strip_prefix('\'')).and_then(|rest| rest.strip_suffix('\''));
     if let Some(digits) = blob.filter(|digits| digits.len() % 2 == 0 && digits.bytes().all(|b| b.is_ascii_hexdigit())) {
-        let byte = |place: usize| u8::from_str_radix(&digits[place..place + 2], 16).unwrap_or(0);
+        let byte = |index: usize| u8::from_str_radix(&digits[index..index + 2], 16).unwrap_or(0);
         return Value::Blob((0..digits.len()).step_by(2).map(byte).collect());
     }
     let number = || text.starts_with(|c: char| c.is_ascii_digit() || matches!(c, '-' | '+' | '.'));
@@ -177,7 +178,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn parameters_keep_their_class() {
+    fn parameter_has_the_class_of_its_literal() {
         for (text, value) in [
             ("22", Value::Integer(22)),
             ("-1.5", Value::Real(-1.5)),

@@ -1,12 +1,12 @@
-//! Where a plan is written: whole or not at all, and never over one that somebody may still need. A plan that was applied
-//! is the only way back.
+//! Writes the file of a plan, completely or not at all. It never overwrites a plan that was started, because only that
+//! file can take the changes back.
 
 use std::path::Path;
 use std::path::PathBuf;
 
 use crate::apply;
 use crate::apply::ApplyError;
-use crate::apply::Order;
+use crate::apply::RunOptions;
 use crate::apply::execute::free_path;
 use crate::apply::journal;
 use crate::engine::Database;
@@ -16,68 +16,71 @@ use crate::plan_file::PlanFile;
 use crate::plan_file::PlanWriter;
 use crate::quarantine_file;
 use crate::quarantine_file::QuarantineError;
+use crate::run::Environment;
 use crate::run::RunError;
-use crate::run::Surroundings;
 use crate::run::config_file::ConfigFile;
 use crate::source::Source;
 use crate::sql;
 use crate::treat::Draft;
 use crate::whole_file::WholeFile;
 
-/// The plan that would be lost in a new one, if there is one and it may be.
-pub(super) fn examine(path: &Path, overwrite: bool) -> Result<Option<PlanFile>, RunError> {
+/// Returns the plan that the new plan would overwrite, or `None` if the file does not exist. It is an error if overwriting
+/// is not allowed.
+pub(super) fn existing_plan(path: &Path, overwrite: bool) -> Result<Option<PlanFile>, RunError> {
     if !path.exists() {
         return Ok(None);
     }
-    let there = PlanFile::open(path);
-    let (why, help) = match &there {
-        Ok(_) if overwrite => return Ok(there.ok()),
+    let existing = PlanFile::open(path);
+    let (why, help) = match &existing {
+        Ok(_) if overwrite => return Ok(existing.ok()),
         Ok(_) => (
-            "there is a plan already",
-            "name another file, or say --overwrite: a plan that was applied is kept even so",
+            "a plan already exists in this file",
+            "name another file with --output, or add --overwrite, which never replaces a plan that was applied",
         ),
-        Err(_) => ("there is another file already, and it is no plan", "name another file, or remove that one"),
+        Err(_) => ("this file exists and is not a plan", "name another file with --output, or remove this one"),
     };
-    Err(RunError::PlanThere { path: path.to_owned(), why, help })
+    Err(RunError::PlanExists { path: path.to_owned(), why, help })
 }
 
-/// A plan that was begun anywhere is the way back: the mark beside it says so, and the record in the database.
+/// Returns an error if the existing plan was started, because `undo` needs it. The file next to the plan or the record in
+/// the database shows this.
 pub(super) fn refuse_if_begun(
-    there: &mut PlanFile,
+    existing: &mut PlanFile,
     database: &mut dyn Database,
     config: &ConfigFile,
-    surroundings: &Surroundings,
+    environment: &Environment,
 ) -> Result<(), RunError> {
-    let path = there.path().to_owned();
-    let refused = || RunError::PlanThere {
+    let path = existing.path().to_owned();
+    let refused = || RunError::PlanExists {
         path: path.clone(),
-        why: "the plan that is there was applied, whole or in part, and is the way to take it back",
-        help: "name another file with --output, and keep that one",
+        why: "the plan in this file was applied, completely or in part, and `fk-doctor undo` needs it",
+        help: "name another file with --output, and keep this one",
     };
-    if journal::begun(&path).is_some() || !there.lock() {
+    if journal::begun(&path).is_some() || !existing.lock() {
         return Err(refused());
     }
-    if plan_file::digest([database.identity()?.as_bytes()]) != there.header.identity {
+    if plan_file::digest([database.identity()?.as_bytes()]) != existing.header.identity {
         return Ok(());
     }
-    let schema = config.resolve(database, surroundings)?;
-    let surgery = sql::repair::of(&schema).ok_or(RunError::NoRepair)?;
-    let order = Order::to_look(&schema, surgery, &|_, _| {});
-    let observed = apply::observe(&order, there, database.session()?.as_mut())?;
+    let schema = config.resolve(database, environment)?;
+    let repair_sql = sql::repair::of(&schema).ok_or(RunError::NoRepair)?;
+    let order = RunOptions::read_only(&schema, repair_sql, &|_, _| {});
+    let observed = apply::observe(&order, existing, database.session()?.as_mut())?;
     if observed.was_begun() { Err(refused()) } else { Ok(()) }
 }
 
-/// Rows that go are never kept in the place of something else.
+/// Returns an error if a quarantine file of the plan would overwrite an existing file or the plan.
 pub(super) fn refuse_kept_files(plan: &Path, header: &Header, source: &Source) -> Result<(), RunError> {
-    let places = quarantine_file::paths(plan, header);
-    crate::run::refuse_to_overwrite(source, places.iter().map(PathBuf::as_path))?;
-    match places.into_iter().find(|place| place.exists() || place == plan) {
+    let paths = quarantine_file::paths(plan, header);
+    crate::run::refuse_to_overwrite(source, paths.iter().map(PathBuf::as_path))?;
+    match paths.into_iter().find(|path| path.exists() || path == plan) {
         Some(path) => Err(RunError::Apply(ApplyError::Quarantine(QuarantineError::Taken { path }))),
         None => Ok(()),
     }
 }
 
-/// Where a plan goes that nobody named a place for: it has to be kept, because it is also the way back.
+/// Returns a free path next to the database, for a plan without `--output`. The plan must be written, because `undo` needs
+/// it.
 pub(super) fn beside(source: &Source, header: &Header) -> PathBuf {
     let database = source.file().unwrap_or(Path::new("fk-doctor"));
     let all: Vec<u8> = header.forecasts.iter().flat_map(|forecast| forecast.relation.bytes()).collect();
@@ -88,22 +91,24 @@ pub(super) fn write(path: &Path, header: &Header, draft: &Draft, over: bool) -> 
     let unwritten = |error: std::io::Error| RunError::unwritten(Some(path), &error);
     let file = WholeFile::private(path).map_err(unwritten)?;
     let mut writer = PlanWriter::new(file, header).map_err(unwritten)?;
-    draft.changes.each_line(|line| writer.change(line).map_err(Kept::File)).map_err(|kept| match kept {
-        Kept::File(error) => unwritten(error),
-        Kept::Bench(error) => RunError::Treat(error.into()),
-    })?;
+    draft.changes.each_line(|line| writer.change(line).map_err(WriteFailure::File)).map_err(
+        |failure| match failure {
+            WriteFailure::File(error) => unwritten(error),
+            WriteFailure::PlanDraft(error) => RunError::Treat(error.into()),
+        },
+    )?;
     let file = writer.finish().and_then(WholeFile::sync).map_err(unwritten)?;
     if over { file.replace() } else { file.create_new() }.map_err(unwritten)
 }
 
-/// Why a plan could not be written down.
-enum Kept {
+/// The reason why a plan could not be written.
+enum WriteFailure {
     File(std::io::Error),
-    Bench(rusqlite::Error),
+    PlanDraft(rusqlite::Error),
 }
 
-impl From<rusqlite::Error> for Kept {
-    fn from(error: rusqlite::Error) -> Kept {
-        Kept::Bench(error)
+impl From<rusqlite::Error> for WriteFailure {
+    fn from(error: rusqlite::Error) -> WriteFailure {
+        WriteFailure::PlanDraft(error)
     }
 }

@@ -1,4 +1,4 @@
-//! `check --against`: today's rows held against the foreign keys of a planned schema, before the migration.
+//! `check --against`: checks the present rows against the foreign keys of a planned schema, before the migration.
 
 use std::path::Path;
 
@@ -13,18 +13,18 @@ use crate::model::finding::Severity;
 use crate::model::overlay;
 use crate::report;
 use crate::report::AnswerFormat;
-use crate::report::Paper;
 use crate::report::ScanFormat;
+use crate::report::TerminalStyle;
 use crate::run::RunError;
 use crate::scan::ScanOptions;
 use crate::sql::read::statements;
 
-/// Today's rows, held against the foreign keys of a planned schema.
-pub(super) fn hold(
+/// Scans the present rows for orphans under the foreign keys of the planned schema in the script at `path`.
+pub(super) fn examine(
     database: &mut dyn Database,
     path: &Path,
-    wishes: &ScanOptions<'_>,
-    view: &FindingOptions<'_>,
+    options: &ScanOptions<'_>,
+    finding_options: &FindingOptions<'_>,
 ) -> Result<Examination, RunError> {
     let unreadable = |why: String| RunError::Input {
         what: path.display().to_string(),
@@ -43,12 +43,12 @@ pub(super) fn hold(
         return Err(unreadable("it declares no foreign key".to_owned()));
     }
     let (schema, excluded) = overlay::with_planned_relations(catalog, planned);
-    let mut sessions = database.sessions(wishes.threads.min(schema.relations.len()))?;
+    let mut sessions = database.sessions(options.threads.min(schema.relations.len()))?;
     let Examined { relations, findings, .. } =
-        examine::examine_relations(&schema, &mut sessions, wishes, view, &mut |_, _| {});
+        examine::examine_relations(&schema, &mut sessions, options, finding_options, &mut |_, _| {});
     drop(sessions);
     let fail_on = Some(Severity::Error);
-    let values = view.redaction.values;
+    let values = finding_options.redaction.values;
     let mut examination = Examination { relations, findings, excluded, fail_on, values, ..Examination::of(schema) };
     if let Some(why) = database.change_while_reading() {
         examine::mark_unchecked(&mut examination, &why);
@@ -64,10 +64,10 @@ pub(super) fn exit(examination: &Examination) -> Exit {
     }
 }
 
-pub(super) fn render(examination: &Examination, format: AnswerFormat, paper: &Paper) -> String {
+pub(super) fn render(examination: &Examination, format: AnswerFormat, terminal: &TerminalStyle) -> String {
     let format = match format {
         AnswerFormat::Table => ScanFormat::Table,
         AnswerFormat::Json => ScanFormat::Json,
     };
-    report::scan(examination, format, paper)
+    report::scan(examination, format, terminal)
 }

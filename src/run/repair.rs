@@ -1,12 +1,11 @@
-//! `repair`: rules and a database → a report and a plan; with `--apply`, the plan is applied too.
+//! `repair`: makes a plan from rules and a database, and reports it. With `--apply` it also applies the plan.
 
-use std::path::Path;
 use std::path::PathBuf;
 
 use super::DEFAULT_WAIT;
+use super::Environment;
 use super::Outcome;
 use super::RunError;
-use super::Surroundings;
 use super::config_file;
 use super::plan_path;
 use super::rule_files;
@@ -17,11 +16,10 @@ use crate::engine::WaitLimits;
 use crate::engines;
 use crate::exit::Exit;
 use crate::model::forecast::RepairForecast;
-use crate::model::redaction::Redaction;
 use crate::report;
 use crate::report::AnswerFormat;
-use crate::report::Paper;
 use crate::report::RepairFormat;
+use crate::report::TerminalStyle;
 use crate::scan::Progress;
 use crate::source::Source;
 
@@ -33,63 +31,71 @@ pub(super) use planning::plan_for_schema;
 
 use planning::Planned;
 
-/// Reports that were asked for, each with its file.
+/// The requested reports, each with its file.
 type Outputs = Vec<(RepairFormat, Option<PathBuf>)>;
 
 pub fn repair(
     typed: &cli::repair::RepairArgs,
     global: &cli::GlobalArgs,
-    surroundings: &Surroundings,
+    environment: &Environment,
     progress: Progress<'_>,
 ) -> Result<Outcome, RunError> {
-    let source = super::source(&typed.database, surroundings)?;
+    let source = super::source(&typed.database, environment)?;
     let outputs = outputs(typed, &source)?;
-    let existing = typed.output.as_deref().map(|path| plan_path::examine(path, typed.overwrite)).transpose()?.flatten();
-    let mut files = rule_files::read_with(&typed.rules, typed_rules::rules(typed)?, surroundings)?;
+    let existing =
+        typed.output.as_deref().map(|path| plan_path::existing_plan(path, typed.overwrite)).transpose()?.flatten();
+    let mut files = rule_files::read_with(&typed.rules, typed_rules::rules(typed)?, environment)?;
     let lock_wait = typed.writing.wait.unwrap_or(DEFAULT_WAIT);
-    let patience = WaitLimits { lock_wait, deadline: Deadline::after(typed.timeout) };
+    let wait_limits = WaitLimits { lock_wait, deadline: Deadline::after(typed.timeout) };
     if typed.prevent {
         typed_rules::prevent(&mut files.rules)?;
     }
-    let mut config = config_file::read(global, surroundings)?;
+    let mut config = config_file::read(global, environment)?;
     config.typed = typed_rules::relations(typed)?;
-    let redaction = super::redaction(typed.privacy.redact, &config, surroundings)?;
-    let mut database = engines::open(&source, &patience)?;
+    let redaction = super::redaction(typed.privacy.redact, &config, environment)?;
+    let mut database = engines::open(&source, &wait_limits)?;
     if let Some(mut existing) = existing {
-        plan_path::refuse_if_begun(&mut existing, database.as_mut(), &config, surroundings)?;
+        plan_path::refuse_if_begun(&mut existing, database.as_mut(), &config, environment)?;
     }
-    let planned = planning::plan(database.as_mut(), &files, &config, surroundings, patience.lock_wait, progress)?;
+    let planned = planning::plan(database.as_mut(), &files, &config, environment, wait_limits.lock_wait, progress)?;
     let plan = plan_path(typed, &source, &planned);
     if let Some(path) = &plan {
         plan_path::refuse_kept_files(path, &planned.header, &source)?;
         plan_path::write(path, &planned.header, &planned.draft, typed.overwrite)?;
     }
-    let mut documents = documents(typed, outputs, &planned, plan.as_deref(), &redaction, surroundings)?;
+    let report = report::repair::RepairReport {
+        schema: &planned.schema,
+        forecast: &redaction.forecast(&planned.schema, &planned.draft.forecast),
+        plan: plan.as_deref(),
+        database: &source.to_string(),
+        is_applied: typed.apply,
+    };
+    let mut documents = documents(&report, outputs, &planned, environment)?;
     drop(database);
     let Some(plan) = plan.filter(|_| typed.apply) else {
         return Ok(Outcome { documents, exit: exit(&planned.draft.forecast, typed.apply) });
     };
-    let going = super::apply::Going {
+    let plan_run = super::apply::PlanRun {
         direction: Direction::Apply,
         source: &source,
         plan: &plan,
         writing: &typed.writing,
         outputs: typed.format.is_empty().then_some((AnswerFormat::Table, None)).into_iter().collect(),
     };
-    let applied = super::apply::go(going, global, surroundings, progress)?;
+    let applied = super::apply::run_plan(plan_run, global, environment, progress)?;
     documents.extend(applied.documents);
     Ok(Outcome { documents, exit: applied.exit })
 }
 
-/// Refuses outputs that would overwrite the database or the plan. The plan itself is looked at later.
+/// Returns an error if an output would overwrite the database or the plan. [`plan_path`] checks the plan's own file.
 fn outputs(typed: &cli::repair::RepairArgs, source: &Source) -> Result<Outputs, RunError> {
     let outputs = super::outputs(&typed.format, &None, RepairFormat::Table)?;
     let mut files = outputs.iter().filter_map(|(_, file)| file.as_deref());
     super::refuse_to_overwrite(source, files.clone())?;
     if let Some(plan) = typed.output.as_deref()
-        && files.any(|report| super::whereabouts(report) == super::whereabouts(plan))
+        && files.any(|report| super::absolute_path(report) == super::absolute_path(plan))
     {
-        return Err(RunError::WouldOverwrite { path: plan.to_owned(), why: "that is where the plan goes" });
+        return Err(RunError::WouldOverwrite { path: plan.to_owned(), why: "the plan is written to this file" });
     }
     super::refuse_the_database(source, typed.output.as_deref().into_iter())?;
     Ok(outputs)
@@ -101,7 +107,7 @@ fn plan_path(typed: &cli::repair::RepairArgs, source: &Source, planned: &Planned
     match (&typed.output, typed.apply) {
         _ if !forecast.refusals.is_empty() => None,
         (Some(path), _) => Some(path.clone()),
-        // Nothing is to be applied, and nobody asked for a plan that says so.
+        // There is nothing to apply, and no file was requested.
         (None, true) if forecast.changes() == 0 => None,
         (None, true) => Some(plan_path::beside(source, &planned.header)),
         (None, false) => None,
@@ -109,37 +115,28 @@ fn plan_path(typed: &cli::repair::RepairArgs, source: &Source, planned: &Planned
 }
 
 fn documents(
-    typed: &cli::repair::RepairArgs,
+    report: &report::repair::RepairReport<'_>,
     outputs: Outputs,
     planned: &Planned,
-    plan: Option<&Path>,
-    redaction: &Redaction,
-    surroundings: &Surroundings,
+    environment: &Environment,
 ) -> Result<Vec<(Option<PathBuf>, String)>, RunError> {
-    let said = report::repair::Said {
-        schema: &planned.schema,
-        forecast: &redaction.forecast(&planned.schema, &planned.draft.forecast),
-        plan,
-        database: typed.database.as_deref(),
-        is_applied: typed.apply,
-    };
     let document = |(format, file): (RepairFormat, Option<PathBuf>)| {
-        let paper = if file.is_some() { Paper::default() } else { surroundings.paper };
+        let terminal = if file.is_some() { TerminalStyle::default() } else { environment.terminal };
         let text = match format {
             RepairFormat::Sql => script::script(planned)?,
-            format => report::repair(&said, format, &paper),
+            format => report::repair(report, format, &terminal),
         };
         Ok((file, text))
     };
     outputs.into_iter().map(document).collect()
 }
 
-/// The exit of a repair that applies nothing, because that was not asked for or there is nothing to apply.
-fn exit<V>(forecast: &RepairForecast<V>, is_to_apply: bool) -> Exit {
-    let leaves_orphans = forecast.relations.iter().any(|outlook| outlook.rows_after > 0);
+/// Returns the exit code of a repair that applies nothing: `--apply` was not given, or the plan has no changes.
+fn exit<V>(forecast: &RepairForecast<V>, is_apply: bool) -> Exit {
+    let leaves_orphans = forecast.relations.iter().any(|relation| relation.rows_after > 0);
     if !forecast.refusals.is_empty() {
         Exit::Refused
-    } else if is_to_apply && leaves_orphans {
+    } else if is_apply && leaves_orphans {
         Exit::NotClean
     } else if forecast.unchecked() > 0 {
         Exit::Incomplete

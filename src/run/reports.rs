@@ -1,12 +1,12 @@
-//! The reports of one examination: those that are texts, and those that stream.
+//! The reports of a scan: those that are texts, and those that are streamed.
 
 use std::path::Path;
 use std::path::PathBuf;
 
+use super::Environment;
 use super::RunError;
 use super::Sink;
 use super::Stream;
-use super::Surroundings;
 use crate::engine::EngineError;
 use crate::engine::Session;
 use crate::examine::RelationResult;
@@ -16,8 +16,8 @@ use crate::model::redaction::Redaction;
 use crate::model::redaction::Values;
 use crate::model::schema::Schema;
 use crate::report;
-use crate::report::Paper;
 use crate::report::ScanFormat;
+use crate::report::TerminalStyle;
 use crate::report::csv::Rows;
 use crate::report::ndjson::Lines;
 use crate::scan;
@@ -26,40 +26,45 @@ use crate::scan::ScanResults;
 
 pub(super) type Output = (ScanFormat, Option<PathBuf>);
 
-/// Every report that does not stream.
+/// Returns every report that is not streamed.
 pub(super) fn documents(
     examination: &Examination,
     outputs: Vec<Output>,
-    surroundings: &Surroundings,
+    environment: &Environment,
 ) -> Vec<(Option<PathBuf>, String)> {
     let whole = outputs.into_iter().filter(|(format, _)| !format.streams()).collect();
-    super::documents(whole, surroundings, |format, paper| report::scan(examination, format, paper))
+    super::documents(whole, environment, |format, terminal| report::scan(examination, format, terminal))
 }
 
-/// The reports that are written while the scan goes on.
-pub(super) struct Live {
-    growing: Vec<Growing>,
+/// The reports that are written during the scan.
+pub(super) struct StreamedReports {
+    reports: Vec<StreamedReport>,
     fault: Option<RunError>,
 }
 
-struct Growing {
+struct StreamedReport {
     file: Option<PathBuf>,
     lines: Lines<Box<dyn Stream>>,
 }
 
-impl Live {
-    pub(super) fn open(outputs: &[Output], schema: &Schema, values: Values, sink: &dyn Sink) -> Result<Live, RunError> {
-        let live = outputs.iter().filter(|(format, _)| *format == ScanFormat::Ndjson);
-        let growing = live.map(|(_, file)| {
+impl StreamedReports {
+    pub(super) fn open(
+        outputs: &[Output],
+        schema: &Schema,
+        values: Values,
+        sink: &dyn Sink,
+    ) -> Result<StreamedReports, RunError> {
+        let streamed = outputs.iter().filter(|(format, _)| *format == ScanFormat::Ndjson);
+        let reports = streamed.map(|(_, file)| {
             let unwritten = |error: std::io::Error| RunError::unwritten(file.as_deref(), &error);
             let stream = sink.stream(file.as_deref()).map_err(unwritten)?;
-            Ok(Growing { file: file.clone(), lines: Lines::new(stream, schema, values).map_err(unwritten)? })
+            Ok(StreamedReport { file: file.clone(), lines: Lines::new(stream, schema, values).map_err(unwritten)? })
         });
-        Ok(Live { growing: growing.collect::<Result<_, RunError>>()?, fault: None })
+        Ok(StreamedReports { reports: reports.collect::<Result<_, RunError>>()?, fault: None })
     }
 
-    pub(super) fn tell(&mut self, schema: &Schema, relation: RelationId, result: &RelationResult) {
-        for Growing { file, lines } in &mut self.growing {
+    pub(super) fn write_relation(&mut self, schema: &Schema, relation: RelationId, result: &RelationResult) {
+        for StreamedReport { file, lines } in &mut self.reports {
             if let Err(error) = lines.relation(schema, relation, &result.coverage, &result.findings) {
                 self.fault.get_or_insert(RunError::unwritten(file.as_deref(), &error));
             }
@@ -68,7 +73,7 @@ impl Live {
 
     pub(super) fn finish(self, examination: &Examination) -> Result<(), RunError> {
         self.fault.map_or(Ok(()), Err)?;
-        for Growing { file, lines } in self.growing {
+        for StreamedReport { file, lines } in self.reports {
             let finished = lines.finish(examination).and_then(Stream::finish);
             finished.map_err(|error| RunError::unwritten(file.as_deref(), &error))?;
         }
@@ -76,7 +81,7 @@ impl Live {
     }
 }
 
-/// Every orphan, asked for once more in the same snapshot: no number of them is held in memory.
+/// Writes every orphan to a CSV report. It reads them again in the same snapshot, because they may not fit in memory.
 pub(super) fn stream_orphans(
     schema: &Schema,
     facts: &ScanResults,
@@ -99,26 +104,22 @@ pub(super) fn stream_orphans(
                 fault = rows.orphan(schema, relation, &redaction.sample(schema, relation, orphan)).err();
             }
         })
-        .map_err(|error| quiet(redaction, error))?;
+        .map_err(|error| without_values(redaction, error))?;
         fault.map_or(Ok(()), Err).map_err(unwritten)?;
     }
     rows.finish().map_err(unwritten)?;
     stream.finish().map_err(unwritten)
 }
 
-/// The page that a workflow's run shows, where there is one.
-pub(super) fn summarize(
-    examination: &Examination,
-    surroundings: &Surroundings,
-    sink: &dyn Sink,
-) -> Result<(), RunError> {
-    let Some(page) = &surroundings.step_summary else { return Ok(()) };
-    let text = report::scan(examination, ScanFormat::Markdown, &Paper::default());
+/// Appends the Markdown report to the summary of a workflow step, if there is one.
+pub(super) fn summarize(examination: &Examination, environment: &Environment, sink: &dyn Sink) -> Result<(), RunError> {
+    let Some(page) = &environment.step_summary else { return Ok(()) };
+    let text = report::scan(examination, ScanFormat::Markdown, &TerminalStyle::default());
     sink.append(page, &text).map_err(|error| RunError::unwritten(Some(page), &error))
 }
 
-/// An engine's error without the values that it may quote.
-fn quiet(redaction: &Redaction, error: EngineError) -> EngineError {
+/// Returns an engine's error without the values that it may quote.
+fn without_values(redaction: &Redaction, error: EngineError) -> EngineError {
     match error {
         EngineError::Failed { why } => EngineError::Failed { why: redaction.message(&why) },
         other => other,

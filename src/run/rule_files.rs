@@ -1,10 +1,10 @@
-//! Rules as files: found, read, and every fault shown at its place. Also the rules that come with the program, by name.
+//! Reads rule files and the rules that come with the program. Every fault is shown with file, line and caret.
 
 use std::path::Path;
 use std::path::PathBuf;
 
+use super::Environment;
 use super::RunError;
-use super::Surroundings;
 use crate::config;
 use crate::config::rules;
 use crate::model::configured::Fault;
@@ -28,12 +28,12 @@ pub(super) const SHIPPED: [(&str, &str); 6] = [
     ("video-upscales", include_str!("../../rules/video-upscales.toml")),
 ];
 
-/// Rules, and the texts that their faults point into.
+/// The rules, and the texts that their faults point into.
 #[derive(Default)]
 pub(super) struct RuleFiles {
     files: Vec<RuleFile>,
     pub(super) rules: Rules,
-    /// The file of each rule.
+    /// The position of each rule's file in `files`.
     file_of: IdVec<RuleId, usize>,
 }
 
@@ -54,20 +54,20 @@ pub(super) struct TypedRule {
     pub(super) rule: Result<Rule, Vec<Fault>>,
 }
 
-/// Reads everything that is named; the faults of all files at once.
-pub(super) fn read(paths: &[PathBuf], surroundings: &Surroundings) -> Result<RuleFiles, RunError> {
-    read_with(paths, Vec::new(), surroundings)
+/// Reads all rules. The error has the faults of all files.
+pub(super) fn read(paths: &[PathBuf], environment: &Environment) -> Result<RuleFiles, RunError> {
+    read_with(paths, Vec::new(), environment)
 }
 
-/// Reads everything that is named, and adds rules that were typed.
+/// Reads all rules, and adds those that were typed as options.
 pub(super) fn read_with(
     paths: &[PathBuf],
     typed: Vec<TypedRule>,
-    surroundings: &Surroundings,
+    environment: &Environment,
 ) -> Result<RuleFiles, RunError> {
     let mut reading = Reading::default();
     for (path, text) in texts(paths)? {
-        let shown = path.strip_prefix(&surroundings.directory).unwrap_or(&path).display().to_string();
+        let shown = path.strip_prefix(&environment.directory).unwrap_or(&path).display().to_string();
         let digest = plan_file::digest([text.as_bytes()]);
         let parsed = rules::parse(&text);
         reading.add(RuleFile { shown, text, digest }, &path, parsed);
@@ -78,13 +78,13 @@ pub(super) fn read_with(
         reading.add(file, Path::new(""), typed.rule.map(|rule| vec![rule]));
     }
     let Reading { read, faults } = reading;
-    if faults.is_empty() { Ok(read) } else { Err(read.render(&faults, surroundings)) }
+    if faults.is_empty() { Ok(read) } else { Err(read.render(&faults, environment)) }
 }
 
 #[derive(Default)]
 struct Reading {
     read: RuleFiles,
-    /// Each with the position of its file.
+    /// Each fault with the position of its file.
     faults: Vec<(usize, Fault)>,
 }
 
@@ -102,8 +102,8 @@ impl Reading {
         for mut rule in rules {
             self.faults.extend(load_maps(&mut rule, path).into_iter().map(|fault| (number, fault)));
             if let Some(first) = self.read.rules.position(|other| other.id.value == rule.id.value) {
-                let taken_in = &self.read.files[self.read.file_of[first]].shown;
-                let message = format!("the id `{}` is already taken in {taken_in}", rule.id.value);
+                let used_in = &self.read.files[self.read.file_of[first]].shown;
+                let message = format!("the id `{}` is already used in {used_in}", rule.id.value);
                 let help = Some("give each rule a different id".to_owned());
                 self.faults.push((number, Fault { span: rule.id.span.clone(), message, help }));
             }
@@ -114,11 +114,11 @@ impl Reading {
 }
 
 impl RuleFiles {
-    /// Faults of rules, each with the rule that has it.
-    pub(super) fn faulty(&self, faults: &[(RuleId, Fault)], surroundings: &Surroundings) -> RunError {
+    /// Returns the error for faults that were found later, each with its rule.
+    pub(super) fn faulty(&self, faults: &[(RuleId, Fault)], environment: &Environment) -> RunError {
         let by_file: Vec<(usize, Fault)> =
             faults.iter().map(|(rule, fault)| (self.file_of[*rule], fault.clone())).collect();
-        self.render(&by_file, surroundings)
+        self.render(&by_file, environment)
     }
 
     pub(super) fn digests(&self) -> Vec<RuleDigest> {
@@ -127,20 +127,20 @@ impl RuleFiles {
         rules.map(|(rule, file)| RuleDigest { id: rule.id.value.clone(), digest: digest(file) }).collect()
     }
 
-    fn render(&self, faults: &[(usize, Fault)], surroundings: &Surroundings) -> RunError {
+    fn render(&self, faults: &[(usize, Fault)], environment: &Environment) -> RunError {
         let mut rendered = String::new();
         for (position, file) in self.files.iter().enumerate() {
             let own: Vec<Fault> =
                 faults.iter().filter(|(of, _)| *of == position).map(|(_, fault)| fault.clone()).collect();
             if !own.is_empty() {
-                rendered.push_str(&config::fault::render(&own, &file.text, &file.shown, surroundings.paper.color));
+                rendered.push_str(&config::fault::render(&own, &file.text, &file.shown, environment.terminal.color));
             }
         }
         RunError::Config { rendered }
     }
 }
 
-/// What is named, file by file: folders give their `.toml` files by name.
+/// Returns each file with its text. A folder stands for its `.toml` files, in order of name.
 fn texts(paths: &[PathBuf]) -> Result<Vec<(PathBuf, String)>, RunError> {
     let mut texts = Vec::new();
     for path in paths {
@@ -174,7 +174,7 @@ fn texts(paths: &[PathBuf]) -> Result<Vec<(PathBuf, String)>, RunError> {
     Ok(texts)
 }
 
-/// Reads the CSV files of a rule, which lie beside it.
+/// Reads the CSV files of a rule, relative to the rule's file.
 fn load_maps(rule: &mut Rule, path: &Path) -> Vec<Fault> {
     let mut faults = Vec::new();
     for treatment in &mut rule.treatments {
@@ -183,8 +183,8 @@ fn load_maps(rule: &mut Rule, path: &Path) -> Vec<Fault> {
         {
             let file = path.parent().unwrap_or(Path::new(".")).join(&map.file);
             if let Err(why) = load_map(map, &file) {
-                let help =
-                    "a CSV file with a header line: the columns of the old key, then those of the new one".to_owned();
+                let help = "give a CSV file with a header line: the columns of the old key, then those of the new key"
+                    .to_owned();
                 faults.push(Fault { span: remap.how.span.clone(), message: format!("`map`: {why}"), help: Some(help) });
             }
         }
@@ -192,7 +192,7 @@ fn load_maps(rule: &mut Rule, path: &Path) -> Vec<Fault> {
     faults
 }
 
-/// The error is a message.
+/// Reads the CSV file of a map. The error is a message.
 fn load_map(map: &mut KeyMap, file: &Path) -> Result<(), String> {
     let mut reader = csv::ReaderBuilder::new()
         .trim(csv::Trim::None)
@@ -203,7 +203,7 @@ fn load_map(map: &mut KeyMap, file: &Path) -> Result<(), String> {
         let fields: Vec<String> = record.iter().map(str::to_owned).collect();
         if !fields.len().is_multiple_of(2) || fields.is_empty() {
             return Err(format!(
-                "{} has {} columns, and half of them have to be the new key",
+                "{} has {} columns, but half of them must be the new key",
                 file.display(),
                 fields.len()
             ));
@@ -211,11 +211,7 @@ fn load_map(map: &mut KeyMap, file: &Path) -> Result<(), String> {
         let (old, new) = fields.split_at(fields.len() / 2);
         let line = record.position().map_or(0, csv::Position::line);
         if map.entries.insert(old.to_vec(), new.to_vec()).is_some_and(|other| other != new) {
-            return Err(format!(
-                "line {line} of {} gives {} another new key than before",
-                file.display(),
-                old.join(", ")
-            ));
+            return Err(format!("line {line} of {} gives a second new key for {}", file.display(), old.join(", ")));
         }
     }
     Ok(())

@@ -1,4 +1,4 @@
-//! `rules`: what is wrong with rules, and which ones come with the program.
+//! `rules`: checks rules, lists those that come with the program, and suggests rules for a database.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -6,9 +6,9 @@ use std::time::Duration;
 use super::DEFAULT_MEMORY;
 use super::DEFAULT_SAMPLES;
 use super::DEFAULT_WAIT;
+use super::Environment;
 use super::Outcome;
 use super::RunError;
-use super::Surroundings;
 use super::config_file;
 use super::rule_files;
 use super::rule_files::SHIPPED;
@@ -29,13 +29,13 @@ use crate::treat;
 pub fn rules(
     typed: &cli::repair::RulesCommand,
     global: &cli::GlobalArgs,
-    surroundings: &Surroundings,
+    environment: &Environment,
 ) -> Result<Outcome, RunError> {
     let text = match typed {
         cli::repair::RulesCommand::Check { paths, against, timeout } => {
-            check(paths, against.as_deref(), *timeout, global, surroundings)?
+            check(paths, against.as_deref(), *timeout, global, environment)?
         }
-        cli::repair::RulesCommand::Suggest { database, timeout } => suggest(database, *timeout, global, surroundings)?,
+        cli::repair::RulesCommand::Suggest { database, timeout } => suggest(database, *timeout, global, environment)?,
         cli::repair::RulesCommand::List { name: None } => list(),
         cli::repair::RulesCommand::List { name: Some(name) } => match SHIPPED.iter().find(|(known, _)| known == name) {
             Some((_, text)) => (*text).to_owned(),
@@ -48,27 +48,27 @@ pub fn rules(
     Ok(Outcome { documents: vec![(None, text)], exit: Exit::Clean })
 }
 
-/// A whole scan, and what it suggests.
+/// Scans the database and returns the suggested rules.
 fn suggest(
     database: &Option<String>,
     timeout: Option<Duration>,
     global: &cli::GlobalArgs,
-    surroundings: &Surroundings,
+    environment: &Environment,
 ) -> Result<String, RunError> {
-    let source = super::source(database, surroundings)?;
-    let patience = WaitLimits { lock_wait: DEFAULT_WAIT, deadline: Deadline::after(timeout) };
-    let mut database = engines::open(&source, &patience)?;
-    let config = config_file::read(global, surroundings)?;
-    let schema = config.resolve(database.as_mut(), surroundings)?;
-    let mut sessions = super::sessions(database.as_mut(), &schema, None, surroundings)?;
-    let wishes = ScanOptions {
+    let source = super::source(database, environment)?;
+    let wait_limits = WaitLimits { lock_wait: DEFAULT_WAIT, deadline: Deadline::after(timeout) };
+    let mut database = engines::open(&source, &wait_limits)?;
+    let config = config_file::read(global, environment)?;
+    let schema = config.resolve(database.as_mut(), environment)?;
+    let mut sessions = super::sessions(database.as_mut(), &schema, None, environment)?;
+    let options = ScanOptions {
         samples: DEFAULT_SAMPLES,
         memory: DEFAULT_MEMORY,
-        threads: surroundings.cores,
+        threads: environment.cores,
         progress: &|_, _| {},
         is_known: &|_, _, _| false,
     };
-    Ok(report::suggestion(&examine::examine(schema, &mut sessions, &wishes)))
+    Ok(report::suggestion(&examine::examine(schema, &mut sessions, &options), &source.to_string()))
 }
 
 fn list() -> String {
@@ -85,26 +85,26 @@ fn check(
     against: Option<&str>,
     timeout: Option<Duration>,
     global: &cli::GlobalArgs,
-    surroundings: &Surroundings,
+    environment: &Environment,
 ) -> Result<String, RunError> {
-    let files = rule_files::read(paths, surroundings)?;
-    let sound = plural(files.rules.len() as u64, "rule");
+    let files = rule_files::read(paths, environment)?;
+    let rules = plural(files.rules.len() as u64, "rule");
     let Some(database) = against else {
-        return Ok(format!("{sound} without a fault; --against DB also holds them against a database\n"));
+        return Ok(format!("{rules} without a fault; add --against DATABASE to check them against a database too\n"));
     };
     let source = Source::parse(database).map_err(RunError::Source)?;
-    let patience = WaitLimits { lock_wait: DEFAULT_WAIT, deadline: Deadline::after(timeout) };
-    let mut database = engines::open(&source, &patience)?;
-    let config = config_file::read(global, surroundings)?;
-    let schema = config.resolve(database.as_mut(), surroundings)?;
-    let surgery = sql::repair::of(&schema).ok_or(RunError::NoRepair)?;
+    let wait_limits = WaitLimits { lock_wait: DEFAULT_WAIT, deadline: Deadline::after(timeout) };
+    let mut database = engines::open(&source, &wait_limits)?;
+    let config = config_file::read(global, environment)?;
+    let schema = config.resolve(database.as_mut(), environment)?;
+    let repair_sql = sql::repair::of(&schema).ok_or(RunError::NoRepair)?;
     let mut session = database.session()?;
     let (assigned, mut faults) = treat::assign::assign(&schema, &files.rules);
-    faults.extend(treat::check::check(&schema, &files.rules, &assigned, surgery, session.as_mut())?);
+    faults.extend(treat::check::check(&schema, &files.rules, &assigned, repair_sql, session.as_mut())?);
     if !faults.is_empty() {
-        return Err(files.faulty(&faults, surroundings));
+        return Err(files.faulty(&faults, environment));
     }
-    let mut text = format!("{sound} without a fault\n");
+    let mut text = format!("{rules} without a fault\n");
     for (id, rule) in files.rules.entries() {
         let treats = schema.relations.iter().zip(&assigned).filter(|(_, assigned)| **assigned == Some(id));
         for (relation, _) in treats {
@@ -115,10 +115,10 @@ fn check(
             Some((&files.rules[first].id.value, &relation.id))
         });
         for (first, relation) in others {
-            text.push_str(&format!("  {} gives way to {first} for {relation}\n", rule.id.value));
+            text.push_str(&format!("  {} does not treat {relation}, because {first} comes first\n", rule.id.value));
         }
         if !assigned.iter().any(|rule| *rule == Some(id)) {
-            text.push_str(&format!("  {} treats nothing here\n", rule.id.value));
+            text.push_str(&format!("  {} treats no relation of this database\n", rule.id.value));
         }
     }
     Ok(crate::model::text::visible_lines(&text).into_owned())

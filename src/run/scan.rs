@@ -1,4 +1,4 @@
-//! `scan`: from what was typed to the reports of an examination.
+//! `scan`: reads the options and the files, scans the database, and writes the reports.
 
 use std::collections::HashSet;
 use std::path::Path;
@@ -7,14 +7,14 @@ use std::path::PathBuf;
 use super::DEFAULT_MEMORY;
 use super::DEFAULT_SAMPLES;
 use super::DEFAULT_WAIT;
+use super::Environment;
 use super::Outcome;
 use super::RunError;
 use super::Sink;
-use super::Surroundings;
 use super::config_file;
 use super::config_file::ConfigFile;
 use super::reports;
-use super::reports::Live;
+use super::reports::StreamedReports;
 use crate::cli;
 use crate::config;
 use crate::config::option_values::FailOn;
@@ -56,47 +56,46 @@ use crate::source::Source;
 pub fn scan(
     typed: &cli::ScanArgs,
     global: &cli::GlobalArgs,
-    surroundings: &Surroundings,
+    environment: &Environment,
     sink: &dyn Sink,
     progress: Progress<'_>,
 ) -> Result<Outcome, RunError> {
-    let source = super::source(&typed.database, surroundings)?;
+    let source = super::source(&typed.database, environment)?;
     let outputs = super::outputs(&typed.format, &typed.output, ScanFormat::Table)?;
     super::refuse_to_overwrite(&source, outputs.iter().filter_map(|(_, file)| file.as_deref()))?;
     let others = [&typed.write_baseline, &typed.history];
     super::refuse_to_overwrite(&source, others.into_iter().flatten().map(PathBuf::as_path))?;
-    // All files are read first: a fault in one must not cost a long scan.
-    let file = config_file::read(global, surroundings)?;
+    // All files are read first, so that a fault in one of them does not waste a long scan.
+    let file = config_file::read(global, environment)?;
     let settings = &file.config.scan;
-    let redaction = super::redaction(typed.privacy.redact, &file, surroundings)?;
-    let fail_on = bar(typed, &file);
-    let old = typed.baseline.as_deref().map(|file| read_baseline(file, surroundings)).transpose()?;
-    let today = &date::timestamp(surroundings.now)[..10];
+    let redaction = super::redaction(typed.privacy.redact, &file, environment)?;
+    let fail_on = threshold(typed, &file);
+    let old = typed.baseline.as_deref().map(|file| read_baseline(file, environment)).transpose()?;
+    let today = &date::timestamp(environment.now)[..10];
     let baseline = BaselineRun::new(old, typed.write_baseline.is_some(), fail_on, &redaction, today)?;
     let past = typed.history.as_deref().map(read_history).transpose()?;
 
-    let Opened { database, mut sessions, schema, locations, all, excluded } =
-        open(&source, typed, &file, surroundings)?;
+    let Opened { database, mut sessions, schema, locations, all, excluded } = open(&source, typed, &file, environment)?;
     let is_known =
         |relation: RelationId, key: &Key, rows: u64| baseline.knows_key(&schema, &redaction, relation, key, rows);
-    let wishes = ScanOptions {
+    let options = ScanOptions {
         samples: typed.samples.or(settings.samples).unwrap_or(DEFAULT_SAMPLES),
         memory: typed.memory.or(settings.memory).unwrap_or(DEFAULT_MEMORY),
-        threads: jobs(typed, &file, surroundings),
+        threads: jobs(typed, &file, environment),
         progress,
         is_known: &is_known,
     };
     let mark = |finding| baseline.mark(finding);
-    let view = FindingOptions {
+    let finding_options = FindingOptions {
         redaction: &redaction,
         policy: &file.config.policy,
         time_columns: &settings.time_columns,
         mark: &mark,
     };
-    let mut live = Live::open(&outputs, &schema, redaction.values, sink)?;
-    let mut on_relation = |index: RelationId, result: &RelationResult| live.tell(&schema, index, result);
+    let mut streamed = StreamedReports::open(&outputs, &schema, redaction.values, sink)?;
+    let mut on_relation = |index: RelationId, result: &RelationResult| streamed.write_relation(&schema, index, result);
     let Examined { relations, findings, facts } =
-        examine::examine_relations(&schema, &mut sessions, &wishes, &view, &mut on_relation);
+        examine::examine_relations(&schema, &mut sessions, &options, &finding_options, &mut on_relation);
     for (_, file) in outputs.iter().filter(|(format, _)| *format == ScanFormat::Csv) {
         reports::stream_orphans(&schema, &facts, &redaction, &mut sessions, sink, file.as_deref())?;
     }
@@ -110,25 +109,25 @@ pub fn scan(
     }
     let baseline = baseline.close(&mut examination, &all).as_ref().map(config::baseline::render);
     if let (Some(file), Some(past)) = (&typed.history, past) {
-        remember(file, past, &mut examination, surroundings, sink)?;
+        add_to_history(file, past, &mut examination, environment, sink)?;
     }
-    live.finish(&examination)?;
+    streamed.finish(&examination)?;
     if outputs.iter().any(|(format, _)| *format == ScanFormat::Github) {
-        reports::summarize(&examination, surroundings, sink)?;
+        reports::summarize(&examination, environment, sink)?;
     }
-    let mut documents = reports::documents(&examination, outputs, surroundings);
+    let mut documents = reports::documents(&examination, outputs, environment);
     documents.extend(typed.write_baseline.clone().map(Some).zip(baseline));
     Ok(Outcome { documents, exit: exit(&examination) })
 }
 
-/// A database that is ready to be asked, and what of it.
+/// An open database, and the relations to scan.
 struct Opened {
-    // Sessions end before the database they belong to.
+    // The sessions come first, so that they are dropped before their database.
     sessions: Vec<Box<dyn Session>>,
     database: Box<dyn Database>,
     schema: Schema,
     locations: IdVec<RelationId, FileLine>,
-    /// The ids of all relations, chosen or not.
+    /// The ids of all relations, selected or not.
     all: HashSet<String>,
     excluded: Vec<Excluded>,
 }
@@ -137,33 +136,33 @@ fn open(
     source: &Source,
     typed: &cli::ScanArgs,
     file: &ConfigFile,
-    surroundings: &Surroundings,
+    environment: &Environment,
 ) -> Result<Opened, RunError> {
     let settings = &file.config.scan;
-    let patience = WaitLimits {
+    let wait_limits = WaitLimits {
         lock_wait: typed.wait.or(settings.wait).unwrap_or(DEFAULT_WAIT),
         deadline: Deadline::after(typed.timeout.or(settings.timeout)),
     };
-    let mut database = engines::open(source, &patience)?;
-    let whole = file.resolve(database.as_mut(), surroundings)?;
+    let mut database = engines::open(source, &wait_limits)?;
+    let whole = file.resolve(database.as_mut(), environment)?;
     let all = whole.relations.iter().map(|relation| relation.id.clone()).collect();
     let filters = Filters { tables: &typed.table, relations: &typed.relation, changed: &typed.changed_tables };
-    let (mut schema, not_chosen) = select(whole, &file.config.exclude, &filters)?;
+    let (mut schema, not_selected) = select(whole, &file.config.exclude, &filters)?;
     let lines = ConfigLines { path: &file.path, relations: &file.relation_lines() };
     let locations = locations(&schema, &lines, typed.schema_file.as_deref().map(read_schema_file).transpose()?);
-    let asked = typed.jobs.or(settings.jobs);
-    let mut sessions = super::sessions(database.as_mut(), &schema, asked, surroundings)?;
+    let requested = typed.jobs.or(settings.jobs);
+    let mut sessions = super::sessions(database.as_mut(), &schema, requested, environment)?;
     let first = sessions.first_mut().ok_or_else(RunError::unresolved)?;
-    file.check_conditions(&schema, first.as_mut(), surroundings)?;
-    let wanted =
+    file.check_conditions(&schema, first.as_mut(), environment)?;
+    let narrowing =
         Narrowing { conditions: &typed.condition, since: typed.since.as_deref(), time_columns: &settings.time_columns };
-    narrow(&mut schema, &wanted, first.as_mut())?;
-    let excluded = [examine::excluded_tables(&schema), not_chosen].concat();
+    narrow(&mut schema, &narrowing, first.as_mut())?;
+    let excluded = [examine::excluded_tables(&schema), not_selected].concat();
     Ok(Opened { sessions, database, schema, locations, all, excluded })
 }
 
-fn jobs(typed: &cli::ScanArgs, file: &ConfigFile, surroundings: &Surroundings) -> usize {
-    typed.jobs.or(file.config.scan.jobs).unwrap_or(surroundings.cores).max(1)
+fn jobs(typed: &cli::ScanArgs, file: &ConfigFile, environment: &Environment) -> usize {
+    typed.jobs.or(file.config.scan.jobs).unwrap_or(environment.cores).max(1)
 }
 
 fn exit(examination: &Examination) -> Exit {
@@ -174,20 +173,20 @@ fn exit(examination: &Examination) -> Exit {
     }
 }
 
-fn bar(typed: &cli::ScanArgs, file: &ConfigFile) -> Option<Severity> {
+fn threshold(typed: &cli::ScanArgs, file: &ConfigFile) -> Option<Severity> {
     match typed.fail_on.or(file.config.scan.fail_on).unwrap_or(FailOn::At(Severity::Error)) {
         FailOn::At(severity) => Some(severity),
         FailOn::Never => None,
     }
 }
 
-fn read_baseline(path: &Path, surroundings: &Surroundings) -> Result<OldBaseline, RunError> {
+fn read_baseline(path: &Path, environment: &Environment) -> Result<OldBaseline, RunError> {
     let text = std::fs::read_to_string(path).map_err(|error| RunError::unreadable(path, &error, "--baseline"))?;
     match config::baseline::parse(&text) {
         Ok(baseline) => Ok(OldBaseline { path: path.to_owned(), baseline }),
         Err(faults) => {
             let shown = path.display().to_string();
-            let rendered = config::fault::render(&faults, &text, &shown, surroundings.paper.color);
+            let rendered = config::fault::render(&faults, &text, &shown, environment.terminal.color);
             Err(RunError::Config { rendered })
         }
     }
@@ -199,7 +198,7 @@ fn read_schema_file(path: &Path) -> Result<(String, String), RunError> {
     Ok((path.display().to_string(), String::from_utf8_lossy(&text).into_owned()))
 }
 
-/// The scans that a history holds; one that is not there yet holds none.
+/// Returns the scans in a history. A missing file is an empty history.
 fn read_history(file: &Path) -> Result<Vec<PastScan>, RunError> {
     let text = match std::fs::read_to_string(file) {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(String::new()),
@@ -209,17 +208,17 @@ fn read_history(file: &Path) -> Result<Vec<PastScan>, RunError> {
     history_file::parse(&text).map_err(|(line, why)| RunError::FaultyHistory { path: file.to_owned(), line, why })
 }
 
-/// Adds this scan to the history; the examination gets those of its own database.
-fn remember(
+/// Adds this scan to the history, and copies the scans of the same database into the examination.
+fn add_to_history(
     file: &Path,
     past: Vec<PastScan>,
     examination: &mut Examination,
-    surroundings: &Surroundings,
+    environment: &Environment,
     sink: &dyn Sink,
 ) -> Result<(), RunError> {
-    let now = examination.past_scan(date::timestamp(surroundings.now));
+    let now = examination.past_scan(date::timestamp(environment.now));
     sink.append(file, &history_file::line(&now)).map_err(|error| RunError::unwritten(Some(file), &error))?;
-    examination.history = past.into_iter().filter(|moment| moment.database == now.database).collect();
+    examination.history = past.into_iter().filter(|past_scan| past_scan.database == now.database).collect();
     examination.history.push(now);
     Ok(())
 }

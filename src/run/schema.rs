@@ -1,9 +1,9 @@
-//! `schema`: every relation and its health, as a table or a picture. No row is read.
+//! `schema`: reports every relation and its health, as a table or a diagram. It reads no row.
 
 use super::DEFAULT_WAIT;
+use super::Environment;
 use super::Outcome;
 use super::RunError;
-use super::Surroundings;
 use super::config_file;
 use crate::cli;
 use crate::engine::Deadline;
@@ -16,18 +16,19 @@ use crate::report::SchemaFormat;
 pub fn schema(
     typed: &cli::SchemaArgs,
     global: &cli::GlobalArgs,
-    surroundings: &Surroundings,
+    environment: &Environment,
 ) -> Result<Outcome, RunError> {
-    let source = super::source(&typed.database, surroundings)?;
+    let source = super::source(&typed.database, environment)?;
     let outputs = super::outputs(&typed.format, &typed.output, SchemaFormat::Table)?;
     super::refuse_to_overwrite(&source, outputs.iter().filter_map(|(_, file)| file.as_deref()))?;
-    let file = config_file::read(global, surroundings)?;
-    let patience = WaitLimits {
+    let file = config_file::read(global, environment)?;
+    let wait_limits = WaitLimits {
         lock_wait: typed.wait.or(file.config.scan.wait).unwrap_or(DEFAULT_WAIT),
         deadline: Deadline::default(),
     };
-    let mut database = engines::open(&source, &patience)?;
-    let schema = file.resolve(database.as_mut(), surroundings)?;
-    let documents = super::documents(outputs, surroundings, |format, paper| report::schema(&schema, format, paper));
+    let mut database = engines::open(&source, &wait_limits)?;
+    let schema = file.resolve(database.as_mut(), environment)?;
+    let documents =
+        super::documents(outputs, environment, |format, terminal| report::schema(&schema, format, terminal));
     Ok(Outcome { documents, exit: Exit::Clean })
 }

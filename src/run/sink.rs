@@ -1,5 +1,5 @@
-//! Where texts go that cannot wait for the end of a run: orphan rows without end, and lines added to a file. Only a
-//! trait: the program writes, and a test may gather.
+//! The destination of texts that are written during a run: streamed reports, and lines that are appended to a file. It is
+//! a trait, because the program writes files and a test may collect the text.
 
 use std::io;
 use std::io::Write;
@@ -8,15 +8,15 @@ use std::path::Path;
 use crate::whole_file::WholeFile;
 
 pub trait Sink {
-    /// A text that grows while the work goes on, on standard output (`None`) or in a file.
+    /// Opens a stream to standard output (`None`) or to a file.
     fn stream(&self, file: Option<&Path>) -> io::Result<Box<dyn Stream>>;
 
-    /// Adds to the end of a file, which need not be there yet.
+    /// Appends text to a file, and creates it if it does not exist.
     fn append(&self, file: &Path, text: &str) -> io::Result<()>;
 }
 
 pub trait Stream: Write + Send {
-    /// All was said. Without this a file is left as it was.
+    /// Completes the text. Without this call, an existing file stays unchanged.
     fn finish(self: Box<Self>) -> io::Result<()>;
 }
 
@@ -26,7 +26,7 @@ impl Stream for WholeFile {
     }
 }
 
-/// For runs of which nothing is to stream.
+/// A sink for runs that stream nothing. Every call is an error.
 pub struct NoSink;
 
 impl Sink for NoSink {

@@ -1,14 +1,14 @@
-//! `status`: a plan, and a database if one is named → how far the plan is, and what others changed since.
+//! `status`: the state of a plan. With a database it also reports which rows other programs changed afterwards.
 
 use super::DEFAULT_WAIT;
+use super::Environment;
 use super::Outcome;
 use super::RunError;
-use super::Surroundings;
 use super::config_file;
 use crate::apply;
 use crate::apply::ApplyError;
 use crate::apply::Observed;
-use crate::apply::Order;
+use crate::apply::RunOptions;
 use crate::apply::journal;
 use crate::cli;
 use crate::engine::Deadline;
@@ -19,11 +19,12 @@ use crate::exit::Exit;
 use crate::model::catalog::DatabaseName;
 use crate::model::redaction;
 use crate::model::state::Phase;
+use crate::model::text::shell;
 use crate::plan_file::PlanFile;
 use crate::report;
 use crate::report::AnswerFormat;
-use crate::report::status::Said;
-use crate::report::status::State;
+use crate::report::status::RecordedState;
+use crate::report::status::StatusReport;
 use crate::scan::Progress;
 use crate::source::Source;
 use crate::sql;
@@ -31,7 +32,7 @@ use crate::sql;
 pub fn status(
     typed: &cli::repair::StatusArgs,
     global: &cli::GlobalArgs,
-    surroundings: &Surroundings,
+    environment: &Environment,
     progress: Progress<'_>,
 ) -> Result<Outcome, RunError> {
     let outputs = super::outputs(&typed.format, &None, AnswerFormat::Table)?;
@@ -40,18 +41,18 @@ pub fn status(
         super::refuse_to_overwrite(source, outputs.iter().filter_map(|(_, file)| file.as_deref()))?;
     }
     let mut plan = PlanFile::open(&typed.plan)?;
-    let is_at_work = !plan.lock();
+    let is_running = !plan.lock();
     let mark = journal::begun(&typed.plan);
     let known = match &source {
-        Some(source) => Some(look(source, &mut plan, typed, global, surroundings, progress)?),
+        Some(source) => Some(observe(source, &mut plan, typed, global, environment, progress)?),
         None => None,
     };
     let address = source.as_ref().map(ToString::to_string).unwrap_or_default();
     let changed_rows = known.as_ref().map(|(_, observed)| redaction::skipped_rows(&observed.changed_rows));
     let changed_rows = changed_rows.unwrap_or_default();
-    let state = known.as_ref().map(|(database, observed)| State {
+    let state = known.as_ref().map(|(database, observed)| RecordedState {
         database,
-        typed: &address,
+        address: &address,
         phase: observed.phase,
         run: &observed.run,
         at: &observed.at,
@@ -63,37 +64,41 @@ pub fn status(
         journal: observed.journal.as_deref(),
         is_forgotten: typed.forget,
     });
-    let said = Said {
+    let report = StatusReport {
         plan: &typed.plan,
         digest: plan.digest(),
         header: &plan.header,
         changes: plan.changes() as u64,
         begun: mark.as_ref().map(|mark| (mark.run.as_str(), mark.at.as_str())),
-        is_at_work,
+        is_running,
         state,
     };
-    let documents = super::documents(outputs, surroundings, |format, paper| report::status(&said, format, paper));
+    let documents =
+        super::documents(outputs, environment, |format, terminal| report::status(&report, format, terminal));
     Ok(Outcome { documents, exit: Exit::Clean })
 }
 
-fn look(
+fn observe(
     source: &Source,
     plan: &mut PlanFile,
     typed: &cli::repair::StatusArgs,
     global: &cli::GlobalArgs,
-    surroundings: &Surroundings,
+    environment: &Environment,
     progress: Progress<'_>,
 ) -> Result<(DatabaseName, Observed), RunError> {
-    let patience = WaitLimits { lock_wait: typed.wait.unwrap_or(DEFAULT_WAIT), deadline: Deadline::default() };
-    let mut database = engines::open(source, &patience)?;
-    let schema = config_file::read(global, surroundings)?.resolve(database.as_mut(), surroundings)?;
-    let surgery = sql::repair::of(&schema).ok_or(RunError::NoRepair)?;
-    let order = Order::to_look(&schema, surgery, progress);
+    let wait_limits = WaitLimits { lock_wait: typed.wait.unwrap_or(DEFAULT_WAIT), deadline: Deadline::default() };
+    let mut database = engines::open(source, &wait_limits)?;
+    let schema = config_file::read(global, environment)?.resolve(database.as_mut(), environment)?;
+    let repair_sql = sql::repair::of(&schema).ok_or(RunError::NoRepair)?;
+    let order = RunOptions::read_only(&schema, repair_sql, progress);
     let observed = apply::observe(&order, plan, database.session()?.as_mut())?;
     if typed.forget {
-        may_be_forgotten(&observed)?;
+        let undo =
+            format!("fk-doctor undo {} {}", shell(&source.to_string()), shell(&typed.plan.display().to_string()));
+        check_forgettable(&observed, &undo)?;
         if let Some(declared) = database.read_only()? {
-            let help = "nothing was changed: connect as a role, or to a server, that may write".to_owned();
+            let help =
+                "nothing was changed: connect as a role that may write, to a server that accepts writes".to_owned();
             return Err(RunError::Apply(ApplyError::Refused { doing: "forget", why: declared.why, help }));
         }
         let mut writer = database.writer(WriteOptions::default())?;
@@ -102,22 +107,22 @@ fn look(
     Ok((schema.database, observed))
 }
 
-/// The record of a plan that has changes in the database is the way back.
-fn may_be_forgotten(observed: &Observed) -> Result<(), RunError> {
-    let is_away = observed.ours == 0 && observed.defined == 0;
+/// Returns an error if `undo` needs the record of the plan. `undo` is the command that takes the plan back.
+fn check_forgettable(observed: &Observed, undo: &str) -> Result<(), RunError> {
+    let is_undone = observed.ours == 0 && observed.defined == 0;
     let why = match observed.phase {
         None => {
             return Err(unforgettable(
                 "the database has no record of it",
-                "nothing was changed, and nothing is to be forgotten",
+                "nothing was changed: there is no record to remove",
             ));
         }
-        Some(Phase::Applied | Phase::Applying | Phase::TakingBack | Phase::TakenBack) if !is_away => {
-            "changes of it are in the database, and without the record they cannot be taken back"
+        Some(Phase::Applied | Phase::Applying | Phase::TakingBack | Phase::TakenBack) if !is_undone => {
+            "its changes are in the database, and `fk-doctor undo` needs the record"
         }
         Some(_) => return Ok(()),
     };
-    Err(unforgettable(why, "nothing was changed: take the plan back first, with `fk-doctor undo`"))
+    Err(unforgettable(why, &format!("nothing was changed: first take the plan back: {undo}")))
 }
 
 fn unforgettable(why: &str, help: &str) -> RunError {

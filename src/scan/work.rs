@@ -104,7 +104,7 @@ pub(super) fn plan<'a>(
         };
     }
     for work in works.iter_mut().filter(|work| work.is_asked()) {
-        work.balance = sql::of(schema).balance(schema, work.relation);
+        work.balance = sql::of(schema).counts_with_orphans(schema, work.relation);
     }
     works
 }

@@ -1,7 +1,7 @@
-//! Which statements each engine has.
+//! The table of the statements that each engine has.
 //!
-//! The match is exhaustive: a new engine does not compile before it says what it can do. An engine whose SQL only reads has a
-//! [`Scan`] and nothing else. No code can then ask it for a statement that writes.
+//! The match is exhaustive: a new engine does not compile until it names its capabilities. An engine whose SQL only
+//! reads has a [`Scan`] and nothing else, so no code can ask it for a statement that writes.
 
 use crate::model::catalog::Engine;
 use crate::sql::grammar::mysql::MARIADB;
@@ -9,22 +9,22 @@ use crate::sql::grammar::mysql::MYSQL;
 use crate::sql::grammar::postgres::POSTGRES;
 use crate::sql::grammar::sqlite::Sqlite;
 use crate::sql::load::TreatableLoad;
+use crate::sql::recorder::Recorder;
 use crate::sql::repair::Repair;
 use crate::sql::scan::Scan;
 use crate::sql::scratch::Scratch;
-use crate::sql::sqlite::load::Rows;
-use crate::sql::sqlite::witness::Triggers;
-use crate::sql::witness::Recorder;
+use crate::sql::sqlite::load::CopyLoad;
+use crate::sql::sqlite::recorder::TriggerRecorder;
 
 /// The statements of one engine.
 pub(super) struct Capabilities {
     pub(super) scan: &'static dyn Scan,
     pub(super) repair: Option<&'static dyn Repair>,
     pub(super) load: Option<LoadedInto>,
-    /// Finds out what a statement would do without running it.
-    pub(super) foresight: Option<&'static dyn Scratch>,
-    /// Records what a statement does in a private copy.
-    pub(super) witness: Option<&'static dyn Recorder>,
+    /// Forecasts what a statement would do, without running it.
+    pub(super) forecast: Option<&'static dyn Scratch>,
+    /// Records the changes that a statement makes in a private copy.
+    pub(super) recorder: Option<&'static dyn Recorder>,
 }
 
 /// The tables into which a check loads rows.
@@ -32,7 +32,7 @@ pub(super) struct Capabilities {
 pub(super) enum LoadedInto {
     /// The tables of a private copy.
     Copy(fn() -> Box<dyn TreatableLoad>),
-    /// Temporary tables beside the real ones.
+    /// Temporary tables beside the tables of the database.
     TemporaryLoad(&'static dyn Scratch),
 }
 
@@ -41,9 +41,9 @@ pub(super) fn of(engine: Engine) -> &'static Capabilities {
         Engine::Sqlite => &Capabilities {
             scan: &Sqlite,
             repair: Some(&Sqlite),
-            load: Some(LoadedInto::Copy(|| Box::new(Rows))),
-            foresight: None,
-            witness: Some(&Triggers),
+            load: Some(LoadedInto::Copy(|| Box::new(CopyLoad))),
+            forecast: None,
+            recorder: Some(&TriggerRecorder),
         },
         Engine::Postgres => const { &on_server(&POSTGRES, &POSTGRES, &POSTGRES) },
         Engine::Mysql => const { &on_server(&MYSQL, &MYSQL, &MYSQL) },
@@ -51,7 +51,7 @@ pub(super) fn of(engine: Engine) -> &'static Capabilities {
     }
 }
 
-/// A server that repairs, and tries loads and statements in temporary tables.
+/// Returns the capabilities of a server: it repairs, and uses temporary tables for loads and forecasts.
 const fn on_server(
     scan: &'static dyn Scan,
     repair: &'static dyn Repair,
@@ -61,7 +61,7 @@ const fn on_server(
         scan,
         repair: Some(repair),
         load: Some(LoadedInto::TemporaryLoad(scratch)),
-        foresight: Some(scratch),
-        witness: None,
+        forecast: Some(scratch),
+        recorder: None,
     }
 }

@@ -1,4 +1,4 @@
-//! Values and names as statements need them, whatever the engine.
+//! Values and names in the forms that statements need, for all engines alike.
 
 use crate::model::catalog::Column;
 use crate::model::catalog::Family;
@@ -11,7 +11,8 @@ use crate::model::text::is_unseen;
 use crate::model::value::Value;
 use crate::sql::query::Sql;
 
-/// The columns of `key`: called as the child calls them, and as the parent does where that is another name.
+/// Returns the columns of the scope `key`, each with its position in the key: the child's names, then the parent's
+/// other names. An example is [(0, "customer_id"), (0, "id")].
 pub(super) fn key_names<'a>(schema: &'a Schema, relation: &'a Relation) -> Vec<(usize, &'a str)> {
     let mut names: Vec<(usize, &str)> = schema.child_column_names(relation).enumerate().collect();
     for (index, name) in relation.parent.column_names.iter().enumerate() {
@@ -22,13 +23,13 @@ pub(super) fn key_names<'a>(schema: &'a Schema, relation: &'a Relation) -> Vec<(
     names
 }
 
-/// The column of the child that holds a part of the key.
+/// Returns the child's column at a position of the key.
 pub(super) fn child_column<'a>(schema: &'a Schema, relation: &Relation, index: usize) -> &'a Column {
     &schema.child(relation).columns[relation.child_columns[index]]
 }
 
-/// Text between quotes, for a script that people read; `None` where it had better be bytes: what is unseen could end the
-/// statement, repaint the screen it is read on, or hide what it says.
+/// Returns a text between quotes, for a script that people read; `None` if it has invisible characters. They could end
+/// the statement, repaint the terminal or hide part of the text, so the script shows such a text as bytes.
 pub(super) fn quoted_text(bytes: &[u8]) -> Option<String> {
     let text = std::str::from_utf8(bytes).ok()?;
     let is_plain = !text.contains(|c: char| c != '\n' && is_unseen(c));
@@ -39,7 +40,7 @@ pub(super) fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// A value's plain text, to be held against the text of others.
+/// Returns a value as plain text, to be compared with the text of another value.
 pub(super) fn plain(value: &Value) -> String {
     match value {
         Value::Text(bytes) => String::from_utf8_lossy(bytes).into_owned(),
@@ -48,15 +49,15 @@ pub(super) fn plain(value: &Value) -> String {
     }
 }
 
-/// A value as a table holds it all of whose columns are text.
-pub(super) fn in_words(value: Value) -> Value {
+/// Returns a value as a table stores it whose columns are all text.
+pub(super) fn as_text_value(value: Value) -> Value {
     match value {
         Value::Null => Value::Null,
         other => Value::text(plain(&other)),
     }
 }
 
-/// Whether a value can be one of the column's at all.
+/// True if a column can store the value.
 pub(super) fn fits(value: &Value, column: &Column) -> bool {
     let unsigned = column.declared_type.contains("unsigned");
     match (&column.family, value) {
@@ -72,9 +73,11 @@ pub(super) fn fits(value: &Value, column: &Column) -> bool {
     }
 }
 
-/// A statement with its values in the places of its parameters: of each `mark`, with its number or in their order. Our own
-/// statements have none but for these, outside of names, which stand between `quote`.
-pub(super) fn written_out(statement: &Sql, facts: &Facts, literal: &dyn Fn(&Value) -> String) -> String {
+/// Returns a statement's text with a literal for each placeholder. A placeholder has a number, or else takes the next
+/// value.
+///
+/// Outside of quoted names, the statements of `sql` contain the placeholder's sign only in placeholders.
+pub(super) fn with_literals(statement: &Sql, facts: &Facts, literal: &dyn Fn(&Value) -> String) -> String {
     let quote = facts.quote;
     let mark = match facts.placeholder {
         ParameterStyle::Numbered(sign) => sign,
@@ -94,7 +97,7 @@ pub(super) fn written_out(statement: &Sql, facts: &Facts, literal: &dyn Fn(&Valu
         }
         let digits = rest[1..].find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len() - 1);
         next = rest[1..=digits].parse().unwrap_or(next + 1);
-        let value = next.checked_sub(1).and_then(|place| statement.parameters().get(place));
+        let value = next.checked_sub(1).and_then(|index| statement.parameters().get(index));
         text.push_str(&value.map_or_else(String::new, literal));
         rest = &rest[1 + digits..];
     }

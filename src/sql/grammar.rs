@@ -1,11 +1,11 @@
-//! The words of a statement: the smallest pieces of SQL in which two engines differ.
+//! The grammar of an engine: the smallest pieces of SQL in which two engines differ.
 //!
-//! Each engine writes its words in one file. `phrases` builds from them what all engines say alike, and `scan` and `repair`
-//! build whole statements. A word exists only if two engines need different text for one idea; if a single statement
-//! differs, its engine overrides that statement instead.
+//! Each engine implements these traits in one file. From them `phrases` builds the pieces that all engines share, and
+//! `scan` and `repair` build whole statements. A method belongs here only if two engines need different text for one
+//! idea. If a single statement differs, its engine overrides that statement instead.
 //!
 //! In the signatures, `mark` is the placeholder of a parameter. `value`, `left`, `right`, `parent` and `child` are SQL
-//! expressions.
+//! expressions. A method that is documented by a sentence about rows returns the condition that the sentence is true.
 
 use crate::model::catalog::Column;
 use crate::model::catalog::Table;
@@ -15,7 +15,7 @@ use crate::model::schema::Schema;
 use crate::model::value::Value;
 use crate::sql::query::Query;
 use crate::sql::query::Sql;
-use crate::sql::repair::Wanted;
+use crate::sql::repair::RequestedValue;
 
 pub(super) mod mysql;
 pub(super) mod postgres;
@@ -25,7 +25,7 @@ pub(super) mod sqlite;
 #[derive(Clone, Copy)]
 pub struct KeyPart<'a> {
     pub relation: &'a Relation,
-    /// Its position in the key.
+    /// The position in the key.
     pub index: usize,
     pub child: &'a Column,
     /// `None` if the parent table or one of its columns is missing.
@@ -35,19 +35,20 @@ pub struct KeyPart<'a> {
 /// How a statement may read a table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Reading {
-    /// Row by row: an index of the table could have lost rows.
+    /// Reads every row of the table itself, because a damaged index may lack rows.
     WholeTable,
+    /// May use any index.
     AnyIndex,
 }
 
-/// The words of a statement that reads.
+/// The grammar of statements that read.
 pub trait Grammar: Sync {
     fn facts(&self) -> &'static Facts;
 
     /// Returns a table's name. A table without a schema gets `default_schema` if the engine qualifies names.
     fn table_name(&self, default_schema: Option<&str>, table: &Table) -> String;
 
-    /// Returns a table without the rows of other tables that inherit from it.
+    /// Returns a table's name, without the rows of the tables that inherit from it.
     fn own_rows(&self, default_schema: Option<&str>, table: &Table) -> String {
         self.table_name(default_schema, table)
     }
@@ -57,29 +58,30 @@ pub trait Grammar: Sync {
         format!("{} AS {alias}", self.own_rows(default_schema, table))
     }
 
-    /// Returns a derived table with these columns. A row is its number and its values.
-    fn listed(&self, name: &str, columns: &[String], rows: &[(usize, Vec<String>)]) -> String;
+    /// Returns a derived table with these columns. A row has a number and values, such as `(0, ["$1::text"])`.
+    fn derived_table(&self, name: &str, columns: &[String], rows: &[(usize, Vec<String>)]) -> String;
 
     /// Returns a value as SQL text that gives exactly this value, for scripts and definitions.
     fn literal(&self, value: &Value) -> String;
 
-    /// Returns a value as an answer carries it: numbers and bytes as they are, all others as text.
+    /// Returns a value in the form that a result row carries: a number or bytes unchanged, any other value as text.
     fn shown(&self, value: &str, column: &Column) -> String;
 
-    /// Returns a row's address as an answer carries it.
+    /// Returns a row's address in the form that a result row carries.
     fn shown_address(&self, value: &str) -> String {
         value.to_owned()
     }
 
-    /// Returns the key of an orphan as its parent would store it, from the child's value and from [`Grammar::compared`].
+    /// Returns the key of an orphan as its parent would store it, from the child's value and from
+    /// [`Grammar::compared`].
     fn shown_key(&self, _stored: &str, compared: &str, column: &Column) -> String {
         self.shown(compared, column)
     }
 
-    /// Returns an expression by which answers are sorted if its type may have no order.
-    fn order_of_any(&self, value: &str) -> String;
+    /// Returns the sort key of a value whose type may have no order.
+    fn sort_key(&self, value: &str) -> String;
 
-    /// Returns a parameter as a value of a column, or as text if there is none.
+    /// Returns a parameter with the type of a column, or with the type text without a column.
     fn typed(&self, mark: String, column: Option<&Column>, value: &Value) -> String;
 
     /// True if a column can hold the value.
@@ -87,11 +89,12 @@ pub trait Grammar: Sync {
         fits(value, column)
     }
 
-    /// True if a scan may search a column for the value. A scan calls no conversion that a user of the database wrote.
-    fn can_be_sought(&self, column: &Column, value: &Value) -> bool;
+    /// True if a scan may search a column for the value. A scan calls no conversion that a user of the database
+    /// defined.
+    fn can_search_for(&self, column: &Column, value: &Value) -> bool;
 
-    /// Returns a parameter that a scan searches a column for.
-    fn sought(&self, mark: String, _: &Column) -> String {
+    /// Returns the parameter for a value that a scan searches a column for.
+    fn searched_parameter(&self, mark: String, _: &Column) -> String {
         mark
     }
 
@@ -106,7 +109,7 @@ pub trait Grammar: Sync {
     }
 
     /// A column's value equals the value of another table's column.
-    fn meets(&self, ours: &Column, left: &str, _theirs: &Column, right: &str) -> String {
+    fn equals_other_column(&self, ours: &Column, left: &str, _theirs: &Column, right: &str) -> String {
         self.equal(Some(ours), left, right)
     }
 
@@ -114,41 +117,43 @@ pub trait Grammar: Sync {
         format!("{value} IS NOT NULL")
     }
 
-    /// A part of the child's key is not NULL; `None` if it never is.
-    fn is_there(&self, column: &Column, value: &str) -> Option<String>;
+    /// A part of the child's key is not NULL; `None` if it never is NULL.
+    fn is_present(&self, column: &Column, value: &str) -> Option<String>;
 
-    /// Returns the child's value as it meets the parent's: converted, and under the parent's collation.
+    /// Returns the child's value as the engine compares it with the parent's: converted, and under the parent's
+    /// collation.
     fn compared(&self, part: &KeyPart<'_>, child: &str) -> String;
 
     /// The child refers to the parent, by this part of the key.
     fn refers(&self, part: &KeyPart<'_>, parent: &str, child: &str) -> String;
 
-    /// The child has this value of the configuration, as people write it.
-    fn has_written(&self, query: &mut Query, part: &KeyPart<'_>, child: &str, value: &Value) -> String;
+    /// The child's value, as people write it, is this value of the configuration.
+    fn has_configured_value(&self, query: &mut Query, part: &KeyPart<'_>, child: &str, value: &Value) -> String;
 
-    /// A condition that somebody else wrote is true, and not NULL.
+    /// A condition of the configuration or of a rule is true, and not NULL.
     fn is_true(&self, condition: &str) -> String {
         format!("((\n{condition}\n) IS TRUE)")
     }
 
-    /// Returns how many rows meet a condition.
+    /// Returns the number of rows that meet a condition.
     fn count_of(&self, condition: &str) -> String;
 
-    /// Returns a whole number, or NULL, as a column of an answer.
-    fn whole(&self, number: &str) -> String {
+    /// Returns a whole number, or NULL, as a column of a result row.
+    fn whole_number(&self, number: &str) -> String {
         number.to_owned()
     }
 
     /// Returns a query of one column and no rows.
     fn no_rows(&self) -> String {
-        format!("SELECT {} WHERE {}", self.whole("1"), self.facts().truth[0])
+        format!("SELECT {} WHERE {}", self.whole_number("1"), self.facts().truth[0])
     }
 
-    /// Returns a value letter by letter, equal to the text of `clauses::plain` to the byte. Without a column, it is text already.
-    fn letters(&self, value: &str, column: Option<&Column>) -> String;
+    /// Returns a value as plain text, equal to the result of `clauses::plain` to the byte. Without a column, the value
+    /// is text.
+    fn plain_text(&self, value: &str, column: Option<&Column>) -> String;
 
-    /// Returns the parameter that is compared with letters.
-    fn letters_sought(&self, value: &Value) -> Value {
+    /// Returns the value that a statement compares with a plain text.
+    fn plain_text_parameter(&self, value: &Value) -> Value {
         Value::text(plain(value))
     }
 
@@ -160,42 +165,42 @@ pub trait Grammar: Sync {
     /// Returns a text without white space around it.
     fn trimmed(&self, text: &str) -> String;
 
-    /// Returns a text without the zeros that it begins with.
+    /// Returns a text without its leading zeros.
     fn unpadded(&self, text: &str) -> String {
         format!("ltrim({text}, '0')")
     }
 }
 
-/// The words for the SQL and the templates of a rule.
+/// The grammar of a rule's SQL and templates.
 pub trait RuleGrammar: Grammar {
-    /// Returns a parameter that no column gives a type to.
-    fn untyped(&self, mark: String, value: &Value) -> String;
+    /// Returns a parameter with the type of its value, for a place where no column gives it a type.
+    fn untyped_parameter(&self, mark: String, value: &Value) -> String;
 
     /// Returns a value as text, and NULL as the empty text.
     fn text_or_empty(&self, value: &str) -> String;
 
-    /// Returns the texts, joined; the empty text if there are none.
+    /// Returns the concatenation of texts; the empty text if there are none.
     fn concatenated(&self, parts: &[String]) -> String;
 
-    /// Returns the value of an expression, for a column to read.
+    /// Returns the value of an expression, in a form that any column can store.
     fn value_of(&self, expression: &str) -> String;
 
-    /// Returns one of so many columns of the first row of a query, or NULL.
-    fn column_of(&self, query: &str, column: usize, of: usize) -> String;
+    /// Returns the value of a column of the first row of a query that has `width` columns; NULL if it has no row.
+    fn query_column(&self, query: &str, column: usize, width: usize) -> String;
 
-    /// Returns 0, 1 or 2: whether a query has no row, one row, or more.
-    fn rows_of(&self, query: &str) -> String;
+    /// Returns the number of rows of a query, up to 2: 0, 1 or 2.
+    fn query_row_count(&self, query: &str) -> String;
 
-    /// Returns what must stand before a statement so that a rule's SQL can name the tables of the default schema.
-    fn rule_tables(&self, _: &Schema, _: &[Wanted<'_>]) -> String {
+    /// Returns the clause before a statement that lets a rule's SQL name the tables of the default schema.
+    fn rule_tables(&self, _: &Schema, _: &[RequestedValue<'_>]) -> String {
         String::new()
     }
 }
 
-/// The words that the statements of a repair are written with, as text.
+/// The keywords and types of the statements of a repair.
 #[derive(Debug)]
 pub struct WriteWords {
-    /// Before and after the table and its columns, such as `INSERT INTO` and ` VALUES`.
+    /// The keywords before the table and after its columns, such as `INSERT INTO` and ` VALUES`.
     pub insert: [&'static str; 2],
     pub update: &'static str,
     /// The type of a column that holds whole numbers.
@@ -204,48 +209,48 @@ pub struct WriteWords {
     pub digest: &'static str,
     /// The type of a column that holds text.
     pub text: &'static str,
-    /// The type of a column of a table that a plan brings, with the space before it.
-    pub brought: &'static str,
-    /// What follows the columns of a new table, with the space before it.
+    /// The type of a column of a table that a plan creates, with the space before it.
+    pub plan_column: &'static str,
+    /// The options after the columns of a new table, with the space before them.
     pub options: &'static str,
-    /// The same for the table of the states of plans.
+    /// The options after the columns of the table of plan states, with the space before them.
     pub state_options: &'static str,
 }
 
-/// The words for changes of rows.
+/// The grammar of changes of rows.
 pub trait WriteGrammar: Grammar {
     fn words(&self) -> &'static WriteWords;
 
-    /// Returns a value of a row as a plan keeps it: nothing of it is lost.
-    fn kept(&self, value: &str, column: &Column) -> String {
+    /// Returns a value of a row in a form that loses nothing, for a plan.
+    fn lossless(&self, value: &str, column: &Column) -> String {
         self.shown(value, column)
     }
 
-    /// Returns a parameter that a column is to store.
-    fn stored(&self, mark: String, column: Option<&Column>, value: &Value) -> String {
+    /// Returns the parameter for a value that a column is to store.
+    fn stored_parameter(&self, mark: String, column: Option<&Column>, value: &Value) -> String {
         self.typed(mark, column, value)
     }
 
-    /// Returns a value of a list with the type that it has once a column has stored it.
+    /// Returns a value of a list with the type that a column gives it.
     fn as_stored(&self, value: &str, _: Option<&Column>) -> String {
         value.to_owned()
     }
 
-    /// The row's column still has a value. A script compares all columns: texts to the byte, but for those that name the row.
-    fn still_holds(&self, query: &mut Query, table: &Table, name: &str, value: &Value) -> String;
+    /// The row's column still has a value.
+    fn still_equals(&self, query: &mut Query, table: &Table, name: &str, value: &Value) -> String;
 
     /// Returns the table of an UPDATE or a DELETE.
-    fn target(&self, table: &Table) -> String {
+    fn write_target(&self, table: &Table) -> String {
         self.table_name(None, table)
     }
 
-    /// Returns a DELETE that takes no other rows along.
+    /// Returns a DELETE that deletes no other rows by a cascade.
     fn without_cascades(&self, statement: String) -> String {
         statement
     }
 
-    /// Returns assignments that keep columns as they are which the engine would change by itself.
-    fn untouched(&self, _: &Table, _is_set: &dyn Fn(&Column) -> bool) -> Vec<String> {
+    /// Returns assignments that preserve the columns that the engine would otherwise change by itself.
+    fn preserving_assignments(&self, _: &Table, _is_set: &dyn Fn(&Column) -> bool) -> Vec<String> {
         Vec::new()
     }
 
@@ -254,13 +259,14 @@ pub trait WriteGrammar: Grammar {
         statement
     }
 
-    /// Returns the statement without the engine's own check of foreign keys; `None` if the engine has no such form.
-    fn unenforced(&self, _: &Sql) -> Option<Sql> {
+    /// Returns the statement without the engine's own check of foreign keys; `None` if the engine cannot turn it off
+    /// for one statement.
+    fn without_enforcement(&self, _: &Sql) -> Option<Sql> {
         None
     }
 }
 
-/// Returns a value as plain text, to be compared with the text of others.
+/// Returns a value as plain text, to be compared with the text of another value.
 pub(super) fn plain(value: &Value) -> String {
     super::clauses::plain(value)
 }

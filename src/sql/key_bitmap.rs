@@ -1,7 +1,7 @@
-//! The questions of judging whole-number keys of PostgreSQL by a bitmap of the parent's keys.
+//! The queries that check whole-number keys of PostgreSQL by a bitmap of the parent's keys.
 //!
-//! The bitmap goes back to the server as a value, and a bare scan of the child looks each key up in it. Whole numbers
-//! are equal if and only if they are the same number, so this is the verdict of the server's own operator.
+//! The bitmap goes back to the server as a value, and a sequential scan of the child finds each key in it. Two integers
+//! are equal for the server's operator exactly if they are one number, so the bitmap gives the operator's verdict.
 
 use crate::model::catalog::Table;
 use crate::model::value::Value;
@@ -14,7 +14,7 @@ use crate::sql::query::Sql;
 use crate::sql::query::plain;
 use crate::sql::quoted;
 
-/// Which whole numbers between two are keys. The bit of the lowest is the first byte's lowest.
+/// The set of keys in a range of whole numbers. The bit of the lowest number is the lowest bit of the first byte.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KeyBitmap {
     pub lowest: i64,
@@ -23,38 +23,39 @@ pub struct KeyBitmap {
 }
 
 impl KeyBitmap {
-    /// Room for the keys of a range; `None` where that takes more bytes than these.
-    pub fn of_range(lowest: i64, highest: i64, most_bytes: u64) -> Option<KeyBitmap> {
+    /// Returns an empty bitmap for a range of keys; `None` if it takes more than `max_bytes` bytes.
+    pub fn of_range(lowest: i64, highest: i64, max_bytes: u64) -> Option<KeyBitmap> {
         let bytes = highest.checked_sub(lowest)? / 8 + 1;
-        let bytes = u64::try_from(bytes).ok().filter(|&bytes| bytes <= most_bytes)?;
+        let bytes = u64::try_from(bytes).ok().filter(|&bytes| bytes <= max_bytes)?;
         Some(KeyBitmap { lowest, highest, bits: vec![0; usize::try_from(bytes).ok()?] })
     }
 
-    /// Notes a key; false if it is outside of the range.
+    /// Adds a key. Returns false if the key is outside of the range.
     #[must_use]
     pub fn insert(&mut self, key: i64) -> bool {
         if !(self.lowest..=self.highest).contains(&key) {
             return false;
         }
         let bit = key.abs_diff(self.lowest);
-        let byte = usize::try_from(bit / 8).ok().and_then(|place| self.bits.get_mut(place));
+        let byte = usize::try_from(bit / 8).ok().and_then(|index| self.bits.get_mut(index));
         byte.map(|byte| *byte |= 1 << (bit % 8)).is_some()
     }
 }
 
-/// The lowest and the highest key of a parent.
+/// Returns a query for one row: the lowest and the highest key of a parent, such as (1, 9000).
 pub fn range(parent: &Table, column: usize) -> Sql {
     let key = format!("parent.{}", quoted(&parent.columns[column].name));
     plain(format!("SELECT min({key})::int8, max({key})::int8 FROM {}", source(parent, "parent")))
 }
 
-/// Every key of a parent.
+/// Returns a query for every key of a parent: rows of one number.
 pub fn keys(parent: &Table, column: usize) -> Sql {
     let key = format!("parent.{}", quoted(&parent.columns[column].name));
     plain(format!("SELECT {key}::int8 FROM {} WHERE {key} IS NOT NULL", source(parent, "parent")))
 }
 
-/// The rows of a child, and for each of these columns the rows with a NULL and those whose key is not in its bitmap.
+/// Returns a query for one row: the number of child rows, and for each of these columns the rows with a NULL and the
+/// rows whose key is not in its bitmap, such as (9, 2, 0).
 pub fn counts(child: &Table, columns: &[(usize, &KeyBitmap)]) -> Sql {
     let mut query = POSTGRES.query();
     let mut wanted = vec!["count(*)".to_owned()];
@@ -66,7 +67,7 @@ pub fn counts(child: &Table, columns: &[(usize, &KeyBitmap)]) -> Sql {
     query.finish(format!("SELECT {} FROM {}", wanted.join(", "), source(child, "child")))
 }
 
-/// The addresses of the rows whose key is not in the bitmap, as text.
+/// Returns a query for the addresses of the rows whose key is not in the bitmap, as text, such as ('(0,7)').
 pub fn suspects(child: &Table, column: usize, bitmap: &KeyBitmap) -> Sql {
     let mut query = POSTGRES.query();
     let missing = missing(&mut query, child, column, bitmap);
@@ -77,7 +78,8 @@ fn source(table: &Table, alias: &str) -> String {
     POSTGRES.source(None, table, alias, Reading::WholeTable)
 }
 
-/// The range comes first: outside of it there is no bit to ask for. A NULL is in no range and is no key.
+/// Returns the condition that a key is not in the bitmap. The range is tested first, because there is no bit outside of
+/// it. A NULL is in no range and is no key.
 fn missing(query: &mut Query, child: &Table, column: usize, bitmap: &KeyBitmap) -> String {
     let lowest = query.parameter(Value::Integer(bitmap.lowest));
     let highest = query.parameter(Value::Integer(bitmap.highest));
@@ -94,7 +96,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn bits_are_where_the_server_looks_for_them() {
+    fn bitmap_has_the_bit_order_of_get_bit() {
         let mut bitmap = KeyBitmap::of_range(-3, 12, 2).unwrap();
         assert!([-3, 4, 5, 12].iter().all(|&key| bitmap.insert(key)));
         assert_eq!(bitmap.bits, [0b1000_0001, 0b1000_0001]);
@@ -102,7 +104,7 @@ mod tests {
     }
 
     #[test]
-    fn a_range_that_is_too_wide_has_none() {
+    fn range_that_is_too_wide_has_no_bitmap() {
         assert_eq!(KeyBitmap::of_range(0, 16, 2), None);
         assert_eq!(KeyBitmap::of_range(i64::MIN, i64::MAX, u64::MAX), None);
         assert!(KeyBitmap::of_range(i64::MAX, i64::MAX, 1).unwrap().insert(i64::MAX));

@@ -1,5 +1,6 @@
-//! The statements of a check: rows are put into a trial, each remembered with its place, and asked for their parents at
-//! the end. A place is a number that the stage gives.
+//! The statements of a check, which inserts the rows of a load into a trial and then searches for orphans among them.
+//!
+//! The check gives each row a number, its position. The trial stores the position with the row.
 
 use super::Sql;
 use super::capabilities;
@@ -10,83 +11,88 @@ use crate::model::row::RowName;
 use crate::model::schema::Schema;
 use crate::model::value::Value;
 
-pub(super) mod beside;
+pub(super) mod temporary;
 
+/// The statements that try the rows of a load.
 pub trait Load {
-    /// How many rows are put in at once, at most.
-    fn most_rows(&self, _columns: usize) -> usize {
+    /// Returns the largest number of rows in one INSERT.
+    fn max_rows_per_insert(&self, _columns: usize) -> usize {
         1
     }
 
-    /// Makes what remembers the places of the rows of these tables.
-    fn prepare(&self, schema: &Schema, tables: &[TableId]) -> Vec<Sql>;
+    /// Returns the statements that create the tables and triggers that store the positions of rows.
+    fn create_load_tables(&self, schema: &Schema, tables: &[TableId]) -> Vec<Sql>;
 
-    /// Columns that the engine counts up itself, where that must not reach the database: rows of a name, and whether the
-    /// column counts without a default.
-    fn counted(&self, _schema: &Schema, _table: TableId) -> Option<Sql> {
+    /// Returns a query for the auto-increment columns. A row holds a name, and 1 if the column has no default, such as
+    /// ('id', 1). `None` if the trial cannot advance a counter of the database.
+    fn auto_increment_columns(&self, _schema: &Schema, _table: TableId) -> Option<Sql> {
         None
     }
 
-    /// One row: the number that comes next in such a column.
-    fn next_number(&self, _schema: &Schema, _table: TableId, _column: usize) -> Option<Sql> {
+    /// Returns a query for one number: the next one of an auto-increment column.
+    fn next_auto_increment(&self, _schema: &Schema, _table: TableId, _column: usize) -> Option<Sql> {
         None
     }
 
-    /// The column counts on from there.
-    fn count_on(&self, _table: TableId, _column: &CountingColumn<'_>) -> Vec<Sql> {
+    /// Returns the statements after which an auto-increment column continues from its next number.
+    fn restart_auto_increment(&self, _table: TableId, _column: &CountingColumn<'_>) -> Vec<Sql> {
         Vec::new()
     }
 
-    /// Rows, each with its place.
+    /// Returns the statements that insert rows. Each row comes with its position.
     fn insert(&self, schema: &Schema, table: TableId, columns: &[usize], rows: &[(i64, Vec<Value>)]) -> Vec<Sql>;
 
-    /// Which unique keys of the table the rows of these places have that are there already, as numbers of indexes; where
-    /// the engine does not see that by itself.
-    fn collisions(&self, _schema: &Schema, _table: TableId, _places: &[i64]) -> Option<Sql> {
+    /// Returns a query for the unique indexes that the rows at these positions violate. A row holds the index's number
+    /// in the table's list of indexes, such as (1). `None` if the engine itself detects a violation.
+    fn unique_collisions(&self, _schema: &Schema, _table: TableId, _positions: &[i64]) -> Option<Sql> {
         None
     }
 
-    /// Rows of the load that lack their parent, as [`super::Scan::orphans`] gives them.
-    fn orphans(&self, schema: &Schema, relation: RelationId) -> Sql;
+    /// Returns a query for the rows of the load that have no parent, in the form of [`super::Scan::orphans`].
+    fn loaded_orphans(&self, schema: &Schema, relation: RelationId) -> Sql;
 
-    /// Remembers the places of these rows, each once over all relations.
-    fn note_orphans(&self, schema: &Schema, relation: RelationId) -> Sql;
+    /// Returns the statement that stores the positions of these rows. A position that another relation stored is
+    /// skipped.
+    fn insert_orphan_positions(&self, schema: &Schema, relation: RelationId) -> Sql;
 
-    /// One row: how many places were remembered.
-    fn noted(&self) -> Sql;
+    /// Returns a query for one number: how many positions are stored.
+    fn count_orphan_positions(&self) -> Sql;
 
-    /// One row: the place of a row of the load.
-    fn place_of(&self, schema: &Schema, table: TableId, row: &RowName) -> Sql;
+    /// Returns a query for one number: the position of a row of the load.
+    fn position_of_row(&self, schema: &Schema, table: TableId, row: &RowName) -> Sql;
 
-    /// At most one row: the place of the row that has these values, or NULL if it was there before the load.
-    fn holder(&self, schema: &Schema, table: TableId, columns: &[usize], values: &[Value]) -> Sql;
+    /// Returns a query for at most one row: the position of the row that has these values, or NULL if the row is older
+    /// than the load.
+    fn position_with_values(&self, schema: &Schema, table: TableId, columns: &[usize], values: &[Value]) -> Sql;
 
-    /// The rows of a staging table: each one's own address, or NULL, and these columns.
-    fn staged(&self, schema: &Schema, table: TableId, columns: &[usize]) -> Sql;
+    /// Returns a query for the rows of a staging table: each row's address, or NULL, and these columns, such as (1,
+    /// 'a', 7).
+    fn staged_rows(&self, schema: &Schema, table: TableId, columns: &[usize]) -> Sql;
 }
 
-/// What it takes to treat the rows of a load by rules, in a trial that is a copy.
+/// The statements that treat the rows of a load by rules, in a trial that is a copy.
 pub trait TreatableLoad: Load {
-    /// Keeps which rows came with the load where a copy of the trial has it too.
-    fn keep_rows(&self, schema: &Schema, table: TableId) -> Vec<Sql>;
+    /// Returns the statements that store the names of the load's rows in a table that a copy of the trial has too.
+    fn save_loaded_rows(&self, schema: &Schema, table: TableId) -> Vec<Sql>;
 
-    /// That a row, `child`, came with the load: a condition for a relation's scope.
+    /// Returns the condition that the row `child` came with the load, for a relation's scope.
     fn is_loaded(&self, schema: &Schema, table: TableId) -> String;
 
-    /// The condition that no row is in.
-    fn nothing(&self) -> String;
+    /// Returns a condition that no row meets.
+    fn matches_no_row(&self) -> String;
 
-    /// Rows that come from now on are of no line.
-    fn not_from_the_file(&self) -> Vec<Sql>;
+    /// Returns the statements after which an inserted row is no row of the load.
+    fn clear_position(&self) -> Vec<Sql>;
 
-    fn forget_noted(&self) -> Sql;
+    /// Returns the statement that deletes the stored positions.
+    fn delete_orphan_positions(&self) -> Sql;
 
-    /// The row of a place, if it is still there and not noted: for each of these columns whether it has changed, and what
-    /// it holds.
-    fn treated(&self, schema: &Schema, table: TableId, columns: &[usize], place: i64) -> Sql;
+    /// Returns a query for the row at a position, if it still exists and its position is not stored. For each of these
+    /// columns, the row holds 1 if it has changed, and its value, such as (1, 0, 'a').
+    fn treated_row(&self, schema: &Schema, table: TableId, columns: &[usize], position: i64) -> Sql;
 }
 
-/// Returns the statements of a schema's engine, if its loads can be treated.
+/// Returns the statements of a schema's engine; `None` if its loads cannot be treated.
 pub fn treatable(schema: &Schema) -> Option<Box<dyn TreatableLoad>> {
     match capabilities::of(schema.database.engine).load? {
         LoadedInto::Copy(load) => Some(load()),
@@ -94,21 +100,23 @@ pub fn treatable(schema: &Schema) -> Option<Box<dyn TreatableLoad>> {
     }
 }
 
-/// A column that counts.
+/// An auto-increment column of a table that a load fills.
 pub struct CountingColumn<'a> {
     pub name: &'a str,
     /// Its position in the table.
     pub column: usize,
+    /// True if the column counts without a DEFAULT, as an identity column does.
     pub without_default: bool,
+    /// The next number.
     pub next: i64,
 }
 
-/// Returns the statements that try rows for these tables, if the schema's engine has any.
+/// Returns the statements that try rows for these tables; `None` if the schema's engine has none.
 pub fn of(schema: &Schema, tables: &[TableId]) -> Option<Box<dyn Load>> {
     match capabilities::of(schema.database.engine).load? {
         LoadedInto::Copy(load) => Some(load()),
         LoadedInto::TemporaryLoad(grammar) => {
-            Some(Box::new(beside::TemporaryLoad { grammar, tables: tables.to_vec() }))
+            Some(Box::new(temporary::TemporaryLoad { grammar, tables: tables.to_vec() }))
         }
     }
 }

@@ -1,7 +1,7 @@
-//! The definitions and triggers of MySQL and MariaDB, and their words for a check and for `explain`.
+//! The changes of definitions on MySQL and MariaDB, and the differences between the two servers.
 
 pub(super) mod copies;
 mod define;
 pub(super) mod hidden;
 mod prevent;
-pub(super) mod siblings;
+pub(super) mod variant;

@@ -1,4 +1,4 @@
-//! The phrases of a statement: pieces of SQL that all engines build alike from their words. No engine overrides them.
+//! The phrases of a statement: pieces of SQL that all engines build alike from their grammar. No engine overrides them.
 
 use crate::model::catalog::Column;
 use crate::model::catalog::Match;
@@ -13,10 +13,10 @@ use crate::sql::grammar::Grammar;
 use crate::sql::grammar::KeyPart;
 use crate::sql::query::Query;
 
-/// The name of the list of keys or rows that a statement is asked about.
+/// The alias of the list of keys or rows that a statement is about.
 pub(super) const WANTED: &str = "wanted";
 
-/// The parts of a relation's key, in order.
+/// Returns the parts of a relation's key, in order.
 pub(super) fn key_parts<'a>(schema: &'a Schema, relation: &'a Relation) -> impl Iterator<Item = KeyPart<'a>> {
     let parents: Vec<&Column> = schema.parent_columns(relation).collect();
     let children = schema.child_columns(relation).enumerate();
@@ -28,11 +28,12 @@ pub(super) fn column<'a>(table: &'a Table, name: &str) -> Option<&'a Column> {
     table.columns.iter().find(|column| column.name == name)
 }
 
-/// The columns that an engine stores, and does not compute.
+/// Returns the columns that are stored, not generated.
 pub(super) fn stored_columns(table: &Table) -> impl Iterator<Item = &Column> {
     table.columns.iter().filter(|column| !column.generated)
 }
 
+/// The phrases, for every engine that has a grammar.
 pub(super) trait Phrases: Grammar {
     fn query(&self) -> Query {
         Query::new(self.facts())
@@ -43,19 +44,19 @@ pub(super) trait Phrases: Grammar {
     }
 
     /// Returns a column of an alias, such as `child."id"`.
-    fn of(&self, alias: &str, name: &str) -> String {
+    fn qualified(&self, alias: &str, name: &str) -> String {
         format!("{alias}.{}", self.quoted(name))
     }
 
-    /// Returns the column that numbers the rows of a list. A list stands in one scope with the user's tables and with a rule's
-    /// SQL, so its columns have names that nobody gives a column. It is a derived table, because a common table expression
-    /// would hide a table of the same name.
-    fn number(&self) -> String {
+    /// Returns the column that numbers the rows of a list. A list is in one scope with the user's tables and a rule's
+    /// SQL, so its columns have names that nobody gives a column. It is a derived table, because a common table
+    /// expression would hide a table of the same name.
+    fn number_column(&self) -> String {
         self.quoted("fk-doctor number")
     }
 
-    /// Returns a value of a list, by its position.
-    fn held(&self, index: usize) -> String {
+    /// Returns the column of a list that holds the value at a position.
+    fn value_column(&self, index: usize) -> String {
         self.quoted(&format!("fk-doctor value {index}"))
     }
 
@@ -63,14 +64,14 @@ pub(super) trait Phrases: Grammar {
         self.facts().truth[usize::from(is_true)]
     }
 
-    /// All of these conditions hold. Without a condition, nothing does.
-    fn all(&self, conditions: impl IntoIterator<Item = String>) -> String {
+    /// All of these conditions are true. Without a condition, this is false.
+    fn all_conditions(&self, conditions: impl IntoIterator<Item = String>) -> String {
         let conditions: Vec<String> = conditions.into_iter().collect();
         if conditions.is_empty() { self.truth(false).to_owned() } else { conditions.join(" AND ") }
     }
 
-    /// Returns the list `wanted`: rows of values, each with its number, typed as these columns are.
-    fn numbered<'v>(
+    /// Returns the list `wanted`: numbered rows of values, each with the type of its column.
+    fn numbered_list<'v>(
         &self,
         query: &mut Query,
         columns: &[Option<&Column>],
@@ -88,43 +89,49 @@ pub(super) trait Phrases: Grammar {
 
     fn list(&self, width: usize, rows: &[(usize, Vec<String>)]) -> String {
         let columns: Vec<String> =
-            std::iter::once(self.number()).chain((0..width).map(|index| self.held(index))).collect();
-        self.listed(WANTED, &columns, rows)
+            std::iter::once(self.number_column()).chain((0..width).map(|index| self.value_column(index))).collect();
+        self.derived_table(WANTED, &columns, rows)
     }
 
-    /// Returns the list `wanted` of rows of a table, by their names. All rows have names of the same columns.
+    /// Returns the list `wanted` of rows of a table, by their names. The same columns name all of these rows.
     fn named_rows(&self, query: &mut Query, table: &Table, rows: &[&RowName]) -> String {
         let columns: Vec<Option<&Column>> = names(rows).map(|name| column(table, name)).collect();
-        self.numbered(query, &columns, rows.iter().map(|row| row.values()).enumerate())
+        self.numbered_list(query, &columns, rows.iter().map(|row| row.values()).enumerate())
     }
 
-    /// The row of an alias is the wanted one.
+    /// The row of an alias has the name at hand of the list `wanted`.
     fn is_wanted(&self, table: &Table, alias: &str, rows: &[&RowName]) -> String {
         let equal = names(rows).enumerate().map(|(index, name)| {
-            self.equal(column(table, name), &self.of(alias, name), &format!("{WANTED}.{}", self.held(index)))
+            self.equal(
+                column(table, name),
+                &self.qualified(alias, name),
+                &format!("{WANTED}.{}", self.value_column(index)),
+            )
         });
-        self.all(equal)
+        self.all_conditions(equal)
     }
 
-    /// The key in these columns of an alias is the wanted one.
-    fn has_wanted_key<'c>(&self, alias: &str, columns: impl IntoIterator<Item = &'c Column>) -> String {
+    /// These columns of an alias equal the key at hand of the list `wanted`.
+    fn equals_wanted_key<'c>(&self, alias: &str, columns: impl IntoIterator<Item = &'c Column>) -> String {
         let equal = columns.into_iter().enumerate().map(|(index, column)| {
-            let listed = format!("{WANTED}.{}", self.held(index));
-            self.equal_to_listed(column, &self.of(alias, &column.name), &listed)
+            let listed = format!("{WANTED}.{}", self.value_column(index));
+            self.equal_to_listed(column, &self.qualified(alias, &column.name), &listed)
         });
-        self.all(equal)
+        self.all_conditions(equal)
     }
 
-    /// Returns the list `wanted` of keys that a scan searches these columns for; `None` if the columns cannot have one of them.
-    fn sought_keys(&self, query: &mut Query, columns: &[&Column], keys: &[&Key]) -> Option<String> {
+    /// Returns the list `wanted` of keys that a scan searches these columns for; `None` if the columns cannot hold one
+    /// of them.
+    fn searched_keys(&self, query: &mut Query, columns: &[&Column], keys: &[&Key]) -> Option<String> {
         let can_have = |key: &Key| {
             key.len() >= columns.len()
-                && columns.iter().zip(key).all(|(column, value)| self.can_be_sought(column, value))
+                && columns.iter().zip(key).all(|(column, value)| self.can_search_for(column, value))
         };
         if !keys.iter().all(|key| can_have(key)) {
             return None;
         }
-        let mut sought = |(column, value): (&&Column, &Value)| self.sought(query.parameter(value.clone()), column);
+        let mut sought =
+            |(column, value): (&&Column, &Value)| self.searched_parameter(query.parameter(value.clone()), column);
         let rows =
             keys.iter().enumerate().map(|(number, key)| (number, columns.iter().zip(*key).map(&mut sought).collect()));
         let rows: Vec<(usize, Vec<String>)> = rows.collect();
@@ -132,25 +139,25 @@ pub(super) trait Phrases: Grammar {
     }
 
     /// Returns the list `wanted` of keys of one column, as text.
-    fn spelled_keys(&self, query: &mut Query, keys: &[&Key]) -> String {
+    fn text_keys(&self, query: &mut Query, keys: &[&Key]) -> String {
         let spelled: Vec<Key> =
-            keys.iter().map(|key| key.iter().map(|value| self.letters_sought(value)).collect()).collect();
-        self.numbered(query, &[None], spelled.iter().enumerate())
+            keys.iter().map(|key| key.iter().map(|value| self.plain_text_parameter(value)).collect()).collect();
+        self.numbered_list(query, &[None], spelled.iter().enumerate())
     }
 
     /// Returns the child's value of a part of the key.
     fn child_value(&self, part: &KeyPart<'_>) -> String {
-        self.of("child", &part.child.name)
+        self.qualified("child", &part.child.name)
     }
 
-    /// The conditions under which the parts of a child's key are not NULL. A part that never is NULL has none.
-    fn parts_there(&self, schema: &Schema, relation: &Relation) -> Vec<String> {
-        key_parts(schema, relation).filter_map(|part| self.is_there(part.child, &self.child_value(&part))).collect()
+    /// Returns the conditions that the parts of a child's key are not NULL. A part that never is NULL has none.
+    fn not_null_conditions(&self, schema: &Schema, relation: &Relation) -> Vec<String> {
+        key_parts(schema, relation).filter_map(|part| self.is_present(part.child, &self.child_value(&part))).collect()
     }
 
     /// No part of the child's key is NULL.
     fn complete_key(&self, schema: &Schema, relation: &Relation) -> String {
-        let parts = self.parts_there(schema, relation);
+        let parts = self.not_null_conditions(schema, relation);
         if parts.is_empty() { self.truth(true).to_owned() } else { parts.join(" AND ") }
     }
 
@@ -159,9 +166,9 @@ pub(super) trait Phrases: Grammar {
         match relation.match_rule {
             Match::Simple => format!("NOT ({})", self.complete_key(schema, relation)),
             Match::Full => {
-                let parts = self.parts_there(schema, relation);
+                let parts = self.not_null_conditions(schema, relation);
                 let parts: Vec<String> = parts.iter().map(|part| format!("NOT ({part})")).collect();
-                format!("({})", self.all(parts))
+                format!("({})", self.all_conditions(parts))
             }
         }
     }
@@ -187,39 +194,39 @@ pub(super) trait Phrases: Grammar {
             let written = parts
                 .iter()
                 .zip(key)
-                .map(|(part, value)| self.has_written(query, part, &self.child_value(part), value));
+                .map(|(part, value)| self.has_configured_value(query, part, &self.child_value(part), value));
             keys.push(format!("({})", written.collect::<Vec<_>>().join(" AND ")));
         }
         (!keys.is_empty()).then(|| format!("({})", keys.join(" OR ")))
     }
 
     /// The child must have a parent: its key is complete, in scope and not ignored.
-    fn considered(&self, query: &mut Query, schema: &Schema, relation: &Relation) -> String {
+    fn must_have_parent(&self, query: &mut Query, schema: &Schema, relation: &Relation) -> String {
         let mut parts = vec![self.complete_key(schema, relation)];
         parts.extend(relation.scope.condition.as_ref().map(|_| self.in_scope(relation)));
         parts.extend(self.ignored(query, schema, relation).map(|ignored| format!("NOT {ignored}")));
         parts.join(" AND ")
     }
 
-    /// The child refers to the parent. No condition is true if a column of the parent is missing.
+    /// The child refers to the parent. A part of the key has no condition if the parent lacks its column.
     fn refers_to_parent(&self, schema: &Schema, relation: &Relation) -> String {
         let equal = key_parts(schema, relation).filter_map(|part| {
-            let parent = self.of("parent", &part.parent?.name);
+            let parent = self.qualified("parent", &part.parent?.name);
             Some(self.refers(&part, &parent, &self.child_value(&part)))
         });
         equal.collect::<Vec<_>>().join(" AND ")
     }
 
-    /// Returns the beginning of a statement and the name by which the rest of it reads a query that is computed once.
-    fn once(&self, name: &str, query: &str) -> (String, String) {
+    /// Returns the beginning of a statement that computes a query once, and the table expression that reads the result.
+    fn computed_once(&self, name: &str, query: &str) -> (String, String) {
         match self.facts().materialized {
             "" => (String::new(), format!("({query}) AS {name}")),
             materialized => (format!("WITH {name} AS {materialized} ({query}) "), name.to_owned()),
         }
     }
 
-    /// Returns a text in its normal form.
-    fn in_form(&self, text: String, forms: &[Normalization]) -> String {
+    /// Returns a text with these normalizations applied, in order.
+    fn normalized(&self, text: String, forms: &[Normalization]) -> String {
         forms.iter().fold(text, |form, normal| match normal {
             Normalization::Trim => self.trimmed(&form),
             Normalization::Casefold => format!("lower({form})"),
@@ -231,7 +238,7 @@ pub(super) trait Phrases: Grammar {
 
 impl<G: Grammar + ?Sized> Phrases for G {}
 
-/// The columns by which rows are named.
+/// Returns the columns that name the rows.
 fn names<'r>(rows: &[&'r RowName]) -> impl Iterator<Item = &'r str> {
     rows.iter().take(1).flat_map(|row| row.columns())
 }

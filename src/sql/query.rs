@@ -1,7 +1,8 @@
-//! A statement with its parameters, and the only code that makes one.
+//! A statement with its parameters, and the only functions that make one.
 //!
-//! An engine runs nothing but an [`Sql`]. All that makes or changes one is visible to `sql` alone, so each statement about a
-//! user's tables is written in this folder. Values travel as parameters: no function here turns a value into text.
+//! An engine runs nothing but an [`Sql`]. Every function that makes or changes one is private to `sql`, so each
+//! statement about a user's tables is written in this folder. Values travel as parameters: no function here turns a
+//! value into text.
 
 use crate::model::facts::Facts;
 use crate::model::facts::ParameterStyle;
@@ -9,7 +10,9 @@ use crate::model::value::Value;
 
 /// A statement and its parameters, in order.
 ///
-/// Everyone can read a statement:
+/// An example is the text `SELECT 1 FROM main."orders" WHERE "id" = ?1` with the parameter 7.
+///
+/// Any code can read a statement:
 ///
 /// ```
 /// fn length(sql: &fk_doctor::internals::sql::Sql) -> usize {
@@ -17,7 +20,7 @@ use crate::model::value::Value;
 /// }
 /// ```
 ///
-/// No code outside of `sql` can make or change one:
+/// Only `sql` can make or change one:
 ///
 /// ```compile_fail,E0451
 /// fn forged(known: fk_doctor::internals::sql::Sql) -> fk_doctor::internals::sql::Sql {
@@ -28,21 +31,22 @@ use crate::model::value::Value;
 pub struct Sql {
     text: String,
     parameters: Vec<Value>,
-    is_from_tables: bool,
-    twins: Vec<TableCopy>,
+    avoids_indexes: bool,
+    copies: Vec<TableCopy>,
 }
 
-/// A copy of a temporary table that fk-doctor made.
+/// A second copy of a temporary table, for a server that opens such a table only once in a statement.
 #[derive(Debug, Clone, PartialEq)]
 pub struct TableCopy {
     pub name: String,
-    /// The table that it is a copy of.
+    /// The table that is copied.
     pub of: String,
-    /// The statements that make the copy equal to that table again.
+    /// The statements that make the copy equal to the table again.
     pub renewal: Vec<String>,
 }
 
 impl Sql {
+    /// Returns the text, with a placeholder for each parameter.
     pub fn text(&self) -> &str {
         &self.text
     }
@@ -51,34 +55,34 @@ impl Sql {
         &self.parameters
     }
 
-    /// Returns the copies that must equal their tables when the statement runs.
-    pub fn twins(&self) -> &[TableCopy] {
-        &self.twins
+    /// Returns the copies that must be equal to their tables when the statement runs.
+    pub fn copies(&self) -> &[TableCopy] {
+        &self.copies
     }
 
-    /// True if the engine must answer from the tables themselves, and use no index.
-    pub fn is_from_tables(&self) -> bool {
-        self.is_from_tables
+    /// True if the engine must read the tables and use no index.
+    pub fn avoids_indexes(&self) -> bool {
+        self.avoids_indexes
     }
 
-    /// Returns another text for the same parameters.
+    /// Returns the statement with another text and the same parameters.
     pub(super) fn with_text(self, text: String) -> Sql {
         Sql { text, ..self }
     }
 
-    /// Returns the statement with more copies that it names.
-    pub(super) fn with_twins(mut self, twins: impl IntoIterator<Item = TableCopy>) -> Sql {
-        self.twins.extend(twins);
+    /// Returns the statement with more copies, which its text names.
+    pub(super) fn with_copies(mut self, copies: impl IntoIterator<Item = TableCopy>) -> Sql {
+        self.copies.extend(copies);
         self
     }
 
-    /// Returns the same question, to be answered without indexes.
+    /// Returns the statement, for the engine to run without indexes.
     pub(super) fn without_indexes(self) -> Sql {
-        Sql { is_from_tables: true, ..self }
+        Sql { avoids_indexes: true, ..self }
     }
 }
 
-/// A statement under way: the parameters that it has so far.
+/// Collects the parameters of a statement that is being built.
 pub struct Query {
     placeholder: ParameterStyle,
     parameters: Vec<Value>,
@@ -89,7 +93,7 @@ impl Query {
         Query { placeholder: facts.placeholder, parameters: Vec::new() }
     }
 
-    /// Returns the placeholder of the next parameter, which has this value.
+    /// Adds a parameter, and returns its placeholder.
     pub(super) fn parameter(&mut self, value: Value) -> String {
         self.parameters.push(value);
         match self.placeholder {
@@ -103,17 +107,17 @@ impl Query {
         self.parameters.len()
     }
 
-    /// Takes over parameters whose placeholders are part of the text already.
+    /// Adds parameters whose placeholders the text already has.
     pub(super) fn extend(&mut self, parameters: impl IntoIterator<Item = Value>) {
         self.parameters.extend(parameters);
     }
 
     pub(super) fn finish(self, text: String) -> Sql {
-        Sql { text, parameters: self.parameters, is_from_tables: false, twins: Vec::new() }
+        Sql { text, parameters: self.parameters, avoids_indexes: false, copies: Vec::new() }
     }
 }
 
 /// Returns a statement without parameters.
 pub(super) fn plain(text: String) -> Sql {
-    Sql { text, parameters: Vec::new(), is_from_tables: false, twins: Vec::new() }
+    Sql { text, parameters: Vec::new(), avoids_indexes: false, copies: Vec::new() }
 }

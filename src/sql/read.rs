@@ -1,4 +1,4 @@
-//! SQL that others wrote, taken apart. Nothing in this folder makes a statement.
+//! Reads SQL that people or other programs wrote. Nothing in this folder builds a statement.
 
 pub mod create_table;
 pub mod dml;

@@ -1,6 +1,6 @@
-//! Definitions that change: which texts they get, and the statements that put them in place.
+//! Changes of the schema: the new text of each definition, and the statements that install it.
 //!
-//! A definition is written from names, and from SQL and values of a rule's author; nothing of a row is ever part of it.
+//! A definition is built from names, and from the SQL and the values of a rule. It never contains a value of a row.
 
 use crate::model::catalog::Action;
 use crate::model::catalog::Column;
@@ -16,187 +16,189 @@ use crate::model::schema::Schema;
 use crate::model::text::is_unseen;
 use crate::sql::Sql;
 
-/// How one engine changes definitions. What cannot be done is an error that says why.
+/// The changes of definitions on one engine. If a change is impossible, the error is the reason.
 pub trait Redefine {
-    /// Takes relations of one table out of its definition, and NOT NULL from columns of it.
-    fn relaxed(
+    /// Returns the changes that remove foreign keys from a table, and NOT NULL from some of its columns.
+    fn relax(
         &self,
         schema: &Schema,
         table: &Table,
-        wishes: &[RelaxRequest<'_>],
-        nulled: &[NullableColumn<'_>],
+        requests: &[RelaxRequest<'_>],
+        nullable_columns: &[NullableColumn<'_>],
         definitions: &[Definition],
     ) -> Result<Vec<Redefinition>, String>;
 
-    /// Declares a relation.
-    fn enforced(
+    /// Returns the changes that declare a foreign key.
+    fn enforce(
         &self,
         schema: &Schema,
-        wish: &EnforceRequest<'_>,
+        request: &EnforceRequest<'_>,
         definitions: &[Definition],
     ) -> Result<Vec<Redefinition>, String>;
 
-    /// Makes triggers that make the missing parents of rows to come.
-    fn prevented(
+    /// Returns the changes that create triggers. A trigger inserts the missing parent of each new child row.
+    fn prevent(
         &self,
         schema: &Schema,
-        wish: &PreventRequest<'_>,
+        request: &PreventRequest<'_>,
         definitions: &[Definition],
     ) -> Result<Vec<Redefinition>, String>;
 
-    /// Says which version of the engine triggers take, where the application may run them in an older one than the database
-    /// was read with.
-    fn takes_version(&self, _wish: &PreventRequest<'_>) -> Option<String> {
+    /// Returns a warning with the version of the engine that the triggers require; `None` if every supported version
+    /// runs them. An application that embeds the engine may have an older version than fk-doctor.
+    fn required_version(&self, _wish: &PreventRequest<'_>) -> Option<String> {
         None
     }
 
-    /// What makes the text before into the text after.
+    /// Returns the steps that replace the definition's text before the change with the text after it.
     fn steps(&self, schema: &Schema, change: &Redefinition) -> Vec<Step>;
 
-    /// What the database makes of a table's definition: rows of what it is (`reference` and `not null` among them), its
-    /// name, and all else that is known of it. `None` where the text itself is the database's own.
-    fn shape(&self, _table: &TableName) -> Option<Sql> {
+    /// Returns the parts of a table as the database reads them from its definition. A row holds the kind, the name and
+    /// the properties of a part, such as ('column', 'id', '0|''INT''|NULL|1|0'). `None` if the database writes the text
+    /// itself.
+    fn table_shape(&self, _table: &TableName) -> Option<Sql> {
         None
     }
 
-    /// Questions that show that a new definition works: none may fail, and none may be answered with a row. None are
-    /// needed where the database checks each when it is made.
-    fn proofs(&self, _schema: &Schema, _change: &Redefinition) -> Vec<Sql> {
+    /// Returns queries that verify a new definition: it works if no query fails and none returns a row. There are none
+    /// if the database checks a definition when it creates it.
+    fn verification_queries(&self, _schema: &Schema, _change: &Redefinition) -> Vec<Sql> {
         Vec::new()
     }
 
-    /// Any row whose column is NULL.
-    fn has_null(&self, table: &TableName, column: &str) -> Sql;
+    /// Returns a query for one row whose column is NULL.
+    fn rows_with_null(&self, table: &TableName, column: &str) -> Sql;
 
-    /// The same change as a script for people who run SQL themselves.
+    /// Returns the change as a script, for people who run SQL themselves.
     fn script(&self, schema: &Schema, change: &Redefinition, definitions: &[Definition]) -> Result<String, String>;
 }
 
-/// One step of a change.
+/// A statement of a change.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Step {
     Statement(Sql),
-    /// Puts a text in the place of another among the definitions themselves.
+    /// Replaces the text of a definition in the catalog itself.
     Replacement(Sql),
 }
 
-/// A relation that is not to be declared any more.
+/// A relation whose foreign key is to be removed.
 pub struct RelaxRequest<'a> {
     pub relation: &'a Relation,
     pub nullable: &'a Nullable,
     pub rule: &'a str,
 }
 
-/// A column that loses NOT NULL, by its position in the table, and the rule that says so.
+/// A column that loses NOT NULL, and the rule that requires it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct NullableColumn<'a> {
+    /// The column's position in the table.
     pub column: usize,
     pub rule: &'a str,
 }
 
-/// A relation that is to be declared.
+/// A relation whose foreign key is to be declared.
 pub struct EnforceRequest<'a> {
     pub relation: &'a Relation,
     pub on_delete: Action,
     pub on_update: Action,
-    /// The child has no index that leads with the key, and is to get one.
+    /// True if no index of the child begins with the key, so that the change creates one.
     pub needs_index: bool,
     pub rule: &'a str,
 }
 
-/// A relation whose missing parents are to be made when a row arrives.
+/// A relation whose missing parents triggers are to insert.
 pub struct PreventRequest<'a> {
     pub relation: &'a Relation,
-    /// The table that must have the key, and the columns it has it in.
+    /// The table that must have the missing key, and the columns of that key in it.
     pub via: Option<&'a Via>,
-    /// The columns of the new parent.
+    /// The columns of the new parent, each with its value.
     pub values: Vec<(&'a Column, ParentValue<'a>)>,
     pub rule: &'a str,
 }
 
-/// What a column of a new parent holds.
+/// The value of a column of a new parent.
 #[derive(Debug, Clone, PartialEq)]
 pub enum ParentValue<'a> {
     Expression(std::borrow::Cow<'a, Expression>),
-    /// A part of the missing key.
+    /// The part of the missing key at this position.
     Key(usize),
-    /// Text that is derived from the key, so that no two are alike.
+    /// A text that is derived from the key, so that each parent has another one.
     Derived,
 }
 
 impl EnforceRequest<'_> {
-    /// ON UPDATE and ON DELETE, but for what the engine means where nothing is said.
-    pub(super) fn actions(&self, unsaid: &[Action]) -> String {
+    /// Returns the ON UPDATE and ON DELETE clauses. An action that the engine takes by default has no clause.
+    pub(super) fn actions(&self, defaults: &[Action]) -> String {
         [("UPDATE", self.on_update), ("DELETE", self.on_delete)]
             .into_iter()
-            .filter(|(_, action)| !unsaid.contains(action))
+            .filter(|(_, action)| !defaults.contains(action))
             .map(|(when, action)| format!(" ON {when} {}", action.name()))
             .collect()
     }
 }
 
-/// What the names of all triggers begin with that a repair makes.
-pub const TRIGGER: &str = "fk_doctor_prevent_";
+/// The prefix of the names of the triggers that a repair creates.
+pub const TRIGGER_PREFIX: &str = "fk_doctor_prevent_";
 
-/// Names are at most this long on every engine.
-const LONGEST_NAME: usize = 60;
+/// The longest name in bytes that every engine accepts.
+const MAX_NAME_LENGTH: usize = 60;
 
-/// The name of what a relation's rule makes; `part` tells apart what it makes several of.
+/// Returns the name of a trigger for a relation. The ending `part` distinguishes several triggers of one relation.
 pub(super) fn trigger_name(schema: &Schema, relation: &Relation, part: &str) -> String {
     let columns: Vec<&str> = schema.child_column_names(relation).collect();
-    let mut name = format!("{TRIGGER}{}_{}", schema.child(relation).name.table, columns.join("_"));
-    let twins = schema.relations.iter().filter(|other| {
+    let mut name = format!("{TRIGGER_PREFIX}{}_{}", schema.child(relation).name.table, columns.join("_"));
+    let to_other_parents = schema.relations.iter().filter(|other| {
         other.child == relation.child
             && other.child_columns == relation.child_columns
             && other.parent.name != relation.parent.name
     });
-    if twins.count() > 0 {
+    if to_other_parents.count() > 0 {
         name.push_str(&format!("_{}", relation.parent.name.table));
     }
     bounded(&name, part)
 }
 
-/// A name that every engine takes, and its ending, which tells it from others.
+/// Returns a name with its ending, shortened to a length that every engine accepts.
 pub(super) fn bounded(name: &str, part: &str) -> String {
-    if name.len() + part.len() <= LONGEST_NAME {
+    if name.len() + part.len() <= MAX_NAME_LENGTH {
         return format!("{name}{part}");
     }
-    // FNV-1a: what was cut off is told by a number that is always the same.
-    let number = name
+    // A hash (FNV-1a) of the whole name keeps shortened names distinct, and is the same in every run.
+    let hash = name
         .bytes()
         .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
-    let end = format!("_{:08x}{part}", number >> 32);
-    let mut cut = LONGEST_NAME - end.len();
+    let end = format!("_{:08x}{part}", hash >> 32);
+    let mut cut = MAX_NAME_LENGTH - end.len();
     while !name.is_char_boundary(cut) {
         cut -= 1;
     }
     format!("{}{end}", &name[..cut])
 }
 
-/// All names that triggers of a relation have, on whichever engine.
+/// Returns all names that a relation's triggers can have, of any engine.
 pub fn trigger_names(schema: &Schema, relation: &Relation) -> [String; 3] {
     ["", "_insert", "_update"].map(|part| trigger_name(schema, relation, part))
 }
 
-/// A script that shows all that it does.
+/// Returns the script, or an error if it has invisible characters.
 pub(super) fn readable(script: String, change: &Redefinition) -> Result<String, String> {
     if script.contains(|c: char| is_unseen(c) && !matches!(c, '\n' | '\r' | '\t')) {
         return Err(format!(
-            "a definition of {} has characters that are not seen: a script would hide what it does",
+            "a definition of {} has invisible characters, so a script would not show everything that it does",
             change.table
         ));
     }
     Ok(script)
 }
 
-/// A name that no definition has yet, in any letter case.
+/// Returns a name that no definition has yet, in any letter case: `wanted`, or `wanted` with a number.
 pub(super) fn free_name(wanted: &str, definitions: &[Definition]) -> String {
     let is_free = |name: &String| !definitions.iter().any(|known| known.name.eq_ignore_ascii_case(name));
     let numbered = (2..).map(|number| format!("{wanted}_{number}"));
     std::iter::once(wanted.to_owned()).chain(numbered).find(is_free).unwrap_or_default()
 }
 
-/// The text of a definition, if there is one.
+/// Returns the text of a definition; `None` if it does not exist.
 pub(super) fn text_of<'d>(definitions: &'d [Definition], kind: &str, name: &str, of: &str) -> Option<&'d str> {
     let found = definitions.iter().find(|known| known.kind == kind && known.name == name && known.table == of);
     found.map(|definition| definition.text.as_str())

@@ -1,5 +1,5 @@
-//! Orphans that the plan must know although it does not treat them, so that undo is exact: orphans that find their
-//! parent in a row that the plan makes, and rows that change for one relation and are orphans of another.
+//! Orphans that the plan records although it does not treat them. Undo needs them to be exact. They are orphans whose parent
+//! the plan creates, and rows that the plan changes for one relation and that are orphans of another.
 
 use std::sync::Arc;
 
@@ -31,14 +31,14 @@ struct Orphan {
     stored: Row,
 }
 
-/// A parent that the plan makes or gives its key, and the fingerprints of the orphans that find their parent in it.
+/// A parent that the plan creates or gives another key, and the fingerprints of the orphans that refer to that key.
 struct AdoptingParent {
     row: RowName,
     orphans: Vec<u64>,
 }
 
 impl<'a> Planner<'a> {
-    /// Passes once more over the orphans of each relation that makes new parents or whose child rows change.
+    /// Reads the orphans of each relation once more if the plan creates parents for it or changes its child rows.
     pub(super) fn remember_orphans(&mut self, facts: &ScanResults, reader: &mut dyn Session) -> Result<(), TreatError> {
         let schema = self.schema;
         for ((index, relation), fact) in schema.relations.entries().zip(facts) {
@@ -48,14 +48,14 @@ impl<'a> Planner<'a> {
                 continue;
             }
             let has_new_keys =
-                |table: &TableId| self.new_parents.made_in(*table) || self.conflicts.rekeyed.contains(table);
-            let made_in = relation.parent.table.filter(has_new_keys);
+                |table: &TableId| self.new_parents.created_in(*table) || self.conflicts.rekeyed.contains(table);
+            let created_in = relation.parent.table.filter(has_new_keys);
             let others = |&(table, by, as_orphans): &(TableId, RelationId, bool)| {
                 table == relation.child && !(by == index && as_orphans)
             };
             let is_changed = self.effects.changed.iter().any(others);
-            if made_in.is_some() || is_changed {
-                self.remember(relation, made_in, reader)?;
+            if created_in.is_some() || is_changed {
+                self.remember(relation, created_in, reader)?;
             }
         }
         Ok(())
@@ -64,7 +64,7 @@ impl<'a> Planner<'a> {
     fn remember(
         &mut self,
         relation: &'a Relation,
-        made_in: Option<TableId>,
+        created_in: Option<TableId>,
         reader: &mut dyn Session,
     ) -> Result<(), TreatError> {
         let columns = OrphanColumns::of(self.schema, relation);
@@ -79,10 +79,10 @@ impl<'a> Planner<'a> {
             if open.len() < CHUNK {
                 return Ok(());
             }
-            self.remember_some(relation, made_in, &std::mem::take(&mut open), &mut adopting)
+            self.remember_some(relation, created_in, &std::mem::take(&mut open), &mut adopting)
         })?;
-        self.remember_some(relation, made_in, &open, &mut adopting)?;
-        match (made_in, adopting) {
+        self.remember_some(relation, created_in, &open, &mut adopting)?;
+        match (created_in, adopting) {
             (Some(parent), Some(adopting)) => self.adopt(relation, parent, adopting),
             _ => Ok(()),
         }
@@ -91,13 +91,13 @@ impl<'a> Planner<'a> {
     fn remember_some(
         &mut self,
         relation: &'a Relation,
-        made_in: Option<TableId>,
+        created_in: Option<TableId>,
         orphans: &[Orphan],
         adopting: &mut Option<AdoptingParent>,
     ) -> Result<(), TreatError> {
         let child = self.schema.child(relation);
-        let parents = match made_in {
-            Some(parent) => self.made_parents(relation, parent, orphans)?,
+        let parents = match created_in {
+            Some(parent) => self.created_parents(relation, parent, orphans)?,
             None => Vec::new(),
         };
         for (index, orphan) in orphans.iter().enumerate() {
@@ -114,7 +114,7 @@ impl<'a> Planner<'a> {
                     self.draft.amend(&change)?;
                 }
             }
-            let (Some(parent), Some(Some(row)), true) = (made_in, parents.get(index), keeps_key) else { continue };
+            let (Some(parent), Some(Some(row)), true) = (created_in, parents.get(index), keeps_key) else { continue };
             let name = orphan_name(child, &orphan.row, &orphan.stored, relation);
             let fingerprint = plan_file::fingerprint(&name);
             match adopting {
@@ -130,8 +130,8 @@ impl<'a> Planner<'a> {
         Ok(())
     }
 
-    /// Returns for each orphan the name of the row that the plan makes as its parent.
-    fn made_parents(
+    /// Returns for each orphan the name of the parent that the plan creates for it.
+    fn created_parents(
         &mut self,
         relation: &Relation,
         parent: TableId,
@@ -152,8 +152,8 @@ impl<'a> Planner<'a> {
         let mut found: Vec<Option<RowName>> = keys.iter().map(|_| None).collect();
         if !keys.is_empty() {
             let (rehearsal, sql) = self.rehearsal_of(parent)?;
-            let question = sql.rows_with(table, &relation.parent.columns, &keys);
-            rehearsal.numbered(&question, keys.len(), &mut |number, values| {
+            let query = sql.rows_with_keys(table, &relation.parent.columns, &keys);
+            rehearsal.numbered(&query, keys.len(), &mut |number, values| {
                 found[number] = Some(RowName::of(&names, values.to_vec()));
             })?;
         }

@@ -1,4 +1,4 @@
-//! Assigns a rule to each relation. A rule that names its relation has priority over a rule with a pattern.
+//! Assigns a rule to each relation. A rule that names its relation has priority over a rule with a wildcard.
 
 use crate::model::catalog::Table;
 use crate::model::configured::Fault;
@@ -29,15 +29,15 @@ pub fn assign(schema: &Schema, rules: &Rules) -> (Assigned, Vec<(RuleId, Fault)>
         }
     }
     let assigned = schema.relations.iter().map(|relation| {
-        let speaking: Vec<RuleId> = rules.ids().filter(|&rule| rules[rule].applies_to(schema, relation)).collect();
-        let exact: Vec<RuleId> = speaking.iter().copied().filter(|&rule| is_exact(&rules[rule])).collect();
+        let applicable: Vec<RuleId> = rules.ids().filter(|&rule| rules[rule].applies_to(schema, relation)).collect();
+        let exact: Vec<RuleId> = applicable.iter().copied().filter(|&rule| is_exact(&rules[rule])).collect();
         if let [first, second, ..] = exact[..] {
             let (first, span) = (&rules[first].id.value, rules[second].child.span.clone());
             let message = format!("`{first}` already treats {}", relation.id);
             let help = Some("remove one of the two rules, or put the treatments of both into one".to_owned());
             faults.push((second, Fault { span, message, help }));
         }
-        exact.first().or(speaking.first()).copied()
+        exact.first().or(applicable.first()).copied()
     });
     let assigned = assigned.collect();
     (assigned, faults)
@@ -48,7 +48,7 @@ fn is_exact(rule: &Rule) -> bool {
     plain(&rule.child) && rule.parent.as_ref().is_none_or(plain)
 }
 
-/// True if the table and its columns exist and refer to nothing. The columns may still be NOT NULL.
+/// True if the table and its columns exist, so that only their foreign key is missing. The columns may still be NOT NULL.
 fn is_relaxed_already(schema: &Schema, rule: &Rule) -> bool {
     let Some((table, columns)) = relaxed_table(schema, rule) else { return false };
     columns.split(',').all(|name| has_column(schema, table, name.trim()))
@@ -83,17 +83,18 @@ fn unknown_columns(schema: &Schema, rule: &Rule) -> Vec<Fault> {
 }
 
 fn treats_nothing(schema: &Schema, rule: &Rule) -> Fault {
-    let wanted = match &rule.parent {
+    let named = match &rule.parent {
         Some(parent) => format!("{}->{}", rule.child.value.as_str(), parent.value.as_str()),
         None => rule.child.value.as_str().to_owned(),
     };
     let ids: Vec<&str> = schema.relations.iter().map(|relation| relation.id.as_str()).collect();
     let sides = ids.iter().map(|id| if rule.parent.is_some() { id } else { id.split("->").next().unwrap_or(id) });
-    let help = match nearest(&wanted, sides) {
+    let help = match nearest(&named, sides) {
         Some(near) => format!("did you mean {near}? `fk-doctor schema DB` lists all relations"),
         None => {
-            "`fk-doctor schema DB` lists all relations; one that is not declared belongs into fk-doctor.toml".to_owned()
+            "`fk-doctor schema DB` lists all relations; to add one that is not declared, describe it in fk-doctor.toml"
+                .to_owned()
         }
     };
-    Fault { span: rule.child.span.clone(), message: format!("the database has no relation {wanted}"), help: Some(help) }
+    Fault { span: rule.child.span.clone(), message: format!("the database has no relation {named}"), help: Some(help) }
 }

@@ -1,5 +1,5 @@
-//! Checks rules against a database before anything is planned. Reports tables and columns that do not exist and SQL
-//! that does not compile, all at once, each with its position in the rule.
+//! Checks rules against a database before anything is planned. Reports all tables and columns that do not exist and all SQL
+//! that does not compile, each with its position in the rule.
 
 use super::TreatError;
 use crate::engine::EngineError;
@@ -27,7 +27,7 @@ use crate::model::value::Key;
 use crate::model::value::Value;
 use crate::sql::repair::Evaluation;
 use crate::sql::repair::Repair;
-use crate::sql::repair::Wanted;
+use crate::sql::repair::RequestedValue;
 use crate::sql::repair::can_hold;
 use crate::treat::assign::Assigned;
 
@@ -108,7 +108,7 @@ impl<'c> Checker<'c> {
                             "its columns are {}",
                             self.schema.child_column_names(self.relation).collect::<Vec<_>>().join(", ")
                         );
-                        self.fault(&column.span, format!("{} is no column of the key", column.value), Some(help));
+                        self.fault(&column.span, format!("{} is not a column of the key", column.value), Some(help));
                     }
                 }
             }
@@ -119,7 +119,7 @@ impl<'c> Checker<'c> {
             }
             Treatment::Prevent(Prevention { remove: false }) if !self.has_placeholder => {
                 let message =
-                    "`prevent` makes what a `placeholder` of the same rule says, and there is none".to_owned();
+                    "`prevent` needs a `placeholder` treatment in the same rule, and the rule has none".to_owned();
                 let help = Some("put a `[[treat]]` with action = \"placeholder\" before it".to_owned());
                 self.fault(&treatment.span, message, help);
             }
@@ -128,7 +128,7 @@ impl<'c> Checker<'c> {
         Ok(())
     }
 
-    /// Reports a key that the parent's columns cannot hold. Such a key would never be found or made.
+    /// Reports a key that the parent's columns cannot hold. No parent with such a key can exist.
     fn sentinel_key(&mut self, key: &Spanned<Vec<Value>>) {
         let schema = self.schema;
         let Some(parent) = schema.parent(self.relation) else { return };
@@ -136,7 +136,7 @@ impl<'c> Checker<'c> {
             if !can_hold(schema.database.engine, parent, column, value) {
                 let name = side(&parent.name, [parent.columns[column].name.as_str()]);
                 let message = format!("the key {} cannot be a value of {name}", text::value(value));
-                let help = Some("write a number, as the keys there are".to_owned());
+                let help = Some("write a number, because the column holds numbers".to_owned());
                 self.fault(&key.span, message, help);
             }
         }
@@ -151,9 +151,10 @@ impl<'c> Checker<'c> {
                 let help = near.map(|near| format!("did you mean {near}?"));
                 self.fault(&column.span, format!("{} has no column {}", child.name, column.value), help);
             }
-            Some(span) if child.primary_key.contains(&span) => {
-                let message = format!("{} is in the primary key of {}, and stays NOT NULL", column.value, child.name);
-                self.fault(&column.span, message, Some("leave it out".to_owned()));
+            Some(index) if child.primary_key.contains(&index) => {
+                let message =
+                    format!("{} is in the primary key of {}, so it cannot become nullable", column.value, child.name);
+                self.fault(&column.span, message, Some("remove it from the list".to_owned()));
             }
             Some(_) => {}
         }
@@ -178,8 +179,8 @@ impl<'c> Checker<'c> {
         match &how.value {
             RemapHow::To(query) => {
                 let faults = self.faults.len();
-                // The single columns come first, because their faults have the clearest messages.
-                for wanted in Wanted::key(query, width).into_iter().rev() {
+                // Checks the single columns first, because their faults have the clearest messages.
+                for wanted in RequestedValue::key(query, width).into_iter().rev() {
                     if self.faults.len() == faults {
                         self.compiles(via, wanted, &how.span)?;
                     }
@@ -187,9 +188,9 @@ impl<'c> Checker<'c> {
                 Ok(())
             }
             RemapHow::Table { table, from, into } => {
-                if let Some(span) = self.table(table, &how.span) {
+                if let Some(table) = self.table(table, &how.span) {
                     let names: Vec<String> = from.iter().chain(into).cloned().collect();
-                    self.all_columns(span, &names, &how.span);
+                    self.all_columns(table, &names, &how.span);
                 }
                 if from.len() != width {
                     self.fault(&how.span, format!("the key of {} has {width} columns", self.relation.id), None);
@@ -198,15 +199,14 @@ impl<'c> Checker<'c> {
             }
             RemapHow::File(map) => {
                 if map.entries.keys().any(|key| key.len() != width) {
-                    let message =
-                        format!("{} has to have {} columns: the old key and the new one", map.file, 2 * width);
+                    let message = format!("{} must have {} columns: the old key and the new one", map.file, 2 * width);
                     self.fault(&how.span, message, None);
                 }
                 Ok(())
             }
             RemapHow::Normalize(_) => {
                 if width > 1 {
-                    self.fault(&how.span, "only keys of one column have a normal form".to_owned(), None);
+                    self.fault(&how.span, "`normalize` works only for keys of one column".to_owned(), None);
                 }
                 Ok(())
             }
@@ -223,16 +223,16 @@ impl<'c> Checker<'c> {
             if let Some(parent) = parent {
                 self.all_columns(parent, std::slice::from_ref(&column.value), &column.span);
             }
-            self.compiles(via, Wanted::Expression(&expression.value), &expression.span)?;
+            self.compiles(via, RequestedValue::Expression(&expression.value), &expression.span)?;
         }
         Ok(())
     }
 
-    /// Evaluates an expression for one key of NULLs, and reports it if it does not compile.
+    /// Reports an expression that does not compile. For this, it evaluates the expression for one key of NULLs.
     fn compiles(
         &mut self,
         via: Option<&Via>,
-        wanted: Wanted<'_>,
+        wanted: RequestedValue<'_>,
         span: &std::ops::Range<usize>,
     ) -> Result<(), TreatError> {
         let schema = self.schema;
@@ -250,8 +250,8 @@ impl<'c> Checker<'c> {
             keys: &[(&key, &row)],
             wanted: &[wanted],
         };
-        let question = self.sql.evaluate(schema, self.relation, &evaluation);
-        match self.session.each_row(&question, &mut |_| {}) {
+        let query = self.sql.evaluate(schema, self.relation, &evaluation);
+        match self.session.each_row(&query, &mut |_| {}) {
             Ok(()) => Ok(()),
             Err(EngineError::Failed { why }) => {
                 let scopes = if via.is_some() { "child.*, via.* and key.*" } else { "child.* and key.*" };

@@ -1,8 +1,8 @@
-//! Deletes of orphans, together with every row that depends on them. Each dependant follows the policy of its own
-//! relation, and each is written out in the plan, so that no cascade deletes a row unseen.
+//! Deletes of orphans, together with every row that depends on them. Each dependant follows the ON DELETE action of its own
+//! relation. The plan lists every dependant, so that no cascade deletes a row that the plan does not show.
 //!
-//! A closure is collected before any of it is planned. It is planned whole or not at all, because another change may
-//! need a part of it.
+//! A closure is the orphan with all its dependants. It is collected first and then planned as a whole. If one of its rows
+//! must stay, none of them is planned.
 
 use std::collections::HashMap;
 use std::collections::HashSet;
@@ -34,26 +34,26 @@ use crate::stored_rows::Image;
 /// One row of a closure.
 struct ClosureRow<'a> {
     table: TableId,
-    row: RowName,
+    name: RowName,
     image: Image,
     role: ChangeRole,
-    /// The relation whose reference the row loses, if the row itself stays.
+    /// The relation whose reference is set to NULL, if the row itself stays.
     blanked: Option<&'a Relation>,
 }
 
-/// The orphan that is deleted, which is the first row, and all rows that depend on it.
+/// The orphan that is deleted, as the first row, and all rows that depend on it.
 #[derive(Default)]
 struct Closure<'a> {
     rows: Vec<ClosureRow<'a>>,
     /// The index of each row, by table and name.
     indexes: HashMap<(TableId, String), usize>,
-    /// For each row the indexes of its dependants. True marks a reference that is checked only at the end of the
+    /// For each row, the indexes of its dependants. True marks a deferred reference, which is checked at the end of the
     /// transaction.
     dependants: Vec<Vec<(usize, bool)>>,
     /// The rows that were examined, by table and name, and those that were counted.
     seen: HashSet<(TableId, String)>,
     counted: Vec<Counted>,
-    /// True if an earlier change of the plan clears a reference of a row that is now deleted. The closure must then be
+    /// True if an earlier change of the plan sets a reference to NULL in a row that is now deleted. The closure must then be
     /// deleted before that change.
     is_deleted_first: bool,
     /// The table of a dependant that is planned to change at a later position.
@@ -61,16 +61,16 @@ struct Closure<'a> {
 }
 
 impl<'a> Closure<'a> {
-    fn take(&mut self, name: (TableId, String), going: ClosureRow<'a>) -> usize {
+    fn add(&mut self, name: (TableId, String), row: ClosureRow<'a>) -> usize {
         let index = self.rows.len();
         self.indexes.insert(name, index);
-        self.rows.push(going);
+        self.rows.push(row);
         self.dependants.push(Vec::new());
         index
     }
 
     /// Returns the indexes of all rows that are deleted. Each row comes before the rows that refer to it, except in a
-    /// circle.
+    /// cycle.
     fn root_first(&self) -> Vec<usize> {
         let mut order = Vec::new();
         let mut visited = vec![false; self.rows.len()];
@@ -89,18 +89,18 @@ impl<'a> Closure<'a> {
         order
     }
 
-    /// Returns the tables of two rows of which each would have to be deleted before the other.
-    fn circle(&self) -> Option<[TableId; 2]> {
+    /// Returns the tables of two rows that would each have to be deleted before the other.
+    fn cycle(&self) -> Option<[TableId; 2]> {
         let order = self.root_first();
         let mut rank = vec![0; self.rows.len()];
         order.iter().enumerate().for_each(|(number, &index)| rank[index] = number);
         let mut references = self.dependants.iter().enumerate().flat_map(|(index, dependants)| {
             dependants.iter().map(move |&(dependant, is_deferred)| (index, dependant, is_deferred))
         });
-        let torn = references.find(|&(index, dependant, is_deferred)| {
+        let violated = references.find(|&(index, dependant, is_deferred)| {
             index != dependant && !is_deferred && rank[dependant] < rank[index]
         });
-        torn.map(|(index, dependant, _)| [self.rows[index].table, self.rows[dependant].table])
+        violated.map(|(index, dependant, _)| [self.rows[index].table, self.rows[dependant].table])
     }
 }
 
@@ -132,7 +132,7 @@ impl<'a> Planner<'a> {
         self.plan_closure(case, closure, pending.treatment, keep)
     }
 
-    /// Plans a closure as one unit: the records that keep its rows, the rows that lose a reference, and the deletes.
+    /// Plans a closure as one unit: the records that keep its rows, the references that are set to NULL, and the deletes.
     fn plan_closure(
         &mut self,
         case: &mut Case<'a>,
@@ -145,25 +145,25 @@ impl<'a> Planner<'a> {
             closure.rows.len() == 1 && !closure.is_deleted_first && !matches!(keep, Some(QuarantineTarget::Table(_)));
         let step = if closure.is_deleted_first { Step::DeleteFirst } else { Step::Delete };
         let unit = self.draft.unit(step);
-        let going: HashSet<(TableId, String)> = closure
+        let deleted: HashSet<(TableId, String)> = closure
             .rows
             .iter()
-            .filter(|going| going.blanked.is_none())
-            .map(|going| (going.table, plan_file::row_text(&going.row)))
+            .filter(|row| row.blanked.is_none())
+            .map(|row| (row.table, plan_file::row_text(&row.name)))
             .collect();
         let mut rows: Vec<Option<ClosureRow<'a>>> = closure.rows.into_iter().map(Some).collect();
         let mut changes = Vec::new();
         for index in order {
-            if let Some(going) = rows[index].take() {
-                changes.push(self.plan_removal(case, going, treatment, keep, unit)?);
+            if let Some(row) = rows[index].take() {
+                changes.push(self.plan_removal(case, row, treatment, keep, unit)?);
             }
         }
         for blanked in rows.into_iter().flatten() {
-            // The row is deleted already if another reference of it is in the closure.
+            // The row is deleted if another of its references is in the closure.
             if let Some(relation) = blanked.blanked
-                && !going.contains(&(blanked.table, plan_file::row_text(&blanked.row)))
+                && !deleted.contains(&(blanked.table, plan_file::row_text(&blanked.name)))
             {
-                self.blank(case, relation, blanked, treatment, unit)?;
+                self.set_reference_to_null(case, relation, blanked, treatment, unit)?;
             }
         }
         // A row is deleted before the row that it refers to.
@@ -177,7 +177,8 @@ impl<'a> Planner<'a> {
         Ok(())
     }
 
-    /// Collects everything that is deleted with an orphan, the orphan first. It is undecided if a part must stay.
+    /// Collects all rows that are deleted with an orphan, the orphan first. The orphan stays undecided if one of them must
+    /// stay.
     #[allow(clippy::too_many_lines, reason = "its steps are still to be named")]
     fn gather(
         &mut self,
@@ -189,7 +190,7 @@ impl<'a> Planner<'a> {
         let schema = self.schema;
         let root = ClosureRow {
             table: case.relation.child,
-            row: pending.row.clone(),
+            name: pending.row.clone(),
             image,
             role: ChangeRole::Orphan,
             blanked: None,
@@ -206,19 +207,19 @@ impl<'a> Planner<'a> {
                 .iter()
                 .filter(|relation| relation.parent.table == Some(table) && !relation.parent.columns.is_empty());
             for relation in relations {
-                for some in indexes.chunks(CHUNK) {
-                    let rows: Vec<RowName> = some.iter().map(|&index| closure.rows[index].row.clone()).collect();
+                for chunk in indexes.chunks(CHUNK) {
+                    let rows: Vec<RowName> = chunk.iter().map(|&index| closure.rows[index].name.clone()).collect();
                     if let Err(why) = self.check_identity(relation.child)
                         && self.has_dependants(relation, &rows)?
                     {
                         return Stop::undecided(why);
                     }
-                    let mut gone = Vec::new();
+                    let mut added = Vec::new();
                     let dependants = self.dependants(relation, &rows)?;
-                    for (parent, going) in dependants {
-                        let index = match self.admit(case, closure, going)? {
+                    for (parent, row) in dependants {
+                        let index = match self.admit(case, closure, row)? {
                             Admission::Added(index) => {
-                                gone.push(index);
+                                added.push(index);
                                 index
                             }
                             Admission::Present(index) => index,
@@ -226,10 +227,10 @@ impl<'a> Planner<'a> {
                             Admission::Blocked(why) => return Stop::undecided(why),
                         };
                         let is_deferred = relation.deferrable && relation.on_delete == Action::NoAction;
-                        closure.dependants[some[parent]].push((index, is_deferred));
+                        closure.dependants[chunk[parent]].push((index, is_deferred));
                     }
-                    if !gone.is_empty() {
-                        open.push((relation.child, gone));
+                    if !added.is_empty() {
+                        open.push((relation.child, added));
                     }
                     self.check_limits();
                     if !self.may_continue() {
@@ -238,78 +239,80 @@ impl<'a> Planner<'a> {
                 }
             }
         }
-        if let Some(tables) = closure.circle().filter(|_| !self.sql.removes_circles()) {
-            let [one, other] = tables.map(|table| &schema.tables[table].name);
+        if let Some(tables) = closure.cycle().filter(|_| !self.sql.can_delete_cycles()) {
+            let [first, second] = tables.map(|table| &schema.tables[table].name);
             return Stop::undecided(format!(
-                "rows of {one} and {other} refer to each other in a circle, and neither can go first"
+                "rows of {first} and {second} refer to each other in a cycle, so neither can be deleted first"
             ));
         }
         match closure.later_table.filter(|_| closure.is_deleted_first) {
             Some(table) => {
                 let name = &schema.tables[table].name;
                 Stop::undecided(format!(
-                    "rows that depend on it, among them one of {name}, would have to go in two orders at once"
+                    "rows that depend on it, among them one of {name}, would have to be deleted both before and after another change of this plan"
                 ))
             }
             None => Ok(()),
         }
     }
 
-    /// Adds a row to a closure, unless it is there already, is planned to be deleted anyway, or is needed.
+    /// Adds a row to a closure. It does not add a row that is in the closure already, that the plan deletes anyway, or that
+    /// another change needs.
     fn admit(
         &mut self,
         case: &Case<'a>,
         closure: &mut Closure<'a>,
-        going: ClosureRow<'a>,
+        row: ClosureRow<'a>,
     ) -> Result<Admission, TreatError> {
-        let about = &self.schema.tables[going.table];
-        let blanked = going.blanked.map_or("", |relation| relation.id.as_str());
-        let name = (going.table, format!("{blanked}{}", plan_file::row_text(&going.row)));
+        let about = &self.schema.tables[row.table];
+        let blanked = row.blanked.map_or("", |relation| relation.id.as_str());
+        let name = (row.table, format!("{blanked}{}", plan_file::row_text(&row.name)));
         if let Some(&index) = closure.indexes.get(&name) {
-            return Ok(if going.blanked.is_some() { Admission::Skipped } else { Admission::Present(index) });
+            return Ok(if row.blanked.is_some() { Admission::Skipped } else { Admission::Present(index) });
         }
-        let planned = self.draft.get(&about.name, &going.row)?;
-        let has_lost = |planned: &Change| planned.reasons.iter().any(|reason| reason.role == ChangeRole::Dependant);
+        let planned = self.draft.get(&about.name, &row.name)?;
+        let loses_reference =
+            |planned: &Change| planned.reasons.iter().any(|reason| reason.role == ChangeRole::Dependant);
         match &planned {
             Some(planned) if planned.after.is_none() => {
-                closure.later_table = Some(going.table);
+                closure.later_table = Some(row.table);
                 return Ok(Admission::Skipped);
             }
-            Some(planned) if has_lost(planned) && going.blanked.is_some() => closure.later_table = Some(going.table),
-            Some(planned) if has_lost(planned) => closure.is_deleted_first = true,
+            Some(planned) if loses_reference(planned) && row.blanked.is_some() => closure.later_table = Some(row.table),
+            Some(planned) if loses_reference(planned) => closure.is_deleted_first = true,
             _ => {}
         }
         if let Some(why) = &about.irreversible {
-            return Ok(Admission::Blocked(format!("a row of {} would change, which {why}", about.name)));
+            return Ok(Admission::Blocked(format!("a row of {} would change, and {} {why}", about.name, about.name)));
         }
-        if closure.seen.insert((going.table, plan_file::row_text(&going.row))) {
+        if closure.seen.insert((row.table, plan_file::row_text(&row.name))) {
             let earlier = planned.map(|planned| planned.reasons).unwrap_or_default();
-            closure.counted.push(self.count_loss(case, going.table, &earlier)?);
+            closure.counted.push(self.count_loss(case, row.table, &earlier)?);
         }
-        if let Some(relation) = going.blanked {
-            let row = (&going.row, &going.image.columns, relation.child_columns.as_slice());
-            if let Some((_, why)) = self.cannot_rekey(going.table, &[row])?.pop() {
+        if let Some(relation) = row.blanked {
+            let cleared = (&row.name, &row.image.columns, relation.child_columns.as_slice());
+            if let Some((_, why)) = self.cannot_rekey(row.table, &[cleared])?.pop() {
                 return Ok(Admission::Blocked(format!("a row of {} would lose its reference, and {why}", about.name)));
             }
-            closure.take(name, going);
+            closure.add(name, row);
             return Ok(Admission::Skipped);
         }
-        if self.is_needed(going.table, &going.image.columns, None) {
-            let why = format!("a row of {} would go that another change of this plan points at", about.name);
+        if self.is_needed(row.table, &row.image.columns, None) {
+            let why = format!("a row of {} would be deleted, and another change of this plan refers to it", about.name);
             return Ok(Admission::Blocked(why));
         }
-        Ok(Admission::Added(closure.take(name, going)))
+        Ok(Admission::Added(closure.add(name, row)))
     }
 
     fn has_dependants(&mut self, relation: &Relation, parents: &[RowName]) -> Result<bool, TreatError> {
         let parents: Vec<&RowName> = parents.iter().collect();
         let mut any = false;
-        self.lookups.each_row(&self.sql.children_of(self.schema, relation, &parents), &mut |_| any = true)?;
+        self.lookups.each_row(&self.sql.referencing_rows(self.schema, relation, &parents), &mut |_| any = true)?;
         Ok(any)
     }
 
-    /// Returns the rows that refer to rows of the closure, each with the number of that row. It is undecided if one of
-    /// them is too long for a plan.
+    /// Returns the rows that refer to rows of the closure, each with the number of that row. The orphan stays undecided if
+    /// one of them is too long for a plan.
     fn dependants(
         &mut self,
         relation: &'a Relation,
@@ -320,24 +323,24 @@ impl<'a> Planner<'a> {
         let parents: Vec<&RowName> = parents.iter().collect();
         let mut numbers: Vec<usize> = Vec::new();
         let mut rows: Vec<RowName> = Vec::new();
-        let question = self.sql.children_of(self.schema, relation, &parents);
-        self.lookups.numbered(&question, parents.len(), &mut |number, values| {
+        let query = self.sql.referencing_rows(self.schema, relation, &parents);
+        self.lookups.numbered(&query, parents.len(), &mut |number, values| {
             numbers.push(number);
             rows.push(RowName::of(&names, values.to_vec()));
         })?;
         let images = self.images(relation.child, &rows.iter().collect::<Vec<_>>())?;
-        let stays = relation.on_delete == Action::SetNull && self.can_be_blank(relation);
-        let going = numbers.into_iter().zip(rows).zip(images).map(|((number, row), image)| {
+        let loses_only_reference = relation.on_delete == Action::SetNull && self.can_be_null(relation);
+        let dependants = numbers.into_iter().zip(rows).zip(images).map(|((number, row), image)| {
             let image = image.ok_or_else(|| {
                 Stop::Undecided(format!("a row of {} depends on it, and {}", child.name, super::TOO_LONG))
             })?;
-            let blanked = stays.then_some(relation);
-            Ok((number, ClosureRow { table: relation.child, row, image, role: ChangeRole::Dependant, blanked }))
+            let blanked = loses_only_reference.then_some(relation);
+            Ok((number, ClosureRow { table: relation.child, name: row, image, role: ChangeRole::Dependant, blanked }))
         });
-        going.collect()
+        dependants.collect()
     }
 
-    fn can_be_blank(&self, relation: &Relation) -> bool {
+    fn can_be_null(&self, relation: &Relation) -> bool {
         let child = self.schema.child(relation);
         let is_fixed = |&column: &usize| {
             let about = &child.columns[column];
@@ -346,21 +349,21 @@ impl<'a> Planner<'a> {
         !relation.child_columns.iter().any(is_fixed)
     }
 
-    /// Plans to clear a reference of a dependant that stays.
-    fn blank(
+    /// Plans to set a reference to NULL in a dependant that stays.
+    fn set_reference_to_null(
         &mut self,
         case: &mut Case<'a>,
         relation: &Relation,
-        going: ClosureRow<'a>,
+        row: ClosureRow<'a>,
         treatment: &str,
         unit: Unit,
     ) -> Result<(), TreatError> {
         let child = self.schema.child(relation);
-        let planned = self.draft.get(&child.name, &going.row)?;
+        let planned = self.draft.get(&child.name, &row.name)?;
         let is_planned = planned.is_some();
         let mut change = planned.unwrap_or_else(|| {
-            let (before, after) = (going.image.columns.clone(), going.image.columns);
-            Change::new(child.name.clone(), going.row, Some(before), Some(after))
+            let (before, after) = (row.image.columns.clone(), row.image.columns);
+            Change::new(child.name.clone(), row.name, Some(before), Some(after))
         });
         let Some(after) = &mut change.after else { return Ok(()) };
         for name in self.schema.child_column_names(relation) {
@@ -381,27 +384,27 @@ impl<'a> Planner<'a> {
     fn plan_removal(
         &mut self,
         case: &mut Case<'a>,
-        going: ClosureRow<'a>,
+        row: ClosureRow<'a>,
         treatment: &str,
         keep: Option<&QuarantineTarget>,
         unit: Unit,
     ) -> Result<Change, TreatError> {
-        let about = &self.schema.tables[going.table];
-        let planned = self.draft.get(&about.name, &going.row)?;
+        let about = &self.schema.tables[row.table];
+        let planned = self.draft.get(&about.name, &row.name)?;
         if let Some(planned) = &planned {
             self.remove_key_record(planned)?;
         }
-        self.effects.changed.insert((going.table, case.id, going.role == ChangeRole::Orphan));
+        self.effects.changed.insert((row.table, case.id, row.role == ChangeRole::Orphan));
         let mut reasons = planned.map(|planned| planned.reasons).unwrap_or_default();
-        reasons.push(case.reason(going.role, treatment));
-        self.record_removal(going.table, &going.image.columns, None);
+        reasons.push(case.reason(row.role, treatment));
+        self.record_removal(row.table, &row.image.columns, None);
         // The rehearsal must not keep the row, because another row may take its unique key.
-        if self.rehearsal.tables.contains(&going.table) {
-            let (rehearsal, sql) = self.rehearsal_of(going.table)?;
-            let _ = rehearsal.attempt(&sql.delete(about, &going.row))?;
+        if self.rehearsal.tables.contains(&row.table) {
+            let (rehearsal, sql) = self.rehearsal_of(row.table)?;
+            let _ = rehearsal.attempt(&sql.delete(about, &row.name))?;
         }
-        let mut change = Change::new(about.name.clone(), going.row, Some(going.image.columns), None);
-        change.address = going.image.address.filter(|_| has_own_address(about));
+        let mut change = Change::new(about.name.clone(), row.name, Some(row.image.columns), None);
+        change.address = row.image.address.filter(|_| has_own_address(about));
         change.reasons = reasons;
         match keep {
             None => {}
@@ -417,11 +420,11 @@ impl<'a> Planner<'a> {
 
 /// The result of adding a row to a closure.
 enum Admission {
-    /// The row was added at this index, and its dependants are to be examined.
+    /// The row was added at this index. Its dependants must be examined next.
     Added(usize),
     /// The row was added before, at this index.
     Present(usize),
-    /// Nothing is to be done: the row stays, or an earlier change deletes it.
+    /// The row was not added, because it stays or because an earlier change deletes it.
     Skipped,
     /// The closure cannot be deleted, for this reason.
     Blocked(String),

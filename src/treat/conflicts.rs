@@ -1,5 +1,5 @@
-//! Conflicts between the changes of one plan. A row that another change points at must neither be deleted nor get another
-//! key, and nothing may be pointed at a row or a key that is removed.
+//! Conflicts between the changes of one plan. If a change refers to a row, no other change may delete the row or give it
+//! another key. No change may refer to a row or a key that another change removes.
 
 use std::collections::BTreeSet;
 use std::collections::HashSet;
@@ -16,11 +16,11 @@ use crate::plan_file;
 use crate::treat::Planner;
 use crate::treat::TreatError;
 
-/// Keys of parents, as hashes. A collision of hashes can only leave a change undecided that was possible.
+/// Keys of parents, as hashes. If two hashes collide, a change that was possible may stay undecided.
 pub(super) struct Conflicts {
     /// True if some rule can remove rows or keys that other rows refer to.
     pub(super) may_remove: bool,
-    /// Tables in which rows get another key that can be referred to.
+    /// Tables in which rows get another key, if a relation refers to that key.
     pub(super) rekeyed: BTreeSet<TableId>,
     needed: HashSet<u64>,
     removed: HashSet<u64>,
@@ -41,7 +41,7 @@ fn hash(table: TableId, columns: &[usize], key: &[Value]) -> u64 {
 }
 
 impl<'a> Planner<'a> {
-    /// Records that the parent of this reference has to stay, if there is one.
+    /// Records that the parent of this reference must stay, if the reference has one.
     pub(super) fn require_parent(&mut self, relation: &Relation, image: &Row) -> Result<(), TreatError> {
         let key = image.key(self.schema.child_column_names(relation));
         let (Some(key), Some(parent)) = (key.filter(|key| !key.contains(&Value::Null)), relation.parent.table) else {
@@ -56,7 +56,7 @@ impl<'a> Planner<'a> {
         Ok(())
     }
 
-    /// Records that the parents of all references of a row have to stay.
+    /// Records that the parents of all references of a row must stay.
     pub(super) fn require_parents(&mut self, table: TableId, image: &Row) -> Result<(), TreatError> {
         let schema = self.schema;
         for relation in schema.relations.iter().filter(|relation| relation.child == table) {
@@ -65,12 +65,12 @@ impl<'a> Planner<'a> {
         Ok(())
     }
 
-    /// True if another change points at this row. If `changed` is given, only keys with one of these columns count.
+    /// True if another change refers to this row. If `changed` is given, only keys with one of these columns count.
     pub(super) fn is_needed(&self, table: TableId, image: &Row, changed: Option<&[usize]>) -> bool {
         self.key_hashes(table, image, changed).any(|hash| self.conflicts.needed.contains(&hash))
     }
 
-    /// Records that the keys of a row are removed. If `changed` is given, only keys with one of these columns are.
+    /// Records that the keys of a row are removed. If `changed` is given, only keys with one of these columns count.
     pub(super) fn record_removal(&mut self, table: TableId, image: &Row, changed: Option<&[usize]>) {
         let hashes: Vec<u64> = self.key_hashes(table, image, changed).collect();
         self.conflicts.removed.extend(hashes);

@@ -1,4 +1,4 @@
-//! Decides a chunk of missing keys: the first admissible treatment of each key, or the reasons why there is none.
+//! Decides a chunk of missing keys. Each key gets its first treatment that is possible, or the reasons why none is.
 
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -28,7 +28,7 @@ use crate::model::text;
 use crate::model::value::Key;
 use crate::model::value::Value;
 use crate::sql::repair::Evaluation;
-use crate::sql::repair::Wanted;
+use crate::sql::repair::RequestedValue;
 
 /// One missing key, the first row that refers to it, and the number of rows that do.
 pub(super) struct Group {
@@ -38,14 +38,14 @@ pub(super) struct Group {
 }
 
 #[derive(Debug, Clone)]
-pub(super) enum Verdict {
-    Decided { treatment: Rc<str>, act: Act },
+pub(super) enum Decision {
+    Decided { treatment: Rc<str>, action: RowAction },
     Undecided(Rc<str>),
 }
 
-/// The change of the rows of a key.
+/// The action on the rows that refer to a missing key.
 #[derive(Debug, Clone)]
-pub(super) enum Act {
+pub(super) enum RowAction {
     /// The rows stay as they are.
     Nothing,
     /// The columns of the key change. `None` leaves a column as it is.
@@ -54,77 +54,81 @@ pub(super) enum Act {
     Remove { keep: Option<Rc<QuarantineTarget>> },
 }
 
-impl Act {
+impl RowAction {
     pub(super) fn loses_data(&self) -> bool {
         match self {
-            Act::Nothing => false,
-            Act::Set { blanks, .. } => *blanks,
-            Act::Remove { .. } => true,
+            RowAction::Nothing => false,
+            RowAction::Set { blanks, .. } => *blanks,
+            RowAction::Remove { .. } => true,
         }
     }
 }
 
-impl Verdict {
+impl Decision {
     pub(super) fn changes_rows(&self) -> bool {
-        matches!(self, Verdict::Decided { act: Act::Set { .. } | Act::Remove { .. }, .. })
+        matches!(self, Decision::Decided { action: RowAction::Set { .. } | RowAction::Remove { .. }, .. })
     }
 }
 
-/// For each key the change of a treatment, or the reason why the treatment does not apply.
-type Acts = Vec<Result<Act, String>>;
+/// For each key, the action of a treatment, or the reason why the treatment does not apply.
+type RowActions = Vec<Result<RowAction, String>>;
 
 impl<'a> Planner<'a> {
-    pub(super) fn decide(&mut self, case: &mut Case<'a>, groups: &[Group]) -> Result<Vec<Verdict>, TreatError> {
-        let mut verdicts: Vec<Option<Verdict>> = groups.iter().map(|_| None).collect();
+    pub(super) fn decide(&mut self, case: &mut Case<'a>, groups: &[Group]) -> Result<Vec<Decision>, TreatError> {
+        let mut decisions: Vec<Option<Decision>> = groups.iter().map(|_| None).collect();
         let mut reasons: Vec<Vec<String>> = groups.iter().map(|_| Vec::new()).collect();
         for treatment in &case.rule.treatments {
-            let open: Vec<usize> = (0..groups.len()).filter(|&index| verdicts[index].is_none()).collect();
+            let open: Vec<usize> = (0..groups.len()).filter(|&index| decisions[index].is_none()).collect();
             if open.is_empty() {
                 break;
             }
             let treatment = &treatment.value;
-            let some: Vec<&Group> = open.iter().map(|&index| &groups[index]).collect();
-            // A parent that the plan already makes serves every relation.
+            let open_groups: Vec<&Group> = open.iter().map(|&index| &groups[index]).collect();
+            // A parent that the plan already creates also serves this relation, so the key needs no treatment.
             let planned = match treatment {
-                Treatment::Remap(_) => vec![false; some.len()],
-                _ => self.planned(case, &some)?,
+                Treatment::Remap(_) => vec![false; open_groups.len()],
+                _ => self.planned(case, &open_groups)?,
             };
             for (&index, _) in open.iter().zip(&planned).filter(|(_, is_planned)| **is_planned) {
                 let by = match treatment {
                     Treatment::Sentinel(_) => TreatmentKind::Sentinel,
                     _ => TreatmentKind::Placeholder,
                 };
-                verdicts[index] = Some(Verdict::Decided { treatment: by.name().into(), act: Act::Nothing });
+                decisions[index] = Some(Decision::Decided { treatment: by.name().into(), action: RowAction::Nothing });
             }
-            // New parents are made for the other keys only.
+            // Parents are created for the other keys only.
             let open: Vec<usize> =
                 open.into_iter().zip(planned).filter(|(_, is_planned)| !is_planned).map(|(index, _)| index).collect();
-            let some: Vec<&Group> = open.iter().map(|&index| &groups[index]).collect();
-            if some.is_empty() {
+            let open_groups: Vec<&Group> = open.iter().map(|&index| &groups[index]).collect();
+            if open_groups.is_empty() {
                 continue;
             }
-            let mut acts = self.acts(case, treatment, &some)?;
-            self.leave_adopted(case, treatment, &some, &mut acts)?;
-            for (&index, act) in open.iter().zip(acts) {
-                match act {
-                    Ok(act) => {
-                        verdicts[index] = Some(Verdict::Decided { treatment: treatment.name().into(), act });
+            let mut actions = self.actions(case, treatment, &open_groups)?;
+            self.keep_adopted_rows(case, treatment, &open_groups, &mut actions)?;
+            for (&index, action) in open.iter().zip(actions) {
+                match action {
+                    Ok(action) => {
+                        decisions[index] = Some(Decision::Decided { treatment: treatment.name().into(), action });
                     }
                     Err(why) => reasons[index].push(format!("{}: {why}", treatment.name())),
                 }
             }
         }
-        let undecided = |reasons: Vec<String>| Verdict::Undecided(reasons.join("; ").into());
-        Ok(verdicts.into_iter().zip(reasons).map(|(verdict, why)| verdict.unwrap_or_else(|| undecided(why))).collect())
+        let undecided = |reasons: Vec<String>| Decision::Undecided(reasons.join("; ").into());
+        Ok(decisions
+            .into_iter()
+            .zip(reasons)
+            .map(|(decision, why)| decision.unwrap_or_else(|| undecided(why)))
+            .collect())
     }
 
-    /// Leaves rows alone whose key is the key of the parent that was made for them.
-    fn leave_adopted(
+    /// Changes no row whose key is the key of the parent that the plan creates for it.
+    fn keep_adopted_rows(
         &mut self,
         case: &Case<'a>,
         treatment: &Treatment,
         groups: &[&Group],
-        acts: &mut Acts,
+        actions: &mut RowActions,
     ) -> Result<(), TreatError> {
         let is_sentinel = matches!(treatment, Treatment::Sentinel(_));
         let has_own_key =
@@ -132,19 +136,24 @@ impl<'a> Planner<'a> {
         if !is_sentinel && !has_own_key {
             return Ok(());
         }
-        let made = self.planned(case, groups)?;
-        for ((act, group), made) in acts.iter_mut().zip(groups).zip(made) {
-            let Ok(Act::Set { columns, .. }) = act else { continue };
+        let created = self.planned(case, groups)?;
+        for ((action, group), is_created) in actions.iter_mut().zip(groups).zip(created) {
+            let Ok(RowAction::Set { columns, .. }) = action else { continue };
             let is_its_key =
                 columns.iter().zip(&group.key).all(|(new, old)| new.as_ref().is_some_and(|new| new.is_same(old)));
-            if made && (is_sentinel || is_its_key) {
-                *act = Ok(Act::Nothing);
+            if is_created && (is_sentinel || is_its_key) {
+                *action = Ok(RowAction::Nothing);
             }
         }
         Ok(())
     }
 
-    fn acts(&mut self, case: &mut Case<'a>, treatment: &Treatment, groups: &[&Group]) -> Result<Acts, TreatError> {
+    fn actions(
+        &mut self,
+        case: &mut Case<'a>,
+        treatment: &Treatment,
+        groups: &[&Group],
+    ) -> Result<RowActions, TreatError> {
         if let Some(why) = case.guarded.as_ref().filter(|_| treatment.loses_data()) {
             return Ok(every(groups, Err(why.clone())));
         }
@@ -156,7 +165,7 @@ impl<'a> Planner<'a> {
                 return Ok(every(groups, Err(why)));
             }
         }
-        case.making = treatment.name();
+        case.creating = treatment.name();
         match treatment {
             Treatment::Remap(remap) => self.remap(case, remap, groups),
             Treatment::Placeholder(placeholder) => self.placeholder(case, placeholder, groups),
@@ -166,29 +175,37 @@ impl<'a> Planner<'a> {
                 Ok(every(groups, self.set_null(case, columns)))
             }
             Treatment::SetDefault => Ok(every(groups, split_undecided(self.set_default(case, groups))?)),
-            Treatment::Quarantine { keep } => Ok(every(groups, Ok(Act::Remove { keep: Some(Rc::new(keep.clone())) }))),
-            Treatment::Delete => Ok(every(groups, Ok(Act::Remove { keep: None }))),
+            Treatment::Quarantine { keep } => {
+                Ok(every(groups, Ok(RowAction::Remove { keep: Some(Rc::new(keep.clone())) })))
+            }
+            Treatment::Delete => Ok(every(groups, Ok(RowAction::Remove { keep: None }))),
             Treatment::Follow { keep } => self.follow(case, *keep, groups),
-            Treatment::Report => Ok(every(groups, Ok(Act::Nothing))),
-            Treatment::Relax(_) if is_relaxed(case.relation, Some(case.rule)) => Ok(every(groups, Ok(Act::Nothing))),
-            Treatment::Relax(_) => Ok(every(groups, Err("it is not declared, so nothing enforces it".to_owned()))),
-            Treatment::Enforce(_) => Ok(every(groups, Err("it is for a relation without orphans".to_owned()))),
-            Treatment::Prevent(_) => Ok(every(groups, Err("it is for rows that are still to come".to_owned()))),
+            Treatment::Report => Ok(every(groups, Ok(RowAction::Nothing))),
+            Treatment::Relax(_) if is_relaxed(case.relation, Some(case.rule)) => {
+                Ok(every(groups, Ok(RowAction::Nothing)))
+            }
+            Treatment::Relax(_) => {
+                Ok(every(groups, Err("the relation is not declared, so it has no foreign key to drop".to_owned())))
+            }
+            Treatment::Enforce(_) => Ok(every(groups, Err("it declares a foreign key and repairs no row".to_owned()))),
+            Treatment::Prevent(_) => {
+                Ok(every(groups, Err("it acts on rows that are written later and repairs no row".to_owned())))
+            }
         }
     }
 
     /// Applies the ON DELETE action of the foreign key, as if the parent had just been deleted.
-    fn follow(&mut self, case: &Case<'a>, keep: bool, groups: &[&Group]) -> Result<Acts, TreatError> {
-        let act = match case.relation.on_delete {
-            Action::Cascade => Ok(Act::Remove { keep: keep.then(|| Rc::new(QuarantineTarget::default())) }),
+    fn follow(&mut self, case: &Case<'a>, keep: bool, groups: &[&Group]) -> Result<RowActions, TreatError> {
+        let action = match case.relation.on_delete {
+            Action::Cascade => Ok(RowAction::Remove { keep: keep.then(|| Rc::new(QuarantineTarget::default())) }),
             Action::SetNull => self.set_null(case, None),
             Action::SetDefault => split_undecided(self.set_default(case, groups))?,
-            other => Err(format!("ON DELETE is {}, which names no repair", other.name())),
+            other => Err(format!("ON DELETE is {}, which says nothing about a repair", other.name())),
         };
-        Ok(every(groups, act))
+        Ok(every(groups, action))
     }
 
-    fn remap(&mut self, case: &Case<'a>, remap: &Remap, groups: &[&Group]) -> Result<Acts, TreatError> {
+    fn remap(&mut self, case: &Case<'a>, remap: &Remap, groups: &[&Group]) -> Result<RowActions, TreatError> {
         let Some(parent) = case.relation.parent.table.filter(|_| !case.relation.parent.columns.is_empty()) else {
             return Ok(every(groups, Err("there is no parent table".to_owned())));
         };
@@ -196,67 +213,68 @@ impl<'a> Planner<'a> {
         let keys: Vec<&Key> = groups.iter().map(|group| &group.key).collect();
         let found = match &remap.how.value {
             RemapHow::To(_) if columns.len() > 1 && !self.schema.database.engine.facts().wide_rule_queries => {
-                let why = "a query of several columns cannot look at the row there: name a map or a mapping table";
+                let why = "on this engine a query for a key of several columns cannot read the child row: use a map or a mapping table";
                 return Ok(every(groups, Err(why.to_owned())));
             }
-            RemapHow::To(query) => self.asked(case, remap.via.as_ref().map(|via| &via.value), query, groups)?,
-            RemapHow::File(map) => {
-                keys.iter().map(|key| map.new_key(key).ok_or_else(|| format!("{} has no such key", map.file))).collect()
-            }
+            RemapHow::To(query) => self.queried_keys(case, remap.via.as_ref().map(|via| &via.value), query, groups)?,
+            RemapHow::File(map) => keys
+                .iter()
+                .map(|key| map.new_key(key).ok_or_else(|| format!("{} has no entry for the key", map.file)))
+                .collect(),
             RemapHow::Table { table, from, into } => {
                 let Some(index) = self.table(table) else {
                     return Ok(every(groups, Err(format!("there is no table {table}"))));
                 };
                 let (from, into) = (self.columns(index, from), self.columns(index, into));
-                let question = self.sql.mapped(&self.schema.tables[index], &from, &into, &keys);
+                let query = self.sql.mapped_keys(&self.schema.tables[index], &from, &into, &keys);
                 self.unique_keys(
-                    &question,
+                    &query,
                     keys.len(),
-                    &format!("{table} has no such key"),
-                    &format!("{table} has several"),
+                    &format!("{table} has no row for the key"),
+                    &format!("{table} has several rows for the key"),
                 )?
             }
             RemapHow::Normalize(forms) => {
                 let table = &self.schema.tables[parent];
-                let question = self.sql.equal_in_form(table, columns[0], forms, &keys);
+                let query = self.sql.normalized_matches(table, columns[0], forms, &keys);
                 let name = &table.name;
                 self.unique_keys(
-                    &question,
+                    &query,
                     keys.len(),
-                    &format!("nothing in {name} is like it"),
-                    &format!("several in {name} are like it"),
+                    &format!("no key of {name} has the same normal form"),
+                    &format!("several keys of {name} have the same normal form"),
                 )?
             }
         };
-        let sought: Vec<&Key> = found.iter().filter_map(|found| found.as_ref().ok()).collect();
-        let mut present = self.stored_keys(parent, columns, &sought)?.into_iter();
+        let new_keys: Vec<&Key> = found.iter().filter_map(|found| found.as_ref().ok()).collect();
+        let mut present = self.stored_keys(parent, columns, &new_keys)?.into_iter();
         let record: Option<Rc<str>> = remap.record.as_deref().map(Into::into);
         let quarantine = remap.on_conflict == crate::model::rule::OnConflict::Quarantine;
         let name = &case.relation.parent.name;
-        let acts = found.into_iter().map(|found| {
+        let actions = found.into_iter().map(|found| {
             found?;
-            let key = present.next().flatten().ok_or_else(|| format!("what it gives is not in {name}"))?;
+            let key = present.next().flatten().ok_or_else(|| format!("the new key is not in {name}"))?;
             Ok(set(key, record.clone(), quarantine))
         });
-        Ok(acts.collect())
+        Ok(actions.collect())
     }
 
-    /// Returns the key that a query gives for each missing key, if the query gives exactly one row.
-    fn asked(
+    /// Returns the key that a query returns for each missing key, if the query returns exactly one row.
+    fn queried_keys(
         &mut self,
         case: &Case<'a>,
         via: Option<&Via>,
         query: &str,
         groups: &[&Group],
     ) -> Result<Vec<Result<Key, String>>, TreatError> {
-        let wanted = Wanted::key(query, case.relation.child_columns.len());
+        let wanted = RequestedValue::key(query, case.relation.child_columns.len());
         let answers = self.evaluate(case, via, &wanted, groups)?;
-        let one = |answer: Result<Vec<Value>, String>| match answer?.split_first() {
+        let single_key = |answer: Result<Vec<Value>, String>| match answer?.split_first() {
             Some((Value::Integer(1), key)) if !key.contains(&Value::Null) => Ok(key.to_vec()),
-            Some((Value::Integer(0 | 1), _)) => Err("the query gives nothing".to_owned()),
-            _ => Err("the query gives several rows".to_owned()),
+            Some((Value::Integer(0 | 1), _)) => Err("the query returns no key".to_owned()),
+            _ => Err("the query returns several rows".to_owned()),
         };
-        Ok(answers.into_iter().map(one).collect())
+        Ok(answers.into_iter().map(single_key).collect())
     }
 
     fn placeholder(
@@ -264,16 +282,16 @@ impl<'a> Planner<'a> {
         case: &mut Case<'a>,
         placeholder: &Placeholder,
         groups: &[&Group],
-    ) -> Result<Acts, TreatError> {
+    ) -> Result<RowActions, TreatError> {
         let Some(parent) = case.relation.parent.table.filter(|_| !case.relation.parent.columns.is_empty()) else {
-            return Ok(every(groups, Err("there is no parent table to make a row in".to_owned())));
+            return Ok(every(groups, Err("there is no parent table in which a row could be created".to_owned())));
         };
-        let expressions: Vec<Wanted<'_>> =
-            placeholder.values.iter().map(|(_, at)| Wanted::Expression(&at.value)).collect();
+        let expressions: Vec<RequestedValue<'_>> =
+            placeholder.values.iter().map(|(_, at)| RequestedValue::Expression(&at.value)).collect();
         let via = placeholder.via.as_ref().map(|via| &via.value);
-        let needs_asking =
+        let needs_query =
             via.is_some() || placeholder.values.iter().any(|(_, at)| !matches!(at.value, Expression::Literal(_)));
-        let answers = if needs_asking {
+        let answers = if needs_query {
             self.evaluate(case, via, &expressions, groups)?
         } else {
             let literals = placeholder.values.iter().filter_map(|(_, at)| match &at.value {
@@ -282,52 +300,53 @@ impl<'a> Planner<'a> {
             });
             every(groups, Ok(literals.collect()))
         };
-        let mut acts = Acts::new();
+        let mut actions = RowActions::new();
         for (group, answer) in groups.iter().zip(answers) {
             let values = match answer {
                 Ok(values) => placeholder.values.iter().map(|(name, _)| name.value.clone()).zip(values).collect(),
                 Err(why) => {
-                    acts.push(Err(why));
+                    actions.push(Err(why));
                     continue;
                 }
             };
             let is_new = placeholder.key == PlaceholderKey::New;
             let key = (!is_new).then_some(&group.key);
-            // If the rows get another key, the record keeps the rows; otherwise it keeps the parent.
+            // If the child rows get another key, the record table lists those rows. Otherwise it lists the new parent.
             let record = placeholder.record.as_deref();
-            let (of_parent, of_rows) = if is_new { (None, record) } else { (record, None) };
-            let made = self.make_parent(case, parent, key, &group.key, values, of_parent);
-            let act = made.map(|key| if is_new { set(key, of_rows.map(Into::into), false) } else { Act::Nothing });
-            acts.push(split_undecided(act)?);
+            let (parent_record, row_record) = if is_new { (None, record) } else { (record, None) };
+            let created = self.make_parent(case, parent, key, &group.key, values, parent_record);
+            let action = created
+                .map(|key| if is_new { set(key, row_record.map(Into::into), false) } else { RowAction::Nothing });
+            actions.push(split_undecided(action)?);
         }
-        Ok(acts)
+        Ok(actions)
     }
 
-    fn sentinel(&mut self, case: &mut Case<'a>, placeholder: &Sentinel, groups: &[&Group]) -> Result<Act, Stop> {
+    fn sentinel(&mut self, case: &mut Case<'a>, sentinel: &Sentinel, groups: &[&Group]) -> Result<RowAction, Stop> {
         let Some(parent) = case.relation.parent.table.filter(|_| !case.relation.parent.columns.is_empty()) else {
             return Stop::undecided("there is no parent table");
         };
         let columns = &case.relation.parent.columns;
-        if let Some(key) = self.stored_keys(parent, columns, &[&placeholder.key.value])?.pop().flatten() {
+        if let Some(key) = self.stored_keys(parent, columns, &[&sentinel.key.value])?.pop().flatten() {
             return Ok(set(key, None, false));
         }
-        if let Some(key) = self.made_key(parent, columns, &placeholder.key.value)? {
+        if let Some(key) = self.created_key(parent, columns, &sentinel.key.value)? {
             return Ok(set(key, None, false));
         }
-        let expressions: Vec<Wanted<'_>> =
-            placeholder.values.iter().map(|(_, at)| Wanted::Expression(&at.value)).collect();
+        let expressions: Vec<RequestedValue<'_>> =
+            sentinel.values.iter().map(|(_, at)| RequestedValue::Expression(&at.value)).collect();
         let answer = self.evaluate(case, None, &expressions, &groups[..1])?.pop().unwrap_or(Ok(Vec::new()));
         let values = match answer {
-            Ok(values) => placeholder.values.iter().map(|(name, _)| name.value.clone()).zip(values).collect(),
+            Ok(values) => sentinel.values.iter().map(|(name, _)| name.value.clone()).zip(values).collect(),
             Err(why) => return Stop::undecided(why),
         };
-        let made =
-            self.make_parent(case, parent, Some(&placeholder.key.value), &placeholder.key.value, values, None)?;
+        let made = self.make_parent(case, parent, Some(&sentinel.key.value), &sentinel.key.value, values, None)?;
         Ok(set(made, None, false))
     }
 
-    /// Sets columns to NULL that may be NULL. Columns that no other relation needs are preferred.
-    fn set_null(&self, case: &Case<'_>, wanted: Option<Vec<&str>>) -> Result<Act, String> {
+    /// Sets nullable columns of the key to NULL: the columns in `requested`, or else the columns that no other relation uses,
+    /// or else all.
+    fn set_null(&self, case: &Case<'_>, requested: Option<Vec<&str>>) -> Result<RowAction, String> {
         let child = self.schema.child(case.relation);
         let can_be_null = |column: usize| {
             let about = &child.columns[column];
@@ -342,23 +361,25 @@ impl<'a> Planner<'a> {
         let columns = &case.relation.child_columns;
         let mut chosen: Vec<bool> = columns.iter().map(|&column| can_be_null(column)).collect();
         if case.relation.match_rule == Match::Full {
-            let is_wanted = |name: &str| {
-                wanted.as_ref().is_none_or(|wanted| wanted.iter().any(|other| self.schema.names.same(other, name)))
+            let is_requested = |name: &str| {
+                requested
+                    .as_ref()
+                    .is_none_or(|requested| requested.iter().any(|other| self.schema.names.same(other, name)))
             };
-            if chosen.contains(&false) || !self.schema.child_column_names(case.relation).all(is_wanted) {
+            if chosen.contains(&false) || !self.schema.child_column_names(case.relation).all(is_requested) {
                 let whole = side(&child.name, self.schema.child_column_names(case.relation));
                 return Err(format!("{whole} is MATCH FULL, and not all of its columns would be NULL"));
             }
             return Ok(blank(chosen));
         }
-        if let Some(wanted) = wanted {
+        if let Some(requested) = requested {
             for (chosen, &column) in chosen.iter_mut().zip(columns) {
                 let name = &child.columns[column].name;
-                let is_wanted = wanted.iter().any(|other| self.schema.names.same(other, name));
-                if is_wanted && !*chosen {
+                let is_requested = requested.iter().any(|other| self.schema.names.same(other, name));
+                if is_requested && !*chosen {
                     return Err(format!("{name} may not be NULL"));
                 }
-                *chosen &= is_wanted;
+                *chosen &= is_requested;
             }
         } else if columns.iter().zip(&chosen).any(|(&column, chosen)| *chosen && !is_shared(column)) {
             for (chosen, &column) in chosen.iter_mut().zip(columns) {
@@ -374,7 +395,7 @@ impl<'a> Planner<'a> {
         Ok(blank(chosen))
     }
 
-    fn set_default(&mut self, case: &Case<'a>, groups: &[&Group]) -> Result<Act, Stop> {
+    fn set_default(&mut self, case: &Case<'a>, groups: &[&Group]) -> Result<RowAction, Stop> {
         let defaults = self.defaults(case.relation.child)?;
         let child = self.schema.child(case.relation);
         let texts: Vec<Expression> = case
@@ -387,10 +408,10 @@ impl<'a> Planner<'a> {
                 text.map_or(Expression::Literal(Value::Null), Expression::Sql)
             })
             .collect();
-        let wanted: Vec<Wanted<'_>> = texts.iter().map(Wanted::Expression).collect();
+        let wanted: Vec<RequestedValue<'_>> = texts.iter().map(RequestedValue::Expression).collect();
         let key = match self.evaluate(case, None, &wanted, &groups[..1])?.pop() {
             Some(Ok(key)) => key,
-            _ => return Stop::undecided("its DEFAULT gives no value"),
+            _ => return Stop::undecided("its DEFAULT cannot be evaluated"),
         };
         if key.contains(&Value::Null) {
             let blanked = self.set_null(case, None);
@@ -402,22 +423,22 @@ impl<'a> Planner<'a> {
         };
         let Some(_) = present else {
             return Stop::undecided(format!(
-                "{} does not have the DEFAULT, {}",
+                "{} has no row with the DEFAULT key {}",
                 case.relation.parent.name,
                 text::key(&key)
             ));
         };
         let columns = key.into_iter().map(Some).collect();
-        Ok(Act::Set { columns, record: None, quarantine_on_conflict: false, blanks: true })
+        Ok(RowAction::Set { columns, record: None, quarantine_on_conflict: false, blanks: true })
     }
 
-    /// Returns the values of expressions for each key. A key is an error if `via` does not have it, or has it more than
+    /// Returns the values of expressions for each key, or an error if `via` does not contain the key or contains it more than
     /// once.
     pub(super) fn evaluate(
         &mut self,
         case: &Case<'a>,
         via: Option<&Via>,
-        wanted: &[Wanted<'_>],
+        wanted: &[RequestedValue<'_>],
         groups: &[&Group],
     ) -> Result<Vec<Result<Vec<Value>, String>>, TreatError> {
         let via_table = match via {
@@ -428,72 +449,73 @@ impl<'a> Planner<'a> {
             },
         };
         let via_table = via_table.as_ref().map(|(table, columns)| (*table, columns.as_slice()));
-        self.evaluate_some(case, via.map_or("", |via| via.table.as_str()), via_table, wanted, groups)
+        self.evaluate_chunk(case, via.map_or("", |via| via.table.as_str()), via_table, wanted, groups)
     }
 
-    /// Evaluates expressions. If the rule's SQL fails, the keys are divided in halves until the failing keys are known.
-    fn evaluate_some(
+    /// Evaluates expressions for a chunk of keys. If the rule's SQL fails, it divides the chunk in halves until it knows the keys
+    /// for which the SQL fails.
+    fn evaluate_chunk(
         &mut self,
         case: &Case<'a>,
         name: &str,
         via: Option<(TableId, &[usize])>,
-        wanted: &[Wanted<'_>],
+        wanted: &[RequestedValue<'_>],
         groups: &[&Group],
     ) -> Result<Vec<Result<Vec<Value>, String>>, TreatError> {
         let keys: Vec<(&Key, &RowName)> = groups.iter().map(|group| (&group.key, &group.row)).collect();
         let evaluation =
             Evaluation { via: via.map(|(table, columns)| (&self.schema.tables[table], columns)), keys: &keys, wanted };
-        let question = self.sql.evaluate(self.schema, case.relation, &evaluation);
+        let query = self.sql.evaluate(self.schema, case.relation, &evaluation);
         let mut answers: BTreeMap<usize, Vec<Vec<Value>>> = BTreeMap::new();
-        let asked = self.lookups.numbered(&question, groups.len(), &mut |number, row| {
+        let outcome = self.lookups.numbered(&query, groups.len(), &mut |number, row| {
             let [found, values @ ..] = row else { return };
             if found.as_integer() == Some(1) {
                 answers.entry(number).or_default().push(values.to_vec());
             }
         });
-        match (asked, groups) {
+        match (outcome, groups) {
             (Ok(()), _) => {}
             (Err(EngineError::Failed { why }), [_]) => {
                 return Ok(vec![Err(format!("the SQL of the rule fails: {why}"))]);
             }
             (Err(EngineError::Failed { .. }), [_, _, ..]) => {
                 let (left, right) = groups.split_at(groups.len() / 2);
-                let mut answers = self.evaluate_some(case, name, via, wanted, left)?;
-                answers.extend(self.evaluate_some(case, name, via, wanted, right)?);
+                let mut answers = self.evaluate_chunk(case, name, via, wanted, left)?;
+                answers.extend(self.evaluate_chunk(case, name, via, wanted, right)?);
                 return Ok(answers);
             }
             (Err(other), _) => return Err(other.into()),
         }
-        let one = |index: usize| match answers.remove(&index).unwrap_or_default() {
+        let answer = |index: usize| match answers.remove(&index).unwrap_or_default() {
             several if several.len() > 1 => Err(format!("{name} has the key more than once")),
-            mut one => one.pop().ok_or_else(|| format!("{name} does not have the key")),
+            mut rows => rows.pop().ok_or_else(|| format!("{name} does not have the key")),
         };
-        Ok((0..groups.len()).map(one).collect())
+        Ok((0..groups.len()).map(answer).collect())
     }
 
-    /// Returns the one key that a query gives for each number, or `none` or `several` as an error.
+    /// Returns the single key that a query returns for each number. Otherwise the error is the text `none` or `several`.
     fn unique_keys(
         &mut self,
-        question: &crate::sql::Sql,
+        query: &crate::sql::Sql,
         count: usize,
         none: &str,
         several: &str,
     ) -> Result<Vec<Result<Key, String>>, TreatError> {
         let mut found: Vec<Vec<Key>> = (0..count).map(|_| Vec::new()).collect();
-        self.lookups.numbered(question, count, &mut |number, key| {
+        self.lookups.numbered(query, count, &mut |number, key| {
             if found[number].len() < 2 {
                 found[number].push(key.to_vec());
             }
         })?;
-        let one = |mut keys: Vec<Key>| match keys.len() {
+        let single = |mut keys: Vec<Key>| match keys.len() {
             0 => Err(none.to_owned()),
             1 => Ok(keys.remove(0)),
             _ => Err(several.to_owned()),
         };
-        Ok(found.into_iter().map(one).collect())
+        Ok(found.into_iter().map(single).collect())
     }
 
-    /// Returns each key as the table stores it, if the table has it exactly once.
+    /// Returns each key as the table stores it, if exactly one row of the table has it.
     pub(super) fn stored_keys(
         &mut self,
         table: TableId,
@@ -503,38 +525,39 @@ impl<'a> Planner<'a> {
         if keys.is_empty() {
             return Ok(Vec::new());
         }
-        let question = self.sql.present(&self.schema.tables[table], columns, keys);
-        let found = self.unique_keys(&question, keys.len(), "", "")?;
+        let query = self.sql.present_keys(&self.schema.tables[table], columns, keys);
+        let found = self.unique_keys(&query, keys.len(), "", "")?;
         // A row that this plan removes does not count as a parent.
         Ok(found.into_iter().map(|found| found.ok().filter(|key| !self.is_removed(table, columns, key))).collect())
     }
 
-    /// Returns true for each key for which the plan already makes a parent.
+    /// Returns for each key true if the plan already creates its parent.
     fn planned(&mut self, case: &Case<'_>, groups: &[&Group]) -> Result<Vec<bool>, TreatError> {
         let mut planned = vec![false; groups.len()];
-        let Some(parent) = case.relation.parent.table.filter(|table| self.new_parents.made_in(*table)) else {
+        let Some(parent) = case.relation.parent.table.filter(|table| self.new_parents.created_in(*table)) else {
             return Ok(planned);
         };
         let keys: Vec<&Key> = groups.iter().map(|group| &group.key).collect();
         let table = &self.schema.tables[parent];
         let (rehearsal, sql) = self.rehearsal_of(parent)?;
-        let question = sql.present(table, &case.relation.parent.columns, &keys);
-        rehearsal.numbered(&question, keys.len(), &mut |number, _| planned[number] = true)?;
+        let query = sql.present_keys(table, &case.relation.parent.columns, &keys);
+        rehearsal.numbered(&query, keys.len(), &mut |number, _| planned[number] = true)?;
         Ok(planned)
     }
 
-    /// Returns a key as it is stored in a parent that the plan makes.
-    pub(super) fn made_key(
+    /// Returns a key as it is stored in a parent that the plan creates.
+    pub(super) fn created_key(
         &mut self,
         parent: TableId,
         columns: &[usize],
         key: &Key,
     ) -> Result<Option<Key>, TreatError> {
         let mut found = None;
-        if self.new_parents.made_in(parent) {
+        if self.new_parents.created_in(parent) {
             let table = &self.schema.tables[parent];
             let (rehearsal, sql) = self.rehearsal_of(parent)?;
-            rehearsal.numbered(&sql.present(table, columns, &[key]), 1, &mut |_, key| found = Some(key.to_vec()))?;
+            rehearsal
+                .numbered(&sql.present_keys(table, columns, &[key]), 1, &mut |_, key| found = Some(key.to_vec()))?;
         }
         Ok(found)
     }
@@ -543,7 +566,7 @@ impl<'a> Planner<'a> {
         self.schema.table(name)
     }
 
-    /// Returns the positions of columns. The names were checked before.
+    /// Returns the indexes of columns. The names were checked before.
     pub(super) fn columns(&self, table: TableId, names: &[String]) -> Vec<usize> {
         let columns = &self.schema.tables[table].columns;
         let position = |name: &String| columns.iter().position(|column| self.schema.names.same(&column.name, name));
@@ -551,7 +574,7 @@ impl<'a> Planner<'a> {
     }
 }
 
-/// Separates a reason for one key from a failure of the whole plan.
+/// Returns the reason of an undecided key as the inner error, and a failure of the whole plan as the outer error.
 fn split_undecided<T>(outcome: Result<T, Stop>) -> Result<Result<T, String>, TreatError> {
     match outcome {
         Ok(done) => Ok(Ok(done)),
@@ -568,17 +591,18 @@ fn changes_child(treatment: &Treatment) -> bool {
     }
 }
 
-fn set(key: Key, record: Option<Rc<str>>, quarantine_on_conflict: bool) -> Act {
+fn set(key: Key, record: Option<Rc<str>>, quarantine_on_conflict: bool) -> RowAction {
     let columns = key.into_iter().map(Some).collect();
-    Act::Set { columns, record, quarantine_on_conflict, blanks: false }
+    RowAction::Set { columns, record, quarantine_on_conflict, blanks: false }
 }
 
 /// Sets the chosen columns to NULL.
-fn blank(chosen: Vec<bool>) -> Act {
+fn blank(chosen: Vec<bool>) -> RowAction {
     let columns = chosen.into_iter().map(|chosen| chosen.then_some(Value::Null)).collect();
-    Act::Set { columns, record: None, quarantine_on_conflict: false, blanks: true }
+    RowAction::Set { columns, record: None, quarantine_on_conflict: false, blanks: true }
 }
 
-fn every<T: Clone>(groups: &[&Group], one: T) -> Vec<T> {
-    vec![one; groups.len()]
+/// Returns the same value for every key.
+fn every<T: Clone>(groups: &[&Group], value: T) -> Vec<T> {
+    vec![value; groups.len()]
 }

@@ -3,52 +3,52 @@
 
 use std::rc::Rc;
 
-use crate::treat::decide::Act;
-use crate::treat::decide::Verdict;
+use crate::treat::decide::Decision;
+use crate::treat::decide::RowAction;
 
 #[derive(Default)]
 pub(super) struct DecisionRuns {
-    /// Each decision, with the number of keys up to the last that it is for.
-    runs: Vec<(usize, Verdict)>,
+    /// Each decision, with the number of keys up to the end of its run.
+    runs: Vec<(usize, Decision)>,
 }
 
 impl DecisionRuns {
-    pub(super) fn push(&mut self, verdict: Verdict) {
+    pub(super) fn push(&mut self, decision: Decision) {
         let keys = self.runs.last().map_or(0, |(end, _)| *end) + 1;
         match self.runs.last_mut() {
-            Some((end, last)) if is_same(last, &verdict) => *end = keys,
-            _ => self.runs.push((keys, verdict)),
+            Some((end, last)) if is_same(last, &decision) => *end = keys,
+            _ => self.runs.push((keys, decision)),
         }
     }
 
-    /// Returns the decision of a key, by its number from 0 on.
-    pub(super) fn of(&self, key: usize) -> Option<&Verdict> {
-        self.runs.get(self.runs.partition_point(|(end, _)| *end <= key)).map(|(_, verdict)| verdict)
+    /// Returns the decision of the key with this number. Numbers start at 0.
+    pub(super) fn of(&self, key: usize) -> Option<&Decision> {
+        self.runs.get(self.runs.partition_point(|(end, _)| *end <= key)).map(|(_, decision)| decision)
     }
 
     pub(super) fn change_rows(&self) -> bool {
-        self.runs.iter().any(|(_, verdict)| verdict.changes_rows())
+        self.runs.iter().any(|(_, decision)| decision.changes_rows())
     }
 }
 
 /// True if both decisions are equal. Values are not compared, because equal numbers may have different bits.
-fn is_same(left: &Verdict, right: &Verdict) -> bool {
+fn is_same(left: &Decision, right: &Decision) -> bool {
     match (left, right) {
-        (Verdict::Undecided(left), Verdict::Undecided(right)) => left == right,
-        (Verdict::Decided { treatment, act }, Verdict::Decided { treatment: other, act: others }) => {
-            treatment == other && is_same_act(act, others)
+        (Decision::Undecided(left), Decision::Undecided(right)) => left == right,
+        (Decision::Decided { treatment, action }, Decision::Decided { treatment: other, action: others }) => {
+            treatment == other && is_same_act(action, others)
         }
         _ => false,
     }
 }
 
-fn is_same_act(left: &Act, right: &Act) -> bool {
+fn is_same_act(left: &RowAction, right: &RowAction) -> bool {
     match (left, right) {
-        (Act::Nothing, Act::Nothing) => true,
-        (Act::Remove { keep }, Act::Remove { keep: other }) => keep == other,
+        (RowAction::Nothing, RowAction::Nothing) => true,
+        (RowAction::Remove { keep }, RowAction::Remove { keep: other }) => keep == other,
         (
-            Act::Set { columns, record, quarantine_on_conflict, blanks },
-            Act::Set { columns: others, record: other, quarantine_on_conflict: quarantines, blanks: new_row },
+            RowAction::Set { columns, record, quarantine_on_conflict, blanks },
+            RowAction::Set { columns: others, record: other, quarantine_on_conflict: quarantines, blanks: new_row },
         ) => {
             Rc::ptr_eq(columns, others) && record == other && quarantine_on_conflict == quarantines && blanks == new_row
         }
@@ -61,34 +61,36 @@ mod tests {
     use super::*;
     use crate::model::value::Value;
 
-    fn set(columns: &Rc<[Option<Value>]>) -> Verdict {
-        let act = Act::Set { columns: Rc::clone(columns), record: None, quarantine_on_conflict: false, blanks: true };
-        Verdict::Decided { treatment: "set-null".into(), act }
+    fn set(columns: &Rc<[Option<Value>]>) -> Decision {
+        let action =
+            RowAction::Set { columns: Rc::clone(columns), record: None, quarantine_on_conflict: false, blanks: true };
+        Decision::Decided { treatment: "set-null".into(), action }
     }
 
     #[test]
-    fn runs_take_the_room_of_one_and_every_key_keeps_its_own() {
+    fn equal_decisions_share_a_run_and_every_key_keeps_its_decision() {
         let (zero, minus): (Rc<[_]>, Rc<[_]>) = ([Some(Value::Real(0.0))].into(), [Some(Value::Real(-0.0))].into());
-        let mut verdicts = DecisionRuns::default();
-        assert!(verdicts.of(0).is_none() && !verdicts.change_rows());
-        for verdict in [Verdict::Undecided("a".into()), Verdict::Undecided("a".into()), Verdict::Undecided("b".into())]
+        let mut decisions = DecisionRuns::default();
+        assert!(decisions.of(0).is_none() && !decisions.change_rows());
+        for decision in
+            [Decision::Undecided("a".into()), Decision::Undecided("a".into()), Decision::Undecided("b".into())]
         {
-            verdicts.push(verdict);
+            decisions.push(decision);
         }
-        assert!(!verdicts.change_rows());
+        assert!(!decisions.change_rows());
         for columns in [&zero, &zero, &minus] {
-            verdicts.push(set(columns));
+            decisions.push(set(columns));
         }
-        assert_eq!(verdicts.runs.len(), 4);
-        assert!(verdicts.change_rows());
-        let told: Vec<String> = (0..6)
-            .map(|key| match verdicts.of(key) {
-                Some(Verdict::Undecided(why)) => why.to_string(),
-                Some(Verdict::Decided { act: Act::Set { columns, .. }, .. }) => format!("{columns:?}"),
+        assert_eq!(decisions.runs.len(), 4);
+        assert!(decisions.change_rows());
+        let shown: Vec<String> = (0..6)
+            .map(|key| match decisions.of(key) {
+                Some(Decision::Undecided(why)) => why.to_string(),
+                Some(Decision::Decided { action: RowAction::Set { columns, .. }, .. }) => format!("{columns:?}"),
                 _ => "other".to_owned(),
             })
             .collect();
-        assert_eq!(told, ["a", "a", "b", "[Some(Real(0.0))]", "[Some(Real(0.0))]", "[Some(Real(-0.0))]"]);
-        assert!(verdicts.of(6).is_none());
+        assert_eq!(shown, ["a", "a", "b", "[Some(Real(0.0))]", "[Some(Real(0.0))]", "[Some(Real(-0.0))]"]);
+        assert!(decisions.of(6).is_none());
     }
 }

@@ -1,5 +1,4 @@
-//! The definitions of a plan: reads the defaults that a decision needs, and adds the changed definitions and the
-//! warnings to a draft.
+//! Adds the changed definitions and the warnings to the draft of a plan, and reads the DEFAULTs that this needs.
 
 use std::collections::BTreeMap;
 
@@ -22,11 +21,11 @@ pub struct KnownDefinitions {
     pub definitions: Vec<Definition>,
     /// True if some definitions may be hidden from this user.
     pub are_some_hidden: bool,
-    /// The columns that have a DEFAULT, of each parent whose placeholders triggers make.
+    /// The columns that have a DEFAULT, for each parent whose placeholders triggers create.
     pub defaults: BTreeMap<TableId, Vec<String>>,
 }
 
-/// Returns the columns that have a DEFAULT, of each parent whose placeholders triggers are to make.
+/// Returns the columns that have a DEFAULT, for each parent whose placeholders triggers will create.
 pub fn defaults(
     schema: &Schema,
     rules: &Rules,
@@ -37,7 +36,7 @@ pub fn defaults(
     let mut defaults = BTreeMap::new();
     for parent in redefine::parents_to_know(schema, rules, assigned) {
         let mut names = Vec::new();
-        session.each_row(&sql.defaults(&schema.tables[parent]), &mut |row| {
+        session.each_row(&sql.column_defaults(&schema.tables[parent]), &mut |row| {
             names.extend(row.first().and_then(Value::as_text).map(str::to_owned));
         })?;
         defaults.insert(parent, names);
@@ -62,14 +61,14 @@ pub fn add_definitions(
         forecasts: &forecast.relations,
         definitions: &known.definitions,
         defaults: &known.defaults,
-        dialect: sql.redefining(),
+        sql: sql.redefine(),
     });
     forecast.redefinitions = decided.changes;
     forecast.refusals.extend(decided.refusals);
     forecast.warnings = warnings(schema, &known.definitions, forecast);
     if known.are_some_hidden {
-        let hidden = "this user does not see triggers: if a table of the plan has one, only a user who sees as little \
-                      can apply it; make the plan with the privilege TRIGGER";
+        let hidden = "this user cannot see triggers: if a table of the plan has one, only a user who cannot see it either can \
+                      apply the plan; to include triggers, make the plan with the privilege TRIGGER";
         forecast.warnings.push(hidden.to_owned());
     }
     forecast.warnings.extend(decided.warnings);

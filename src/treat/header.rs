@@ -17,7 +17,7 @@ use crate::scan::ScanResults;
 pub struct Digests {
     /// Of the identity of the database.
     pub identity: String,
-    /// Of the definitions of all tables that the plan touches.
+    /// Of the definitions of all tables that the plan changes or reads.
     pub schema: String,
     pub tables: Vec<TableDigest>,
     pub rules: Vec<RuleDigest>,
@@ -60,11 +60,11 @@ pub fn forecasts(schema: &Schema, facts: &ScanResults, forecast: &RepairForecast
         scan::ScanResult::Checked(tally)
             if is_changed(Some(relation.child)) || is_changed(relation.parent.table) || is_declared(&relation.id) =>
         {
-            let outlook = forecast.relations.iter().find(|outlook| outlook.relation == index);
+            let of_relation = forecast.relations.iter().find(|of_relation| of_relation.relation == index);
             Some(OrphanForecast {
                 relation: relation.id.clone(),
                 rows_before: tally.orphan_rows,
-                rows_after: outlook.map_or(tally.orphan_rows, |outlook| outlook.rows_after),
+                rows_after: of_relation.map_or(tally.orphan_rows, |of_relation| of_relation.rows_after),
             })
         }
         _ => None,
@@ -73,11 +73,13 @@ pub fn forecasts(schema: &Schema, facts: &ScanResults, forecast: &RepairForecast
 }
 
 fn treated(forecast: &RepairForecast<Value>) -> Vec<TreatmentTotal> {
-    let all =
-        forecast.relations.iter().flat_map(|outlook| outlook.treatments.iter().map(move |share| (outlook, share)));
-    all.map(|(outlook, share)| TreatmentTotal {
-        rule: outlook.rule.clone().unwrap_or_default(),
-        relation: outlook.id.clone(),
+    let all = forecast
+        .relations
+        .iter()
+        .flat_map(|of_relation| of_relation.treatments.iter().map(move |share| (of_relation, share)));
+    all.map(|(of_relation, share)| TreatmentTotal {
+        rule: of_relation.rule.clone().unwrap_or_default(),
+        relation: of_relation.id.clone(),
         treatment: share.treatment.clone(),
         keys: share.keys,
         rows: share.rows,

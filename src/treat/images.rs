@@ -1,4 +1,4 @@
-//! Images of rows as they are stored. A row that is too long for a plan has none.
+//! Images of rows as they are stored. A row that is too long for a plan has no image.
 
 use super::Planner;
 use super::TreatError;
@@ -24,8 +24,8 @@ impl<'a> Planner<'a> {
     }
 }
 
-/// The reason why a row that is too long stays as it is.
-pub(super) const TOO_LONG: &str = "its values are longer than 10 MB together, and a plan would have to hold them";
+/// The reason why the plan does not change a row that is too long.
+pub(super) const TOO_LONG: &str = "its values are longer than 10 MB together, and a plan cannot hold them";
 
 /// True if a plan could not hold the row. A value may be six times as long in a plan as in the database.
 fn is_too_long(image: &Image) -> bool {

@@ -1,5 +1,5 @@
-//! Records of a repair, in tables that anybody can read: both keys of remapped rows, whole rows that were deleted, and
-//! the placeholders that were made.
+//! Record tables of a repair. They list the old and the new key of remapped rows, whole rows that were deleted, and the
+//! placeholders that were created.
 
 use crate::model::catalog::Family;
 use crate::model::catalog::TableName;
@@ -47,11 +47,13 @@ impl<'a> Planner<'a> {
         }
         let [table, row] = named(&planned.table, &planned.row);
         for member in self.draft.members_with(planned)? {
-            let says = |column: &str, value: &Value| {
-                let said = member.after.as_ref().and_then(|after| after.get(column));
-                said.is_some_and(|said| said.is_same(value) || said.is_same(&self.sql.recorded(value.clone())))
+            let has = |column: &str, value: &Value| {
+                let stored = member.after.as_ref().and_then(|after| after.get(column));
+                stored.is_some_and(|stored| {
+                    stored.is_same(value) || stored.is_same(&self.sql.as_plan_table_stores(value.clone()))
+                })
             };
-            if member.role() == ChangeRole::Record && says(RECORD[3], &table) && says(RECORD[4], &row) {
+            if member.role() == ChangeRole::Record && has(RECORD[3], &table) && has(RECORD[4], &row) {
                 self.draft.take_away(&member.table, &member.row)?;
             }
         }
@@ -82,12 +84,12 @@ impl<'a> Planner<'a> {
         &mut self,
         case: &Case<'a>,
         table: &str,
-        going: &Change,
+        deleted: &Change,
         unit: Unit,
     ) -> Result<(), TreatError> {
-        let image = going.before.as_ref().map_or(Value::Null, |row| Value::text(plan_file::row_text(row)));
-        let name = plan_file::row_text(&going.row);
-        let values = vec![Value::text(going.table.to_string()), Value::text(name), image];
+        let image = deleted.before.as_ref().map_or(Value::Null, |row| Value::text(plan_file::row_text(row)));
+        let name = plan_file::row_text(&deleted.row);
+        let values = vec![Value::text(deleted.table.to_string()), Value::text(name), image];
         self.keep(case, table, &QUARANTINE, values, TreatmentKind::Quarantine.name(), unit)
     }
 
@@ -113,17 +115,17 @@ impl<'a> Planner<'a> {
             self.refusals.push(PlanRefusal {
                 rule: case.rule.id.value.clone(),
                 relation: case.relation.id.clone(),
-                why: format!("{table}, which is to keep rows, {why}"),
-                help: "name another table, which is then made".to_owned(),
+                why: format!("the rows cannot be kept in {table}: it {why}"),
+                help: "name another table; fk-doctor creates it if it does not exist".to_owned(),
             });
         }
         if let Some(known) = known
             && let Some(missing) = self.missing_column(known, columns)
         {
-            let why = format!("{table}, which is to keep rows, is a table of another kind: it has no column {missing}");
+            let why = format!("the rows cannot be kept in {table}: it has no column {missing}");
             if !self.refusals.iter().any(|refusal| refusal.why == why) {
                 let (rule, relation) = (case.rule.id.value.clone(), case.relation.id.clone());
-                let help = "name another table, which is then made".to_owned();
+                let help = "name another table; fk-doctor creates it if it does not exist".to_owned();
                 self.refusals.push(PlanRefusal { rule, relation, why, help });
             }
             return Ok(());
@@ -141,10 +143,10 @@ impl<'a> Planner<'a> {
         let values: Vec<Value> = values
             .into_iter()
             .enumerate()
-            .map(|(index, value)| if is_number(index + 3) { value } else { self.sql.recorded(value) })
+            .map(|(index, value)| if is_number(index + 3) { value } else { self.sql.as_plan_table_stores(value) })
             .collect();
-        let said = [Value::Integer(number), Value::text(&case.rule.id.value), Value::text(&case.relation.id)];
-        let image: Row = columns.iter().copied().zip(said.into_iter().chain(values)).collect();
+        let first = [Value::Integer(number), Value::text(&case.rule.id.value), Value::text(&case.relation.id)];
+        let image: Row = columns.iter().copied().zip(first.into_iter().chain(values)).collect();
         let row = RowName::from(vec![(columns[0], Value::Integer(number))]);
         let mut record = Change::new(name, row, None, Some(image));
         record.reasons.push(case.reason(ChangeRole::Record, treatment));
@@ -155,13 +157,13 @@ impl<'a> Planner<'a> {
 impl Planner<'_> {
     /// Returns the first of these columns that a table lacks.
     fn missing_column<'c>(&self, table: TableId, columns: &[&'c str]) -> Option<&'c str> {
-        let there = &self.schema.tables[table].columns;
-        let is_there = |wanted: &str| there.iter().any(|column| self.schema.names.same(&column.name, wanted));
-        columns.iter().copied().find(|wanted| !is_there(wanted))
+        let existing = &self.schema.tables[table].columns;
+        let exists = |name: &str| existing.iter().any(|column| self.schema.names.same(&column.name, name));
+        columns.iter().copied().find(|name| !exists(name))
     }
 }
 
-/// Returns the names of a table and of a row of it, as records hold them.
+/// Returns the names of a table and of one of its rows, as record tables hold them.
 fn named(table: &TableName, row: &RowName) -> [Value; 2] {
     [Value::text(table.to_string()), compact(row.values())]
 }
@@ -169,7 +171,7 @@ fn named(table: &TableName, row: &RowName) -> [Value; 2] {
 /// Returns one value as it is, and several values as text.
 fn compact(key: &[Value]) -> Value {
     match key {
-        [one] => one.clone(),
+        [single] => single.clone(),
         several => Value::text(crate::model::text::key(several)),
     }
 }

@@ -1,8 +1,8 @@
-//! Limits of a plan. The rows that a plan removes or blanks are counted per rule over all its relations, per table with
-//! its dependants, and for the whole plan. Each row counts once.
+//! Limits of a plan. The planner counts the rows that it deletes or sets to NULL: per rule over all its relations, per table
+//! with its dependants, and for the whole plan. Each row counts once.
 //!
-//! A limit that a rule sets holds for every treatment of the rule. A default limit holds only for rows that are removed
-//! or blanked. The limit of the plan is the sum of the limits of its rules; all rules without a limit share the
+//! A limit that a rule sets holds for every treatment of the rule. A default limit holds only for rows that are deleted
+//! or set to NULL. The limit of the plan is the sum of the limits of its rules; all rules without a limit share the
 //! default.
 
 use std::collections::BTreeMap;
@@ -31,7 +31,7 @@ pub(super) struct Losses {
     rules: BTreeMap<String, OfRule>,
     /// The number of rows of each table.
     sizes: BTreeMap<TableId, u64>,
-    /// True if a limit is exceeded. Then nothing more is planned, only counted.
+    /// True if a limit is exceeded. The planner then only counts and plans no further changes.
     is_over: bool,
 }
 
@@ -40,7 +40,7 @@ struct OfRule {
     limits: Limits,
     rows: u64,
     tables: BTreeMap<TableId, u64>,
-    /// Rows of child tables that any treatment has.
+    /// By child table, the number of rows that any treatment changes.
     treated: BTreeMap<TableId, u64>,
     relations: BTreeSet<String>,
 }
@@ -87,9 +87,9 @@ impl Losses {
                 uses.push(Use { rule: Some(id), ..share });
             }
         }
-        let taking: Vec<&OfRule> = self.rules.values().filter(|rule| rule.rows > 0).collect();
+        let removing: Vec<&OfRule> = self.rules.values().filter(|rule| rule.rows > 0).collect();
         for (&table, &rows) in &self.tables {
-            let of = taking.iter().filter(|rule| rule.tables.contains_key(&table));
+            let of = removing.iter().filter(|rule| rule.tables.contains_key(&table));
             let shares: Vec<Option<f64>> = of.map(|rule| rule.limits.max_share).collect();
             let cautious = if shares.contains(&None) { Limits::CAUTIOUS.share() } else { 0.0 };
             // Sums of decimal fractions are not exact.
@@ -98,13 +98,13 @@ impl Losses {
                 uses.push(Use::share(table, rows, self.size(table), most.min(1.0), shares.iter().all(Option::is_none)));
             }
         }
-        let each: Vec<Option<u64>> = taking.iter().map(|rule| rule.limits.max_rows).collect();
+        let each: Vec<Option<u64>> = removing.iter().map(|rule| rule.limits.max_rows).collect();
         let cautious = if each.contains(&None) { Limits::CAUTIOUS.rows() } else { 0 };
         let most = each.iter().flatten().fold(cautious, |sum, &most| sum.saturating_add(most));
         if each.len() > 1 {
             uses.push(Use::rows(self.plan, most, each.iter().all(Option::is_none)));
         }
-        uses.retain(|one| one.rows > 0);
+        uses.retain(|limit_use| limit_use.rows > 0);
         uses
     }
 }
@@ -115,7 +115,7 @@ struct Use<'l> {
     table: Option<(TableId, u64)>,
     rows: u64,
     most: Most,
-    is_cautious: bool,
+    is_default: bool,
 }
 
 enum Most {
@@ -124,12 +124,12 @@ enum Most {
 }
 
 impl<'l> Use<'l> {
-    fn rows(rows: u64, most: u64, is_cautious: bool) -> Use<'l> {
-        Use { rule: None, table: None, rows, most: Most::Rows(most), is_cautious }
+    fn rows(rows: u64, most: u64, is_default: bool) -> Use<'l> {
+        Use { rule: None, table: None, rows, most: Most::Rows(most), is_default }
     }
 
-    fn share(table: TableId, rows: u64, of: u64, most: f64, is_cautious: bool) -> Use<'l> {
-        Use { rule: None, table: Some((table, of)), rows, most: Most::Share(most), is_cautious }
+    fn share(table: TableId, rows: u64, of: u64, most: f64, is_default: bool) -> Use<'l> {
+        Use { rule: None, table: Some((table, of)), rows, most: Most::Share(most), is_default }
     }
 
     #[allow(clippy::cast_precision_loss, reason = "a share needs no more")]
@@ -168,8 +168,8 @@ impl<'a> Planner<'a> {
         Ok(())
     }
 
-    /// Adds the estimate of the first pass once a limit is exceeded, because the rows are no longer examined one by
-    /// one.
+    /// Adds the estimate of the first pass once a limit is exceeded, because the second pass then does not examine the
+    /// rows.
     pub(super) fn count_estimate(&mut self, case: &Case<'a>, base: u64) -> Result<(), TreatError> {
         if !self.losses.is_over || case.estimate == 0 {
             return Ok(());
@@ -194,19 +194,19 @@ impl<'a> Planner<'a> {
         self.losses.of(case.rule).tables.get(&case.relation.child).copied().unwrap_or_default()
     }
 
-    /// Counts the rows that any treatment but `report` has, as far as they are known.
+    /// Counts the known rows of all treatments except `report`.
     pub(super) fn count_treated(&mut self, case: &mut Case<'a>) -> Result<(), TreatError> {
         if case.rule.limits.is_some_and(|limits| limits.max_share.is_some()) {
             self.size(case.relation.child)?;
         }
-        let shares = case.outlook.treatments.iter().filter(|share| !share.is_of(TreatmentKind::Report));
+        let shares = case.forecast.treatments.iter().filter(|share| !share.is_of(TreatmentKind::Report));
         let now: u64 = shares.map(|share| share.rows).sum();
         let treated = self.losses.of(case.rule).treated.entry(case.relation.child).or_default();
         *treated = (*treated + now).saturating_sub(std::mem::replace(&mut case.treated, now));
         Ok(())
     }
 
-    /// Counts a row that is deleted or blanked, unless an earlier change of it was counted.
+    /// Counts a row that is deleted or set to NULL, unless an earlier change of the row was counted.
     pub(super) fn count_loss(
         &mut self,
         case: &Case<'a>,
@@ -251,8 +251,8 @@ impl<'a> Planner<'a> {
         if let Some(&size) = self.losses.sizes.get(&table) {
             return Ok(size);
         }
-        let question = sql::of(self.schema).counts(self.schema, table, &[]);
-        let size = self.lookups.numbers(&question)?.first().copied().unwrap_or(0);
+        let query = sql::of(self.schema).counts(self.schema, table, &[]);
+        let size = self.lookups.numbers(&query)?.first().copied().unwrap_or(0);
         self.losses.sizes.insert(table, size);
         Ok(size)
     }
@@ -261,50 +261,50 @@ impl<'a> Planner<'a> {
     pub(super) fn limits(&self) -> (Vec<LimitUse>, Vec<PlanRefusal>) {
         let name = |table: TableId| self.schema.tables[table].name.to_string();
         let uses = self.losses.uses();
-        let refusals = uses.iter().filter(|one| one.is_over()).map(|one| {
-            let limit = match (&one.most, one.table) {
+        let refusals = uses.iter().filter(|limit_use| limit_use.is_over()).map(|limit_use| {
+            let limit = match (&limit_use.most, limit_use.table) {
                 (Most::Share(most), Some((table, of))) => format!(
                     "it would touch {} of the {} in {}, and max-share is {most}",
-                    count(one.rows),
+                    count(limit_use.rows),
                     plural(of, "row"),
                     name(table)
                 ),
                 (Most::Rows(most), _) => {
-                    format!("it would touch {}, and max-rows is {}", plural(one.rows, "row"), count(*most))
+                    format!("it would touch {}, and max-rows is {}", plural(limit_use.rows, "row"), count(*most))
                 }
                 (Most::Share(most), None) => format!("max-share is {most}"),
             };
-            let whose = match (one.rule, one.is_cautious) {
+            let whose = match (limit_use.rule, limit_use.is_default) {
                 (Some(_), false) => "",
-                (Some(_), true) => ", as always where rows are removed or blanked and the rule sets no such limit",
+                (Some(_), true) => ", the default for rules that remove or blank rows and set no such limit",
                 (None, false) => " for all rules together",
                 (None, true) => {
-                    " for all rules together, as always where rows are removed or blanked and no rule sets such a limit"
+                    " for all rules together, the default where rows are removed or blanked and no rule sets such a limit"
                 }
             };
-            let relations = one.rule.and_then(|rule| self.losses.rules.get(rule)).map(|rule| &rule.relations);
+            let relations = limit_use.rule.and_then(|rule| self.losses.rules.get(rule)).map(|rule| &rule.relations);
             let only = relations.filter(|relations| relations.len() == 1).and_then(BTreeSet::first);
             PlanRefusal {
-                rule: one.rule.cloned().unwrap_or_default(),
+                rule: limit_use.rule.cloned().unwrap_or_default(),
                 relation: only.cloned().unwrap_or_default(),
                 why: format!("{limit}{whose}"),
-                help: "look at the rows; if they are right, raise the limit under [limits] in the rule".to_owned(),
+                help: "review these rows; if the changes are correct, raise the limit under [limits] in the rule".to_owned(),
             }
         });
         let refusals = refusals.collect();
-        let shown = uses.iter().map(|one| LimitUse {
-            rule: one.rule.cloned(),
-            table: one.table.map(|(table, _)| name(table)),
-            rows: one.rows,
-            table_rows: one.table.map(|(_, of)| of),
-            max_rows: if let Most::Rows(most) = one.most { Some(most) } else { None },
-            max_share: if let Most::Share(most) = one.most { Some(most) } else { None },
+        let shown = uses.iter().map(|limit_use| LimitUse {
+            rule: limit_use.rule.cloned(),
+            table: limit_use.table.map(|(table, _)| name(table)),
+            rows: limit_use.rows,
+            table_rows: limit_use.table.map(|(_, of)| of),
+            max_rows: if let Most::Rows(most) = limit_use.most { Some(most) } else { None },
+            max_share: if let Most::Share(most) = limit_use.most { Some(most) } else { None },
         });
         (shown.collect(), refusals)
     }
 }
 
-/// True if this reason deletes or blanks a row.
+/// True if a change with this reason deletes a row or sets it to NULL.
 fn loses(reason: &ChangeReason) -> bool {
     let takes = TreatmentKind::named(&reason.treatment).is_some_and(TreatmentKind::loses_data);
     reason.role == ChangeRole::Dependant || (reason.role == ChangeRole::Orphan && takes)

@@ -1,4 +1,5 @@
-//! The parent-loss guard: refuses to remove rows that seem to be orphans only because their parent table lost its rows.
+//! The parent-loss guard. It forbids to delete rows, or to set them to NULL, if they seem to be orphans only because their
+//! parent table lost rows.
 
 use crate::model::text::count;
 use crate::sql;
@@ -17,8 +18,8 @@ impl<'a> Planner<'a> {
         let matched = match self.schema.parent(case.relation) {
             None => 0,
             Some(_) => {
-                let question = sql::of(self.schema).matched_keys(self.schema, case.relation, missing);
-                self.lookups.numbers(&question)?.first().copied().unwrap_or(0)
+                let query = sql::of(self.schema).matched_keys(self.schema, case.relation, missing);
+                self.lookups.numbers(&query)?.first().copied().unwrap_or(0)
             }
         };
         Ok((matched < missing).then(|| {

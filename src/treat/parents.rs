@@ -1,8 +1,8 @@
-//! New parents. Every column that needs a value gets one, the required parents of the new row are made too, and the row
-//! is tried in the rehearsal before it is planned.
+//! New parents. Every NOT NULL column gets a value, the required parents of the new row are created too, and the row is
+//! inserted into the rehearsal before it is planned.
 //!
-//! This ends on any schema: a required parent is the sentinel of its table, which is made at most once, and a row of a
-//! table that requires itself refers to itself.
+//! The recursion ends on any schema. A required parent is the sentinel of its table, which is created at most once. A row of
+//! a table that requires itself refers to itself.
 
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
@@ -34,43 +34,43 @@ use crate::stored_rows;
 use crate::stored_rows::Image;
 use crate::stored_rows::Stored;
 
-/// The rows that were made so far, and values that were read for them.
+/// The rows that the plan creates so far, and values that were read for them.
 #[derive(Default)]
 pub(super) struct NewParents {
-    /// The key of the sentinel of each table. It may still be in the making.
+    /// The key of the sentinel of each table. The sentinel may be unfinished.
     sentinels: BTreeMap<TableId, Value>,
-    /// Tables whose sentinel is still in the making.
-    pending: BTreeSet<TableId>,
+    /// Tables whose sentinel is unfinished.
+    unfinished: BTreeSet<TableId>,
     /// The last integer that was used for a column.
     next: BTreeMap<(TableId, String), i64>,
-    /// The last number in a record table that the plan makes.
+    /// The last number in each record table that the plan creates.
     records: BTreeMap<String, i64>,
     defaults: BTreeMap<TableId, Vec<(String, String)>>,
-    /// Tables in which the plan makes rows.
-    made: BTreeMap<TableId, Made>,
+    /// Tables in which the plan creates rows.
+    created: BTreeMap<TableId, CreatedRows>,
 }
 
 impl NewParents {
-    pub(super) fn made_in(&self, table: TableId) -> bool {
-        self.made.contains_key(&table)
+    pub(super) fn created_in(&self, table: TableId) -> bool {
+        self.created.contains_key(&table)
     }
 
-    /// True if this is the key of a sentinel that was made or is in the making.
+    /// True if this is the key of a sentinel, also of an unfinished one.
     pub(super) fn is_sentinel_key(&self, table: TableId, key: &Key) -> bool {
-        matches!(&key[..], [one] if self.sentinels.get(&table) == Some(one))
+        matches!(&key[..], [value] if self.sentinels.get(&table) == Some(value))
     }
 }
 
-/// The rows of one table that the plan makes.
+/// The rows of one table that the plan creates.
 #[derive(Default)]
-struct Made {
-    /// The largest number in a name of these rows.
-    reached: Option<i64>,
+struct CreatedRows {
+    /// The largest number in the names of these rows.
+    largest_number: Option<i64>,
     /// True if the row with that number was withdrawn.
     is_stale: bool,
 }
 
-/// A row in the making.
+/// A row that is to be created.
 struct NewRow<'k> {
     table: TableId,
     values: Row,
@@ -80,7 +80,7 @@ struct NewRow<'k> {
 }
 
 impl<'a> Planner<'a> {
-    /// Makes a parent with this key, or with a key of its own. Returns its key as it will be stored.
+    /// Plans a new parent with this key, or with a fresh key. Returns the key as it will be stored.
     pub(super) fn make_parent(
         &mut self,
         case: &mut Case<'a>,
@@ -99,7 +99,7 @@ impl<'a> Planner<'a> {
             }
         }
         for (name, value) in values.iter() {
-            // The names were checked against the table. They are written as the table writes them.
+            // The names were checked against the table. The plan uses the table's spelling.
             let name = about
                 .columns
                 .iter()
@@ -108,7 +108,7 @@ impl<'a> Planner<'a> {
                 .unwrap_or(name);
             row = row.without(name).with(name, value.clone());
         }
-        let treatment = case.making;
+        let treatment = case.creating;
         let reason = case.reason(ChangeRole::Parent, treatment);
         let new_row = NewRow { table, values: row, seed, reason };
         let mut made = Vec::new();
@@ -129,22 +129,21 @@ impl<'a> Planner<'a> {
                     self.draft.put_in(unit, &parent)?;
                     self.keep_placeholder(case, record, table, &image, unit)?;
                 }
-                key.map_or_else(|| Stop::undecided("the new row has no such key"), Ok)
+                key.map_or_else(|| Stop::undecided("the new row lacks a column of the key"), Ok)
             }
             Err(Stop::Failed(error)) => Err(error.into()),
             Err(Stop::Undecided(why)) => {
                 for (table, row) in made.into_iter().rev() {
                     self.withdraw(table, &row)?;
                 }
-                // Sentinels that were announced and not made are withdrawn.
+                // Withdraws the sentinels that were registered but not created.
                 self.new_parents.sentinels = sentinels;
                 Stop::undecided(why)
             }
         }
     }
 
-    /// Makes one row. The columns `key_columns` get a fresh key if they have no value. Every new row is added to
-    /// `made`.
+    /// Plans one new row. The columns `key_columns` get a fresh key if they have no value. Adds every new row to `made`.
     fn make(
         &mut self,
         mut new_row: NewRow<'_>,
@@ -156,7 +155,7 @@ impl<'a> Planner<'a> {
         let table = &schema.tables[new_row.table];
         self.rehearse_table(new_row.table)?;
         if identity_columns(table).is_empty() || !matches!(table.kind, crate::model::catalog::TableKind::Table) {
-            return Stop::undecided(format!("rows of {} have no key to find them by", table.name));
+            return Stop::undecided(format!("rows of {} cannot be identified by a key", table.name));
         }
         let defaults = self.defaults(new_row.table)?;
         for &column in key_columns.iter().chain(&table.naming_key()) {
@@ -190,7 +189,7 @@ impl<'a> Planner<'a> {
         self.rehearse_parent(new_row, made)
     }
 
-    /// Tries the row in the rehearsal, and plans it as it would be stored.
+    /// Inserts the row into the rehearsal, and plans it as it is stored there.
     fn rehearse_parent(&mut self, new_row: NewRow<'_>, made: &mut Vec<(TableId, RowName)>) -> Result<Row, Stop> {
         let table = &self.schema.tables[new_row.table];
         let mut row = RowName::new();
@@ -207,7 +206,7 @@ impl<'a> Planner<'a> {
         }
         let Some(Stored::Row(Image { columns: image, .. })) = stored_rows::read(rehearsal, sql, table, &[&row])?.pop()
         else {
-            return Stop::undecided(format!("a row of {} would not be stored under its own key", table.name));
+            return Stop::undecided(format!("the rehearsal does not store the row of {} under its key", table.name));
         };
         let as_stored = |(column, value): (&str, &Value)| match image.get(column) {
             Some(stored) => (column.to_owned(), stored.clone()),
@@ -218,7 +217,7 @@ impl<'a> Planner<'a> {
             let (rehearsal, sql) = self.rehearsal_of(new_row.table)?;
             let _ = rehearsal.attempt(&sql.delete(table, &row))?;
             return Stop::undecided(format!(
-                "another change of this plan is for the row of {} with this key",
+                "another change of this plan already concerns the row of {} with this key",
                 table.name
             ));
         }
@@ -230,8 +229,8 @@ impl<'a> Planner<'a> {
             return Stop::undecided(why);
         }
         self.require_parents(new_row.table, &image)?;
-        let reached = self.new_parents.made.entry(new_row.table).or_default();
-        reached.reached = reached.reached.max(largest(&row));
+        let created = self.new_parents.created.entry(new_row.table).or_default();
+        created.largest_number = created.largest_number.max(largest(&row));
         let mut change = Change::new(table.name.clone(), row, None, Some(image.clone()));
         change.reasons.push(new_row.reason);
         self.put(&change)?;
@@ -245,14 +244,14 @@ impl<'a> Planner<'a> {
         // A planned update or delete of this row belongs to a row that existed before.
         let is_made = self.draft.get(&about.name, row)?.is_some_and(|planned| planned.before.is_none());
         let was_planned = is_made && self.draft.take_away(&about.name, row)?.is_some();
-        if let Some(made) = self.new_parents.made.get_mut(&table) {
-            made.is_stale |= was_planned && largest(row) == made.reached;
+        if let Some(created) = self.new_parents.created.get_mut(&table) {
+            created.is_stale |= was_planned && largest(row) == created.largest_number;
         }
         Ok(())
     }
 
-    /// Gives each reference of a new row its parent: the given one; otherwise none if NULL is allowed; otherwise the
-    /// sentinel.
+    /// Gives each reference of a new row its parent. A reference with a value keeps it. Another reference stays NULL if it may,
+    /// and otherwise refers to the sentinel.
     fn fill_references(
         &mut self,
         new_row: &mut NewRow<'_>,
@@ -274,7 +273,7 @@ impl<'a> Planner<'a> {
                 continue;
             }
             if needed.len() < relation.child_columns.len() {
-                return Stop::undecided(format!("{} is given only in part", relation.id));
+                return Stop::undecided(format!("only some columns of {} have a value", relation.id));
             }
             let Some(parent) = relation.parent.table else {
                 return Stop::undecided(format!("its own parent table {} is missing", relation.parent.name));
@@ -292,8 +291,8 @@ impl<'a> Planner<'a> {
         Ok(())
     }
 
-    /// Returns the key of the parent that a new row must refer to: the sentinel, or a parent of its own if a unique
-    /// index forbids to share one.
+    /// Returns the key of the parent that a new row must refer to. This is the sentinel, or a parent of its own if a unique
+    /// index forbids to share the sentinel.
     fn required_parent(
         &mut self,
         new_row: &NewRow<'_>,
@@ -318,16 +317,16 @@ impl<'a> Planner<'a> {
                     .all(|part| part.column.is_some_and(|column| relation.child_columns.contains(&column)))
         });
         if depth > self.schema.tables.len() {
-            return Stop::undecided("no end of required parents".to_owned());
+            return Stop::undecided("its required parents form a chain without end".to_owned());
         }
         let [column] = columns[..] else {
-            return Stop::undecided("a key of several columns has to be given in `values`".to_owned());
+            return Stop::undecided("its key has several columns: give them in `values`".to_owned());
         };
         if let Some(key) = self.new_parents.sentinels.get(&parent).filter(|_| !is_unique) {
-            if self.new_parents.pending.contains(&parent) && !self.sql.makes_circles() && !relation.deferrable {
+            if self.new_parents.unfinished.contains(&parent) && !self.sql.can_insert_cycles() && !relation.deferrable {
                 let child = &child.name;
                 return Stop::undecided(format!(
-                    "rows of {child} and {} need each other, and neither can be made first",
+                    "rows of {child} and {} require each other, so neither can be created first",
                     relation.parent.name
                 ));
             }
@@ -339,21 +338,21 @@ impl<'a> Planner<'a> {
             return Stop::undecided(format!("{} needs a value", about.name));
         };
         if !is_unique {
-            // The sentinel is announced before it is made, so that a circle of required parents ends here.
+            // The sentinel is registered before it is created, so that a cycle of required parents ends here.
             self.new_parents.sentinels.insert(parent, key.clone());
-            self.new_parents.pending.insert(parent);
+            self.new_parents.unfinished.insert(parent);
         }
         let values = Row::from(vec![(about.name.as_str(), key.clone())]);
         let sentinel = NewRow { table: parent, values, seed: &seed, reason: new_row.reason.clone() };
         let image = self.make(sentinel, columns, depth + 1, made);
         if !is_unique {
-            self.new_parents.pending.remove(&parent);
+            self.new_parents.unfinished.remove(&parent);
         }
         let image = image?;
         Ok(names.iter().filter_map(|name| image.get(name).cloned()).collect())
     }
 
-    /// Returns a key that no row has and no row refers to.
+    /// Returns a key that no row has and that no row refers to.
     fn fresh_key(&mut self, table: TableId, column: &Column, seed: &Key) -> Result<Option<Value>, TreatError> {
         Ok(match column.family {
             Family::Integer | Family::Numeric | Family::Real => {
@@ -363,22 +362,23 @@ impl<'a> Planner<'a> {
         })
     }
 
-    /// Returns the next integer: larger than in any row, than any row refers to, and than the table's own counter.
+    /// Returns the next integer. It is larger than every value of the column, every reference to the column, and the table's
+    /// counter.
     fn next_integer(&mut self, table: TableId, column: &str) -> Result<i64, TreatError> {
         let key = (table, column.to_owned());
         if !self.new_parents.next.contains_key(&key) {
             let about = &self.schema.tables[table];
-            let mut questions = vec![self.sql.largest(about, column)];
-            questions.extend(self.sql.sequence(about, column));
+            let mut queries = vec![self.sql.largest_value(about, column)];
+            queries.extend(self.sql.last_sequence_value(about, column));
             for relation in self.schema.relations.iter().filter(|relation| relation.parent.table == Some(table)) {
                 let pairs = self.schema.parent_columns(relation).zip(self.schema.child_column_names(relation));
                 for (_, name) in pairs.filter(|(ours, _)| ours.name == column) {
-                    questions.push(self.sql.largest(self.schema.child(relation), name));
+                    queries.push(self.sql.largest_value(self.schema.child(relation), name));
                 }
             }
             let mut largest = 0;
-            for question in questions {
-                self.lookups.each_row(&question, &mut |row| {
+            for query in queries {
+                self.lookups.each_row(&query, &mut |row| {
                     largest = largest.max(row.first().and_then(Value::as_integer).unwrap_or(0));
                 })?;
             }
@@ -392,7 +392,7 @@ impl<'a> Planner<'a> {
         Ok(*last)
     }
 
-    /// Returns the next number of a record, in a table that may not exist yet.
+    /// Returns the next number for a record table, which may not exist yet.
     pub(super) fn next_record(&mut self, known: Option<TableId>, name: &str) -> Result<i64, TreatError> {
         if let Some(table) = known {
             return self.next_integer(table, "id");
@@ -414,8 +414,8 @@ impl<'a> Planner<'a> {
         if self.counters().is_none() {
             return Ok(None);
         }
-        if let Some(question) = self.sql.counter(&self.schema.tables[table]) {
-            self.lookups.each_row(&question, &mut |row| {
+        if let Some(query) = self.sql.counter_row(&self.schema.tables[table]) {
+            self.lookups.each_row(&query, &mut |row| {
                 if let [address, _, value] = row {
                     found = address.as_integer().zip(value.as_integer());
                 }
@@ -427,17 +427,17 @@ impl<'a> Planner<'a> {
     /// Plans the new values of the counters of tables with new rows, so that undo can restore them.
     pub(super) fn plan_counters(&mut self) -> Result<(), TreatError> {
         let Some((names, counters)) = self.counters() else { return Ok(()) };
-        let tables: Vec<TableId> = self.new_parents.made.keys().copied().collect();
+        let tables: Vec<TableId> = self.new_parents.created.keys().copied().collect();
         for table in tables {
             let about = &self.schema.tables[table];
-            let Some(question) = self.sql.counter(about) else { continue };
-            // In the rehearsal, a table has a counter only if the engine counts its keys. The value also covers rows
-            // that were only tried.
-            let mut counts = false;
-            if self.rehearsal.session.each_row(&question, &mut |_| counts = true).is_err() || !counts {
+            let Some(query) = self.sql.counter_row(about) else { continue };
+            // A table of the rehearsal has a counter only if the engine counts its keys. The counter's value cannot be used,
+            // because it also counts rows that are not planned.
+            let mut has_counter = false;
+            if self.rehearsal.session.each_row(&query, &mut |_| has_counter = true).is_err() || !has_counter {
                 continue;
             }
-            let Some(reached) = self.reached(table)? else { continue };
+            let Some(reached) = self.largest_number(table)? else { continue };
             let before = self.counter(table)?;
             if before.is_some_and(|(_, counted)| counted >= reached) {
                 continue;
@@ -464,11 +464,11 @@ impl<'a> Planner<'a> {
         Ok(())
     }
 
-    /// Returns the largest number in the name of a row that the plan makes in a table.
-    fn reached(&self, table: TableId) -> Result<Option<i64>, TreatError> {
-        let Some(made) = self.new_parents.made.get(&table) else { return Ok(None) };
-        if !made.is_stale {
-            return Ok(made.reached);
+    /// Returns the largest number in the names of the rows that the plan creates in a table.
+    fn largest_number(&self, table: TableId) -> Result<Option<i64>, TreatError> {
+        let Some(created) = self.new_parents.created.get(&table) else { return Ok(None) };
+        if !created.is_stale {
+            return Ok(created.largest_number);
         }
         let name = &self.schema.tables[table].name;
         let mut reached = None;
@@ -481,13 +481,13 @@ impl<'a> Planner<'a> {
         Ok(reached)
     }
 
-    /// Returns the columns of a table that have a DEFAULT, each with the text of it.
+    /// Returns the columns of a table that have a DEFAULT, each with its text, for example `("state", "'new'")`.
     pub(super) fn defaults(&mut self, table: TableId) -> Result<Vec<(String, String)>, TreatError> {
         if let Some(known) = self.new_parents.defaults.get(&table) {
             return Ok(known.clone());
         }
         let mut defaults = Vec::new();
-        self.lookups.each_row(&self.sql.defaults(&self.schema.tables[table]), &mut |row| {
+        self.lookups.each_row(&self.sql.column_defaults(&self.schema.tables[table]), &mut |row| {
             if let [name, text] = row
                 && let (Some(name), Some(text)) = (name.as_text(), text.as_text())
                 && !text.eq_ignore_ascii_case("null")
@@ -510,9 +510,9 @@ impl Case<'_> {
         }
     }
 
-    /// Keeps the first few changes of a treatment as examples.
+    /// Counts a change of a treatment, and keeps the first few as examples.
     pub(super) fn show(&mut self, treatment: &str, sample: impl FnOnce() -> ChangeSample<Value>) {
-        let share = self.outlook.share(treatment);
+        let share = self.forecast.share(treatment);
         share.changes += 1;
         if share.samples.len() < super::SAMPLES {
             share.samples.push(sample());
@@ -530,10 +530,10 @@ pub(super) fn is_judged(relation: &Relation) -> bool {
     !matches!(relation.judge, Judge::Incomparable(_)) && relation.scope.is_everything()
 }
 
-/// A value without a meaning, for a column that needs one.
+/// A neutral value for a NOT NULL column.
 pub(super) enum Neutral {
     Plain(Value),
-    /// A text that is derived from the key.
+    /// A text that contains the key.
     Derived,
     /// The key itself, if it is a number.
     Key,

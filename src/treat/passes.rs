@@ -1,13 +1,13 @@
-//! The two passes over the orphans of a relation: the first decides every missing key, the second plans the changes of the
+//! The two passes over the orphans of a relation. The first decides every missing key. The second plans the changes of the
 //! rows.
 
 use super::CHUNK;
 use super::Case;
 use super::Planner;
 use super::TreatError;
-use super::decide::Act;
+use super::decide::Decision;
 use super::decide::Group;
-use super::decide::Verdict;
+use super::decide::RowAction;
 use super::decision_runs::DecisionRuns;
 use super::rows::Pending;
 use crate::engine::Session;
@@ -33,32 +33,32 @@ impl<'a> Planner<'a> {
         reader: &mut dyn Session,
     ) -> Result<RelationForecast<Value>, TreatError> {
         if let Some(why) = self.untreatable_reason(&case) {
-            let undecided = case.outlook.leave(&why, &Vec::new());
+            let undecided = case.forecast.leave(&why, &Vec::new());
             (undecided.keys, undecided.rows) = (case.tally.missing_keys, case.tally.orphan_rows);
             undecided.example = case.tally.top.first().map(|missing| missing.key.clone()).unwrap_or_default();
-            return Ok(case.outlook);
+            return Ok(case.forecast);
         }
         for treatment in &case.rule.treatments {
             // The report lists the treatments in this order.
-            case.outlook.share(treatment.value.name());
+            case.forecast.share(treatment.value.name());
         }
         case.guarded = self.parent_loss(&case)?;
-        let verdicts = self.first_pass(&mut case, reader)?;
+        let decisions = self.first_pass(&mut case, reader)?;
         self.count_treated(&mut case)?;
         self.check_estimate(&case)?;
         self.check_limits();
         let lost = self.lost_in_child(&case);
-        if self.may_continue() && verdicts.change_rows() {
-            self.second_pass(&mut case, reader, &verdicts)?;
+        if self.may_continue() && decisions.change_rows() {
+            self.second_pass(&mut case, reader, &decisions)?;
             self.count_treated(&mut case)?;
             self.check_limits();
         }
         self.count_estimate(&case, lost)?;
-        let left = case.outlook.undecided.iter().map(|undecided| undecided.rows).sum::<u64>();
-        let reported = case.outlook.treatments.iter().filter(|share| share.is_of(TreatmentKind::Report));
-        case.outlook.rows_after = left + reported.map(|share| share.rows).sum::<u64>();
-        case.outlook.treatments.retain(|share| share.rows > 0 || share.changes > 0);
-        Ok(case.outlook)
+        let left = case.forecast.undecided.iter().map(|undecided| undecided.rows).sum::<u64>();
+        let reported = case.forecast.treatments.iter().filter(|share| share.is_of(TreatmentKind::Report));
+        case.forecast.rows_after = left + reported.map(|share| share.rows).sum::<u64>();
+        case.forecast.treatments.retain(|share| share.rows > 0 || share.changes > 0);
+        Ok(case.forecast)
     }
 
     /// Returns the reason why no treatment of the rule can be tried, if there is one.
@@ -72,7 +72,7 @@ impl<'a> Planner<'a> {
             return Some(why);
         }
         if case.tally.false_orphans.is_some() {
-            return Some("an index of the parent is damaged: repair it first (REINDEX)".to_owned());
+            return Some("an index of the parent is damaged: repair it first with REINDEX".to_owned());
         }
         None
     }
@@ -84,21 +84,21 @@ impl<'a> Planner<'a> {
             return Ok(());
         }
         Err(format!(
-            "rows of {} have no key to find them by: it takes a primary key, or a UNIQUE one without NULL",
+            "rows of {} cannot be identified: the table needs a primary key, or a UNIQUE key without NULL",
             table.name
         ))
     }
 
     /// Decides every missing key, in the order of the engine.
     fn first_pass(&mut self, case: &mut Case<'a>, reader: &mut dyn Session) -> Result<DecisionRuns, TreatError> {
-        let mut verdicts = DecisionRuns::default();
+        let mut decisions = DecisionRuns::default();
         let mut open: Vec<Group> = Vec::new();
         let columns = OrphanColumns::of(self.schema, case.relation);
         let mut groups = Groups::of(case, self.schema);
         columns.each_row(reader, &self.all_orphans(case.relation), |row| {
             if groups.starts_group(&row) {
                 if open.len() == CHUNK {
-                    self.decide_chunk(case, &mut open, &mut verdicts)?;
+                    self.decide_chunk(case, &mut open, &mut decisions)?;
                 }
                 open.push(Group { key: row.key.to_vec(), row: columns.identity(&row), rows: 0 });
             }
@@ -107,8 +107,8 @@ impl<'a> Planner<'a> {
             }
             Ok::<(), TreatError>(())
         })?;
-        self.decide_chunk(case, &mut open, &mut verdicts)?;
-        Ok(verdicts)
+        self.decide_chunk(case, &mut open, &mut decisions)?;
+        Ok(decisions)
     }
 
     /// Returns the query for every orphan of a relation.
@@ -121,27 +121,27 @@ impl<'a> Planner<'a> {
         &mut self,
         case: &mut Case<'a>,
         open: &mut Vec<Group>,
-        verdicts: &mut DecisionRuns,
+        decisions: &mut DecisionRuns,
     ) -> Result<(), TreatError> {
         let groups = std::mem::take(open);
         self.progress.advance(groups.iter().map(|group| group.rows).sum());
-        for (group, verdict) in groups.iter().zip(self.decide(case, &groups)?) {
-            match &verdict {
-                Verdict::Undecided(why) => {
-                    let undecided = case.outlook.leave(why, &group.key);
+        for (group, decision) in groups.iter().zip(self.decide(case, &groups)?) {
+            match &decision {
+                Decision::Undecided(why) => {
+                    let undecided = case.forecast.leave(why, &group.key);
                     undecided.keys += 1;
                     undecided.rows += group.rows;
                 }
-                Verdict::Decided { treatment, act } => {
-                    let share = case.outlook.share(treatment);
+                Decision::Decided { treatment, action } => {
+                    let share = case.forecast.share(treatment);
                     share.keys += 1;
                     share.rows += group.rows;
-                    if act.loses_data() {
+                    if action.loses_data() {
                         case.estimate += group.rows;
                     }
                 }
             }
-            verdicts.push(verdict);
+            decisions.push(decision);
         }
         Ok(())
     }
@@ -151,7 +151,7 @@ impl<'a> Planner<'a> {
         &mut self,
         case: &mut Case<'a>,
         reader: &mut dyn Session,
-        verdicts: &DecisionRuns,
+        decisions: &DecisionRuns,
     ) -> Result<(), TreatError> {
         let mut open: Vec<Pending<'_>> = Vec::new();
         let columns = OrphanColumns::of(self.schema, case.relation);
@@ -159,11 +159,11 @@ impl<'a> Planner<'a> {
         let mut group = 0;
         columns.each_row(reader, &self.all_orphans(case.relation), |row| {
             group += usize::from(groups.starts_group(&row));
-            let Some(Verdict::Decided { treatment, act }) = verdicts.of(group - 1) else { return Ok(()) };
-            if matches!(act, Act::Nothing) {
+            let Some(Decision::Decided { treatment, action }) = decisions.of(group - 1) else { return Ok(()) };
+            if matches!(action, RowAction::Nothing) {
                 return Ok(());
             }
-            open.push(Pending { row: columns.identity(&row), key: row.key.to_vec(), group, treatment, act });
+            open.push(Pending { row: columns.identity(&row), key: row.key.to_vec(), group, treatment, action });
             if open.len() == CHUNK { self.change_rows(case, &std::mem::take(&mut open)) } else { Ok(()) }
         })?;
         self.change_rows(case, &open)

@@ -1,7 +1,7 @@
-//! Rules that change the schema → the definitions that change, and the refusals.
+//! Decides which definitions change under the rules that change the schema, and which of these rules are refused.
 //!
-//! A relaxed relation has no orphans any more. A relation must have no orphans left before it is enforced. The triggers
-//! of `prevent` make placeholders from then on. The texts of definitions are written by `sql`.
+//! `relax` drops a foreign key, so that the relation has no orphans any more. `enforce` declares a foreign key, so no orphan may
+//! remain. `prevent` creates triggers that create placeholders for later rows. The module `sql` writes the definitions.
 
 use crate::model::value::Value;
 use std::collections::BTreeMap;
@@ -52,9 +52,9 @@ pub struct DecisionInput<'a> {
     /// The forecast of each relation with orphans.
     pub forecasts: &'a [RelationForecast<Value>],
     pub definitions: &'a [Definition],
-    /// The columns that have a DEFAULT, of each parent whose placeholders triggers make.
+    /// The columns that have a DEFAULT, for each parent whose placeholders triggers create.
     pub defaults: &'a BTreeMap<TableId, Vec<String>>,
-    pub dialect: Option<&'static dyn Redefine>,
+    pub sql: Option<&'static dyn Redefine>,
 }
 
 /// The definitions that change, and the refusals.
@@ -73,24 +73,24 @@ pub fn parents_to_know(schema: &Schema, rules: &Rules, assigned: &Assigned) -> V
     treated.filter(|(_, rule)| rule.prevents().is_some()).filter_map(|(relation, _)| relation.parent.table).collect()
 }
 
-pub fn decide(matter: &DecisionInput<'_>) -> Decided {
+pub fn decide(input: &DecisionInput<'_>) -> Decided {
     let mut decided = Decided::default();
     // Later changes start from the definitions that earlier ones leave.
-    let mut definitions = matter.definitions.to_vec();
-    let treated: Vec<(&Relation, &Rule)> = matter
+    let mut definitions = input.definitions.to_vec();
+    let treated: Vec<(&Relation, &Rule)> = input
         .schema
         .relations
         .iter()
-        .zip(matter.assigned)
-        .filter_map(|(relation, rule)| Some((relation, &matter.rules[(*rule)?])))
+        .zip(input.assigned)
+        .filter_map(|(relation, rule)| Some((relation, &input.rules[(*rule)?])))
         .collect();
-    for position in matter.schema.tables.ids() {
+    for position in input.schema.tables.ids() {
         let relaxed: Vec<&(&Relation, &Rule)> = treated
             .iter()
             .filter(|(relation, rule)| relation.child == position && is_relaxed(relation, Some(rule)))
             .collect();
-        if let Some((changes, what, rule)) = matter.relaxed(position, &relaxed, &definitions) {
-            decided.take(changes.map_err(|why| (why, None)), &what, &rule, &mut definitions);
+        if let Some((changes, relation, rule)) = input.relaxed(position, &relaxed, &definitions) {
+            decided.add(changes.map_err(|why| (why, None)), &relation, &rule, &mut definitions);
         }
     }
     for (position, (relation, rule)) in treated.iter().enumerate() {
@@ -99,30 +99,30 @@ pub fn decide(matter: &DecisionInput<'_>) -> Decided {
             && (relation.origin == Origin::Configured || is_unproven(relation))
             && !is_repeated
         {
-            let changes = matter.enforced(relation, rule, enforcement, &definitions);
-            decided.take(changes, &relation.id, &rule.id.value, &mut definitions);
+            let changes = input.enforced(relation, rule, enforcement, &definitions);
+            decided.add(changes, &relation.id, &rule.id.value, &mut definitions);
         }
     }
     for (relation, rule) in &treated {
         let changes = match rule.prevents() {
-            Some(Prevention { remove: true }) => Ok((matter.unprevented(relation, rule), None)),
+            Some(Prevention { remove: true }) => Ok((input.unprevented(relation, rule), None)),
             Some(Prevention { remove: false }) => {
-                matter.prevented(relation, rule, &definitions).map_err(|why| (why, None))
+                input.prevented(relation, rule, &definitions).map_err(|why| (why, None))
             }
             None => continue,
         };
-        let makes = |changes: &Vec<Redefinition>| changes.iter().any(|change| change.after.is_some());
-        let changes = changes.map(|(changes, takes)| {
-            if makes(&changes) {
+        let creates = |changes: &Vec<Redefinition>| changes.iter().any(|change| change.after.is_some());
+        let changes = changes.map(|(changes, version_warning)| {
+            if creates(&changes) {
                 decided.warnings.extend(prevent::warnings(relation, rule));
-                decided.warnings.extend(takes);
+                decided.warnings.extend(version_warning);
             }
             changes
         });
-        decided.take(changes, &relation.id, &rule.id.value, &mut definitions);
+        decided.add(changes, &relation.id, &rule.id.value, &mut definitions);
     }
-    decided.warnings.extend(matter.lock_warnings(&decided.changes));
-    decided.warnings.extend(nullable::unknown(matter.schema, matter.rules));
+    decided.warnings.extend(input.lock_warnings(&decided.changes));
+    decided.warnings.extend(nullable::unknown(input.schema, input.rules));
     decided
 }
 
@@ -136,7 +136,7 @@ fn is_same(left: &Relation, right: &Relation) -> bool {
 type Objection = (String, Option<String>);
 
 impl Decided {
-    fn take(
+    fn add(
         &mut self,
         changes: Result<Vec<Redefinition>, Objection>,
         relation: &str,
@@ -154,7 +154,7 @@ impl Decided {
                 rule: rule.to_owned(),
                 relation: relation.to_owned(),
                 why,
-                help: help.unwrap_or_else(|| "nothing was written: take this relation out of the rule".to_owned()),
+                help: help.unwrap_or_else(|| "nothing was written: exclude this relation from the rule".to_owned()),
             }),
         }
     }
@@ -166,7 +166,7 @@ impl DecisionInput<'_> {
         let is_made = |change: &&Redefinition| change.kind == DefinitionKind::Index && change.before.is_none();
         let lock_warnings = |change: &Redefinition| {
             format!(
-                "writers of {} wait while the index {} is made; none is made where one is there before",
+                "writers of {} wait while the index {} is created; to avoid this, create an index on its columns first",
                 change.table, change.name
             )
         };
@@ -174,13 +174,13 @@ impl DecisionInput<'_> {
         changes.iter().filter(|_| is_server).filter(is_made).map(lock_warnings).collect()
     }
 
-    fn dialect(&self) -> Result<&'static dyn Redefine, String> {
+    fn sql(&self) -> Result<&'static dyn Redefine, String> {
         let title = self.schema.database.engine.title();
-        self.dialect.ok_or_else(|| format!("definitions of {title} are not changed by this version"))
+        self.sql.ok_or_else(|| format!("this version cannot change definitions on {title}"))
     }
 
-    /// Returns the changes that relax a table, the relation or column that they are for, and the rule. `None` if no
-    /// rule relaxes the table.
+    /// Returns the changes that relax a table, the relation or column that they concern, and the rule, for example
+    /// `(changes, "post(author)->user(id)", "authors")`. Returns `None` if no rule relaxes the table.
     fn relaxed(
         &self,
         position: TableId,
@@ -195,15 +195,14 @@ impl DecisionInput<'_> {
             .collect();
         let nulled = nullable::columns(self.schema, self.rules, self.assigned, position, &requested);
         let table = &self.schema.tables[position];
-        let (what, rule) = match (requested.first(), nulled.first()) {
+        let (relation, rule) = match (requested.first(), nulled.first()) {
             (Some(request), _) => (request.relation.id.clone(), request.rule),
             (None, Some(nulling)) => (side(&table.name, [table.columns[nulling.column].name.as_str()]), nulling.rule),
             (None, None) => return None,
         };
-        let changes =
-            self.dialect().and_then(|dialect| dialect.relaxed(self.schema, table, &requested, &nulled, definitions));
+        let changes = self.sql().and_then(|sql| sql.relax(self.schema, table, &requested, &nulled, definitions));
         let changes = changes.map_err(|why| format!("the definition of {} cannot be changed: {why}", table.name));
-        Some((changes, what, rule.to_owned()))
+        Some((changes, relation, rule.to_owned()))
     }
 
     /// Returns the changes that declare a relation as a foreign key, or the objection.
@@ -214,32 +213,32 @@ impl DecisionInput<'_> {
         enforcement: &Enforcement,
         definitions: &[Definition],
     ) -> Result<Vec<Redefinition>, Objection> {
-        let dialect = self.dialect().map_err(|why| (why, None))?;
+        let sql = self.sql().map_err(|why| (why, None))?;
         let child = self.schema.child(relation);
         if !relation.scope.is_everything() {
-            let why = "the configuration narrows it (where, ignore-values or soft-deleted), and a foreign key is for every row";
-            let help = "make it hold for every row, then take these out of fk-doctor.toml";
+            let why = "the configuration restricts it to some rows (where, ignore-values or soft-deleted), and a foreign key holds for every row";
+            let help = "repair the other rows too, then remove these settings from fk-doctor.toml";
             return Err((why.to_owned(), Some(help.to_owned())));
         }
         if !matches!(child.kind, TableKind::Table | TableKind::Partitioned) {
-            return Err((format!("{} is no ordinary table", child.name), None));
+            return Err((format!("{} is not an ordinary table", child.name), None));
         }
-        let judged = self.as_declared(relation, enforcement);
-        if let Some(defect) = judged.iter().find(|defect| is_fatal(defect.code)) {
+        let defects = self.as_declared(relation, enforcement);
+        if let Some(defect) = defects.iter().find(|defect| is_fatal(defect.code)) {
             return Err((defect.message.clone(), Some(defect.help.clone())));
         }
-        if let Some(outlook) = self.forecasts.iter().find(|outlook| outlook.id == relation.id) {
-            if let Some(why) = &outlook.unchecked {
+        if let Some(forecast) = self.forecasts.iter().find(|forecast| forecast.id == relation.id) {
+            if let Some(why) = &forecast.unchecked {
                 return Err((format!("its rows could not be checked: {why}"), None));
             }
-            if outlook.rows_after > 0 {
-                let keys: u64 = match outlook.rule {
-                    Some(_) => outlook.undecided.iter().map(|undecided| undecided.keys).sum(),
-                    None => outlook.keys,
+            if forecast.rows_after > 0 {
+                let keys: u64 = match forecast.rule {
+                    Some(_) => forecast.undecided.iter().map(|undecided| undecided.keys).sum(),
+                    None => forecast.keys,
                 };
-                let rows = text::plural(outlook.rows_after, "orphan row");
+                let rows = text::plural(forecast.rows_after, "orphan row");
                 let why = format!(
-                    "{rows} would be left ({}), and a foreign key allows none",
+                    "{rows} would remain ({}), and a foreign key allows none",
                     text::plural(keys, "missing key")
                 );
                 let help = "put treatments for them before `enforce` in the rule; `fk-doctor scan` shows them";
@@ -250,10 +249,10 @@ impl DecisionInput<'_> {
             relation,
             on_delete: enforcement.on_delete,
             on_update: enforcement.on_update,
-            needs_index: enforcement.index && judged.iter().any(|defect| defect.code == Code::ChildNotIndexed),
+            needs_index: enforcement.index && defects.iter().any(|defect| defect.code == Code::ChildNotIndexed),
             rule: &rule.id.value,
         };
-        dialect.enforced(self.schema, &request, definitions).map_err(|why| (why, None))
+        sql.enforce(self.schema, &request, definitions).map_err(|why| (why, None))
     }
 
     /// Returns the defects that the relation would have if it were declared.
@@ -297,7 +296,7 @@ impl DecisionInput<'_> {
     }
 }
 
-/// True if the foreign key is declared, but the server has never checked the older rows.
+/// True if the foreign key is declared NOT VALID, so that the server has not checked the older rows.
 fn is_unproven(relation: &Relation) -> bool {
     relation.defects.iter().any(|defect| defect.code == Code::NotValidated)
 }

@@ -1,4 +1,4 @@
-//! The rehearsal of a plan: private tables with the database's definitions, in which rows are tried before they are planned.
+//! The rehearsal of a plan: private tables with the database's definitions. Rows are inserted there before they are planned.
 
 use std::collections::BTreeSet;
 
@@ -24,7 +24,8 @@ impl RehearsalTables {
 }
 
 impl<'a> Planner<'a> {
-    /// Creates a table in the rehearsal. It is undecided if rows of the table cannot be tried there or cannot be changed.
+    /// Creates a table in the rehearsal. The step is undecided if the table cannot be created there or if changes of its rows
+    /// could not be rolled back.
     pub(super) fn rehearse_table(&mut self, table: TableId) -> Result<(), Stop> {
         let about = &self.schema.tables[table];
         if let Some(why) = &about.irreversible {
@@ -32,9 +33,9 @@ impl<'a> Planner<'a> {
         }
         if !self.rehearsal.tables.contains(&table) {
             let defaults = self.defaults(table)?;
-            for statement in self.sql.rehearsal_table(about, &defaults) {
+            for statement in self.sql.create_rehearsal_table(about, &defaults) {
                 if let TableCreation::Impossible(why) = self.rehearsal.session.create_table(&statement)? {
-                    return Stop::undecided(format!("rows of {} cannot be tried: {why}", about.name));
+                    return Stop::undecided(format!("rows of {} cannot be rehearsed: {why}", about.name));
                 }
             }
             self.rehearsal.tables.insert(table);

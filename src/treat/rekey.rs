@@ -1,6 +1,5 @@
-//! Changes of columns that other rows refer to. Such a change would leave those rows without a parent, or the engine
-//! would carry it on to them. No counter shows the cascades of InnoDB. A row that others refer to therefore keeps its
-//! key.
+//! Changes of columns that other rows refer to. Such a change would make those rows orphans, or ON UPDATE CASCADE would change
+//! them too. InnoDB does not count the rows that a cascade changes. A row that others refer to therefore keeps its key.
 
 use super::CHUNK;
 use super::Planner;
@@ -30,8 +29,8 @@ pub(super) fn can_rekey(schema: &Schema, rules: &Rules, assigned: &Assigned) -> 
 }
 
 impl<'a> Planner<'a> {
-    /// Returns the rows whose columns cannot get other values, by index, each with the reason. Each row comes with its
-    /// stored image and its changed columns.
+    /// Returns the indexes of the rows whose columns must keep their values, each with the reason. Each row of the input has
+    /// its name, its stored image and its changed columns.
     pub(super) fn cannot_rekey(
         &mut self,
         table: TableId,
@@ -42,17 +41,17 @@ impl<'a> Planner<'a> {
         for relation in schema.relations.iter().filter(|relation| relation.parent.table == Some(table)) {
             let changes = |changed: &[usize]| relation.parent.columns.iter().any(|column| changed.contains(column));
             let concerned: Vec<usize> = (0..rows.len()).filter(|&index| changes(rows[index].2)).collect();
-            for some in concerned.chunks(CHUNK) {
-                let names: Vec<&RowName> = some.iter().map(|&index| rows[index].0).collect();
-                let question = self.sql.children_of(schema, relation, &names);
-                self.lookups.numbered(&question, names.len(), &mut |number, _| {
-                    refused.push((some[number], format!("{} refers to the old key of the row", relation.id)));
+            for chunk in concerned.chunks(CHUNK) {
+                let names: Vec<&RowName> = chunk.iter().map(|&index| rows[index].0).collect();
+                let query = self.sql.referencing_rows(schema, relation, &names);
+                self.lookups.numbered(&query, names.len(), &mut |number, _| {
+                    refused.push((chunk[number], format!("{} refers to the old key of the row", relation.id)));
                 })?;
             }
         }
         for (index, (_, image, changed)) in rows.iter().enumerate() {
             if self.is_needed(table, image, Some(changed)) {
-                refused.push((index, "another change of this plan points at the old key of the row".to_owned()));
+                refused.push((index, "another change of this plan refers to the old key of the row".to_owned()));
             }
         }
         refused.sort_by_key(|(index, _)| *index);
@@ -60,7 +59,7 @@ impl<'a> Planner<'a> {
         Ok(refused)
     }
 
-    /// Records that a row gets another key, so that nothing is pointed at the old key.
+    /// Records that a row gets another key, so that no change refers to the old key.
     pub(super) fn record_rekeying(&mut self, table: TableId, before: &Row, changed: &[usize]) {
         if referring(self.schema, table, changed).next().is_some() {
             self.record_removal(table, before, Some(changed));

@@ -1,11 +1,11 @@
-//! The second pass over the orphans: each row of a decided key is tried in the rehearsal before its change is planned.
+//! The second pass over the orphans. Each row of a decided key is inserted into the rehearsal before its change is planned.
 
 use super::CHUNK;
 use super::Case;
 use super::Planner;
 use super::Stop;
 use super::TreatError;
-use super::decide::Act;
+use super::decide::RowAction;
 use super::parents::is_judged;
 use super::unique::Candidate;
 use crate::engine::write::Attempt;
@@ -33,13 +33,13 @@ use crate::stored_rows::Stored;
 pub(super) struct Pending<'v> {
     pub(super) row: RowName,
     pub(super) key: Key,
-    /// The number of its key, from 1 on.
+    /// The number of its key. Numbers start at 1.
     pub(super) group: usize,
     pub(super) treatment: &'v str,
-    pub(super) act: &'v Act,
+    pub(super) action: &'v RowAction,
 }
 
-/// An update of a row that is still to be tried.
+/// An update of a row that the rehearsal has not accepted yet.
 struct Try {
     /// The change that was planned for the row before, or one that changes nothing yet.
     change: Change,
@@ -57,33 +57,33 @@ impl Try {
 }
 
 impl<'a> Planner<'a> {
-    /// Changes rows. Updates are tried together, because only a unique key can make them conflict, and the rehearsal
-    /// has that. If rows can be deleted, each row is tried alone, because a delete concerns all rows after it.
+    /// Changes rows. Updates are rehearsed together, because they can conflict only in a unique key, and the rehearsal checks
+    /// that. If the plan may delete rows, each row is rehearsed alone, because a delete concerns all rows after it.
     pub(super) fn change_rows(&mut self, case: &mut Case<'a>, pending: &[Pending<'_>]) -> Result<(), TreatError> {
         self.progress.advance(pending.len() as u64);
         let names: Vec<&RowName> = pending.iter().map(|pending| &pending.row).collect();
         let mut found = self.images(case.relation.child, &names)?.into_iter();
-        let together = if self.conflicts.may_remove { 1 } else { CHUNK };
-        for some in pending.chunks(together) {
-            let (mut moved, mut gone) = (Vec::new(), Vec::new());
-            for (pending, image) in some.iter().zip(found.by_ref()) {
+        let chunk_size = if self.conflicts.may_remove { 1 } else { CHUNK };
+        for chunk in pending.chunks(chunk_size) {
+            let (mut updates, mut deletes) = (Vec::new(), Vec::new());
+            for (pending, image) in chunk.iter().zip(found.by_ref()) {
                 let Some(image) = image else {
                     case.leave_undecided(pending, super::TOO_LONG);
                     continue;
                 };
-                match pending.act {
-                    Act::Nothing => {}
-                    Act::Remove { keep } => gone.push((pending, image, keep)),
-                    Act::Set { .. } => moved.push((pending, image)),
+                match pending.action {
+                    RowAction::Nothing => {}
+                    RowAction::Remove { keep } => deletes.push((pending, image, keep)),
+                    RowAction::Set { .. } => updates.push((pending, image)),
                 }
             }
-            for (pending, image, keep) in gone {
+            for (pending, image, keep) in deletes {
                 if self.may_continue() {
                     self.remove(case, pending, image, keep.as_deref())?;
                 }
             }
             if self.may_continue() {
-                self.update_rows(case, moved)?;
+                self.update_rows(case, updates)?;
                 self.check_limits();
             }
         }
@@ -95,8 +95,8 @@ impl<'a> Planner<'a> {
         let (mut tries, mut tried) = (Vec::new(), Vec::new());
         for (pending, image) in rows {
             match self.updated_row(case, pending, &image) {
-                Ok(Some(one)) => {
-                    tries.push(one);
+                Ok(Some(update)) => {
+                    tries.push(update);
                     tried.push((pending, image));
                 }
                 // An earlier change deletes the row.
@@ -105,14 +105,16 @@ impl<'a> Planner<'a> {
             }
         }
         let results = self.rehearse_rows(case, &tries)?;
-        for (((pending, image), one), result) in tried.into_iter().zip(tries).zip(results) {
+        for (((pending, image), update), result) in tried.into_iter().zip(tries).zip(results) {
             match result {
-                Ok(after) if one.change.is_before(&after) => self.leave(case, pending, &one.change, &after)?,
+                Ok(after) if update.change.is_before(&after) => {
+                    self.leave_unchanged(case, pending, &update.change, &after)?
+                }
                 Ok(after) => {
-                    if let Some(before) = &one.change.before {
-                        self.record_rekeying(case.relation.child, before, &one.changed);
+                    if let Some(before) = &update.change.before {
+                        self.record_rekeying(case.relation.child, before, &update.changed);
                     }
-                    self.plan_update(case, pending, one.change, after)?;
+                    self.plan_update(case, pending, update.change, after)?;
                 }
                 Err(why) => self.cannot_change(case, pending, image, &why)?,
             }
@@ -122,7 +124,7 @@ impl<'a> Planner<'a> {
 
     /// Returns the row with its new reference, or `Ok(None)` if the plan deletes the row.
     fn updated_row(&mut self, case: &Case<'a>, pending: &Pending<'_>, image: &Image) -> Result<Option<Try>, Stop> {
-        let Act::Set { columns, .. } = pending.act else { return Ok(None) };
+        let RowAction::Set { columns, .. } = pending.action else { return Ok(None) };
         let child = self.schema.child(case.relation);
         let planned = self.draft.get(&child.name, &pending.row)?;
         let was_planned = planned.is_some();
@@ -136,7 +138,7 @@ impl<'a> Planner<'a> {
             let Some(value) = value else { continue };
             let about = &child.columns[column];
             if about.generated {
-                return Stop::undecided(format!("{} is computed and cannot be set", about.name));
+                return Stop::undecided(format!("{} is a generated column and cannot be set", about.name));
             }
             if after.set(&about.name, value.clone()) {
                 changed.push(column);
@@ -145,8 +147,9 @@ impl<'a> Planner<'a> {
         Ok(Some(Try { change, was_planned, after, changed }))
     }
 
-    /// Leaves a row that already has the values of its update. Unless the plan makes its parent, the row is undecided.
-    fn leave(
+    /// Plans no change of a row that already has the values of its update. If the plan does not create its parent, the row is
+    /// undecided.
+    fn leave_unchanged(
         &mut self,
         case: &mut Case<'a>,
         pending: &Pending<'_>,
@@ -157,12 +160,12 @@ impl<'a> Planner<'a> {
             self.remove_key_record(planned)?;
             self.draft.take_away(&planned.table, &planned.row)?;
         }
-        let made = match (case.relation.parent.table, self.reference(case.relation, image)) {
-            (Some(parent), Some(key)) => self.made_key(parent, &case.relation.parent.columns, &key)?,
+        let created = match (case.relation.parent.table, self.reference(case.relation, image)) {
+            (Some(parent), Some(key)) => self.created_key(parent, &case.relation.parent.columns, &key)?,
             _ => None,
         };
-        if made.is_none() {
-            case.leave_undecided(pending, "the row has these very values, and is an orphan with them");
+        if created.is_none() {
+            case.leave_undecided(pending, "the row already has these values and is still an orphan");
         }
         Ok(())
     }
@@ -176,7 +179,7 @@ impl<'a> Planner<'a> {
     ) -> Result<(), TreatError> {
         self.require_parent(case.relation, &after)?;
         change.after = Some(after);
-        if let Act::Set { blanks: true, .. } = pending.act {
+        if let RowAction::Set { blanks: true, .. } = pending.action {
             self.count_loss(case, case.relation.child, &change.reasons)?;
         }
         change.reasons.push(case.reason(ChangeRole::Orphan, pending.treatment));
@@ -192,7 +195,7 @@ impl<'a> Planner<'a> {
             }
         });
         self.effects.changed.insert((case.relation.child, case.id, true));
-        let Act::Set { record, .. } = pending.act else { return Ok(()) };
+        let RowAction::Set { record, .. } = pending.action else { return Ok(()) };
         match (record, &change.after) {
             (Some(record), Some(after)) => {
                 let unit = self.draft.unit_of(&change, Step::Update)?;
@@ -208,13 +211,13 @@ impl<'a> Planner<'a> {
         case: &mut Case<'a>,
         pending: &Pending<'_>,
         image: Image,
-        why: &Why,
+        why: &UpdateRefusal,
     ) -> Result<(), TreatError> {
-        match pending.act {
-            Act::Set { quarantine_on_conflict: true, .. } if why.is_collision => {
-                let share = case.outlook.share(pending.treatment);
+        match pending.action {
+            RowAction::Set { quarantine_on_conflict: true, .. } if why.is_collision => {
+                let share = case.forecast.share(pending.treatment);
                 share.rows = share.rows.saturating_sub(1);
-                case.outlook.share(TreatmentKind::Quarantine.name()).rows += 1;
+                case.forecast.share(TreatmentKind::Quarantine.name()).rows += 1;
                 let (row, key) = (pending.row.clone(), pending.key.clone());
                 let pending = Pending { treatment: TreatmentKind::Quarantine.name(), row, key, ..*pending };
                 self.remove(case, &pending, image, Some(&QuarantineTarget::default()))
@@ -227,42 +230,45 @@ impl<'a> Planner<'a> {
     }
 
     /// Returns the rows as they would be stored, or the reasons why they cannot be.
-    fn rehearse_rows(&mut self, case: &Case<'a>, tries: &[Try]) -> Result<Vec<Result<Row, Why>>, TreatError> {
+    fn rehearse_rows(&mut self, case: &Case<'a>, tries: &[Try]) -> Result<Vec<Result<Row, UpdateRefusal>>, TreatError> {
         let child = self.schema.child(case.relation);
-        let mut refused: Vec<Option<Why>> = Vec::new();
+        let mut refused: Vec<Option<UpdateRefusal>> = Vec::new();
         let (rehearsal, sql) = self.rehearsal_of(case.relation.child)?;
-        for one in tries {
-            if one.stays(child) {
-                let _ = rehearsal.attempt(&sql.delete(child, &one.change.row))?;
+        for update in tries {
+            if update.stays(child) {
+                let _ = rehearsal.attempt(&sql.delete(child, &update.change.row))?;
             }
-            let refusal = match rehearsal.attempt(&sql.insert(child, &one.change.row, &one.after))? {
+            let refusal = match rehearsal.attempt(&sql.insert(child, &update.change.row, &update.after))? {
                 Attempt::Accepted => None,
                 Attempt::Refused(refusal) => Some(refusal),
             };
-            refused.push(refusal.map(|why| Why { is_collision: why.kind == RefusalKind::Unique, text: why.message }));
+            refused.push(
+                refusal.map(|why| UpdateRefusal { is_collision: why.kind == RefusalKind::Unique, text: why.message }),
+            );
         }
-        let there: Vec<usize> = (0..tries.len()).filter(|&position| refused[position].is_none()).collect();
-        let names: Vec<&RowName> = there.iter().map(|&position| &tries[position].change.row).collect();
+        let accepted: Vec<usize> = (0..tries.len()).filter(|&position| refused[position].is_none()).collect();
+        let names: Vec<&RowName> = accepted.iter().map(|&position| &tries[position].change.row).collect();
         let mut stored: Vec<Option<Row>> = tries.iter().map(|_| None).collect();
-        for (&position, found) in there.iter().zip(stored_rows::read(rehearsal, sql, child, &names)?) {
+        for (&position, found) in accepted.iter().zip(stored_rows::read(rehearsal, sql, child, &names)?) {
             if let Stored::Row(image) = found {
                 stored[position] = Some(image.columns);
             }
         }
         self.check_other_rows(case, tries, &stored, &mut refused)?;
         let (rehearsal, sql) = self.rehearsal_of(case.relation.child)?;
-        for ((one, stored), refused) in tries.iter().zip(&stored).zip(&refused) {
+        for ((update, stored), refused) in tries.iter().zip(&stored).zip(&refused) {
             let is_judged = refused.is_none() && stored.is_some();
-            if !(is_judged && one.stays(child)) {
-                let _ = rehearsal.attempt(&sql.delete(child, &one.change.row))?;
+            if !(is_judged && update.stays(child)) {
+                let _ = rehearsal.attempt(&sql.delete(child, &update.change.row))?;
             }
-            if let (false, true, Some(planned)) = (is_judged, one.was_planned, &one.change.after) {
-                let _ = rehearsal.attempt(&sql.insert(child, &one.change.row, planned))?;
+            if let (false, true, Some(planned)) = (is_judged, update.was_planned, &update.change.after) {
+                let _ = rehearsal.attempt(&sql.insert(child, &update.change.row, planned))?;
             }
         }
-        let result = |(stored, refused): (Option<Row>, Option<Why>)| match refused {
+        let result = |(stored, refused): (Option<Row>, Option<UpdateRefusal>)| match refused {
             Some(why) => Err(why),
-            None => stored.ok_or_else(|| Why::plain("the row would get another name".to_owned())),
+            None => stored
+                .ok_or_else(|| UpdateRefusal::plain("the row would be stored under another primary key".to_owned())),
         };
         Ok(stored.into_iter().zip(refused).map(result).collect())
     }
@@ -274,27 +280,27 @@ impl<'a> Planner<'a> {
         case: &Case<'a>,
         tries: &[Try],
         stored: &[Option<Row>],
-        refused: &mut [Option<Why>],
+        refused: &mut [Option<UpdateRefusal>],
     ) -> Result<(), TreatError> {
         let (schema, table) = (self.schema, case.relation.child);
         let candidates: Vec<Option<Candidate<'_>>> = tries
             .iter()
             .zip(stored)
-            .map(|(one, stored)| {
-                let image = stored.as_ref().filter(|_| one.stays(&schema.tables[table]))?;
-                Some(Candidate { image, own: Some(&one.change.row), changed: Some(&one.changed) })
+            .map(|(update, stored)| {
+                let image = stored.as_ref().filter(|_| update.stays(&schema.tables[table]))?;
+                Some(Candidate { image, own: Some(&update.change.row), changed: Some(&update.changed) })
             })
             .collect();
         for (position, text) in self.collisions(table, &candidates)? {
-            refused[position].get_or_insert(Why { text, is_collision: true });
+            refused[position].get_or_insert(UpdateRefusal { text, is_collision: true });
         }
         for (position, text, is_collision) in self.special_collisions(table, &candidates)? {
-            refused[position].get_or_insert(Why { text, is_collision });
+            refused[position].get_or_insert(UpdateRefusal { text, is_collision });
         }
         self.refuse_changes_of_referenced_keys(table, tries, stored, refused)?;
         for (index, other) in schema.relations.entries() {
-            // The new parent existed when the key was decided, but the plan may delete it since. Under MATCH FULL, a
-            // key that is given in part makes an orphan.
+            // The new parent existed when the key was decided, but a later decision may delete it. Under MATCH FULL, a
+            // key that is NULL in part is an orphan.
             let is_own = index == case.id;
             if (is_own && other.match_rule != Match::Full && !self.conflicts.may_remove) || other.child != table {
                 continue;
@@ -307,10 +313,10 @@ impl<'a> Planner<'a> {
             for (position, has_parent) in concerned.iter().zip(self.have_parents(other, &images)?) {
                 if !has_parent {
                     let why = match is_own && other.match_rule != Match::Full {
-                        true => "its new parent goes by another change of this plan".to_owned(),
+                        true => "another change of this plan deletes its new parent".to_owned(),
                         false => format!("{} would lose its parent", other.id),
                     };
-                    refused[*position] = Some(Why::plain(why));
+                    refused[*position] = Some(UpdateRefusal::plain(why));
                 }
             }
         }
@@ -323,10 +329,10 @@ impl<'a> Planner<'a> {
         table: TableId,
         tries: &[Try],
         stored: &[Option<Row>],
-        refused: &mut [Option<Why>],
+        refused: &mut [Option<UpdateRefusal>],
     ) -> Result<(), TreatError> {
         let about = &self.schema.tables[table];
-        let really = |position: usize| -> Vec<usize> {
+        let changed_columns = |position: usize| -> Vec<usize> {
             let (before, after) = (&tries[position].change.before, &stored[position]);
             let is_other = |&column: &usize| {
                 let value = |image: &Option<Row>| {
@@ -336,7 +342,7 @@ impl<'a> Planner<'a> {
             };
             tries[position].changed.iter().copied().filter(is_other).collect()
         };
-        let changed: Vec<Vec<usize>> = (0..tries.len()).map(really).collect();
+        let changed: Vec<Vec<usize>> = (0..tries.len()).map(changed_columns).collect();
         let open: Vec<usize> = (0..tries.len()).filter(|&position| refused[position].is_none()).collect();
         let rows: Vec<(&RowName, &Row, &[usize])> = open
             .iter()
@@ -349,12 +355,12 @@ impl<'a> Planner<'a> {
             return Ok(());
         }
         for (number, text) in self.cannot_rekey(table, &rows)? {
-            refused[open[number]] = Some(Why::plain(text));
+            refused[open[number]] = Some(UpdateRefusal::plain(text));
         }
         Ok(())
     }
 
-    /// Returns a sentence about a reference of a new row that has no parent, if there is one.
+    /// Returns a sentence about the first reference of a new row that has no parent.
     pub(super) fn missing_parent(&mut self, table: TableId, image: &Row) -> Result<Option<String>, TreatError> {
         let schema = self.schema;
         for relation in schema.relations.iter().filter(|relation| relation.child == table && is_judged(relation)) {
@@ -365,34 +371,35 @@ impl<'a> Planner<'a> {
         Ok(None)
     }
 
-    /// True if the reference has a parent. A new row may be its own parent, or refer to a sentinel that is still being
-    /// made.
-    fn has_parent(&mut self, relation: &Relation, image: &Row, in_making: bool) -> Result<bool, TreatError> {
-        let there = self.have_parents(relation, &[image])?.pop().unwrap_or_default();
-        let pending = || {
+    /// True if the reference has a parent. A new row may be its own parent. With `may_be_unfinished`, it may also refer to an unfinished
+    /// sentinel.
+    fn has_parent(&mut self, relation: &Relation, image: &Row, may_be_unfinished: bool) -> Result<bool, TreatError> {
+        let exists = self.have_parents(relation, &[image])?.pop().unwrap_or_default();
+        let is_unfinished = || {
             let (parent, key) = (relation.parent.table?, self.reference(relation, image)?);
             Some(self.new_parents.is_sentinel_key(parent, &key))
         };
-        Ok(there || (in_making && pending().unwrap_or_default()))
+        Ok(exists || (may_be_unfinished && is_unfinished().unwrap_or_default()))
     }
 
     /// Returns for each row true if its reference is NULL, or its parent exists or is planned.
     fn have_parents(&mut self, relation: &Relation, images: &[&Row]) -> Result<Vec<bool>, TreatError> {
         let keys: Vec<Option<Key>> = images.iter().map(|image| self.reference(relation, image)).collect();
-        let asked: Vec<&Key> = keys.iter().flatten().collect();
-        let Some(parent) = relation.parent.table.filter(|_| !asked.is_empty()) else {
+        let given: Vec<&Key> = keys.iter().flatten().collect();
+        let Some(parent) = relation.parent.table.filter(|_| !given.is_empty()) else {
             return Ok(keys.iter().map(Option::is_none).collect());
         };
         let columns = &relation.parent.columns;
-        let mut there: Vec<bool> = self.stored_keys(parent, columns, &asked)?.iter().map(Option::is_some).collect();
-        if there.contains(&false) && self.rehearsal.tables.contains(&parent) {
+        let mut present: Vec<bool> = self.stored_keys(parent, columns, &given)?.iter().map(Option::is_some).collect();
+        if present.contains(&false) && self.rehearsal.tables.contains(&parent) {
             let table = &self.schema.tables[parent];
             let (rehearsal, sql) = self.rehearsal_of(parent)?;
-            rehearsal
-                .numbered(&sql.present(table, columns, &asked), asked.len(), &mut |number, _| there[number] = true)?;
+            rehearsal.numbered(&sql.present_keys(table, columns, &given), given.len(), &mut |number, _| {
+                present[number] = true
+            })?;
         }
-        let mut there = there.into_iter();
-        Ok(keys.iter().map(|key| key.is_none() || there.next().unwrap_or_default()).collect())
+        let mut present = present.into_iter();
+        Ok(keys.iter().map(|key| key.is_none() || present.next().unwrap_or_default()).collect())
     }
 
     /// Returns the reference of a row, unless it is NULL. Under MATCH FULL, a key that is NULL in part refers to no
@@ -408,28 +415,28 @@ impl<'a> Planner<'a> {
 }
 
 /// The reason why a row cannot be updated.
-pub(super) struct Why {
+pub(super) struct UpdateRefusal {
     text: String,
     is_collision: bool,
 }
 
-impl Why {
-    fn plain(text: String) -> Why {
-        Why { text, is_collision: false }
+impl UpdateRefusal {
+    fn plain(text: String) -> UpdateRefusal {
+        UpdateRefusal { text, is_collision: false }
     }
 }
 
 impl Case<'_> {
-    /// Leaves a row undecided although its key was decided.
+    /// Counts a row as undecided although its key was decided.
     pub(super) fn leave_undecided(&mut self, pending: &Pending<'_>, why: &str) {
-        let share = self.outlook.share(pending.treatment);
+        let share = self.forecast.share(pending.treatment);
         share.rows = share.rows.saturating_sub(1);
-        let is_first = self.last_left.replace(pending.group) != Some(pending.group);
+        let is_first = self.last_undecided_key.replace(pending.group) != Some(pending.group);
         if is_first {
             share.keys = share.keys.saturating_sub(1);
         }
         let why = format!("{}: {why}", pending.treatment);
-        let undecided = self.outlook.leave(&why, &pending.key);
+        let undecided = self.forecast.leave(&why, &pending.key);
         undecided.rows += 1;
         undecided.keys += u64::from(is_first);
     }

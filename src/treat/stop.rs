@@ -6,9 +6,9 @@ use crate::engine::EngineError;
 /// A step that ended early.
 #[derive(Debug)]
 pub(super) enum Stop {
-    /// The step is not possible, for this reason. Its key or row stays undecided.
+    /// The step is not possible. Its key or row stays undecided for this reason.
     Undecided(String),
-    /// No plan can be made.
+    /// The plan cannot be made.
     Failed(TreatError),
 }
 

@@ -1,5 +1,5 @@
-//! Unique keys. Every unique index is checked for a new or updated row, also an index over expressions or over a part
-//! of the rows. Rows of the plan are checked against each other in the rehearsal.
+//! Unique keys. A new or updated row is checked against every unique index of its table, including indexes on expressions and
+//! partial indexes. The rehearsal checks the rows of the plan against each other.
 
 use std::collections::BTreeMap;
 
@@ -30,7 +30,7 @@ pub(super) struct Candidate<'n> {
 
 impl<'n> Candidate<'n> {
     /// True if any of these columns changes.
-    pub(super) fn meets(&self, columns: &[usize]) -> bool {
+    pub(super) fn changes_any(&self, columns: &[usize]) -> bool {
         self.changed.is_none_or(|changed| columns.iter().any(|column| changed.contains(column)))
     }
 
@@ -54,7 +54,7 @@ impl<'n> Candidate<'n> {
     }
 }
 
-/// A unique index over expressions or over a part of the rows, as far as its definition could be parsed.
+/// A unique index on expressions, or a partial one, as far as its definition could be parsed.
 #[derive(Debug, Clone)]
 pub(super) struct SpecialIndex {
     name: String,
@@ -64,14 +64,15 @@ pub(super) struct SpecialIndex {
     columns: Vec<usize>,
 }
 
-/// The special indexes of the tables so far, and the definitions of all indexes once they were read.
+/// The special indexes of each table that was needed so far, and the definitions of all indexes once they were read.
 #[derive(Default)]
 pub(super) struct SpecialIndexes {
     of: BTreeMap<TableId, Vec<SpecialIndex>>,
     texts: Option<Vec<(String, String)>>,
 }
 
-/// Rows that cannot be stored: the position of each, the reason, and true if another row has its key.
+/// Rows that cannot be stored. Each has its position, the reason, and true if another row has its key, for example
+/// `(3, "UNIQUE constraint failed: p(name)", true)`.
 pub(super) type Refused = Vec<(usize, String, bool)>;
 
 impl<'a> Planner<'a> {
@@ -85,7 +86,7 @@ impl<'a> Planner<'a> {
         Ok(self.special_collisions(table, &candidates)?.pop().map(|(_, why, _)| why))
     }
 
-    /// Returns the positions of the rows whose key another row has, each with the reason.
+    /// Returns the positions of the rows whose unique key another row has, each with the reason.
     pub(super) fn collisions(
         &mut self,
         table: TableId,
@@ -103,12 +104,12 @@ impl<'a> Planner<'a> {
                 Some((position, key))
             });
             let (positions, keys): (Vec<usize>, Vec<Key>) = keys.unzip();
-            for some in (0..keys.len()).collect::<Vec<usize>>().chunks(CHUNK) {
-                let asked: Vec<&Key> = some.iter().map(|&key| &keys[key]).collect();
-                let question = self.sql.present(about, &columns, &asked);
-                self.lookups.numbered(&question, asked.len(), &mut |number, _| {
+            for chunk in (0..keys.len()).collect::<Vec<usize>>().chunks(CHUNK) {
+                let wanted: Vec<&Key> = chunk.iter().map(|&key| &keys[key]).collect();
+                let query = self.sql.present_keys(about, &columns, &wanted);
+                self.lookups.numbered(&query, wanted.len(), &mut |number, _| {
                     let why = format!("UNIQUE constraint failed: {}({})", about.name, names.join(", "));
-                    taken.push((positions[some[number]], why));
+                    taken.push((positions[chunk[number]], why));
                 })?;
             }
         }
@@ -126,28 +127,28 @@ impl<'a> Planner<'a> {
         for index in self.special_indexes(table)? {
             let concerned: Vec<usize> = (0..candidates.len())
                 .filter(|&position| {
-                    candidates[position].as_ref().is_some_and(|candidate| candidate.meets(&index.columns))
+                    candidates[position].as_ref().is_some_and(|candidate| candidate.changes_any(&index.columns))
                 })
                 .collect();
-            for some in concerned.chunks(CHUNK) {
+            for chunk in concerned.chunks(CHUNK) {
                 let rows: Vec<(Option<&RowName>, &Row)> =
-                    some.iter().filter_map(|&position| candidates[position].as_ref().map(Candidate::row)).collect();
-                let question = index.terms.as_ref().and_then(|terms| self.sql.colliding(about, &rows, terms));
+                    chunk.iter().filter_map(|&position| candidates[position].as_ref().map(Candidate::row)).collect();
+                let query = index.terms.as_ref().and_then(|terms| self.sql.unique_collisions(about, &rows, terms));
                 let mut found = Vec::new();
-                let asked = match question {
-                    None => Err(EngineError::Failed { why: "its expressions are not known here".to_owned() }),
-                    Some(question) => {
-                        self.lookups.numbered(&question, rows.len(), &mut |number, _| found.push(some[number]))
+                let outcome = match query {
+                    None => Err(EngineError::Failed { why: "fk-doctor cannot parse its definition".to_owned() }),
+                    Some(query) => {
+                        self.lookups.numbered(&query, rows.len(), &mut |number, _| found.push(chunk[number]))
                     }
                 };
-                match asked {
+                match outcome {
                     Ok(()) => {
                         let why = format!("UNIQUE constraint failed: index {} of {}", index.name, about.name);
                         refused.extend(found.into_iter().map(|position| (position, why.clone(), true)));
                     }
                     Err(EngineError::Failed { why }) => {
-                        let why = format!("the unique index {} of {} cannot be asked: {why}", index.name, about.name);
-                        refused.extend(some.iter().map(|&position| (position, why.clone(), false)));
+                        let why = format!("the unique index {} of {} cannot be checked: {why}", index.name, about.name);
+                        refused.extend(chunk.iter().map(|&position| (position, why.clone(), false)));
                     }
                     Err(other) => return Err(other.into()),
                 }
@@ -167,10 +168,11 @@ impl<'a> Planner<'a> {
         };
         let mut special = Vec::new();
         if schema.database.engine.facts().unique_index_text == IndexText::Other {
-            // The terms cannot be read. The engine refuses rows that such an index rejects when the plan is applied.
+            // fk-doctor cannot read the terms of such an index. If it rejects a row, the engine refuses the row when the plan is
+            // applied.
             return Ok(special);
         }
-        // The plan changes no row of a table whose rows have no names.
+        // The plan changes no row of a table whose rows cannot be identified.
         for index in about.indexes.iter().filter(is_special).filter(|_| !identity_columns(about).is_empty()) {
             let text = self.text_of_index(&index.name)?;
             let engine = schema.database.engine;
@@ -228,12 +230,12 @@ fn terms(engine: Engine, text: &str) -> Option<UniqueTerms> {
             IndexText::Other => return None,
         };
         let (first, last) = (term.first()?, term.get(length.checked_sub(1)?)?);
-        Some(text[first.place.start..last.place.end].to_owned())
+        Some(text[first.span.start..last.span.end].to_owned())
     });
     let terms = terms.collect::<Option<Vec<String>>>()?;
     let rest = &tokens[close + 1..];
     let condition = rest.iter().find(|token| token.is_word("WHERE"));
-    Some(UniqueTerms { terms, condition: condition.map(|word| text[word.place.end..].trim().to_owned()) })
+    Some(UniqueTerms { terms, condition: condition.map(|word| text[word.span.end..].trim().to_owned()) })
 }
 
 fn is(sign: &'static str) -> impl Fn(&Token) -> bool {
@@ -284,20 +286,20 @@ fn operand(term: &[Token]) -> Option<usize> {
 mod tests {
     use super::*;
 
-    fn taken_apart(engine: Engine, text: &str) -> (Vec<String>, Option<String>) {
+    fn parsed(engine: Engine, text: &str) -> (Vec<String>, Option<String>) {
         let terms = terms(engine, text).unwrap();
         (terms.terms, terms.condition)
     }
 
     #[test]
-    fn an_index_is_taken_apart_into_terms_and_condition() {
-        let (terms, condition) = taken_apart(
+    fn index_definition_parses_into_terms_and_condition() {
+        let (terms, condition) = parsed(
             Engine::Sqlite,
             "CREATE UNIQUE INDEX \"i on (\" ON t(lower(a), coalesce(b, ',)') DESC, \"c d\" COLLATE NOCASE) WHERE a > 0 AND b IN (1, 2)",
         );
         assert_eq!(terms, ["lower(a)", "coalesce(b, ',)')", "\"c d\" COLLATE NOCASE"]);
         assert_eq!(condition.as_deref(), Some("a > 0 AND b IN (1, 2)"));
-        let (terms, condition) = taken_apart(
+        let (terms, condition) = parsed(
             Engine::Postgres,
             "CREATE UNIQUE INDEX i ON public.t USING btree (lower(a) text_pattern_ops, ((a || b)) COLLATE pg_catalog.\"C\" DESC NULLS LAST, b int4_ops) INCLUDE (c) NULLS NOT DISTINCT WHERE (a IS NOT NULL)",
         );

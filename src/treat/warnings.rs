@@ -1,4 +1,4 @@
-//! Warnings about further effects of a plan, as sentences for its report.
+//! Warnings about side effects of a plan, as sentences for its report.
 
 use crate::model::forecast::RepairForecast;
 use crate::model::redefinition::Definition;
@@ -18,32 +18,35 @@ pub(super) fn warnings(schema: &Schema, definitions: &[Definition], forecast: &R
             .map(|trigger| trigger.name.as_str())
             .collect();
         if !triggers.is_empty() {
-            let silence = if facts.can_silence_triggers { "; --no-triggers keeps them silent" } else { "" };
+            let advice = if facts.can_silence_triggers { "; --no-triggers disables them" } else { "" };
             warnings.push(format!(
-                "{} has triggers ({}): what they change beyond the plan rolls it back{silence}",
+                "{} has triggers ({}): if they change rows beyond the plan, the plan is rolled back{advice}",
                 table.table,
                 triggers.join(", ")
             ));
         }
     }
-    for outlook in &forecast.relations {
-        let gone = outlook.treatments.iter().filter(|share| share.is_of(TreatmentKind::Delete) && share.rows > 0);
-        for share in gone {
+    for of_relation in &forecast.relations {
+        let deletes =
+            of_relation.treatments.iter().filter(|share| share.is_of(TreatmentKind::Delete) && share.rows > 0);
+        for share in deletes {
             let rows = plural(share.rows, "orphan row");
-            warnings
-                .push(format!("{}: {rows} and all that depend on them go, and only the plan keeps them", outlook.id));
+            warnings.push(format!(
+                "{}: {rows} and all dependent rows are deleted; only the plan keeps them",
+                of_relation.id
+            ));
         }
     }
     if facts.defines_at_once() && !forecast.redefinitions.is_empty() {
         warnings.push(format!(
-            "{} commits each definition at once: what is cut off is gone on with by the same command, or taken back by undo",
+            "{} commits each definition at once: if the run is interrupted, repeat the command to finish it, or run `fk-doctor undo` to take it back",
             schema.database.engine.title()
         ));
     }
     if facts.defines_at_once() && !forecast.creates.is_empty() {
         let names: Vec<&str> = forecast.creates.iter().map(|new| new.name.table.as_str()).collect();
         warnings.push(format!(
-            "{} is made before the transaction, which cannot hold it: a failure may leave it behind, empty",
+            "{} is created before the transaction, because this server commits CREATE TABLE at once: a failure may leave it behind, empty",
             names.join(", ")
         ));
     }

@@ -1,4 +1,4 @@
-//! An engine that only reads. Its server is a database in memory with one foreign key and one orphan.
+//! An engine that only reads. Its server is an in-memory database with one foreign key and one orphan.
 
 use rusqlite::Connection;
 use rusqlite::params_from_iter;

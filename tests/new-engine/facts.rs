@@ -19,7 +19,7 @@ static DUMMY: Facts = Facts {
         assigns_in_order: false,
     },
     quote: '`',
-    placeholder: Placeholder::Question,
+    placeholder: ParameterStyle::Question,
     truth: ["false", "true"],
     bytes_literal: "X'",
     ordered_join: "JOIN",

@@ -1,4 +1,4 @@
-//! The words of an engine that only reads. Each is plain SQL.
+//! The grammar of an engine that only reads. Each method returns plain SQL.
 
 use crate::model::catalog::Column;
 use crate::model::catalog::Engine;

@@ -1,4 +1,4 @@
-//! One truth: the same rows in SQLite, PostgreSQL and MariaDB give the same findings, in the same words.
+//! Equal rows in SQLite, PostgreSQL and MariaDB give equal findings, in equal words.
 
 use fastrand::Rng;
 use serde_json::Value;
@@ -8,7 +8,7 @@ use super::server::Server;
 
 const TABLES: usize = 12;
 
-/// A schema in the SQL that all three share: whole numbers and exact texts, one column or two, parents of parents.
+/// A schema in the SQL that all three share: integers and exact texts, one or two columns, several levels of parents.
 fn seed(rng: &mut Rng) -> String {
     let mut sql = String::new();
     let mut keys: Vec<(String, Vec<&str>)> = Vec::new();
@@ -42,7 +42,7 @@ fn seed(rng: &mut Rng) -> String {
     sql
 }
 
-/// Rows of a key are told apart by their number; references go anywhere.
+/// Rows with the same key differ by their number; references are random.
 fn value(rng: &mut Rng, of: &str, is_key: bool, row: usize) -> String {
     if !is_key && rng.u8(..8) == 0 {
         return "NULL".to_owned();
@@ -60,7 +60,7 @@ fn value(rng: &mut Rng, of: &str, is_key: bool, row: usize) -> String {
     }
 }
 
-/// What must not depend on the engine.
+/// Returns the part of a report that must not depend on the engine.
 fn essence(report: &Value) -> Value {
     let relations: Vec<Value> = report["relations"]
         .as_array()
@@ -90,7 +90,7 @@ fn engines_agree_on_the_same_rows() {
         };
         let others = Server::mysql_family("SET foreign_key_checks = 0");
         for server in &others {
-            // Neither of the two has the other's name for a collation of bytes that counts spaces at the end.
+            // Neither engine has the other's name for a collation of bytes that counts trailing spaces.
             let is_mysql = server.attempt("SET collation_connection = utf8mb4_0900_bin").is_ok();
             let exact = if is_mysql { "utf8mb4_0900_bin" } else { "utf8mb4_nopad_bin" };
             server.execute(&format!(

@@ -42,7 +42,7 @@ impl Database for Patient {
         Patient::dump(self).join("\n")
     }
 
-    /// The bytes of a server's files are no promise of a read: a server writes when it likes.
+    /// The bytes of a server's files are not compared, because a server may write at any time.
     fn bytes(&self) -> Vec<u8> {
         Vec::new()
     }
@@ -60,7 +60,7 @@ fn on(engine: Engine, kind: Kind) -> usize {
     run
 }
 
-/// On an engine for which no server is here, `Patient::new` reports why no case was run.
+/// If no server of an engine is available, `Patient::new` reports why no case was run.
 #[test]
 fn server_cases_print_expected_files() {
     let run =
@@ -68,7 +68,7 @@ fn server_cases_print_expected_files() {
     println!("cases run on PostgreSQL, MariaDB and MySQL: {run:?}");
 }
 
-/// Where servers are required, every case runs on at least one engine. SQLite is always here.
+/// If servers are required, every case runs on at least one engine. SQLite is always available.
 #[test]
 fn case_runs_on_at_least_one_engine() {
     let is_here = |engine: &Engine| {

@@ -1,4 +1,4 @@
-//! Ways to reach a server, and what is said where it cannot be reached: why, and the next step, never a password.
+//! Ways to connect to a server, and the messages of a failure: the reason and the next step, never a password.
 
 use std::os::unix::fs::PermissionsExt;
 
@@ -9,8 +9,8 @@ fn scan_with(server: &Server, url: &str, environment: &[(&str, &str)]) -> Run {
     server.bench.run_in(&["scan", url], environment)
 }
 
-/// Whether the scan came through; else the whole of what was told.
-fn told(run: &Run) -> Result<(), String> {
+/// Returns an error with the whole output if the scan failed.
+fn scan_result(run: &Run) -> Result<(), String> {
     match run.code {
         0 => Ok(()),
         3 => Err(run.stderr.clone()),
@@ -27,7 +27,7 @@ fn postgres_tls_options_follow_libpq() {
     let Some(server) = Server::postgres("CREATE TABLE t(id int)") else { return };
     let certificate = std::env::var("FK_DOCTOR_TEST_CERTIFICATE").unwrap();
     let url = |host: &str, query: &str| format!("postgres://postgres@{host}:{}/{}?{query}", port(&server), server.name);
-    let scan = |url: &str| told(&scan_with(&server, url, &[]));
+    let scan = |url: &str| scan_result(&scan_with(&server, url, &[]));
     for query in ["sslmode=disable", "sslmode=prefer", "sslmode=require"] {
         assert_eq!(scan(&url("127.0.0.1", query)), Ok(()));
     }
@@ -56,7 +56,7 @@ fn mariadb_tls_options_follow_its_client() {
         let url = |scheme: &str, host: &str, query: &str| {
             format!("{scheme}://root@{host}:{}/{}?{query}", port(&server), server.name)
         };
-        let scan = |url: &str| told(&scan_with(&server, url, &[]));
+        let scan = |url: &str| scan_result(&scan_with(&server, url, &[]));
         for query in ["ssl-mode=DISABLED", "ssl-mode=PREFERRED", "ssl-mode=REQUIRED"] {
             assert_eq!(scan(&url("mariadb", "127.0.0.1", query)), Ok(()));
         }
@@ -74,13 +74,13 @@ fn postgres_environment_variables_are_used() {
     let Some(server) = Server::postgres("CREATE TABLE t(id int)") else { return };
     let everything =
         [("PGHOST", "127.0.0.1"), ("PGPORT", port(&server)), ("PGDATABASE", &server.name), ("PGUSER", "postgres")];
-    assert_eq!(told(&scan_with(&server, "postgres://", &everything)), Ok(()));
+    assert_eq!(scan_result(&scan_with(&server, "postgres://", &everything)), Ok(()));
 }
 
 #[test]
 fn postgres_password_is_found_and_never_printed() {
     let Some(server) = Server::postgres("CREATE TABLE t(id int)") else { return };
-    // Who is called so has to give a password; tests/run says so in pg_hba.conf.
+    // This user needs a password, because `tests/run` says so in pg_hba.conf.
     let created = server.attempt("CREATE ROLE knows_a_password LOGIN PASSWORD 'open:sesame'");
     assert!(created.is_ok() || created.unwrap_err().to_string().contains("already exists"));
     let url = server.url_as("knows_a_password");
@@ -88,13 +88,13 @@ fn postgres_password_is_found_and_never_printed() {
     let line = format!("127.0.0.1:{}:*:knows_a_password:open\\:sesame\n", port(&server));
     std::fs::write(&file, line).unwrap();
     std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o600)).unwrap();
-    assert_eq!(told(&scan_with(&server, &url, &[("PGPASSFILE", file.to_str().unwrap())])), Ok(()));
-    assert_eq!(told(&scan_with(&server, &url, &[("PGPASSWORD", "open:sesame")])), Ok(()));
-    assert_eq!(told(&scan_with(&server, &server.url_as("knows_a_password:open:sesame"), &[])), Ok(()));
-    let wrong = told(&scan_with(&server, &server.url_as("knows_a_password:hunter2"), &[])).unwrap_err();
+    assert_eq!(scan_result(&scan_with(&server, &url, &[("PGPASSFILE", file.to_str().unwrap())])), Ok(()));
+    assert_eq!(scan_result(&scan_with(&server, &url, &[("PGPASSWORD", "open:sesame")])), Ok(()));
+    assert_eq!(scan_result(&scan_with(&server, &server.url_as("knows_a_password:open:sesame"), &[])), Ok(()));
+    let wrong = scan_result(&scan_with(&server, &server.url_as("knows_a_password:hunter2"), &[])).unwrap_err();
     assert!(wrong.contains("password authentication failed") && wrong.contains("~/.pgpass"), "{wrong}");
     assert!(!wrong.contains("hunter2"), "{wrong}");
-    let none = told(&scan_with(&server, &url, &[])).unwrap_err();
+    let none = scan_result(&scan_with(&server, &url, &[])).unwrap_err();
     assert!(none.contains("PGPASSWORD"), "{none}");
 }
 
@@ -105,9 +105,9 @@ fn mariadb_password_is_found_and_never_printed() {
         server.execute(&format!(
             "CREATE USER {user}@'127.0.0.1' IDENTIFIED BY 'open sesame'; GRANT SELECT ON {user}.* TO {user}@'127.0.0.1'"
         ));
-        assert_eq!(told(&scan_with(&server, &server.url_as(user), &[("MYSQL_PWD", "open sesame")])), Ok(()));
-        assert_eq!(told(&scan_with(&server, &server.url_as(&format!("{user}:open%20sesame")), &[])), Ok(()));
-        let wrong = told(&scan_with(&server, &server.url_as(&format!("{user}:hunter2")), &[])).unwrap_err();
+        assert_eq!(scan_result(&scan_with(&server, &server.url_as(user), &[("MYSQL_PWD", "open sesame")])), Ok(()));
+        assert_eq!(scan_result(&scan_with(&server, &server.url_as(&format!("{user}:open%20sesame")), &[])), Ok(()));
+        let wrong = scan_result(&scan_with(&server, &server.url_as(&format!("{user}:hunter2")), &[])).unwrap_err();
         assert!(wrong.contains("Access denied") && !wrong.contains("hunter2"), "{wrong}");
         server.execute(&format!("DROP USER {user}@'127.0.0.1'"));
     }
@@ -122,21 +122,21 @@ fn unreachable_server_is_named() {
         ("postgres://u:hunter2@nowhere.invalid/d", "lookup"),
         ("postgres://u:hunter2@[::1/d", "IPv6"),
     ] {
-        let told = told(&scan_with(&server, url, &[])).unwrap_err();
-        assert!(told.contains(why) && told.contains("help:") && !told.contains("hunter2"), "{told}");
+        let error = scan_result(&scan_with(&server, url, &[])).unwrap_err();
+        assert!(error.contains(why) && error.contains("help:") && !error.contains("hunter2"), "{error}");
     }
-    let missing = told(&scan_with(&server, &format!("{}/nosuch", server.address), &[])).unwrap_err();
+    let missing = scan_result(&scan_with(&server, &format!("{}/nosuch", server.address), &[])).unwrap_err();
     assert!(missing.contains("database \"nosuch\" does not exist"), "{missing}");
-    // A door that nobody opens.
+    // A port on which no server listens.
     let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     for scheme in ["postgres", "mysql"] {
         let url = format!("{scheme}://u@{}/d?connect_timeout=1", silent.local_addr().unwrap());
-        let told = told(&scan_with(&server, &url, &[])).unwrap_err();
-        assert!(told.contains("no answer within 1 seconds"), "{told}");
+        let error = scan_result(&scan_with(&server, &url, &[])).unwrap_err();
+        assert!(error.contains("no answer within 1 seconds"), "{error}");
     }
 }
 
-/// What is read at once takes no second connection.
+/// A small database needs no second connection.
 #[test]
 fn small_database_is_scanned_over_one_connection() {
     let tables = "CREATE TABLE p(id int PRIMARY KEY); CREATE TABLE a(r int, FOREIGN KEY (r) REFERENCES p(id)); \
@@ -146,7 +146,7 @@ fn small_database_is_scanned_over_one_connection() {
         server.execute(&format!(
             "CREATE ROLE {role} LOGIN CONNECTION LIMIT 1; GRANT SELECT ON ALL TABLES IN SCHEMA public TO {role}"
         ));
-        assert_eq!(told(&scan_with(&server, &server.url_as(role), &[])), Ok(()));
+        assert_eq!(scan_result(&scan_with(&server, &server.url_as(role), &[])), Ok(()));
         server.execute(&format!("DROP OWNED BY {role}; DROP ROLE {role}"));
     }
     for server in Server::mysql_family(tables) {
@@ -154,7 +154,7 @@ fn small_database_is_scanned_over_one_connection() {
         server.execute(&format!(
             "CREATE USER {user}@'127.0.0.1' WITH MAX_USER_CONNECTIONS 1; GRANT SELECT ON {user}.* TO {user}@'127.0.0.1'"
         ));
-        assert_eq!(told(&scan_with(&server, &server.url_as(user), &[])), Ok(()));
+        assert_eq!(scan_result(&scan_with(&server, &server.url_as(user), &[])), Ok(()));
         server.execute(&format!("DROP USER {user}@'127.0.0.1'"));
     }
 }

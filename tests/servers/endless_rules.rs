@@ -1,4 +1,4 @@
-//! A rule's query that never ends is given up at the time limit, on servers.
+//! A rule's query that never ends is stopped at the time limit, on servers.
 
 use std::time::Duration;
 use std::time::Instant;

@@ -1,11 +1,11 @@
-//! What `explain` says of statements on servers: every reference that fails, what goes along, and that nothing sticks.
+//! Tests of `explain` on servers: every failing relation is named, cascades are counted, and nothing is changed.
 
 use serde_json::Value;
 
 use super::common::States as _;
 use super::server::Server;
 
-/// The same family on every server; `@…@` stands where they spell differently.
+/// The same family on every server. `@…@` marks differences of spelling.
 const FAMILY: &str = "CREATE TABLE p(id int PRIMARY KEY, n varchar(20) UNIQUE NOT NULL);
     CREATE TABLE a(id int PRIMARY KEY, p int, FOREIGN KEY (p) REFERENCES p(id) ON DELETE CASCADE);
     CREATE TABLE b(id @serial@ PRIMARY KEY, a int, FOREIGN KEY (a) REFERENCES a(id) ON DELETE SET NULL ON UPDATE CASCADE);
@@ -19,7 +19,7 @@ fn postgres(more: &str) -> Option<Server> {
     Server::postgres(&format!("{}; {more}", FAMILY.replace("@serial@", "serial")))
 }
 
-/// MySQL tells counters as they were yesterday, unless it is asked not to.
+/// MySQL reports cached counters by default.
 fn mysql_family(more: &str) -> Vec<Server> {
     let settings = "SET SESSION foreign_key_checks = 1 /*!80000 , information_schema_stats_expiry = 0 */";
     Server::mysql_family(&format!("{settings}; {}; {more}", FAMILY.replace("@serial@", "int AUTO_INCREMENT")))
@@ -29,7 +29,7 @@ fn each() -> Vec<Server> {
     postgres("").into_iter().chain(mysql_family("")).collect()
 }
 
-/// Explains, and checks what must always hold: the report obeys its schema, and every row is as it was.
+/// Explains a statement. Checks that the report obeys its schema, and that no row has changed.
 fn explain(server: &Server, sql: &str) -> (i32, Value) {
     let before = rows(server);
     let run = server.run(&["explain", &server.url(), sql, "--format", "json"]);
@@ -47,7 +47,7 @@ fn rows(server: &Server) -> Vec<String> {
     [all("p", "id, n"), all("a", "id, p"), all("b", "id, a"), all("c", "id, a, p"), all("n", "id, up")].concat()
 }
 
-/// Relation, rows and first missing key of every finding of a statement.
+/// Returns relation, rows and first missing key of every finding of a statement.
 fn findings(statement: &Value) -> Vec<(String, u64, String)> {
     let one = |finding: &Value| {
         let relation = finding["relation"].as_str().unwrap().to_owned();
@@ -150,17 +150,17 @@ fn statement_that_survives_rollback_is_not_run() {
             ("DROP TABLE c", "it would commit"),
             ("LOCK TABLES c WRITE", "it would commit"),
             ("CALL anything()", "may commit"),
-            ("SET GLOBAL foreign_key_checks = 0", "for a session that ends here"),
+            ("SET GLOBAL foreign_key_checks = 0", "it changes a setting"),
             ("SELECT * FROM p INTO OUTFILE '/tmp/fk-doctor-never'", "writes a file"),
             ("LOAD DATA INFILE 'x' INTO TABLE p", "files"),
-            ("INSERT INTO p /*!50000 SELECT */ VALUES (9, 'x')", "hides words"),
+            ("INSERT INTO p /*!50000 SELECT */ VALUES (9, 'x')", "executable comment"),
         ] {
             forbidden(&server, sql, why);
         }
         server.execute("CREATE VIEW low AS SELECT * FROM lasting");
         forbidden(&server, "DELETE FROM low", "low is a view");
-        forbidden(&server, "DELETE FROM mysql.user", "it reaches into mysql");
-        forbidden(&server, "REPLACE INTO `mysql` . help_topic SELECT 1", "it reaches into mysql");
+        forbidden(&server, "DELETE FROM mysql.user", "it uses the database mysql");
+        forbidden(&server, "REPLACE INTO `mysql` . help_topic SELECT 1", "it uses the database mysql");
         server.execute("CREATE TRIGGER t AFTER DELETE ON c FOR EACH ROW DELETE FROM lasting");
         forbidden(&server, "DELETE FROM c", "c has the trigger t, which may write to lasting");
         let (code, _) = explain(&server, "DELETE FROM n");
@@ -174,11 +174,11 @@ fn statement_that_survives_rollback_is_not_run() {
             ("SELECT dblink_exec('x', 'y')", "another connection"),
             ("SELECT setval('b_id_seq', 9)", "not rolled back"),
             ("SELECT lo_export(1, 'x')", "file"),
-            ("ALTER TABLE p ADD x int", "locks others out"),
-            ("LOCK TABLE p", "lock others out"),
+            ("ALTER TABLE p ADD x int", "locks other sessions out"),
+            ("LOCK TABLE p", "lock other sessions out"),
             ("NOTIFY x", "other sessions"),
             ("DO $$ BEGIN DELETE FROM c; END $$", "may commit"),
-            ("VACUUM", "nobody knows"),
+            ("VACUUM", "cannot be sure"),
         ] {
             forbidden(&server, sql, why);
         }
@@ -201,12 +201,12 @@ fn drawn_sequence_numbers_are_reported() {
             let remarks = report["statements"][0]["remarks"].to_string();
             assert_eq!(code == 0, is_accepted, "{report:#}");
             assert!(has_moved || !is_accepted, "a number was drawn");
-            assert_eq!(remarks.contains("which no rollback takes back"), has_moved, "{report:#}");
+            assert_eq!(remarks.contains("and a rollback does not reset it"), has_moved, "{report:#}");
         }
     }
 }
 
-/// MariaDB, and MySQL before 9.6, store a row anew whose primary key changes, and then check what it refers to.
+/// MariaDB, and MySQL before 9.6, rewrite a row whose primary key changes, and then check its references.
 #[test]
 fn orphan_whose_key_update_fails_is_named() {
     for server in mysql_family("SET foreign_key_checks = 0; INSERT INTO c VALUES (40, 99, NULL)") {
@@ -297,7 +297,7 @@ fn trigger_effects_are_counted() {
     assert!(statement["remarks"].to_string().contains("p has the trigger noted"), "{report:#}");
 }
 
-/// A row that another session holds is waited for, and not for ever.
+/// A row that another session locks is waited for, but only for a limited time.
 #[test]
 fn lock_is_waited_for_up_to_the_limit() {
     for server in each() {
@@ -309,7 +309,7 @@ fn lock_is_waited_for_up_to_the_limit() {
     }
 }
 
-/// The three errors that people came with, on servers.
+/// The errors of the three user stories, on servers.
 #[test]
 fn reported_user_errors_name_the_failing_reference() {
     let stories = "CREATE TABLE media_sources(source_id varchar(40) PRIMARY KEY, title varchar(40) NOT NULL);
@@ -360,7 +360,7 @@ fn reported_user_errors_name_the_failing_reference() {
     }
 }
 
-/// Whatever is written in another way than usual is foreseen, or it is said that it is not.
+/// Statements in an unusual form are forecast, or a note says that they are not.
 #[test]
 fn unusual_statement_is_explained_or_marked_unknown() {
     let Some(server) = postgres(
@@ -384,9 +384,12 @@ fn unusual_statement_is_explained_or_marked_unknown() {
     let (code, parts) = told("INSERT INTO parts VALUES (1, 99), (2, 98), (3, 1)");
     assert_eq!((code, &parts["findings"][0]["rows"]), (1, &2.into()), "{parts:#}");
     for (sql, why) in [
-        ("INSERT INTO c VALUES (1, 99, 98) ON CONFLICT DO NOTHING", "not taken apart"),
-        ("INSERT INTO seen VALUES (1, 99, 98)", "no plain table"),
-        ("WITH moved AS (DELETE FROM n RETURNING id) INSERT INTO c SELECT id, 99, 98 FROM moved", "not taken apart"),
+        ("INSERT INTO c VALUES (1, 99, 98) ON CONFLICT DO NOTHING", "cannot analyse this kind of statement"),
+        ("INSERT INTO seen VALUES (1, 99, 98)", "not an ordinary table"),
+        (
+            "WITH moved AS (DELETE FROM n RETURNING id) INSERT INTO c SELECT id, 99, 98 FROM moved",
+            "cannot analyse this kind of statement",
+        ),
         ("MERGE INTO c USING (SELECT 1) AS x ON false WHEN NOT MATCHED THEN INSERT VALUES (1, 99, 98)", ""),
     ] {
         let (code, one) = told(sql);
@@ -402,7 +405,7 @@ fn unusual_statement_is_explained_or_marked_unknown() {
     );
 }
 
-/// Result types that the driver has to ask the server for, or that have no binary form.
+/// Result types about which the driver must ask the server, or that have no binary form.
 #[test]
 fn result_of_any_type_hides_no_failure() {
     let Some(server) = postgres(

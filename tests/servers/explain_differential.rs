@@ -1,6 +1,6 @@
-//! Random families and statements on servers: what `explain` says is what the server does when they are really run.
+//! Random families and statements on servers: the server must do what `explain` says.
 //!
-//! `FK_DOCTOR_CASES` sets how many there are; the seed is fixed, so a failure repeats.
+//! `FK_DOCTOR_CASES` sets the number of statements. The seed is fixed, so a failure repeats.
 
 use std::collections::BTreeMap;
 
@@ -25,7 +25,7 @@ fn schema(rng: &mut Rng, kind: Kind) -> String {
         let mut columns = vec!["id int PRIMARY KEY".to_owned()];
         for reference in 0..2 {
             let actions = match kind {
-                // RESTRICT cannot wait, and here is asked what would be without the first refusal.
+                // RESTRICT cannot be deferred, but the test asks for the effects without the first refusal.
                 Kind::Postgres => &["NO ACTION", "NO ACTION", "SET NULL", "SET DEFAULT", "CASCADE", "CASCADE"][..],
                 Kind::Mariadb | Kind::Mysql => &["NO ACTION", "RESTRICT", "SET NULL", "CASCADE", "CASCADE"],
             };
@@ -153,11 +153,11 @@ fn compare(kind: Kind) -> Option<Tally> {
         let context = || format!("case {case}: {sql}\n{}\n{told:#}", seed.replace(';', ";\n"));
         assert_eq!(state(&server), before, "nothing sticks\n{}", context());
         let remarks = told["remarks"].to_string();
-        for doubt in ["not looked for", "could not be", "not all could"] {
-            assert!(!remarks.contains(doubt) || told["findings"].as_array().unwrap().is_empty(), "{}", context());
+        for gap in ["did not search", "did not compute", "could not be"] {
+            assert!(!remarks.contains(gap) || told["findings"].as_array().unwrap().is_empty(), "{}", context());
         }
 
-        // What would be, were nothing refused.
+        // The effects if nothing were refused.
         let truth = kind == Kind::Postgres || !sql.starts_with("DELETE") && !sql.contains("SET id");
         let anyway = truth.then(|| {
             let lenient = if kind == Kind::Postgres {
@@ -209,7 +209,7 @@ fn orphans_more(is: &BTreeMap<String, u64>, was: &BTreeMap<String, u64>) -> BTre
     is.iter().filter(|(id, rows)| **rows > was[*id]).map(|(id, rows)| (id.clone(), *rows)).collect()
 }
 
-/// Every new orphan is named; what is named beyond that was an orphan before, in the same relation.
+/// Checks that every new orphan is named. Any other named row was an orphan before, in the same relation.
 fn check_named(
     named: &BTreeMap<String, u64>,
     was: &BTreeMap<String, u64>,
@@ -228,7 +228,7 @@ fn check_named(
     }
 }
 
-/// Every table has as many rows more or less, and elsewhere as many rows changed, as was said.
+/// Checks that the numbers of inserted, deleted and changed rows of every table are as explained.
 fn check_effects(told: &Value, before: &State, after: &State, sql: &str, context: &dyn Fn() -> String) {
     for (table, (was, is)) in before.iter().zip(after).enumerate() {
         let name = format!("t{table}");

@@ -1,4 +1,5 @@
-//! An application writes between plan, apply and undo, and beside them, on servers: see the module of the same name for SQLite.
+//! An application writes between plan, apply and undo, and at the same time, on servers. The module of the same name
+//! tests SQLite.
 
 use std::collections::BTreeMap;
 
@@ -113,8 +114,8 @@ fn application_writes_between_commands_are_kept_on_servers() {
 
 const ROWS: usize = 2_000;
 
-/// One transaction each, the application writes a missing parent and then which children refer to it: each of those must
-/// keep its key, as no batch can come between the two.
+/// In one transaction each, the application inserts a missing parent and reads which children refer to it. Each of
+/// these children must keep its key, because no batch can come in between.
 fn write_parents<T>(patient: &Patient, running: &std::thread::ScopedJoinHandle<'_, T>) {
     let server = &patient.server;
     let of = if patient.kind == Kind::Postgres { "text" } else { "char(20)" };
@@ -182,7 +183,7 @@ fn server_child_whose_parent_arrives_before_its_batch_keeps_its_key() {
             );
             assert_ne!(seen, "0", "{said}");
             assert_eq!(lost, "0", "{said}");
-            // Rows were left alone, which is no clean end.
+            // Rows were left unchanged, so the result is not clean.
             assert!(!knows_skip_changed() || run.code == 6, "{said}");
             assert!(run.code == 5 || patient.orphans() == 0, "{said}");
 

@@ -1,5 +1,6 @@
-//! Repairs of servers that are cut off, or that others get in the way of: whole batches only, the same command goes on to
-//! the same end, and undo restores every value. `FK_DOCTOR_MOMENTS` sets at how many random moments each is cut off.
+//! Repairs of servers that are interrupted or disturbed. Only whole batches are committed, the repeated command
+//! completes the work, and undo restores every value. `FK_DOCTOR_MOMENTS` sets the number of random interruptions of
+//! each.
 
 use std::io::Read;
 use std::io::Write;
@@ -24,7 +25,7 @@ use super::patient::rule;
 
 const BATCH: usize = 7;
 
-/// 2 is pointed at 1, 3 gets a parent, and the rows of 4 go with what depends on them.
+/// Key 2 is changed to 1, key 3 gets a parent, and the rows with key 4 are deleted with their dependants.
 fn patient(kind: Kind) -> Option<Patient> {
     let rows = |of: &dyn Fn(u32) -> String| (1..=30).map(of).collect::<Vec<_>>().join(", ");
     let patient = Patient::new(
@@ -48,7 +49,7 @@ fn patient(kind: Kind) -> Option<Patient> {
     Some(patient)
 }
 
-/// How many changes of the plan are made in the database as it is.
+/// Returns the number of the plan's changes that are present in the database.
 fn changes_made(patient: &Patient) -> usize {
     let count = |what: &str| {
         let of = if patient.kind == Kind::Postgres { "text" } else { "char(20)" };
@@ -64,7 +65,7 @@ fn changes_made(patient: &Patient) -> usize {
         + count("(SELECT 30 - count(*) FROM d)")
 }
 
-/// How many changes are made after each batch: batches end where they are full, and never inside of a unit.
+/// Returns the numbers of changes after each batch. A batch ends when it is full, and never inside a unit.
 fn batch_ends(patient: &Patient, is_undo: bool) -> Vec<usize> {
     let plan = std::fs::read_to_string(patient.server.bench.path("plan.ndjson")).unwrap();
     let lines: Vec<serde_json::Value> = plan.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
@@ -112,7 +113,7 @@ pub(super) fn end_connections(patient: &Patient) {
     }
 }
 
-/// Cuts a run off after a while: by its connections, or by its life.
+/// Interrupts a run after a while: ends its connections, or kills it.
 fn cut_off(patient: &Patient, command: &str, after: Duration, by_its_life: bool) {
     let mut program = Command::new(env!("CARGO_BIN_EXE_fk-doctor"))
         .args(arguments(patient, command))
@@ -165,21 +166,22 @@ fn repair_cut_off_at_any_moment_resumes_to_the_same_result() {
     }
 }
 
-/// What becomes of the commit that a connection is cut off at.
+/// The fate of the COMMIT at which a connection is cut.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Cut {
-    /// The server hears it, and nobody hears the answer.
+    /// The server gets it, but the answer is lost.
     Answer,
-    /// The server does not hear it.
+    /// The server does not get it.
     Commit,
-    /// The server does not hear it, nor that the connection is gone.
+    /// The server gets neither it nor the end of the connection.
     Silently,
-    /// Nobody hears anything any more, and the connection stays open: the server has heard it, or has not.
+    /// No data passes any more, and the connection stays open. The server may have got it.
     HangBefore,
     HangAfter,
 }
 
-/// Stands between the program and its server, and cuts the connection at the so-manieth commit. The answer is its port.
+/// A proxy between the program and its server, which cuts the connection at the COMMIT with this number. Returns its
+/// port.
 pub(super) fn proxy(server: String, cut: Cut, at: usize) -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
@@ -236,7 +238,7 @@ fn forward(mut client: TcpStream, mut server: TcpStream, cut: Cut, at: usize, co
                 }
                 Cut::Silently => {
                     let _ = client.shutdown(Shutdown::Both);
-                    // The server's end stays open for as long as the test runs.
+                    // The server's side stays open while the test runs.
                     std::mem::forget(server);
                     return;
                 }
@@ -264,8 +266,8 @@ fn commit_without_answer_is_decided_from_the_rows() {
             (Cut::Answer, 2, Some("7")),
             (Cut::Silently, 2, Some("7")),
         ] {
-            // PostgreSQL's definitions are read in a transaction of their own; on the others each of the two tables that
-            // the plan makes is recorded in one.
+            // PostgreSQL's definitions are read in a separate transaction. On the others, each of the two tables of the
+            // plan is recorded in a transaction.
             let earlier = if kind == Kind::Postgres { 1 } else { 2 };
             let port = proxy(server.clone(), cut, at + earlier);
             let plainly = if kind == Kind::Postgres { "sslmode=disable" } else { "ssl-mode=DISABLED" };
@@ -289,7 +291,7 @@ fn commit_without_answer_is_decided_from_the_rows() {
     }
 }
 
-/// Two wait for each other, the server ends the repair, and it is begun again.
+/// Two transactions wait for each other, the server aborts the repair, and the repair is retried.
 #[test]
 fn deadlock_victim_is_retried_whole() {
     for kind in KINDS {
@@ -297,13 +299,14 @@ fn deadlock_victim_is_retried_whole() {
         patient.planned();
         let server = &patient.server;
         let (first, then, deadlocks) = match kind {
-            // The repair locks the child, then the parent; it waits the longest, and so it is the one that is ended.
+            // The repair locks the child, then the parent. It waits longest, so it is the deadlock victim.
             Kind::Postgres => (
                 "BEGIN; UPDATE p SET name = 'a' WHERE id = 1",
                 "UPDATE c SET pad = 'pad' WHERE id = 1",
                 "SELECT deadlocks::text FROM pg_stat_database WHERE datname = current_database()",
             ),
-            // The repair has read row 2 when it comes to row 30; it has changed nothing yet, so it is the one that is ended.
+            // The repair has read row 2 when it reaches row 30. It has changed nothing yet, so it is the deadlock
+            // victim.
             Kind::Mariadb | Kind::Mysql => (
                 "BEGIN; INSERT INTO heavy WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 900) \
                  SELECT i FROM n; SELECT id FROM c WHERE id = 30 FOR UPDATE",

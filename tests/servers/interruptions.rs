@@ -1,5 +1,5 @@
-//! Locks, limits and lost connections in the middle of a scan: it ends, says what it could not check, and keeps what
-//! it could.
+//! Locks, limits and lost connections during a scan. The scan ends, reports the unchecked relations, and keeps its
+//! other results.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use super::server::Server;
 const TABLES: &str = "CREATE TABLE p(id int PRIMARY KEY); CREATE TABLE a(r int, FOREIGN KEY (r) REFERENCES p(id)); \
     CREATE TABLE z(r int, FOREIGN KEY (r) REFERENCES p(id));";
 
-/// Scans while another session holds `a`; `meanwhile` is called once the scan waits for it.
+/// Scans while another session locks `a`. `meanwhile` is called once the scan waits for the lock.
 fn scan_beside_a_lock(server: &Server, options: &[&str], waiting: &str, meanwhile: impl FnOnce()) -> (i32, Value) {
     let url = server.url();
     let arguments = [&["scan", &url, "--format", "json"], options].concat();
@@ -27,7 +27,7 @@ fn scan_beside_a_lock(server: &Server, options: &[&str], waiting: &str, meanwhil
     (code, serde_json::from_str(&stdout).unwrap_or_else(|error| panic!("{error}: {stderr}")))
 }
 
-/// The relation of the held table is unchecked, for this reason; the other one is not.
+/// The relation of the locked table is unchecked, for this reason. The other relation is checked.
 fn assert_only_one_is_missing((code, report): &(i32, Value), why: &str) {
     let coverage = |place: usize| &report["relations"][place]["coverage"];
     assert_eq!((coverage(0), coverage(1)), (&"unchecked".into(), &"checked".into()), "{report:#}");

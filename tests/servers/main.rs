@@ -1,4 +1,4 @@
-//! What is promised of servers, held on real ones.
+//! Tests on real servers.
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a test may fail loudly, and say what it saw")]
 #![allow(clippy::too_many_lines, reason = "a test tells its story in one piece")]
 

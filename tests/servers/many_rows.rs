@@ -1,5 +1,5 @@
-//! More orphans than anything is done in at once: chunks of keys and rows, pages of an answer, batches of changes. Every
-//! action repairs 5,000 of them, and takes them back.
+//! More orphans than fit into one chunk of keys or rows, page of an answer, or batch of changes. Every action repairs
+//! 5,000 of them and is undone.
 
 use std::time::Duration;
 
@@ -17,10 +17,10 @@ use super::patient::Kind;
 use super::patient::Patient;
 use super::patient::rule;
 
-/// Rows of `c`, all orphans, two to a key.
+/// The number of rows of `c`, all orphans, two with each key.
 const ROWS: usize = 5_000;
 
-/// Numbers from 1 on, as every server can make them.
+/// SQL for the numbers from 1 on, valid on every server.
 fn numbers(count: usize) -> String {
     let digits = "(SELECT 0 AS d UNION ALL SELECT 1 UNION ALL SELECT 2 UNION ALL SELECT 3 UNION ALL SELECT 4 UNION ALL \
          SELECT 5 UNION ALL SELECT 6 UNION ALL SELECT 7 UNION ALL SELECT 8 UNION ALL SELECT 9)";
@@ -30,7 +30,7 @@ fn numbers(count: usize) -> String {
     )
 }
 
-/// Of every fourth row of `c` something depends.
+/// Every fourth row of `c` has a dependant.
 fn seed() -> String {
     let (rows, keys) = (numbers(ROWS), numbers(ROWS / 2));
     format!(
@@ -49,7 +49,7 @@ fn done(patient: &Patient, what: &str, run: &Run) {
     assert_eq!((run.code, run.stderr.as_str()), (0, ""), "{:?}, {what}\n{}", patient.kind, run.stdout);
 }
 
-/// Planned, applied, scanned, taken back: one of the two in one transaction, the other in batches.
+/// Plans, applies, scans and undoes, once in one transaction and once in batches.
 fn treated(patient: &Patient, treatments: &str) {
     patient.rules(&rule("c(r)", treatments).replace("max-share = 1.0", "max-share = 1.0\nmax-rows = 100000"));
     let before = patient.dump();
@@ -148,7 +148,7 @@ fn remap_by_normalize_repairs_many_rows() {
     }
 }
 
-/// Nothing is changed by it.
+/// Checks that the command changes nothing.
 #[test]
 fn report_of_many_rows_changes_nothing() {
     for kind in KINDS {
@@ -161,7 +161,7 @@ fn report_of_many_rows_changes_nothing() {
     }
 }
 
-/// A staging table is read while what it holds is tried.
+/// A staging table is read while its rows are tried.
 #[test]
 fn staging_table_with_many_rows_is_checked() {
     for kind in KINDS {
@@ -180,7 +180,7 @@ fn staging_table_with_many_rows_is_checked() {
     }
 }
 
-/// Three sessions, each asked in the middle of the answer of another.
+/// Three sessions, each queried in the middle of the answer of another.
 #[test]
 fn session_answers_while_another_session_streams() {
     for kind in KINDS {
@@ -194,7 +194,7 @@ fn session_answers_while_another_session_streams() {
         let keys = sql::repair::of(&schema).unwrap().definitions();
         let mut sessions = database.sessions(2).unwrap();
         let (first, rest) = sessions.split_first_mut().unwrap();
-        let mut room = database.rehearsal().unwrap();
+        let mut rehearsal = database.rehearsal().unwrap();
         let (mut rows, mut inner, mut innermost) = (0, 0, 0);
         first
             .each_row(&orphans, &mut |_| {
@@ -204,7 +204,7 @@ fn session_answers_while_another_session_streams() {
                     second
                         .each_row(&keys, &mut |_| {
                             inner += 1;
-                            room.each_row(&keys, &mut |_| innermost += 1).unwrap();
+                            rehearsal.each_row(&keys, &mut |_| innermost += 1).unwrap();
                         })
                         .unwrap();
                 }

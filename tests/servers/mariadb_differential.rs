@@ -1,5 +1,5 @@
-//! Random keys of every kind that MariaDB and MySQL have, judged by us and, row by row, by their own foreign keys: there
-//! must be no difference. `FK_DOCTOR_CASES` sets how many there are; the seed is fixed, so a failure repeats.
+//! Random keys of every type of MariaDB and MySQL, judged by fk-doctor and, row by row, by their own foreign keys.
+//! There must be no difference. `FK_DOCTOR_CASES` sets the number of cases. The seed is fixed, so a failure repeats.
 
 use fastrand::Rng;
 
@@ -79,8 +79,8 @@ fn pick<'a>(rng: &mut Rng, from: &[&'a str]) -> &'a str {
     from[rng.usize(..from.len())]
 }
 
-/// Makes one parent, one child that is loaded unguarded, and counts which of its rows the server refuses; `None` if it
-/// refuses the key itself.
+/// Creates a parent and a child that is loaded without enforcement, and counts the child's rows that the server
+/// refuses; `None` if it refuses the key itself.
 fn case(server: &Server, rng: &mut Rng, number: usize) -> Option<String> {
     let attempt = |sql: &str| server.attempt(sql);
     let width = if rng.u8(..3) == 0 { 2 + rng.usize(..2) } else { 1 };
@@ -134,7 +134,7 @@ fn random_mariadb_keys_are_judged_like_the_server() {
         server.execute("SET foreign_key_checks = 1");
         let (_, report) = server.scan();
         let relations = report["relations"].as_array().unwrap().iter();
-        // Types that are only stored alike are left unchecked, and that is said.
+        // Types that only have equal storage are left unchecked, and the report says so.
         let silly = |relation: &serde_json::Value| {
             relation["reason"].to_string().contains("the server compares the stored bytes")
         };

@@ -1,4 +1,4 @@
-//! The traps of MariaDB and MySQL that concern reading, each as a test.
+//! Unusual cases in MariaDB and MySQL when reading, each as a test.
 
 use serde_json::Value;
 
@@ -7,12 +7,12 @@ use super::server::codes;
 use super::server::expect;
 use super::server::orphans;
 
-/// What comes after `|` is done with checks off.
+/// The part after `|` runs with checks off.
 fn trap(sql: &str, expected: &[&str]) -> Vec<(Server, Value)> {
-    held(Server::mysql_family(&with_checks_off(sql)), expected)
+    with_reports(Server::mysql_family(&with_checks_off(sql)), expected)
 }
 
-fn held(servers: Vec<Server>, expected: &[&str]) -> Vec<(Server, Value)> {
+fn with_reports(servers: Vec<Server>, expected: &[&str]) -> Vec<(Server, Value)> {
     let reported = servers.into_iter().map(|server| {
         let report = expect(&server, expected);
         (server, report)
@@ -45,13 +45,13 @@ fn parent_key_without_unique_is_scanned() {
         "CREATE TABLE p(id int, KEY(id)); CREATE TABLE c(r int, FOREIGN KEY(r) REFERENCES p(id)); INSERT INTO p VALUES(1),(1),(NULL); INSERT INTO c VALUES(1) | INSERT INTO c VALUES(2)",
     );
     let newer = format!("SET restrict_fk_on_non_standard_key = OFF; {sql}");
-    let _ = held([Server::mariadb(&sql), Server::mysql(&newer)].into_iter().flatten().collect(), &["orphan"]);
+    let _ = with_reports([Server::mariadb(&sql), Server::mysql(&newer)].into_iter().flatten().collect(), &["orphan"]);
 }
 
 #[test]
 fn system_versioned_history_is_not_scanned() {
     let sql = "CREATE TABLE p(id int PRIMARY KEY) | CREATE TABLE c(id int PRIMARY KEY, r int, FOREIGN KEY(r) REFERENCES p(id)) WITH SYSTEM VERSIONING; INSERT INTO c VALUES(1,99),(2,98); DELETE FROM c WHERE id=1";
-    let _ = held(Server::mariadb(&with_checks_off(sql)).into_iter().collect(), &["orphan"]);
+    let _ = with_reports(Server::mariadb(&with_checks_off(sql)).into_iter().collect(), &["orphan"]);
 }
 
 #[test]
@@ -87,7 +87,7 @@ fn parent_in_another_database_is_scanned() {
     }
 }
 
-/// A user that may do nothing but read these tables, called after the database.
+/// Creates a user, named after the database, who may only read these tables.
 fn reader(server: &Server, tables: &[&str]) -> String {
     let user = server.name.clone();
     server.execute(&format!("CREATE USER {user}@'127.0.0.1'"));
@@ -109,7 +109,7 @@ fn reader_sees_every_foreign_key_of_readable_tables() {
         let (code, report) = server.scan_as(&user);
         assert_eq!(report["relations"][0]["on_delete"], "CASCADE");
         assert_eq!(codes(&report)[0], "orphan");
-        // A table that may not be read cannot be told from one that is not there.
+        // A table that may not be read looks like a missing table.
         assert_eq!(report["relations"][1]["parent"]["table"], "q");
         assert_eq!((code, &report["relations"][1]["coverage"]), (4, &Value::from("unchecked")), "{report:#}");
         server.execute(&format!("DROP USER {user}@'127.0.0.1'"));

@@ -1,5 +1,5 @@
-//! Relations that are relaxed, enforced and prevented on MySQL and MariaDB, where each definition is committed at once, and taken
-//! back exactly.
+//! Relations are relaxed, enforced and prevented on MySQL and MariaDB, where each definition is committed at once, and
+//! are undone exactly.
 
 use super::common::States as _;
 use super::server::Server;
@@ -19,7 +19,7 @@ CREATE TABLE `odd child`(
 INSERT INTO p VALUES (1, 'a'); INSERT INTO `odd child`(id, r1, r2) VALUES (1, 1, 'a');
 SET foreign_key_checks = 0; INSERT INTO `odd child`(id, r1, r2) VALUES (2, 77, 'a'); SET foreign_key_checks = 1";
 
-/// Every table and trigger as the server writes it.
+/// Returns every table and trigger as the server writes it.
 fn definitions(server: &Server) -> Vec<String> {
     let mut all = Vec::new();
     for table in server.texts(
@@ -27,7 +27,7 @@ fn definitions(server: &Server) -> Vec<String> {
          WHERE table_schema = database() AND table_name <> 'fk_doctor_state' ORDER BY 1",
     ) {
         let texts = server.column(&format!("SHOW CREATE TABLE `{}`", table.replace('`', "``")), 1);
-        // Neither how far the server has counted nor the order of the indexes is a part of what a table is.
+        // The counter and the order of the indexes are omitted.
         all.extend(texts.iter().map(|text| {
             let plain = |line: &str| {
                 let (before, after) = line.split_once(" AUTO_INCREMENT=").unwrap_or((line, ""));
@@ -36,7 +36,7 @@ fn definitions(server: &Server) -> Vec<String> {
             };
             let mut lines: Vec<String> = text.lines().map(plain).collect();
             lines.sort();
-            // MySQL says no width.
+            // MySQL prints no display width.
             lines.join("\n").replace("int(11)", "int")
         }));
     }
@@ -86,7 +86,7 @@ fn foreign_keys_are_relaxed_and_restored_exactly() {
     }
 }
 
-/// What was cut off in the middle goes on, or goes back.
+/// An interrupted run can be completed or undone.
 #[test]
 fn interrupted_change_is_resumed_or_undone() {
     for server in Server::mysql_family(ODD) {
@@ -96,7 +96,8 @@ fn interrupted_change_is_resumed_or_undone() {
         let run = |command: &str| server.run(&[command, &url, "plan"]);
         for command in ["apply", "undo"] {
             assert_eq!(run("apply").code, 0);
-            // As if the run had been cut off before this definition was changed, or just after it was changed back.
+            // The state of a run that was interrupted before it changed this definition, or just after it was changed
+            // back.
             server.execute(
                 "SET foreign_key_checks = 0; ALTER TABLE `odd child` \
                  ADD CONSTRAINT `fk ``one` FOREIGN KEY (r1) REFERENCES p(id) ON DELETE CASCADE; SET foreign_key_checks = 1",
@@ -122,14 +123,14 @@ fn clean_relation_is_declared_with_its_index() {
             ["repair", url.as_str(), "--enforce", "comments(post_id) -> posts(id)", "--on-delete", "set-null"];
         let refused = server.run(&enforce);
         assert_eq!(refused.code, 5, "{}{}", refused.stdout, refused.stderr);
-        assert!(refused.stdout.states("1 orphan row would be left (1 missing key)"), "{}", refused.stdout);
+        assert!(refused.stdout.states("1 orphan row would remain (1 missing key)"), "{}", refused.stdout);
 
         server.execute("DELETE FROM comments WHERE id = 3");
         let dry = server.run(&[&enforce[..], &["-o", "plan"]].concat());
         assert_eq!((dry.code, dry.stderr.as_str()), (0, ""), "{}", dry.stdout);
         assert!(dry.stdout.contains("commits each definition at once"), "{}", dry.stdout);
         let script = server.run(&[&enforce[..], &["--format", "sql"]].concat()).stdout;
-        // Between plan and apply an orphan arrives: the server finds it, and the index that was made for nothing goes by undo.
+        // An orphan arrives between plan and apply. The server finds it, and undo drops the unused index.
         server.execute("INSERT INTO comments VALUES (3, 9)");
         let late = server.run(&["apply", &url, "plan"]);
         assert_eq!(late.code, 5, "{}{}", late.stdout, late.stderr);
@@ -201,13 +202,13 @@ fn status_before_its_source_gets_a_placeholder() {
         "INSERT INTO media_sources(source_id, source_type, title, url, `rank`) VALUES ('moved', 'vimeo', 'A film', 'https://v/moved', 2)
          ON DUPLICATE KEY UPDATE title = VALUES(title)",
     );
-        // Another source has the address: it stays as it is, and the statement fails as before.
+        // Another source has the address. It stays unchanged, and the statement fails as before.
         let clash = r#"INSERT INTO statuses(source_id, metadata) VALUES ('x', '{"url": "https://v/dQ"}')"#;
         assert!(server.attempt(clash).unwrap_err().to_string().contains("foreign key"));
         assert_eq!(server.texts("SELECT title FROM media_sources WHERE url = 'https://v/dQ'"), ["A song"]);
 
         let again = server.run(&["repair", &url, "--rules", "r.toml"]);
-        assert!(again.stdout.contains("nothing is to be repaired"), "{}", again.stdout);
+        assert!(again.stdout.contains("there is nothing to repair"), "{}", again.stdout);
         let dropped = server.run(&["repair", &url, "--no-prevent", "statuses(*)", "-o", "drop", "--apply"]);
         assert_eq!(dropped.code, 0, "{}{}", dropped.stdout, dropped.stderr);
         assert_eq!(definitions(&server)[..3], before[..3]);
@@ -219,7 +220,7 @@ fn status_before_its_source_gets_a_placeholder() {
     }
 }
 
-/// Columns with a default of every kind lose NOT NULL and get it back, and nothing else of them changes.
+/// Columns with a default of every kind lose NOT NULL and get it back, and nothing else changes in them.
 #[test]
 fn defaults_of_every_kind_are_restored() {
     let columns = [

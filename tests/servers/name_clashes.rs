@@ -1,4 +1,5 @@
-//! No name of a user's object meets a name of ours, on servers: tables and columns are called as our own SQL calls things.
+//! No name of a user's object clashes with a name of fk-doctor on servers. Tables and columns have the names that
+//! fk-doctor's SQL uses.
 
 use super::names;
 use super::patient::KINDS;
@@ -9,7 +10,7 @@ fn quote(kind: Kind) -> char {
     if kind == Kind::Postgres { '"' } else { '`' }
 }
 
-/// A database of each kind that there is.
+/// Returns a database on each available kind of server.
 fn on_each(test: impl Fn(&Patient, &[String], char)) {
     let names = names::names();
     for kind in KINDS {

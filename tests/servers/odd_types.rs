@@ -1,4 +1,4 @@
-//! Keys and columns whose values have more than one dress: bytes, bits, and names that must be quoted.
+//! Keys and columns whose values have several notations: bytes, bits, and names that must be quoted.
 
 use super::patient::KINDS;
 use super::patient::Kind;
@@ -6,7 +6,7 @@ use super::patient::MYSQL_FAMILY;
 use super::patient::Patient;
 use super::patient::rule;
 
-/// Keys of bytes: `0a` beside `000a`, and no others.
+/// Keys of bytes: `0a` is distinct from `000a`.
 #[test]
 fn normalized_remap_finds_binary_keys() {
     for kind in KINDS {
@@ -56,7 +56,7 @@ fn bit_keys_are_read_as_numbers() {
     }
 }
 
-/// A statement that is suggested can be run as it stands.
+/// A suggested statement can be run as it stands.
 #[test]
 fn suggested_insert_runs_on_its_engine() {
     for kind in KINDS {

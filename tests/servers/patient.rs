@@ -1,4 +1,4 @@
-//! A database on a server that is to be repaired, and the steps of a repair on it; the same for every kind of server.
+//! A database on a server, and the steps of a repair on it, for every kind of server.
 
 use super::common::Run;
 use super::server::Server;
@@ -14,12 +14,12 @@ pub(crate) const KINDS: [Kind; 3] = [Kind::Postgres, Kind::Mariadb, Kind::Mysql]
 pub(crate) const MYSQL_FAMILY: [Kind; 2] = [Kind::Mariadb, Kind::Mysql];
 
 impl Kind {
-    /// These statements, run while no foreign key is enforced.
+    /// Runs these statements while no foreign key is enforced.
     pub(crate) fn unenforced(self, sql: &str) -> String {
         let (loose, strict) = match self {
             Kind::Postgres => ("SET session_replication_role = replica", "SET session_replication_role = origin"),
             Kind::Mariadb | Kind::Mysql => {
-                // MySQL tells counters as they were yesterday, unless it is asked not to.
+                // MySQL reports cached counters by default.
                 (
                     "SET foreign_key_checks = 0 /*!80000 , information_schema_stats_expiry = 0 */",
                     "SET foreign_key_checks = 1",
@@ -36,7 +36,7 @@ pub(crate) struct Patient {
 }
 
 impl Patient {
-    /// A database made by this SQL while no foreign key is enforced; `None` without a server.
+    /// Creates a database with this SQL while no foreign key is enforced; `None` without a server.
     pub(crate) fn new(kind: Kind, seed: &str) -> Option<Patient> {
         let seed = kind.unenforced(seed);
         let server = match kind {
@@ -51,7 +51,7 @@ impl Patient {
         self.server.bench.write("r.toml", rules);
     }
 
-    /// Repairs the orphans of `c(r)` by these treatments, looks at the result, and takes it back.
+    /// Repairs the orphans of `c(r)` by these treatments, checks the result, and undoes it.
     pub(crate) fn treated(&self, treatments: &str, look: impl FnOnce()) {
         self.rules(&rule("c(r)", treatments));
         let before = self.dump();
@@ -67,7 +67,7 @@ impl Patient {
         })
     }
 
-    /// Every value of every table. Counters are left out: they stay where they are.
+    /// Returns every value of every table. Counters are omitted, because they are never reset.
     pub(crate) fn dump(&self) -> Vec<String> {
         let mut dump = Vec::new();
         for table in self.tables() {
@@ -93,7 +93,7 @@ impl Patient {
         dump
     }
 
-    /// In place of an earlier plan of the test, which nobody needs any more.
+    /// Replaces an earlier plan of the test.
     pub(crate) fn plan(&self) -> Run {
         let _ = std::fs::remove_file(self.server.bench.path("plan.ndjson.begun"));
         let _ = std::fs::remove_file(self.server.bench.path("plan.ndjson"));
@@ -108,7 +108,7 @@ impl Patient {
         self.server.run(&[&["undo", &self.server.url(), "plan.ndjson"], options].concat())
     }
 
-    /// A plan for everything, of which nothing is done.
+    /// Makes a plan for everything, and applies nothing.
     pub(crate) fn planned(&self) {
         let before = self.dump();
         let planned = self.plan();
@@ -116,7 +116,7 @@ impl Patient {
         assert_eq!(self.dump(), before, "{:?}: a dry run writes nothing", self.kind);
     }
 
-    /// Plans, applies, and looks at the result.
+    /// Plans, applies and checks the result.
     pub(crate) fn repair(&self) {
         self.planned();
         let applied = self.apply(&[]);
@@ -138,7 +138,7 @@ impl Patient {
         self.server.scan().1["summary"]["orphan_rows"].as_u64().unwrap()
     }
 
-    /// Nothing is decided of `c(r)` by these treatments for this reason, and nothing is applied.
+    /// Checks that these treatments decide nothing for `c(r)`, for this reason, and that nothing is applied.
     pub(crate) fn undecided(&self, treatments: &str, why: &str) {
         self.rules(&rule("c(r)", treatments));
         let before = self.dump();
@@ -150,7 +150,7 @@ impl Patient {
         assert_eq!(self.dump(), before, "{:?}", self.kind);
     }
 
-    /// The plan is refused, and nothing is changed.
+    /// Checks that the plan is refused, and that nothing is changed.
     pub(crate) fn refused(&self, why: &str) {
         let before = self.dump();
         let run = self.apply(&[]);
@@ -159,7 +159,7 @@ impl Patient {
         assert_eq!(self.dump(), before, "{:?}", self.kind);
     }
 
-    /// Until the program waits for a lock of another session, or has ended without.
+    /// Waits until the program waits for a lock of another session, or has ended.
     pub(crate) fn until_it_waits<T>(&self, running: &std::thread::ScopedJoinHandle<'_, T>) {
         let waiting = match self.kind {
             Kind::Postgres => {
@@ -171,13 +171,13 @@ impl Patient {
                  ON p.id = t.trx_mysql_thread_id WHERE p.db = database() AND t.trx_state = 'LOCK WAIT'"
             }
         };
-        // MariaDB looks anew only for who has not looked for a tenth of a second.
+        // MariaDB refreshes its list of waiting transactions only after a tenth of a second without a query.
         while !running.is_finished() && self.server.texts(waiting).is_empty() {
             std::thread::sleep(std::time::Duration::from_millis(150));
         }
     }
 
-    /// The values of one column, in the order of the rows' ids.
+    /// Returns the values of one column, ordered by id.
     pub(crate) fn column(&self, table: &str, column: &str) -> String {
         let of = if self.kind == Kind::Postgres { "text" } else { "char(80)" };
         let values = format!("SELECT coalesce(CAST({column} AS {of}), 'null') FROM {table} ORDER BY id");
@@ -185,7 +185,7 @@ impl Patient {
     }
 }
 
-/// The same on every kind of server.
+/// Runs a test on every kind of server.
 pub(crate) fn on_each(seed: &str, test: impl Fn(&Patient)) {
     for kind in KINDS {
         let Some(patient) = Patient::new(kind, seed) else { continue };
@@ -193,7 +193,7 @@ pub(crate) fn on_each(seed: &str, test: impl Fn(&Patient)) {
     }
 }
 
-/// A rule for one relation that may do anything. A treatment begins with its action.
+/// Returns a rule for one relation without limits. A treatment begins with its action.
 pub(crate) fn rule(child: &str, treatments: &str) -> String {
     let treatments = treatments.replace("action = ", "[[treat]]\naction = ");
     format!(

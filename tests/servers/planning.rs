@@ -1,4 +1,4 @@
-//! What must be decided when a plan is made, because it is too late when it is applied.
+//! Decisions that must be made when a plan is made, because they are too late when it is applied.
 
 use super::common::States as _;
 use super::patient::KINDS;
@@ -8,7 +8,7 @@ use super::patient::Patient;
 use super::patient::on_each;
 use super::patient::rule;
 
-/// A key that other rows refer to stays: a server would carry the change on to them, or leave them without a parent.
+/// A key that other rows refer to stays. A server would cascade the change to them, or orphan them.
 #[test]
 fn key_with_children_is_not_remapped() {
     let seed = "CREATE TABLE p(id int PRIMARY KEY); CREATE TABLE moved(id int PRIMARY KEY, old int, new int); \
@@ -37,7 +37,7 @@ fn key_with_children_is_not_remapped() {
     }
 }
 
-/// A column that follows every change by itself stays as it was, and undo brings nothing else back.
+/// A column that the server updates with every change keeps its value, and undo restores it.
 #[test]
 fn on_update_column_keeps_its_value() {
     let seed = "CREATE TABLE p(id int PRIMARY KEY); \
@@ -54,7 +54,7 @@ fn on_update_column_keeps_its_value() {
     }
 }
 
-/// The names of knowledge bases are compared letter by letter: `_` and `%` in them are no wildcards.
+/// Names of knowledge bases are compared literally: `_` and `%` are no wildcards.
 #[test]
 fn name_with_wildcard_characters_is_compared_literally() {
     let columns = "id int PRIMARY KEY, name varchar(40) NOT NULL";
@@ -81,7 +81,7 @@ fn name_with_wildcard_characters_is_compared_literally() {
     }
 }
 
-/// Whether a unique index over an expression, or over a part of the rows, takes a row is known when the plan is made.
+/// A plan already knows if a unique index over an expression, or over a part of the rows, accepts a row.
 #[test]
 fn unique_index_conflict_is_decided_while_planning() {
     let seed = "CREATE TABLE p(id int PRIMARY KEY, name varchar(40)); INSERT INTO p VALUES (1, 'one'), (2, 'Two'); \
@@ -108,14 +108,14 @@ fn unique_index_conflict_is_decided_while_planning() {
     });
 }
 
-/// Rows that need each other in a circle are no surprise when the plan is applied.
+/// Rows that refer to each other in a cycle do not make apply fail.
 #[test]
 fn cycle_of_rows_is_decided_while_planning() {
     let needed = "CREATE TABLE p(id int PRIMARY KEY, q int NOT NULL); CREATE TABLE q(id int PRIMARY KEY, p int NOT NULL); \
         ALTER TABLE p ADD FOREIGN KEY (q) REFERENCES q(id); ALTER TABLE q ADD FOREIGN KEY (p) REFERENCES p(id); \
         CREATE TABLE c(id int PRIMARY KEY, r int, FOREIGN KEY (r) REFERENCES p(id)); INSERT INTO c VALUES (1, 7)";
     on_each(needed, |p| {
-        p.undecided("action = \"placeholder\"", "need each other, and neither can be made first");
+        p.undecided("action = \"placeholder\"", "require each other, so neither can be created first");
     });
     let going = |more: &str| {
         format!(
@@ -130,7 +130,9 @@ fn cycle_of_rows_is_decided_while_planning() {
     for kind in KINDS {
         let Some(p) = Patient::new(kind, &going("")) else { continue };
         match kind {
-            Kind::Postgres => p.undecided(quarantine, "refer to each other in a circle, and neither can go first"),
+            Kind::Postgres => {
+                p.undecided(quarantine, "refer to each other in a cycle, so neither can be deleted first")
+            }
             Kind::Mariadb | Kind::Mysql => gone(&p),
         }
     }

@@ -1,4 +1,4 @@
-//! What a scan of PostgreSQL shows and how it ends.
+//! The output and exit codes of a scan of PostgreSQL.
 
 use super::common;
 use super::server::Server;
@@ -6,7 +6,7 @@ use super::server::orphans;
 
 const STORY: &str = include_str!("../data/multi-source-sync.sql");
 
-/// The same seed as SQLite's, with the orphans let in.
+/// The seed of the SQLite test, with orphans allowed.
 fn story() -> String {
     format!("SET session_replication_role = replica; {STORY}")
 }
@@ -34,7 +34,7 @@ fn workers_give_the_same_report() {
     assert_eq!(one.stdout, eight.stdout);
 }
 
-/// Large children of whole numbers are judged by a bitmap; the join says the same.
+/// A bitmap judges large children with integer keys. A join gives the same result.
 #[test]
 fn bitmap_of_keys_agrees_with_the_join() {
     let seed = "CREATE TABLE p(id int8 PRIMARY KEY); INSERT INTO p SELECT i * 3 - 6000 FROM generate_series(1, 9000) AS i;
@@ -84,8 +84,7 @@ fn bitmap_of_keys_agrees_with_the_join() {
     assert_eq!(finding["missing_keys"], 2);
 }
 
-/// What a configuration relates may be a view; no view is read that it does not name. What a server says of values is
-/// told without them.
+/// A configured relation may name a view; no other view is read. A server's message about values is shown without them.
 #[test]
 fn view_can_be_child_of_configured_relation() {
     let seed = "CREATE TABLE p(id int PRIMARY KEY); INSERT INTO p VALUES (1); CREATE TABLE t(r int); INSERT INTO t VALUES (1), (2);

@@ -1,12 +1,12 @@
-//! Random keys of every kind that PostgreSQL has, judged by us and, row by row, by its own foreign keys: there must be
-//! no difference. `FK_DOCTOR_CASES` sets how many there are; the seed is fixed, so a failure repeats.
+//! Random keys of every PostgreSQL type, judged by fk-doctor and, row by row, by PostgreSQL's own foreign keys. There
+//! must be no difference. `FK_DOCTOR_CASES` sets the number of cases. The seed is fixed, so a failure repeats.
 
 use super::server::Server;
 use fastrand::Rng;
 
 const USUAL_CASES: usize = 60;
 
-/// Types, and what may be stored in them; what a type refuses is left out.
+/// Types and their possible values. Values that a type refuses are omitted.
 const TYPES: [&str; 27] = [
     "int2",
     "int4",
@@ -118,7 +118,7 @@ fn attempt(statement: &str) -> String {
     format!("SELECT app.try($statement${statement}$statement$);")
 }
 
-/// One parent, one child that is loaded unguarded, and the server's verdict on each of its rows.
+/// Creates a parent and a child that is loaded without enforcement, and asks for the server's verdict on each row.
 fn case(rng: &mut Rng, number: usize) -> String {
     let width = if rng.u8(..3) == 0 { 2 + rng.usize(..2) } else { 1 };
     let types: Vec<&'static str> = (0..width).map(|_| pick(rng, &TYPES)).collect();
@@ -161,7 +161,7 @@ fn case(rng: &mut Rng, number: usize) -> String {
     }
     for row in 0..30 {
         sql += &attempt(&format!("INSERT INTO {c} VALUES ({row}, {})", values(rng, &child_types)));
-        // Keys that do match, if the types let them.
+        // Keys that match, if the types allow it.
         sql += &attempt(&format!(
             "INSERT INTO {c} SELECT {}, {} FROM (SELECT * FROM {p} OFFSET {row} LIMIT 1) AS p({})",
             100 + row,
@@ -189,7 +189,7 @@ fn random_postgres_keys_are_judged_like_the_server() {
     for number in 0..cases {
         server.execute(&case(&mut rng, number));
     }
-    // The server itself fails at a few keys that it accepted: it cannot choose between two collations.
+    // The server itself fails for a few keys that it accepted, because it cannot choose between two collations.
     let theirs = server.texts("SELECT name || ' ' || orphans FROM app.verdict ORDER BY name");
     let judged: Vec<&str> = theirs.iter().map(|verdict| verdict.split(' ').next().unwrap()).collect();
     let (_, report) = server.scan();

@@ -1,4 +1,4 @@
-//! Relations that are relaxed, enforced and prevented on PostgreSQL, and taken back exactly.
+//! Relations are relaxed, enforced and prevented on PostgreSQL, and are undone exactly.
 
 use super::common;
 use super::server::Server;
@@ -27,7 +27,7 @@ CREATE TABLE heir() INHERITS ("odd child");
 INSERT INTO p VALUES (1, 'a'), (2, 'b'); INSERT INTO "odd child"(id, r1, r2) VALUES (1, 1, 'a'); INSERT INTO parts VALUES (1, 2);
 "#;
 
-/// Every constraint as the server spells it, and all else that is known of it.
+/// Returns every constraint as the server spells it, with its other properties.
 fn constraints(server: &Server) -> Vec<String> {
     let constraints = server.texts(
         "SELECT concat_ws('|', conrelid::regclass, conname, pg_get_constraintdef(oid), convalidated, condeferrable, condeferred,
@@ -128,7 +128,7 @@ fn clean_relation_is_declared_with_its_index() {
     assert!(server.attempt("INSERT INTO comments VALUES (3, 99)").is_err());
     let enforced = constraints(&server);
     let skipped = server.run(&enforce);
-    assert!(skipped.stdout.contains("nothing is to be repaired"), "{}", skipped.stdout);
+    assert!(skipped.stdout.contains("there is nothing to repair"), "{}", skipped.stdout);
     let undone = server.run(&["undo", &url, "plan"]);
     assert_eq!((undone.code, undone.stderr.as_str()), (0, ""), "{}", undone.stdout);
     assert_eq!(constraints(&server), before);
@@ -142,7 +142,7 @@ fn relation_with_orphans_or_duplicate_parents_is_not_declared() {
     let url = server.url();
     server.execute("INSERT INTO comments VALUES (3, 98), (4, 99), (5, 99)");
     for (relation, told) in [
-        ("comments(post_id) -> posts(id)", "3 orphan rows would be left (2 missing keys)"),
+        ("comments(post_id) -> posts(id)", "3 orphan rows would remain (2 missing keys)"),
         ("posts(id) -> comments(post_id)", "is neither a primary key nor the whole of a unique index"),
     ] {
         let run = server.run(&["repair", &url, "--enforce", relation, "--apply"]);
@@ -160,7 +160,7 @@ fn relation_with_orphans_or_duplicate_parents_is_not_declared() {
     assert_eq!(constraints(&server), before);
 }
 
-/// Rows are mended, a key that was never validated is, and both are taken back.
+/// Rows are repaired and a NOT VALID key is validated. Both are undone.
 #[test]
 fn foreign_key_not_valid_is_validated() {
     let Some(server) = Server::postgres(SHOP) else { return };
@@ -187,7 +187,7 @@ fn foreign_key_not_valid_is_validated() {
     assert_eq!(server.texts("SELECT post_id::text FROM comments WHERE id = 3"), ["98"]);
 }
 
-/// A lock that somebody holds is waited for, and not for ever.
+/// A locked table is waited for, but only for a limited time.
 #[test]
 fn held_lock_ends_the_repair_at_the_limit() {
     let Some(server) = Server::postgres(ODD) else { return };
@@ -243,7 +243,7 @@ fn status_before_its_source_gets_a_placeholder() {
     assert_eq!((applied.code, applied.stderr.as_str()), (0, ""), "{}", applied.stdout);
     let prevented = constraints(&server);
 
-    // Whatever the application's own search path holds, and with no right beyond those that it had.
+    // This holds for any search path of the application, and without further privileges.
     let role = format!("{}_app", server.name);
     server.execute(&format!(
         "CREATE ROLE {role}; GRANT SELECT, INSERT, UPDATE, DELETE ON statuses, media_sources, known TO {role};
@@ -262,12 +262,12 @@ fn status_before_its_source_gets_a_placeholder() {
     let refused = server.attempt("INSERT INTO public.statuses(source_id) VALUES ('other')").unwrap_err().to_string();
     assert!(refused.contains("permission denied"), "{refused}");
     server.execute(&format!("RESET ROLE; DROP SCHEMA evil CASCADE; DROP OWNED BY {role}; DROP ROLE {role}"));
-    // Another source has the address: nothing is made, and the statement fails as before.
+    // Another source has the address. Nothing is inserted, and the statement fails as before.
     let clash = r#"INSERT INTO statuses(source_id, metadata) VALUES ('x', '{"url": "https://v/dQ"}')"#;
     assert!(server.attempt(clash).unwrap_err().to_string().contains("foreign key"));
 
     let again = server.run(&["repair", &url, "--rules", "r.toml"]);
-    assert!(again.stdout.contains("nothing is to be repaired"), "{}", again.stdout);
+    assert!(again.stdout.contains("there is nothing to repair"), "{}", again.stdout);
     let dropped = server.run(&["repair", &url, "--no-prevent", "statuses(*)", "-o", "drop", "--apply"]);
     assert_eq!(dropped.code, 0, "{}{}", dropped.stdout, dropped.stderr);
     assert_eq!(constraints(&server), before);

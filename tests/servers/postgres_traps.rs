@@ -1,4 +1,4 @@
-//! The traps of PostgreSQL that concern reading, each as a test.
+//! Unusual cases in PostgreSQL when reading, each as a test.
 
 use serde_json::Value;
 
@@ -46,12 +46,12 @@ fn parent_collation_decides() {
         "CREATE TABLE p(k text COLLATE ci PRIMARY KEY); CREATE TABLE c(r text COLLATE \"C\" REFERENCES p); \
          INSERT INTO p VALUES('ABC'); INSERT INTO c VALUES('abc')",
     );
-    // Since PostgreSQL 18 there can be no such key.
+    // Since PostgreSQL 18 no such key can be created.
     assert_eq!(made.is_ok(), server.postgres_version() < 18, "{made:?}");
     expect(&server, if made.is_ok() { &["collation-mismatch"] } else { &[] });
 }
 
-/// What is enforced no more, or not yet, is looked at all the same.
+/// Foreign keys that are no longer or not yet enforced are checked nevertheless.
 #[test]
 fn foreign_key_not_enforced_is_scanned() {
     let seed = "CREATE TABLE p(id int PRIMARY KEY); CREATE TABLE c(id int PRIMARY KEY, r int CONSTRAINT a REFERENCES p NOT ENFORCED, s int CONSTRAINT b REFERENCES p);
@@ -66,7 +66,7 @@ fn foreign_key_not_enforced_is_scanned() {
     expect(&server, &[]);
 }
 
-/// A stay may be covered by several periods of its room together, which no comparison of two rows can tell.
+/// Several periods of a parent can cover a stay together, which a comparison of two rows cannot detect.
 #[test]
 fn temporal_key_is_listed_and_unchecked() {
     let seed = "CREATE TABLE rooms(id int4range, valid daterange, PRIMARY KEY (id, valid WITHOUT OVERLAPS));
@@ -121,7 +121,7 @@ fn set_null_column_list_is_read() {
     assert_eq!(report["relations"][0]["deferrable"], true);
 }
 
-/// A role that can connect to every database, named after its own.
+/// Creates a role, named after its database, that can connect to every database.
 fn role(server: &Server) -> String {
     let role = format!("{}_reader", server.name);
     server.execute(&format!("CREATE ROLE {role} LOGIN"));
@@ -157,14 +157,13 @@ fn repair_under_row_level_security_is_never_greener_than_its_exit_code() {
     let Some((server, _)) = made else { return };
     let role = role(&server);
     server.execute(&format!("GRANT ALL ON p, c, d TO {role}"));
-    // The relation that could not be checked is treated by the rule, or by none.
+    // A rule, or none, treats the relation that could not be checked.
     for child in ["c(r)", "d(r)"] {
         let rule = format!("id = \"r\"\nrelation.child = \"{child}\"\n[[treat]]\naction = \"set-null\"\n");
         server.bench.write("r.toml", &rule);
         let run = server.run(&["repair", &server.url_as(&role), "--rules", "r.toml"]);
         assert_eq!(run.code, 4, "{child}: {}{}", run.stdout, run.stderr);
-        let first =
-            format!("? 1 relation could not be checked in {}, and no orphans were found elsewhere\n", server.name);
+        let first = format!("? 1 relation could not be checked in {}, and the others have no orphans\n", server.name);
         assert!(run.stdout.starts_with(&first), "{child}: {}", run.stdout);
         assert!(run.stdout.contains("row-level security") && !run.stdout.contains('✓'), "{child}: {}", run.stdout);
         let run = server.run(&["repair", &server.url_as(&role), "--rules", "r.toml", "--format", "json"]);
@@ -210,7 +209,7 @@ fn constraint_name_used_twice_is_scanned() {
     assert_eq!(orphans(&report), [("c1(x)->p1(id)", 0), ("c2(y)->s.p1(id)", 1), ("s.c1(y)->p1(id)", 1)]);
 }
 
-/// Whatever an owner of tables wrote must not run with the rights of who scans them.
+/// Code of a table's owner must not run with the privileges of the user who scans.
 #[test]
 fn schema_code_does_not_run_as_the_scanner() {
     let hostile = "CREATE TABLE public.ran(what text); GRANT INSERT ON ran TO PUBLIC;
@@ -238,7 +237,7 @@ fn schema_code_does_not_run_as_the_scanner() {
         INSERT INTO c VALUES (1, 'sad'); INSERT INTO d VALUES ('1'); INSERT INTO e VALUES ('sad');
         SET search_path = pg_catalog";
     let Some(server) = Server::postgres(hostile) else { return };
-    // Since PostgreSQL 18 no key is a text on one side and on the other none.
+    // Since PostgreSQL 18 a key has text on both sides or on neither.
     let made =
         server.attempt("CREATE TABLE public.f(r m.mood REFERENCES public.t); INSERT INTO public.f VALUES ('happy')");
     assert_eq!(made.is_ok(), server.postgres_version() < 18, "{made:?}");
@@ -248,14 +247,14 @@ fn schema_code_does_not_run_as_the_scanner() {
     assert_eq!(orphans(&report), orphaned[..if made.is_ok() { 4 } else { 3 }], "{report:#}");
     assert_eq!(code, if made.is_ok() { 4 } else { 1 });
     if made.is_ok() {
-        // What cannot be compared without that code is not compared, and this is said.
+        // Values that need such code are not compared, and the report says so.
         let reason = report["relations"][3]["reason"].as_str().unwrap();
         assert!(reason.contains("m.\"cast\"(m.mood)"), "{reason}");
     }
     assert!(!report.to_string().contains("ran "), "{report:#}");
 }
 
-/// The server evaluates the constants of an index's condition while it plans a query.
+/// The server evaluates constants in an index condition while it plans a query.
 #[test]
 fn index_code_does_not_run_as_the_scanner() {
     let Some(server) =
@@ -303,7 +302,7 @@ fn corrupt_parent_index_makes_no_orphans() {
         UPDATE pg_index SET indisready = true WHERE indexrelid = 'p_pkey'::regclass;
         SET session_replication_role = replica; INSERT INTO c VALUES(1,1),(2,2),(3,3)";
     let Some(server) = Server::postgres(sql) else { return };
-    // As a server with statistics would on tables of more rows.
+    // A server with statistics would choose this plan for larger tables.
     for setting in ["enable_seqscan", "enable_hashjoin", "enable_mergejoin"] {
         server.execute(&format!("ALTER DATABASE {} SET {setting} = off", server.name));
     }

@@ -1,4 +1,4 @@
-//! Who makes a plan need not be who applies it: what a user may see of the definitions is not part of them.
+//! One user may make a plan and another apply it. The privilege to see definitions does not affect a plan.
 
 use super::patient::MYSQL_FAMILY;
 use super::patient::Patient;
@@ -10,7 +10,7 @@ const SEED: &str = "CREATE TABLE p(id int PRIMARY KEY); CREATE TABLE q(a int, b 
         FOREIGN KEY (r) REFERENCES p(id) ON DELETE RESTRICT); \
     INSERT INTO p VALUES (1); INSERT INTO c VALUES (1, 1, NULL, NULL, NULL), (2, 7, 1, 1, 1)";
 
-/// A user who may do no more than this, and where.
+/// Creates a user with only these privileges, and returns the user's name.
 fn user(patient: &Patient, name: &str, privileges: &str) -> String {
     let (server, user) = (&patient.server, format!("{}_{name}", patient.server.name));
     server.execute(&format!(
@@ -42,7 +42,7 @@ fn plan_made_by_a_reader_is_applied_by_the_owner() {
     }
 }
 
-/// The text of a trigger is shown to few: the plan says so.
+/// Few users may see the text of a trigger. The plan says so.
 #[test]
 fn plan_warns_of_a_hidden_trigger() {
     for kind in MYSQL_FAMILY {

@@ -1,4 +1,4 @@
-//! A database that is declared read-only is not written to, unless whoever runs the program says that it is meant.
+//! A read-only database is not written to, unless a flag says so.
 
 use super::patient::Kind;
 use super::patient::MYSQL_FAMILY;
@@ -8,7 +8,7 @@ use super::patient::rule;
 const SEED: &str = "CREATE TABLE p(id int PRIMARY KEY); CREATE TABLE c(id int PRIMARY KEY, r int, FOREIGN KEY (r) REFERENCES p(id)); \
     INSERT INTO p VALUES (1); INSERT INTO c VALUES (1, 1), (2, 7)";
 
-/// Refused at this address, and done with the flag.
+/// The command is refused at this address, and succeeds with the flag.
 fn refused_and_overridden(patient: &Patient, url: &str, why: &str) {
     let kind = patient.kind;
     let run = |command: &str, options: &[&str]| patient.server.run(&[&[command, url, "plan.ndjson"], options].concat());
@@ -35,7 +35,7 @@ fn postgres_read_only_database_is_not_written() {
     refused_and_overridden(&patient, &patient.server.url(), "default_transaction_read_only is on, set by the database");
 }
 
-/// What the URL says is meant for this connection.
+/// A setting in the URL applies to this connection only.
 #[test]
 fn postgres_url_option_overrides_read_only_default() {
     let Some(patient) = Patient::new(Kind::Postgres, SEED) else { return };
@@ -54,7 +54,7 @@ fn postgres_url_option_overrides_read_only_default() {
     assert_eq!((done.code, done.stderr.as_str()), (0, ""), "{}", done.stdout);
 }
 
-/// The server is everybody's here, so that only one user's sessions are read-only.
+/// All tests share the server, so only the sessions of one user are read-only.
 #[test]
 fn mysql_read_only_session_is_not_written() {
     for kind in MYSQL_FAMILY {

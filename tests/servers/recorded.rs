@@ -1,5 +1,5 @@
-//! What was applied to a server is recorded: in its table of states, or beside the plan where a role may make no table. Two
-//! runs of one plan exclude each other, and nobody drops a table that may hold the rows of others.
+//! Applied changes of a server are recorded in a table of states, or beside the plan if the role may not create tables.
+//! Two runs of one plan exclude each other, and no run drops a table that may contain rows of others.
 
 use std::process::Child;
 use std::process::Command;
@@ -30,7 +30,7 @@ const SEED: &str = "CREATE TABLE p(id int PRIMARY KEY, name varchar(20)); CREATE
     INSERT INTO p VALUES (1, 'one'), (2, 'two'); INSERT INTO q VALUES (1), (2); INSERT INTO a VALUES (1, 1), (2, 2); \
     INSERT INTO b VALUES (1, 1, 1, 'x'), (2, 16, 1, 'y'), (3, 17, 2, 'z'), (4, 18, 2, 'w')";
 
-/// So many orphans of `b` that batches take a while.
+/// The number of orphans of `b`, so large that batches take a while.
 const MANY: usize = 1_500;
 
 fn many() -> String {
@@ -72,7 +72,7 @@ fn report(run: &Run) -> Value {
     report
 }
 
-/// One number.
+/// Returns one number.
 fn count(patient: &Patient, rows: &str) -> usize {
     let of = if patient.kind == Kind::Postgres { "text" } else { "char(20)" };
     patient.server.texts(&format!("SELECT CAST(count(*) AS {of}) FROM {rows}"))[0].parse().unwrap()
@@ -91,7 +91,7 @@ fn until(is_so: impl FnMut() -> bool) {
     until_asking_every(Duration::from_millis(5), is_so);
 }
 
-/// MariaDB tells anew who waits for a row only if nobody has asked for a tenth of a second.
+/// MariaDB refreshes its list of waiting transactions only after a tenth of a second without a query.
 fn until_waiting(is_so: impl FnMut() -> bool) {
     std::thread::sleep(Duration::from_millis(150));
     until_asking_every(Duration::from_millis(150), is_so);
@@ -105,7 +105,7 @@ fn until_asking_every(pause: Duration, mut is_so: impl FnMut() -> bool) {
     }
 }
 
-/// The work is done by a process that can be killed.
+/// A separate process does the work, which can be killed.
 fn started(patient: &Patient, arguments: &[&str]) -> Child {
     Command::new(env!("CARGO_BIN_EXE_fk-doctor"))
         .args(arguments)
@@ -121,7 +121,7 @@ fn kill(mut child: Child) {
     child.wait().unwrap();
 }
 
-/// A copy of the plan in another folder, so that no lock on a file is in its way.
+/// A copy of the plan in another folder, so that no file lock blocks it.
 fn copied(patient: &Patient) {
     std::fs::create_dir_all(patient.server.bench.path("copy")).unwrap();
     std::fs::copy(patient.server.bench.path("plan.ndjson"), patient.server.bench.path("copy/plan.ndjson")).unwrap();
@@ -131,7 +131,7 @@ fn from_copy(patient: &Patient, command: &str) -> Run {
     patient.server.run(&[command, &patient.server.url(), "copy/plan.ndjson", "--wait", "0s"])
 }
 
-/// A role that may change rows, bring orphans back and make temporary tables, and no other table; with its address.
+/// Creates a role that may change rows, restore orphans and create temporary tables only. Returns its address.
 fn limited(patient: &Patient) -> (String, String) {
     let server = &patient.server;
     let role = format!("{}_r", server.name);
@@ -193,7 +193,7 @@ fn plan_state_is_recorded_in_the_database() {
         let state = status(patient)["state"].clone();
         assert_eq!((&state["phase"], &state["made"]["changes"]), (&json!("applied"), &json!(3)));
         assert_eq!(state["journal"], Value::Null);
-        ended(patient, forget(), 5, "changes of it are in the database");
+        ended(patient, forget(), 5, "its changes are in the database");
         patient.server.execute("UPDATE b SET note = 'new' WHERE id = 3");
         let since = &status(patient)["state"]["changed_since"];
         assert_eq!(since["rows"], json!([{ "table": "b", "row": { "id": 3 }, "reason": "changed" }]));
@@ -203,7 +203,7 @@ fn plan_state_is_recorded_in_the_database() {
         assert_eq!(status(patient)["state"]["phase"], "taken back");
         ended(patient, forget(), 0, "the record of plan.ndjson is removed");
         assert_eq!(status(patient)["state"]["phase"], "never applied");
-        // Where a table is dropped at once, another run may be about to write to it.
+        // On servers that drop a table at once, another run may be about to write to it.
         assert_eq!(has_table(patient, "fk_doctor_state"), patient.kind != Kind::Postgres);
     });
 }
@@ -219,7 +219,7 @@ fn killed_run_is_recorded_up_to_its_last_commit() {
             let is_begun = || if command == "apply" { blanked(patient) > 0 } else { blanked(patient) < MANY };
             until(is_begun);
             kill(child);
-            // The server may still be at the last statement that it heard.
+            // The server may still execute the last statement.
             end_connections(patient);
             let state = status(patient)["state"].clone();
             let made = blanked(patient);
@@ -238,7 +238,7 @@ fn killed_run_is_recorded_up_to_its_last_commit() {
     });
 }
 
-/// What somebody else had made alike is not ours to take back.
+/// An equal row that another program inserted is not removed.
 #[test]
 fn server_placeholder_made_first_by_the_application_stays() {
     on_each(SEED, |patient| {
@@ -246,7 +246,7 @@ fn server_placeholder_made_first_by_the_application_stays() {
             planned(patient, "action = \"placeholder\"\nvalues = { name = \"made\" }");
             patient.server.execute("INSERT INTO p VALUES (16, 'made')");
             let before = patient.dump();
-            ended(patient, patient.apply(options), 0, "2 rows made; 1 was so already");
+            ended(patient, patient.apply(options), 0, "2 rows inserted; 1 was already as planned");
             assert_eq!(status(patient)["state"]["left"], json!({ "already": 1 }));
             patient.take_back(&before);
             patient.server.execute("UPDATE b SET r = NULL WHERE id = 2; DELETE FROM p WHERE id = 16");
@@ -272,17 +272,17 @@ fn role_without_create_table_records_beside_the_plan() {
         planned_as(patient, &url, "action = \"set-null\"");
         let before = patient.dump();
         let run = |command: &str, plan: &str| patient.server.run(&[command, &url, plan]);
-        ended(patient, run("apply", "plan.ndjson"), 0, "plan.ndjson.begun: this role may not make tables");
+        ended(patient, run("apply", "plan.ndjson"), 0, "plan.ndjson.begun: this role cannot create tables");
         assert_eq!(blanked(patient), 3);
         assert!(!has_table(patient, "fk_doctor_state"), "{:?}", patient.kind);
         let state = status_at(patient, &url)["state"].clone();
         assert_eq!((&state["phase"], &state["made"]["changes"]), (&json!("applied"), &json!(3)), "{:?}", patient.kind);
         assert_eq!(state["journal"], "plan.ndjson.begun");
         let shown = patient.server.run(&["status", "plan.ndjson", &url]);
-        ended(patient, shown, 0, "record plan.ndjson.begun: keep it beside the plan");
+        ended(patient, shown, 0, "record plan.ndjson.begun: keep it next to the plan");
         ended(patient, run("apply", "plan.ndjson"), 0, "nothing was changed");
 
-        // The plan and its record are one, wherever they lie.
+        // A plan has one record, wherever the plan is.
         let bench = &patient.server.bench;
         std::fs::create_dir(bench.path("moved")).unwrap();
         for name in ["plan.ndjson", "plan.ndjson.begun"] {
@@ -304,7 +304,7 @@ fn role_without_create_table_records_beside_the_plan() {
     });
 }
 
-/// The plan without what lay beside it.
+/// Copies the plan without the files beside it.
 fn copied_alone(patient: &Patient) {
     let bench = &patient.server.bench;
     std::fs::copy(bench.path("moved/plan.ndjson"), bench.path("plan.ndjson")).unwrap();
@@ -328,7 +328,7 @@ fn killed_run_with_record_beside_the_plan_resumes() {
         ended(patient, run("undo"), 0, "");
         assert_eq!(patient.dump(), before);
 
-        // Killed while the commit is on its way: what became of it is read from the rows.
+        // The run is killed during COMMIT. The rows show the outcome.
         let server = patient.server.address.rsplit('@').next().unwrap().to_owned();
         let plainly = if patient.kind == Kind::Postgres { "sslmode=disable" } else { "ssl-mode=DISABLED" };
         for (cut, then) in
@@ -353,7 +353,7 @@ fn killed_run_with_record_beside_the_plan_resumes() {
             let made = blanked(patient);
             assert!(made > 0 && made < MANY, "{what}: {made}");
             assert_eq!(status_at(patient, &url)["state"]["made"]["changes"], json!(made), "{what}");
-            // Somebody changes the very first row of the transaction that nobody knows of.
+            // Another session changes the first row of the transaction with the unknown outcome.
             let first = made - 10 * usize::from(cut == Cut::HangAfter);
             patient.server.execute(&format!("UPDATE b SET note = 'new' WHERE id = {first}"));
             assert_eq!(status_at(patient, &url)["state"]["made"]["changes"], json!(made), "{what}");
@@ -371,7 +371,7 @@ fn killed_run_with_record_beside_the_plan_resumes() {
     });
 }
 
-/// Ends what a run left behind, and waits until it is gone.
+/// Ends the connections that a run left behind, and waits until they are closed.
 fn end_connections_of(patient: &Patient) {
     end_connections(patient);
     let left = match patient.kind {
@@ -385,7 +385,7 @@ fn end_connections_of(patient: &Patient) {
     until(|| patient.server.texts(left).is_empty());
 }
 
-/// The table that an owner's run made is not for everybody.
+/// Other users have no privilege on the table that an owner's run created.
 #[test]
 fn unusable_state_table_is_reported() {
     on_each(SEED, |patient| {
@@ -395,7 +395,8 @@ fn unusable_state_table_is_reported() {
         if patient.kind == Kind::Postgres {
             patient.server.execute(&format!("REVOKE ALL ON fk_doctor_state FROM {role}"));
             for command in [["undo", &url, "plan.ndjson"], ["status", "plan.ndjson", &url]] {
-                let run = ended(patient, patient.server.run(&command), 5, "the record of the plan may be in it");
+                let run =
+                    ended(patient, patient.server.run(&command), 5, "the record of the plan may be in this table");
                 assert!(run.stderr.contains("GRANT SELECT, INSERT, UPDATE ON fk_doctor_state"), "{}", run.stderr);
             }
         } else {
@@ -404,7 +405,7 @@ fn unusable_state_table_is_reported() {
         }
         assert_eq!(blanked(patient), 3);
         assert_eq!(patient.undo(&[]).code, 0);
-        // A plan that nobody has begun has its record beside it.
+        // A plan that was not begun has its record beside it.
         let before = patient.dump();
         planned_as(patient, &url, "action = \"placeholder\"");
         let run = |command: &str| patient.server.run(&[command, &url, "plan.ndjson"]);
@@ -415,7 +416,8 @@ fn unusable_state_table_is_reported() {
     });
 }
 
-/// Who may only read sees less of the definitions than their owner; what a plan rests on is the same for both.
+/// A user who may only read sees less of the definitions than their owner. The parts that a plan depends on are the
+/// same.
 #[test]
 fn plan_made_by_a_reader_is_applied_by_another_role() {
     on_each(SEED, |patient| {
@@ -434,7 +436,7 @@ fn plan_made_by_a_reader_is_applied_by_another_role() {
         let before = patient.dump();
         ended(patient, patient.apply(&[]), 0, "is repaired");
         patient.take_back(&before);
-        // A foreign key that neither of the two is shown as a text refuses it all the same.
+        // The server does not show this foreign key to either user, but it refuses the change nevertheless.
         if patient.kind != Kind::Postgres {
             server.execute("ALTER TABLE a ADD COLUMN b int; ALTER TABLE a ADD FOREIGN KEY (b) REFERENCES b(id)");
             ended(patient, patient.apply(&[]), 5, "the plan was made for: see b");
@@ -447,7 +449,7 @@ fn plan_made_by_a_reader_is_applied_by_another_role() {
     });
 }
 
-/// A row of `b` is held until the lock is given back.
+/// Locks a row of `b` until the lock is dropped.
 fn beside_a_lock(patient: &Patient, row: usize, arguments: &[&str], meanwhile: impl FnOnce()) -> Run {
     patient.server.beside(&format!("BEGIN; SELECT id FROM b WHERE id = {row} FOR UPDATE"));
     std::thread::scope(|scope| {
@@ -467,12 +469,12 @@ fn two_server_runs_of_one_plan_exclude_each_other() {
         let url = patient.server.url();
         let first = beside_a_lock(patient, 3, &["apply", &url, "plan.ndjson", "--wait", "60s"], || {
             for command in ["apply", "undo"] {
-                let told = "another run of this plan is at work (connection ";
+                let told = "another run of this plan is active (connection ";
                 ended(patient, from_copy(patient, command), 5, told);
                 let second = patient.server.run(&[command, &url, "plan.ndjson"]);
-                // Before its first change a run has left no mark.
+                // A run leaves no mark before its first change.
                 let who = if patient.kind == Kind::Postgres { "process " } else { "connection " };
-                ended(patient, second, 5, &format!("another run of this plan is at work ({who}"));
+                ended(patient, second, 5, &format!("another run of this plan is active ({who}"));
             }
         });
         ended(patient, first, 0, "is repaired");
@@ -482,7 +484,7 @@ fn two_server_runs_of_one_plan_exclude_each_other() {
         patient.server.beside("BEGIN; SELECT id FROM b WHERE id = 3 FOR UPDATE");
         let child = started(patient, &["apply", &url, "plan.ndjson", "--wait", "60s"]);
         until_waiting(|| is_waiting(patient));
-        ended(patient, from_copy(patient, "undo"), 5, "another run of this plan is at work");
+        ended(patient, from_copy(patient, "undo"), 5, "another run of this plan is active");
         kill(child);
         patient.server.beside("COMMIT");
         until(|| from_copy(patient, "apply").code == 0);
@@ -490,7 +492,7 @@ fn two_server_runs_of_one_plan_exclude_each_other() {
     });
 }
 
-/// The same plan may be at work on a copy of the database: a server may know one name for all of its databases.
+/// The same plan may run on a copy of the database. A server may share one lock name among all its databases.
 #[test]
 fn runs_on_two_databases_do_not_exclude_each_other() {
     for kind in KINDS {
@@ -518,21 +520,21 @@ fn run_after_lost_connection_excludes_others_again() {
         std::thread::scope(|scope| {
             let first = scope.spawn(|| patient.server.run(&["apply", &far, "plan.ndjson", "--batch", "5"]));
             until(|| blanked(patient) > 60 || first.is_finished());
-            ended(patient, from_copy(patient, "apply"), 5, "another run of this plan is at work (connection ");
+            ended(patient, from_copy(patient, "apply"), 5, "another run of this plan is active (connection ");
             ended(patient, first.join().unwrap(), 0, "is repaired");
         });
         assert_eq!(blanked(patient), MANY);
     });
 }
 
-/// The name of the first column of the table that keeps rows, which is its number.
+/// Returns the name of the first column of the quarantine table, which is its number.
 fn first_column(patient: &Patient) -> String {
     let plan = std::fs::read_to_string(patient.server.bench.path("plan.ndjson")).unwrap();
     let header: Value = serde_json::from_str(plan.lines().next().unwrap()).unwrap();
     header["creates"][0]["columns"][0].as_str().unwrap().to_owned()
 }
 
-/// The row of another plan is not yet committed when the run that made the table fails and clears it away.
+/// The row of another plan is not yet committed when the run that created the table fails and removes it.
 #[test]
 fn quarantine_table_with_rows_of_another_plan_is_not_dropped() {
     for kind in MYSQL_FAMILY {
@@ -553,7 +555,7 @@ fn quarantine_table_with_rows_of_another_plan_is_not_dropped() {
             std::thread::scope(|scope| {
                 let apply = scope.spawn(|| patient.apply(&["--wait", "30s"]));
                 until(|| waiting("User lock") || apply.is_finished());
-                // It has to wait for the run to end, which has looked for the rows that it is to keep.
+                // It must wait for the end of the run, which has searched for the rows that it must quarantine.
                 let begin = if is_committed_late { "BEGIN; " } else { "" };
                 let insert = format!("{begin}{insert}");
                 let other = scope.spawn(move || server.beside(&insert));
@@ -572,13 +574,13 @@ fn quarantine_table_with_rows_of_another_plan_is_not_dropped() {
             assert_eq!(count(&patient, "fk_doctor_quarantine"), 1, "{kind:?}");
             server.execute("DROP TABLE fk_doctor_quarantine");
         }
-        // Without anybody else in it, it goes.
+        // Without rows of others, the table is dropped.
         ended(&patient, patient.apply(&[]), 5, "the fuse");
         assert!(!has_table(&patient, "fk_doctor_quarantine"), "{kind:?}");
     }
 }
 
-/// A table alike that somebody else made stays, even if it is empty, whether the plan fails or is taken back.
+/// An equal table of another program stays even if it is empty, both when the plan fails and when it is undone.
 #[test]
 fn table_made_by_others_is_not_dropped() {
     on_each(SEED, |patient| {
@@ -612,7 +614,7 @@ fn table_made_by_others_is_not_dropped() {
     });
 }
 
-/// A server that makes a table at once may have made it for a run that was killed before it could record that.
+/// On a server that commits a new table at once, a killed run may have created it without recording that.
 #[test]
 fn table_made_by_a_killed_run_is_dropped_with_its_last_row() {
     for kind in MYSQL_FAMILY {
@@ -623,7 +625,7 @@ fn table_made_by_a_killed_run_is_dropped_with_its_last_row() {
         patient.server.execute("DELETE FROM fk_doctor_state WHERE direction = 'create'");
         ended(&patient, patient.undo(&[]), 0, "the plan was taken back");
         assert_eq!(patient.dump(), before, "{kind:?}");
-        // One of the same name that was put in its place is somebody's own.
+        // A table of the same name that replaced it belongs to someone else.
         ended(&patient, patient.apply(&[]), 0, "is repaired");
         patient.server.execute(
             "CREATE TABLE mine LIKE fk_doctor_quarantine; ALTER TABLE mine COMMENT = ''; INSERT INTO mine SELECT * FROM fk_doctor_quarantine; \
@@ -634,7 +636,7 @@ fn table_made_by_a_killed_run_is_dropped_with_its_last_row() {
     }
 }
 
-/// Another plan is about to keep its rows in the table from which the last row goes.
+/// Another plan is about to quarantine its rows in the table whose last row is removed.
 #[test]
 fn undo_waits_for_rows_of_another_plan_in_its_table() {
     on_each(SEED, |patient| {
@@ -670,7 +672,7 @@ fn is_waiting(patient: &Patient) -> bool {
     count(patient, waiting) > 0
 }
 
-/// A role that may make tables, and neither claim nor drop them.
+/// Creates a role that may create tables, but neither claim nor drop them.
 #[test]
 fn empty_table_without_drop_privilege_stays() {
     on_each(SEED, |patient| {
@@ -701,7 +703,7 @@ fn server_undo_creates_no_orphan() {
         ended(patient, patient.apply(&[]), 0, "is repaired");
         server.execute("INSERT INTO a VALUES (9, 16)");
         let referred = patient.dump();
-        ended(patient, patient.undo(&[]), 5, "p (id = 16) is referred to by rows that came since");
+        ended(patient, patient.undo(&[]), 5, "p (id = 16) is referred to by rows that were added since");
         assert_eq!(patient.dump(), referred, "{:?}", patient.kind);
         ended(patient, patient.undo(&["--batch", "1"]), 5, "--skip-changed");
         let is_true = || {
@@ -726,7 +728,7 @@ fn server_undo_creates_no_orphan() {
     });
 }
 
-/// A row comes back, and another of its parents is gone.
+/// A row is restored while another of its parents is missing.
 #[test]
 fn server_row_without_its_other_parent_is_not_restored() {
     on_each(SEED, |patient| {
@@ -775,7 +777,7 @@ fn server_skip_changed_leaves_changed_rows() {
                 );
                 assert_eq!(patient.column("b", "id"), "1,2,3,4", "{:?}", patient.kind);
                 assert_eq!(count(patient, "d"), 1, "no cascade");
-                // What was in the way goes, and the rest is done; then somebody works on.
+                // The obstacle is removed, and the rest is done. Then another session makes changes.
                 patient.server.execute(
                     "DELETE FROM d; DELETE FROM p WHERE id = 17 AND id NOT IN (SELECT r FROM b WHERE r IS NOT NULL)",
                 );
@@ -799,7 +801,7 @@ fn server_skip_changed_leaves_changed_rows() {
     }
 }
 
-/// A row that somebody holds is waited for. It is not left as one that the database refuses.
+/// A locked row is waited for. It is not skipped as a refused row.
 #[test]
 fn lock_timeout_is_not_a_skipped_row() {
     on_each(SEED, |patient| {
@@ -825,7 +827,7 @@ fn connection_lost_between_batches_reports_committed_changes() {
             let run = std::thread::scope(|scope| {
                 let apply = scope.spawn(|| patient.apply(options));
                 until(|| blanked(patient) > 0 || apply.is_finished());
-                // A connection that is lost in a commit is made anew.
+                // A connection that is lost during COMMIT is opened again.
                 while !apply.is_finished() {
                     end_connections(patient);
                     std::thread::sleep(Duration::from_millis(20));
@@ -845,14 +847,14 @@ fn connection_lost_between_batches_reports_committed_changes() {
     });
 }
 
-/// The number before "changes committed".
+/// Returns the number before "changes committed".
 fn common_number(text: &str) -> usize {
     let words: Vec<&str> = text.split_whitespace().collect();
     let place = words.windows(2).position(|two| two == ["changes", "committed"]).unwrap();
     words[place - 1].replace(',', "").parse().unwrap()
 }
 
-/// InnoDB counts nothing of what it does along relations: one that came since, and a row that came since, refuse the plan.
+/// InnoDB does not count its foreign-key actions. A new relation or a new child row therefore refuses the plan.
 #[test]
 fn cascade_without_a_counter_is_refused() {
     for kind in MYSQL_FAMILY {
@@ -871,13 +873,18 @@ fn cascade_without_a_counter_is_refused() {
                 planned(&patient, treatment);
                 server.execute(&format!("ALTER TABLE later ADD CONSTRAINT came FOREIGN KEY (br) REFERENCES b(r) ON UPDATE {action} ON DELETE {action}"));
                 let came = patient.dump();
-                ended(&patient, patient.apply(&[]), 5, "definitions are not those that the plan was made for: see b");
+                ended(
+                    &patient,
+                    patient.apply(&[]),
+                    5,
+                    "definitions of the database differ from those that the plan was made for: see b",
+                );
                 assert_eq!(patient.dump(), came, "{kind:?} {action}");
                 server.execute("ALTER TABLE later DROP FOREIGN KEY came; ALTER TABLE later DROP KEY came");
-                // The relation was known; a row that refers came since.
+                // The relation was known; the child row is new.
                 server.execute("INSERT INTO known VALUES (1, 16)");
                 let referred = patient.dump();
-                ended(&patient, patient.apply(&[]), 5, "b (id = 2) is referred to by rows that came since");
+                ended(&patient, patient.apply(&[]), 5, "b (id = 2) is referred to by rows that were added since");
                 assert_eq!(patient.dump(), referred, "{kind:?} {action}");
                 ended(&patient, patient.apply(&["--skip-changed"]), 6, "referred to by rows that came since");
                 assert_eq!(patient.column("known", "br"), "16", "{kind:?} {action}");

@@ -1,4 +1,4 @@
-//! Repairs of server databases from end to end: scan, dry run, apply, scan again, undo; and what is refused.
+//! Repairs of server databases from end to end: scan, dry run, apply, scan again, undo, and refusals.
 
 use super::patient::KINDS;
 use super::patient::Kind;
@@ -8,7 +8,7 @@ use super::patient::rule;
 use super::server::Server;
 use super::server::orphans;
 
-/// A sync run carries the id of a multi-source knowledge base.
+/// A sync run contains the id of a multi-source knowledge base.
 pub(crate) fn story(kind: Kind) -> Option<Patient> {
     let patient = Patient::new(
         kind,
@@ -92,7 +92,7 @@ fn media_sources_rule_queues_placeholders() {
     }
 }
 
-/// The third story takes a foreign key out of a definition.
+/// The third story removes a foreign key from a definition.
 #[test]
 fn plan_with_changed_rows_or_bytes_is_refused() {
     for kind in KINDS {
@@ -115,20 +115,20 @@ fn plan_with_changed_rows_or_bytes_is_refused() {
         };
         let make =
             |id: u32| format!("INSERT INTO knowledge_base(id, name, source_type) {overriding} VALUES ({id}, 'x', 'y')");
-        // Somebody makes the missing parent.
+        // Another session inserts the missing parent.
         server.execute(&make(22));
         patient.refused("has its parent by now");
         server.execute(&format!("{loose}; DELETE FROM knowledge_base WHERE id = 22; {strict}"));
-        // Somebody takes the key that the placeholder was to have.
+        // Another session uses the key of the planned placeholder.
         server.execute(&make(31));
         patient.refused("knowledge_base (id = 31) is not as it was");
         server.execute("DELETE FROM knowledge_base WHERE id = 31");
-        // Somebody adds an orphan that nobody has planned for.
+        // Another session inserts an orphan that is not in the plan.
         server.execute(&format!("{loose}; INSERT INTO sync_run(id, knowledge_base_id) VALUES (99, 22); {strict}"));
-        patient.refused("has 1 orphan row (such as id = 99), and the plan foresaw 0");
+        patient.refused("has 1 orphan row (such as id = 99), and the plan expected at most 0");
         server.execute("DELETE FROM sync_run WHERE id = 99");
         server.execute("ALTER TABLE sync_run ADD COLUMN note text");
-        patient.refused("the database's definitions are not those that the plan was made for");
+        patient.refused("the definitions of the database differ from those that the plan was made for");
         server.execute("ALTER TABLE sync_run DROP COLUMN note");
         let file = server.bench.path("plan.ndjson");
         let sound = std::fs::read_to_string(&file).unwrap();
@@ -139,7 +139,7 @@ fn plan_with_changed_rows_or_bytes_is_refused() {
     }
 }
 
-/// The script does what the plan does.
+/// The script has the same effect as the plan.
 #[test]
 fn script_equals_the_plan() {
     for kind in KINDS {
@@ -161,13 +161,13 @@ fn script_equals_the_plan() {
             Kind::Mariadb | Kind::Mysql => script.clone(),
             Kind::Postgres => format!("BEGIN; {script} COMMIT"),
         });
-        // The placeholder was made at two moments.
+        // The placeholders have different times of creation.
         set_times();
         assert_eq!(other.dump(), patient.dump(), "{kind:?}\n{script}");
     }
 }
 
-/// What a trigger does beyond the plan takes everything back.
+/// A change of a trigger beyond the plan rolls everything back.
 #[test]
 fn trigger_with_extra_changes_rolls_back() {
     for kind in KINDS {
@@ -198,18 +198,18 @@ fn trigger_with_extra_changes_rolls_back() {
             }
             Kind::Mariadb | Kind::Mysql => {
                 assert_eq!(silent.code, 3, "{}", silent.stderr);
-                assert!(silent.stderr.contains("keeps no trigger silent for one session"), "{}", silent.stderr);
+                assert!(silent.stderr.contains("cannot disable triggers for a single session"), "{}", silent.stderr);
                 server.execute("DROP TRIGGER noted");
             }
         }
-        // It changes the row itself, which no count shows.
+        // The trigger changes the row itself, which the number of changed rows does not show.
         server.execute(&trigger("BEFORE", if kind == Kind::Postgres { "NEW.cost := 9" } else { "SET NEW.cost = 9" }));
         assert_eq!(patient.plan().code, 0);
-        patient.refused("was stored otherwise than was planned, by a trigger");
+        patient.refused("with other values than planned");
     }
 }
 
-/// Whoever could add the missing parent is waited for, and not for ever.
+/// A session that could insert the missing parent is waited for, but only for a limited time.
 #[test]
 fn writer_to_the_parent_is_waited_for_up_to_the_limit() {
     for kind in KINDS {
@@ -223,7 +223,7 @@ fn writer_to_the_parent_is_waited_for_up_to_the_limit() {
         assert_eq!(run.code, 3, "{kind:?}: {}", run.stderr);
         assert!(run.stderr.contains("wait longer with --wait"), "{kind:?}: {}", run.stderr);
         assert_eq!(patient.dump(), before, "{kind:?}");
-        // It comes in time after all: the orphan is none any more, and its row is left alone.
+        // The parent arrives in time. The row is no orphan any more, and is left unchanged.
         std::thread::scope(|scope| {
             let apply = scope.spawn(|| patient.apply(&["--wait", "60s"]));
             patient.until_it_waits(&apply);
@@ -236,7 +236,7 @@ fn writer_to_the_parent_is_waited_for_up_to_the_limit() {
     }
 }
 
-/// What could not be rolled back or taken back is not begun.
+/// Changes that cannot be rolled back or undone are refused before the first change.
 #[test]
 fn table_without_transactions_is_refused() {
     for kind in MYSQL_FAMILY {
@@ -251,25 +251,28 @@ fn table_without_transactions_is_refused() {
         let Some(patient) = Patient::new(kind, &seed) else { continue };
         patient.server.bench.write("fk-doctor.toml", "[[relation]]\nchild = \"e(r)\"\nparent = \"c(id)\"\n");
         let quarantine = "action = \"quarantine\"";
-        patient.undecided(quarantine, "a row of e would change, which is stored by MyISAM, which rolls nothing back");
+        patient.undecided(quarantine, "a row of e would change, and e is stored by MyISAM, which cannot roll back");
         patient.server.bench.write("fk-doctor.toml", "");
         patient.server.execute("CREATE TABLE kept(id int PRIMARY KEY) ENGINE = MyISAM");
         patient.rules(&rule("c(r)", "action = \"quarantine\"\ntable = \"kept\""));
         let refused = patient.plan();
         let told = refused.stdout.split_whitespace().collect::<Vec<_>>().join(" ");
-        assert!(refused.code == 5 && told.contains("kept, which is to keep rows, is stored by MyISAM"), "{told}");
+        assert!(
+            refused.code == 5 && told.contains("the rows cannot be kept in kept: it is stored by MyISAM"),
+            "{told}"
+        );
         patient.server.execute("DROP TABLE kept");
         if kind == Kind::Mariadb {
             patient.rules(&rule("h(r)", "action = \"set-null\""));
             let told = patient.plan().stdout.split_whitespace().collect::<Vec<_>>().join(" ");
-            assert!(told.contains("set-null: h keeps the history of its rows, which cannot be taken back"), "{told}");
+            assert!(told.contains("set-null: h keeps the history of its rows, which cannot be undone"), "{told}");
         }
         patient.rules(&rule("*", "action = \"placeholder\""));
         patient.repair();
     }
 }
 
-/// Zero dates, the largest number, invisible and computed columns, bits, shapes, other character sets.
+/// Zero dates, the largest number, invisible and generated columns, bits, geometries and other character sets.
 #[test]
 fn undo_restores_values_of_every_type() {
     for (kind, uuid) in [(Kind::Mariadb, "uuid"), (Kind::Mysql, "varchar(40)")] {
@@ -299,7 +302,7 @@ fn undo_restores_values_of_every_type() {
     }
 }
 
-/// Without a compatible knowledge base, 22 gets a placeholder; a role that owns the tables can do that, and not undo it.
+/// Without a compatible knowledge base, 22 gets a placeholder. The owner of the tables can apply that, but not undo it.
 #[test]
 fn owner_repairs_and_learns_the_privileges_for_undo() {
     let Some(patient) = story(Kind::Postgres) else { return };
@@ -326,14 +329,20 @@ fn owner_repairs_and_learns_the_privileges_for_undo() {
     let healed = patient.dump();
     let undone = server.run(&["undo", &url, "plan.ndjson"]);
     assert_eq!(undone.code, 3, "{}", undone.stderr);
-    assert!(undone.stderr.contains("orphans come back only through a superuser"), "{}", undone.stderr);
+    assert!(
+        undone
+            .stderr
+            .contains("only a superuser, or a role that may SET session_replication_role, can restore orphans"),
+        "{}",
+        undone.stderr
+    );
     assert_eq!(patient.dump(), healed);
     let by_superuser = server.run(&["undo", &server.url(), "plan.ndjson"]);
     assert_eq!(by_superuser.code, 0, "{}", by_superuser.stderr);
     server.execute(&format!("REASSIGN OWNED BY {role} TO postgres; DROP OWNED BY {role}; DROP ROLE {role}"));
 }
 
-/// A plan is made over two connections, and whether they see one moment is told to who may know.
+/// A plan needs two connections on one snapshot. Only a user with the privilege PROCESS can see if they share one.
 #[test]
 fn mysql_reports_whether_sessions_share_one_snapshot() {
     let Some(patient) = story(Kind::Mysql) else { return };
@@ -354,7 +363,7 @@ fn mysql_reports_whether_sessions_share_one_snapshot() {
     server.execute(&format!("DROP USER {user}"));
 }
 
-/// A script finds each row by all that it held, and takes it away without what depends on it.
+/// A script identifies each row by all its values, and deletes it without its dependants.
 #[test]
 fn script_deletes_the_rows_of_the_plan() {
     let seed = "CREATE TABLE p(id int PRIMARY KEY); CREATE TABLE c(id int PRIMARY KEY, r int, j json, g geometry, b bit(64), \
@@ -377,7 +386,7 @@ fn script_deletes_the_rows_of_the_plan() {
     }
 }
 
-/// A role that may not make tables: the record is the journal beside the plan, which tells how far the plan is.
+/// The role may not create tables. The record is the journal beside the plan, and reports the plan's progress.
 #[test]
 fn mariadb_role_without_create_table_repairs_with_a_journal() {
     let seed = "CREATE TABLE p(id int PRIMARY KEY); CREATE TABLE c(id int PRIMARY KEY, r int, FOREIGN KEY (r) REFERENCES p(id)); \
@@ -409,7 +418,8 @@ fn mariadb_role_without_create_table_repairs_with_a_journal() {
     server.execute(&format!("DROP USER {user}@'127.0.0.1'"));
 }
 
-/// Rows of a table without a key have no names, so they are counted: undo leaves none without a parent that it had not found.
+/// Rows of a table without a key cannot be identified, so they are counted. Undo leaves no orphan that it had not
+/// found.
 #[test]
 fn undo_leaves_no_new_orphan_in_table_without_key() {
     let tables = "CREATE TABLE p(id int PRIMARY KEY); CREATE TABLE c(id int, r int); INSERT INTO p VALUES (1); \

@@ -1,6 +1,6 @@
-//! What the tests of servers share: a database of one's own on a throw-away server, and the real binary run on it.
+//! Helpers of the server tests: a separate database on a throw-away server, in which the real binary runs.
 //!
-//! `tests/run` starts the servers. Without it these tests do nothing, and say so.
+//! `tests/run` starts the servers. Without them these tests do nothing, and report that.
 
 use std::io::Write;
 use std::sync::Mutex;
@@ -18,17 +18,17 @@ use super::common::Bench;
 use super::common::Run;
 
 pub(crate) struct Server {
-    /// Of the server itself, without a database.
+    /// The URL of the server, without a database.
     pub(crate) address: String,
     pub(crate) name: String,
     pub(crate) bench: Bench,
     client: Mutex<Client>,
-    /// A second connection, once one is wanted.
+    /// A second connection, opened when it is needed.
     other: Mutex<Option<Client>>,
     runtime: Runtime,
 }
 
-/// One connection, so that what is set for a session holds from one statement to the next.
+/// One connection, so that a session's settings last from one statement to the next.
 enum Client {
     Postgres(PgConnection),
     Mysql(MySqlConnection),
@@ -36,13 +36,13 @@ enum Client {
 
 const MYSQL: &str = "FK_DOCTOR_TEST_MYSQL";
 
-/// The address of a server, if there is one.
+/// Returns the address of a server, if there is one.
 fn address(variable: &str) -> Option<String> {
     let address = std::env::var(variable).ok();
     if address.is_none() {
         let is_required = std::env::var_os("FK_DOCTOR_TEST_SERVERS").is_some() && variable != MYSQL;
         assert!(!is_required, "{variable} is not set");
-        // Written past the test runner, which keeps quiet about tests that pass.
+        // The test runner hides the output of passed tests, so this goes directly to the terminal.
         let _ = writeln!(std::io::stderr(), "skipped: no server in {variable}; tests/run starts what is installed");
     }
     address
@@ -51,12 +51,12 @@ fn address(variable: &str) -> Option<String> {
 static NUMBER: AtomicU32 = AtomicU32::new(0);
 
 impl Server {
-    /// A new PostgreSQL database made by this SQL; `None` without a server.
+    /// Creates a PostgreSQL database with this SQL; `None` without a server.
     pub(crate) fn postgres(seed: &str) -> Option<Server> {
         Server::new("FK_DOCTOR_TEST_POSTGRES", "/postgres", seed)
     }
 
-    /// The same on a PostgreSQL that is as new as that; `None` on an older one.
+    /// Creates a PostgreSQL database if the server has at least this version; `None` on an older one.
     pub(crate) fn postgres_since(version: u32, seed: &str) -> Option<Server> {
         let server = Server::postgres("SELECT 1")?;
         if server.postgres_version() < version {
@@ -70,24 +70,24 @@ impl Server {
         self.texts("SELECT current_setting('server_version_num')")[0].parse::<u32>().unwrap() / 10_000
     }
 
-    /// A new MariaDB database made by this SQL; `None` without a server.
+    /// Creates a MariaDB database with this SQL; `None` without a server.
     pub(crate) fn mariadb(seed: &str) -> Option<Server> {
         Server::new("FK_DOCTOR_TEST_MARIADB", "", seed)
     }
 
-    /// A new MySQL database made by this SQL; `None` without a server, which few systems have a package of.
+    /// Creates a MySQL database with this SQL; `None` without a server. Few systems have a package for MySQL.
     pub(crate) fn mysql(seed: &str) -> Option<Server> {
         Server::new(MYSQL, "", seed)
     }
 
-    /// One of each of these two that there is.
+    /// Creates a database on each available server of these two.
     pub(crate) fn mysql_family(seed: &str) -> Vec<Server> {
         [Server::mariadb(seed), Server::mysql(seed)].into_iter().flatten().collect()
     }
 
     fn new(variable: &str, any_database: &str, seed: &str) -> Option<Server> {
         let address = address(variable)?;
-        // Every name has the same length, so that a report is laid out the same in every run.
+        // Every name has the same length, so that the layout of a report is the same in every run.
         let name = format!("fk_doctor_{:07}_{:04}", std::process::id(), NUMBER.fetch_add(1, Ordering::Relaxed));
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let client = connect(&runtime, &format!("{address}{any_database}"));
@@ -113,7 +113,7 @@ impl Server {
         format!("{}/{}", self.address, self.name)
     }
 
-    /// The same database, as another user.
+    /// Returns the same database, with another user.
     pub(crate) fn url_as(&self, user: &str) -> String {
         let (scheme, rest) = self.address.split_once("://").unwrap();
         let host = rest.split_once('@').unwrap().1;
@@ -128,14 +128,14 @@ impl Server {
         attempt(&self.runtime, &mut self.client.lock().unwrap(), sql)
     }
 
-    /// Runs statements beside the others: what they lock, the others have to wait for.
+    /// Runs statements on a second connection. Its locks block the other sessions.
     pub(crate) fn beside(&self, sql: &str) {
         let mut other = self.other.lock().unwrap();
         let other = other.get_or_insert_with(|| connect(&self.runtime, &self.url()));
         attempt(&self.runtime, other, sql).unwrap();
     }
 
-    /// The first column of every row.
+    /// Returns the first column of every row.
     pub(crate) fn texts(&self, sql: &str) -> Vec<String> {
         self.column(sql, 0)
     }
@@ -196,7 +196,7 @@ fn connect(runtime: &Runtime, url: &str) -> Client {
 }
 
 impl Drop for Server {
-    /// What a failed test leaves behind can be looked at until the servers are stopped.
+    /// The database of a failed test stays until the servers are stopped.
     fn drop(&mut self) {
         if std::thread::panicking() {
             return;
@@ -210,7 +210,7 @@ impl Drop for Server {
     }
 }
 
-/// The codes of a report's findings above a note, sorted.
+/// Returns the codes of a report's findings above a note, sorted.
 pub(crate) fn codes(report: &serde_json::Value) -> Vec<&str> {
     let findings = report["findings"].as_array().unwrap().iter();
     let grave = findings.filter(|finding| finding["severity"] != "note");
@@ -219,13 +219,13 @@ pub(crate) fn codes(report: &serde_json::Value) -> Vec<&str> {
     codes
 }
 
-/// Every relation of a report and how many orphans it has.
+/// Returns every relation of a report and its number of orphans.
 pub(crate) fn orphans(report: &serde_json::Value) -> Vec<(&str, u64)> {
     let relations = report["relations"].as_array().unwrap().iter();
     relations.map(|relation| (relation["id"].as_str().unwrap(), relation["orphan_rows"].as_u64().unwrap())).collect()
 }
 
-/// Scans; `expected` lists the codes of the findings above a note, sorted, and the exit code follows from them.
+/// Scans. `expected` lists the codes of the findings above a note, sorted; they determine the exit code.
 pub(crate) fn expect(server: &Server, expected: &[&str]) -> serde_json::Value {
     let (code, report) = server.scan();
     assert_eq!(codes(&report), expected, "{report:#}");

@@ -1,4 +1,4 @@
-//! Every treatment on every kind of server, as on SQLite: what it makes of the rows, and that it can be taken back.
+//! Every treatment on every kind of server, as on SQLite: its effect on the rows, and its undo.
 
 use super::patient::KINDS;
 use super::patient::Kind;
@@ -25,8 +25,8 @@ fn set_null_and_set_default_change_the_reference() {
         INSERT INTO p VALUES (1); INSERT INTO c VALUES (1, 1), (2, 7)";
     on_each(without, |p| {
         p.undecided("action = \"set-null\"", "c(r) may not be NULL");
-        p.undecided("action = \"set-default\"", "p does not have the DEFAULT, '9'");
-        p.undecided("action = \"follow\"", "which names no repair");
+        p.undecided("action = \"set-default\"", "p has no row with the DEFAULT key '9'");
+        p.undecided("action = \"follow\"", "which says nothing about a repair");
     });
 }
 
@@ -49,10 +49,10 @@ fn remap_changes_the_reference() {
             });
         }
         let remap = |way: &str| format!("action = \"remap\"\n{way}");
-        p.undecided(&remap("to = \"SELECT id FROM p WHERE id > 5\""), "remap: the query gives nothing");
-        p.undecided(&remap("to = \"SELECT id FROM p\""), "remap: the query gives several rows");
-        p.undecided(&remap("to = \"SELECT 99\""), "remap: what it gives is not in p");
-        p.undecided(&remap("to = \"SELECT 'a'\""), "remap: what it gives is not in p");
+        p.undecided(&remap("to = \"SELECT id FROM p WHERE id > 5\""), "remap: the query returns no key");
+        p.undecided(&remap("to = \"SELECT id FROM p\""), "remap: the query returns several rows");
+        p.undecided(&remap("to = \"SELECT 99\""), "remap: the new key is not in p");
+        p.undecided(&remap("to = \"SELECT 'a'\""), "remap: the new key is not in p");
         let sentinel = "action = \"sentinel\"\nkey = -1\nvalues = { name = \"unknown\" }";
         p.treated(sentinel, || assert_eq!(p.column("c", "r"), "1,-1,-1,null"));
         p.server.execute("UPDATE moved SET old = 7");
@@ -60,7 +60,7 @@ fn remap_changes_the_reference() {
     });
 }
 
-/// Rows that would meet in a UNIQUE are never lost.
+/// Rows that would collide in a UNIQUE constraint are never lost.
 #[test]
 fn remap_with_unique_conflict_keeps_or_quarantines_the_row() {
     let seed = "CREATE TABLE p(id int PRIMARY KEY); CREATE TABLE moved(id int PRIMARY KEY, old int, new int); \
@@ -77,7 +77,7 @@ fn remap_with_unique_conflict_keeps_or_quarantines_the_row() {
     });
 }
 
-/// Everything that depends on a row goes with it, each by its own policy.
+/// All dependants of a row are deleted with it, each by its own policy.
 #[test]
 fn quarantine_keeps_row_and_dependants() {
     let seed = "CREATE TABLE p(id int PRIMARY KEY); \
@@ -99,8 +99,8 @@ fn quarantine_keeps_row_and_dependants() {
     });
 }
 
-/// A row that is an orphan itself also goes with another orphan, and with a row that goes with it: always before what it
-/// refers to, so that no cascade of the server takes it first.
+/// A row can be an orphan itself, and also depend on another deleted row. It is always deleted before its parent, so
+/// that no cascade of the server deletes it first.
 #[test]
 fn dependant_is_deleted_before_its_parent() {
     let seed = "CREATE TABLE p(id int PRIMARY KEY); \
@@ -167,11 +167,11 @@ fn near_miss_is_remapped_to_its_parent() {
         let loose =
             if kind == Kind::Postgres { "session_replication_role = replica" } else { "foreign_key_checks = 0" };
         p.server.execute(&format!("SET {loose}; INSERT INTO c VALUES (4, ' x')"));
-        p.undecided(forms, "several in p are like it");
+        p.undecided(forms, "several keys of p have the same normal form");
     }
 }
 
-/// Without a primary key, rows are found by another key that tells them apart; without any, they are left alone.
+/// Rows without a primary key are found by another unique key. Rows without any key are left unchanged.
 #[test]
 fn row_without_primary_key_is_found_by_another_key() {
     let seed = "CREATE TABLE p(id int PRIMARY KEY); CREATE TABLE c(code varchar(9) NOT NULL UNIQUE, id int, r int); \
@@ -187,12 +187,12 @@ fn row_without_primary_key_is_found_by_another_key() {
         } else {
             "SET foreign_key_checks = 0; ALTER TABLE c DROP INDEX code; SET foreign_key_checks = 1"
         });
-        p.undecided("action = \"set-null\"", "set-null: rows of c have no key to find them by");
+        p.undecided("action = \"set-null\"", "set-null: rows of c cannot be identified");
         p.treated("action = \"placeholder\"", || assert_eq!(p.column("p", "id"), "1,7"));
     });
 }
 
-/// A row that breaks a CHECK goes and comes back: where the server did not look, or does not look.
+/// A row that violates a CHECK is deleted and restored, because the server did not check it, or does not check it.
 #[test]
 fn row_that_breaks_a_check_is_restored() {
     for (kind, check, loose) in [
@@ -209,7 +209,7 @@ fn row_that_breaks_a_check_is_restored() {
     }
 }
 
-/// A DEFAULT that is computed is read as the server means it, quotes and all.
+/// A computed DEFAULT is read exactly as the server means it, quotes included.
 #[test]
 fn computed_default_is_evaluated_by_the_server() {
     let seed = "CREATE TABLE p(id varchar(20) PRIMARY KEY); \
@@ -221,7 +221,7 @@ fn computed_default_is_evaluated_by_the_server() {
     }
 }
 
-/// Foreign keys went by hand and NOT NULL stayed: what is left of the rule is done, and taken back exactly.
+/// The foreign keys were removed by hand, and NOT NULL stayed. The rest of the rule is applied, and undone exactly.
 #[test]
 fn table_without_foreign_keys_still_loses_not_null() {
     let seed = "CREATE TABLE p(id int PRIMARY KEY); \
@@ -261,7 +261,12 @@ fn table_without_foreign_keys_still_loses_not_null() {
                 let fixed: Vec<String> = fixed.map(|text| text.split(' ').next().unwrap().to_owned()).collect();
                 assert_eq!(fixed.join(","), left, "{what} {child}");
                 let again = p.server.run(&["repair", &p.server.url(), "--rules", "r.toml"]);
-                assert!(again.stdout.contains("nothing is to be repaired"), "{what}: {}{}", again.stdout, again.stderr);
+                assert!(
+                    again.stdout.contains("there is nothing to repair"),
+                    "{what}: {}{}",
+                    again.stdout,
+                    again.stderr
+                );
                 let undone = p.undo(&[]);
                 assert_eq!(undone.code, 0, "{what}: {}", undone.stderr);
                 assert_eq!((columns(), p.dump()), (before, rows), "{what}");

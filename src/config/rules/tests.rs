@@ -17,7 +17,7 @@ fn faults(text: &str) -> String {
     render(&parse(text).unwrap_err(), text, "r.toml", false)
 }
 
-/// A rule with these lines as its one treatment.
+/// Returns a rule with these lines as its only treatment.
 fn treating(lines: &str) -> String {
     format!("id = \"a\"\n[relation]\nchild = \"c(r)\"\n[[treat]]\n{lines}")
 }
@@ -60,7 +60,7 @@ fn literal_values_keep_their_types() {
 fn file_with_several_rules_is_parsed() {
     let two = "[[rule]]\nid = \"a\"\nrelation.child = \"c(r)\"\n[[rule.treat]]\naction = \"report\"\n\
                [[rule]]\nid = \"a\"\nrelation.child = \"*(s, t)\"\n[[rule.treat]]\naction = \"follow\"\n";
-    assert!(faults(two).contains("the id `a` is already taken on line 2"), "{}", faults(two));
+    assert!(faults(two).contains("the id `a` is already used on line 2"), "{}", faults(two));
     let rules = parse(&two.replacen("\"a\"", "\"b\"", 1)).unwrap();
     assert_eq!(rules[1].child.value.as_str(), "*(s,t)");
 }
@@ -91,7 +91,7 @@ error: unknown key `key`
 fn remap_needs_exactly_one_target() {
     assert!(faults(&treating("action = \"remap\"")).contains("`to`, `map`, `table` or `normalize` is missing"));
     let both = "action = \"remap\"\nto = \"SELECT 1\"\nnormalize = [\"trim\"]";
-    assert!(faults(&treating(both)).contains("`to` already says where the rows are to point"));
+    assert!(faults(&treating(both)).contains("`to` already sets the new parent of the rows"));
     assert!(
         faults(&treating("action = \"remap\"\nnormalize = [\"trimm\"]")).contains("expected one of trim, casefold")
     );

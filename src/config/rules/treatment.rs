@@ -86,7 +86,7 @@ fn remap(reader: &mut Reader<'_, '_>) -> Option<Remap> {
     };
     if let Some((second, other)) = given.get(1) {
         let help = format!("leave out `{key}` or `{second}`, or write two `[[treat]]`");
-        other.fault(&format!("`{key}` already says where the rows are to point"), Some(help));
+        other.fault(&format!("`{key}` already sets the new parent of the rows"), Some(help));
         return None;
     }
     let how = match *key {
@@ -214,7 +214,7 @@ fn kept(reader: &mut Reader<'_, '_>) -> QuarantineTarget {
     file.map(QuarantineTarget::File).or(table.map(QuarantineTarget::Table)).unwrap_or_default()
 }
 
-/// Accepts a plain file name, because a rule may write only beside the plan.
+/// Parses a plain file name without a folder, because a rule may write only beside the plan.
 fn file_name(text: &str) -> Result<String, String> {
     let is_plain = !text.is_empty() && !text.starts_with('.') && !text.contains(['/', '\\', '\0', ':']);
     if is_plain {
@@ -233,7 +233,7 @@ fn name(item: &Item<'_, '_>) -> Option<String> {
     Some(item.text("the name of a table")?.value.to_owned())
 }
 
-/// `true` stands for the key's columns.
+/// Parses `nullable`. `true` means the columns of the key.
 fn nullable(item: &Item<'_, '_>) -> Nullable {
     match item.value() {
         DeValue::Array(_) => names(item).map_or(Nullable::AsBefore, Nullable::Columns),

@@ -13,8 +13,8 @@ use sqlx::mysql::MySqlConnectOptions;
 use super::value;
 use crate::engine::Deadline;
 use crate::engine::wire;
+use crate::engine::wire::BlockingConnection;
 use crate::engine::wire::Failure;
-use crate::engine::wire::Line;
 use crate::engine::wire::relay::Route;
 use crate::model::value::Value;
 use crate::source::Address;
@@ -29,14 +29,14 @@ const PARAMETERS: [&str; 9] =
     ["connect_timeout", "socket", "ssl-ca", "ssl-cert", "ssl-key", "ssl-mode", "sslca", "sslcert", "sslkey"];
 
 pub(super) struct Connection {
-    line: Line<MySqlConnection>,
+    inner: BlockingConnection<MySqlConnection>,
 }
 
 impl Connection {
     pub(super) fn open(address: &Address, deadline: &Deadline) -> Result<Connection, Failure> {
         wire::refuse_unknown(address, &PARAMETERS)?;
-        let patience = address.parameters().find(|(name, _)| name == "connect_timeout");
-        let patience = patience.map(|(_, seconds)| wire::connect_timeout(&seconds)).transpose()?;
+        let connect_timeout = address.parameters().find(|(name, _)| name == "connect_timeout");
+        let connect_timeout = connect_timeout.map(|(_, seconds)| wire::connect_timeout(&seconds)).transpose()?;
         let mut options = MySqlConnectOptions::from_str(address.secret())?;
         // MySQL's own clients read this variable too.
         if let (false, Ok(password)) = (address.has_password(), std::env::var("MYSQL_PWD")) {
@@ -50,16 +50,16 @@ impl Connection {
             .no_engine_substitution(false)
             .statement_cache_capacity(STATEMENTS_KEPT)
             .disable_statement_logging();
-        Ok(Connection { line: Line::open(options, ends_the_connection, patience, deadline)? })
+        Ok(Connection { inner: BlockingConnection::open(options, ends_connection, connect_timeout, deadline)? })
     }
 
     pub(super) fn is_open(&self) -> bool {
-        self.line.is_open()
+        self.inner.is_open()
     }
 
     /// Runs statements and ignores their answers.
     pub(super) fn run(&mut self, statements: String, deadline: &Deadline) -> Result<(), Failure> {
-        self.line.ask(deadline, async |connection| {
+        self.inner.ask(deadline, async |connection| {
             sqlx::raw_sql(AssertSqlSafe(statements)).execute(connection).await?;
             Ok(())
         })
@@ -70,7 +70,7 @@ impl Connection {
     pub(super) fn execute(&mut self, text: &str, given: &[Value], deadline: &Deadline) -> Result<(), Failure> {
         let arguments = value::arguments(given)?;
         let text = AssertSqlSafe(text.to_owned());
-        self.line.ask(deadline, async |connection| {
+        self.inner.ask(deadline, async |connection| {
             let mut rows = sqlx::query_with(text, arguments).persistent(false).fetch(connection);
             while rows.try_next().await?.is_some() {}
             Ok(())
@@ -87,7 +87,7 @@ impl Connection {
         let arguments = value::arguments(parameters)?;
         let statement = AssertSqlSafe(statement.to_owned());
         let mut rows = 0;
-        self.line.ask(deadline, async |connection| {
+        self.inner.ask(deadline, async |connection| {
             rows = sqlx::query_with(statement, arguments).execute(connection).await?.rows_affected();
             Ok(())
         })?;
@@ -107,7 +107,7 @@ impl Connection {
         // protocol would run several statements at once, which is impossible for a text without a semicolon.
         let as_text = parameters.is_empty() && !question.contains(';');
         let question = AssertSqlSafe(question.to_owned());
-        self.line.read(
+        self.inner.read(
             deadline,
             |connection| {
                 if as_text {
@@ -133,6 +133,6 @@ impl Route for MySqlConnectOptions {
     }
 }
 
-fn ends_the_connection(code: &str) -> bool {
+fn ends_connection(code: &str) -> bool {
     CLOSING_CODES.contains(&code)
 }

@@ -3,7 +3,7 @@
 use crate::engine::EngineError;
 use crate::engine::wire::Failure;
 use crate::engine::wire::without_values;
-use crate::engine::wire::writing::Kind;
+use crate::engine::wire::writing::ServerErrorKind;
 use crate::model::refusal::Refusal;
 use crate::model::refusal::RefusalKind;
 use crate::source::Address;
@@ -14,7 +14,7 @@ const TIMED_OUT: [&str; 2] = ["1969", "3024"];
 const ABOUT_VALUES: [&str; 7] = ["1264", "1265", "1292", "1366", "1411", "1690", "3140"];
 const LOCK_WAIT_TIMEOUT: &str = "1205";
 /// Deadlock, or a row changed since it was read.
-const OVERTAKEN: [&str; 2] = ["1213", "1020"];
+const CONFLICT: [&str; 2] = ["1213", "1020"];
 const DUPLICATE_KEY: &str = "1062";
 /// MariaDB, MySQL.
 const CHECK_FAILED: [&str; 2] = ["4025", "3819"];
@@ -24,20 +24,20 @@ const ABOUT_A_ROW: [&str; 5] = ["1048", "1364", "1406", "1367", "1416"];
 const NOT_IN_DATABASE: &str = "1044";
 const DENIED: [&str; 5] = [NOT_IN_DATABASE, "1142", "1143", "1227", "1370"];
 
-pub(super) fn kind(code: &str) -> Kind {
+pub(super) fn kind(code: &str) -> ServerErrorKind {
     let about_a_row = [&ABOUT_VALUES[..], &ABOUT_A_ROW, &CHECK_FAILED, &[DUPLICATE_KEY]].concat();
     match code {
-        LOCK_WAIT_TIMEOUT => Kind::Lock,
-        code if OVERTAKEN.contains(&code) => Kind::Overtaken,
-        code if DENIED.contains(&code) => Kind::Privilege,
-        code if about_a_row.contains(&code) => Kind::Row,
-        _ => Kind::Other,
+        LOCK_WAIT_TIMEOUT => ServerErrorKind::Lock,
+        code if CONFLICT.contains(&code) => ServerErrorKind::Conflict,
+        code if DENIED.contains(&code) => ServerErrorKind::Privilege,
+        code if about_a_row.contains(&code) => ServerErrorKind::Row,
+        _ => ServerErrorKind::Other,
     }
 }
 
 /// Returns the refusal without the row's values and without the name of the scratch table, which the server's message
 /// contains.
-pub(super) fn of_a_row(code: &str, message: &str) -> Refusal {
+pub(super) fn row_refusal(code: &str, message: &str) -> Refusal {
     // MariaDB uses other quotes.
     let named = || message.rsplit('\'').nth(1).or_else(|| message.split('`').nth(1)).unwrap_or_default();
     let words = match code {
@@ -57,13 +57,13 @@ fn of_its_table(name: &str) -> &str {
 
 /// Returns why the server refuses a statement. An error if the statement is not to blame.
 pub(super) fn refusal(failure: Failure, address: &Address) -> Result<Refusal, EngineError> {
-    let Failure::Refused { code, message, .. } = &failure else { return Err(of_a_question(failure, address)) };
+    let Failure::Refused { code, message, .. } = &failure else { return Err(query_error(failure, address)) };
     let kind = match code.as_str() {
-        code if OVERTAKEN.contains(&code) => {
+        code if CONFLICT.contains(&code) => {
             let why = format!("{message}: other sessions changed the same rows at the same time; try again");
             return Err(EngineError::Failed { why });
         }
-        code if code == LOCK_WAIT_TIMEOUT || TIMED_OUT.contains(&code) => return Err(of_a_question(failure, address)),
+        code if code == LOCK_WAIT_TIMEOUT || TIMED_OUT.contains(&code) => return Err(query_error(failure, address)),
         _ => refusal_kind(code),
     };
     // Column 'a' cannot be null; Field 'a' doesn't have a default value
@@ -97,7 +97,7 @@ fn refusal_kind(code: &str) -> RefusalKind {
 }
 
 /// Converts the failure of a single query. Other queries may still succeed.
-pub(super) fn of_a_question(failure: Failure, address: &Address) -> EngineError {
+pub(super) fn query_error(failure: Failure, address: &Address) -> EngineError {
     let why = match failure {
         Failure::TimeLimit => return EngineError::TimeLimit,
         Failure::Refused { code, .. } if TIMED_OUT.contains(&code.as_str()) => return EngineError::TimeLimit,
@@ -109,27 +109,27 @@ pub(super) fn of_a_question(failure: Failure, address: &Address) -> EngineError 
         Failure::Refused { code, message, .. } if code == NOT_IN_DATABASE => {
             format!("{message}: it takes the privilege CREATE TEMPORARY TABLES")
         }
-        Failure::Refused { message, .. } | Failure::Misspelt { why: message, .. } => message,
-        Failure::Unreached { why } => format!("the connection was lost: {why}"),
+        Failure::Refused { message, .. } | Failure::InvalidAddress { why: message, .. } => message,
+        Failure::Unreachable { why } => format!("the connection was lost: {why}"),
     };
     EngineError::Failed { why: address.censored(&why) }
 }
 
 /// Converts a failure because of which the whole database cannot be read.
-pub(super) fn of_the_database(failure: &Failure, address: &Address) -> EngineError {
+pub(super) fn database_error(failure: &Failure, address: &Address) -> EngineError {
     let help = match failure {
         Failure::TimeLimit => return EngineError::TimeLimit,
-        Failure::Misspelt { help, .. } => help,
+        Failure::InvalidAddress { help, .. } => help,
         Failure::Refused { code, .. } => match code.as_str() {
             "1045" | "1698" => "check the user, and give the password in the URL: mysql://USER:PASSWORD@HOST/DATABASE",
             "1044" | "1049" => "name an existing database that this user may read: mysql://USER@HOST/DATABASE",
             "1040" | "1203" | "1226" => "the server has no free connection: try again later",
             _ => "check that this user may connect and read: mysql with the same user, host and database",
         },
-        Failure::Unreached { why } if why.contains("certificate") => {
+        Failure::Unreachable { why } if why.contains("certificate") => {
             "name the certificate authority with ?ssl-ca=FILE, or accept any server with ?ssl-mode=REQUIRED"
         }
-        Failure::Unreached { .. } => "check host, port and ssl-mode: mysql with the same user, host and database",
+        Failure::Unreachable { .. } => "check host, port and ssl-mode: mysql with the same user, host and database",
     };
     EngineError::Unreadable { what: address.to_string(), why: address.censored(&failure.why()), help: help.to_owned() }
 }

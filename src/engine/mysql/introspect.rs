@@ -1,8 +1,8 @@
-//! Reading the definitions from `information_schema`, one schema at a time.
+//! Reads the definitions from `information_schema`, one schema at a time.
 //!
-//! Its columns compare names without regard to case, so every answer is held against the exact name again. What it
-//! hides from a user who may only read, `SHOW CREATE TABLE` tells. Tables of other schemas are read where a foreign
-//! key refers to them.
+//! Its columns compare names without case, so every query compares the exact name as well. It hides the rules of
+//! foreign keys from users who may only read; these come from `SHOW CREATE TABLE`. Tables of other schemas are read if
+//! a foreign key refers to them.
 
 use std::collections::HashMap;
 
@@ -30,10 +30,10 @@ use crate::model::catalog::Tables;
 use crate::model::ids::TableId;
 use crate::model::value::Value;
 
-/// The table is not there, or its whole schema is not.
+/// The error codes for a missing table and a missing schema.
 const NO_SUCH_TABLE: [&str; 2] = ["1146", "1049"];
 
-/// What kind of server this is, and which of its databases was meant.
+/// The engine and version of a server, and the database of the URL.
 #[derive(Debug, Clone)]
 pub(super) struct Server {
     pub(super) engine: Engine,
@@ -43,7 +43,7 @@ pub(super) struct Server {
 }
 
 impl Server {
-    /// Common table expressions and window functions are there.
+    /// True if the server has common table expressions and window functions.
     pub(super) fn is_recent(&self) -> bool {
         let mut parts = self.version.split('.').map(|part| part.parse::<u32>().unwrap_or(0));
         let version = (parts.next().unwrap_or(0), parts.next().unwrap_or(0));
@@ -74,16 +74,16 @@ pub(super) fn catalog(first: &mut Connection, server: &Server, deadline: &Deadli
     let mut reader = Reader { first, server, deadline, tables: Tables::new() };
     reader.read_tables(&server.database, |_| true)?;
     let mut foreign_keys = reader.foreign_keys()?;
-    let mut elsewhere: Vec<TableName> = foreign_keys.iter().map(|key| key.parent.clone()).collect();
-    elsewhere.retain(|name| name.schema.is_some());
-    elsewhere.sort();
-    elsewhere.dedup();
-    for parents in elsewhere.chunk_by(|left, right| left.schema == right.schema) {
+    let mut in_other_schemas: Vec<TableName> = foreign_keys.iter().map(|key| key.parent.clone()).collect();
+    in_other_schemas.retain(|name| name.schema.is_some());
+    in_other_schemas.sort();
+    in_other_schemas.dedup();
+    for parents in in_other_schemas.chunk_by(|left, right| left.schema == right.schema) {
         let schema = parents[0].schema.clone().unwrap_or_default();
         reader.read_tables(&schema, |name| parents.iter().any(|parent| server.names.same(&parent.table, name)))?;
     }
     reader.spell_columns(&mut foreign_keys);
-    reader.look_for_missing_parents(&mut foreign_keys)?;
+    reader.mark_unreadable_parents(&mut foreign_keys)?;
     reader.mark_stored_alike(&mut foreign_keys);
     let tables = reader.tables;
     Ok(Catalog {
@@ -206,8 +206,8 @@ impl Reader<'_> {
         Ok(keys)
     }
 
-    /// A parent that may not be read is hidden as if it were not there; only a question tells the two apart.
-    fn look_for_missing_parents(&mut self, keys: &mut [ForeignKey]) -> Result<(), Failure> {
+    /// Finds parents that exist but cannot be read. `information_schema` hides them, so each missing parent is queried.
+    fn mark_unreadable_parents(&mut self, keys: &mut [ForeignKey]) -> Result<(), Failure> {
         for key in keys {
             if self.find(&key.parent).is_some() {
                 continue;
@@ -221,14 +221,14 @@ impl Reader<'_> {
                     key.incomparable = Some(format!("its parent cannot be read: {message}"));
                 }
                 Err(failure) => return Err(failure),
-                Ok(()) => key.incomparable = Some("its parent came while the definitions were read".to_owned()),
+                Ok(()) => key.incomparable = Some("its parent was created while the definitions were read".to_owned()),
             }
         }
         Ok(())
     }
 
-    /// InnoDB lets types refer to each other that it stores alike, such as a timestamp to four bytes, and compares what
-    /// is stored. SQL compares what it means.
+    /// Marks relations between types that only InnoDB can compare. InnoDB compares stored bytes, for example of a
+    /// timestamp and of four binary bytes. SQL compares their values.
     fn mark_stored_alike(&self, keys: &mut [ForeignKey]) {
         for key in keys.iter_mut() {
             let Some(parent) = self.find(&key.parent) else { continue };
@@ -256,7 +256,7 @@ impl Reader<'_> {
         self.tables.iter().find(same)
     }
 
-    /// What cannot be read at all is taken for the mildest.
+    /// Reads the rules from the table's definition. If it cannot be read, the default rule is assumed.
     fn rules_in_definition(&mut self, table: &str, constraint: &str) -> (Action, Action) {
         let default = if self.server.engine == Engine::Mariadb { Action::Restrict } else { Action::NoAction };
         let name = |name: &str| self.server.engine.facts().quoted(name);
@@ -271,7 +271,7 @@ impl Reader<'_> {
         rules.unwrap_or((default, default))
     }
 
-    /// Columns' names have no case: a key may spell them otherwise than their tables do.
+    /// Spells the columns of keys like their tables do. Column names are case-insensitive.
     fn spell_columns(&self, keys: &mut [ForeignKey]) {
         let spell = |table: Option<&Table>, names: &mut Vec<String>| {
             for name in names {
@@ -288,7 +288,7 @@ impl Reader<'_> {
     }
 }
 
-/// Engines that keep rows somewhere else run code there when they are read.
+/// Storage engines that keep rows elsewhere count as virtual, because reading them runs code there.
 fn table_kind(kind: &str, storage: &str, partitioned: bool) -> TableKind {
     let elsewhere = ["FEDERATED", "CONNECT", "SPIDER", "SPHINX", "OQGRAPH", "S3"];
     if kind.contains("VIEW") {
@@ -326,14 +326,15 @@ fn without_foreign_keys(kind: &str, storage: &str, partitioned: bool) -> Option<
     }
 }
 
-/// A temporary table, in which rows are tried, has no partitions.
+/// Returns why changes of a table cannot be undone or rehearsed. Rehearsals use temporary tables, which cannot have
+/// partitions.
 fn irreversible(kind: &str, storage: &str, partitioned: bool) -> Option<String> {
     if !storage.eq_ignore_ascii_case("InnoDB") {
-        Some(format!("is stored by {storage}, which rolls nothing back"))
+        Some(format!("is stored by {storage}, which cannot roll back"))
     } else if kind.contains("VERSIONED") {
-        Some("keeps the history of its rows, which cannot be taken back".to_owned())
+        Some("keeps the history of its rows, which cannot be undone".to_owned())
     } else {
-        partitioned.then(|| "is partitioned, and rows of it cannot be tried".to_owned())
+        partitioned.then(|| "is partitioned, and its rows cannot be rehearsed".to_owned())
     }
 }
 
@@ -344,7 +345,7 @@ fn column(row: &mut CatalogRow<'_>) -> Column {
     Column { family: family(&kind), name, declared_type, collation, not_null, generated: row.truth(), sql_type: None }
 }
 
-/// `varbinary` of `varbinary(9)`.
+/// Returns `varbinary` of `varbinary(9)`.
 fn kind_of(declared_type: &str) -> &str {
     declared_type.split(['(', ' ']).next().unwrap_or_default()
 }
@@ -367,7 +368,7 @@ fn add_index_column(table: &mut Table, row: &mut CatalogRow<'_>) {
     if primary {
         table.primary_key.extend(column);
     }
-    // The beginning of a value is not the value.
+    // An index on a prefix of the column cannot be used for its values.
     let column = column.filter(|_| row.truth());
     if table.indexes.last().is_none_or(|last| last.name != name) {
         table.indexes.push(Index { name, columns: Vec::new(), unique, partial: false, primary, separate: true });

@@ -10,8 +10,8 @@ use crate::model::catalog::Engine;
 /// Sets all settings on which the program's SQL depends, whatever the server and the user have set. Times are equal
 /// texts in every session, and 0 is an ordinary key. MySQL alone reads `/*!80000 … */`, and MariaDB alone reads `/*M! …
 /// */`.
-pub(super) fn settings(patience: &WaitLimits) -> String {
-    let lock_wait = patience.lock_wait.as_secs().clamp(1, 31_536_000);
+pub(super) fn settings(limits: &WaitLimits) -> String {
+    let lock_wait = limits.lock_wait.as_secs().clamp(1, 31_536_000);
     format!(
         "SET SESSION sql_mode = '{SQL_MODE}', sql_auto_is_null = 0, sql_big_selects = 1, sql_safe_updates = 0,
              sql_select_limit = DEFAULT, time_zone = '+00:00', lock_wait_timeout = {lock_wait},
@@ -25,7 +25,7 @@ const SQL_MODE: &str = "STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION,NO_AUTO_VALUE_O
 /// `undo` may restore values that constraints forbid: an orphan, the 31st of February and, on MariaDB, a row that
 /// violates its CHECK. MySQL has no such row, because it validates all rows when a CHECK is added or enforced.
 pub(super) fn writing_settings(options: WriteOptions) -> String {
-    let checks = if options.takes_back {
+    let checks = if options.undo {
         format!(
             "foreign_key_checks = 0 /*M! , check_constraint_checks = 0 */, sql_mode = '{SQL_MODE},ALLOW_INVALID_DATES'"
         )
@@ -76,16 +76,16 @@ pub(super) const BEGIN_TRY: &str =
     "SAVEPOINT fk_doctor_sure; RELEASE SAVEPOINT fk_doctor_sure; SAVEPOINT fk_doctor_try";
 
 /// Limits the next statements to the remaining time.
-pub(super) fn statement_limit(server: &Server, patience: &WaitLimits) -> Option<String> {
-    patience.deadline.remaining().map(|left| match server.engine {
+pub(super) fn statement_limit(server: &Server, limits: &WaitLimits) -> Option<String> {
+    limits.deadline.remaining().map(|left| match server.engine {
         Engine::Mariadb => format!("SET SESSION max_statement_time = {:.3}; ", seconds(left)),
         _ => format!("SET SESSION max_execution_time = {}; ", left.as_millis().clamp(1, u32::MAX.into())),
     })
 }
 
 /// Begins a query, limited to the remaining time.
-pub(super) fn begin_question(server: &Server, patience: &WaitLimits) -> String {
-    format!("{}SAVEPOINT question", statement_limit(server, patience).unwrap_or_default())
+pub(super) fn begin_question(server: &Server, limits: &WaitLimits) -> String {
+    format!("{}SAVEPOINT question", statement_limit(server, limits).unwrap_or_default())
 }
 
 /// Rolling back to a savepoint releases metadata locks, so that other sessions can change tables.

@@ -18,7 +18,7 @@ use crate::engine::trial::InsertOutcome;
 use crate::engine::trial::StatementExecution;
 use crate::engine::trial::Trial;
 use crate::engine::wire::Failure;
-use crate::engine::wire::trial::Stage;
+use crate::engine::wire::trial::TrialConnection;
 use crate::model::catalog::Catalog;
 use crate::model::catalog::Table;
 use crate::model::refusal::Refusal;
@@ -34,38 +34,38 @@ const COUNTERS: &str = "SELECT concat(table_name, '.AUTO_INCREMENT'), CAST(auto_
 const TRIGGERS: &str = "SELECT trigger_name FROM information_schema.triggers \
      WHERE event_object_schema = coalesce(?, database()) AND event_object_table = ? ORDER BY 1";
 
-const NEIGHBOURS: &str = "SELECT schema_name FROM information_schema.schemata \
+const OTHER_DATABASES: &str = "SELECT schema_name FROM information_schema.schemata \
      WHERE schema_name NOT IN (coalesce(database(), ''), 'information_schema') ORDER BY 1";
 
 pub(super) struct MysqlTrial {
     address: Address,
-    patience: WaitLimits,
+    limits: WaitLimits,
     server: Server,
     connection: Connection,
     as_user: bool,
     in_transaction: bool,
     /// The current copies of scratch tables: the name of the copy, and of its table.
-    twins: BTreeMap<String, String>,
+    copies: BTreeMap<String, String>,
 }
 
 impl MysqlTrial {
-    pub(super) fn open(address: &Address, patience: &WaitLimits, server: &Server) -> Result<MysqlTrial, EngineError> {
+    pub(super) fn open(address: &Address, limits: &WaitLimits, server: &Server) -> Result<MysqlTrial, EngineError> {
         let begun = || {
-            let mut connection = Connection::open(address, &patience.deadline)?;
-            connection.run(transaction::settings(patience), &patience.deadline)?;
-            connection.run(transaction::BEGIN_TRIAL.to_owned(), &patience.deadline)?;
+            let mut connection = Connection::open(address, &limits.deadline)?;
+            connection.run(transaction::settings(limits), &limits.deadline)?;
+            connection.run(transaction::BEGIN_TRIAL.to_owned(), &limits.deadline)?;
             Ok(connection)
         };
-        let connection = begun().map_err(|failure: Failure| failure::of_the_database(&failure, address))?;
-        let (address, patience, server) = (address.clone(), patience.clone(), server.clone());
+        let connection = begun().map_err(|failure: Failure| failure::database_error(&failure, address))?;
+        let (address, limits, server) = (address.clone(), limits.clone(), server.clone());
         Ok(MysqlTrial {
             address,
-            patience,
+            limits,
             server,
             connection,
             as_user: false,
             in_transaction: false,
-            twins: BTreeMap::new(),
+            copies: BTreeMap::new(),
         })
     }
 
@@ -79,10 +79,10 @@ impl MysqlTrial {
 
     /// Runs a query of this program, after renewing the copies of scratch tables that it needs.
     fn ask(&mut self, sql: &Sql, each: &mut dyn FnMut(&[Value])) -> Result<(), EngineError> {
-        for twin in sql.twins() {
-            if !self.twins.contains_key(&twin.name) {
-                twin.renewal.iter().try_for_each(|statement| self.each(statement, &[], &mut |_| {}))?;
-                self.twins.insert(twin.name.clone(), twin.of.clone());
+        for copy in sql.copies() {
+            if !self.copies.contains_key(&copy.name) {
+                copy.renewal.iter().try_for_each(|statement| self.each(statement, &[], &mut |_| {}))?;
+                self.copies.insert(copy.name.clone(), copy.of.clone());
             }
         }
         self.each(sql.text(), sql.parameters(), each)
@@ -92,17 +92,17 @@ impl MysqlTrial {
     fn change(&mut self, changes: &[Sql]) -> Result<(), EngineError> {
         changes.iter().try_for_each(|sql| {
             let done = self.ask(sql, &mut |_| {});
-            self.forget_twins(sql);
+            self.forget_copies(sql);
             done
         })
     }
 
-    fn forget_twins(&mut self, sql: &Sql) {
-        self.twins.retain(|_, of| !sql.text().contains(of.as_str()));
+    fn forget_copies(&mut self, sql: &Sql) {
+        self.copies.retain(|_, of| !sql.text().contains(of.as_str()));
     }
 
     fn limit(&mut self) -> Result<(), EngineError> {
-        match transaction::statement_limit(&self.server, &self.patience) {
+        match transaction::statement_limit(&self.server, &self.limits) {
             Some(limit) => self.run(&limit),
             None => Ok(()),
         }
@@ -111,14 +111,14 @@ impl MysqlTrial {
     /// Runs a transaction statement of the script. Its transactions are savepoints within the trial's transaction.
     fn transaction(&mut self, statement: &Statement) -> Result<Option<Refusal>, EngineError> {
         let words = statement.text.to_ascii_uppercase();
-        let to_a_point = words.contains(" TO ");
+        let to_savepoint = words.contains(" TO ");
         match words.split_whitespace().next() {
             Some("BEGIN" | "START") => {
                 self.in_transaction = true;
                 self.run("SAVEPOINT fk_doctor_transaction")?;
             }
             Some("COMMIT") => self.in_transaction = false,
-            Some("ROLLBACK") if !to_a_point => {
+            Some("ROLLBACK") if !to_savepoint => {
                 if self.in_transaction {
                     self.run("ROLLBACK TO SAVEPOINT fk_doctor_transaction")?;
                 }
@@ -130,19 +130,19 @@ impl MysqlTrial {
     }
 }
 
-impl Stage for MysqlTrial {
+impl TrialConnection for MysqlTrial {
     fn run(&mut self, statements: &str) -> Result<(), EngineError> {
-        let done = self.connection.run(statements.to_owned(), &self.patience.deadline);
-        done.map_err(|failure| failure::of_a_question(failure, &self.address))
+        let done = self.connection.run(statements.to_owned(), &self.limits.deadline);
+        done.map_err(|failure| failure::query_error(failure, &self.address))
     }
 
     fn each(&mut self, question: &str, given: &[Value], each: &mut dyn FnMut(&[Value])) -> Result<(), EngineError> {
-        let answer = self.connection.ask(question, given, &self.patience.deadline, each);
-        answer.map_err(|failure| failure::of_a_question(failure, &self.address))
+        let answer = self.connection.ask(question, given, &self.limits.deadline, each);
+        answer.map_err(|failure| failure::query_error(failure, &self.address))
     }
 
     fn attempt(&mut self, text: &str, given: &[Value]) -> Result<Option<Refusal>, EngineError> {
-        match self.connection.execute(text, given, &self.patience.deadline) {
+        match self.connection.execute(text, given, &self.limits.deadline) {
             Ok(()) => Ok(None),
             Err(failure) => failure::refusal(failure, &self.address).map(Some),
         }
@@ -164,8 +164,8 @@ impl Session for MysqlTrial {
 impl Trial for MysqlTrial {
     fn catalog(&mut self) -> Result<Catalog, EngineError> {
         self.use_settings_of_user(false)?;
-        introspect::catalog(&mut self.connection, &self.server, &self.patience.deadline)
-            .map_err(|failure| failure::of_the_database(&failure, &self.address))
+        introspect::catalog(&mut self.connection, &self.server, &self.limits.deadline)
+            .map_err(|failure| failure::database_error(&failure, &self.address))
     }
 
     fn prepare(&mut self, preparations: &[Sql]) -> Result<(), EngineError> {
@@ -199,7 +199,7 @@ impl Trial for MysqlTrial {
 
     fn insert_rows(&mut self, insert: &[Sql], collisions: Option<&Sql>) -> Result<InsertOutcome, EngineError> {
         self.use_settings_of_user(true)?;
-        insert.iter().for_each(|sql| self.forget_twins(sql));
+        insert.iter().for_each(|sql| self.forget_copies(sql));
         self.put_rows(insert, collisions)
     }
 
@@ -213,10 +213,10 @@ impl Trial for MysqlTrial {
     }
 
     fn other_databases(&mut self) -> Result<Vec<String>, EngineError> {
-        self.names(NEIGHBOURS, &[])
+        self.names(OTHER_DATABASES, &[])
     }
 
     fn counters(&mut self) -> Result<Vec<(String, i64)>, EngineError> {
-        self.standings(COUNTERS)
+        self.named_numbers(COUNTERS)
     }
 }

@@ -1,4 +1,4 @@
-//! The MySQL and MariaDB part of trying and making a repair.
+//! The MySQL and MariaDB part of rehearsing and applying a repair.
 //!
 //! The writing transaction is serializable: until its end no other session can change what it has read, the absence of
 //! a parent included. Therefore it needs no further lock. After a deadlock the server rolls one transaction back, and
@@ -12,15 +12,15 @@ use crate::engine::Deadline;
 use crate::engine::EngineError;
 use crate::engine::WaitLimits;
 use crate::engine::wire::Failure;
-use crate::engine::wire::writing::Attempt;
-use crate::engine::wire::writing::Kind;
-use crate::engine::wire::writing::Writing;
+use crate::engine::wire::writing::AttemptSavepoint;
+use crate::engine::wire::writing::ServerErrorKind;
+use crate::engine::wire::writing::WriterConnection;
 use crate::engine::write::WriteOptions;
 use crate::model::refusal::Refusal;
 use crate::model::value::Value;
 use crate::source::Address;
 
-impl Writing for Connection {
+impl WriterConnection for Connection {
     const CHANGED: &'static str =
         "SHOW SESSION STATUS WHERE Variable_name IN ('Handler_write', 'Handler_update', 'Handler_delete')";
 
@@ -28,16 +28,16 @@ impl Writing for Connection {
 
     const NUMBER: &'static str = "SELECT connection_id()";
 
-    const ATTEMPT: Option<Attempt> = None;
+    const ATTEMPT: Option<AttemptSavepoint> = None;
 
-    const FURNISH: Option<[&'static str; 2]> =
+    const ALLOW_TABLES: Option<[&'static str; 2]> =
         Some(["SET SESSION TRANSACTION READ WRITE", "SET SESSION TRANSACTION READ ONLY"]);
 
     const BACKUP_TOOL: &'static str = "mariadb-dump or mysqldump";
 
-    fn open(address: &Address, patience: &WaitLimits) -> Result<Connection, Failure> {
-        let mut connection = Connection::open(address, &patience.deadline)?;
-        connection.run(transaction::settings(patience), &patience.deadline)?;
+    fn open(address: &Address, limits: &WaitLimits) -> Result<Connection, Failure> {
+        let mut connection = Connection::open(address, &limits.deadline)?;
+        connection.run(transaction::settings(limits), &limits.deadline)?;
         Ok(connection)
     }
 
@@ -63,21 +63,21 @@ impl Writing for Connection {
         self.change(statement, parameters, deadline)
     }
 
-    fn begin(&mut self, patience: &WaitLimits, options: WriteOptions) -> Result<(), Failure> {
-        self.run(transaction::writing_settings(options), &patience.deadline)?;
-        self.run(transaction::BEGIN_WRITING.to_owned(), &patience.deadline)
+    fn begin(&mut self, limits: &WaitLimits, options: WriteOptions) -> Result<(), Failure> {
+        self.run(transaction::writing_settings(options), &limits.deadline)?;
+        self.run(transaction::BEGIN_WRITING.to_owned(), &limits.deadline)
     }
 
     /// A read-only transaction can write to temporary tables, but cannot create them.
-    fn restrict_to_temporary_tables(&mut self, patience: &WaitLimits) -> Result<(), Failure> {
-        self.run("SET SESSION TRANSACTION READ ONLY".to_owned(), &patience.deadline)
+    fn restrict_to_temporary_tables(&mut self, limits: &WaitLimits) -> Result<(), Failure> {
+        self.run("SET SESSION TRANSACTION READ ONLY".to_owned(), &limits.deadline)
     }
 
-    fn hold(name: &str) -> String {
+    fn take_lock(name: &str) -> String {
         format!("SELECT GET_LOCK('{}', 0)", lock_name(name))
     }
 
-    fn holder(name: &str) -> String {
+    fn lock_holder(name: &str) -> String {
         // A user who may not see other connections gets the number alone.
         format!(
             "SELECT concat('connection ', h.n, coalesce((SELECT concat(' of ', p.user, '@', p.host) \
@@ -90,28 +90,28 @@ impl Writing for Connection {
         format!("KILL {number}")
     }
 
-    fn kind(code: &str) -> Kind {
+    fn kind(code: &str) -> ServerErrorKind {
         failure::kind(code)
     }
 
-    fn of_a_row(code: &str, message: &str) -> Refusal {
-        failure::of_a_row(code, message)
+    fn row_refusal(code: &str, message: &str) -> Refusal {
+        failure::row_refusal(code, message)
     }
 
-    fn of_a_question(failure: Failure, address: &Address) -> EngineError {
-        failure::of_a_question(failure, address)
+    fn query_error(failure: Failure, address: &Address) -> EngineError {
+        failure::query_error(failure, address)
     }
 
-    fn of_the_database(failure: &Failure, address: &Address) -> EngineError {
-        failure::of_the_database(failure, address)
+    fn database_error(failure: &Failure, address: &Address) -> EngineError {
+        failure::database_error(failure, address)
     }
 
     fn privileges(_: WriteOptions) -> &'static str {
-        "nothing was changed: it takes SELECT, INSERT, UPDATE and DELETE on the tables, and CREATE and DROP where rows are kept"
+        "nothing was changed: this user needs SELECT, INSERT, UPDATE and DELETE on the tables, and CREATE and DROP for quarantine tables"
     }
 }
 
-/// At most 64 characters.
+/// Returns the name of the advisory lock, which has at most 64 characters.
 fn lock_name(name: &str) -> String {
     let digits: String = name.chars().filter(char::is_ascii_hexdigit).take(40).collect();
     format!("fk-doctor {digits}")

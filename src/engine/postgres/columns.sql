@@ -1,4 +1,4 @@
--- Every column with the type beneath its domains, its collation, and the operator under which its values are equal.
+-- Every column with the base type of its domains, its collation, and the equality operator of its values.
 WITH RECURSIVE beneath(type, base) AS (
   SELECT t.oid, t.oid FROM pg_type AS t WHERE t.typtype <> 'd'
   UNION ALL

@@ -18,12 +18,12 @@ use sqlx::SqlSafeStr as _;
 use sqlx::Statement as _;
 use sqlx::postgres::PgConnectOptions;
 
-use super::failure::ends_the_connection;
+use super::failure::ends_connection;
 use super::value;
 use crate::engine::Deadline;
 use crate::engine::wire;
+use crate::engine::wire::BlockingConnection;
 use crate::engine::wire::Failure;
-use crate::engine::wire::Line;
 use crate::engine::wire::relay::Route;
 use crate::model::value::Value;
 use crate::source::Address;
@@ -49,24 +49,24 @@ const PARAMETERS: [&str; 13] = [
 const SSL_MODES: [&str; 5] = ["disable", "prefer", "require", "verify-ca", "verify-full"];
 
 pub(super) struct Connection {
-    line: Line<PgConnection>,
+    inner: BlockingConnection<PgConnection>,
 }
 
 impl Connection {
     pub(super) fn open(address: &Address, deadline: &Deadline) -> Result<Connection, Failure> {
-        let patience = checked(address)?;
+        let connect_timeout = checked(address)?;
         let options = PgConnectOptions::from_str(address.secret())?;
         let options = options.application_name("fk-doctor").disable_statement_logging();
-        Ok(Connection { line: Line::open(options, ends_the_connection, patience, deadline)? })
+        Ok(Connection { inner: BlockingConnection::open(options, ends_connection, connect_timeout, deadline)? })
     }
 
     pub(super) fn is_open(&self) -> bool {
-        self.line.is_open()
+        self.inner.is_open()
     }
 
     /// Runs statements and ignores their answers.
     pub(super) fn run(&mut self, statements: String, deadline: &Deadline) -> Result<(), Failure> {
-        self.line.ask(deadline, async |connection| {
+        self.inner.ask(deadline, async |connection| {
             sqlx::raw_sql(AssertSqlSafe(statements)).execute(connection).await?;
             Ok(())
         })
@@ -75,23 +75,23 @@ impl Connection {
     /// Runs one statement of the user and ignores its rows. It is prepared, because a prepared text is a single
     /// statement.
     ///
-    /// The driver asks the server about a result type that it does not know, between the preparation and the execution. An
-    /// unnamed statement would be lost by then, so this one has a name. Without parameters it runs by its text, because some
-    /// types have no binary form, in which the driver would ask for the rows.
+    /// The driver asks the server about a result type that it does not know, between the preparation and the execution.
+    /// An unnamed statement would be lost by then, so this one has a name. Without parameters it runs by its text,
+    /// because some types have no binary form, in which the driver would ask for the rows.
     pub(super) fn execute(&mut self, text: &str, given: &[Value], deadline: &Deadline) -> Result<(), Failure> {
         let arguments = value::arguments(given)?;
         let text = || AssertSqlSafe(text.to_owned());
-        self.line.ask(deadline, async |connection| {
-            let takes_none = given.is_empty() && {
+        self.inner.ask(deadline, async |connection| {
+            let is_unparameterized = given.is_empty() && {
                 let prepared = (&mut *connection).prepare(text().into_sql_str()).await?;
                 !matches!(prepared.parameters(), Some(Either::Left(types)) if !types.is_empty())
             };
-            let done = if takes_none {
+            let done = if is_unparameterized {
                 drained(sqlx::raw_sql(text()).fetch(&mut *connection)).await
             } else {
                 drained(sqlx::query_with(text(), arguments).fetch(&mut *connection)).await
             };
-            // A plan is not kept: the next statement may change what it is about.
+            // A plan is not kept: the next statement may change its tables.
             let cleared = connection.clear_cached_statements().await;
             done.and(cleared)
         })
@@ -107,7 +107,7 @@ impl Connection {
         let arguments = value::arguments(parameters)?;
         let statement = AssertSqlSafe(statement.to_owned());
         let mut rows = 0;
-        self.line.ask(deadline, async |connection| {
+        self.inner.ask(deadline, async |connection| {
             rows = sqlx::query_with(statement, arguments).persistent(false).execute(connection).await?.rows_affected();
             Ok(())
         })?;
@@ -124,7 +124,7 @@ impl Connection {
     ) -> Result<(), Failure> {
         let arguments = value::arguments(parameters)?;
         let question = AssertSqlSafe(question.to_owned());
-        self.line.read(
+        self.inner.read(
             deadline,
             |connection| sqlx::query_with(question, arguments).persistent(false).fetch(connection),
             value::RowPage::default(),
@@ -141,7 +141,7 @@ impl Connection {
         each: &mut dyn FnMut(i64),
     ) -> Result<(), Failure> {
         let question = format!("COPY ({question}) TO STDOUT (FORMAT binary)");
-        self.line.read(
+        self.inner.read(
             deadline,
             |connection| Box::pin(async move { connection.copy_out_raw(&question).await }.try_flatten_stream()),
             value::CopiedNumbers::default(),
@@ -157,8 +157,8 @@ async fn drained<R>(mut rows: impl Stream<Item = Result<R, sqlx::Error>> + Unpin
 
 impl Route for PgConnectOptions {
     fn tcp(&self) -> Option<(String, u16)> {
-        let goes_by_itself = self.get_socket().is_some() || self.get_host().starts_with('/');
-        (!goes_by_itself).then(|| (self.get_host().to_owned(), self.get_port()))
+        let is_unix_socket = self.get_socket().is_some() || self.get_host().starts_with('/');
+        (!is_unix_socket).then(|| (self.get_host().to_owned(), self.get_port()))
     }
 
     fn through(self, folder: &Path) -> (PgConnectOptions, PathBuf) {
@@ -167,13 +167,13 @@ impl Route for PgConnectOptions {
     }
 }
 
-/// Everything in the address and the environment that must not be passed over; how long to wait for the server.
+/// Checks the settings in the address and the environment. Returns the connect timeout, if one is set.
 fn checked(address: &Address) -> Result<Option<Duration>, Failure> {
     wire::refuse_unknown(address, &PARAMETERS)?;
     let given = |name: &str| address.parameters().find(|(known, _)| known == name).map(|(_, value)| value);
     let setting = |name: &str, variable: &str| given(name).or_else(|| std::env::var(variable).ok());
     if let Some(mode) = setting("sslmode", "PGSSLMODE").filter(|mode| !SSL_MODES.contains(&mode.as_str())) {
-        return Err(Failure::Misspelt {
+        return Err(Failure::InvalidAddress {
             why: format!("sslmode is {mode}"),
             help: format!("it can be {}", SSL_MODES.join(", ")),
         });

@@ -3,7 +3,7 @@
 use crate::engine::EngineError;
 use crate::engine::wire::Failure;
 use crate::engine::wire::without_values;
-use crate::engine::wire::writing::Kind;
+use crate::engine::wire::writing::ServerErrorKind;
 use crate::model::refusal::Refusal;
 use crate::model::refusal::RefusalKind;
 use crate::source::Address;
@@ -17,31 +17,31 @@ const SERIALIZATION_FAILURE: &str = "40001";
 const DEADLOCK_DETECTED: &str = "40P01";
 const CANNOT_COERCE: &str = "42846";
 
-pub(super) fn kind(code: &str) -> Kind {
+pub(super) fn kind(code: &str) -> ServerErrorKind {
     match code {
-        SERIALIZATION_FAILURE | DEADLOCK_DETECTED => Kind::Overtaken,
-        LOCK_NOT_AVAILABLE => Kind::Lock,
-        INSUFFICIENT_PRIVILEGE => Kind::Privilege,
-        CANNOT_COERCE => Kind::Row,
-        code if ["22", "23", "44"].iter().any(|class| code.starts_with(class)) => Kind::Row,
-        _ => Kind::Other,
+        SERIALIZATION_FAILURE | DEADLOCK_DETECTED => ServerErrorKind::Conflict,
+        LOCK_NOT_AVAILABLE => ServerErrorKind::Lock,
+        INSUFFICIENT_PRIVILEGE => ServerErrorKind::Privilege,
+        CANNOT_COERCE => ServerErrorKind::Row,
+        code if ["22", "23", "44"].iter().any(|class| code.starts_with(class)) => ServerErrorKind::Row,
+        _ => ServerErrorKind::Other,
     }
 }
 
 /// Class 08 and 57P: an administrator ended the connection, or the server shuts down.
-pub(super) fn ends_the_connection(code: &str) -> bool {
+pub(super) fn ends_connection(code: &str) -> bool {
     code.starts_with("08") || code.starts_with("57P")
 }
 
 /// Returns why the server refuses a statement. An error if the statement is not to blame.
 pub(super) fn refusal(failure: Failure, address: &Address) -> Result<Refusal, EngineError> {
-    let Failure::Refused { code, message, about } = failure else { return Err(of_a_question(failure, address)) };
-    if kind(&code) == Kind::Overtaken {
+    let Failure::Refused { code, message, about } = failure else { return Err(query_error(failure, address)) };
+    if kind(&code) == ServerErrorKind::Conflict {
         let why = format!("{message}: other sessions changed the same rows at the same time; try again");
         return Err(EngineError::Failed { why });
     }
-    if [QUERY_CANCELED, LOCK_NOT_AVAILABLE].contains(&code.as_str()) || ends_the_connection(&code) {
-        return Err(of_a_question(Failure::Refused { code, message, about }, address));
+    if [QUERY_CANCELED, LOCK_NOT_AVAILABLE].contains(&code.as_str()) || ends_connection(&code) {
+        return Err(query_error(Failure::Refused { code, message, about }, address));
     }
     let kind = refusal_kind(&code);
     // Key (a, b)=(1, 2) already exists.
@@ -73,29 +73,29 @@ pub(super) fn refusal_kind(code: &str) -> RefusalKind {
 }
 
 /// Converts the failure of a single query. Other queries may still succeed.
-pub(super) fn of_a_question(failure: Failure, address: &Address) -> EngineError {
+pub(super) fn query_error(failure: Failure, address: &Address) -> EngineError {
     let why = match failure {
         Failure::TimeLimit => return EngineError::TimeLimit,
         Failure::Refused { code, .. } if code == QUERY_CANCELED => return EngineError::TimeLimit,
         Failure::Refused { code, message, .. } if code == LOCK_NOT_AVAILABLE => {
             format!("{message}: another session holds a lock, wait longer with --wait")
         }
-        Failure::Refused { code, message, .. } if ends_the_connection(&code) => {
+        Failure::Refused { code, message, .. } if ends_connection(&code) => {
             format!("the connection was lost: {message}")
         }
         // Class 22 is about values.
         Failure::Refused { code, message, .. } if code.starts_with("22") => without_values(&message),
-        Failure::Refused { message, .. } | Failure::Misspelt { why: message, .. } => message,
-        Failure::Unreached { why } => format!("the connection was lost: {why}"),
+        Failure::Refused { message, .. } | Failure::InvalidAddress { why: message, .. } => message,
+        Failure::Unreachable { why } => format!("the connection was lost: {why}"),
     };
     EngineError::Failed { why: address.censored(&why) }
 }
 
 /// Converts a failure because of which the whole database cannot be read.
-pub(super) fn of_the_database(failure: &Failure, address: &Address) -> EngineError {
+pub(super) fn database_error(failure: &Failure, address: &Address) -> EngineError {
     let help = match failure {
         Failure::TimeLimit => return EngineError::TimeLimit,
-        Failure::Misspelt { help, .. } => help,
+        Failure::InvalidAddress { help, .. } => help,
         Failure::Refused { code, .. } => match code.as_str() {
             "28P01" | "28000" => {
                 "check the user, and give the password in PGPASSWORD, ~/.pgpass or the URL; then check pg_hba.conf"
@@ -105,10 +105,10 @@ pub(super) fn of_the_database(failure: &Failure, address: &Address) -> EngineErr
             "57P03" => "wait until the server has started, then try again",
             _ => "check that this user may connect and read: psql with the same URL",
         },
-        Failure::Unreached { why } if why.contains("certificate") => {
+        Failure::Unreachable { why } if why.contains("certificate") => {
             "name the certificate authority with ?sslrootcert=FILE, or accept any server with ?sslmode=require"
         }
-        Failure::Unreached { .. } => "check host, port and sslmode: psql with the same URL",
+        Failure::Unreachable { .. } => "check host, port and sslmode: psql with the same URL",
     };
     EngineError::Unreadable { what: address.to_string(), why: address.censored(&failure.why()), help: help.to_owned() }
 }

@@ -1,5 +1,5 @@
--- Tables of which the server would run somebody's code while it plans a query: it evaluates what is constant in the
--- conditions and expressions of indexes, statistics and partitions. To a superuser that is an attack.
+-- Tables for which the server would run a user's code while it plans a query, because it evaluates constants in the
+-- conditions and expressions of indexes, statistics and partitions. Such code could attack a superuser.
 SELECT coalesce(pg_partition_root(of.oid), of.oid)::int8, min(f.oid::regprocedure::text)
 FROM pg_depend AS d
 LEFT JOIN pg_index AS i ON d.classid = 'pg_class'::regclass AND i.indexrelid = d.objid

@@ -1,5 +1,5 @@
--- Every foreign key as it was declared, without the copies that the server keeps for partitions; one row for each of
--- its columns in order. Columns that newer servers added are read where they are there.
+-- Every declared foreign key, without the server's copies for partitions; one row for each of its columns in order.
+-- to_jsonb reads catalog columns that only newer servers have.
 WITH RECURSIVE beneath(type, base) AS (
   SELECT t.oid, t.oid FROM pg_type AS t WHERE t.typtype <> 'd'
   UNION ALL
@@ -35,8 +35,7 @@ SELECT
   coalesce(to_jsonb(k) -> 'confdelsetcols' @> to_jsonb(key.child), false),
   opn.nspname::text,
   op.oprname::text,
-  -- The types that the operator takes, where the columns' own have to be converted first. Nothing happens to a varchar
-  -- that becomes text.
+  -- The operator's types if the columns must be converted to them first. A varchar need not be converted to text.
   CASE WHEN pt.oid <> pb.base AND pt.typtype <> 'p' AND NOT (pb.base = 'varchar'::regtype AND pt.oid = 'text'::regtype)
     THEN ptn.nspname::text END,
   pt.typname::text,
@@ -45,7 +44,7 @@ SELECT
   ct.typname::text,
   pln.nspname::text,
   pl.collname::text,
-  -- Code that comparing the values would run, and that need not be a superuser's.
+  -- Code that comparing the values would run, and that any user may have written.
   (
     SELECT min(f.oid::regprocedure::text)
     FROM pg_proc AS f
@@ -54,7 +53,7 @@ SELECT
       AND f.pronamespace <> 'pg_catalog'::regnamespace
   )
 FROM pg_constraint AS k
-CROSS JOIN LATERAL unnest(k.conkey, k.confkey, k.conpfeqop) WITH ORDINALITY AS key(child, parent, operator, place)
+CROSS JOIN LATERAL unnest(k.conkey, k.confkey, k.conpfeqop) WITH ORDINALITY AS key(child, parent, operator, ordinal)
 JOIN pg_operator AS op ON op.oid = key.operator
 JOIN pg_namespace AS opn ON opn.oid = op.oprnamespace
 JOIN pg_attribute AS c ON c.attrelid = k.conrelid AND c.attnum = key.child
@@ -71,4 +70,4 @@ LEFT JOIN pg_cast AS ccast ON ccast.castsource = cb.base AND ccast.casttarget = 
 LEFT JOIN pg_cast AS pcast ON pcast.castsource = pb.base AND pcast.casttarget = pt.oid
 LEFT JOIN silent ON silent.declared = k.oid
 WHERE k.contype = 'f' AND k.conparentid = 0
-ORDER BY k.conrelid, k.conname::text COLLATE "C", k.oid, key.place
+ORDER BY k.conrelid, k.conname::text COLLATE "C", k.oid, key.ordinal

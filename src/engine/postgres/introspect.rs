@@ -1,5 +1,5 @@
-//! Reading the definitions from the server's catalogs, by oid and column number: names may be anything, and
-//! `information_schema` hides what the user does not own and mixes up what has the same name.
+//! Reads the definitions from the server's catalogs, by oid and column number. `information_schema` is not used,
+//! because it hides objects that the user does not own, and cannot tell apart objects with the same name.
 
 use std::collections::HashMap;
 
@@ -29,10 +29,10 @@ use crate::model::catalog::TableKind;
 use crate::model::catalog::TableName;
 use crate::model::ids::TableId;
 
-/// The schema whose tables go by their name alone; always this one, so that a relation's id does not depend on who asks.
+/// The schema whose tables have no prefix. It is fixed, so that a relation's id does not depend on the user.
 pub(super) const DEFAULT_SCHEMA: &str = "public";
 
-pub(super) fn catalog(keeper: &mut Connection, deadline: &Deadline) -> Result<Catalog, Failure> {
+pub(super) fn catalog(exporter: &mut Connection, deadline: &Deadline) -> Result<Catalog, Failure> {
     let mut database = DatabaseName {
         engine: Engine::Postgres,
         name: String::new(),
@@ -40,40 +40,40 @@ pub(super) fn catalog(keeper: &mut Connection, deadline: &Deadline) -> Result<Ca
         default_schema: Some(DEFAULT_SCHEMA.to_owned()),
     };
     let identity = "SELECT current_database()::text, split_part(current_setting('server_version'), ' ', 1)";
-    each(keeper, deadline, identity, |row| {
+    each(exporter, deadline, identity, |row| {
         database.name = row.text();
         database.version = row.text();
     })?;
     let mut tables = Tables::default();
-    each(keeper, deadline, include_str!("tables.sql"), |row| tables.add(row))?;
-    each(keeper, deadline, include_str!("columns.sql"), |row| tables.add_column(row))?;
-    each(keeper, deadline, include_str!("partitions.sql"), |row| tables.add_partition(row))?;
-    each(keeper, deadline, include_str!("indexes.sql"), |row| tables.add_index_column(row))?;
-    each(keeper, deadline, include_str!("foreign_code.sql"), |row| tables.shun(row))?;
+    each(exporter, deadline, include_str!("tables.sql"), |row| tables.add(row))?;
+    each(exporter, deadline, include_str!("columns.sql"), |row| tables.add_column(row))?;
+    each(exporter, deadline, include_str!("partitions.sql"), |row| tables.add_partition(row))?;
+    each(exporter, deadline, include_str!("indexes.sql"), |row| tables.add_index_column(row))?;
+    each(exporter, deadline, include_str!("foreign_code.sql"), |row| tables.exclude(row))?;
     let mut keys = Keys { known: &tables, last: None, found: Vec::new() };
-    each(keeper, deadline, include_str!("foreign_keys.sql"), |row| keys.add_column(row))?;
+    each(exporter, deadline, include_str!("foreign_keys.sql"), |row| keys.add_column(row))?;
     let mut foreign_keys = keys.found;
     foreign_keys.sort_by_key(|key| key.child);
     Ok(Catalog { database, names: NameRule::Exact, tables: tables.found, foreign_keys })
 }
 
 fn each(
-    keeper: &mut Connection,
+    exporter: &mut Connection,
     deadline: &Deadline,
     question: &str,
     mut take: impl FnMut(&mut CatalogRow<'_>),
 ) -> Result<(), Failure> {
-    keeper.ask(question, &[], deadline, &mut |values| take(&mut CatalogRow::new(values)))
+    exporter.ask(question, &[], deadline, &mut |values| take(&mut CatalogRow::new(values)))
 }
 
 #[derive(Default)]
 struct Tables {
     found: catalog::Tables,
-    /// By a table's oid, the code that planning a query of it would run.
+    /// The foreign code that planning a query of a table would run, by the table's oid.
     foreign_code: HashMap<i64, String>,
-    /// From a table's oid to its position.
+    /// The id of each table by its oid.
     position: HashMap<i64, TableId>,
-    /// From a table's oid and a column's number to the column's position: numbers have gaps where columns were dropped.
+    /// The position of each column by its table's oid and its number. Dropped columns leave gaps in the numbers.
     column: HashMap<(i64, i64), usize>,
 }
 
@@ -111,8 +111,8 @@ impl Tables {
         }
     }
 
-    /// It is left alone as a table is whose rows are not the server's own.
-    fn shun(&mut self, row: &mut CatalogRow<'_>) {
+    /// Excludes a table whose planning would run foreign code. It counts as a table without rows of the server.
+    fn exclude(&mut self, row: &mut CatalogRow<'_>) {
         let (oid, code) = (row.number(), row.text());
         if let Some(&position) = self.position.get(&oid) {
             self.found[position].kind = TableKind::Virtual;
@@ -180,7 +180,7 @@ fn family(base: &QualifiedName) -> Family {
 
 struct Keys<'a> {
     known: &'a Tables,
-    /// The oid of the key that is being read.
+    /// The oid of the current key.
     last: Option<i64>,
     found: Vec<ForeignKey>,
 }
@@ -213,12 +213,11 @@ impl Keys<'_> {
         }
         key.comparisons.push(Comparison { operator, parent_type, child_type, collation });
         if let Some(code) = foreign_code {
-            key.incomparable =
-                Some(format!("comparing its values would run {code}, which is not code of the server's makers"));
+            key.incomparable = Some(format!("comparing its values would run {code}, which is not part of the server"));
         }
     }
 
-    /// What is the same for all columns of a key, and the oids of child and parent.
+    /// Reads the part of a row that all columns of a key share. Returns the key, and the oids of child and parent.
     fn start(&self, row: &mut CatalogRow<'_>) -> Option<(ForeignKey, (i64, i64))> {
         let name = row.text();
         let (child, parent) = (row.number(), row.number());
@@ -226,14 +225,14 @@ impl Keys<'_> {
         let match_rule = if row.truth() { Match::Full } else { Match::Simple };
         let deferrable = row.truth();
         let (validated, enforced, temporal) = (row.truth(), row.truth(), row.truth());
-        let silent = row.optional_text();
+        let disabled = row.optional_text();
         let mut flaws = Vec::new();
         if !enforced {
             flaws.push(Flaw::NotEnforced);
         } else if !validated {
             flaws.push(Flaw::NotValidated);
         }
-        flaws.extend(silent.map(|tables| Flaw::TriggersDisabled(tables.split(", ").map(str::to_owned).collect())));
+        flaws.extend(disabled.map(|tables| Flaw::TriggersDisabled(tables.split(", ").map(str::to_owned).collect())));
         let key = ForeignKey {
             name: Some(name),
             child: *self.known.position.get(&child)?,
@@ -251,7 +250,7 @@ impl Keys<'_> {
                 Some(code) => Some(format!(
                     "reading it as a superuser would run {code}, which a superuser did not write: scan with another role"
                 )),
-                None => temporal.then(|| "it is a temporal key (PERIOD), which this version cannot judge".to_owned()),
+                None => temporal.then(|| "it is a temporal key (PERIOD), which this version cannot check".to_owned()),
             },
         };
         Some((key, (child, parent)))

@@ -1,5 +1,5 @@
-//! Judging whole-number keys without a join: the parent's keys are fetched, go back to the server as a bitmap, and one
-//! bare scan of the child judges all of its relations. Worth it where a child is large; elsewhere a join is as quick.
+//! Judges integer keys without a join. The parent's keys are fetched and sent back to the server as a bitmap, and one
+//! scan of the child judges all of its relations. This pays off for large children; otherwise a join is as fast.
 
 use std::collections::BTreeMap;
 use std::collections::HashMap;
@@ -24,70 +24,71 @@ use crate::model::value::Value;
 use crate::sql::key_bitmap;
 use crate::sql::key_bitmap::KeyBitmap;
 
-/// A child that is smaller than this many bytes is joined.
+/// The size in bytes below which a child is judged with a join.
 const SMALLEST_CHILD: u64 = 8 << 20;
 
-/// So much larger than its child a parent may be; reading all of a larger one costs more than looking a few keys up.
+/// The largest ratio of the parent's size to the child's. Reading all of a larger parent costs more than a few lookups.
 const LARGEST_PARENT: u64 = 2;
 
-/// No bitmap is larger: the server keeps copies of it.
+/// The maximum size of a bitmap in bytes, because the server keeps copies of it.
 const LARGEST_BITMAP: u64 = 32 << 20;
 
-/// More rows than these are not listed but joined.
+/// If there are more suspect rows, they are found with a join.
 const MOST_SUSPECTS: u64 = 100_000;
 
 pub(super) fn judge(
     session: &mut PostgresSession,
     tables: &Tables,
     inclusions: &[Inclusion],
-    effort: &StorageReadOptions<'_>,
+    options: &StorageReadOptions<'_>,
 ) -> Vec<StorageAnswer> {
     let mut answers = vec![StorageAnswer::AskSql { why: None }; inclusions.len()];
     let mut children: BTreeMap<TableId, Vec<usize>> = BTreeMap::new();
-    for (place, inclusion) in inclusions.iter().enumerate().filter(|(_, inclusion)| is_suitable(tables, inclusion)) {
-        children.entry(inclusion.child).or_default().push(place);
+    for (index, inclusion) in inclusions.iter().enumerate().filter(|(_, inclusion)| is_suitable(tables, inclusion)) {
+        children.entry(inclusion.child).or_default().push(index);
     }
-    let mut judge = Judge { session, tables, bitmaps: HashMap::new(), memory: effort.memory };
-    for (done, (child, places)) in children.iter().enumerate() {
-        let asked: Vec<&Inclusion> = places.iter().map(|&place| &inclusions[place]).collect();
-        match judge.child(*child, &asked) {
+    let mut judge = Judge { session, tables, bitmaps: HashMap::new(), memory: options.memory };
+    for (done, (child, indexes)) in children.iter().enumerate() {
+        let asked: Vec<&Inclusion> = indexes.iter().map(|&index| &inclusions[index]).collect();
+        match judge.judge_child(*child, &asked) {
             Ok(readings) => {
-                for (place, reading) in places.iter().zip(readings) {
+                for (index, reading) in indexes.iter().zip(readings) {
                     if let Some(reading) = reading {
-                        answers[*place] = StorageAnswer::Judged(reading);
+                        answers[*index] = StorageAnswer::Judged(reading);
                     }
                 }
             }
-            Err(Failure::TimeLimit) => places.iter().for_each(|&place| answers[place] = StorageAnswer::TimeLimit),
-            // What is wrong will show, and be told, when the same is asked of a join.
+            Err(Failure::TimeLimit) => indexes.iter().for_each(|&index| answers[index] = StorageAnswer::TimeLimit),
+            // If the failure persists, the join reports it.
             Err(_) => {}
         }
-        (effort.progress)(done + 1, children.len());
+        (options.progress)(done + 1, children.len());
     }
     answers
 }
 
-/// One column of whole numbers on each side, in tables that are one piece.
+/// True if both sides have a single integer column, in a table without partitions.
 fn is_suitable(tables: &Tables, inclusion: &Inclusion) -> bool {
-    let whole = |table: TableId, columns: &[usize]| {
+    let is_integer = |table: TableId, columns: &[usize]| {
         let table = &tables[table];
-        table.kind == TableKind::Table && matches!(columns, [one] if table.columns[*one].family == Family::Integer)
+        table.kind == TableKind::Table
+            && matches!(columns, [column] if table.columns[*column].family == Family::Integer)
     };
-    whole(inclusion.child, &inclusion.child_columns) && whole(inclusion.parent, &inclusion.parent_columns)
+    is_integer(inclusion.child, &inclusion.child_columns) && is_integer(inclusion.parent, &inclusion.parent_columns)
 }
 
 struct Judge<'a> {
     session: &'a mut PostgresSession,
     tables: &'a Tables,
-    /// By table and column. `None` where there is none to be had.
+    /// The bitmaps by table and column; `None` if a column has none.
     bitmaps: HashMap<(TableId, usize), Option<Rc<KeyBitmap>>>,
-    /// Bytes that are left for bitmaps.
+    /// The remaining memory for bitmaps, in bytes.
     memory: u64,
 }
 
 impl Judge<'_> {
-    /// `None` for relations that are left to a join.
-    fn child(&mut self, child: TableId, asked: &[&Inclusion]) -> Result<Vec<Option<StorageReading>>, Failure> {
+    /// Judges relations of one child. The result is `None` for a relation that needs a join.
+    fn judge_child(&mut self, child: TableId, asked: &[&Inclusion]) -> Result<Vec<Option<StorageReading>>, Failure> {
         let size = self.size(child)?;
         let mut bitmaps = Vec::new();
         for inclusion in asked {
@@ -106,8 +107,8 @@ impl Judge<'_> {
         let table = &self.tables[child];
         let numbers = self.numbers(&key_bitmap::counts(table, &judged))?;
         let mut readings = Vec::new();
-        for (place, (column, bitmap)) in judged.iter().enumerate() {
-            let (rows, null_rows, missing) = (numbers[0], numbers[1 + 2 * place], numbers[2 + 2 * place]);
+        for (index, (column, bitmap)) in judged.iter().enumerate() {
+            let (rows, null_rows, missing) = (numbers[0], numbers[1 + 2 * index], numbers[2 + 2 * index]);
             readings.push(StorageReading {
                 method: Method::KeyBitmap,
                 counts: Counts { rows, null_rows, ignored_rows: 0 },
@@ -136,7 +137,7 @@ impl Judge<'_> {
         self.session.size_of(&self.tables[table])
     }
 
-    /// The bitmap of a parent's keys, as its table has them.
+    /// Returns the bitmap of a parent's keys, read from the table and not from an index.
     fn bitmap(&mut self, parent: TableId, column: usize) -> Result<Option<Rc<KeyBitmap>>, Failure> {
         if let Some(known) = self.bitmaps.get(&(parent, column)) {
             return Ok(known.clone());
@@ -156,7 +157,7 @@ impl Judge<'_> {
         let most_bytes = self.memory.min(LARGEST_BITMAP);
         let bitmap = range.and_then(|(lowest, highest)| KeyBitmap::of_range(lowest, highest, most_bytes));
         let Some(mut bitmap) = bitmap else { return Ok(None) };
-        // The range may come from an index that has lost touch with its table; the keys do not.
+        // The range may come from a damaged index; the keys come from the table.
         let mut all_fit = true;
         self.session.whole_numbers(&key_bitmap::keys(parent, column), &mut |key| all_fit &= bitmap.insert(key))?;
         Ok(all_fit.then_some(bitmap))
@@ -172,7 +173,7 @@ impl Judge<'_> {
     }
 }
 
-/// `(block,line)` as one number.
+/// Returns the row address `(block,line)` as one number.
 fn address(text: &str) -> Option<i64> {
     let (block, line) = text.strip_prefix('(')?.strip_suffix(')')?.split_once(',')?;
     let (block, line) = (block.parse::<u32>().ok()?, line.parse::<u16>().ok()?);

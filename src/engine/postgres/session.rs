@@ -1,4 +1,4 @@
-//! A worker: a connection whose transaction shares the snapshot of all workers.
+//! The session of a worker: a connection whose transaction shares the snapshot of all workers.
 
 use super::connection::Connection;
 use super::failure;
@@ -26,43 +26,43 @@ use crate::sql::quoted;
 
 pub(super) struct PostgresSession {
     address: Address,
-    patience: WaitLimits,
+    limits: WaitLimits,
     connection: Shared<Connection>,
-    /// `None` where the server exports none, or this is the keeper's own connection: this worker is then the only one.
+    /// `None` if this session is the only one, because the server exports no snapshot or only one session was wanted.
     snapshot: Option<Snapshot>,
 }
 
 impl PostgresSession {
     pub(super) fn open(
         address: &Address,
-        patience: &WaitLimits,
+        limits: &WaitLimits,
         snapshot: Option<&Snapshot>,
     ) -> Result<PostgresSession, Failure> {
-        let mut connection = Connection::open(address, &patience.deadline)?;
-        connection.run(transaction::begin(snapshot, patience), &patience.deadline)?;
-        let session = PostgresSession::over(Shared::new(connection), address, patience);
+        let mut connection = Connection::open(address, &limits.deadline)?;
+        connection.run(transaction::begin(snapshot, limits), &limits.deadline)?;
+        let session = PostgresSession::over(Shared::new(connection), address, limits);
         Ok(PostgresSession { snapshot: snapshot.cloned(), ..session })
     }
 
-    /// A session on a connection whose transaction has begun.
-    pub(super) fn over(connection: Shared<Connection>, address: &Address, patience: &WaitLimits) -> PostgresSession {
-        PostgresSession { address: address.clone(), patience: patience.clone(), connection, snapshot: None }
+    /// Returns a session on a connection whose transaction has begun.
+    pub(super) fn over(connection: Shared<Connection>, address: &Address, limits: &WaitLimits) -> PostgresSession {
+        PostgresSession { address: address.clone(), limits: limits.clone(), connection, snapshot: None }
     }
 
-    /// Each query has its own savepoint, so that an error does not abort the transaction and locks are released after
-    /// the query.
+    /// Runs a query inside its own savepoint, so that an error does not abort the transaction and locks are released
+    /// after the query.
     pub(super) fn question(&mut self, sql: &Sql, plans: Plans, each: &mut dyn FnMut(&[Value])) -> Result<(), Failure> {
         self.within_savepoint(plans, |connection, deadline| {
             connection.ask(sql.text(), sql.parameters(), deadline, each)
         })
     }
 
-    /// The whole numbers of an answer that is one column of them, read from the table itself.
+    /// Calls `each` with every number of an answer that is one integer column, read without an index.
     pub(super) fn whole_numbers(&mut self, sql: &Sql, each: &mut dyn FnMut(i64)) -> Result<(), Failure> {
         self.within_savepoint(Plans::TablesOnly, |connection, deadline| connection.copy(sql.text(), deadline, each))
     }
 
-    /// The bytes of a table, without its indexes and what is stored beside it.
+    /// Returns the size of a table in bytes, without its indexes and its TOAST table.
     pub(super) fn size_of(&mut self, table: &Table) -> Result<u64, Failure> {
         let schema = table.name.schema.as_deref().unwrap_or(DEFAULT_SCHEMA);
         let name = format!("{}.{}", quoted(schema), quoted(&table.name.table));
@@ -80,12 +80,12 @@ impl PostgresSession {
         plans: Plans,
         question: impl FnOnce(&mut Connection, &Deadline) -> Result<(), Failure>,
     ) -> Result<(), Failure> {
-        let deadline = &self.patience.deadline;
+        let deadline = &self.limits.deadline;
         if deadline.has_passed() {
             return Err(Failure::TimeLimit);
         }
         let mut connection = self.connection.lock();
-        connection.run(transaction::begin_question(plans, &self.patience), deadline)?;
+        connection.run(transaction::begin_question(plans, &self.limits), deadline)?;
         let answer = question(&mut connection, deadline);
         if connection.is_open() {
             connection.run(transaction::END_QUESTION.to_owned(), &Deadline::default())?;
@@ -97,8 +97,8 @@ impl PostgresSession {
     /// open.
     fn reconnect(&mut self) {
         if let Some(snapshot) = &self.snapshot
-            && !self.patience.deadline.has_passed()
-            && let Ok(anew) = PostgresSession::open(&self.address, &self.patience, Some(snapshot))
+            && !self.limits.deadline.has_passed()
+            && let Ok(anew) = PostgresSession::open(&self.address, &self.limits, Some(snapshot))
         {
             *self = anew;
         }
@@ -107,21 +107,21 @@ impl PostgresSession {
 
 impl Session for PostgresSession {
     fn each_row(&mut self, sql: &Sql, each: &mut dyn FnMut(&[Value])) -> Result<(), EngineError> {
-        let answer = self.question(sql, if sql.is_from_tables() { Plans::TablesOnly } else { Plans::Any }, each);
+        let answer = self.question(sql, if sql.avoids_indexes() { Plans::TablesOnly } else { Plans::Any }, each);
         let is_open = self.connection.lock().is_open();
         if !is_open {
             self.reconnect();
         }
-        answer.map_err(|failure| failure::of_a_question(failure, &self.address))
+        answer.map_err(|failure| failure::query_error(failure, &self.address))
     }
 
     fn read_storage(
         &mut self,
         tables: &Tables,
         inclusions: &[Inclusion],
-        effort: &StorageReadOptions<'_>,
+        options: &StorageReadOptions<'_>,
     ) -> Vec<StorageAnswer> {
-        key_bitmap::judge(self, tables, inclusions, effort)
+        key_bitmap::judge(self, tables, inclusions, options)
     }
 
     /// The server itself reports damage when it reads.

@@ -1,5 +1,5 @@
--- Every table, view and foreign table outside of the server's own schemas. A partition is part of its root, unless a
--- foreign key of its own speaks of it.
+-- Every table, view and foreign table outside the server's own schemas. A partition is part of its root, unless it has
+-- a foreign key of its own or is the parent of one.
 SELECT c.oid::int8, n.nspname::text, c.relname::text, c.relkind::text
 FROM pg_class AS c
 JOIN pg_namespace AS n ON n.oid = c.relnamespace

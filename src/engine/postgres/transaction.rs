@@ -1,31 +1,32 @@
-//! The transaction in which everything is read: it cannot write, it sees one moment, and no name in it means anything
-//! but what the server's makers meant.
+//! The transactions of connections. All reading is done in a read-only transaction on one snapshot, in which
+//! unqualified names refer only to objects of the server itself.
 
 use std::time::Duration;
 
 use crate::engine::WaitLimits;
 
-/// Memory for one sort or hash table of the server; larger ones go through its disk.
+/// The server's memory for one sort or hash table; larger ones use its disk.
 const WORK_MEM: &str = "64MB";
 
-/// What starts a transaction; one that is given a snapshot sees what the transaction saw that exported it.
-pub(super) fn begin(snapshot: Option<&Snapshot>, patience: &WaitLimits) -> String {
-    let same_moment =
+/// Returns the statements that begin a read-only transaction, on an exported snapshot if one is given.
+pub(super) fn begin(snapshot: Option<&Snapshot>, limits: &WaitLimits) -> String {
+    let set_snapshot =
         snapshot.map(|snapshot| format!("SET TRANSACTION SNAPSHOT '{}';", snapshot.0)).unwrap_or_default();
-    // A role's settings may be anybody's: search_path first, because what follows it is looked up.
-    format!("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; {same_moment} {}", settings(patience))
+    // search_path comes first, because later statements look names up in it.
+    format!("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; {set_snapshot} {}", settings(limits))
 }
 
-/// Starts a transaction that writes: whoever would be in its way is locked out at its beginning, so it sees what is there.
-pub(super) fn begin_writing(patience: &WaitLimits) -> String {
-    format!("BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; {}; SET CONSTRAINTS ALL DEFERRED", settings(patience))
+/// Returns the statements that begin a writing transaction. It reads the latest rows, because its locks exclude other
+/// writers from the beginning.
+pub(super) fn begin_writing(limits: &WaitLimits) -> String {
+    format!("BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; {}; SET CONSTRAINTS ALL DEFERRED", settings(limits))
 }
 
-/// Neither triggers nor foreign keys are heard, but for those that are for replicas.
+/// Disables triggers and foreign keys, except triggers that are enabled for replicas.
 pub(super) const AS_REPLICA: &str = "SET LOCAL session_replication_role = replica";
 
-pub(super) fn settings(patience: &WaitLimits) -> String {
-    // Values are the same text whoever reads them.
+pub(super) fn settings(limits: &WaitLimits) -> String {
+    // With these settings a value has the same text for every role.
     format!(
         "SET LOCAL search_path = pg_catalog, pg_temp;
          SET LOCAL row_security = off;
@@ -44,13 +45,13 @@ pub(super) fn settings(patience: &WaitLimits) -> String {
          SET LOCAL bytea_output = 'hex';
          SELECT set_config(name, '5s', true) FROM (VALUES ('client_connection_check_interval')) AS newer(name)
              WHERE current_setting(name, true) IS NOT NULL",
-        milliseconds(Some(patience.lock_wait)),
+        milliseconds(Some(limits.lock_wait)),
     )
 }
 
-/// Lets a question run no longer than is left.
-pub(super) fn begin_question(plans: Plans, patience: &WaitLimits) -> String {
-    let limit = milliseconds(patience.deadline.remaining());
+/// Begins a query, limited to the remaining time.
+pub(super) fn begin_question(plans: Plans, limits: &WaitLimits) -> String {
+    let limit = milliseconds(limits.deadline.remaining());
     let plans = match plans {
         Plans::Any => "",
         Plans::TablesOnly => {
@@ -61,27 +62,27 @@ pub(super) fn begin_question(plans: Plans, patience: &WaitLimits) -> String {
     format!("SAVEPOINT question; SET LOCAL statement_timeout = {limit}{plans}")
 }
 
-/// Lets the next statements run no longer than is left.
-pub(super) fn statement_limit(patience: &WaitLimits) -> String {
-    format!("SET LOCAL statement_timeout = {}", milliseconds(patience.deadline.remaining()))
+/// Limits the next statements to the remaining time.
+pub(super) fn statement_limit(limits: &WaitLimits) -> String {
+    format!("SET LOCAL statement_timeout = {}", milliseconds(limits.deadline.remaining()))
 }
 
-/// By which ways the server may look for an answer.
+/// The query plans that the server may use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Plans {
     Any,
-    /// No index is believed.
+    /// Plans that use no index, which might be damaged.
     TablesOnly,
 }
 
 pub(super) const END_QUESTION: &str = "ROLLBACK TO SAVEPOINT question; RELEASE SAVEPOINT question";
 
-/// To the server 0 is no limit, so none is ever shorter than 1.
+/// The server takes 0 for no limit, so a limit is at least 1.
 fn milliseconds(limit: Option<Duration>) -> u128 {
     limit.map_or(0, |limit| limit.as_millis().clamp(1, i32::MAX.unsigned_abs().into()))
 }
 
-/// The name of a moment, as the server gave it.
+/// The server's name of an exported snapshot.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Snapshot(String);
 

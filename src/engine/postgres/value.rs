@@ -1,6 +1,6 @@
-//! Values as PostgreSQL sends and takes them, in its binary format.
+//! Converts values from and to the binary format of PostgreSQL.
 //!
-//! The statements of the model show every value as one of the few types known here, so nothing else has to be.
+//! The program's statements return only a few types, so no other types are handled.
 
 use sqlx::Column;
 use sqlx::Row;
@@ -99,7 +99,7 @@ fn decoded(reading: Reading, bytes: &[u8]) -> Option<Value> {
     })
 }
 
-/// An exact number: whole ones that fit are integers, all others are their text, digit for digit.
+/// Decodes a NUMERIC. A whole number that fits is an integer; any other number is a text with all its digits.
 fn numeric(bytes: &[u8]) -> Option<Value> {
     let mut words = bytes.chunks_exact(2).map(|word| u16::from_be_bytes([word[0], word[1]]));
     let (_, weight, sign, scale) = (words.next()?, words.next()?.cast_signed(), words.next()?, words.next()?);
@@ -110,11 +110,11 @@ fn numeric(bytes: &[u8]) -> Option<Value> {
         0xF000 => return Some(Value::text("-Infinity")),
         _ => return Some(Value::text("NaN")),
     };
-    // Groups of four digits; the first stands for so many ten-thousands to the power of the weight.
+    // Each word is a group of four digits; the first is multiplied by 10,000 to the power of the weight.
     let groups: Vec<u16> = words.collect();
     let group = |power: i16| {
-        let place = usize::try_from(i32::from(weight) - i32::from(power)).ok();
-        place.and_then(|place| groups.get(place)).copied().unwrap_or(0)
+        let index = usize::try_from(i32::from(weight) - i32::from(power)).ok();
+        index.and_then(|index| groups.get(index)).copied().unwrap_or(0)
     };
     let whole: String = (0..=weight.max(0)).rev().map(|power| format!("{:04}", group(power))).collect();
     let whole = whole.trim_start_matches('0');
@@ -125,12 +125,12 @@ fn numeric(bytes: &[u8]) -> Option<Value> {
     }
     let scale = usize::from(scale);
     let groups_after = i16::try_from(scale.div_ceil(4)).ok()?;
-    let mut fraction: String = (1..=groups_after).map(|place| format!("{:04}", group(-place))).collect();
+    let mut fraction: String = (1..=groups_after).map(|position| format!("{:04}", group(-position))).collect();
     fraction.truncate(scale);
     Some(Value::text(format!("{sign}{whole}.{fraction}")))
 }
 
-/// Reads what `COPY … (FORMAT binary)` sends of one column of eight-byte numbers, in pieces cut anywhere.
+/// Decodes one column of eight-byte numbers that `COPY … (FORMAT binary)` sends. The pieces may be cut anywhere.
 #[derive(Default)]
 pub(super) struct CopiedNumbers {
     header_is_read: bool,
@@ -139,19 +139,19 @@ pub(super) struct CopiedNumbers {
 }
 
 impl CopiedNumbers {
-    /// The signature, the flags and the length of a further part that is always empty.
+    /// The signature, the flags and the length of the header extension, which is always empty.
     const HEADER: &[u8] = b"PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0";
-    /// One field, of eight bytes.
+    /// The prefix of a row: one field of eight bytes.
     const ROW: [u8; 6] = [0, 1, 0, 0, 0, 8];
     const END: [u8; 2] = [0xff, 0xff];
-    /// So many numbers make a page.
+    /// The number of numbers on a page.
     const FULL: usize = 1 << 13;
 
     pub(super) fn each(&self, each: &mut dyn FnMut(i64)) {
         self.numbers.iter().copied().for_each(each);
     }
 
-    /// `None` if it is something else.
+    /// Decodes a piece. Returns `None` if it has another format.
     fn read(&mut self, piece: &[u8]) -> Option<()> {
         self.rest.extend_from_slice(piece);
         let mut rest = self.rest.as_slice();
@@ -176,7 +176,7 @@ impl CopiedNumbers {
 
 impl<B: AsRef<[u8]>> Page<B> for CopiedNumbers {
     fn add(&mut self, piece: B) -> Result<(), sqlx::Error> {
-        let other = || sqlx::Error::Protocol("the server copied something else than whole numbers".to_owned());
+        let other = || sqlx::Error::Protocol("the answer to COPY is not a column of eight-byte numbers".to_owned());
         self.read(piece.as_ref()).ok_or_else(other)
     }
 
@@ -215,7 +215,7 @@ mod tests {
     }
 
     #[test]
-    fn copied_numbers_are_read_however_they_are_cut() {
+    fn copied_numbers_are_read_from_pieces_of_any_size() {
         let mut bytes = CopiedNumbers::HEADER.to_vec();
         for number in [1, -2, i64::MAX] {
             bytes.extend(CopiedNumbers::ROW);

@@ -1,8 +1,8 @@
-//! The PostgreSQL part of trying and making a repair.
+//! The PostgreSQL part of rehearsing and applying a repair.
 //!
 //! Foreign keys stay enforced while a plan is applied, because it inserts parents before their children. Only to
-//! restore orphans or to disable triggers, the session sets session_replication_role to replica, which few roles may
-//! do.
+//! restore orphans or to disable triggers, the session sets session_replication_role to replica, which requires a
+//! privilege.
 
 use super::connection::Connection;
 use super::failure;
@@ -11,15 +11,15 @@ use crate::engine::Deadline;
 use crate::engine::EngineError;
 use crate::engine::WaitLimits;
 use crate::engine::wire::Failure;
-use crate::engine::wire::writing::Attempt;
-use crate::engine::wire::writing::Kind;
-use crate::engine::wire::writing::Writing;
+use crate::engine::wire::writing::AttemptSavepoint;
+use crate::engine::wire::writing::ServerErrorKind;
+use crate::engine::wire::writing::WriterConnection;
 use crate::engine::write::WriteOptions;
 use crate::model::refusal::Refusal;
 use crate::model::value::Value;
 use crate::source::Address;
 
-impl Writing for Connection {
+impl WriterConnection for Connection {
     const CHANGED: &'static str =
         "SELECT coalesce(sum(n_tup_ins + n_tup_upd + n_tup_del), 0)::int8 FROM pg_catalog.pg_stat_xact_user_tables";
 
@@ -27,19 +27,19 @@ impl Writing for Connection {
 
     const NUMBER: &'static str = "SELECT pg_catalog.pg_backend_pid()";
 
-    /// The room is one transaction, which is never committed, and which a failure would end.
-    const ATTEMPT: Option<Attempt> = Some(Attempt {
+    /// The rehearsal is a transaction that is never committed. Without a savepoint a failure would abort it.
+    const ATTEMPT: Option<AttemptSavepoint> = Some(AttemptSavepoint {
         before: "SAVEPOINT attempt",
         done: "RELEASE SAVEPOINT attempt; SAVEPOINT attempt",
         failed: "ROLLBACK TO SAVEPOINT attempt",
     });
 
-    const FURNISH: Option<[&'static str; 2]> = None;
+    const ALLOW_TABLES: Option<[&'static str; 2]> = None;
 
     const BACKUP_TOOL: &'static str = "pg_dump";
 
-    fn open(address: &Address, patience: &WaitLimits) -> Result<Connection, Failure> {
-        Connection::open(address, &patience.deadline)
+    fn open(address: &Address, limits: &WaitLimits) -> Result<Connection, Failure> {
+        Connection::open(address, &limits.deadline)
     }
 
     fn is_open(&self) -> bool {
@@ -64,23 +64,23 @@ impl Writing for Connection {
         self.change(statement, parameters, deadline)
     }
 
-    fn begin(&mut self, patience: &WaitLimits, options: WriteOptions) -> Result<(), Failure> {
-        self.run(transaction::begin_writing(patience), &patience.deadline)?;
-        if options.no_triggers || options.takes_back {
-            self.run(transaction::AS_REPLICA.to_owned(), &patience.deadline)?;
+    fn begin(&mut self, limits: &WaitLimits, options: WriteOptions) -> Result<(), Failure> {
+        self.run(transaction::begin_writing(limits), &limits.deadline)?;
+        if options.no_triggers || options.undo {
+            self.run(transaction::AS_REPLICA.to_owned(), &limits.deadline)?;
         }
         Ok(())
     }
 
-    fn restrict_to_temporary_tables(&mut self, patience: &WaitLimits) -> Result<(), Failure> {
-        self.run(transaction::begin_writing(patience), &patience.deadline)
+    fn restrict_to_temporary_tables(&mut self, limits: &WaitLimits) -> Result<(), Failure> {
+        self.run(transaction::begin_writing(limits), &limits.deadline)
     }
 
-    fn hold(name: &str) -> String {
+    fn take_lock(name: &str) -> String {
         format!("SELECT pg_catalog.pg_try_advisory_lock({})::int4", lock_number(name))
     }
 
-    fn holder(name: &str) -> String {
+    fn lock_holder(name: &str) -> String {
         // The server shows the two halves of the number.
         let number = lock_number(name).cast_unsigned();
         let (high, low) = (number >> 32, number & 0xffff_ffff);
@@ -96,34 +96,34 @@ impl Writing for Connection {
         format!("SELECT pg_catalog.pg_terminate_backend({number})")
     }
 
-    fn kind(code: &str) -> Kind {
+    fn kind(code: &str) -> ServerErrorKind {
         failure::kind(code)
     }
 
-    fn of_a_row(code: &str, message: &str) -> Refusal {
+    fn row_refusal(code: &str, message: &str) -> Refusal {
         let kind = failure::refusal_kind(code);
         let message = if code == failure::UNIQUE_VIOLATION { format!("UNIQUE: {message}") } else { message.to_owned() };
         Refusal::new(kind, message)
     }
 
-    fn of_a_question(failure: Failure, address: &Address) -> EngineError {
-        failure::of_a_question(failure, address)
+    fn query_error(failure: Failure, address: &Address) -> EngineError {
+        failure::query_error(failure, address)
     }
 
-    fn of_the_database(failure: &Failure, address: &Address) -> EngineError {
-        failure::of_the_database(failure, address)
+    fn database_error(failure: &Failure, address: &Address) -> EngineError {
+        failure::database_error(failure, address)
     }
 
     fn privileges(options: WriteOptions) -> &'static str {
-        if options.takes_back {
-            "nothing was changed: orphans come back only through a superuser, or a role that may SET session_replication_role"
+        if options.undo {
+            "nothing was changed: only a superuser, or a role that may SET session_replication_role, can restore orphans"
         } else {
-            "nothing was changed: both tables of a relation must be writable, and --no-triggers needs a role that may SET session_replication_role"
+            "nothing was changed: this role must be able to write both tables of a relation, and --no-triggers needs a role that may SET session_replication_role"
         }
     }
 }
 
-/// The first digits of a name as the number of an advisory lock.
+/// Returns the first digits of a name as the number of an advisory lock.
 fn lock_number(name: &str) -> i64 {
     let digits = name.get(..16).unwrap_or(name);
     u64::from_str_radix(digits, 16).unwrap_or(0).cast_signed()

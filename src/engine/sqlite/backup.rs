@@ -17,18 +17,18 @@ pub(super) fn make(database: &Path, file: &Path) -> Result<(), EngineError> {
     copied(database, file).map_err(|why| EngineError::Unwritable {
         what: format!("a backup to {}", file.display()),
         why,
-        help: "name another file with --backup, make room for it, or go without one: --no-backup".to_owned(),
+        help: "name another file with --backup, free disk space, or go without a backup: --no-backup".to_owned(),
     })
 }
 
 fn copied(database: &Path, file: &Path) -> Result<(), String> {
     let message = |error: std::io::Error| error.to_string();
     for companion in ["", "-journal", "-wal"] {
-        let mut there = file.as_os_str().to_owned();
-        there.push(companion);
-        if Path::new(&there).exists() {
-            // SQLite would take such a file beside the copy for part of the copy.
-            return Err(format!("there is a file {} already", Path::new(&there).display()));
+        let mut path = file.as_os_str().to_owned();
+        path.push(companion);
+        if Path::new(&path).exists() {
+            // SQLite would treat such a file as a part of the copy.
+            return Err(format!("there is a file {} already", Path::new(&path).display()));
         }
     }
     // Until it is complete, only its owner can read it.

@@ -37,7 +37,7 @@ pub(super) fn is_interrupted(error: &rusqlite::Error) -> bool {
     code(error) == Some(ErrorCode::OperationInterrupted)
 }
 
-/// Why SQLite refused a statement, in its own words.
+/// Returns why SQLite refused a statement, with SQLite's own message.
 pub(super) fn refusal(error: &rusqlite::Error) -> Refusal {
     let (code, message) = match error {
         rusqlite::Error::SqliteFailure(code, message) => (Some(code), message.clone()),
@@ -91,8 +91,8 @@ fn with_tables(refusal: Refusal) -> Refusal {
     Refusal { table, parent, ..refusal }
 }
 
-/// Reads `no such table: t`, `no such column: t.a`, `table t has no column named a`. SQLite puts the schema before a table that
-/// a foreign key refers to: `no such table: main.t`.
+/// Reads `no such table: t`, `no such column: t.a`, `table t has no column named a`. SQLite puts the schema before a
+/// table that a foreign key refers to: `no such table: main.t`.
 fn with_unknown_name(refusal: Refusal) -> Refusal {
     let message = &refusal.message;
     let named = |text: &str| text.rsplit('.').next().unwrap_or(text).trim_matches('"').to_owned();
@@ -107,13 +107,15 @@ fn with_unknown_name(refusal: Refusal) -> Refusal {
     Refusal { parent, unknown, ..refusal }
 }
 
-/// Reads `malformed database schema (v) - near "SELEC": syntax error`: a definition that this SQLite does not parse, which
-/// may be another version's, or edited by hand. The rows of a file with such a view or trigger are whole.
+/// Reads `malformed database schema (v) - near "SELEC": syntax error`, the error for a definition that this SQLite
+/// cannot parse. Another version may have made it, or somebody edited it. A broken view or trigger does not affect the
+/// rows.
 fn unparsed_definition(path: &Path, error: &rusqlite::Error) -> Option<(String, String)> {
     let message = plain(error);
     let (name, why) = message.strip_prefix("malformed database schema (")?.split_once(") - ")?;
-    let is_parsers = ["syntax error", "incomplete input", "unrecognized token"].iter().any(|words| why.contains(words));
-    let kind = kind_of_definition(path, name).ok().filter(|_| is_parsers)?;
+    let is_parse_error =
+        ["syntax error", "incomplete input", "unrecognized token"].iter().any(|words| why.contains(words));
+    let kind = kind_of_definition(path, name).ok().filter(|_| is_parse_error)?;
     let (version, file) = (rusqlite::version(), shell(&path.display().to_string()));
     let why = format!("SQLite {version} cannot parse the definition of the {kind} {name} ({why})");
     let help = if matches!(kind.as_str(), "view" | "trigger") {
@@ -122,7 +124,7 @@ fn unparsed_definition(path: &Path, error: &rusqlite::Error) -> Option<(String, 
             "PRAGMA writable_schema = ON; DELETE FROM sqlite_schema WHERE type = '{kind}' AND name = '{literal}'"
         );
         format!(
-            "the rows are not touched by that: use the SQLite that made it, or drop the {kind} in a copy: \
+            "the rows are intact: use the SQLite that made it, or drop the {kind} in a copy: \
              cp {file} copy.db && sqlite3 copy.db {}",
             shell(&drop)
         )
@@ -134,7 +136,7 @@ fn unparsed_definition(path: &Path, error: &rusqlite::Error) -> Option<(String, 
 
 fn kind_of_definition(path: &Path, name: &str) -> rusqlite::Result<String> {
     let database = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
-    // Only so does SQLite go on past a definition that it cannot parse.
+    // With this setting SQLite skips a definition that it cannot parse.
     database.execute_batch("PRAGMA writable_schema = ON; PRAGMA query_only = ON")?;
     database.query_row("SELECT type FROM sqlite_schema WHERE name = ?1", [name], |row| row.get(0))
 }
@@ -144,31 +146,35 @@ pub(super) fn unreadable(path: &Path, error: &rusqlite::Error) -> EngineError {
     if let Some((why, help)) = unparsed_definition(path, error) {
         return EngineError::Unreadable { what: path.display().to_string(), why, help };
     }
+    let file = shell(&path.display().to_string());
     let (why, help) = match code(error) {
         Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => (
             "another program holds a lock on it".to_owned(),
-            "try again when that program is done, or wait longer: --wait 60s",
+            "try again when that program is done, or wait longer: --wait 60s".to_owned(),
         ),
         Some(ErrorCode::NotADatabase) => (
             "it is not a SQLite database, or an encrypted one".to_owned(),
-            "if it is encrypted, decrypt a copy with the program that made it and scan that",
+            "if it is encrypted, decrypt a copy with the program that made it and scan that".to_owned(),
         ),
         Some(ErrorCode::DatabaseCorrupt) => (
-            format!("the file is damaged or cut off ({error})"),
-            "restore a backup, or save what can be read: sqlite3 damaged.db .recover | sqlite3 saved.db",
+            format!("the file is damaged or truncated ({error})"),
+            format!("restore a backup, or save the readable rows: sqlite3 {file} .recover | sqlite3 saved.db"),
         ),
-        Some(ErrorCode::PermissionDenied) => (error.to_string(), "check the permissions of the file and its directory"),
+        Some(ErrorCode::PermissionDenied) => {
+            (error.to_string(), "check the permissions of the file and its directory".to_owned())
+        }
         Some(ErrorCode::ReadOnly) => (
             "its last writer died and left a journal that only a writer can play back".to_owned(),
-            "open it once with a program that may write, or copy the file with its -journal and open the copy",
+            "open it once with a program that may write, or copy the file with its -journal and open the copy"
+                .to_owned(),
         ),
         Some(ErrorCode::CannotOpen) => (
             format!("the file, or the -wal and -shm files beside it, cannot be opened ({error})"),
-            "copy the database with its -wal file to a directory that can be written, and scan the copy",
+            "copy the database with its -wal file to a directory that can be written, and scan the copy".to_owned(),
         ),
-        _ => (error.to_string(), "check that the file is whole: sqlite3 FILE 'PRAGMA integrity_check'"),
+        _ => (error.to_string(), format!("check that the file is whole: sqlite3 {file} 'PRAGMA integrity_check'")),
     };
-    EngineError::Unreadable { what: path.display().to_string(), why, help: help.to_owned() }
+    EngineError::Unreadable { what: path.display().to_string(), why, help }
 }
 
 /// Converts an error because of which the database cannot be written.
@@ -176,15 +182,21 @@ pub(super) fn unwritable(path: &Path, error: &rusqlite::Error) -> EngineError {
     let (why, help) = match code(error) {
         Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => (
             "another program holds a lock on it".to_owned(),
-            "nothing was changed: try again when that program is done, or wait longer: --wait 60s",
+            "nothing was changed: try again when that program is done, or wait longer: --wait 60s".to_owned(),
         ),
         Some(ErrorCode::ReadOnly | ErrorCode::PermissionDenied | ErrorCode::CannotOpen) => {
-            (plain(error), "nothing was changed: check the permissions of the file and its directory")
+            (plain(error), "nothing was changed: check the permissions of the file and its directory".to_owned())
         }
-        Some(ErrorCode::DiskFull) => (plain(error), "nothing was changed: free disk space, then repeat the command"),
-        _ => (plain(error), "nothing was changed: check that the file is whole: sqlite3 FILE 'PRAGMA integrity_check'"),
+        Some(ErrorCode::DiskFull) => {
+            (plain(error), "nothing was changed: free disk space, then repeat the command".to_owned())
+        }
+        _ => {
+            let file = shell(&path.display().to_string());
+            let check = format!("sqlite3 {file} 'PRAGMA integrity_check'");
+            (plain(error), format!("nothing was changed: check that the file is whole: {check}"))
+        }
     };
-    EngineError::Unwritable { what: path.display().to_string(), why, help: help.to_owned() }
+    EngineError::Unwritable { what: path.display().to_string(), why, help }
 }
 
 /// Returns SQLite's own message, without the statement.

@@ -1,4 +1,4 @@
-//! Reading the definitions of a SQLite database through its table-valued pragmas, names bound as values.
+//! Reads the definitions of a SQLite database with table-valued pragmas. Names are bound as values.
 
 use std::path::Path;
 
@@ -80,7 +80,7 @@ fn table(connection: &Connection, name: String, kind: &str, without_rowid: bool,
         irreversible: None,
         partitions: Vec::new(),
     };
-    // A virtual table's columns are known only to its module, which is not run; a broken view has none to give.
+    // Only its module, which is not run, knows the columns of a virtual table. A broken view has no columns.
     if kind == TableKind::Virtual || (read_columns(connection, &mut table, strict).is_err() && kind == TableKind::View)
     {
         table.columns.clear();
@@ -128,7 +128,7 @@ fn read_columns(connection: &Connection, table: &mut Table, strict: bool) -> Res
     Ok(())
 }
 
-/// SQLite's five rules of column affinity, in their order.
+/// Applies SQLite's five rules of column affinity, in their order.
 fn family(declared_type: &str, strict: bool) -> Family {
     let name = declared_type.to_ascii_uppercase();
     if strict && name == "ANY" {
@@ -237,12 +237,12 @@ fn foreign_keys_of(connection: &Connection, child: TableId, table: &Table) -> Re
             }
         }
     }
-    add_what_only_the_text_says(connection, table, &mut keys)?;
+    add_names_and_deferral(connection, table, &mut keys)?;
     Ok(keys)
 }
 
-/// Whether a key is deferred, and its name, stand nowhere but in the text of the CREATE TABLE.
-fn add_what_only_the_text_says(connection: &Connection, table: &Table, keys: &mut [ForeignKey]) -> Result<()> {
+/// Adds the name of each key, and if it is deferred. Only the text of the CREATE TABLE contains them.
+fn add_names_and_deferral(connection: &Connection, table: &Table, keys: &mut [ForeignKey]) -> Result<()> {
     if keys.is_empty() {
         return Ok(());
     }

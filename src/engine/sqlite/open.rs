@@ -12,7 +12,7 @@ use super::file;
 use crate::engine::EngineError;
 use crate::engine::WaitLimits;
 
-/// How the file is read.
+/// The way in which the file is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Access {
     /// With SQLite's locks, so that no writer can change what is read.
@@ -25,9 +25,9 @@ pub(super) enum Access {
 const LONGEST_VALUE: i32 = 10_000_000;
 
 /// Opens the first connection, and determines how the file can be read.
-pub(super) fn first(path: &Path, patience: &WaitLimits) -> Result<(Connection, Access), EngineError> {
+pub(super) fn first(path: &Path, limits: &WaitLimits) -> Result<(Connection, Access), EngineError> {
     let readable = |connection: Connection| {
-        let answer = failure::retry_while_busy(patience.lock_wait, || {
+        let answer = failure::retry_while_busy(limits.lock_wait, || {
             connection.query_row("SELECT count(*) FROM main.sqlite_schema", [], |_| Ok(()))
         });
         answer.map(|()| connection)

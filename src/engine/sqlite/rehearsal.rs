@@ -19,12 +19,13 @@ use crate::model::refusal::Refusal;
 use crate::model::value::Value;
 use crate::sql::Sql;
 
-pub(super) struct Room {
+/// A temporary database inside one transaction.
+pub(super) struct RehearsalDatabase {
     connection: Connection,
 }
 
 /// Definitions that cannot be repeated, such as those of a module, are omitted. Their tables are not repaired.
-pub(super) fn build(real: &Connection, deadline: &Deadline) -> rusqlite::Result<Room> {
+pub(super) fn build(real: &Connection, deadline: &Deadline) -> rusqlite::Result<RehearsalDatabase> {
     let mut connection = Connection::open("")?;
     open::distrust(&connection)?;
     connection.execute_batch("PRAGMA foreign_keys = OFF; PRAGMA journal_mode = MEMORY; PRAGMA synchronous = OFF")?;
@@ -48,10 +49,10 @@ pub(super) fn build(real: &Connection, deadline: &Deadline) -> rusqlite::Result<
     connection.progress_handler(10_000, Some(move || deadline.has_passed()))?;
     // A single transaction, which is never committed.
     connection.execute_batch("BEGIN")?;
-    Ok(Room { connection })
+    Ok(RehearsalDatabase { connection })
 }
 
-impl Session for Room {
+impl Session for RehearsalDatabase {
     fn each_row(&mut self, sql: &Sql, each: &mut dyn FnMut(&[Value])) -> Result<(), EngineError> {
         session::run(&self.connection, sql, each).map_err(|error| failure::failed(&error))
     }
@@ -61,7 +62,7 @@ impl Session for Room {
     }
 }
 
-impl Rehearsal for Room {
+impl Rehearsal for RehearsalDatabase {
     fn create_table(&mut self, statement: &Sql) -> Result<TableCreation, EngineError> {
         self.each_row(statement, &mut |_| {}).map(|()| TableCreation::Ready)
     }
@@ -74,7 +75,7 @@ impl Rehearsal for Room {
         let message = match error.sqlite_error_code() {
             Some(ErrorCode::ConstraintViolation) => failure::plain(&error),
             Some(ErrorCode::TypeMismatch) => {
-                "datatype mismatch: an INTEGER PRIMARY KEY holds whole numbers alone".to_owned()
+                "datatype mismatch: an INTEGER PRIMARY KEY accepts only integers".to_owned()
             }
             Some(ErrorCode::TooBig) => "a value would be longer than 10 MB".to_owned(),
             _ => return Err(failure::failed(&error)),

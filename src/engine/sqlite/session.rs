@@ -1,4 +1,4 @@
-//! One connection inside its snapshot: answers SQL, checks storage, and reads the pages.
+//! The session of a worker: a connection inside its snapshot that runs queries, checks storage and reads pages.
 
 use std::sync::Arc;
 
@@ -28,9 +28,9 @@ use crate::sql::Sql;
 use crate::sql::quoted;
 
 pub(super) struct SqliteSession {
-    // First, because it must be closed before the handles beside it.
+    // The connection comes first, because it must be closed before the file handles.
     connection: Connection,
-    patience: WaitLimits,
+    limits: WaitLimits,
     storage: Storage,
 }
 
@@ -93,7 +93,7 @@ impl Session for SqliteSession {
     ) -> Result<bool, EngineError> {
         let Ok(source) = self.storage.source(&self.connection) else { return Ok(false) };
         let stored = StoredColumn { table, column, connection: &self.connection, source: &source };
-        match stored.each_value(threads, &self.patience.deadline, visit) {
+        match stored.each_value(threads, &self.limits.deadline, visit) {
             Ok(()) => Ok(true),
             Err(Fault::TimeLimit) => Err(EngineError::TimeLimit),
             Err(_) => Ok(false),
@@ -104,7 +104,7 @@ impl Session for SqliteSession {
         &mut self,
         tables: &Tables,
         inclusions: &[Inclusion],
-        effort: &StorageReadOptions<'_>,
+        options: &StorageReadOptions<'_>,
     ) -> Vec<StorageAnswer> {
         let answer = |fault: Fault| match fault {
             Fault::TimeLimit => StorageAnswer::TimeLimit,
@@ -112,7 +112,7 @@ impl Session for SqliteSession {
         };
         match self.storage.source(&self.connection) {
             Err(fault) => vec![answer(fault); inclusions.len()],
-            Ok(source) => judge::judge(tables, inclusions, &self.connection, &source, effort, &self.patience.deadline)
+            Ok(source) => judge::judge(tables, inclusions, &self.connection, &source, options, &self.limits.deadline)
                 .into_iter()
                 .map(|reading| reading.map_or_else(answer, StorageAnswer::Judged))
                 .collect(),
@@ -139,12 +139,12 @@ fn is_damage(message: &str) -> bool {
 }
 
 impl SqliteSession {
-    pub(super) fn new(connection: Connection, patience: WaitLimits, storage: Storage) -> SqliteSession {
-        SqliteSession { connection, patience, storage }
+    pub(super) fn new(connection: Connection, limits: WaitLimits, storage: Storage) -> SqliteSession {
+        SqliteSession { connection, limits, storage }
     }
 
     fn within_the_limit(&self) -> Result<(), EngineError> {
-        if self.patience.deadline.has_passed() { Err(EngineError::TimeLimit) } else { Ok(()) }
+        if self.limits.deadline.has_passed() { Err(EngineError::TimeLimit) } else { Ok(()) }
     }
 }
 

@@ -70,7 +70,7 @@ pub(super) fn connect(
     path: &Path,
     access: Access,
     wanted: usize,
-    patience: &WaitLimits,
+    limits: &WaitLimits,
     handles: &Handles,
 ) -> Result<(Vec<Connection>, Snapshot)> {
     let mut connections = Vec::new();
@@ -78,17 +78,17 @@ pub(super) fn connect(
         let mut connection = open::again(path, access)?;
         let kib = CACHE_KIB / wanted.max(1);
         // This pragma reads the schema, so it needs a lock.
-        failure::retry_while_busy(patience.lock_wait, || {
+        failure::retry_while_busy(limits.lock_wait, || {
             connection.execute_batch(&format!("PRAGMA main.cache_size = -{kib}"))
         })?;
-        let deadline = patience.deadline.clone();
+        let deadline = limits.deadline.clone();
         connection.progress_handler(10_000, Some(move || deadline.has_passed()))?;
         connections.push(connection);
     }
-    failure::retry_while_busy(patience.lock_wait, || begin(&connections[0]))?;
+    failure::retry_while_busy(limits.lock_wait, || begin(&connections[0]))?;
     let mode: String = connections[0].query_row("PRAGMA main.journal_mode", [], |row| row.get(0))?;
     if access == Access::Immutable || mode != "wal" {
-        // The file cannot change any more. A connection that fails now would wait for a writer that waits for us.
+        // The file cannot change any more. A connection that fails now waits for a writer that waits for this process.
         let in_time = connections.iter().skip(1).take_while(|connection| begin(connection).is_ok()).count();
         connections.truncate(1 + in_time);
         return Ok((connections, Snapshot::File));
@@ -100,7 +100,7 @@ pub(super) fn connect(
         }
         let before = handles.snapshot();
         for connection in &connections {
-            failure::retry_while_busy(patience.lock_wait, || begin(connection))?;
+            failure::retry_while_busy(limits.lock_wait, || begin(connection))?;
         }
         if let Some(snapshot) = before.filter(|_| before == handles.snapshot()) {
             return Ok((connections, Snapshot::Log(snapshot)));
@@ -109,7 +109,7 @@ pub(super) fn connect(
     Ok((connections, Snapshot::Unknown))
 }
 
-/// A transaction has a snapshot only after its first read.
+/// Begins a transaction and reads once, because only then does the transaction have a snapshot.
 pub(super) fn begin(connection: &Connection) -> Result<()> {
     if connection.is_autocommit() {
         connection.execute_batch("BEGIN")?;

@@ -7,7 +7,7 @@ use rusqlite::Connection;
 
 use crate::engine::EngineError;
 
-/// A smaller copy stays in memory.
+/// The size in bytes up to which a copy stays in memory.
 const IN_MEMORY: u64 = 32 << 20;
 
 pub(super) fn refuse_without_space(source: &Connection, database: &Path) -> Result<(), EngineError> {

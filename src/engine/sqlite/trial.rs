@@ -43,8 +43,8 @@ use crate::sql::Sql;
 /// The number of pages copied between two reports of progress.
 const STRIDE: i32 = 4096;
 
-/// Pragmas that only read, which a view or a trigger may ask as functions.
-const READING: [&str; 8] = [
+/// Read-only pragmas, which a view or a trigger may use as functions.
+const READ_ONLY_PRAGMAS: [&str; 8] = [
     "table_info",
     "table_xinfo",
     "table_list",
@@ -58,7 +58,7 @@ const READING: [&str; 8] = [
 pub(super) struct SqliteTrial {
     connection: Connection,
     name: std::path::PathBuf,
-    patience: WaitLimits,
+    limits: WaitLimits,
     watch: Arc<Mutex<Watch>>,
 }
 
@@ -75,22 +75,22 @@ struct Watch {
 pub(super) fn copy(
     source: &Connection,
     path: &Path,
-    patience: &WaitLimits,
+    limits: &WaitLimits,
     progress: &dyn Fn(usize, usize),
 ) -> Result<SqliteTrial, EngineError> {
     space::refuse_without_space(source, path)?;
-    let no_room = |why: String| EngineError::Unreadable {
+    let no_space = |why: String| EngineError::Unreadable {
         what: format!("{} into a private copy", path.display()),
         why,
-        help: "set TMPDIR to a folder with as much room as the database takes".to_owned(),
+        help: "set TMPDIR to a folder with enough free space for a copy of the database".to_owned(),
     };
-    let broken = |error: rusqlite::Error| no_room(error.to_string());
-    // A database without a name: it spills to a file that goes with the connection.
+    let broken = |error: rusqlite::Error| no_space(error.to_string());
+    // A database without a name moves to a temporary file as it grows. SQLite deletes that file with the connection.
     let mut connection = Connection::open("").map_err(broken)?;
     {
         let backup = Backup::new(source, &mut connection).map_err(broken)?;
         loop {
-            if patience.deadline.has_passed() {
+            if limits.deadline.has_passed() {
                 return Err(EngineError::TimeLimit);
             }
             let more = backup.step(STRIDE).map_err(broken)? != rusqlite::backup::StepResult::Done;
@@ -103,12 +103,12 @@ pub(super) fn copy(
         }
     }
     let watch = Arc::new(Mutex::new(Watch::default()));
-    confine(&mut connection, patience, &watch).map_err(broken)?;
-    Ok(SqliteTrial { connection, name: path.to_owned(), patience: patience.clone(), watch })
+    confine(&mut connection, limits, &watch).map_err(broken)?;
+    Ok(SqliteTrial { connection, name: path.to_owned(), limits: limits.clone(), watch })
 }
 
 /// Configures the connection like an application's, except that it cannot reach anything outside the copy.
-fn confine(connection: &mut Connection, patience: &WaitLimits, watch: &Arc<Mutex<Watch>>) -> rusqlite::Result<()> {
+fn confine(connection: &mut Connection, limits: &WaitLimits, watch: &Arc<Mutex<Watch>>) -> rusqlite::Result<()> {
     for (setting, value) in [
         (DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true),
         (DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false),
@@ -122,7 +122,7 @@ fn confine(connection: &mut Connection, patience: &WaitLimits, watch: &Arc<Mutex
     connection.execute_batch(
         "PRAGMA synchronous = OFF; PRAGMA recursive_triggers = OFF; PRAGMA mmap_size = 0; PRAGMA cache_size = -32000",
     )?;
-    let deadline = patience.deadline.clone();
+    let deadline = limits.deadline.clone();
     connection.progress_handler(10_000, Some(move || deadline.has_passed()))?;
     let watch = Arc::clone(watch);
     connection.authorizer(Some(move |context: AuthContext<'_>| guard(&mut held(&watch), &context)))
@@ -137,11 +137,9 @@ fn guard(watch: &mut Watch, context: &AuthContext<'_>) -> Authorization {
         return Authorization::Allow;
     }
     let denied = match &context.action {
-        AuthAction::Attach { .. } | AuthAction::Detach { .. } => {
-            Some("it reaches for another database file".to_owned())
-        }
+        AuthAction::Attach { .. } | AuthAction::Detach { .. } => Some("it uses another database file".to_owned()),
         AuthAction::Pragma { pragma_name, pragma_value } => {
-            let reads = READING.iter().any(|name| name.eq_ignore_ascii_case(pragma_name));
+            let reads = READ_ONLY_PRAGMAS.iter().any(|name| name.eq_ignore_ascii_case(pragma_name));
             let defers = pragma_name.eq_ignore_ascii_case("defer_foreign_keys");
             (pragma_value.is_some() && !reads && !defers).then(|| format!("it sets PRAGMA {pragma_name}"))
         }
@@ -192,8 +190,8 @@ impl SqliteTrial {
         self.connection.execute_batch(text).map_err(|error| failure::failed(&error))
     }
 
-    /// Back to before the statement, unless a trigger's ROLLBACK has gone further.
-    fn undo(&self) -> Result<(), EngineError> {
+    /// Rolls the statement back, unless a trigger's ROLLBACK has already ended the transaction.
+    fn roll_back_statement(&self) -> Result<(), EngineError> {
         if self.connection.is_autocommit() {
             return Ok(());
         }
@@ -205,7 +203,7 @@ impl SqliteTrial {
         set.map(|_| ()).map_err(|error| failure::failed(&error))
     }
 
-    fn defers(&self) -> Result<bool, EngineError> {
+    fn is_deferring(&self) -> Result<bool, EngineError> {
         let answer = self.connection.query_row("PRAGMA defer_foreign_keys", [], |row| row.get(0));
         answer.map_err(|error| failure::failed(&error))
     }
@@ -216,7 +214,7 @@ fn step_through(connection: &Connection, statement: &Statement) -> rusqlite::Res
     let mut prepared = connection.prepare(&statement.text)?;
     let wanted = prepared.parameter_count();
     if wanted > statement.parameters.len() {
-        let message = format!("it has {wanted} parameters, and {} were given", statement.parameters.len());
+        let message = format!("it has {wanted} placeholders, but {} values were given", statement.parameters.len());
         return Ok(Some(Refusal::new(RefusalKind::Parameters, message)));
     }
     for (position, value) in statement.parameters.iter().take(wanted).enumerate() {
@@ -229,7 +227,7 @@ fn step_through(connection: &Connection, statement: &Statement) -> rusqlite::Res
 
 impl Session for SqliteTrial {
     fn each_row(&mut self, sql: &Sql, each: &mut dyn FnMut(&[Value])) -> Result<(), EngineError> {
-        if self.patience.deadline.has_passed() {
+        if self.limits.deadline.has_passed() {
             return Err(EngineError::TimeLimit);
         }
         session::run(&self.connection, sql, each).map_err(|error| failure::failed(&error))
@@ -262,36 +260,36 @@ impl Trial for SqliteTrial {
             return self.run(statement);
         }
         self.batch("SAVEPOINT fk_doctor_try")?;
-        let mut performance = self.run(statement)?;
-        if performance.refusal.is_some() {
-            self.undo()?;
+        let mut execution = self.run(statement)?;
+        if execution.refusal.is_some() {
+            self.roll_back_statement()?;
         } else if let Err(error) = self.connection.execute_batch("RELEASE fk_doctor_try") {
-            // The end of the statement is the end of its transaction: what was deferred is looked at now.
-            performance.refusal = Some(failure::refusal(&error));
-            self.undo()?;
+            // The statement is its own transaction, so the release checks deferred foreign keys.
+            execution.refusal = Some(failure::refusal(&error));
+            self.roll_back_statement()?;
         }
-        Ok(performance)
+        Ok(execution)
     }
 
     fn simulate(
         &mut self,
         statement: &Statement,
-        leniency: ForeignKeyMode,
-        look: &mut dyn FnMut(&mut dyn Trial, &StatementExecution) -> Result<(), EngineError>,
+        mode: ForeignKeyMode,
+        observe: &mut dyn FnMut(&mut dyn Trial, &StatementExecution) -> Result<(), EngineError>,
     ) -> Result<(), EngineError> {
-        let deferred = self.defers()?;
+        let is_deferring = self.is_deferring()?;
         self.batch("SAVEPOINT fk_doctor_try")?;
-        match leniency {
+        match mode {
             ForeignKeyMode::Ignore => self.enforce(false)?,
             ForeignKeyMode::ActOnly => self.batch("PRAGMA defer_foreign_keys = ON")?,
         }
-        let performance = self.run(statement);
-        let looked = performance.and_then(|performance| look(self, &performance));
-        // OFF forgets the violations that earlier statements left for COMMIT; the way back to the savepoint restores them.
-        let reset = if deferred { Ok(()) } else { self.batch("PRAGMA defer_foreign_keys = OFF") };
-        let undone = self.undo();
+        let execution = self.run(statement);
+        let observed = execution.and_then(|execution| observe(self, &execution));
+        // OFF forgets the violations that earlier statements deferred; the rollback to the savepoint restores them.
+        let reset = if is_deferring { Ok(()) } else { self.batch("PRAGMA defer_foreign_keys = OFF") };
+        let rolled_back = self.roll_back_statement();
         self.enforce(true)?;
-        looked.and(reset).and(undone)
+        observed.and(reset).and(rolled_back)
     }
 
     fn begin_load(&mut self) -> Result<(), EngineError> {

@@ -25,11 +25,11 @@ use crate::sql::Sql;
 pub(super) struct SqliteWriter {
     connection: Connection,
     path: std::path::PathBuf,
-    patience: WaitLimits,
+    limits: WaitLimits,
 }
 
 /// Opens an existing file. A missing file is never created.
-pub(super) fn connect(path: &Path, patience: &WaitLimits, options: WriteOptions) -> Result<SqliteWriter, EngineError> {
+pub(super) fn connect(path: &Path, limits: &WaitLimits, options: WriteOptions) -> Result<SqliteWriter, EngineError> {
     let prepared = || -> rusqlite::Result<Connection> {
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let connection = Connection::open_with_flags(open::plain(path), flags)?;
@@ -37,14 +37,14 @@ pub(super) fn connect(path: &Path, patience: &WaitLimits, options: WriteOptions)
         open::distrust(&connection)?;
         connection.set_limit(Limit::SQLITE_LIMIT_TRIGGER_DEPTH, 1_000)?;
         connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_TRIGGER, !options.no_triggers)?;
-        // These read the definitions first, for which another program's lock can be in the way.
-        failure::retry_while_busy(patience.lock_wait, || {
+        // These pragmas read the definitions, so another program's lock can block them.
+        failure::retry_while_busy(limits.lock_wait, || {
             connection.execute_batch("PRAGMA synchronous = FULL; PRAGMA recursive_triggers = OFF")
         })?;
         Ok(connection)
     };
     let connection = prepared().map_err(|error| failure::unwritable(path, &error))?;
-    let writer = SqliteWriter { connection, path: path.to_owned(), patience: patience.clone() };
+    let writer = SqliteWriter { connection, path: path.to_owned(), limits: limits.clone() };
     writer.switch_enforcement_off()?;
     Ok(writer)
 }
@@ -53,12 +53,11 @@ impl SqliteWriter {
     /// Rolls back the hot journal of a writer that died. SQLite does this at the first read.
     pub(super) fn roll_back_hot_journal(&self) -> Result<(), EngineError> {
         let read = || self.connection.query_row("SELECT count(*) FROM main.sqlite_schema", [], |_| Ok(()));
-        failure::retry_while_busy(self.patience.lock_wait, read)
-            .map_err(|error| failure::unwritable(&self.path, &error))
+        failure::retry_while_busy(self.limits.lock_wait, read).map_err(|error| failure::unwritable(&self.path, &error))
     }
 
-    /// SQLite's own way to change a definition without touching a row: the text is replaced, and a new number of the schema
-    /// makes every connection read it again. The lock on definitions is open only meanwhile.
+    /// Runs `write` while the schema table is writable, which is SQLite's way to change a definition without its rows.
+    /// A new schema version makes every connection read the definitions again.
     fn with_writable_schema<T>(&self, write: impl FnOnce() -> Result<T, EngineError>) -> Result<T, EngineError> {
         let failed = |error: rusqlite::Error| failure::failed(&error);
         let version = session::schema_version(&self.connection).map_err(failed)?;
@@ -84,7 +83,7 @@ impl SqliteWriter {
         let before = self.connection.total_changes();
         let done = session::run(&self.connection, statement, &mut |_| {});
         if self.connection.is_autocommit() {
-            // A trigger, or SQLite itself on a full disk, ended the transaction: what follows would stand alone.
+            // A trigger, or SQLite on a full disk, ended the transaction. Later changes would commit one by one.
             let why = match done {
                 Ok(()) => "the transaction was ended by a trigger".to_owned(),
                 Err(error) => failure::plain(&error),
@@ -95,7 +94,7 @@ impl SqliteWriter {
         Ok(self.connection.total_changes() - before)
     }
 
-    /// Inside a transaction the pragma does nothing, and says nothing: so before it, and read back.
+    /// Must be called outside a transaction, inside which the pragma has no effect. Therefore it is read back.
     fn switch_enforcement_off(&self) -> Result<(), EngineError> {
         let switched = || -> rusqlite::Result<bool> {
             self.connection.execute_batch("PRAGMA foreign_keys = OFF")?;
@@ -124,7 +123,7 @@ impl Session for SqliteWriter {
 
 impl Writer for SqliteWriter {
     fn begin(&mut self, _: Option<&Sql>) -> Result<(), EngineError> {
-        failure::retry_while_busy(self.patience.lock_wait, || self.connection.execute_batch("BEGIN IMMEDIATE"))
+        failure::retry_while_busy(self.limits.lock_wait, || self.connection.execute_batch("BEGIN IMMEDIATE"))
             .map_err(|error| failure::unwritable(&self.path, &error))
     }
 
@@ -145,7 +144,7 @@ impl Writer for SqliteWriter {
     }
 
     fn commit(&mut self) -> Result<CommitOutcome, EngineError> {
-        let committed = failure::retry_while_busy(self.patience.lock_wait, || self.connection.execute_batch("COMMIT"));
+        let committed = failure::retry_while_busy(self.limits.lock_wait, || self.connection.execute_batch("COMMIT"));
         committed.map(|()| CommitOutcome::Committed).map_err(|error| {
             self.rollback();
             failure::unwritable(&self.path, &error)

@@ -6,8 +6,8 @@ use crate::engine::EngineError;
 use crate::engine::Session;
 use crate::engine::WaitLimits;
 use crate::engine::wire::Failure;
-use crate::engine::wire::writing::Kind;
-use crate::engine::wire::writing::Writing;
+use crate::engine::wire::writing::ServerErrorKind;
+use crate::engine::wire::writing::WriterConnection;
 use crate::engine::write::Attempt;
 use crate::engine::write::Rehearsal;
 use crate::engine::write::TableCreation;
@@ -18,36 +18,36 @@ use crate::sql::Sql;
 
 pub(in crate::engine) struct ScratchTables<C> {
     address: Address,
-    patience: WaitLimits,
+    limits: WaitLimits,
     connection: C,
     /// True if the savepoint for the next attempt exists already.
     is_ready: bool,
 }
 
-impl<C: Writing> ScratchTables<C> {
-    pub(in crate::engine) fn open(address: &Address, patience: &WaitLimits) -> Result<ScratchTables<C>, EngineError> {
-        let entered = C::open(address, patience).and_then(|mut connection| {
-            connection.restrict_to_temporary_tables(patience)?;
+impl<C: WriterConnection> ScratchTables<C> {
+    pub(in crate::engine) fn open(address: &Address, limits: &WaitLimits) -> Result<ScratchTables<C>, EngineError> {
+        let restricted = C::open(address, limits).and_then(|mut connection| {
+            connection.restrict_to_temporary_tables(limits)?;
             Ok(connection)
         });
-        let connection = entered.map_err(|failure| C::of_the_database(&failure, address))?;
-        Ok(ScratchTables { address: address.clone(), patience: patience.clone(), connection, is_ready: false })
+        let connection = restricted.map_err(|failure| C::database_error(&failure, address))?;
+        Ok(ScratchTables { address: address.clone(), limits: limits.clone(), connection, is_ready: false })
     }
 
     /// Runs a statement, and returns the server's refusal where it refuses this statement alone.
-    fn try_out(&mut self, statement: &Sql) -> Result<Option<Failure>, EngineError> {
-        let deadline = &self.patience.deadline;
-        let failed = |failure| C::of_a_question(failure, &self.address);
+    fn try_statement(&mut self, statement: &Sql) -> Result<Option<Failure>, EngineError> {
+        let deadline = &self.limits.deadline;
+        let failed = |failure| C::query_error(failure, &self.address);
         if let Some(attempt) = C::ATTEMPT.filter(|_| !self.is_ready) {
             self.connection.run(attempt.before.to_owned(), deadline).map_err(failed)?;
         }
-        let tried = self.connection.ask(statement.text(), statement.parameters(), deadline, &mut |_| {});
+        let answer = self.connection.ask(statement.text(), statement.parameters(), deadline, &mut |_| {});
         if let Some(attempt) = C::ATTEMPT.filter(|_| self.connection.is_open()) {
-            let end = if tried.is_ok() { attempt.done } else { attempt.failed };
+            let end = if answer.is_ok() { attempt.done } else { attempt.failed };
             self.connection.run(end.to_owned(), deadline).map_err(failed)?;
             self.is_ready = true;
         }
-        match tried {
+        match answer {
             Ok(()) => Ok(None),
             Err(failure @ Failure::Refused { .. }) if self.connection.is_open() => Ok(Some(failure)),
             Err(other) => Err(failed(other)),
@@ -55,14 +55,14 @@ impl<C: Writing> ScratchTables<C> {
     }
 
     fn refusal(&self, failure: Failure) -> EngineError {
-        C::of_a_question(failure, &self.address)
+        C::query_error(failure, &self.address)
     }
 }
 
-impl<C: Writing + Send> Session for ScratchTables<C> {
+impl<C: WriterConnection + Send> Session for ScratchTables<C> {
     fn each_row(&mut self, sql: &Sql, each: &mut dyn FnMut(&[Value])) -> Result<(), EngineError> {
-        let answer = self.connection.ask(sql.text(), sql.parameters(), &self.patience.deadline, each);
-        answer.map_err(|failure| C::of_a_question(failure, &self.address))
+        let answer = self.connection.ask(sql.text(), sql.parameters(), &self.limits.deadline, each);
+        answer.map_err(|failure| C::query_error(failure, &self.address))
     }
 
     fn damage(&mut self, _: &Table) -> Result<Option<Damage>, EngineError> {
@@ -70,22 +70,22 @@ impl<C: Writing + Send> Session for ScratchTables<C> {
     }
 }
 
-impl<C: Writing + Send> Rehearsal for ScratchTables<C> {
+impl<C: WriterConnection + Send> Rehearsal for ScratchTables<C> {
     fn create_table(&mut self, statement: &Sql) -> Result<TableCreation, EngineError> {
-        let run = |room: &mut Self, statement: &str| {
-            let run = room.connection.run(statement.to_owned(), &room.patience.deadline);
-            run.map_err(|failure| C::of_a_question(failure, &room.address))
+        let run = |tables: &mut Self, statement: &str| {
+            let run = tables.connection.run(statement.to_owned(), &tables.limits.deadline);
+            run.map_err(|failure| C::query_error(failure, &tables.address))
         };
-        if let Some([open, _]) = C::FURNISH {
+        if let Some([open, _]) = C::ALLOW_TABLES {
             run(self, open)?;
         }
-        let furnished = self.try_out(statement)?;
-        if let Some([_, close]) = C::FURNISH {
+        let refused = self.try_statement(statement)?;
+        if let Some([_, close]) = C::ALLOW_TABLES {
             run(self, close)?;
         }
-        match furnished {
+        match refused {
             None => Ok(TableCreation::Ready),
-            Some(Failure::Refused { code, message, .. }) if C::kind(&code) == Kind::Other => {
+            Some(Failure::Refused { code, message, .. }) if C::kind(&code) == ServerErrorKind::Other => {
                 Ok(TableCreation::Impossible(message))
             }
             Some(failure) => Err(self.refusal(failure)),
@@ -93,10 +93,10 @@ impl<C: Writing + Send> Rehearsal for ScratchTables<C> {
     }
 
     fn attempt(&mut self, statement: &Sql) -> Result<Attempt, EngineError> {
-        match self.try_out(statement)? {
+        match self.try_statement(statement)? {
             None => Ok(Attempt::Accepted),
-            Some(Failure::Refused { code, message, .. }) if C::kind(&code) == Kind::Row => {
-                Ok(Attempt::Refused(C::of_a_row(&code, &message)))
+            Some(Failure::Refused { code, message, .. }) if C::kind(&code) == ServerErrorKind::Row => {
+                Ok(Attempt::Refused(C::row_refusal(&code, &message)))
             }
             Some(failure) => Err(self.refusal(failure)),
         }

@@ -11,7 +11,7 @@ const KEEP: &str = "RELEASE SAVEPOINT fk_doctor_rows";
 const TAKE_BACK: &str = "ROLLBACK TO SAVEPOINT fk_doctor_rows; RELEASE SAVEPOINT fk_doctor_rows";
 
 /// A connection inside the transaction of a trial.
-pub(in crate::engine) trait Stage {
+pub(in crate::engine) trait TrialConnection {
     fn run(&mut self, statements: &str) -> Result<(), EngineError>;
 
     /// Calls `each` with every row of the answer.
@@ -51,7 +51,7 @@ pub(in crate::engine) trait Stage {
     }
 
     /// Returns names with their counters: `("orders_id_seq", 17)`.
-    fn standings(&mut self, question: &str) -> Result<Vec<(String, i64)>, EngineError> {
+    fn named_numbers(&mut self, question: &str) -> Result<Vec<(String, i64)>, EngineError> {
         let mut found = Vec::new();
         self.each(question, &[], &mut |row| {
             if let [name, Value::Integer(at)] = row {

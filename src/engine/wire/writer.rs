@@ -5,8 +5,8 @@ use std::time::Duration;
 use std::time::Instant;
 
 use super::Failure;
-use super::writing::Kind;
-use super::writing::Writing;
+use super::writing::ServerErrorKind;
+use super::writing::WriterConnection;
 use crate::engine::Damage;
 use crate::engine::Deadline;
 use crate::engine::EngineError;
@@ -29,7 +29,7 @@ const KILLED_RUN_TIMEOUT: Duration = Duration::from_secs(3);
 
 pub(in crate::engine) struct ServerWriter<C> {
     address: Address,
-    patience: WaitLimits,
+    limits: WaitLimits,
     options: WriteOptions,
     connection: C,
     /// The server's number for the connection, by which a lost connection is ended.
@@ -37,32 +37,32 @@ pub(in crate::engine) struct ServerWriter<C> {
     /// The name of the advisory lock that keeps other writers out.
     name: Option<String>,
     /// True if the server ended the transaction, for example as a deadlock victim.
-    overtaken: bool,
+    lost_conflict: bool,
 }
 
-impl<C: Writing> ServerWriter<C> {
+impl<C: WriterConnection> ServerWriter<C> {
     pub(in crate::engine) fn open(
         address: &Address,
-        patience: &WaitLimits,
+        limits: &WaitLimits,
         options: WriteOptions,
     ) -> Result<ServerWriter<C>, EngineError> {
-        let connection = C::open(address, patience).map_err(|failure| C::of_the_database(&failure, address))?;
-        let (address, patience) = (address.clone(), patience.clone());
-        Ok(ServerWriter { address, patience, options, connection, number: 0, name: None, overtaken: false })
+        let connection = C::open(address, limits).map_err(|failure| C::database_error(&failure, address))?;
+        let (address, limits) = (address.clone(), limits.clone());
+        Ok(ServerWriter { address, limits, options, connection, number: 0, name: None, lost_conflict: false })
     }
 
     fn try_to_begin(&mut self, lock: Option<&Sql>) -> Result<(), Failure> {
         if !self.connection.is_open() {
-            self.connection = C::open(&self.address, &self.patience)?;
+            self.connection = C::open(&self.address, &self.limits)?;
             // The lost connection may still hold its locks. This fails if it has ended already, or belongs to another
             // user now.
-            let _ = self.connection.run(C::end_other(self.number), &self.patience.deadline);
+            let _ = self.connection.run(C::end_other(self.number), &self.limits.deadline);
             self.retake_lock()?;
         }
         self.number = self.sum(C::NUMBER)?;
-        self.connection.begin(&self.patience, self.options)?;
+        self.connection.begin(&self.limits, self.options)?;
         if let Some(lock) = lock {
-            self.connection.ask(lock.text(), lock.parameters(), &self.patience.deadline, &mut |_| {})?;
+            self.connection.ask(lock.text(), lock.parameters(), &self.limits.deadline, &mut |_| {})?;
         }
         Ok(())
     }
@@ -71,9 +71,9 @@ impl<C: Writing> ServerWriter<C> {
     fn retake_lock(&mut self) -> Result<(), Failure> {
         let Some(name) = self.name.clone() else { return Ok(()) };
         let start = Instant::now();
-        while self.sum(&C::hold(&name))? != 1 {
-            if start.elapsed() > self.patience.lock_wait {
-                return Err(Failure::Unreached {
+        while self.sum(&C::take_lock(&name))? != 1 {
+            if start.elapsed() > self.limits.lock_wait {
+                return Err(Failure::Unreachable {
                     why: "the connection was lost, and another run has begun".to_owned(),
                 });
             }
@@ -85,7 +85,7 @@ impl<C: Writing> ServerWriter<C> {
     /// Returns the sum of the last column of an answer.
     fn sum(&mut self, question: &str) -> Result<i64, Failure> {
         let mut sum: i64 = 0;
-        self.connection.ask(question, &[], &self.patience.deadline, &mut |row| {
+        self.connection.ask(question, &[], &self.limits.deadline, &mut |row| {
             let number = row.last().and_then(|last| last.as_integer().or_else(|| last.as_text()?.parse().ok()));
             sum = sum.saturating_add(number.unwrap_or(0));
         })?;
@@ -99,7 +99,7 @@ impl<C: Writing> ServerWriter<C> {
     /// Records whether the server ended the transaction because of other sessions.
     fn record(&mut self, failure: Failure) -> Failure {
         if let Failure::Refused { code, .. } = &failure {
-            self.overtaken |= C::kind(code) == Kind::Overtaken;
+            self.lost_conflict |= C::kind(code) == ServerErrorKind::Conflict;
         }
         failure
     }
@@ -108,23 +108,23 @@ impl<C: Writing> ServerWriter<C> {
     fn failed(&mut self, failure: Failure) -> EngineError {
         let failure = self.record(failure);
         if self.connection.is_open() {
-            return C::of_a_question(failure, &self.address);
+            return C::query_error(failure, &self.address);
         }
         EngineError::Unwritable {
             what: format!("to {}", self.address),
             why: self.address.censored(&format!("the connection was lost: {}", failure.why())),
-            help: "nothing was changed: run the same command again".to_owned(),
+            help: "nothing was changed: repeat the command".to_owned(),
         }
     }
 
     fn unwritable(&self, failure: &Failure) -> EngineError {
         let kind = match failure {
             Failure::Refused { code, .. } => C::kind(code),
-            _ => Kind::Other,
+            _ => ServerErrorKind::Other,
         };
         let help = match kind {
-            Kind::Lock => "nothing was changed: another session holds a lock; wait longer with --wait",
-            Kind::Privilege => C::privileges(self.options),
+            ServerErrorKind::Lock => "nothing was changed: another session holds a lock; wait longer with --wait",
+            ServerErrorKind::Privilege => C::privileges(self.options),
             _ => "nothing was changed: try again",
         };
         EngineError::Unwritable {
@@ -138,30 +138,30 @@ impl<C: Writing> ServerWriter<C> {
     fn run_deferred(&mut self) -> Result<u64, Failure> {
         let Some(run_deferred) = C::RUN_DEFERRED else { return Ok(0) };
         let before = self.count()?;
-        self.connection.run(run_deferred.to_owned(), &self.patience.deadline)?;
+        self.connection.run(run_deferred.to_owned(), &self.limits.deadline)?;
         Ok(self.count()?.saturating_sub(before))
     }
 }
 
-impl<C: Writing + Send> Session for ServerWriter<C> {
+impl<C: WriterConnection + Send> Session for ServerWriter<C> {
     fn each_row(&mut self, sql: &Sql, each: &mut dyn FnMut(&[Value])) -> Result<(), EngineError> {
-        let answer = self.connection.ask(sql.text(), sql.parameters(), &self.patience.deadline, each);
+        let answer = self.connection.ask(sql.text(), sql.parameters(), &self.limits.deadline, each);
         answer.map_err(|failure| self.failed(failure))
     }
 
-    /// The server finds damage when it reads, and says so.
+    /// The server itself reports damage when it reads.
     fn damage(&mut self, _: &Table) -> Result<Option<Damage>, EngineError> {
         Ok(None)
     }
 }
 
-impl<C: Writing + Send> Writer for ServerWriter<C> {
+impl<C: WriterConnection + Send> Writer for ServerWriter<C> {
     fn exclude(&mut self, name: &str) -> Result<Option<String>, EngineError> {
-        let failed = |failure: Failure, address: &Address| C::of_a_question(failure, address);
+        let failed = |failure: Failure, address: &Address| C::query_error(failure, address);
         let start = Instant::now();
-        let longest = self.patience.lock_wait.min(KILLED_RUN_TIMEOUT);
+        let longest = self.limits.lock_wait.min(KILLED_RUN_TIMEOUT);
         loop {
-            if self.sum(&C::hold(name)).map_err(|failure| failed(failure, &self.address))? == 1 {
+            if self.sum(&C::take_lock(name)).map_err(|failure| failed(failure, &self.address))? == 1 {
                 self.name = Some(name.to_owned());
                 return Ok(None);
             }
@@ -171,7 +171,7 @@ impl<C: Writing + Send> Writer for ServerWriter<C> {
             std::thread::sleep(RETRY_DELAY);
         }
         let mut who = String::new();
-        let asked = self.connection.ask(&C::holder(name), &[], &self.patience.deadline, &mut |row| {
+        let asked = self.connection.ask(&C::lock_holder(name), &[], &self.limits.deadline, &mut |row| {
             who = row.first().and_then(Value::as_text).unwrap_or_default().to_owned();
         });
         asked.map_err(|failure| failed(failure, &self.address))?;
@@ -179,7 +179,7 @@ impl<C: Writing + Send> Writer for ServerWriter<C> {
     }
 
     fn begin(&mut self, lock: Option<&Sql>) -> Result<(), EngineError> {
-        self.overtaken = false;
+        self.lost_conflict = false;
         self.try_to_begin(lock).map_err(|failure| {
             let failure = self.record(failure);
             self.rollback();
@@ -188,9 +188,9 @@ impl<C: Writing + Send> Writer for ServerWriter<C> {
     }
 
     fn change(&mut self, statement: &Sql) -> Result<u64, EngineError> {
-        let changed = self.connection.change(statement.text(), statement.parameters(), &self.patience.deadline);
+        let changed = self.connection.change(statement.text(), statement.parameters(), &self.limits.deadline);
         changed.map_err(|failure| match self.record(failure) {
-            failure if is_of::<C>(&failure, Kind::Lock) => self.unwritable(&failure),
+            failure if is_of::<C>(&failure, ServerErrorKind::Lock) => self.unwritable(&failure),
             failure => self.failed(failure),
         })
     }
@@ -202,10 +202,10 @@ impl<C: Writing + Send> Writer for ServerWriter<C> {
     fn define(&mut self, statement: &Sql) -> Result<(), EngineError> {
         // A server refuses to redefine a table that has pending deferred events.
         let mut statements = C::RUN_DEFERRED.into_iter().chain([statement.text()]);
-        let done = statements.try_for_each(|text| self.connection.run(text.to_owned(), &self.patience.deadline));
+        let done = statements.try_for_each(|text| self.connection.run(text.to_owned(), &self.limits.deadline));
         done.map_err(|failure| match self.record(failure) {
-            failure if is_of::<C>(&failure, Kind::Lock) => self.unwritable(&failure),
-            failure if is_of::<C>(&failure, Kind::Privilege) => EngineError::Unwritable {
+            failure if is_of::<C>(&failure, ServerErrorKind::Lock) => self.unwritable(&failure),
+            failure if is_of::<C>(&failure, ServerErrorKind::Privilege) => EngineError::Unwritable {
                 what: format!("to {}", self.address),
                 why: self.address.censored(&failure.why()),
                 help: "nothing was changed: definitions are changed by the owner of the tables".to_owned(),
@@ -246,10 +246,10 @@ impl<C: Writing + Send> Writer for ServerWriter<C> {
     }
 
     fn lost_conflict(&self) -> bool {
-        self.overtaken
+        self.lost_conflict
     }
 
-    /// The server finds damage when it reads, and says so.
+    /// The server itself reports damage when it reads.
     fn database_damage(&mut self) -> Result<Option<String>, EngineError> {
         Ok(None)
     }
@@ -263,6 +263,6 @@ impl<C: Writing + Send> Writer for ServerWriter<C> {
     }
 }
 
-fn is_of<C: Writing>(failure: &Failure, kind: Kind) -> bool {
+fn is_of<C: WriterConnection>(failure: &Failure, kind: ServerErrorKind) -> bool {
     matches!(failure, Failure::Refused { code, .. } if C::kind(code) == kind)
 }

@@ -1,4 +1,4 @@
-//! The differences between servers in trying and making a repair. The common parts are in [`super::writer`] and
+//! The differences between servers when a repair is rehearsed or applied. The common parts are in [`super::writer`] and
 //! [`super::scratch_tables`].
 
 use super::Failure;
@@ -11,7 +11,7 @@ use crate::model::value::Value;
 use crate::source::Address;
 
 /// A connection that writes rows.
-pub(in crate::engine) trait Writing: Sized {
+pub(in crate::engine) trait WriterConnection: Sized {
     /// Runs a statement that changes rows. Returns how many rows the server reports as changed.
     fn change(&mut self, statement: &str, parameters: &[Value], deadline: &Deadline) -> Result<u64, Failure>;
 
@@ -26,14 +26,14 @@ pub(in crate::engine) trait Writing: Sized {
     const NUMBER: &'static str;
 
     /// The savepoint around a statement that may fail, on servers where a failure would abort the whole transaction.
-    const ATTEMPT: Option<Attempt>;
+    const ATTEMPT: Option<AttemptSavepoint>;
 
     /// Statements that allow and forbid the creation of scratch tables.
-    const FURNISH: Option<[&'static str; 2]>;
+    const ALLOW_TABLES: Option<[&'static str; 2]>;
 
     const BACKUP_TOOL: &'static str;
 
-    fn open(address: &Address, patience: &WaitLimits) -> Result<Self, Failure>;
+    fn open(address: &Address, limits: &WaitLimits) -> Result<Self, Failure>;
 
     fn is_open(&self) -> bool;
 
@@ -50,29 +50,29 @@ pub(in crate::engine) trait Writing: Sized {
     ) -> Result<(), Failure>;
 
     /// Starts a transaction that writes.
-    fn begin(&mut self, patience: &WaitLimits, options: WriteOptions) -> Result<(), Failure>;
+    fn begin(&mut self, limits: &WaitLimits, options: WriteOptions) -> Result<(), Failure>;
 
     /// Restricts the connection: afterwards it can write only to temporary tables, or nothing that it writes is kept.
-    fn restrict_to_temporary_tables(&mut self, patience: &WaitLimits) -> Result<(), Failure>;
+    fn restrict_to_temporary_tables(&mut self, limits: &WaitLimits) -> Result<(), Failure>;
 
     /// Returns a query whose answer is 1 if this connection now holds the advisory lock `name` (hexadecimal digits)
     /// until it ends.
-    fn hold(name: &str) -> String;
+    fn take_lock(name: &str) -> String;
 
     /// Returns a query for the connection that holds the advisory lock `name`.
-    fn holder(name: &str) -> String;
+    fn lock_holder(name: &str) -> String;
 
     /// Returns a statement that ends another connection of the same user.
     fn end_other(number: i64) -> String;
 
-    fn kind(code: &str) -> Kind;
+    fn kind(code: &str) -> ServerErrorKind;
 
     /// Returns why the server refuses a row, without the row's values.
-    fn of_a_row(code: &str, message: &str) -> Refusal;
+    fn row_refusal(code: &str, message: &str) -> Refusal;
 
-    fn of_a_question(failure: Failure, address: &Address) -> EngineError;
+    fn query_error(failure: Failure, address: &Address) -> EngineError;
 
-    fn of_the_database(failure: &Failure, address: &Address) -> EngineError;
+    fn database_error(failure: &Failure, address: &Address) -> EngineError;
 
     /// Returns the help for a role that lacks the privilege to write.
     fn privileges(options: WriteOptions) -> &'static str;
@@ -80,18 +80,18 @@ pub(in crate::engine) trait Writing: Sized {
 
 /// The class of a server's refusal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::engine) enum Kind {
+pub(in crate::engine) enum ServerErrorKind {
     /// One of the row's values, or a constraint.
     Row,
     /// A deadlock or a serialization failure. The transaction is rolled back, and a retry may succeed.
-    Overtaken,
+    Conflict,
     Lock,
     Privilege,
     Other,
 }
 
 /// The statements around an attempt: before the first one, and after one that succeeded or failed.
-pub(in crate::engine) struct Attempt {
+pub(in crate::engine) struct AttemptSavepoint {
     pub(in crate::engine) before: &'static str,
     pub(in crate::engine) done: &'static str,
     pub(in crate::engine) failed: &'static str,

@@ -85,9 +85,9 @@ fn length(text: &str, before: Option<char>) -> usize {
         depth += i32::from(word.is_word("(")) - i32::from(word.is_word(")"));
         depth < 0
     });
-    let unopened = unopened.map(|word| word.place.start);
-    let semicolon = words.iter().find(|word| word.is_word(";")).map(|word| word.place.start);
-    let printed = words.windows(2).find(|pair| ends(pair)).map(|pair| pair[0].place.start);
+    let unopened = unopened.map(|word| word.span.start);
+    let semicolon = words.iter().find(|word| word.is_word(";")).map(|word| word.span.start);
+    let printed = words.windows(2).find(|pair| ends(pair)).map(|pair| pair[0].span.start);
     // SQLite's tokenizer reads `[["a", 1]` as a single name.
     let pairs = text[..end].find(" [[");
     let label = LABELS.iter().filter_map(|label| labelled(&text[..end], label)).min();
@@ -96,7 +96,7 @@ fn length(text: &str, before: Option<char>) -> usize {
 
 /// True for the second bar of `||`.
 fn follows_bar(text: &str, word: &Token) -> bool {
-    text[..word.place.start].ends_with('|')
+    text[..word.span.start].ends_with('|')
 }
 
 /// Returns where ` parameters: …` or ` with params [` begins in the text of a statement. `VALUES (` belongs to the

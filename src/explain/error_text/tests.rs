@@ -2,8 +2,8 @@
 
 use super::*;
 
-fn only(text: &str) -> Complaint {
-    let found = complaints(text);
+fn only(text: &str) -> ReportedError {
+    let found = reported_errors(text);
     assert_eq!(found.len(), 1, "{found:#?}");
     found.into_iter().next().unwrap_or_default()
 }
@@ -42,7 +42,7 @@ DETAIL:  Key (knowledge_base_id)=(22) is not present in table \"knowledge_base\"
 [parameters: {'kb': 22, 'at': datetime.datetime(2024, 1, 2)}]");
     assert_eq!(
         (found.kind, found.child, found.parent),
-        (Kind::ParentMissing, some("sync_run"), some("knowledge_base"))
+        (ErrorKind::ParentMissing, some("sync_run"), some("knowledge_base"))
     );
     assert_eq!((found.constraint, found.key), (some("sync_run_kb_fkey"), list(&["22"])));
     assert_eq!(found.child_columns, list(&["knowledge_base_id"]));
@@ -59,7 +59,7 @@ fn postgres_message_says_which_end_fails() {
         "ERROR:  update or delete on table \"p\" violates foreign key constraint \"c_fk\" on table \"c\"
 DETAIL:  Key (a, b)=(1, x) is still referenced from table \"c\".",
     );
-    assert_eq!((found.kind, found.parent, found.child), (Kind::StillReferred, some("p"), some("c")));
+    assert_eq!((found.kind, found.parent, found.child), (ErrorKind::StillReferred, some("p"), some("c")));
     assert_eq!((found.parent_columns, found.key), (list(&["a", "b"]), list(&["1", "x"])));
 }
 
@@ -68,13 +68,13 @@ fn mysql_gives_the_whole_definition() {
     let found = only(
         "ERROR 1452 (23000): Cannot add or update a child row: a foreign key constraint fails (`shop`.`orders`, CONSTRAINT `orders_ibfk_1` FOREIGN KEY (`customer_id`) REFERENCES `customers` (`id`) ON DELETE CASCADE)",
     );
-    assert_eq!((found.kind, found.child, found.parent), (Kind::ParentMissing, some("orders"), some("customers")));
+    assert_eq!((found.kind, found.child, found.parent), (ErrorKind::ParentMissing, some("orders"), some("customers")));
     assert_eq!((found.child_columns, found.parent_columns), (list(&["customer_id"]), list(&["id"])));
     assert_eq!(found.constraint, some("orders_ibfk_1"));
     let found = only(
         "ActiveRecord::InvalidForeignKey: Mysql2::Error: Cannot delete or update a parent row: a foreign key constraint fails (`d`.`c`, CONSTRAINT `k` FOREIGN KEY (`a`) REFERENCES `p` (`id`))",
     );
-    assert_eq!(found.kind, Kind::StillReferred);
+    assert_eq!(found.kind, ErrorKind::StillReferred);
 }
 
 #[test]
@@ -116,7 +116,7 @@ fn prisma_django_and_bare_messages_are_parsed() {
     let bare = only("SqliteError: FOREIGN KEY constraint failed");
     assert!(!bare.has_details());
     let mismatch = only("sqlite3.OperationalError: foreign key mismatch - \"c\" referencing \"p\"");
-    assert_eq!((mismatch.kind, mismatch.child, mismatch.parent), (Kind::Mismatch, some("c"), some("p")));
+    assert_eq!((mismatch.kind, mismatch.child, mismatch.parent), (ErrorKind::Mismatch, some("c"), some("p")));
 }
 
 #[test]
@@ -128,7 +128,7 @@ fn log_with_repeated_errors_returns_each_once() {
 12:02 DETAIL: Key (a)=(1) is not present in table \"p\".
 12:03 ERROR: insert or update on table \"c\" violates foreign key constraint \"k\"
 12:03 DETAIL: Key (a)=(2) is not present in table \"p\".";
-    let keys: Vec<(usize, Vec<String>)> = complaints(text).into_iter().map(|only| (only.line, only.key)).collect();
+    let keys: Vec<(usize, Vec<String>)> = reported_errors(text).into_iter().map(|only| (only.line, only.key)).collect();
     assert_eq!(keys, [(1, list(&["1"])), (6, list(&["2"]))]);
 }
 
@@ -144,7 +144,7 @@ fn truncated_text_is_parsed_without_a_panic() {
         "Failed query: \nparams: \nforeign key constraint failed",
         "foreign key constraint failed: INSERT INTO [[",
     ] {
-        complaints(text);
+        reported_errors(text);
     }
 }
 
@@ -191,6 +191,6 @@ fn postgres_log_has_its_statement_after_the_detail() {
     // PostgreSQL 18 says which kind of setting it was.
     let found = only("ERROR:  update or delete on table \"p\" violates RESTRICT setting of foreign key constraint \"k\" on table \"c\"
 DETAIL:  Key (id)=(1) is referenced from table \"c\".");
-    assert_eq!((found.kind, found.parent, found.child), (Kind::StillReferred, some("p"), some("c")));
+    assert_eq!((found.kind, found.parent, found.child), (ErrorKind::StillReferred, some("p"), some("c")));
     assert_eq!((found.constraint, found.key), (some("k"), list(&["1"])));
 }

@@ -1,4 +1,4 @@
-//! The same for what a repair would do. The plan itself holds every value: it is data, and not a report.
+//! Redaction of a repair's forecast. A plan is not redacted, because it is data and not a report.
 
 use super::Redaction;
 use super::ShownValue;
@@ -12,30 +12,30 @@ use crate::model::schema::Schema;
 use crate::model::state::SkippedRow;
 use crate::model::value::Value;
 
-/// The rows that `apply`, `undo` and `status` list by their names. Those reports hide no name of a row: they have a plan
-/// beside them, which holds every value.
+/// Returns the rows that `apply`, `undo` and `status` list, with the values that identify them shown. Hiding them would
+/// protect nothing, because these commands read a plan, which contains all values.
 pub fn skipped_rows(rows: &[SkippedRow<Value>]) -> Vec<SkippedRow> {
     let name =
         |row: &[(String, Value)]| row.iter().map(|(name, value)| (name.clone(), ShownValue(value.clone()))).collect();
-    let left = |left: &SkippedRow<Value>| SkippedRow { table: left.table.clone(), row: name(&left.row), why: left.why };
-    rows.iter().map(left).collect()
+    let shown = |row: &SkippedRow<Value>| SkippedRow { table: row.table.clone(), row: name(&row.row), why: row.why };
+    rows.iter().map(shown).collect()
 }
 
 impl Redaction {
     pub fn forecast(&self, schema: &Schema, forecast: &RepairForecast<Value>) -> RepairForecast {
-        let outlook = |outlook: &RelationForecast<Value>| RelationForecast {
-            treatments: outlook.treatments.iter().map(|share| self.share(schema, share)).collect(),
-            undecided: outlook.undecided.iter().map(|left| self.undecided(schema, outlook.relation, left)).collect(),
-            unchecked: outlook.unchecked.as_ref().map(|why| self.message(why)),
-            relation: outlook.relation,
-            id: outlook.id.clone(),
-            rule: outlook.rule.clone(),
-            keys: outlook.keys,
-            rows: outlook.rows,
-            rows_after: outlook.rows_after,
+        let relation = |relation: &RelationForecast<Value>| RelationForecast {
+            treatments: relation.treatments.iter().map(|treatment| self.treatment(schema, treatment)).collect(),
+            undecided: relation.undecided.iter().map(|keys| self.undecided(schema, relation.relation, keys)).collect(),
+            unchecked: relation.unchecked.as_ref().map(|why| self.message(why)),
+            relation: relation.relation,
+            id: relation.id.clone(),
+            rule: relation.rule.clone(),
+            keys: relation.keys,
+            rows: relation.rows,
+            rows_after: relation.rows_after,
         };
         RepairForecast {
-            relations: forecast.relations.iter().map(outlook).collect(),
+            relations: forecast.relations.iter().map(relation).collect(),
             tables: forecast.tables.clone(),
             creates: forecast.creates.clone(),
             files: forecast.files.clone(),
@@ -46,7 +46,7 @@ impl Redaction {
         }
     }
 
-    fn share(&self, schema: &Schema, share: &TreatmentForecast<Value>) -> TreatmentForecast {
+    fn treatment(&self, schema: &Schema, treatment: &TreatmentForecast<Value>) -> TreatmentForecast {
         let sample = |sample: &ChangeSample<Value>| ChangeSample {
             table: sample.table.clone(),
             row: self.row(schema, &sample.table, &sample.row),
@@ -54,30 +54,30 @@ impl Redaction {
             after: sample.after.as_ref().map(|row| self.row(schema, &sample.table, row)),
         };
         TreatmentForecast {
-            samples: share.samples.iter().map(sample).collect(),
-            treatment: share.treatment.clone(),
-            keys: share.keys,
-            rows: share.rows,
-            changes: share.changes,
+            samples: treatment.samples.iter().map(sample).collect(),
+            treatment: treatment.treatment.clone(),
+            keys: treatment.keys,
+            rows: treatment.rows,
+            changes: treatment.changes,
         }
     }
 
-    fn undecided(&self, schema: &Schema, relation: RelationId, left: &Undecided<Value>) -> Undecided {
+    fn undecided(&self, schema: &Schema, relation: RelationId, keys: &Undecided<Value>) -> Undecided {
         let example = match schema.relations.get(relation) {
-            Some(relation) => self.key(schema, relation, &left.example),
+            Some(relation) => self.key(schema, relation, &keys.example),
             None => Vec::new(),
         };
-        Undecided { example, why: self.message(&left.why), keys: left.keys, rows: left.rows }
+        Undecided { example, why: self.message(&keys.why), keys: keys.keys, rows: keys.rows }
     }
 
-    /// A row of any table, by the table's name; a column that refers to an excluded one is hidden with it.
+    /// Returns a row of a table as it may be shown. A foreign-key column that refers to a hidden column is hidden too.
     fn row(&self, schema: &Schema, table: &str, row: &[(String, Value)]) -> Vec<(String, ShownValue)> {
-        let position = schema.tables.position(|known| known.name.to_string() == table);
+        let table_id = schema.tables.position(|known| known.name.to_string() == table);
         let hide = |(name, value): &(String, Value)| {
-            if position.is_some_and(|position| super::is_address(&schema.tables[position], name)) {
+            if table_id.is_some_and(|table_id| super::is_address(&schema.tables[table_id], name)) {
                 return (name.clone(), ShownValue(value.clone()));
             }
-            let refers = schema.relations.iter().filter(|relation| Some(relation.child) == position).any(|relation| {
+            let refers = schema.relations.iter().filter(|relation| Some(relation.child) == table_id).any(|relation| {
                 let column = schema.child_column_names(relation).position(|column| column == name);
                 column.is_some_and(|column| self.excludes_key_column(schema, relation, column))
             });

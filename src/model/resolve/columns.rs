@@ -1,4 +1,4 @@
-//! What the two sides' columns say about each other: conversion, collation, and the index a delete of a parent needs.
+//! Defects of a relation's columns: different types or collations of the two sides, and a child key without an index.
 
 use crate::model::catalog::Comparison;
 use crate::model::catalog::Engine;
@@ -8,8 +8,8 @@ use crate::model::finding::Code;
 use crate::model::relation::Defect;
 use crate::model::schema::side;
 
-/// Adds a defect for the first pair of columns that convert values differently, and for the first that compare text
-/// differently. The relation still works as the parent's side says; programs that join the two may not.
+/// Adds a defect for the first pair of columns with different types, and for the first pair with different collations.
+/// The foreign key follows the parent's column. A join in a program may give other results.
 pub(super) fn compare(
     child: &Table,
     child_columns: &[usize],
@@ -21,11 +21,11 @@ pub(super) fn compare(
     let pairs = || {
         child_columns.iter().zip(parent_columns).map(|(&left, &right)| (&child.columns[left], &parent.columns[right]))
     };
-    // A server that converts the child's values says so in the comparison; one type may have many names.
-    let converted = |place: usize| comparisons.get(place).is_some_and(|comparison| comparison.child_type.is_some());
+    // One type can have several names. A comparison has a child type only if the server converts the child's values.
+    let converted = |index: usize| comparisons.get(index).is_some_and(|comparison| comparison.child_type.is_some());
     let differs = pairs()
         .enumerate()
-        .find(|(place, (left, right))| converted(*place) || convert_differently(&left.family, &right.family));
+        .find(|(index, (left, right))| converted(*index) || convert_differently(&left.family, &right.family));
     if let Some((_, (left, right))) = differs {
         defects.push(Defect {
             code: Code::TypeMismatch,
@@ -66,7 +66,8 @@ fn type_name(declared: &str) -> &str {
     if declared.is_empty() { "untyped" } else { declared }
 }
 
-/// An untyped child keeps what it is given, so the parent's conversion is the only one.
+/// True if the columns convert values differently. An untyped child converts nothing, so only the parent's conversion
+/// applies.
 fn convert_differently(child: &Family, parent: &Family) -> bool {
     let class = |family: &Family| match family {
         Family::Integer | Family::Numeric => 0,
@@ -77,7 +78,7 @@ fn convert_differently(child: &Family, parent: &Family) -> bool {
     *child != Family::Untyped && class(child) != class(parent)
 }
 
-/// Adds a defect when no index leads with the child's columns.
+/// Adds a defect if no index begins with the child's columns.
 pub(super) fn child_index(engine: Engine, child: &Table, child_columns: &[usize], defects: &mut Vec<Defect>) {
     let leads = |index: &crate::model::catalog::Index| {
         let leading: Vec<Option<usize>> =
@@ -93,7 +94,7 @@ pub(super) fn child_index(engine: Engine, child: &Table, child_columns: &[usize]
     let index = format!("{}_{}", child.name.table, names.join("_"));
     defects.push(Defect {
         code: Code::ChildNotIndexed,
-        message: format!("no index leads with {}: deleting a parent reads the whole table", side(&child.name, names)),
+        message: format!("no index begins with {}: deleting a parent reads the whole table", side(&child.name, names)),
         help: format!(
             "CREATE INDEX {} ON {}({})",
             facts.quoted(&index),

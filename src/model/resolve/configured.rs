@@ -1,6 +1,6 @@
-//! The relations of a configuration, held against the tables that are there.
+//! Resolves the relations of a configuration against the tables of the database.
 //!
-//! One that names a declared relation narrows it instead of standing beside it.
+//! A configured relation that is also declared narrows the declared relation, and no second relation is added.
 
 use std::ops::Range;
 
@@ -35,14 +35,14 @@ pub(super) fn add(
     relations: &mut Vec<Relation>,
 ) -> Result<(), Vec<Fault>> {
     let mut faults = Vec::new();
-    for (entry, wanted) in configured.iter().enumerate() {
-        let children = children_of(names, tables, &wanted.child);
-        let parent = one_side(names, tables, &wanted.parent);
+    for (entry, request) in configured.iter().enumerate() {
+        let children = children_of(names, tables, &request.child);
+        let parent = parent_of(names, tables, &request.parent);
         match (children, parent) {
             (Ok(children), Ok((parent, parent_columns))) => {
                 for (child, child_columns) in children {
-                    let relation = relation(tables, wanted, (child, child_columns), (parent, parent_columns.clone()));
-                    place(Relation { configured: Some(entry), ..relation }, relations);
+                    let relation = relation(tables, request, (child, child_columns), (parent, parent_columns.clone()));
+                    add_or_narrow(Relation { configured: Some(entry), ..relation }, relations);
                 }
             }
             (children, parent) => faults.extend(children.err().into_iter().chain(parent.err())),
@@ -51,7 +51,7 @@ pub(super) fn add(
     if faults.is_empty() { Ok(()) } else { Err(faults) }
 }
 
-fn place(relation: Relation, relations: &mut Vec<Relation>) {
+fn add_or_narrow(relation: Relation, relations: &mut Vec<Relation>) {
     let declared = relations
         .iter_mut()
         .find(|known| known.origin == Origin::Declared && known.id == relation.id && known.scope.is_everything());
@@ -66,7 +66,7 @@ fn place(relation: Relation, relations: &mut Vec<Relation>) {
 
 fn relation(
     tables: &Tables,
-    wanted: &ConfiguredRelation,
+    request: &ConfiguredRelation,
     (child, child_columns): (TableId, Vec<usize>),
     (parent, parent_columns): (TableId, Vec<usize>),
 ) -> Relation {
@@ -107,23 +107,24 @@ fn relation(
         deferrable: false,
         comparisons,
         scope: Scope {
-            condition: text(&wanted.condition),
-            ignored: wanted.ignored.iter().map(|key| key.value.clone()).collect(),
-            soft_deleted: text(&wanted.soft_deleted),
+            condition: text(&request.condition),
+            ignored: request.ignored.iter().map(|key| key.value.clone()).collect(),
+            soft_deleted: text(&request.soft_deleted),
             partial: None,
         },
         judge: match incomparable {
             Some(why) => Judge::Incomparable(why),
             None => Judge::Values(
-                "configured, so nothing enforces it; the values are compared as a foreign key would".to_owned(),
+                "it is configured, so the engine does not enforce it; the values are compared as in a foreign key"
+                    .to_owned(),
             ),
         },
         defects,
     }
 }
 
-/// How a server with its own types would compare the columns. Types of different schemas could only be compared by
-/// way of a conversion that somebody other than the server's makers wrote, and a scan does not run such code.
+/// Returns the comparisons of the columns, on a server whose types are in schemas. Different types that are not both
+/// built in would need a conversion that a user wrote, and a scan does not run such code.
 fn comparisons(
     child: &Table,
     child_columns: &[usize],
@@ -152,14 +153,14 @@ fn comparisons(
         .collect()
 }
 
-/// The child may be a glob: every table that matches and has the columns.
+/// Returns the child with its columns. If the child is a glob, returns every table that matches and has the columns.
 fn children_of(
     names: NameRule,
     tables: &Tables,
     wanted: &Spanned<SideName>,
 ) -> Result<Vec<(TableId, Vec<usize>)>, Fault> {
     if !wanted.value.table.contains(['*', '?', '[']) {
-        return one_side(names, tables, wanted).map(|side| vec![side]);
+        return parent_of(names, tables, wanted).map(|side| vec![side]);
     }
     let pattern = Pattern::new(&wanted.value.table).map_err(|message| fault(&wanted.span, message, None))?;
     let found: Vec<(TableId, Vec<usize>)> = tables
@@ -178,7 +179,7 @@ fn children_of(
     Ok(found)
 }
 
-fn one_side(names: NameRule, tables: &Tables, wanted: &Spanned<SideName>) -> Result<(TableId, Vec<usize>), Fault> {
+fn parent_of(names: NameRule, tables: &Tables, wanted: &Spanned<SideName>) -> Result<(TableId, Vec<usize>), Fault> {
     let table_name = |table: &Table| names.same(&table.name.to_string(), &wanted.value.table);
     let Some(position) = tables.position(table_name) else {
         let known: Vec<String> = tables.iter().map(|table| table.name.to_string()).collect();
@@ -188,8 +189,7 @@ fn one_side(names: NameRule, tables: &Tables, wanted: &Spanned<SideName>) -> Res
     };
     let table = &tables[position];
     if !readable(table) {
-        let message =
-            format!("{} is read by running code that is not the database's own, which a scan does not do", table.name);
+        let message = format!("reading {} would run code outside the database, which a scan does not do", table.name);
         return Err(fault(&wanted.span, message, None));
     }
     match columns_of(names, table, &wanted.value.columns) {
@@ -210,6 +210,6 @@ fn readable(table: &Table) -> bool {
     table.kind != TableKind::Virtual
 }
 
-fn fault(place: &Range<usize>, message: String, help: Option<String>) -> Fault {
-    Fault { span: place.clone(), message, help }
+fn fault(span: &Range<usize>, message: String, help: Option<String>) -> Fault {
+    Fault { span: span.clone(), message, help }
 }

@@ -1,9 +1,9 @@
-//! Whether a declared relation's parent side can be referred to at all, and if not, exactly why.
+//! Finds the parent key of a declared relation, or the defect because of which it cannot be used.
 //!
-//! A server has judged the parent's key when it accepted the foreign key. SQLite has not: the rules are those of its
-//! `sqlite3FkLocateIndex`: the parent's rowid alias, or one full unique index on
-//! exactly the named columns in any order, each under the column's own collation; with no columns named, the primary
-//! key in key order. A partial index, another collation or a view will not do.
+//! A server has judged the parent key when it accepted the foreign key. SQLite has not, so this module follows the rules
+//! of `sqlite3FkLocateIndex`. The parent key is the rowid alias, or a full unique index on exactly the named columns, in
+//! any order, each with the column's own collation. If no columns are named, it is the primary key, in key order. A
+//! partial index, an index with another collation, or a view cannot be a parent key.
 
 use super::find_table;
 use crate::model::catalog::ForeignKey;
@@ -51,7 +51,7 @@ pub(super) fn judge(
         defects.push(Defect {
             code: Code::ParentRenamed,
             message: format!(
-                "refers to {}, which looks like what a rename left behind: {successor} exists too",
+                "refers to {}, which looks like the old name of a renamed table: {successor} exists too",
                 table.name
             ),
             help: format!("if {successor} is the table in use, rebuild the child so that it refers to {successor}"),
@@ -76,7 +76,7 @@ fn no_table(name: &TableName, renamed: Option<&TableName>) -> Defect {
         Some(successor) => Defect {
             code: Code::ParentRenamed,
             message: format!(
-                "refers to {name}, which does not exist; {successor} does: a rename left the reference behind"
+                "refers to {name}, which does not exist; {successor} exists: a rename did not update the reference"
             ),
             help: format!("rebuild the child so that it refers to {successor}"),
         },
@@ -90,7 +90,7 @@ fn no_table(name: &TableName, renamed: Option<&TableName>) -> Defect {
     }
 }
 
-/// Resolves the parent's columns into `parent`, or says why they cannot be.
+/// Resolves the parent's columns into `parent`, or returns the defect because of which that is impossible.
 fn columns_of(
     facts: &Facts,
     names: NameRule,
@@ -107,7 +107,7 @@ fn columns_of(
     if let Some(first) = missing.first() {
         let known = table.columns.iter().map(|column| column.name.as_str());
         let hint = match crate::model::text::nearest(first, known) {
-            Some(near) => format!("; did it mean {near}?"),
+            Some(near) => format!("; did you mean {near}?"),
             None if is_row_address(facts, first) => {
                 "; a rowid cannot be referred to, declare an INTEGER PRIMARY KEY".to_owned()
             }
@@ -130,11 +130,11 @@ fn is_row_address(facts: &Facts, name: &str) -> bool {
 
 fn primary_key_of(table: &Table, key: &ForeignKey, parent: &mut Parent) -> Result<(), Defect> {
     if table.primary_key.is_empty() {
-        let what = if table.kind == TableKind::View { "is a view" } else { "has no primary key" };
+        let reason = if table.kind == TableKind::View { "is a view" } else { "has no primary key" };
         return Err(Defect {
             code: if table.kind == TableKind::View { Code::ParentIsView } else { Code::ParentKeyNotUnique },
-            message: format!("the declaration names no parent columns, and {} {what}", table.name),
-            help: format!("name the columns of {} that are meant, and make them unique", table.name),
+            message: format!("the declaration names no parent columns, and {} {reason}", table.name),
+            help: format!("rebuild the child so that it names columns of {} that are unique", table.name),
         });
     }
     parent.column_names = table.primary_key.iter().map(|&column| table.columns[column].name.clone()).collect();
@@ -154,7 +154,7 @@ fn primary_key_of(table: &Table, key: &ForeignKey, parent: &mut Parent) -> Resul
     Ok(())
 }
 
-/// Finds the unique key that the engine would use, or names the defect; the values can be compared all the same.
+/// Finds the unique key that the engine would use, or adds the defect. The values can be compared in both cases.
 fn key_of(facts: &Facts, table: &Table, key: &ForeignKey, parent: &mut Parent, defects: &mut Vec<Defect>) -> Judge {
     if table.kind == TableKind::Virtual {
         let message = format!("{} is a virtual table, which has no unique key; its module is not run", table.name);
@@ -170,7 +170,8 @@ fn key_of(facts: &Facts, table: &Table, key: &ForeignKey, parent: &mut Parent, d
     }
     let defect = why_unusable(facts, table, &parent.columns);
     let because = format!(
-        "{} itself refuses every write here (foreign key mismatch: {}); the values are compared as it compares them",
+        "{} refuses every write that this foreign key concerns (foreign key mismatch: {}); fk-doctor compares the values by the rules of \
+         the engine",
         facts.title,
         defect.code.name()
     );
@@ -178,7 +179,7 @@ fn key_of(facts: &Facts, table: &Table, key: &ForeignKey, parent: &mut Parent, d
     Judge::Values(because)
 }
 
-/// A server checks the parent's key when a foreign key is declared, and keeps it from being dropped.
+/// Finds the unique key on a server, which checked it when the foreign key was declared and prevents dropping it.
 fn accepted_by_server(table: &Table, key: &ForeignKey, parent: &mut Parent) -> Judge {
     parent.key = table.indexes.iter().position(|index| covers(table, index, &parent.columns) == Ok(()));
     match &key.incomparable {
@@ -187,7 +188,7 @@ fn accepted_by_server(table: &Table, key: &ForeignKey, parent: &mut Parent) -> J
     }
 }
 
-/// Why an index is not the parent key for these columns.
+/// The reason why an index cannot be the parent key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum NotAKey {
     OtherColumns,
@@ -196,6 +197,7 @@ enum NotAKey {
     Collation,
 }
 
+/// Returns the reason if the index is not a unique key on exactly these columns.
 fn covers(table: &Table, index: &Index, columns: &[usize]) -> Result<(), NotAKey> {
     let mut indexed: Vec<Option<usize>> = index.columns.iter().map(|part| part.column).collect();
     let mut wanted: Vec<Option<usize>> = columns.iter().copied().map(Some).collect();
@@ -240,7 +242,7 @@ fn why_unusable(facts: &Facts, table: &Table, columns: &[usize]) -> Defect {
                 "the unique index {} on {key} has a WHERE, so it does not make the key unique",
                 index.name
             ),
-            help: format!("make a unique index on {key} without WHERE"),
+            help: format!("create a unique index on {key} without WHERE"),
         };
     }
     if let Some(index) = index_with(NotAKey::Collation) {
@@ -250,7 +252,7 @@ fn why_unusable(facts: &Facts, table: &Table, columns: &[usize]) -> Defect {
                 "the unique index {} compares {key} under another collation than the column's own",
                 index.name
             ),
-            help: format!("make a unique index on {key} that leaves COLLATE out"),
+            help: format!("create a unique index on {key} without COLLATE"),
         };
     }
     let also = match index_with(NotAKey::NotUnique) {
@@ -261,7 +263,7 @@ fn why_unusable(facts: &Facts, table: &Table, columns: &[usize]) -> Defect {
         code: Code::ParentKeyNotUnique,
         message: format!("{key} is neither a primary key nor the whole of a unique index{also}"),
         help: format!(
-            "if no two rows share a key, which a scan counts: {}; otherwise refer to a key that is unique",
+            "if a scan finds no duplicate keys: {}; otherwise refer to a key that is unique",
             suggested_index(facts, table, columns)
         ),
     }
@@ -274,7 +276,8 @@ pub fn suggested_index(facts: &Facts, table: &Table, columns: &[usize]) -> Strin
     format!("CREATE UNIQUE INDEX {} ON {}({})", facts.quoted(&index), facts.quoted(&table.name.table), names.join(", "))
 }
 
-/// The table that now bears the name, if `name` looks like the left-over of a rename: `users_old`, `_users_old_2019`.
+/// Returns the table that has the original name, if `name` looks like the old copy of a rename: `users_old`,
+/// `_users_old_2019`.
 fn renamed_from<'a>(names: NameRule, tables: &'a Tables, name: &TableName) -> Option<&'a TableName> {
     let lower = name.table.to_ascii_lowercase();
     let core = lower.trim_matches('_');
@@ -282,8 +285,8 @@ fn renamed_from<'a>(names: NameRule, tables: &'a Tables, name: &TableName) -> Op
         Some(parts) => parts,
         None => (core.strip_prefix("old_")?, ""),
     };
-    let only_a_stamp = after.chars().all(|c| c.is_ascii_digit() || c == '_');
-    if !only_a_stamp {
+    let is_date_suffix = after.chars().all(|c| c.is_ascii_digit() || c == '_');
+    if !is_date_suffix {
         return None;
     }
     let base = before.trim_matches('_');

@@ -1,4 +1,4 @@
-//! The findings of the page, one card each, which opens to the evidence and the next step.
+//! The findings of the page, one card each. A card opens to show the evidence and the next step.
 
 use crate::model::catalog::TableKind;
 use crate::model::examination::Examination;
@@ -14,7 +14,7 @@ use crate::report::wording;
 
 pub(super) fn section(examination: &Examination) -> String {
     let mut findings: Vec<&Finding> = examination.findings.iter().collect();
-    // The gravest first, then those with the most rows; what is known comes last.
+    // The most severe first, then those with the most rows. Findings in the baseline come last.
     findings.sort_by_key(|finding| {
         let is_known = finding.known == Known::Wholly;
         (is_known, std::cmp::Reverse(finding.severity), std::cmp::Reverse(finding.rows))
@@ -23,12 +23,12 @@ pub(super) fn section(examination: &Examination) -> String {
         return String::new();
     }
     let cards: Vec<String> =
-        findings.iter().enumerate().map(|(place, finding)| card(examination, finding, place)).collect();
+        findings.iter().enumerate().map(|(index, finding)| card(examination, finding, index)).collect();
     let inside = format!("{}<div id=\"list\">\n{}</div>", tools(&findings), cards.concat());
     html::section("Findings", &plural(findings.len() as u64, "finding"), &inside)
 }
 
-/// Hidden until the script is there to serve them.
+/// The search and filter controls, hidden until the script runs.
 fn tools(findings: &[&Finding]) -> String {
     let mut grades: Vec<&str> = findings.iter().map(|finding| grade(finding)).collect();
     grades.sort_unstable();
@@ -37,14 +37,14 @@ fn tools(findings: &[&Finding]) -> String {
         .into_iter()
         .filter(|grade| grades.contains(grade))
         .map(|grade| {
-            // Notes are many and seldom urgent.
+            // Notes are many and seldom urgent, so they are hidden at first.
             let checked = if grade != "note" || grades == ["note"] { " checked=\"\"" } else { "" };
             format!("<label><input type=\"checkbox\" value=\"{grade}\"{checked}/>{grade}</label>\n")
         })
         .collect();
     format!(
         "<div class=\"tools\" hidden=\"\">\n<input type=\"search\" placeholder=\"Search\" aria-label=\"Search the findings\"/>\n{}\
-         <select aria-label=\"Order\"><option value=\"weight\">gravest first</option><option value=\"rows\">most rows first</option>\
+         <select aria-label=\"Order\"><option value=\"weight\">most severe first</option><option value=\"rows\">most rows first</option>\
          <option value=\"keys\">most missing keys first</option><option value=\"relation\">by relation</option></select>\n\
          <output class=\"dim\"></output>\n</div>\n",
         boxes.concat()
@@ -55,7 +55,7 @@ fn grade(finding: &Finding) -> &'static str {
     if finding.known == Known::Wholly { "known" } else { finding.severity.name() }
 }
 
-fn card(examination: &Examination, finding: &Finding, place: usize) -> String {
+fn card(examination: &Examination, finding: &Finding, index: usize) -> String {
     let grade = grade(finding);
     let weight = match (grade, finding.severity) {
         ("known", _) => 0,
@@ -63,7 +63,7 @@ fn card(examination: &Examination, finding: &Finding, place: usize) -> String {
         (_, Severity::Warning) => 2,
         (_, Severity::Error) => 3,
     };
-    let open = if place == 0 && weight > 1 { " open=\"\"" } else { "" };
+    let open = if index == 0 && weight > 1 { " open=\"\"" } else { "" };
     let figure = |number: u64, name: &str, class: &str| {
         if number == 0 {
             return format!("<span class=\"figure {class}\"></span>");
@@ -74,8 +74,8 @@ fn card(examination: &Examination, finding: &Finding, place: usize) -> String {
     };
     format!(
         "<details class=\"finding\" id=\"f-{}\" data-grade=\"{grade}\" data-weight=\"{weight}\" data-rows=\"{}\" \
-         data-keys=\"{}\" data-relation=\"{}\" data-place=\"{place}\"{open}>\n<summary><span class=\"grade {grade}\">{grade}</span>\
-         <span class=\"what\"><span class=\"id\">{}</span><span class=\"dim\">{} · {}</span></span>{}{}\
+         data-keys=\"{}\" data-relation=\"{}\" data-index=\"{index}\"{open}>\n<summary><span class=\"grade {grade}\">{grade}</span>\
+         <span class=\"about\"><span class=\"id\">{}</span><span class=\"dim\">{} · {}</span></span>{}{}\
          <span class=\"turn\" aria-hidden=\"true\">›</span></summary>\n<div class=\"inside\">\n{}</div>\n</details>\n",
         finding.id(),
         finding.rows,

@@ -1,9 +1,9 @@
-//! Where the boxes and lines of a picture go: tables in layers from children (left) to parents (right), lines bent
-//! around boxes. Pure geometry, the same for the same input. Leaves out: names, colours, SVG.
+//! Computes the positions of boxes and lines in a picture. Tables are in layers, from children (left) to parents (right),
+//! and lines bend around boxes. Equal input gives equal output. Names, colors and SVG belong to `picture`.
 
 const GAP: f64 = 18.0;
 const BETWEEN_LAYERS: f64 = 110.0;
-/// The room that a line takes where it passes a layer.
+/// The height that a line needs where it passes a layer.
 const LANE: f64 = 8.0;
 const ROUNDS: usize = 12;
 
@@ -26,11 +26,11 @@ pub(super) struct Drawing {
     pub(super) height: f64,
     /// The middle of each box.
     pub(super) nodes: Vec<Point>,
-    /// The points that each line goes through, in the order of the edges; from the box's side to the other's.
+    /// The points of each line, in the order of the edges. A line starts and ends at the side of a box.
     pub(super) lines: Vec<Vec<Point>>,
 }
 
-/// Something that has a place in a layer: a box, or the bend of a line that passes by.
+/// An item of a layer: a box, or the bend of a line that passes the layer.
 struct Stop {
     layer: usize,
     width: f64,
@@ -54,12 +54,12 @@ pub(super) fn draw(sizes: &[(f64, f64)], edges: &[Edge]) -> Drawing {
     finish(&stops, &order, sizes.len(), &routes)
 }
 
-/// The longest way from each node to a parent that has none; ways around a circle are not followed.
+/// Returns for each node the length of its longest path to a node without parents. Edges that close a cycle are ignored.
 fn layers(count: usize, edges: &[Edge]) -> Vec<usize> {
     let mut back = vec![false; edges.len()];
     let mut state = vec![0_u8; count];
     for start in 0..count {
-        // An explicit stack: a chain of ten thousand tables must not end the program.
+        // An explicit stack, because recursion over a chain of ten thousand tables would overflow.
         let mut stack = vec![(start, 0)];
         while let Some((node, next)) = stack.pop() {
             if next == 0 {
@@ -71,10 +71,10 @@ fn layers(count: usize, edges: &[Edge]) -> Vec<usize> {
             let mut out = edges.iter().enumerate().filter(|(_, edge)| edge.from == node).skip(next);
             match out.next() {
                 None => state[node] = 2,
-                Some((place, edge)) => {
+                Some((index, edge)) => {
                     stack.push((node, next + 1));
                     match state[edge.to] {
-                        1 => back[place] = true,
+                        1 => back[index] = true,
                         0 => stack.push((edge.to, 0)),
                         _ => {}
                     }
@@ -98,7 +98,7 @@ fn layers(count: usize, edges: &[Edge]) -> Vec<usize> {
     layers
 }
 
-/// The stops of a line; lanes are made in the layers that it passes.
+/// Returns the stops of a line, and adds a lane to each layer that the line passes.
 fn route(stops: &mut Vec<Stop>, edge: Edge) -> Vec<usize> {
     let (from, to) = (stops[edge.from].layer, stops[edge.to].layer);
     let mut route = vec![edge.from];
@@ -121,43 +121,44 @@ fn route(stops: &mut Vec<Stop>, edge: Edge) -> Vec<usize> {
 fn by_layer(stops: &[Stop]) -> Vec<Vec<usize>> {
     let deepest = stops.iter().map(|stop| stop.layer).max().unwrap_or(0);
     let mut layers = vec![Vec::new(); deepest + 1];
-    for (place, stop) in stops.iter().enumerate() {
-        layers[stop.layer].push(place);
+    for (index, stop) in stops.iter().enumerate() {
+        layers[stop.layer].push(index);
     }
     layers
 }
 
-/// Every stop as near as possible to the middle of its neighbours, without overlaps.
+/// Moves every stop as near as possible to the middle of its neighbours, without overlaps.
 fn arrange(stops: &mut [Stop], order: &mut [Vec<usize>], backwards: bool) {
     let count = order.len();
     for step in 0..count {
         let layer = &mut order[if backwards { count - 1 - step } else { step }];
-        let wish = |stops: &[Stop], place: usize| {
-            let near = &stops[place].neighbours;
+        let wanted_height = |stops: &[Stop], index: usize| {
+            let near = &stops[index].neighbours;
             if near.is_empty() {
-                stops[place].y
+                stops[index].y
             } else {
                 near.iter().map(|&other| stops[other].y).sum::<f64>() / near.len() as f64
             }
         };
-        let mut wishes: Vec<(f64, usize)> = layer.iter().map(|&place| (wish(stops, place), place)).collect();
-        wishes.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
-        *layer = wishes.iter().map(|(_, place)| *place).collect();
+        let mut wanted_heights: Vec<(f64, usize)> =
+            layer.iter().map(|&index| (wanted_height(stops, index), index)).collect();
+        wanted_heights.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
+        *layer = wanted_heights.iter().map(|(_, index)| *index).collect();
         let mut next = f64::NEG_INFINITY;
-        for &(wanted, place) in &wishes {
-            let half = stops[place].height / 2.0;
-            stops[place].y = wanted.max(next + half);
-            next = stops[place].y + half + GAP;
+        for &(wanted, index) in &wanted_heights {
+            let half = stops[index].height / 2.0;
+            stops[index].y = wanted.max(next + half);
+            next = stops[index].y + half + GAP;
         }
-        // Pushing apart moves downwards only; the layer as a whole goes back to where it wanted to be.
-        let drift: f64 = wishes.iter().map(|&(wanted, place)| stops[place].y - wanted).sum::<f64>();
-        let drift = drift / wishes.len().max(1) as f64;
-        wishes.iter().for_each(|&(_, place)| stops[place].y -= drift);
+        // The loop above moves stops downwards only. This moves the whole layer back to its wanted height.
+        let drift: f64 = wanted_heights.iter().map(|&(wanted, index)| stops[index].y - wanted).sum::<f64>();
+        let drift = drift / wanted_heights.len().max(1) as f64;
+        wanted_heights.iter().for_each(|&(_, index)| stops[index].y -= drift);
     }
 }
 
 fn finish(stops: &[Stop], order: &[Vec<usize>], boxes: usize, routes: &[Vec<usize>]) -> Drawing {
-    let widest = |layer: &Vec<usize>| layer.iter().map(|&place| stops[place].width).fold(0.0, f64::max);
+    let widest = |layer: &Vec<usize>| layer.iter().map(|&index| stops[index].width).fold(0.0, f64::max);
     let mut middles = vec![0.0; order.len()];
     let mut x = 12.0;
     // Children left: the deepest layer comes first.
@@ -168,10 +169,10 @@ fn finish(stops: &[Stop], order: &[Vec<usize>], boxes: usize, routes: &[Vec<usiz
     }
     let top = stops.iter().map(|stop| stop.y - stop.height / 2.0).fold(f64::INFINITY, f64::min);
     let bottom = stops.iter().map(|stop| stop.y + stop.height / 2.0).fold(f64::NEG_INFINITY, f64::max);
-    let at = |place: usize| Point { x: middles[stops[place].layer], y: stops[place].y - top + 14.0 };
-    let side = |place: usize, right: bool| {
-        let middle = at(place);
-        let half = stops[place].width / 2.0;
+    let at = |index: usize| Point { x: middles[stops[index].layer], y: stops[index].y - top + 14.0 };
+    let side = |index: usize, right: bool| {
+        let middle = at(index);
+        let half = stops[index].width / 2.0;
         Point { x: if right { middle.x + half } else { middle.x - half }, ..middle }
     };
     let lines = routes.iter().map(|route| {
@@ -185,7 +186,7 @@ fn finish(stops: &[Stop], order: &[Vec<usize>], boxes: usize, routes: &[Vec<usiz
     });
     let lines = lines.collect();
     let (width, height) = if boxes == 0 { (0.0, 0.0) } else { (x - BETWEEN_LAYERS + 12.0, bottom - top + 28.0) };
-    // Loops and lines beside a layer need room at the right.
+    // Loops and lines beside a layer need space on the right.
     Drawing { width: width + 60.0, height, nodes: (0..boxes).map(at).collect(), lines }
 }
 
@@ -195,15 +196,15 @@ mod tests {
 
     fn overlaps(drawing: &Drawing, sizes: &[(f64, f64)]) -> bool {
         let boxes: Vec<_> = drawing.nodes.iter().zip(sizes).collect();
-        boxes.iter().enumerate().any(|(place, (a, size))| {
-            boxes[..place].iter().any(|(b, other)| {
+        boxes.iter().enumerate().any(|(index, (a, size))| {
+            boxes[..index].iter().any(|(b, other)| {
                 (a.x - b.x).abs() < (size.0 + other.0) / 2.0 && (a.y - b.y).abs() < (size.1 + other.1) / 2.0
             })
         })
     }
 
     #[test]
-    fn children_stand_left_of_their_parents() {
+    fn child_is_left_of_its_parent() {
         let sizes = [(80.0, 30.0); 4];
         let edges =
             [Edge { from: 0, to: 1 }, Edge { from: 1, to: 2 }, Edge { from: 0, to: 2 }, Edge { from: 3, to: 2 }];
@@ -217,7 +218,7 @@ mod tests {
     }
 
     #[test]
-    fn any_graph_is_drawn_inside_its_frame() {
+    fn random_graph_fits_its_frame() {
         let mut random = fastrand::Rng::with_seed(3);
         for count in [0_usize, 1, 2, 5, 40, 120] {
             let sizes: Vec<(f64, f64)> = (0..count).map(|_| (random.f64() * 200.0 + 20.0, 30.0)).collect();

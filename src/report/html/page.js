@@ -8,7 +8,7 @@ if (tools) {
   const search = tools.querySelector("input[type=search]");
   const grades = Array.from(tools.querySelectorAll("input[type=checkbox]"));
   const order = tools.querySelector("select");
-  const said = tools.querySelector("output");
+  const counter = tools.querySelector("output");
   const show = () => {
     const words = search.value.toLowerCase();
     const wanted = new Set(grades.filter((box) => box.checked).map((box) => box.value));
@@ -18,12 +18,12 @@ if (tools) {
       card.hidden = !fits;
       shown += fits ? 1 : 0;
     }
-    said.textContent = shown + " of " + cards.length;
+    counter.textContent = shown + " of " + cards.length;
   };
   const sort = () => {
     const by = order.value;
     const value = (card) => by === "relation" ? card.dataset.relation : -Number(card.dataset[by]);
-    const compare = (a, b) => value(a) > value(b) ? 1 : value(b) > value(a) ? -1 : a.dataset.place - b.dataset.place;
+    const compare = (a, b) => value(a) > value(b) ? 1 : value(b) > value(a) ? -1 : a.dataset.index - b.dataset.index;
     cards.sort(compare);
     list.append(...cards);
   };

@@ -1,6 +1,6 @@
-//! The relations as a picture: tables as boxes, children left of their parents, broken relations in red with the
-//! number of their orphans. Leaves out: where boxes and lines go (`layered`), and sound relations where there are too
-//! many to be seen.
+//! The relations as a picture: tables are boxes, and children are left of their parents. Broken relations are red, with
+//! the number of orphans. `layered` computes the positions. If there are too many relations, those without problems are
+//! omitted.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -13,7 +13,6 @@ use crate::model::finding::Severity;
 use crate::model::ids::RelationId;
 use crate::model::text;
 use crate::model::text::plural;
-use crate::report::headline::open;
 use crate::report::html;
 use crate::report::html::layered;
 use crate::report::html::layered::Drawing;
@@ -21,9 +20,9 @@ use crate::report::html::layered::Edge;
 use crate::report::html::layered::Point;
 use crate::report::markup::escaped;
 
-/// More relations than this are a thicket.
+/// The number of relations that a reader can still follow.
 const MOST: usize = 120;
-/// Longest name shown whole, in characters.
+/// The longest name that is not shortened, in characters.
 const LONGEST: usize = 30;
 const LETTER: f64 = 7.6;
 
@@ -40,7 +39,7 @@ struct Line<'a> {
     class: &'static str,
     orphans: u64,
     finding: Option<&'a Finding>,
-    told: String,
+    summary: String,
 }
 
 pub(super) fn section(examination: &Examination) -> String {
@@ -57,14 +56,15 @@ pub(super) fn section(examination: &Examination) -> String {
     let (boxes, edges) = graph(&names, &lines);
     let sizes: Vec<(f64, f64)> = boxes.iter().map(|node| (width(node), 34.0)).collect();
     let drawing = layered::draw(&sizes, &edges);
-    let remark = match all - lines.len() {
+    let note = match all - lines.len() {
         0 => "children left, parents right".to_owned(),
         left => format!("children left, parents right · {} not drawn", plural(left as u64, "relation")),
     };
-    html::section("Picture", &remark, &(svg(&drawing, &boxes, &lines, &edges, &sizes) + &legend(&lines, &boxes)))
+    html::section("Picture", &note, &(svg(&drawing, &boxes, &lines, &edges, &sizes) + &legend(&lines, &boxes)))
 }
 
-/// Child and parent by name, and whether they are missing.
+/// Returns the child and the parent, each with true if the table is missing, for example
+/// `[("orders", false), ("orders_old", true)]`.
 fn ends(examination: &Examination, relation: RelationId) -> [(String, bool); 2] {
     let about = &examination.schema.relations[relation];
     let child = (examination.schema.child(about).name.to_string(), false);
@@ -74,26 +74,26 @@ fn ends(examination: &Examination, relation: RelationId) -> [(String, bool); 2] 
 fn line(examination: &Examination, relation: RelationId) -> Line<'_> {
     let about = &examination.schema.relations[relation];
     let coverage = &examination.relations[relation];
-    let own = || open(examination).filter(|finding| finding.relation == relation);
+    let own = || examination.open_findings().filter(|finding| finding.relation == relation);
     let orphans = own().find(|finding| finding.code == Code::Orphan);
-    let gravest = own().max_by_key(|finding| finding.severity);
-    let class = match gravest.map(|finding| finding.severity) {
+    let most_severe = own().max_by_key(|finding| finding.severity);
+    let class = match most_severe.map(|finding| finding.severity) {
         Some(Severity::Error) if orphans.is_none() => "bad broken",
         Some(Severity::Error) => "bad",
         _ if coverage.state == CoverageState::Unchecked => "unchecked",
         Some(Severity::Warning) => "doubtful",
         Some(Severity::Note) | None => "sound",
     };
-    let told = match (gravest.filter(|_| class != "sound"), coverage.state) {
+    let summary = match (most_severe.filter(|_| class != "sound"), coverage.state) {
         (Some(finding), _) => finding.message.clone(),
         (None, CoverageState::Unchecked) => "not checked".to_owned(),
         (None, _) => "no orphans".to_owned(),
     };
     let orphans = orphans.map_or(0, |finding| finding.rows);
-    Line { relation, id: &about.id, class, orphans, finding: gravest.filter(|_| class != "sound"), told }
+    Line { relation, id: &about.id, class, orphans, finding: most_severe.filter(|_| class != "sound"), summary }
 }
 
-/// Boxes in order of name, so that the picture does not depend on the order of the relations.
+/// Returns the boxes in order of name, so that the picture does not depend on the order of the relations.
 fn graph<'a>(names: &'a [(String, bool)], lines: &[Line<'_>]) -> (Vec<Node<'a>>, Vec<Edge>) {
     let known: BTreeMap<&(String, bool), usize> = names
         .iter()
@@ -117,7 +117,7 @@ fn shown(name: &str) -> String {
 }
 
 fn width(node: &Node<'_>) -> f64 {
-    // Wide scripts take about two letters' room.
+    // A character of a wide script is about as wide as two letters.
     let letters: usize = shown(node.name).chars().map(|letter| if letter as u32 > 0x1100 { 2 } else { 1 }).sum();
     letters as f64 * LETTER + 26.0
 }
@@ -128,16 +128,16 @@ fn svg(drawing: &Drawing, boxes: &[Node<'_>], lines: &[Line<'_>], edges: &[Edge]
         "<div class=\"picture scroll\" tabindex=\"0\" role=\"region\" aria-label=\"Picture of the relations\">\
          <svg viewBox=\"0 0 {width:.0} {height:.0}\" width=\"{width:.0}\" height=\"{height:.0}\" role=\"group\">\n"
     );
-    // Sound ones first: what is broken lies on top.
+    // Broken relations are drawn last, on top of the others.
     let mut order: Vec<usize> = (0..lines.len()).collect();
-    order.sort_by_key(|&place| (lines[place].class.starts_with("bad"), lines[place].class != "sound"));
-    for place in order {
-        let loop_size = (edges[place].from == edges[place].to).then(|| sizes[edges[place].from]);
-        draw_line(&mut svg, &lines[place], &drawing.lines[place], loop_size);
+    order.sort_by_key(|&index| (lines[index].class.starts_with("bad"), lines[index].class != "sound"));
+    for index in order {
+        let loop_size = (edges[index].from == edges[index].to).then(|| sizes[edges[index].from]);
+        draw_line(&mut svg, &lines[index], &drawing.lines[index], loop_size);
     }
     for (node, (at, (width, height))) in boxes.iter().zip(drawing.nodes.iter().zip(sizes)) {
         let class = if node.is_missing {
-            "node gone"
+            "node missing"
         } else if node.is_sick {
             "node sick"
         } else {
@@ -174,7 +174,7 @@ fn draw_line(svg: &mut String, line: &Line<'_>, points: &[Point], loop_size: Opt
          <polygon class=\"tip\" points=\"{tip}\"/>",
         line.class,
         escaped(line.id),
-        escaped(&line.told)
+        escaped(&line.summary)
     );
     if line.orphans > 0 {
         let label = text::count(line.orphans);
@@ -192,14 +192,14 @@ fn draw_line(svg: &mut String, line: &Line<'_>, points: &[Point], loop_size: Opt
     svg.push_str("</g></a>\n");
 }
 
-/// A smooth path through all points, the place for a label, and the arrow's tip.
+/// Returns a smooth path through all points, the position of the label, and the tip of the arrow.
 fn curve(points: &[Point]) -> (String, Point, String) {
     let last = points[points.len() - 1];
     let mut path = format!("M{:.1} {:.1}", points[0].x, points[0].y);
     let mut middle = points[0];
     for (step, pair) in points.windows(2).enumerate() {
         let (from, to) = (pair[0], pair[1]);
-        // Lines that go back, or stay in a layer, swing out.
+        // A line that goes back or stays in its layer makes a wider curve.
         let reach = if to.x > from.x { (to.x - from.x) / 2.0 } else { 60.0 };
         let _ = write!(
             path,
@@ -221,7 +221,7 @@ fn curve(points: &[Point]) -> (String, Point, String) {
     (path, middle, tip)
 }
 
-/// A loop from a box's right side over its lower corner back to it.
+/// Returns a loop that starts and ends at the right side of a box, as [`curve`] does for other lines.
 fn around(start: Point, (_, height): (f64, f64)) -> (String, Point, String) {
     let (x, y) = (start.x, start.y);
     let path = format!(
@@ -242,14 +242,14 @@ fn arrow(at: Point, back: f64) -> String {
     format!("{x:.1},{y:.1} {:.1},{:.1} {:.1},{:.1}", x + back, y - 3.6, x + back, y + 3.6)
 }
 
-/// Only what is there is explained.
+/// Explains the kinds of lines and boxes that the picture contains.
 fn legend(lines: &[Line<'_>], boxes: &[Node<'_>]) -> String {
     let known = [
-        ("bad", "orphans, and how many rows"),
+        ("bad", "orphans, with the number of rows"),
         ("bad broken", "the definition is broken"),
         ("doubtful", "a warning"),
         ("unchecked", "not checked"),
-        ("sound", "sound"),
+        ("sound", "no errors or warnings"),
     ];
     let mut parts: Vec<String> = known
         .into_iter()
@@ -263,7 +263,7 @@ fn legend(lines: &[Line<'_>], boxes: &[Node<'_>]) -> String {
         .collect();
     if boxes.iter().any(|node| node.is_missing) {
         parts.push(
-            "<span><svg viewBox=\"0 0 44 16\" aria-hidden=\"true\"><g class=\"node gone\">\
+            "<span><svg viewBox=\"0 0 44 16\" aria-hidden=\"true\"><g class=\"node missing\">\
              <rect x=\"4\" y=\"2\" width=\"36\" height=\"12\" rx=\"3\"/></g></svg>no such table</span>"
                 .to_owned(),
         );

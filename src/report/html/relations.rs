@@ -1,4 +1,4 @@
-//! Every relation as one row of a table, sound ones too: what was looked at can be seen.
+//! A table with every relation, also those without findings, and how it was checked.
 
 use crate::model::examination::CoverageState;
 use crate::model::examination::Examination;
@@ -12,7 +12,7 @@ pub(super) fn section(examination: &Examination) -> String {
         return String::new();
     }
     let mut rows = String::new();
-    for (place, (about, coverage)) in examination.schema.relations.iter().zip(&examination.relations).enumerate() {
+    for (index, (about, coverage)) in examination.schema.relations.iter().zip(&examination.relations).enumerate() {
         let is_checked = coverage.state != CoverageState::Unchecked;
         let number = |number: u64| {
             let shown = if is_checked { count(number) } else { "–".to_owned() };
@@ -26,7 +26,7 @@ pub(super) fn section(examination: &Examination) -> String {
         };
         let state = coverage.state.name();
         rows.push_str(&format!(
-            "<tr id=\"r-{place}\"><td><code>{}</code></td><td class=\"state {state}\">{state}</td><td>{}</td>{}{}{}{}\
+            "<tr id=\"r-{index}\"><td><code>{}</code></td><td class=\"state {state}\">{state}</td><td>{}</td>{}{}{}{}\
              <td class=\"number\" data-value=\"{share:.9}\">{shown}</td><td>{}</td><td>{}</td></tr>\n",
             html::relation_id(&about.id),
             coverage.method.map_or("–", |method| method.name()),
@@ -43,7 +43,7 @@ pub(super) fn section(examination: &Examination) -> String {
         ("coverage", ""),
         ("method", ""),
         ("rows", "number"),
-        ("without a key", "number"),
+        ("NULL keys", "number"),
         ("orphans", "number"),
         ("missing keys", "number"),
         ("share", "number"),

@@ -1,4 +1,4 @@
-//! What applying a plan, or taking it back, came to, as JSON: `fk-doctor/apply@1`.
+//! The result of `apply` or `undo` as JSON: `fk-doctor/apply@1`.
 
 use std::collections::BTreeMap;
 
@@ -6,16 +6,16 @@ use serde::Serialize;
 
 use crate::model::state::SkipReason;
 use crate::model::state::SkippedRow;
-use crate::report::applied::Said;
+use crate::report::applied::ApplyReport;
 use crate::report::json::Database;
-use crate::report::json::Named;
+use crate::report::json::NamedValues;
 use crate::report::json::TOOL;
 use crate::report::json::Tool;
 use crate::report::json::document;
 
-pub(in crate::report) fn render(said: &Said<'_>) -> String {
-    let outcome = match (said.is_undo, said.total() > 0, said.rows_left() > 0) {
-        _ if said.never_applied => "never-applied",
+pub(in crate::report) fn render(report: &ApplyReport<'_>) -> String {
+    let outcome = match (report.is_undo, report.total() > 0, report.rows_left() > 0) {
+        _ if report.never_applied => "never-applied",
         (false, true, false) => "applied",
         (false, false, false) => "already-applied",
         (false, _, true) => "applied-in-part",
@@ -26,26 +26,26 @@ pub(in crate::report) fn render(said: &Said<'_>) -> String {
     document(&Report {
         format: "fk-doctor/apply@1",
         tool: TOOL,
-        database: Database::of(said.database),
-        command: if said.is_undo { "undo" } else { "apply" },
+        database: Database::of(report.database),
+        command: if report.is_undo { "undo" } else { "apply" },
         outcome,
-        plan: said.plan.display().to_string(),
-        backup: said.backup.map(|backup| backup.display().to_string()),
-        kept: said.kept.iter().map(|file| file.display().to_string()).collect(),
+        plan: report.plan.display().to_string(),
+        backup: report.backup.map(|backup| backup.display().to_string()),
+        kept: report.kept.iter().map(|file| file.display().to_string()).collect(),
         changes: Changes {
-            made: said.made,
-            changed: said.changed,
-            deleted: said.deleted,
-            redefined: said.redefined,
-            already: said.already,
+            made: report.made,
+            changed: report.changed,
+            deleted: report.deleted,
+            redefined: report.redefined,
+            already: report.already,
         },
-        left: left(said.left, said.left_rows),
-        journal: said.journal.map(|journal| journal.display().to_string()),
+        left: skipped_rows(report.left, report.left_rows),
+        journal: report.journal.map(|journal| journal.display().to_string()),
         scan: Scan {
-            relations: said.relations,
-            checked: said.relations - said.unchecked,
-            unchecked: said.unchecked,
-            orphan_rows: said.orphan_rows,
+            relations: report.relations,
+            checked: report.relations - report.unchecked,
+            unchecked: report.unchecked,
+            orphan_rows: report.orphan_rows,
         },
     })
 }
@@ -61,32 +61,36 @@ struct Report<'a> {
     backup: Option<String>,
     kept: Vec<String>,
     changes: Changes,
-    left: LeftRows<'a>,
+    left: WireSkippedRows<'a>,
     journal: Option<String>,
     scan: Scan,
 }
 
-/// Rows that were left as they are: how many for each reason, and the first of them.
+/// Rows that were left unchanged: their number by reason, and the first of them.
 #[derive(Serialize)]
-pub(super) struct LeftRows<'a> {
+pub(super) struct WireSkippedRows<'a> {
     total: u64,
     reasons: BTreeMap<&'static str, u64>,
-    rows: Vec<OneLeft<'a>>,
+    rows: Vec<WireSkippedRow<'a>>,
 }
 
 #[derive(Serialize)]
-struct OneLeft<'a> {
+struct WireSkippedRow<'a> {
     table: &'a str,
-    row: Named<'a>,
+    row: NamedValues<'a>,
     reason: &'static str,
 }
 
-pub(super) fn left<'a>(left: &BTreeMap<SkipReason, u64>, rows: &'a [SkippedRow]) -> LeftRows<'a> {
-    let one = |row: &'a SkippedRow| OneLeft { table: &row.table, row: Named::of(&row.row), reason: row.why.name() };
-    LeftRows {
+pub(super) fn skipped_rows<'a>(left: &BTreeMap<SkipReason, u64>, rows: &'a [SkippedRow]) -> WireSkippedRows<'a> {
+    let skipped_row = |row: &'a SkippedRow| WireSkippedRow {
+        table: &row.table,
+        row: NamedValues::of(&row.row),
+        reason: row.why.name(),
+    };
+    WireSkippedRows {
         total: left.values().sum(),
         reasons: left.iter().filter(|(_, rows)| **rows > 0).map(|(why, rows)| (why.name(), *rows)).collect(),
-        rows: rows.iter().map(one).collect(),
+        rows: rows.iter().map(skipped_row).collect(),
     }
 }
 

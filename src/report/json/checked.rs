@@ -9,11 +9,11 @@ use crate::model::check_result::RefusedRow;
 use crate::model::check_result::RefusedRows;
 use crate::model::check_result::Taken;
 use crate::report::json::Database;
-use crate::report::json::Named;
+use crate::report::json::NamedValues;
 use crate::report::json::TOOL;
 use crate::report::json::Tool;
 use crate::report::json::document;
-use crate::report::json::examination::Found;
+use crate::report::json::examination::WireFinding;
 
 pub(in crate::report) fn render(checked: &CheckResult) -> String {
     document(&Report {
@@ -22,8 +22,8 @@ pub(in crate::report) fn render(checked: &CheckResult) -> String {
         database: Database::of(&checked.schema.database),
         summary: Summary { rows: checked.rows(), would_fail: checked.would_fail },
         loads: checked.loads.iter().map(Load::of).collect(),
-        findings: checked.findings.iter().map(|finding| Found::of(&checked.schema, finding)).collect(),
-        refused: checked.refused.iter().map(Turned::of).collect(),
+        findings: checked.findings.iter().map(|finding| WireFinding::of(&checked.schema, finding)).collect(),
+        refused: checked.refused.iter().map(WireRefusedRows::of).collect(),
         order: &checked.order,
         cycles: &checked.cycles,
         corrected: checked.corrected.as_ref().map(Files::of),
@@ -37,8 +37,8 @@ struct Report<'a> {
     database: Database<'a>,
     summary: Summary,
     loads: Vec<Load<'a>>,
-    findings: Vec<Found<'a>>,
-    refused: Vec<Turned<'a>>,
+    findings: Vec<WireFinding<'a>>,
+    refused: Vec<WireRefusedRows<'a>>,
     order: &'a [String],
     cycles: &'a [Vec<String>],
     corrected: Option<Files<'a>>,
@@ -82,55 +82,55 @@ impl<'a> Load<'a> {
 }
 
 #[derive(Serialize)]
-struct Turned<'a> {
+struct WireRefusedRows<'a> {
     code: &'static str,
     table: Option<&'a str>,
     columns: &'a [String],
     rows: u64,
     message: &'a str,
     help: &'a str,
-    places: Vec<At<'a>>,
+    places: Vec<WireRefusedRow<'a>>,
 }
 
-impl<'a> Turned<'a> {
-    fn of(refused: &'a RefusedRows) -> Turned<'a> {
+impl<'a> WireRefusedRows<'a> {
+    fn of(refused: &'a RefusedRows) -> WireRefusedRows<'a> {
         let about = &refused.constraint;
-        Turned {
+        WireRefusedRows {
             code: about.code.name(),
             table: about.table.as_deref(),
             columns: &about.columns,
             rows: refused.rows,
             message: &about.message,
             help: &about.help,
-            places: refused.samples.iter().map(At::of).collect(),
+            places: refused.samples.iter().map(WireRefusedRow::of).collect(),
         }
     }
 }
 
 #[derive(Serialize)]
-struct At<'a> {
+struct WireRefusedRow<'a> {
     source: &'a str,
     line: u64,
-    key: Option<Named<'a>>,
-    /// `table`, or the earlier row that has the key.
-    taken_by: Option<Holder<'a>>,
+    key: Option<NamedValues<'a>>,
+    /// The text `table`, or the earlier row that has the key.
+    taken_by: Option<WireKeyHolder<'a>>,
 }
 
 #[derive(Serialize)]
 #[serde(untagged)]
-enum Holder<'a> {
+enum WireKeyHolder<'a> {
     Table(&'static str),
     Row { source: &'a str, line: u64 },
 }
 
-impl<'a> At<'a> {
-    fn of(place: &'a RefusedRow) -> At<'a> {
-        let taken_by = place.taken.as_ref().map(|taken| match taken {
-            Taken::Table => Holder::Table("table"),
-            Taken::Row { source, line } => Holder::Row { source, line: *line },
+impl<'a> WireRefusedRow<'a> {
+    fn of(refused: &'a RefusedRow) -> WireRefusedRow<'a> {
+        let taken_by = refused.taken.as_ref().map(|taken| match taken {
+            Taken::Table => WireKeyHolder::Table("table"),
+            Taken::Row { source, line } => WireKeyHolder::Row { source, line: *line },
         });
-        let key = place.key.iter().map(|(column, value)| (column.as_str(), value));
-        let key = (!place.key.is_empty()).then(|| Named::new(key));
-        At { source: &place.source, line: place.line, key, taken_by }
+        let key = refused.key.iter().map(|(column, value)| (column.as_str(), value));
+        let key = (!refused.key.is_empty()).then(|| NamedValues::new(key));
+        WireRefusedRow { source: &refused.source, line: refused.line, key, taken_by }
     }
 }

@@ -11,12 +11,12 @@ use crate::model::finding::Finding;
 use crate::model::finding::Known;
 use crate::model::finding::MissingKey;
 use crate::model::schema::Schema;
-use crate::report::json::About;
 use crate::report::json::Database;
-use crate::report::json::Named;
+use crate::report::json::NamedValues;
 use crate::report::json::TOOL;
 use crate::report::json::Tool;
-use crate::report::json::Wire;
+use crate::report::json::WireRelation;
+use crate::report::json::WireValue;
 use crate::report::json::document;
 
 pub(in crate::report) fn render(examination: &Examination) -> String {
@@ -28,11 +28,13 @@ pub(in crate::report) fn render(examination: &Examination) -> String {
         database: Database::of(&schema.database),
         verdict: examination.verdict().name(),
         values: examination.values.name(),
-        summary: Totals::of(examination),
-        relations: relations.map(|(about, coverage)| Examined::of(About::of(schema, about), coverage)).collect(),
-        findings: examination.findings.iter().map(|finding| Found::of(schema, finding)).collect(),
-        baseline: examination.baseline.as_ref().map(Baselined::of),
-        left_alone: Left::all(examination),
+        summary: WireSummary::of(examination),
+        relations: relations
+            .map(|(about, coverage)| WireCoverage::of(WireRelation::of(schema, about), coverage))
+            .collect(),
+        findings: examination.findings.iter().map(|finding| WireFinding::of(schema, finding)).collect(),
+        baseline: examination.baseline.as_ref().map(WireBaseline::of),
+        left_alone: WireExcluded::all(examination),
     })
 }
 
@@ -43,15 +45,15 @@ struct Report<'a> {
     database: Database<'a>,
     verdict: &'static str,
     values: &'static str,
-    summary: Totals,
-    relations: Vec<Examined<'a>>,
-    findings: Vec<Found<'a>>,
-    baseline: Option<Baselined<'a>>,
-    left_alone: Vec<Left<'a>>,
+    summary: WireSummary,
+    relations: Vec<WireCoverage<'a>>,
+    findings: Vec<WireFinding<'a>>,
+    baseline: Option<WireBaseline<'a>>,
+    left_alone: Vec<WireExcluded<'a>>,
 }
 
 #[derive(Serialize)]
-pub(in crate::report) struct Totals {
+pub(in crate::report) struct WireSummary {
     relations: usize,
     checked: usize,
     partial: usize,
@@ -63,10 +65,10 @@ pub(in crate::report) struct Totals {
     notes: usize,
 }
 
-impl Totals {
-    pub(in crate::report) fn of(examination: &Examination) -> Totals {
+impl WireSummary {
+    pub(in crate::report) fn of(examination: &Examination) -> WireSummary {
         let summary = examination.summary();
-        Totals {
+        WireSummary {
             relations: summary.relations,
             checked: summary.checked,
             partial: summary.partial,
@@ -81,9 +83,9 @@ impl Totals {
 }
 
 #[derive(Serialize)]
-pub(in crate::report) struct Examined<'a> {
+pub(in crate::report) struct WireCoverage<'a> {
     #[serde(flatten)]
-    about: About<'a>,
+    about: WireRelation<'a>,
     coverage: &'static str,
     reason: Option<&'a str>,
     method: Option<&'static str>,
@@ -94,9 +96,9 @@ pub(in crate::report) struct Examined<'a> {
     missing_keys: u64,
 }
 
-impl<'a> Examined<'a> {
-    pub(in crate::report) fn of(about: About<'a>, coverage: &'a Coverage) -> Examined<'a> {
-        Examined {
+impl<'a> WireCoverage<'a> {
+    pub(in crate::report) fn of(about: WireRelation<'a>, coverage: &'a Coverage) -> WireCoverage<'a> {
+        WireCoverage {
             about,
             coverage: coverage.state.name(),
             reason: coverage.reason.as_deref(),
@@ -111,35 +113,36 @@ impl<'a> Examined<'a> {
 }
 
 #[derive(Serialize)]
-pub(in crate::report) struct Found<'a> {
+pub(in crate::report) struct WireFinding<'a> {
     id: String,
     code: &'static str,
     severity: &'static str,
     relation: &'a str,
     rows: u64,
     missing_keys: u64,
-    known: Option<KnownPart>,
+    known: Option<WireKnown>,
     top_missing: Vec<WireMissingKey<'a>>,
-    samples: Vec<Sampled<'a>>,
-    diagnosis: Vec<Diagnosed<'a>>,
+    samples: Vec<WireSample<'a>>,
+    diagnosis: Vec<WireDiagnosis<'a>>,
     message: &'a str,
     help: &'a str,
 }
 
-impl<'a> Found<'a> {
-    pub(in crate::report) fn of(schema: &'a Schema, finding: &'a Finding) -> Found<'a> {
+impl<'a> WireFinding<'a> {
+    pub(in crate::report) fn of(schema: &'a Schema, finding: &'a Finding) -> WireFinding<'a> {
         let about = &schema.relations[finding.relation];
-        let key = |values: &'a [ShownValue]| Named::new(schema.child_column_names(about).zip(values));
-        let row =
-            |row: &'a [(String, ShownValue)]| Named::new(row.iter().map(|(column, value)| (column.as_str(), value)));
-        Found {
+        let key = |values: &'a [ShownValue]| NamedValues::new(schema.child_column_names(about).zip(values));
+        let row = |row: &'a [(String, ShownValue)]| {
+            NamedValues::new(row.iter().map(|(column, value)| (column.as_str(), value)))
+        };
+        WireFinding {
             id: finding.id(),
             code: finding.code.name(),
             severity: finding.severity.name(),
             relation: &finding.relation_id,
             rows: finding.rows,
             missing_keys: finding.missing_keys,
-            known: KnownPart::of(finding),
+            known: WireKnown::of(finding),
             top_missing: finding
                 .top_missing
                 .iter()
@@ -148,12 +151,16 @@ impl<'a> Found<'a> {
             samples: finding
                 .samples
                 .iter()
-                .map(|sample| Sampled { row: row(&sample.row), key: key(&sample.key) })
+                .map(|sample| WireSample { row: row(&sample.row), key: key(&sample.key) })
                 .collect(),
             diagnosis: finding
                 .diagnosis
                 .iter()
-                .map(|likely| Diagnosed { cause: likely.cause.name(), rows: likely.rows, evidence: &likely.evidence })
+                .map(|likely| WireDiagnosis {
+                    cause: likely.cause.name(),
+                    rows: likely.rows,
+                    evidence: &likely.evidence,
+                })
                 .collect(),
             message: &finding.message,
             help: &finding.help,
@@ -163,74 +170,74 @@ impl<'a> Found<'a> {
 
 #[derive(Serialize)]
 struct WireMissingKey<'a> {
-    key: Named<'a>,
+    key: NamedValues<'a>,
     rows: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
-    first: Option<Wire<'a>>,
+    first: Option<WireValue<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    last: Option<Wire<'a>>,
+    last: Option<WireValue<'a>>,
 }
 
 impl<'a> WireMissingKey<'a> {
-    fn of(key: Named<'a>, missing: &'a MissingKey) -> WireMissingKey<'a> {
+    fn of(key: NamedValues<'a>, missing: &'a MissingKey) -> WireMissingKey<'a> {
         let span = missing.span.as_ref();
-        let (first, last) = (span.map(|span| Wire(&span.first)), span.map(|span| Wire(&span.last)));
+        let (first, last) = (span.map(|span| WireValue(&span.first)), span.map(|span| WireValue(&span.last)));
         WireMissingKey { key, rows: missing.rows, first, last }
     }
 }
 
 #[derive(Serialize)]
-struct Sampled<'a> {
-    row: Named<'a>,
-    key: Named<'a>,
+struct WireSample<'a> {
+    row: NamedValues<'a>,
+    key: NamedValues<'a>,
 }
 
 #[derive(Serialize)]
-struct Diagnosed<'a> {
+struct WireDiagnosis<'a> {
     cause: &'static str,
     rows: u64,
     evidence: &'a str,
 }
 
-/// What of a finding a baseline knows.
+/// The part of a finding that the baseline contains.
 #[derive(Serialize)]
-struct KnownPart {
+struct WireKnown {
     wholly: bool,
     rows: u64,
     missing_keys: u64,
 }
 
-impl KnownPart {
-    fn of(finding: &Finding) -> Option<KnownPart> {
+impl WireKnown {
+    fn of(finding: &Finding) -> Option<WireKnown> {
         match finding.known {
             Known::No => None,
-            Known::Partly { rows, missing_keys } => Some(KnownPart { wholly: false, rows, missing_keys }),
-            Known::Wholly => Some(KnownPart { wholly: true, rows: finding.rows, missing_keys: finding.missing_keys }),
+            Known::Partly { rows, missing_keys } => Some(WireKnown { wholly: false, rows, missing_keys }),
+            Known::Wholly => Some(WireKnown { wholly: true, rows: finding.rows, missing_keys: finding.missing_keys }),
         }
     }
 }
 
 #[derive(Serialize)]
-pub(in crate::report) struct Baselined<'a> {
+pub(in crate::report) struct WireBaseline<'a> {
     known_rows: u64,
     known_missing_keys: u64,
     known_defects: u64,
-    expired: Vec<Listed<'a>>,
-    unused: Vec<Listed<'a>>,
+    expired: Vec<WireBaselineEntry<'a>>,
+    unused: Vec<WireBaselineEntry<'a>>,
 }
 
 #[derive(Serialize)]
-struct Listed<'a> {
+struct WireBaselineEntry<'a> {
     id: &'a str,
     relation: &'a str,
 }
 
-impl<'a> Baselined<'a> {
-    pub(in crate::report) fn of(outcome: &'a BaselineOutcome) -> Baselined<'a> {
+impl<'a> WireBaseline<'a> {
+    pub(in crate::report) fn of(outcome: &'a BaselineOutcome) -> WireBaseline<'a> {
         let listed = |entries: &'a [BaselineEntry]| {
-            entries.iter().map(|entry| Listed { id: &entry.id, relation: &entry.relation }).collect()
+            entries.iter().map(|entry| WireBaselineEntry { id: &entry.id, relation: &entry.relation }).collect()
         };
-        Baselined {
+        WireBaseline {
             known_rows: outcome.known_rows,
             known_missing_keys: outcome.known_keys,
             known_defects: outcome.known_defects,
@@ -241,13 +248,13 @@ impl<'a> Baselined<'a> {
 }
 
 #[derive(Serialize)]
-pub(in crate::report) struct Left<'a> {
+pub(in crate::report) struct WireExcluded<'a> {
     what: &'a str,
     why: &'a str,
 }
 
-impl<'a> Left<'a> {
-    pub(in crate::report) fn all(examination: &'a Examination) -> Vec<Left<'a>> {
-        examination.excluded.iter().map(|left| Left { what: &left.name, why: &left.why }).collect()
+impl<'a> WireExcluded<'a> {
+    pub(in crate::report) fn all(examination: &'a Examination) -> Vec<WireExcluded<'a>> {
+        examination.excluded.iter().map(|left| WireExcluded { what: &left.name, why: &left.why }).collect()
     }
 }

@@ -13,7 +13,7 @@ use crate::report::json::Database;
 use crate::report::json::TOOL;
 use crate::report::json::Tool;
 use crate::report::json::document;
-use crate::report::json::examination::Found;
+use crate::report::json::examination::WireFinding;
 
 pub(in crate::report) fn render(explanation: &Explanation) -> String {
     let statements = &explanation.statements;
@@ -25,7 +25,7 @@ pub(in crate::report) fn render(explanation: &Explanation) -> String {
             statements: statements.len(),
             would_fail: statements.iter().filter(|explained| !explained.is_fine()).count(),
         },
-        statements: statements.iter().map(Told::of).collect(),
+        statements: statements.iter().map(WireStatement::of).collect(),
     })
 }
 
@@ -35,7 +35,7 @@ struct Report<'a> {
     tool: Tool,
     database: Database<'a>,
     summary: Summary,
-    statements: Vec<Told<'a>>,
+    statements: Vec<WireStatement<'a>>,
 }
 
 #[derive(Serialize)]
@@ -45,30 +45,30 @@ struct Summary {
 }
 
 #[derive(Serialize)]
-struct Told<'a> {
+struct WireStatement<'a> {
     line: usize,
     statement: &'a str,
     verdict: &'static str,
-    /// The engine's own words, or why it was not run.
+    /// The message of the engine, or the reason why the statement was not run.
     message: Option<&'a str>,
-    findings: Vec<Found<'a>>,
-    constraints: Vec<Refused<'a>>,
-    effects: Vec<Done<'a>>,
-    radius: Vec<Followed<'a>>,
+    findings: Vec<WireFinding<'a>>,
+    constraints: Vec<WireConstraint<'a>>,
+    effects: Vec<WireEffect<'a>>,
+    radius: Vec<WireBranch<'a>>,
     remarks: &'a [String],
 }
 
-impl<'a> Told<'a> {
-    fn of(explained: &'a Explained) -> Told<'a> {
+impl<'a> WireStatement<'a> {
+    fn of(explained: &'a Explained) -> WireStatement<'a> {
         let findings = explained.reasons.iter().filter_map(|reason| match reason {
-            StatementReason::Relation(finding) => Some(Found::of(&explained.schema, finding)),
+            StatementReason::Relation(finding) => Some(WireFinding::of(&explained.schema, finding)),
             StatementReason::Constraint(_) => None,
         });
         let constraints = explained.reasons.iter().filter_map(|reason| match reason {
             StatementReason::Relation(_) => None,
-            StatementReason::Constraint(constraint) => Some(Refused::of(constraint)),
+            StatementReason::Constraint(constraint) => Some(WireConstraint::of(constraint)),
         });
-        Told {
+        WireStatement {
             line: explained.statement.line,
             statement: &explained.statement.text,
             verdict: explained.verdict.name(),
@@ -79,15 +79,15 @@ impl<'a> Told<'a> {
             },
             findings: findings.collect(),
             constraints: constraints.collect(),
-            effects: explained.effects.iter().map(Done::of).collect(),
-            radius: explained.radius.iter().map(Followed::of).collect(),
+            effects: explained.effects.iter().map(WireEffect::of).collect(),
+            radius: explained.radius.iter().map(WireBranch::of).collect(),
             remarks: &explained.notes,
         }
     }
 }
 
 #[derive(Serialize)]
-struct Refused<'a> {
+struct WireConstraint<'a> {
     code: &'static str,
     table: Option<&'a str>,
     columns: &'a [String],
@@ -95,9 +95,9 @@ struct Refused<'a> {
     help: &'a str,
 }
 
-impl<'a> Refused<'a> {
-    fn of(constraint: &'a Constraint) -> Refused<'a> {
-        Refused {
+impl<'a> WireConstraint<'a> {
+    fn of(constraint: &'a Constraint) -> WireConstraint<'a> {
+        WireConstraint {
             code: constraint.code.name(),
             table: constraint.table.as_deref(),
             columns: &constraint.columns,
@@ -108,7 +108,7 @@ impl<'a> Refused<'a> {
 }
 
 #[derive(Serialize)]
-struct Done<'a> {
+struct WireEffect<'a> {
     table: &'a str,
     inserted: u64,
     updated: u64,
@@ -116,9 +116,9 @@ struct Done<'a> {
     triggers: &'a [String],
 }
 
-impl<'a> Done<'a> {
-    fn of(effect: &'a Effect) -> Done<'a> {
-        Done {
+impl<'a> WireEffect<'a> {
+    fn of(effect: &'a Effect) -> WireEffect<'a> {
+        WireEffect {
             table: &effect.table,
             inserted: effect.inserted,
             updated: effect.updated,
@@ -129,7 +129,7 @@ impl<'a> Done<'a> {
 }
 
 #[derive(Serialize)]
-struct Followed<'a> {
+struct WireBranch<'a> {
     parent: &'a str,
     child: &'a str,
     columns: &'a [String],
@@ -141,12 +141,12 @@ struct Followed<'a> {
     blocking: u64,
     levels: u64,
     shown_elsewhere: bool,
-    below: Vec<Followed<'a>>,
+    below: Vec<WireBranch<'a>>,
 }
 
-impl<'a> Followed<'a> {
-    fn of(branch: &'a CascadeBranch) -> Followed<'a> {
-        Followed {
+impl<'a> WireBranch<'a> {
+    fn of(branch: &'a CascadeBranch) -> WireBranch<'a> {
+        WireBranch {
             parent: &branch.parent,
             child: &branch.child,
             columns: &branch.columns,
@@ -158,7 +158,7 @@ impl<'a> Followed<'a> {
             blocking: branch.blocking,
             levels: branch.levels,
             shown_elsewhere: branch.shown_elsewhere,
-            below: branch.below.iter().map(Followed::of).collect(),
+            below: branch.below.iter().map(WireBranch::of).collect(),
         }
     }
 }

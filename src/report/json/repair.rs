@@ -7,15 +7,15 @@ use crate::model::forecast::LimitUse;
 use crate::model::forecast::RelationForecast;
 use crate::model::redefinition::Redefinition;
 use crate::report::json::Database;
-use crate::report::json::Named;
+use crate::report::json::NamedValues;
 use crate::report::json::TOOL;
 use crate::report::json::Tool;
 use crate::report::json::document;
-use crate::report::repair::Said;
+use crate::report::repair::RepairReport;
 
-pub(in crate::report) fn render(said: &Said<'_>) -> String {
-    let forecast = said.forecast;
-    let rows = |outlooks: &mut dyn Iterator<Item = &RelationForecast>| outlooks.map(|outlook| outlook.rows).sum();
+pub(in crate::report) fn render(report: &RepairReport<'_>) -> String {
+    let forecast = report.forecast;
+    let rows = |relations: &mut dyn Iterator<Item = &RelationForecast>| relations.map(|relation| relation.rows).sum();
     let verdict = if !forecast.refusals.is_empty() {
         "refused"
     } else if forecast.unchecked() > 0 {
@@ -28,21 +28,21 @@ pub(in crate::report) fn render(said: &Said<'_>) -> String {
     document(&Report {
         format: "fk-doctor/repair@1",
         tool: TOOL,
-        database: Database::of(&said.schema.database),
+        database: Database::of(&report.schema.database),
         verdict,
-        plan: said.plan.map(|plan| plan.display().to_string()),
-        summary: Summary {
+        plan: report.plan.map(|plan| plan.display().to_string()),
+        summary: WireSummary {
             orphan_rows: rows(&mut forecast.relations.iter()),
-            orphan_rows_after: forecast.relations.iter().map(|outlook| outlook.rows_after).sum(),
+            orphan_rows_after: forecast.relations.iter().map(|relation| relation.rows_after).sum(),
             undecided_keys: forecast.undecided_keys(),
             unchecked: forecast.unchecked(),
             changes: forecast.changes(),
         },
-        relations: forecast.relations.iter().map(|outlook| relation(said, outlook)).collect(),
+        relations: forecast.relations.iter().map(|relation| wire_relation(report, relation)).collect(),
         tables: forecast
             .tables
             .iter()
-            .map(|table| Changes {
+            .map(|table| WireTableChanges {
                 table: &table.table,
                 is_new: forecast.creates.iter().any(|new| new.name.to_string() == table.table),
                 made: table.made,
@@ -51,13 +51,13 @@ pub(in crate::report) fn render(said: &Said<'_>) -> String {
             })
             .collect(),
         definitions: forecast.redefinitions.iter().map(definition).collect(),
-        files: forecast.files.iter().map(|(file, rows)| KeptIn { file, rows: *rows }).collect(),
+        files: forecast.files.iter().map(|(file, rows)| WireKeptFile { file, rows: *rows }).collect(),
         hazards: forecast.warnings.iter().map(String::as_str).collect(),
         limits: forecast.limits.iter().map(limit).collect(),
         refusals: forecast
             .refusals
             .iter()
-            .map(|refusal| Refused {
+            .map(|refusal| WireRefusal {
                 rule: &refusal.rule,
                 relation: &refusal.relation,
                 why: &refusal.why,
@@ -67,41 +67,41 @@ pub(in crate::report) fn render(said: &Said<'_>) -> String {
     })
 }
 
-fn relation<'a>(said: &Said<'a>, outlook: &'a RelationForecast) -> Relation<'a> {
-    let schema = said.schema;
-    let names = || schema.relations.get(outlook.relation).map(|relation| schema.child_column_names(relation));
-    Relation {
-        relation: &outlook.id,
-        rule: outlook.rule.as_deref(),
-        unchecked: outlook.unchecked.as_deref(),
-        missing_keys: outlook.keys,
-        orphan_rows: outlook.rows,
-        orphan_rows_after: outlook.rows_after,
-        treatments: outlook
+fn wire_relation<'a>(report: &RepairReport<'a>, relation: &'a RelationForecast) -> WireRelation<'a> {
+    let schema = report.schema;
+    let names = || schema.relations.get(relation.relation).map(|relation| schema.child_column_names(relation));
+    WireRelation {
+        relation: &relation.id,
+        rule: relation.rule.as_deref(),
+        unchecked: relation.unchecked.as_deref(),
+        missing_keys: relation.keys,
+        orphan_rows: relation.rows,
+        orphan_rows_after: relation.rows_after,
+        treatments: relation
             .treatments
             .iter()
-            .map(|share| Treatment {
+            .map(|share| WireTreatment {
                 treatment: &share.treatment,
                 missing_keys: share.keys,
                 rows: share.rows,
                 samples: share.samples.iter().map(sample).collect(),
             })
             .collect(),
-        undecided: outlook
+        undecided: relation
             .undecided
             .iter()
-            .map(|undecided| Undecided {
+            .map(|undecided| WireUndecided {
                 why: &undecided.why,
                 missing_keys: undecided.keys,
                 rows: undecided.rows,
-                example: Named::new(names().into_iter().flatten().zip(&undecided.example)),
+                example: NamedValues::new(names().into_iter().flatten().zip(&undecided.example)),
             })
             .collect(),
     }
 }
 
-fn limit(used: &LimitUse) -> Limit<'_> {
-    Limit {
+fn limit(used: &LimitUse) -> WireLimit<'_> {
+    WireLimit {
         rule: used.rule.as_deref(),
         table: used.table.as_deref(),
         rows: used.rows,
@@ -111,8 +111,8 @@ fn limit(used: &LimitUse) -> Limit<'_> {
     }
 }
 
-fn definition(change: &Redefinition) -> Definition<'_> {
-    Definition {
+fn definition(change: &Redefinition) -> WireDefinition<'_> {
+    WireDefinition {
         kind: change.kind.name(),
         name: &change.name,
         table: change.table.to_string(),
@@ -126,12 +126,12 @@ fn definition(change: &Redefinition) -> Definition<'_> {
     }
 }
 
-fn sample(sample: &ChangeSample) -> Sampled<'_> {
-    Sampled {
+fn sample(sample: &ChangeSample) -> WireSample<'_> {
+    WireSample {
         table: &sample.table,
-        row: Named::of(&sample.row),
-        before: sample.before.as_ref().map(|row| Named::of(row)),
-        after: sample.after.as_ref().map(|row| Named::of(row)),
+        row: NamedValues::of(&sample.row),
+        before: sample.before.as_ref().map(|row| NamedValues::of(row)),
+        after: sample.after.as_ref().map(|row| NamedValues::of(row)),
     }
 }
 
@@ -142,20 +142,20 @@ struct Report<'a> {
     database: Database<'a>,
     verdict: &'static str,
     plan: Option<String>,
-    summary: Summary,
-    relations: Vec<Relation<'a>>,
-    tables: Vec<Changes<'a>>,
+    summary: WireSummary,
+    relations: Vec<WireRelation<'a>>,
+    tables: Vec<WireTableChanges<'a>>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    definitions: Vec<Definition<'a>>,
+    definitions: Vec<WireDefinition<'a>>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    files: Vec<KeptIn<'a>>,
+    files: Vec<WireKeptFile<'a>>,
     hazards: Vec<&'a str>,
-    limits: Vec<Limit<'a>>,
-    refusals: Vec<Refused<'a>>,
+    limits: Vec<WireLimit<'a>>,
+    refusals: Vec<WireRefusal<'a>>,
 }
 
 #[derive(Serialize)]
-struct Summary {
+struct WireSummary {
     orphan_rows: u64,
     orphan_rows_after: u64,
     undecided_keys: u64,
@@ -164,43 +164,43 @@ struct Summary {
 }
 
 #[derive(Serialize)]
-struct Relation<'a> {
+struct WireRelation<'a> {
     relation: &'a str,
     rule: Option<&'a str>,
     unchecked: Option<&'a str>,
     missing_keys: u64,
     orphan_rows: u64,
     orphan_rows_after: u64,
-    treatments: Vec<Treatment<'a>>,
-    undecided: Vec<Undecided<'a>>,
+    treatments: Vec<WireTreatment<'a>>,
+    undecided: Vec<WireUndecided<'a>>,
 }
 
 #[derive(Serialize)]
-struct Treatment<'a> {
+struct WireTreatment<'a> {
     treatment: &'a str,
     missing_keys: u64,
     rows: u64,
-    samples: Vec<Sampled<'a>>,
+    samples: Vec<WireSample<'a>>,
 }
 
 #[derive(Serialize)]
-struct Sampled<'a> {
+struct WireSample<'a> {
     table: &'a str,
-    row: Named<'a>,
-    before: Option<Named<'a>>,
-    after: Option<Named<'a>>,
+    row: NamedValues<'a>,
+    before: Option<NamedValues<'a>>,
+    after: Option<NamedValues<'a>>,
 }
 
 #[derive(Serialize)]
-struct Undecided<'a> {
+struct WireUndecided<'a> {
     why: &'a str,
     missing_keys: u64,
     rows: u64,
-    example: Named<'a>,
+    example: NamedValues<'a>,
 }
 
 #[derive(Serialize)]
-struct Changes<'a> {
+struct WireTableChanges<'a> {
     table: &'a str,
     is_new: bool,
     made: u64,
@@ -209,7 +209,7 @@ struct Changes<'a> {
 }
 
 #[derive(Serialize)]
-struct Definition<'a> {
+struct WireDefinition<'a> {
     kind: &'static str,
     name: &'a str,
     table: String,
@@ -223,13 +223,13 @@ struct Definition<'a> {
 }
 
 #[derive(Serialize)]
-struct KeptIn<'a> {
+struct WireKeptFile<'a> {
     file: &'a str,
     rows: u64,
 }
 
 #[derive(Serialize)]
-struct Limit<'a> {
+struct WireLimit<'a> {
     rule: Option<&'a str>,
     table: Option<&'a str>,
     rows: u64,
@@ -239,7 +239,7 @@ struct Limit<'a> {
 }
 
 #[derive(Serialize)]
-struct Refused<'a> {
+struct WireRefusal<'a> {
     rule: &'a str,
     relation: &'a str,
     why: &'a str,

@@ -8,10 +8,10 @@ use crate::model::catalog::TableKind;
 use crate::model::relation::Relation;
 use crate::model::schema::Schema;
 use crate::report::health::Health;
-use crate::report::json::About;
 use crate::report::json::Database;
 use crate::report::json::TOOL;
 use crate::report::json::Tool;
+use crate::report::json::WireRelation;
 use crate::report::json::document;
 
 pub(in crate::report) fn render(schema: &Schema) -> String {
@@ -19,8 +19,8 @@ pub(in crate::report) fn render(schema: &Schema) -> String {
         format: "fk-doctor/schema@1",
         tool: TOOL,
         database: Database::of(&schema.database),
-        tables: schema.tables.iter().map(Described::of).collect(),
-        relations: schema.relations.iter().map(|relation| Judged::of(schema, relation)).collect(),
+        tables: schema.tables.iter().map(WireTable::of).collect(),
+        relations: schema.relations.iter().map(|relation| WireRelationHealth::of(schema, relation)).collect(),
     })
 }
 
@@ -29,23 +29,23 @@ struct Report<'a> {
     format: &'static str,
     tool: Tool,
     database: Database<'a>,
-    tables: Vec<Described<'a>>,
-    relations: Vec<Judged<'a>>,
+    tables: Vec<WireTable<'a>>,
+    relations: Vec<WireRelationHealth<'a>>,
 }
 
 #[derive(Serialize)]
-struct Described<'a> {
+struct WireTable<'a> {
     schema: Option<&'a str>,
     name: &'a str,
     kind: &'static str,
-    columns: Vec<Field<'a>>,
-    /// Why a scan does not look at its rows, where it does not.
+    columns: Vec<WireColumn<'a>>,
+    /// The reason why a scan skips the rows of this table, if it does.
     #[serde(skip_serializing_if = "Option::is_none")]
     left_alone: Option<&'static str>,
 }
 
-impl<'a> Described<'a> {
-    fn of(table: &'a Table) -> Described<'a> {
+impl<'a> WireTable<'a> {
+    fn of(table: &'a Table) -> WireTable<'a> {
         let (kind, left_alone) = match table.kind {
             TableKind::Table => ("table", None),
             TableKind::Partitioned => ("partitioned", None),
@@ -53,18 +53,23 @@ impl<'a> Described<'a> {
             TableKind::Virtual => ("virtual", Some("its rows come from a module's code, which a scan does not run")),
             TableKind::Shadow => ("shadow", Some("it is the storage behind a virtual table")),
         };
-        Described {
+        WireTable {
             schema: table.name.schema.as_deref(),
             name: &table.name.table,
             kind,
-            columns: table.columns.iter().enumerate().map(|(place, column)| Field::of(table, place, column)).collect(),
+            columns: table
+                .columns
+                .iter()
+                .enumerate()
+                .map(|(index, column)| WireColumn::of(table, index, column))
+                .collect(),
             left_alone,
         }
     }
 }
 
 #[derive(Serialize)]
-struct Field<'a> {
+struct WireColumn<'a> {
     name: &'a str,
     #[serde(rename = "type")]
     declared_type: &'a str,
@@ -74,35 +79,35 @@ struct Field<'a> {
     generated: bool,
 }
 
-impl<'a> Field<'a> {
-    fn of(table: &Table, place: usize, column: &'a Column) -> Field<'a> {
-        Field {
+impl<'a> WireColumn<'a> {
+    fn of(table: &Table, index: usize, column: &'a Column) -> WireColumn<'a> {
+        WireColumn {
             name: &column.name,
             declared_type: &column.declared_type,
             not_null: column.not_null,
-            primary_key: table.primary_key.iter().position(|&key| key == place).map(|position| position + 1),
+            primary_key: table.primary_key.iter().position(|&key| key == index).map(|position| position + 1),
             generated: column.generated,
         }
     }
 }
 
 #[derive(Serialize)]
-struct Judged<'a> {
+struct WireRelationHealth<'a> {
     #[serde(flatten)]
-    about: About<'a>,
+    about: WireRelation<'a>,
     health: &'static str,
-    defects: Vec<Ailment<'a>>,
+    defects: Vec<WireDefect<'a>>,
 }
 
-impl<'a> Judged<'a> {
-    fn of(schema: &'a Schema, relation: &'a Relation) -> Judged<'a> {
-        Judged {
-            about: About::of(schema, relation),
+impl<'a> WireRelationHealth<'a> {
+    fn of(schema: &'a Schema, relation: &'a Relation) -> WireRelationHealth<'a> {
+        WireRelationHealth {
+            about: WireRelation::of(schema, relation),
             health: Health::of(relation).name(),
             defects: relation
                 .defects
                 .iter()
-                .map(|defect| Ailment {
+                .map(|defect| WireDefect {
                     code: defect.code.name(),
                     severity: defect.code.severity().name(),
                     message: &defect.message,
@@ -114,7 +119,7 @@ impl<'a> Judged<'a> {
 }
 
 #[derive(Serialize)]
-struct Ailment<'a> {
+struct WireDefect<'a> {
     code: &'static str,
     severity: &'static str,
     message: &'a str,

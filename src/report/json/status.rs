@@ -1,4 +1,4 @@
-//! How far a plan is, as JSON: `fk-doctor/status@1`.
+//! The state of a plan as JSON: `fk-doctor/status@1`.
 
 use std::collections::BTreeMap;
 
@@ -7,13 +7,13 @@ use serde::Serialize;
 use crate::report::json::Database;
 use crate::report::json::TOOL;
 use crate::report::json::Tool;
-use crate::report::json::applied::LeftRows;
-use crate::report::json::applied::left;
+use crate::report::json::applied::WireSkippedRows;
+use crate::report::json::applied::skipped_rows;
 use crate::report::json::document;
-use crate::report::status::Said;
+use crate::report::status::StatusReport;
 
-pub(in crate::report) fn render(said: &Said<'_>) -> String {
-    let state = said.state.as_ref().map(|state| State {
+pub(in crate::report) fn render(report: &StatusReport<'_>) -> String {
+    let state = report.state.as_ref().map(|state| State {
         database: Database::of(state.database),
         phase: state.phase.map_or("never applied", |phase| phase.name()),
         run: state.run,
@@ -21,7 +21,7 @@ pub(in crate::report) fn render(said: &Said<'_>) -> String {
         journal: state.journal.map(|journal| journal.display().to_string()),
         made: Made { changes: state.made, definitions: state.defined },
         left: state.left.iter().map(|(why, rows)| (why.name(), *rows)).collect(),
-        changed_since: left(
+        changed_since: skipped_rows(
             &BTreeMap::from([(crate::model::state::SkipReason::Changed, state.changed_since)]),
             state.changed_rows,
         ),
@@ -30,13 +30,13 @@ pub(in crate::report) fn render(said: &Said<'_>) -> String {
         format: "fk-doctor/status@1",
         tool: TOOL,
         plan: Plan {
-            path: said.plan.display().to_string(),
-            sha256: said.digest,
-            changes: said.changes,
-            definitions: said.header.redefinitions.len() as u64,
+            path: report.plan.display().to_string(),
+            sha256: report.digest,
+            changes: report.changes,
+            definitions: report.header.redefinitions.len() as u64,
         },
-        made_for: &said.header.database,
-        begun: said.begun.map(|(run, at)| Begun { run, at }),
+        made_for: &report.header.database,
+        begun: report.begun.map(|(run, at)| Begun { run, at }),
         state,
     })
 }
@@ -74,7 +74,7 @@ struct State<'a> {
     journal: Option<String>,
     made: Made,
     left: BTreeMap<&'static str, u64>,
-    changed_since: LeftRows<'a>,
+    changed_since: WireSkippedRows<'a>,
 }
 
 #[derive(Serialize)]

@@ -1,33 +1,33 @@
-//! The whole look of the report, case by case.
+//! The complete report of each sample.
 
 use super::*;
 use crate::model::value::Value;
 use crate::report::sample;
 
-const TERMINAL: Paper = Paper { width: Some(80), color: false };
+const TERMINAL: TerminalStyle = TerminalStyle { width: Some(80), color: false };
 
 #[test]
-fn a_clean_scan_is_short() {
+fn clean_scan_is_short() {
     let expected = "\
 ✓ 2 relations of shop.sqlite checked, no orphans · 10,400 rows
   1 note (child-not-indexed): `fk-doctor schema DB` lists them
-  left alone   notes_fts, notes_fts_data: virtual table, whose rows come from a
+  excluded     notes_fts, notes_fts_data: virtual table, whose rows come from a
                module's code
 ";
     assert_eq!(render(&sample::clean(), &TERMINAL), expected);
 }
 
 #[test]
-fn without_relations_nothing_is_called_clean() {
+fn schema_without_relations_is_not_clean() {
     let expected = "\
 ○ shop.sqlite declares no foreign keys: nothing was checked
-  a relation that it does not declare can be added in `fk-doctor.toml`
+  you can add relations that it does not declare to `fk-doctor.toml`
 ";
     assert_eq!(render(&sample::no_relations(), &TERMINAL), expected);
 }
 
 #[test]
-fn findings_come_with_evidence_and_the_next_step() {
+fn finding_has_evidence_and_next_step() {
     let expected = "\
 ✗ 340 orphan rows in 2 of 4 relations of shop.sqlite (40 missing keys)
 ✗ 1 defect in 1 of 4 relations
@@ -76,7 +76,7 @@ warning[type-mismatch] order_items(order_id)->orders(id)
 }
 
 #[test]
-fn what_was_not_checked_is_said_first() {
+fn unchecked_relation_is_reported_first() {
     let expected = "\
 ? 1 of 2 relations of shop.sqlite could not be checked
 
@@ -93,22 +93,22 @@ fn what_was_not_checked_is_said_first() {
 }
 
 #[test]
-fn incomplete_never_looks_green() {
-    let green = render(&sample::clean(), &Paper { width: Some(80), color: true });
-    let unsure = render(&sample::incomplete(), &Paper { width: Some(80), color: true });
+fn incomplete_scan_is_never_green() {
+    let green = render(&sample::clean(), &TerminalStyle { width: Some(80), color: true });
+    let unsure = render(&sample::incomplete(), &TerminalStyle { width: Some(80), color: true });
     assert!(green.contains('✓'));
     assert!(!unsure.contains('✓') && !unsure.contains("38;5;10m"), "{unsure}");
 }
 
 #[test]
-fn orphans_are_red_even_where_they_do_not_fail_the_scan() {
+fn orphans_are_red_without_fail_on() {
     let mut examination = sample::sick();
     examination.fail_on = None;
     assert!(render(&examination, &TERMINAL).starts_with("✗ 340 orphan rows"));
 }
 
 #[test]
-fn warnings_alone_are_shown_below_a_clean_headline() {
+fn warnings_are_shown_below_clean_headline() {
     let mut schema = sample::shop();
     sample::relate(&mut schema, 1, &[1], "customers", &["id"]);
     sample::defect(&mut schema, 0, Code::TypeMismatch, "the types differ", "make them equal");
@@ -126,7 +126,7 @@ warning[type-mismatch] orders(customer_id)->customers(id)
 }
 
 #[test]
-fn a_reason_for_the_verdict_and_a_single_key_are_worded_well() {
+fn reason_and_single_key_are_shown() {
     let mut schema = sample::shop();
     sample::relate(&mut schema, 1, &[1], "customers", &["id"]);
     let mut examination = sample::examined(schema);
@@ -134,6 +134,6 @@ fn a_reason_for_the_verdict_and_a_single_key_are_worded_well() {
     examination.relations.iter_mut().next().unwrap().reason = Some("the engine does not enforce it".to_string());
     let report = render(&examination, &TERMINAL);
     assert!(report.starts_with("✗ 1 orphan row in 1 of 1 relation of shop.sqlite (1 missing key)\n"), "{report}");
-    assert!(report.contains("\n  judged   the engine does not enforce it\n"), "{report}");
+    assert!(report.contains("\n  reason   the engine does not enforce it\n"), "{report}");
     assert!(report.contains("\n  missing  customer_id = NULL  1 row\n"), "{report}");
 }

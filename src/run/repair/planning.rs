@@ -16,8 +16,8 @@ use crate::model::redefinition::Definition;
 use crate::model::schema::Schema;
 use crate::plan_file;
 use crate::run::DEFAULT_MEMORY;
+use crate::run::Environment;
 use crate::run::RunError;
-use crate::run::Surroundings;
 use crate::run::config_file::ConfigFile;
 use crate::run::rule_files::RuleFiles;
 use crate::scan;
@@ -42,7 +42,7 @@ const DELAY: Duration = Duration::from_millis(5);
 pub(in crate::run) struct Planned {
     pub(in crate::run) schema: Schema,
     pub(super) definitions: Vec<Definition>,
-    pub(in crate::run) surgery: &'static dyn Repair,
+    pub(in crate::run) sql: &'static dyn Repair,
     pub(super) header: Header,
     pub(in crate::run) draft: Draft,
 }
@@ -69,13 +69,13 @@ pub(super) fn plan(
     database: &mut dyn Database,
     files: &RuleFiles,
     config: &ConfigFile,
-    surroundings: &Surroundings,
+    environment: &Environment,
     wait: Duration,
     progress: Progress<'_>,
 ) -> Result<Planned, RunError> {
-    let schema = config.resolve(database, surroundings)?;
-    config.check_conditions(&schema, database.session()?.as_mut(), surroundings)?;
-    plan_for_schema(schema, database, files, surroundings, wait, progress)
+    let schema = config.resolve(database, environment)?;
+    config.check_conditions(&schema, database.session()?.as_mut(), environment)?;
+    plan_for_schema(schema, database, files, environment, wait, progress)
 }
 
 /// Makes a plan for the orphans of the schema's relations.
@@ -83,40 +83,40 @@ pub(in crate::run) fn plan_for_schema(
     schema: Schema,
     database: &mut dyn Database,
     files: &RuleFiles,
-    surroundings: &Surroundings,
+    environment: &Environment,
     wait: Duration,
     progress: Progress<'_>,
 ) -> Result<Planned, RunError> {
-    let surgery = sql::repair::of(&schema).ok_or(RunError::NoRepair)?;
+    let repair_sql = sql::repair::of(&schema).ok_or(RunError::NoRepair)?;
     let (assigned, faults) = treat::assign::assign(&schema, &files.rules);
     if !faults.is_empty() {
-        return Err(files.faulty(&faults, surroundings));
+        return Err(files.faulty(&faults, environment));
     }
     // The rehearsal comes before the sessions, because a writer waits for them to end.
     let rehearsal = database.rehearsal()?;
-    let mut sessions = two_sessions(database, surroundings.cores, wait)?;
-    let faults = treat::check::check(&schema, &files.rules, &assigned, surgery, sessions[0].as_mut())?;
+    let mut sessions = two_sessions(database, environment.cores, wait)?;
+    let faults = treat::check::check(&schema, &files.rules, &assigned, repair_sql, sessions[0].as_mut())?;
     if !faults.is_empty() {
-        return Err(files.faulty(&faults, surroundings));
+        return Err(files.faulty(&faults, environment));
     }
-    let wishes = ScanOptions {
+    let options = ScanOptions {
         samples: 1,
         memory: DEFAULT_MEMORY,
-        threads: surroundings.cores,
+        threads: environment.cores,
         progress,
         is_known: &|_, _, _| false,
     };
-    let facts = scan::scan(&schema, &mut sessions, &wishes);
-    let (definitions, are_some_hidden) = definitions(&schema, sessions[0].as_mut(), surgery)?;
-    let defaults = defaults(&schema, &files.rules, &assigned, surgery, sessions[0].as_mut())?;
+    let facts = scan::scan(&schema, &mut sessions, &options);
+    let (definitions, are_some_hidden) = definitions(&schema, sessions[0].as_mut(), repair_sql)?;
+    let defaults = defaults(&schema, &files.rules, &assigned, repair_sql, sessions[0].as_mut())?;
     let known = KnownDefinitions { definitions, are_some_hidden, defaults };
     let (Some(reader), Some(lookups)) = (sessions.pop(), sessions.pop()) else { return Err(too_busy()) };
     drop(sessions);
     let sessions = PlanSessions { reader, lookups, rehearsal };
     let request =
-        treat::Request { schema: &schema, facts: &facts, rules: &files.rules, assigned: &assigned, sql: surgery };
+        treat::Request { schema: &schema, facts: &facts, rules: &files.rules, assigned: &assigned, sql: repair_sql };
     let mut draft = treat::plan(request, sessions, progress)?;
-    add_definitions(&mut draft, &schema, &files.rules, &assigned, surgery, &known);
+    add_definitions(&mut draft, &schema, &files.rules, &assigned, repair_sql, &known);
     let forecasts = forecasts(&schema, &facts, &draft.forecast);
     let tables = fingerprint::of_plan(&schema, &known.definitions, &draft.forecast, &forecasts);
     let digests = Digests {
@@ -126,7 +126,7 @@ pub(in crate::run) fn plan_for_schema(
         rules: files.digests(),
     };
     let header = header(&schema, &draft.forecast, forecasts, digests);
-    Ok(Planned { schema, definitions: known.definitions, surgery, header, draft })
+    Ok(Planned { schema, definitions: known.definitions, sql: repair_sql, header, draft })
 }
 
 /// Returns at least two sessions that share one snapshot. If another program commits between them, all are opened again.
@@ -143,13 +143,13 @@ fn two_sessions(database: &mut dyn Database, cores: usize, wait: Duration) -> Re
         if start.elapsed() >= wait {
             return Err(too_busy());
         }
-        // The waiting writer goes first.
+        // Close the sessions, so that the waiting writer can commit.
         drop(sessions);
         std::thread::sleep(DELAY);
     }
 }
 
 fn too_busy() -> RunError {
-    let why = "other programs write to it too often for two sessions to see one moment".to_owned();
+    let why = "other programs write to it too often for two sessions to share one snapshot".to_owned();
     RunError::Engine(EngineError::Failed { why })
 }

@@ -1,4 +1,4 @@
-//! The plan as a script of SQL, for people who run it themselves: what the plan does, in the same order.
+//! Writes the plan as an SQL script, for people who run it themselves. The script makes the same changes in the same order.
 
 use super::planning::Planned;
 use crate::engine::EngineError;
@@ -14,15 +14,15 @@ use crate::run::RunError;
 use crate::treat::TreatError;
 
 pub(super) fn script(planned: &Planned) -> Result<String, RunError> {
-    let Planned { schema, surgery, draft, .. } = planned;
+    let Planned { schema, sql: repair_sql, draft, .. } = planned;
     if !draft.forecast.refusals.is_empty() {
         return Ok(refused(&draft.forecast.refusals));
     }
-    let mut script = surgery.script_start();
+    let mut script = repair_sql.script_header();
     let redefinitions = |is_last: bool| -> Result<String, RunError> {
         let mut all = draft.forecast.redefinitions.iter().filter(|change| change.comes_last() == is_last);
         all.try_fold(String::new(), |script, change| {
-            let redefining = surgery.redefining().ok_or(RunError::NoRepair)?;
+            let redefining = repair_sql.redefine().ok_or(RunError::NoRepair)?;
             let more = redefining.script(schema, change, &planned.definitions);
             let more = more.map_err(|why| RunError::Engine(EngineError::Failed { why }))?;
             Ok(script + &more)
@@ -30,37 +30,40 @@ pub(super) fn script(planned: &Planned) -> Result<String, RunError> {
     };
     script.push_str(&redefinitions(false)?);
     for table in &draft.forecast.creates {
-        script.push_str(&format!("{};\n", surgery.create(table).text()));
+        script.push_str(&format!("{};\n", repair_sql.create_table(table).text()));
     }
-    let each = |table: &Table, change: &Change| -> rusqlite::Result<()> {
-        let statement = surgery.statement(table, &as_it_was(change), change);
-        script.push_str(&surgery.written_out(&statement));
+    let write_change = |table: &Table, change: &Change| -> rusqlite::Result<()> {
+        let statement = repair_sql.change_row(table, &unchanged_row(change), change);
+        script.push_str(&repair_sql.with_literals(&statement));
         script.push_str(";\n");
         if let (ChangeRole::Parent, Some(after)) = (change.role(), &change.after) {
-            for advance in surgery.advance(table, after) {
-                script.push_str(&format!("{};\n", surgery.written_out(&advance)));
+            for advance in repair_sql.advance_sequences(table, after) {
+                script.push_str(&format!("{};\n", repair_sql.with_literals(&advance)));
             }
         }
         Ok(())
     };
-    planned.each_change(each).map_err(|error| RunError::Treat(TreatError::from(error)))?;
+    planned.each_change(write_change).map_err(|error| RunError::Treat(TreatError::from(error)))?;
     script.push_str(&redefinitions(true)?);
     for (file, rows) in &draft.forecast.files {
-        script.push_str(&format!("-- {} that `apply` keeps in {file} would be kept nowhere.\n", plural(*rows, "row")));
+        script.push_str(&format!(
+            "-- `apply` saves {} in {file}; this script deletes them without a copy.\n",
+            plural(*rows, "row")
+        ));
     }
-    script.push_str(&surgery.script_end());
+    script.push_str(&repair_sql.script_footer());
     Ok(script)
 }
 
-/// What is refused as a plan is refused as a script: nothing but comments.
+/// Returns the script of a refused repair, which contains only comments.
 fn refused(refusals: &[PlanRefusal]) -> String {
     let lines = refusals.iter().flat_map(|refusal| refusal.why.split(['\n', '\r']));
     let comments = lines.map(|line| format!("-- {line}\n"));
     format!("-- The repair is refused, so there is no script:\n{}", comments.collect::<String>())
 }
 
-/// The row's name, and what it held where that changes: only a row that is still as it was.
-fn as_it_was(change: &Change) -> RowName {
+/// Returns the row's name with the old values of the changed columns, so that a statement matches only an unchanged row.
+fn unchanged_row(change: &Change) -> RowName {
     let mut row = change.row.clone();
     let set = change.set();
     for (column, value) in change.before.iter().flat_map(Row::iter) {

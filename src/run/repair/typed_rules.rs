@@ -1,5 +1,5 @@
-//! Rules that are typed as options instead of written into a file: `--relax`, `--enforce`, `--prevent` and
-//! `--no-prevent`. Their faults point into the text of the option.
+//! Makes rules from the options `--relax`, `--enforce`, `--prevent` and `--no-prevent`. Their faults point into the text of
+//! the option.
 
 use std::ops::Range;
 
@@ -128,23 +128,23 @@ fn not_a_relation(text: &str, why: String) -> RunError {
     }
 }
 
-/// `--prevent`: every rule that makes placeholders also prevents.
+/// Adds the treatment of `--prevent` to every rule that has a `placeholder` treatment.
 pub(super) fn prevent(rules: &mut Rules) -> Result<(), RunError> {
-    let mut none = true;
+    let mut is_applied = false;
     for rule in rules {
         let placeholder = rule.treatments.iter().find(|at| matches!(at.value, Treatment::Placeholder(_)));
         let Some(span) = placeholder.map(|at| at.span.clone()) else { continue };
-        none = false;
+        is_applied = true;
         if rule.prevents().is_none() {
             rule.treatments.push(Spanned { value: Treatment::Prevent(Prevention { remove: false }), span });
         }
     }
-    if !none {
+    if is_applied {
         return Ok(());
     }
     Err(RunError::Input {
-        what: "what --prevent is to make".to_owned(),
-        why: "none of the rules has a `placeholder`, which says what a parent holds".to_owned(),
+        what: "--prevent".to_owned(),
+        why: "none of the rules has a `placeholder` treatment, which defines the values of a new parent".to_owned(),
         help: "name a rule that has one with --rules, such as media-sources".to_owned(),
     })
 }
@@ -164,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn faults_point_into_the_option() {
+    fn fault_points_into_the_option() {
         let rules = rules(&typed(&["--enforce", "pp(id)  ->  p(id"])).unwrap();
         let faults = rules[0].rule.as_ref().unwrap_err();
         assert_eq!((faults.len(), &rules[0].text[faults[0].span.clone()]), (1, "p(id"));
@@ -172,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn sides_are_found_where_they_were_typed() {
+    fn side_spans_point_into_the_option() {
         let relations = relations(&typed(&["--enforce", "pp(id) -> p(id)"])).unwrap();
         let (text, relation) = &relations[0];
         assert_eq!(relation.parent.span, 10..15);

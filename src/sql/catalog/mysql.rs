@@ -1,4 +1,4 @@
-//! The questions of MySQL and MariaDB about their definitions and counters.
+//! The statements about the catalogs of MySQL and MariaDB.
 
 use crate::model::catalog::Table;
 use crate::model::plan::NewTable;
@@ -6,7 +6,7 @@ use crate::model::redefinition::Definition;
 use crate::model::schema::Schema;
 use crate::model::state;
 use crate::model::value::Value;
-use crate::sql::catalog::CatalogQuestions;
+use crate::sql::catalog::CatalogStatements;
 use crate::sql::grammar::Grammar;
 use crate::sql::grammar::mysql::Mysql;
 use crate::sql::mysql::hidden;
@@ -15,20 +15,20 @@ use crate::sql::query::Query;
 use crate::sql::query::Sql;
 use crate::sql::query::plain;
 
-impl CatalogQuestions for Mysql {
-    fn defaults(&self, table: &Table) -> Sql {
-        self.sibling.defaults(table)
+impl CatalogStatements for Mysql {
+    fn column_defaults(&self, table: &Table) -> Sql {
+        self.variant.defaults(table)
     }
 
     fn definitions(&self) -> Sql {
         plain(include_str!("../mysql/definitions.sql").to_owned())
     }
 
-    fn complete(&self, schema: &Schema, definitions: &mut [Definition]) -> bool {
-        hidden::complete(self.sibling, schema, definitions)
+    fn fill_hidden_texts(&self, schema: &Schema, definitions: &mut [Definition]) -> bool {
+        hidden::fill_hidden_texts(self.variant, schema, definitions)
     }
 
-    fn sequence(&self, table: &Table, column: &str) -> Option<Sql> {
+    fn last_sequence_value(&self, table: &Table, column: &str) -> Option<Sql> {
         let mut query = self.query();
         let is_table = is_table(&mut query, table);
         let name = query.parameter(Value::text(column));
@@ -39,7 +39,7 @@ impl CatalogQuestions for Mysql {
         )))
     }
 
-    fn rehearsal_table(&self, table: &Table, _: &[(String, String)]) -> Vec<Sql> {
+    fn create_rehearsal_table(&self, table: &Table, _: &[(String, String)]) -> Vec<Sql> {
         let text = format!(
             "CREATE TEMPORARY TABLE {} LIKE {}",
             self.rehearsal().table_name(None, table),
@@ -48,13 +48,13 @@ impl CatalogQuestions for Mysql {
         vec![plain(text)]
     }
 
-    fn has_state(&self) -> Sql {
+    fn state_table_privileges(&self) -> Sql {
         let mut query = self.query();
         let is_table = is_table(&mut query, &state::table());
         query.finish(format!("SELECT 1, 1 FROM information_schema.tables WHERE {is_table}"))
     }
 
-    fn try_state(&self) -> Vec<Sql> {
+    fn try_state_writes(&self) -> Vec<Sql> {
         let table = self.table_name(None, &state::table());
         let texts = [
             format!("INSERT INTO {table} SELECT * FROM {table} WHERE 1 = 0"),
@@ -63,7 +63,7 @@ impl CatalogQuestions for Mysql {
         texts.into_iter().map(plain).collect()
     }
 
-    fn may_drop(&self, table: &NewTable, plan: &str) -> Option<Sql> {
+    fn may_drop_table(&self, table: &NewTable, plan: &str) -> Option<Sql> {
         let mut query = self.query();
         let is_table = is_table(&mut query, &table.as_table());
         let mark = query.parameter(Value::text(mark(plan)));
@@ -72,19 +72,20 @@ impl CatalogQuestions for Mysql {
         )))
     }
 
-    /// The question for its rows calls it `t`.
-    fn claim(&self, table: &NewTable) -> Option<Sql> {
+    /// The query that reads the table's rows has the alias `t`, which needs a lock of its own.
+    fn lock_until_dropped(&self, table: &NewTable) -> Option<Sql> {
         let name = self.table_name(None, &table.as_table());
         Some(plain(format!("LOCK TABLES {name} WRITE, {name} AS t WRITE")))
     }
 
-    fn release(&self) -> Option<Sql> {
+    fn unlock_tables(&self) -> Option<Sql> {
         Some(plain("UNLOCK TABLES".to_owned()))
     }
 
-    /// A table that is made ends what went before it, so the transaction begins with the first row after it.
-    fn script_start(&self) -> String {
-        let client = self.sibling.client();
+    /// CREATE TABLE commits, so the script turns autocommit off. The transaction begins with the first row that comes
+    /// after it.
+    fn script_header(&self) -> String {
+        let client = self.variant.client();
         format!(
             "-- Made by fk-doctor. Run it with: {client} --default-character-set=utf8mb4 DATABASE < THIS_FILE\n\
          SET SESSION sql_mode = 'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION,NO_AUTO_VALUE_ON_ZERO', time_zone = '+00:00';\n\
@@ -92,12 +93,13 @@ impl CatalogQuestions for Mysql {
         )
     }
 
-    fn script_end(&self) -> String {
+    fn script_footer(&self) -> String {
         "COMMIT;\n".to_owned()
     }
 }
 
-/// Of `information_schema`, whose names have no case.
+/// Returns the condition that a row of `information_schema` is about this table. Names are compared to the byte,
+/// because the columns of `information_schema` ignore case.
 pub(in crate::sql) fn is_table(query: &mut Query, table: &Table) -> String {
     let schema = match &table.name.schema {
         Some(schema) => query.parameter(Value::text(schema)),
@@ -107,7 +109,7 @@ pub(in crate::sql) fn is_table(query: &mut Query, table: &Table) -> String {
     format!("table_schema = {schema} AND CAST(table_name AS BINARY) = CAST({name} AS BINARY)")
 }
 
-/// Returns the comment of a table that was made for a plan. The table has it from the moment in which it exists.
+/// Returns the comment of a table that was created for a plan. The CREATE TABLE statement itself sets it.
 pub(in crate::sql) fn mark(plan: &str) -> String {
     let digest: String = plan.chars().filter(char::is_ascii_hexdigit).collect();
     format!("made by fk-doctor for plan {digest}")

@@ -1,4 +1,4 @@
-//! PostgreSQL's questions about its definitions, sequences and privileges.
+//! The statements about PostgreSQL's definitions, sequences and privileges.
 
 use crate::model::catalog::Table;
 use crate::model::plan::NewTable;
@@ -6,7 +6,7 @@ use crate::model::plan::identity_columns;
 use crate::model::row::RowName;
 use crate::model::state;
 use crate::model::value::Value;
-use crate::sql::catalog::CatalogQuestions;
+use crate::sql::catalog::CatalogStatements;
 use crate::sql::grammar::Grammar;
 use crate::sql::grammar::postgres::POSTGRES;
 use crate::sql::grammar::postgres::Postgres;
@@ -17,9 +17,9 @@ use crate::sql::query::Sql;
 use crate::sql::query::plain;
 use crate::sql::quoted;
 
-impl CatalogQuestions for Postgres {
-    /// A default that draws from a sequence is left out: to try it would move the sequence.
-    fn defaults(&self, table: &Table) -> Sql {
+impl CatalogStatements for Postgres {
+    /// A default that draws from a sequence is left out, because evaluating it would advance the sequence.
+    fn column_defaults(&self, table: &Table) -> Sql {
         let mut query = self.query();
         let name = query.parameter(Value::text(self.table_name(None, table)));
         query.finish(format!(
@@ -34,7 +34,7 @@ impl CatalogQuestions for Postgres {
         plain(include_str!("../postgres/definitions.sql").to_owned())
     }
 
-    fn sequence(&self, table: &Table, column: &str) -> Option<Sql> {
+    fn last_sequence_value(&self, table: &Table, column: &str) -> Option<Sql> {
         let mut query = self.query();
         let sequence = is_sequence_of(&mut query, &self.table_name(None, table), column);
         Some(query.finish(format!(
@@ -43,7 +43,7 @@ impl CatalogQuestions for Postgres {
         )))
     }
 
-    fn advance(&self, table: &Table, row: &RowName) -> Vec<Sql> {
+    fn advance_sequences(&self, table: &Table, row: &RowName) -> Vec<Sql> {
         let numbers = row.iter().filter_map(|(name, value)| Some((name, value.as_integer()?)));
         let advances = numbers.filter(|(name, _)| identity_columns(table).contains(name)).map(|(name, number)| {
             let mut query = self.query();
@@ -58,28 +58,26 @@ impl CatalogQuestions for Postgres {
         advances.collect()
     }
 
-    fn lock(&self, tables: &[&Table]) -> Option<Sql> {
+    fn lock_tables(&self, tables: &[&Table]) -> Option<Sql> {
         let mut names: Vec<String> = tables.iter().map(|table| self.own_rows(None, table)).collect();
         names.sort();
         names.dedup();
         (!names.is_empty()).then(|| plain(format!("LOCK TABLE {} IN SHARE ROW EXCLUSIVE MODE", names.join(", "))))
     }
 
-    fn rehearsal_table(&self, table: &Table, defaults: &[(String, String)]) -> Vec<Sql> {
-        let room = REHEARSAL.table_name(None, table);
-        let mut furnished = vec![plain(format!(
-            "CREATE TEMPORARY TABLE {room} (LIKE {} INCLUDING ALL EXCLUDING DEFAULTS EXCLUDING STATISTICS EXCLUDING COMMENTS)",
+    fn create_rehearsal_table(&self, table: &Table, defaults: &[(String, String)]) -> Vec<Sql> {
+        let name = REHEARSAL.table_name(None, table);
+        let mut created = vec![plain(format!(
+            "CREATE TEMPORARY TABLE {name} (LIKE {} INCLUDING ALL EXCLUDING DEFAULTS EXCLUDING STATISTICS EXCLUDING COMMENTS)",
             POSTGRES.table_name(None, table)
         ))];
-        furnished.extend(
-            defaults.iter().map(|(name, text)| {
-                plain(format!("ALTER TABLE {room} ALTER COLUMN {} SET DEFAULT {text}", quoted(name)))
-            }),
-        );
-        furnished
+        created.extend(defaults.iter().map(|(column, text)| {
+            plain(format!("ALTER TABLE {name} ALTER COLUMN {} SET DEFAULT {text}", quoted(column)))
+        }));
+        created
     }
 
-    fn has_state(&self) -> Sql {
+    fn state_table_privileges(&self) -> Sql {
         let mut query = self.query();
         let name = query.parameter(Value::text(state::TABLE));
         query.finish(format!(
@@ -90,7 +88,7 @@ impl CatalogQuestions for Postgres {
         ))
     }
 
-    fn may_create_state(&self) -> Option<Sql> {
+    fn may_create_state_table(&self) -> Option<Sql> {
         let mut query = self.query();
         let name = query.parameter(Value::text(state::TABLE));
         Some(query.finish(format!(
@@ -99,8 +97,8 @@ impl CatalogQuestions for Postgres {
         )))
     }
 
-    /// A failure would end the whole transaction.
-    fn may_drop(&self, table: &NewTable, _: &str) -> Option<Sql> {
+    /// The privilege is checked first, because a failed DROP TABLE would abort the whole transaction.
+    fn may_drop_table(&self, table: &NewTable, _: &str) -> Option<Sql> {
         let mut query = self.query();
         let name = query.parameter(Value::text(self.table_name(None, &table.as_table())));
         Some(query.finish(format!(
@@ -108,23 +106,23 @@ impl CatalogQuestions for Postgres {
         )))
     }
 
-    fn claim(&self, table: &NewTable) -> Option<Sql> {
+    fn lock_until_dropped(&self, table: &NewTable) -> Option<Sql> {
         let name = self.table_name(None, &table.as_table());
         Some(plain(format!("LOCK TABLE {name} IN ACCESS EXCLUSIVE MODE")))
     }
 
-    fn script_start(&self) -> String {
+    fn script_header(&self) -> String {
         "-- Made by fk-doctor. Run it with: psql --single-transaction --set ON_ERROR_STOP=1 --file THIS_FILE\n\
          SET LOCAL search_path = pg_catalog, pg_temp;\nSET LOCAL standard_conforming_strings = on;\n"
             .to_owned()
     }
 
-    fn script_end(&self) -> String {
+    fn script_footer(&self) -> String {
         String::new()
     }
 }
 
-/// The sequence `s` is the one that the column draws from.
+/// Returns the condition that the sequence `s` is the one that the column draws from.
 fn is_sequence_of(query: &mut Query, table: &str, column: &str) -> String {
     let table = query.parameter(Value::text(table));
     let column = query.parameter(Value::text(column));

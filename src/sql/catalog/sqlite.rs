@@ -1,16 +1,16 @@
-//! SQLite's questions about its definitions and counters.
+//! The statements about SQLite's definitions and counters.
 
 use crate::model::catalog::Table;
 use crate::model::state;
 use crate::model::value::Value;
-use crate::sql::catalog::CatalogQuestions;
+use crate::sql::catalog::CatalogStatements;
 use crate::sql::grammar::sqlite::Sqlite;
 use crate::sql::phrases::Phrases;
 use crate::sql::query::Sql;
 use crate::sql::query::plain;
 
-impl CatalogQuestions for Sqlite {
-    fn defaults(&self, table: &Table) -> Sql {
+impl CatalogStatements for Sqlite {
+    fn column_defaults(&self, table: &Table) -> Sql {
         let mut query = self.query();
         let name = query.parameter(Value::text(&table.name.table));
         query.finish(format!(
@@ -25,23 +25,23 @@ impl CatalogQuestions for Sqlite {
         )
     }
 
-    fn counter(&self, table: &Table) -> Option<Sql> {
+    fn counter_row(&self, table: &Table) -> Option<Sql> {
         let mut query = self.query();
         let name = query.parameter(Value::text(&table.name.table));
         Some(query.finish(format!("SELECT rowid, name, seq FROM main.sqlite_sequence WHERE name = {name}")))
     }
 
-    fn has_state(&self) -> Sql {
+    fn state_table_privileges(&self) -> Sql {
         let mut query = self.query();
         let name = query.parameter(Value::text(state::TABLE));
         query.finish(format!("SELECT 1, 1 FROM main.sqlite_schema WHERE type = 'table' AND lower(name) = {name}"))
     }
 
-    fn script_start(&self) -> String {
+    fn script_header(&self) -> String {
         "-- Made by fk-doctor. Look at what the last statement says before you keep it.\nPRAGMA foreign_keys = OFF;\nBEGIN IMMEDIATE;\n".to_owned()
     }
 
-    fn script_end(&self) -> String {
+    fn script_footer(&self) -> String {
         "PRAGMA foreign_key_check;\nCOMMIT;\n".to_owned()
     }
 }

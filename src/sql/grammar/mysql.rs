@@ -1,14 +1,15 @@
-//! The words of MySQL and MariaDB.
+//! The grammar of MySQL and MariaDB.
 //!
-//! The server's own `=` decides whether two keys are equal. It compares two columns of a foreign key as InnoDB does, if their
-//! types and collations agree. If they do not, as in a configured relation, the child's text is brought under the parent's
-//! collation. Two enumerations are compared as numbers, as InnoDB compares them.
+//! The server's own `=` decides whether two keys are equal. It compares two columns of a foreign key as InnoDB does, if
+//! their types and collations agree. If they do not, as in a configured relation, the child's text is converted to the
+//! parent's collation. Two enumerations are compared as numbers, as InnoDB compares them.
 //!
-//! No statement asks `IS NULL` of a column that is NOT NULL: there it is true of the date `0000-00-00`.
+//! No statement tests a NOT NULL column with `IS NULL`, because the test is true of the date `0000-00-00`.
 //!
-//! A value that a statement searches for gets its column's own type by a cast, because this server compares any two values and
-//! finds `'abc'` equal to 0. A value that a statement stores needs none, because the session is strict. Rows go without the
-//! server's own check of foreign keys: its cascades would take along rows that nobody saw, and that it does not count.
+//! A value that a statement searches for is cast to its column's type, because this server compares any two values and
+//! finds `'abc'` equal to 0. A value that a statement stores needs no cast, because the session is strict. Rows are
+//! changed without the server's own check of foreign keys: its cascades would change rows that no plan lists and no
+//! count includes.
 
 use std::hash::DefaultHasher;
 use std::hash::Hash;
@@ -28,31 +29,31 @@ use crate::sql::grammar::KeyPart;
 use crate::sql::grammar::RuleGrammar;
 use crate::sql::grammar::WriteGrammar;
 use crate::sql::grammar::WriteWords;
-use crate::sql::mysql::siblings::Variant;
+use crate::sql::mysql::variant::Variant;
 use crate::sql::phrases::Phrases;
 use crate::sql::phrases::column;
 use crate::sql::query::Query;
 use crate::sql::query::Sql;
 
-/// A query without rows, as a part of a union.
+/// A part of a union that has no rows.
 const NULLS: &str = "SELECT NULL FROM dual WHERE FALSE";
 
 #[derive(Debug)]
 pub(in crate::sql) struct Mysql {
-    pub(in crate::sql) sibling: Variant,
-    /// Tables are those of the rehearsal: temporary ones.
+    pub(in crate::sql) variant: Variant,
+    /// True if the statements are about the temporary tables of the rehearsal.
     in_rehearsal: bool,
 }
 
-pub(in crate::sql) static MYSQL: Mysql = Mysql { sibling: Variant::Mysql, in_rehearsal: false };
-pub(in crate::sql) static MARIADB: Mysql = Mysql { sibling: Variant::Mariadb, in_rehearsal: false };
-static MYSQL_REHEARSAL: Mysql = Mysql { sibling: Variant::Mysql, in_rehearsal: true };
-static MARIADB_REHEARSAL: Mysql = Mysql { sibling: Variant::Mariadb, in_rehearsal: true };
+pub(in crate::sql) static MYSQL: Mysql = Mysql { variant: Variant::Mysql, in_rehearsal: false };
+pub(in crate::sql) static MARIADB: Mysql = Mysql { variant: Variant::Mariadb, in_rehearsal: false };
+static MYSQL_REHEARSAL: Mysql = Mysql { variant: Variant::Mysql, in_rehearsal: true };
+static MARIADB_REHEARSAL: Mysql = Mysql { variant: Variant::Mariadb, in_rehearsal: true };
 
 impl Mysql {
     /// Returns the grammar for the tables of the rehearsal.
     pub(in crate::sql) fn rehearsal(&self) -> &'static Mysql {
-        match self.sibling {
+        match self.variant {
             Variant::Mysql => &MYSQL_REHEARSAL,
             Variant::Mariadb => &MARIADB_REHEARSAL,
         }
@@ -61,10 +62,10 @@ impl Mysql {
 
 impl Grammar for Mysql {
     fn facts(&self) -> &'static Facts {
-        self.sibling.engine().facts()
+        self.variant.engine().facts()
     }
 
-    /// A temporary table has a name of its own, so that no statement can mean the user's table instead.
+    /// A temporary table has a name of its own, so that no statement reaches the user's table by mistake.
     fn table_name(&self, default_schema: Option<&str>, table: &Table) -> String {
         if self.in_rehearsal {
             let mut hasher = DefaultHasher::new();
@@ -78,7 +79,7 @@ impl Grammar for Mysql {
     }
 
     /// The first row names the columns.
-    fn listed(&self, name: &str, columns: &[String], rows: &[(usize, Vec<String>)]) -> String {
+    fn derived_table(&self, name: &str, columns: &[String], rows: &[(usize, Vec<String>)]) -> String {
         let row = |(first, (number, values)): (usize, &(usize, Vec<String>))| {
             let values = std::iter::once(number.to_string()).chain(values.iter().cloned()).zip(columns);
             let values: Vec<String> =
@@ -111,19 +112,19 @@ impl Grammar for Mysql {
         }
     }
 
-    /// An enumeration is compared as a number, which says little to people.
+    /// The stored value is shown, because an enumeration is compared as a number, which people cannot read.
     fn shown_key(&self, stored: &str, _: &str, column: &Column) -> String {
         self.shown(stored, column)
     }
 
-    fn order_of_any(&self, value: &str) -> String {
+    fn sort_key(&self, value: &str) -> String {
         format!("CAST({value} AS BINARY)")
     }
 
     fn typed(&self, mark: String, column: Option<&Column>, value: &Value) -> String {
         let Some(column) = column else { return format!("CAST({mark} AS CHAR)") };
         let kind = column.declared_type.split(['(', ' ']).next().unwrap_or_default();
-        let of = match (&column.family, kind) {
+        let sql_type = match (&column.family, kind) {
             (Family::Integer, _) if column.declared_type.contains("unsigned") => "UNSIGNED",
             (Family::Integer, _) => "SIGNED",
             (Family::Real, "float") => "FLOAT",
@@ -141,14 +142,15 @@ impl Grammar for Mysql {
             },
         };
         match value {
-            // A number that is too large for a signed one comes as text, which MySQL would read as a signed one.
-            Value::Text(_) if of == "UNSIGNED" => format!("CAST(CAST({mark} AS CHAR) AS UNSIGNED)"),
-            _ => format!("CAST({mark} AS {of})"),
+            // A number that is too large for a signed integer arrives as text. MySQL would read that text as a signed
+            // integer.
+            Value::Text(_) if sql_type == "UNSIGNED" => format!("CAST(CAST({mark} AS CHAR) AS UNSIGNED)"),
+            _ => format!("CAST({mark} AS {sql_type})"),
         }
     }
 
-    /// MySQL would compare any two values.
-    fn can_be_sought(&self, column: &Column, value: &Value) -> bool {
+    /// MySQL would compare values of any two types, so a scan searches only for values of a fitting type.
+    fn can_search_for(&self, column: &Column, value: &Value) -> bool {
         match value {
             Value::Integer(_) => matches!(column.family, Family::Integer | Family::Numeric),
             Value::Text(_) => match column.family {
@@ -161,12 +163,13 @@ impl Grammar for Mysql {
         }
     }
 
-    fn sought(&self, mark: String, column: &Column) -> String {
+    fn searched_parameter(&self, mark: String, column: &Column) -> String {
         column.collation.as_deref().map_or(mark.clone(), |collation| under(&mark, collation))
     }
 
-    /// Texts are compared under our collation, and a text with another kind letter by letter.
-    fn meets(&self, ours: &Column, left: &str, theirs: &Column, right: &str) -> String {
+    /// Two texts are compared under the collation of `ours`. A text and a value of another type are compared to the
+    /// byte.
+    fn equals_other_column(&self, ours: &Column, left: &str, theirs: &Column, right: &str) -> String {
         match (&ours.collation, &theirs.collation) {
             (Some(collation), Some(other)) if collation != other => format!("{left} = {}", under(right, collation)),
             (Some(_), None) | (None, Some(_)) => {
@@ -180,7 +183,7 @@ impl Grammar for Mysql {
         format!("NOT ({value} <=> NULL)")
     }
 
-    fn is_there(&self, column: &Column, value: &str) -> Option<String> {
+    fn is_present(&self, column: &Column, value: &str) -> Option<String> {
         (!column.not_null).then(|| format!("{value} IS NOT NULL"))
     }
 
@@ -199,8 +202,8 @@ impl Grammar for Mysql {
         format!("{parent}{number} = {}", self.compared(part, child))
     }
 
-    /// The configuration writes bytes as the text that they are.
-    fn has_written(&self, query: &mut Query, part: &KeyPart<'_>, child: &str, value: &Value) -> String {
+    /// The configuration writes bytes as text.
+    fn has_configured_value(&self, query: &mut Query, part: &KeyPart<'_>, child: &str, value: &Value) -> String {
         match value {
             Value::Integer(_) if part.child.family == Family::Integer => {
                 format!("{child} = {}", query.parameter(value.clone()))
@@ -208,7 +211,7 @@ impl Grammar for Mysql {
             _ => {
                 let text = match holds_bytes(part.child) {
                     true => format!("CAST({child} AS CHAR)"),
-                    false => self.letters(child, Some(part.child)),
+                    false => self.plain_text(child, Some(part.child)),
                 };
                 self.same_text(&text, &query.parameter(Value::text(plain(value))))
             }
@@ -223,8 +226,8 @@ impl Grammar for Mysql {
         "SELECT 1 FROM dual WHERE FALSE".to_owned()
     }
 
-    /// The letters of bits are those of their number.
-    fn letters(&self, value: &str, column: Option<&Column>) -> String {
+    /// The plain text of a bit string is that of its number.
+    fn plain_text(&self, value: &str, column: Option<&Column>) -> String {
         match column {
             None => value.to_owned(),
             Some(column) if column.family == Family::Untyped && holds_bytes(column) => format!("lower(hex({value}))"),
@@ -249,7 +252,7 @@ impl Grammar for Mysql {
 }
 
 impl RuleGrammar for Mysql {
-    fn untyped(&self, mark: String, value: &Value) -> String {
+    fn untyped_parameter(&self, mark: String, value: &Value) -> String {
         match value {
             Value::Integer(_) => format!("CAST({mark} AS SIGNED)"),
             Value::Real(_) => format!("CAST({mark} AS DOUBLE)"),
@@ -269,12 +272,12 @@ impl RuleGrammar for Mysql {
         format!("concat((\n{expression}\n))")
     }
 
-    /// A derived table could not refer to the row at hand. A part of a union can.
-    fn column_of(&self, query: &str, _: usize, _: usize) -> String {
+    /// A part of a union can refer to the row at hand, and a derived table cannot.
+    fn query_column(&self, query: &str, _: usize, _: usize) -> String {
         format!("concat(((\n{query}\n) UNION ALL ({NULLS}) LIMIT 1))")
     }
 
-    fn rows_of(&self, query: &str) -> String {
+    fn query_row_count(&self, query: &str) -> String {
         format!("(EXISTS (\n{query}\n) + EXISTS ((\n{query}\n) UNION ALL ({NULLS}) LIMIT 1 OFFSET 1))")
     }
 }
@@ -283,10 +286,10 @@ static WORDS: WriteWords = WriteWords {
     insert: ["INSERT INTO", " VALUES"],
     update: "UPDATE",
     number: "bigint",
-    // A key of a text needs a length: a plan's digest has 64 characters.
+    // A text in a key needs a length: a plan's digest has 64 characters.
     digest: "char(64)",
     text: "longtext",
-    brought: " longtext",
+    plan_column: " longtext",
     options: " ENGINE = InnoDB CHARACTER SET utf8mb4 COLLATE utf8mb4_bin",
     state_options: " ENGINE = InnoDB CHARACTER SET utf8mb4 COLLATE utf8mb4_bin",
 };
@@ -296,7 +299,7 @@ impl WriteGrammar for Mysql {
         &WORDS
     }
 
-    fn kept(&self, value: &str, column: &Column) -> String {
+    fn lossless(&self, value: &str, column: &Column) -> String {
         match column.family {
             Family::Real => format!("CAST({value} AS DOUBLE)"),
             _ if holds_shape(column) => format!("CAST({value} AS BINARY)"),
@@ -304,31 +307,32 @@ impl WriteGrammar for Mysql {
         }
     }
 
-    /// The column reads the value, but bits would take the bytes of a text.
-    fn stored(&self, mark: String, column: Option<&Column>, value: &Value) -> String {
+    /// The column converts the value. A bit column would store the bytes of a text, so such a value gets a cast.
+    fn stored_parameter(&self, mark: String, column: Option<&Column>, value: &Value) -> String {
         match (column, value) {
             (Some(column), Value::Text(_)) if holds_bits(column) => self.typed(mark, Some(column), value),
             _ => mark,
         }
     }
 
-    fn still_holds(&self, query: &mut Query, table: &Table, name: &str, value: &Value) -> String {
+    /// A text is compared to the byte, unless its column names the row.
+    fn still_equals(&self, query: &mut Query, table: &Table, name: &str, value: &Value) -> String {
         let left = self.quoted(name);
         let column = column(table, name);
         let right = self.typed(query.parameter(value.clone()), column, value);
         let names_row = identity_columns(table).contains(&name);
         match column.filter(|column| !names_row && (column.collation.is_some() || holds_shape(column))) {
-            Some(column) => self.same_text(&self.kept(&left, column), &self.kept(&right, column)),
+            Some(column) => self.same_text(&self.lossless(&left, column), &self.lossless(&right, column)),
             None => format!("{left} = {right}"),
         }
     }
 
     fn without_cascades(&self, statement: String) -> String {
-        self.sibling.without_checks(&statement)
+        self.variant.without_checks(&statement)
     }
 
-    /// Times that the server stamps on a row that changes.
-    fn untouched(&self, table: &Table, is_set: &dyn Fn(&Column) -> bool) -> Vec<String> {
+    /// The server sets some times anew when a row changes; these assignments preserve them.
+    fn preserving_assignments(&self, table: &Table, is_set: &dyn Fn(&Column) -> bool) -> Vec<String> {
         let is_stamped =
             |column: &Column| ["timestamp", "datetime"].iter().any(|kind| column.declared_type.starts_with(kind));
         let times = table.columns.iter().filter(|column| is_stamped(column) && !column.generated && !is_set(column));
@@ -336,16 +340,16 @@ impl WriteGrammar for Mysql {
     }
 
     fn in_script(&self, statement: String) -> String {
-        self.sibling.in_script(statement)
+        self.variant.in_script(statement)
     }
 
-    fn unenforced(&self, statement: &Sql) -> Option<Sql> {
-        let text = self.sibling.without_checks(statement.text());
+    fn without_enforcement(&self, statement: &Sql) -> Option<Sql> {
+        let text = self.variant.without_checks(statement.text());
         Some(statement.clone().with_text(text))
     }
 }
 
-/// Every collation's name starts with its character set's.
+/// Returns a text under another collation. The name of a collation begins with the name of its character set.
 fn under(value: &str, collation: &str) -> String {
     let word = |text: &str| text.chars().filter(|c| c.is_ascii_alphanumeric() || *c == '_').collect::<String>();
     let (collation, charset) = (word(collation), word(collation.split('_').next().unwrap_or(collation)));
@@ -366,13 +370,13 @@ pub(in crate::sql) fn holds_bytes(column: &Column) -> bool {
     column.declared_type.contains("binary") || column.declared_type.contains("blob")
 }
 
-/// Points, lines and the like are bytes.
+/// True if a column holds spatial values, which are bytes.
 fn holds_shape(column: &Column) -> bool {
     let kinds = ["geometry", "point", "linestring", "polygon"];
     column.family == Family::Untyped && kinds.iter().any(|kind| column.declared_type.contains(kind))
 }
 
-/// `decimal(10,2)` of `decimal(10,2) unsigned`.
+/// Returns the type without its attributes: `decimal(10,2)` of `decimal(10,2) unsigned`.
 fn exact_number(column: &Column) -> &str {
     column.declared_type.split(' ').next().unwrap_or("decimal(65,30)")
 }

@@ -1,11 +1,12 @@
-//! The words of PostgreSQL.
+//! The grammar of PostgreSQL.
 //!
-//! PostgreSQL itself decides whether two keys are equal: they are compared by the operator, the types and the collation that
-//! the constraint names, each with its schema. `ONLY` the named tables are read, as the constraint's own triggers do.
+//! PostgreSQL itself decides whether two keys are equal: a statement compares them by the operator, the types and the
+//! collation of the constraint, each qualified with its schema. A statement reads `ONLY` the named tables, as the
+//! constraint's own triggers do.
 //!
-//! No statement runs code that the owner of a table wrote. The search path holds `pg_catalog` alone, and a value becomes text
-//! by its type's output function (`format`), not by a cast. A rule's SQL may name the tables of the default schema alone: each
-//! one that it mentions stands before the statement as a query of that name.
+//! No statement runs code that the owner of a table wrote. The search path holds `pg_catalog` alone, and a value
+//! becomes text by its type's output function (`format`), not by a cast. A rule's SQL can name only the tables of the
+//! default schema: each one that it mentions is a common table expression of that name before the statement.
 
 use crate::model::catalog::Column;
 use crate::model::catalog::Comparison;
@@ -32,14 +33,14 @@ use crate::sql::phrases::Phrases;
 use crate::sql::phrases::column;
 use crate::sql::query::Query;
 use crate::sql::quoted;
-use crate::sql::repair::Wanted;
+use crate::sql::repair::RequestedValue;
 
 /// White space that `trim` removes in most languages.
 const WHITE_SPACE: &str = r"E'\t\n\x0b\f\r \u0085\u00a0\u200b\ufeff'";
 
 #[derive(Debug)]
 pub(in crate::sql) struct Postgres {
-    /// Tables are those of the rehearsal: temporary ones, whose names hold their schemas.
+    /// True if the statements are about the temporary tables of the rehearsal, whose names contain their schemas.
     in_rehearsal: bool,
 }
 
@@ -59,13 +60,13 @@ impl Grammar for Postgres {
         }
     }
 
-    /// `ONLY`: rows of tables that inherit are in no foreign key. Those of partitions are.
+    /// `ONLY`, because the rows of inheriting tables are in no foreign key. The rows of partitions are.
     fn own_rows(&self, default_schema: Option<&str>, table: &Table) -> String {
         let only = if table.kind == TableKind::Table { "ONLY " } else { "" };
         format!("{only}{}", self.table_name(default_schema, table))
     }
 
-    fn listed(&self, name: &str, columns: &[String], rows: &[(usize, Vec<String>)]) -> String {
+    fn derived_table(&self, name: &str, columns: &[String], rows: &[(usize, Vec<String>)]) -> String {
         let row = |(number, values): &(usize, Vec<String>)| {
             let values: Vec<String> = values.iter().map(|value| format!(", {value}")).collect();
             format!("({number}::int8{})", values.concat())
@@ -101,11 +102,11 @@ impl Grammar for Postgres {
         as_text(value)
     }
 
-    fn order_of_any(&self, value: &str) -> String {
+    fn sort_key(&self, value: &str) -> String {
         format!("{} COLLATE \"C\"", as_text(value))
     }
 
-    /// Whole numbers stay wide: the server narrows them when it stores them.
+    /// An integer is always an `int8`: the server converts it to the column's own type when it stores it.
     fn typed(&self, mark: String, column: Option<&Column>, value: &Value) -> String {
         let Some(column) = column else { return format!("{mark}::text") };
         match (&column.family, &column.sql_type) {
@@ -114,31 +115,31 @@ impl Grammar for Postgres {
             (Family::Numeric, _) => format!("{mark}::numeric"),
             (Family::Text, _) | (Family::Untyped, None) => format!("{mark}::text"),
             (Family::Untyped, Some(_)) if holds_bytes(column) && matches!(value, Value::Blob(_)) => mark,
-            (Family::Untyped, Some(of)) if of.base.name == "bool" && matches!(value, Value::Integer(_)) => {
+            (Family::Untyped, Some(sql_type)) if sql_type.base.name == "bool" && matches!(value, Value::Integer(_)) => {
                 format!("({mark}::int8 <> 0)")
             }
-            (Family::Untyped, Some(of)) => format!("{mark}::text::{}", qualified(&of.base)),
+            (Family::Untyped, Some(sql_type)) => format!("{mark}::text::{}", qualified(&sql_type.base)),
         }
     }
 
-    /// Text becomes a value of the server's own types only: any other conversion may be code of a user.
-    fn can_be_sought(&self, column: &Column, value: &Value) -> bool {
-        let Some(of) = &column.sql_type else { return false };
+    /// A text is converted only to the server's own types, because any other conversion may run a user's code.
+    fn can_search_for(&self, column: &Column, value: &Value) -> bool {
+        let Some(sql_type) = &column.sql_type else { return false };
         match value {
             Value::Integer(_) => column.family == Family::Integer,
             Value::Blob(_) => holds_bytes(column),
             Value::Text(_) => {
-                column.family != Family::Integer && !holds_bytes(column) && of.base.schema == "pg_catalog"
+                column.family != Family::Integer && !holds_bytes(column) && sql_type.base.schema == "pg_catalog"
             }
             Value::Null | Value::Real(_) => false,
         }
     }
 
-    fn sought(&self, mark: String, column: &Column) -> String {
+    fn searched_parameter(&self, mark: String, column: &Column) -> String {
         match &column.sql_type {
             _ if column.family == Family::Integer => format!("{mark}::int8"),
             _ if holds_bytes(column) => format!("{mark}::bytea"),
-            Some(of) => format!("{mark}::text::{}", qualified(&of.base)),
+            Some(sql_type) => format!("{mark}::text::{}", qualified(&sql_type.base)),
             None => mark,
         }
     }
@@ -151,8 +152,8 @@ impl Grammar for Postgres {
     }
 
     /// A value of a row type can be there and hold NULLs. `IS NOT NULL` is false for it.
-    fn is_there(&self, column: &Column, value: &str) -> Option<String> {
-        let is_row = column.sql_type.as_ref().is_some_and(|of| of.composite);
+    fn is_present(&self, column: &Column, value: &str) -> Option<String> {
+        let is_row = column.sql_type.as_ref().is_some_and(|sql_type| sql_type.composite);
         Some(if is_row { format!("num_nulls({value}) = 0") } else { format!("{value} IS NOT NULL") })
     }
 
@@ -174,7 +175,7 @@ impl Grammar for Postgres {
         }
     }
 
-    fn has_written(&self, query: &mut Query, part: &KeyPart<'_>, child: &str, value: &Value) -> String {
+    fn has_configured_value(&self, query: &mut Query, part: &KeyPart<'_>, child: &str, value: &Value) -> String {
         match value {
             Value::Integer(_) if part.child.family == Family::Integer => {
                 format!("{child} = {}", query.parameter(value.clone()))
@@ -187,12 +188,12 @@ impl Grammar for Postgres {
         format!("count(*) FILTER (WHERE {condition})")
     }
 
-    fn whole(&self, number: &str) -> String {
+    fn whole_number(&self, number: &str) -> String {
         format!("{number}::int8")
     }
 
-    /// Under a collation that compares and folds letter by letter.
-    fn letters(&self, value: &str, column: Option<&Column>) -> String {
+    /// The collation "C" compares and folds each character by itself.
+    fn plain_text(&self, value: &str, column: Option<&Column>) -> String {
         let text = match column {
             None => value.to_owned(),
             Some(column) if holds_bytes(column) => format!("encode({value}, 'hex')"),
@@ -207,7 +208,7 @@ impl Grammar for Postgres {
 }
 
 impl RuleGrammar for Postgres {
-    fn untyped(&self, mark: String, value: &Value) -> String {
+    fn untyped_parameter(&self, mark: String, value: &Value) -> String {
         let kind = match value {
             Value::Integer(_) => "int8",
             Value::Real(_) => "float8",
@@ -226,27 +227,28 @@ impl RuleGrammar for Postgres {
     }
 
     fn value_of(&self, expression: &str) -> String {
-        self.column_of(&format!("SELECT (\n{expression}\n)"), 0, 1)
+        self.query_column(&format!("SELECT (\n{expression}\n)"), 0, 1)
     }
 
-    fn column_of(&self, query: &str, column: usize, of: usize) -> String {
-        let columns: Vec<String> = (0..of).map(|index| format!("x{index}")).collect();
+    fn query_column(&self, query: &str, column: usize, width: usize) -> String {
+        let columns: Vec<String> = (0..width).map(|index| format!("x{index}")).collect();
         let value = as_text(&format!("given.x{column}"));
         format!("(SELECT {value} FROM (\n{query}\n) AS given({}) LIMIT 1)", columns.join(", "))
     }
 
-    fn rows_of(&self, query: &str) -> String {
+    fn query_row_count(&self, query: &str) -> String {
         format!("(SELECT count(*) FROM (SELECT 1 FROM (\n{query}\n) AS given LIMIT 2) AS few)")
     }
 
-    /// Each table has its own name here. No other name that fk-doctor gives in the statement can be meant by the rule's SQL.
-    fn rule_tables(&self, schema: &Schema, wanted: &[Wanted<'_>]) -> String {
+    /// Each table keeps its own name. No other name that fk-doctor gives in the statement can be a name in the rule's
+    /// SQL.
+    fn rule_tables(&self, schema: &Schema, wanted: &[RequestedValue<'_>]) -> String {
         let texts: Vec<String> = wanted
             .iter()
             .filter_map(|wanted| match wanted {
-                Wanted::Query { query, .. } | Wanted::RowsOf(query) => Some(query.to_lowercase()),
-                Wanted::Expression(Expression::Sql(sql)) => Some(sql.to_lowercase()),
-                Wanted::Expression(_) => None,
+                RequestedValue::Query { query, .. } | RequestedValue::RowsOf(query) => Some(query.to_lowercase()),
+                RequestedValue::Expression(Expression::Sql(sql)) => Some(sql.to_lowercase()),
+                RequestedValue::Expression(_) => None,
             })
             .collect();
         let is_mentioned = |table: &&Table| {
@@ -271,7 +273,7 @@ static WORDS: WriteWords = WriteWords {
     number: "int8",
     digest: "text",
     text: "text",
-    brought: " text",
+    plan_column: " text",
     options: "",
     state_options: "",
 };
@@ -283,14 +285,14 @@ impl WriteGrammar for Postgres {
 
     fn as_stored(&self, value: &str, column: Option<&Column>) -> String {
         match column.and_then(|column| column.sql_type.as_ref()) {
-            Some(of) => format!("{value}::{}", qualified(&of.base)),
+            Some(sql_type) => format!("{value}::{}", qualified(&sql_type.base)),
             None => value.to_owned(),
         }
     }
 
     /// A type without an equality of its own is compared as text.
-    fn still_holds(&self, query: &mut Query, table: &Table, name: &str, value: &Value) -> String {
-        let (column, left) = (column(table, name), self.of("t", name));
+    fn still_equals(&self, query: &mut Query, table: &Table, name: &str, value: &Value) -> String {
+        let (column, left) = (column(table, name), self.qualified("t", name));
         if column.is_some_and(|column| column.sql_type.is_some() && equality(column).is_none()) {
             let text = query.parameter(Value::text(plain(value)));
             return format!("{} = {text}::text", as_text(&left));
@@ -299,7 +301,7 @@ impl WriteGrammar for Postgres {
         self.equal(column, &left, &self.typed(mark, column, value))
     }
 
-    fn target(&self, table: &Table) -> String {
+    fn write_target(&self, table: &Table) -> String {
         self.source(None, table, "t", Reading::AnyIndex)
     }
 }
@@ -314,7 +316,10 @@ pub(in crate::sql) fn as_text(value: &str) -> String {
 }
 
 fn holds_bytes(column: &Column) -> bool {
-    column.sql_type.as_ref().is_some_and(|of| of.base.schema == "pg_catalog" && of.base.name == "bytea")
+    column
+        .sql_type
+        .as_ref()
+        .is_some_and(|sql_type| sql_type.base.schema == "pg_catalog" && sql_type.base.name == "bytea")
 }
 
 fn cast(value: &str, to: Option<&QualifiedName>) -> String {
@@ -329,7 +334,7 @@ pub(in crate::sql) fn qualified(name: &QualifiedName) -> String {
     format!("{}.{}", quoted(&name.schema), quoted(&name.name))
 }
 
-/// An operator's name cannot be quoted, and cannot hold anything that would have to be.
+/// Returns an operator. Its name cannot be quoted, so only the characters of operators are kept.
 pub(in crate::sql) fn operator(name: &QualifiedName) -> String {
     let symbol: String = name.name.chars().filter(|c| "+-*/<>=~!@#%^&|`?".contains(*c)).collect();
     format!("OPERATOR({}.{symbol})", quoted(&name.schema))

@@ -1,11 +1,11 @@
-//! The words of SQLite.
+//! The grammar of SQLite.
 //!
-//! SQLite itself decides whether two keys are equal. In `parent.k = +child.r` the parent is the left operand, so its collation
-//! is used; the unary plus takes the child's affinity away, so the parent's is applied. This agreed with
-//! `PRAGMA foreign_key_check` in every one of a hundred thousand random cases, and no other form did.
+//! SQLite itself decides whether two keys are equal. In `parent.k = +child.r` the parent is the left operand, so SQLite
+//! uses its collation. The unary plus removes the child's affinity, so SQLite applies the parent's. This form agreed
+//! with `PRAGMA foreign_key_check` in every one of a hundred thousand random cases, and no other form did.
 //!
-//! A statement reads a table `NOT INDEXED` if a secondary index could have lost rows of it. A statement that writes says
-//! `OR ABORT`, which overrules an `ON CONFLICT` of the schema: no row is replaced or left out silently.
+//! A statement reads a table `NOT INDEXED` if a damaged secondary index may lack rows of it. A statement that writes
+//! says `OR ABORT`, which overrules an `ON CONFLICT` of the schema: no row is silently replaced or skipped.
 
 use crate::model::catalog::Column;
 use crate::model::catalog::Engine;
@@ -47,7 +47,7 @@ impl Grammar for Sqlite {
         format!("{} AS {alias}{not_indexed}", self.table_name(None, table))
     }
 
-    fn listed(&self, name: &str, columns: &[String], rows: &[(usize, Vec<String>)]) -> String {
+    fn derived_table(&self, name: &str, columns: &[String], rows: &[(usize, Vec<String>)]) -> String {
         let row = |(number, values): &(usize, Vec<String>)| {
             let values: Vec<String> = values.iter().map(|value| format!(", {value}")).collect();
             format!("({number}{})", values.concat())
@@ -73,8 +73,8 @@ impl Grammar for Sqlite {
         value.to_owned()
     }
 
-    /// Every two values have an order.
-    fn order_of_any(&self, value: &str) -> String {
+    /// SQLite orders values of any two types.
+    fn sort_key(&self, value: &str) -> String {
         value.to_owned()
     }
 
@@ -87,7 +87,7 @@ impl Grammar for Sqlite {
         true
     }
 
-    fn can_be_sought(&self, _: &Column, _: &Value) -> bool {
+    fn can_search_for(&self, _: &Column, _: &Value) -> bool {
         true
     }
 
@@ -95,11 +95,11 @@ impl Grammar for Sqlite {
         format!("{left} = +{right}")
     }
 
-    fn meets(&self, _: &Column, left: &str, _: &Column, right: &str) -> String {
+    fn equals_other_column(&self, _: &Column, left: &str, _: &Column, right: &str) -> String {
         format!("{left} = +{right}")
     }
 
-    fn is_there(&self, _: &Column, value: &str) -> Option<String> {
+    fn is_present(&self, _: &Column, value: &str) -> Option<String> {
         Some(format!("{value} IS NOT NULL"))
     }
 
@@ -111,7 +111,7 @@ impl Grammar for Sqlite {
         format!("{parent} = +{child}")
     }
 
-    fn has_written(&self, query: &mut Query, part: &KeyPart<'_>, child: &str, value: &Value) -> String {
+    fn has_configured_value(&self, query: &mut Query, part: &KeyPart<'_>, child: &str, value: &Value) -> String {
         let mark = query.parameter(value.clone());
         format!("{} IS {}", converted_child(part, child), converted(&mark, family(part)))
     }
@@ -124,12 +124,12 @@ impl Grammar for Sqlite {
         format!("sum({condition})")
     }
 
-    fn letters(&self, value: &str, _: Option<&Column>) -> String {
+    fn plain_text(&self, value: &str, _: Option<&Column>) -> String {
         format!("CASE typeof({value}) WHEN 'blob' THEN hex({value}) ELSE CAST({value} AS TEXT) END")
     }
 
-    /// SQLite spells a number in its own way, so both sides come to letters in the statement.
-    fn letters_sought(&self, value: &Value) -> Value {
+    /// SQLite has its own text form of a number, so the statement converts both sides.
+    fn plain_text_parameter(&self, value: &Value) -> Value {
         value.clone()
     }
 
@@ -139,7 +139,7 @@ impl Grammar for Sqlite {
 }
 
 impl RuleGrammar for Sqlite {
-    fn untyped(&self, mark: String, _: &Value) -> String {
+    fn untyped_parameter(&self, mark: String, _: &Value) -> String {
         mark
     }
 
@@ -155,12 +155,12 @@ impl RuleGrammar for Sqlite {
         format!("(\n{expression}\n)")
     }
 
-    fn column_of(&self, query: &str, column: usize, of: usize) -> String {
-        if of == 1 {
+    fn query_column(&self, query: &str, column: usize, width: usize) -> String {
+        if width == 1 {
             return self.value_of(query);
         }
-        let columns: Vec<String> = (0..of).map(|index| format!("c{index}")).collect();
-        // A name that the query does not mention: it would mean the query itself otherwise.
+        let columns: Vec<String> = (0..width).map(|index| format!("c{index}")).collect();
+        // The query must not mention this name, which would then refer to the query itself.
         let mut name = "the query".to_owned();
         while query.to_lowercase().contains(&name) {
             name.push('\'');
@@ -169,7 +169,7 @@ impl RuleGrammar for Sqlite {
         format!("(WITH {name}({}) AS (\n{query}\n) SELECT c{column} FROM {name})", columns.join(", "))
     }
 
-    fn rows_of(&self, query: &str) -> String {
+    fn query_row_count(&self, query: &str) -> String {
         format!("(SELECT count(*) FROM (SELECT 1 FROM (\n{query}\n) LIMIT 2))")
     }
 }
@@ -180,7 +180,7 @@ static WORDS: WriteWords = WriteWords {
     number: "INTEGER",
     digest: "TEXT",
     text: "TEXT",
-    brought: "",
+    plan_column: "",
     options: "",
     state_options: " WITHOUT ROWID",
 };
@@ -190,7 +190,7 @@ impl WriteGrammar for Sqlite {
         &WORDS
     }
 
-    fn still_holds(&self, query: &mut Query, _: &Table, name: &str, value: &Value) -> String {
+    fn still_equals(&self, query: &mut Query, _: &Table, name: &str, value: &Value) -> String {
         format!("{} = {}", self.quoted(name), query.parameter(value.clone()))
     }
 }
@@ -204,14 +204,14 @@ pub(in crate::sql) fn converted_child(part: &KeyPart<'_>, child: &str) -> String
     converted(&format!("+{child}"), family(part))
 }
 
-/// Returns what sets the parent's collation, after a value.
+/// Returns the COLLATE clause that gives a value the parent's collation.
 pub(in crate::sql) fn collation(part: &KeyPart<'_>) -> String {
     let collation = part.parent.and_then(|parent| parent.collation.as_deref());
     collation.map(|name| format!(" COLLATE {}", quoted(name))).unwrap_or_default()
 }
 
-/// Returns a value as a column of a family would store it. SQLite has no function for this, so the comparison that applies
-/// numeric affinity is asked whether a text is a number.
+/// Returns a value as a column of a family would store it. SQLite has no function for this conversion, so a comparison
+/// that applies numeric affinity decides whether a text is a number.
 fn converted(value: &str, family: &Family) -> String {
     match family {
         Family::Integer | Family::Numeric | Family::Real => format!(

@@ -1,10 +1,11 @@
-//! Definitions that change on MySQL and MariaDB. These servers take no such change back by themselves: each statement is
-//! committed at once, on its own, and a run that is cut off goes on where the definitions show that it was.
+//! The changes of definitions on MySQL and MariaDB. These servers commit each such statement at once and cannot roll it
+//! back. A run that is resumed reads from the definitions how far the interrupted run came.
 //!
-//! A foreign key that comes back is not checked, as it may have had orphans; one that is declared is.
+//! The server does not check the rows when `undo` restores a foreign key, because there may have been orphans before.
+//! It does check them when `enforce` declares one.
 
 use super::prevent;
-use super::siblings::Variant;
+use super::variant::Variant;
 use crate::model::catalog::Engine;
 use crate::model::catalog::Table;
 use crate::model::catalog::TableName;
@@ -31,39 +32,41 @@ use crate::sql::table_for;
 const RELAX: &str = "relax";
 
 impl Redefine for Mysql {
-    fn relaxed(
+    fn relax(
         &self,
         _: &Schema,
         table: &Table,
-        wishes: &[RelaxRequest<'_>],
-        nulled: &[NullableColumn<'_>],
+        requests: &[RelaxRequest<'_>],
+        nullable_columns: &[NullableColumn<'_>],
         definitions: &[Definition],
     ) -> Result<Vec<Redefinition>, String> {
         let of = table.name.to_string();
         let mut changes = Vec::new();
-        for wish in wishes {
-            let name = wish.relation.name.as_deref().unwrap_or_default();
+        for request in requests {
+            let name = request.relation.name.as_deref().unwrap_or_default();
             let before = text_of(definitions, "constraint", name, &of);
             changes.push(Redefinition {
                 before: Some(before.ok_or_else(|| format!("it has no constraint {name}"))?.to_owned()),
-                dropped: vec![wish.relation.id.clone()],
-                ..Redefinition::new(DefinitionKind::Constraint, name, &table.name, wish.rule, RELAX)
+                dropped: vec![request.relation.id.clone()],
+                ..Redefinition::new(DefinitionKind::Constraint, name, &table.name, request.rule, RELAX)
             });
         }
-        for NullableColumn { column, rule } in nulled {
+        for NullableColumn { column, rule } in nullable_columns {
             let column = &table.columns[*column];
             let Some(before) = text_of(definitions, "column", &column.name, &of) else { continue };
             if !before.starts_with("NOT NULL\n") {
                 continue;
             }
             if text_of(definitions, "check", &column.name, &of).is_some() {
-                return Err(format!(
-                    "{} has a CHECK of its own, which a column loses that is defined anew",
-                    column.name
-                ));
+                return Err(format!("column {} has a CHECK of its own, which MODIFY would remove", column.name));
             }
             changes.push(Redefinition {
-                after: Some(nullable(before).ok_or_else(|| format!("{} is more than a plain column", column.name))?),
+                after: Some(nullable(before).ok_or_else(|| {
+                    format!(
+                        "{} is more than a plain column: it is generated, is auto-increment or has a binary default",
+                        column.name
+                    )
+                })?),
                 before: Some(before.to_owned()),
                 nullable: vec![column.name.clone()],
                 ..Redefinition::new(DefinitionKind::Column, &column.name, &table.name, rule, RELAX)
@@ -72,22 +75,22 @@ impl Redefine for Mysql {
         Ok(changes)
     }
 
-    fn enforced(
+    fn enforce(
         &self,
         schema: &Schema,
-        wish: &EnforceRequest<'_>,
+        request: &EnforceRequest<'_>,
         definitions: &[Definition],
     ) -> Result<Vec<Redefinition>, String> {
-        let relation = wish.relation;
+        let relation = request.relation;
         let table = schema.child(relation);
         let columns: Vec<&str> = schema.child_column_names(relation).collect();
         let named = format!("{}_{}", table.name.table, columns.join("_"));
         let mut changes = Vec::new();
-        if wish.needs_index {
+        if request.needs_index {
             let name = free_name(&bounded(&named, ""), definitions);
             changes.push(Redefinition {
                 after: Some(format!("INDEX ({})", quoted_all(columns.iter().copied()))),
-                ..Redefinition::new(DefinitionKind::Index, &name, &table.name, wish.rule, "enforce")
+                ..Redefinition::new(DefinitionKind::Index, &name, &table.name, request.rule, "enforce")
             });
         }
         let mut clause = format!(
@@ -96,38 +99,38 @@ impl Redefine for Mysql {
             table_for(Engine::Mariadb, &relation.parent.name),
             quoted_all(schema.parent_columns(relation).map(|column| column.name.as_str()))
         );
-        clause.push_str(&wish.actions(self.sibling.unsaid()));
+        clause.push_str(&request.actions(self.variant.default_actions()));
         let of = table.name.to_string();
         let wanted = format!("INDEX ({})", quoted_all(columns.iter().copied()));
-        let here =
+        let existing =
             definitions.iter().filter(|known| known.kind == "index" && known.table == of && known.text == wanted);
-        let made = changes.iter().map(|index| &index.name);
-        if let Some(index) = here.map(|index| &index.name).chain(made).min() {
+        let created = changes.iter().map(|index| &index.name);
+        if let Some(index) = existing.map(|index| &index.name).chain(created).min() {
             clause.push_str(&format!("\nINDEX {index}"));
         }
         let name = free_name(&bounded(&named, "_fkey"), definitions);
         changes.push(Redefinition {
             after: Some(clause),
             declared: vec![relation.id.clone()],
-            ..Redefinition::new(DefinitionKind::Constraint, &name, &table.name, wish.rule, "enforce")
+            ..Redefinition::new(DefinitionKind::Constraint, &name, &table.name, request.rule, "enforce")
         });
         Ok(changes)
     }
 
-    fn prevented(
+    fn prevent(
         &self,
         schema: &Schema,
-        wish: &PreventRequest<'_>,
+        request: &PreventRequest<'_>,
         definitions: &[Definition],
     ) -> Result<Vec<Redefinition>, String> {
-        prevent::prevented(schema, wish, definitions)
+        prevent::prevent(schema, request, definitions)
     }
 
     fn steps(&self, _: &Schema, change: &Redefinition) -> Vec<Step> {
-        statements(self.sibling, change).into_iter().map(|text| Step::Statement(plain(text))).collect()
+        statements(self.variant, change).into_iter().map(|text| Step::Statement(plain(text))).collect()
     }
 
-    fn has_null(&self, table: &TableName, column: &str) -> Sql {
+    fn rows_with_null(&self, table: &TableName, column: &str) -> Sql {
         plain(format!(
             "SELECT 1 FROM {} AS t WHERE t.{} IS NULL LIMIT 1",
             table_for(Engine::Mariadb, table),
@@ -136,9 +139,9 @@ impl Redefine for Mysql {
     }
 
     fn script(&self, _: &Schema, change: &Redefinition, _: &[Definition]) -> Result<String, String> {
-        let statements = statements(self.sibling, change);
+        let statements = statements(self.variant, change);
         let script: String = match change.kind {
-            // The body of a trigger has semicolons of its own.
+            // The body of a trigger contains semicolons.
             DefinitionKind::Trigger => {
                 let all: String = statements.iter().map(|text| format!("{text}\n$$\n")).collect();
                 format!("DELIMITER $$\n{all}DELIMITER ;\n")
@@ -149,7 +152,7 @@ impl Redefine for Mysql {
     }
 }
 
-fn statements(of: Variant, change: &Redefinition) -> Vec<String> {
+fn statements(variant: Variant, change: &Redefinition) -> Vec<String> {
     let (table, name) = (table_for(Engine::Mariadb, &change.table), in_backticks(&change.name));
     let (before, after) = (change.before.as_deref(), change.after.as_deref());
     match change.kind {
@@ -158,17 +161,17 @@ fn statements(of: Variant, change: &Redefinition) -> Vec<String> {
             let key = after.map(|text| text.split_once("\nINDEX ").unwrap_or((text, "")));
             let add = key.map(|(text, _)| {
                 let add = format!("ALTER TABLE {table} ADD CONSTRAINT {name} {text}");
-                of.with_checks(change.treatment != RELAX, &add)
+                variant.with_checks(change.treatment != RELAX, &add)
             });
-            // Where the server made the index by itself, it makes it anew, under the name of the foreign key.
+            // If the server created the index by itself, it creates it again, under the name of the foreign key.
             let index = key.map(|(_, index)| index).filter(|index| !index.is_empty());
             let rename = index.filter(|index| *index != change.name);
-            let rename = rename.map(|index| of.rename_index(&change.table, &change.name, index));
+            let rename = rename.map(|index| variant.rename_index(&change.table, &change.name, index));
             drop.into_iter().chain(add).chain(rename).collect()
         }
         DefinitionKind::Column => after
             .and_then(column)
-            .map(|text| of.with_checks(false, &format!("ALTER TABLE {table} MODIFY {name} {text}")))
+            .map(|text| variant.with_checks(false, &format!("ALTER TABLE {table} MODIFY {name} {text}")))
             .into_iter()
             .collect(),
         DefinitionKind::Index => {
@@ -181,16 +184,17 @@ fn statements(of: Variant, change: &Redefinition) -> Vec<String> {
     }
 }
 
-/// The parts of a column's text, as `definitions.sql` spells them: NULL, type, default, extra, comment, and the rest.
+/// Returns the parts of a column's text in the form of `definitions.sql`: nullability, type, default, extra and
+/// comment, such as `["NOT NULL", "int", "", "", ""]`. `None` if the column is not a plain one.
 fn parts(text: &str) -> Option<[&str; 5]> {
     let parts: Vec<&str> = text.splitn(6, '\n').collect();
     let [null, kind, default, extra, comment, rest] = parts[..] else { return None };
-    // A generated column, or what the server counts by itself, is more than its text.
+    // A generated or auto-increment column, or one with a binary default, cannot be written again from its text.
     let is_plain = rest.starts_with('\n') && (extra.is_empty() || extra.starts_with("on update"));
     is_plain.then_some([null, kind, default, extra, comment])
 }
 
-/// The text of a column that may be NULL: its default is NULL then, where it had none.
+/// Returns a column's text without NOT NULL. A column without a default gets DEFAULT NULL.
 fn nullable(text: &str) -> Option<String> {
     let [_, kind, default, extra, comment] = parts(text)?;
     let default = if default.is_empty() { "DEFAULT NULL" } else { default };
@@ -198,7 +202,7 @@ fn nullable(text: &str) -> Option<String> {
     Some(["NULL", kind, default, extra, comment, rest].join("\n"))
 }
 
-/// A column's text as a statement has it.
+/// Returns a column's text in the form of a MODIFY clause.
 fn column(text: &str) -> Option<String> {
     let [null, kind, default, extra, comment] = parts(text)?;
     let parts = [kind, null, default, extra, comment].into_iter().filter(|part| !part.is_empty());

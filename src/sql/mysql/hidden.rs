@@ -1,7 +1,9 @@
-//! Definitions that these servers hide from a user who may only read: the actions of foreign keys, and triggers. A plan is
-//! held against definitions, and who makes it need not be who applies it.
+//! The definitions that these servers hide from a user who may only read: the actions of foreign keys, and triggers.
+//!
+//! `apply` compares the definitions with those of the plan, and another user may have made the plan. So hidden texts
+//! are restored from the schema.
 
-use super::siblings::Variant;
+use super::variant::Variant;
 use crate::model::catalog::Engine;
 use crate::model::redefinition::Definition;
 use crate::model::relation::Origin;
@@ -10,44 +12,45 @@ use crate::model::schema::Schema;
 use crate::sql::in_backticks;
 use crate::sql::table_for;
 
-/// What `definitions.sql` gives for a text that the user may not see.
+/// The text that `definitions.sql` returns for a definition that is hidden from the user.
 const HIDDEN: &str = "(hidden)";
 
-/// Writes the foreign keys whose text is hidden as `definitions.sql` spells them: the schema knows them all. Returns true if
-/// the user does not see all definitions.
-pub(in crate::sql) fn complete(of: Variant, schema: &Schema, definitions: &mut [Definition]) -> bool {
+/// Fills in the hidden texts of foreign keys from the schema, in the form of `definitions.sql`. Returns true if some
+/// definitions are hidden from the user.
+pub(in crate::sql) fn fill_hidden_texts(variant: Variant, schema: &Schema, definitions: &mut [Definition]) -> bool {
     let is_hidden = |definition: &Definition| {
         let Definition { kind, text, .. } = definition;
         text == HIDDEN && kind == "constraint" || text.ends_with(HIDDEN) && kind == "trigger"
     };
     let are_some_hidden = definitions.iter().any(is_hidden);
-    for place in 0..definitions.len() {
-        let Definition { kind, name, table, text } = &definitions[place];
+    for index in 0..definitions.len() {
+        let Definition { kind, name, table, text } = &definitions[index];
         if kind != "constraint" || text != HIDDEN {
             continue;
         }
-        let is_it = |relation: &&Relation| {
+        let is_same = |relation: &&Relation| {
             let child = &schema.child(relation).name;
             relation.origin == Origin::Declared
                 && relation.name.as_ref() == Some(name)
                 && child.schema.is_none()
                 && child.table == *table
         };
-        if let Some(relation) = schema.relations.iter().find(is_it) {
-            definitions[place].text = constraint(of, schema, relation, definitions);
+        if let Some(relation) = schema.relations.iter().find(is_same) {
+            definitions[index].text = constraint(variant, schema, relation, definitions);
         }
     }
     are_some_hidden
 }
 
-fn constraint(of: Variant, schema: &Schema, relation: &Relation, definitions: &[Definition]) -> String {
+/// Returns the text of a foreign key in the form of `definitions.sql`.
+fn constraint(variant: Variant, schema: &Schema, relation: &Relation, definitions: &[Definition]) -> String {
     let list = |names: &mut dyn Iterator<Item = &str>| names.map(in_backticks).collect::<Vec<_>>().join(", ");
     let child = &schema.child(relation).name.table;
     let columns = format!("({})", list(&mut schema.child_column_names(relation)));
     let parent = table_for(Engine::Mariadb, &relation.parent.name);
     let parent_columns = list(&mut relation.parent.column_names.iter().map(String::as_str));
     let rules = [("UPDATE", relation.on_update), ("DELETE", relation.on_delete)];
-    let rules = rules.into_iter().filter(|(_, action)| *action != of.default_action());
+    let rules = rules.into_iter().filter(|(_, action)| *action != variant.listed_default_action());
     let rules: String = rules.map(|(event, action)| format!(" ON {event} {}", action.name())).collect();
     let wanted = format!("INDEX {columns}");
     let indexes =

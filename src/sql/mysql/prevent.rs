@@ -1,8 +1,11 @@
-//! The triggers that make a placeholder for the parent of a row that arrives before it, on MySQL and MariaDB.
+//! The triggers of `prevent` on MySQL and MariaDB. They insert a placeholder parent when a child row arrives before its
+//! parent.
 //!
-//! A trigger of this server runs with the rights of whoever made it, and cannot write to the table that fires it. Where a
-//! row of the parent has another of the placeholder's keys, the update of nothing leaves that row as it is. A text is
-//! when the trigger fires, on the first line, and its body.
+//! A trigger of these servers runs with the privileges of its creator, and cannot write to the table that fires it. If
+//! a row of the parent has another unique key in common with the placeholder, ON DUPLICATE KEY UPDATE changes nothing
+//! in that row.
+//!
+//! The text of a definition is the event on the first line, and then the trigger's body.
 
 use crate::model::catalog::Engine;
 use crate::model::redefinition::Definition;
@@ -25,22 +28,22 @@ use crate::sql::redefine::trigger_name;
 use crate::sql::scan::Scan;
 use crate::sql::table_for;
 
-pub(super) fn prevented(
+pub(super) fn prevent(
     schema: &Schema,
-    wish: &PreventRequest<'_>,
+    request: &PreventRequest<'_>,
     definitions: &[Definition],
 ) -> Result<Vec<Redefinition>, String> {
-    let child = schema.child(wish.relation);
-    if wish.relation.parent.name == child.name {
-        return Err("a trigger of this server cannot write to the table that fires it".to_owned());
+    let child = schema.child(request.relation);
+    if request.relation.parent.name == child.name {
+        return Err("a trigger of MySQL or MariaDB cannot write to the table that fires it".to_owned());
     }
-    let body = body(schema, wish).ok_or("its parent table is missing")?;
+    let body = body(schema, request).ok_or("its parent table is missing")?;
     let trigger = |(part, event): (&str, &str)| {
-        let name = trigger_name(schema, wish.relation, part);
+        let name = trigger_name(schema, request.relation, part);
         Redefinition {
             before: text_of(definitions, "trigger", &name, &child.name.to_string()).map(str::to_owned),
             after: Some(format!("BEFORE {event}\n{body}")),
-            ..Redefinition::new(DefinitionKind::Trigger, &name, &child.name, wish.rule, "prevent")
+            ..Redefinition::new(DefinitionKind::Trigger, &name, &child.name, request.rule, "prevent")
         }
     };
     let changes = [("_insert", "INSERT"), ("_update", "UPDATE")].map(trigger);
@@ -49,34 +52,34 @@ pub(super) fn prevented(
 
 pub(super) fn statements(change: &Redefinition, table: &str, name: &str) -> Vec<String> {
     let drop = change.before.as_ref().map(|_| format!("DROP TRIGGER {name}"));
-    let made = change.after.as_deref().and_then(|text| text.split_once('\n'));
-    let make = made.map(|(when, body)| format!("CREATE TRIGGER {name} {when} ON {table} FOR EACH ROW {body}"));
-    drop.into_iter().chain(make).collect()
+    let definition = change.after.as_deref().and_then(|text| text.split_once('\n'));
+    let create = definition.map(|(when, body)| format!("CREATE TRIGGER {name} {when} ON {table} FOR EACH ROW {body}"));
+    drop.into_iter().chain(create).collect()
 }
 
-fn body(schema: &Schema, wish: &PreventRequest<'_>) -> Option<String> {
-    let relation = wish.relation;
+fn body(schema: &Schema, request: &PreventRequest<'_>) -> Option<String> {
+    let relation = request.relation;
     let parent = schema.parent(relation)?;
     let children: Vec<&str> = schema.child_column_names(relation).collect();
     let new = |name: &str, alias: &str| format!("NEW.{} AS {}", in_backticks(name), in_backticks(alias));
     let key: Vec<String> =
-        key_names(schema, relation).into_iter().map(|(place, name)| new(children[place], name)).collect();
+        key_names(schema, relation).into_iter().map(|(index, name)| new(children[index], name)).collect();
     let child = schema.child(relation).columns.iter().filter(|column| !column.generated);
     let child: Vec<String> = child.map(|column| new(&column.name, &column.name)).collect();
     let child = format!("(SELECT {}) AS child", child.join(", "));
-    let via = wish.via.and_then(|via| {
+    let via = request.via.and_then(|via| {
         let table = &schema.tables[schema.table(&via.table)?];
         let equal = via.columns.iter().zip(schema.child_columns(relation)).filter_map(|(name, theirs)| {
             let ours = table.columns.iter().find(|column| column.name == *name)?;
             let (left, right) =
                 (format!("via.{}", in_backticks(name)), format!("`key`.{}", in_backticks(&theirs.name)));
-            Some(MYSQL.meets(ours, &left, theirs, &right))
+            Some(MYSQL.equals_other_column(ours, &left, theirs, &right))
         });
         let equal = equal.collect::<Vec<_>>().join(" AND ");
         Some(format!("\n    JOIN {} AS via ON {equal}", table_for(Engine::Mariadb, &table.name)))
     });
-    let columns: Vec<String> = wish.values.iter().map(|(column, _)| in_backticks(&column.name)).collect();
-    let values: Vec<String> = wish.values.iter().map(|(_, given)| value(given, &children)).collect();
+    let columns: Vec<String> = request.values.iter().map(|(column, _)| in_backticks(&column.name)).collect();
+    let values: Vec<String> = request.values.iter().map(|(_, parent_value)| value(parent_value, &children)).collect();
     let first = in_backticks(&schema.parent_columns(relation).next()?.name);
     let parent = table_for(Engine::Mariadb, &parent.name);
     Some(format!(
@@ -85,7 +88,7 @@ fn body(schema: &Schema, wish: &PreventRequest<'_>) -> Option<String> {
          IF EXISTS (SELECT 1 FROM {child} WHERE {} AND NOT EXISTS ({})) THEN\n    \
          INSERT INTO {parent}({})\n    SELECT {}\n    FROM {child}\n    CROSS JOIN (SELECT {}) AS `key`{}\n    WHERE TRUE\n    \
          ON DUPLICATE KEY UPDATE {first} = {parent}.{first};\n  END IF;\nEND",
-        visible(wish.rule),
+        visible(request.rule),
         visible(&relation.id),
         MYSQL.complete_key(schema, relation),
         MYSQL.parent_query(schema, relation)?,
@@ -96,10 +99,10 @@ fn body(schema: &Schema, wish: &PreventRequest<'_>) -> Option<String> {
     ))
 }
 
-fn value(given: &ParentValue<'_>, children: &[&str]) -> String {
+fn value(parent_value: &ParentValue<'_>, children: &[&str]) -> String {
     let new = |name: &&str| format!("NEW.{}", in_backticks(name));
-    match given {
-        ParentValue::Key(place) => new(&children[*place]),
+    match parent_value {
+        ParentValue::Key(index) => new(&children[*index]),
         ParentValue::Derived => {
             format!("concat_ws('-', 'placeholder', {})", children.iter().map(new).collect::<Vec<_>>().join(", "))
         }

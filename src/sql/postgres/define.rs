@@ -1,9 +1,9 @@
-//! Definitions that change on PostgreSQL. Constraints, indexes and triggers are each a thing of their own here, so that no
-//! table is written anew; NOT NULL is a part of its column, and since PostgreSQL 18 a constraint with a name.
+//! The changes of definitions on PostgreSQL. Constraints, indexes and triggers are separate objects here, so no change
+//! rewrites a table. NOT NULL is a property of its column, and since PostgreSQL 18 a named constraint.
 //!
-//! All of it happens in the plan's one transaction. A foreign key is declared NOT VALID and validated after that; an
-//! index is made while writers wait, because CONCURRENTLY cannot be taken back with the rest: who makes it beforehand
-//! has none made here.
+//! All changes run in the plan's one transaction. A foreign key is declared NOT VALID and validated afterwards. An
+//! index is created while writers wait, because CREATE INDEX CONCURRENTLY cannot run in a transaction. To avoid the
+//! wait, create the index first; fk-doctor then leaves it alone.
 
 use super::prevent;
 use crate::model::catalog::Action;
@@ -35,24 +35,24 @@ use crate::sql::redefine::free_name;
 use crate::sql::redefine::readable;
 use crate::sql::redefine::text_of;
 
-/// How a column's text begins that may not be NULL.
+/// The prefix of the text of a NOT NULL column.
 const NOT_NULL: &str = "NOT NULL ";
 
 const NOT_VALID: &str = " NOT VALID";
 
 impl Redefine for Postgres {
-    fn relaxed(
+    fn relax(
         &self,
         _: &Schema,
         table: &Table,
-        wishes: &[RelaxRequest<'_>],
-        nulled: &[NullableColumn<'_>],
+        requests: &[RelaxRequest<'_>],
+        nullable_columns: &[NullableColumn<'_>],
         definitions: &[Definition],
     ) -> Result<Vec<Redefinition>, String> {
         let of = table.name.to_string();
         let mut changes = Vec::new();
-        // A constraint, and before it what is said of it.
-        let gone = |changes: &mut Vec<Redefinition>, rule: &str, name: &str, text: &str| {
+        // Returns the removal of a constraint, and adds the removal of its comment before it.
+        let removal = |changes: &mut Vec<Redefinition>, rule: &str, name: &str, text: &str| {
             let change = |kind, before: &str| Redefinition {
                 before: Some(before.to_owned()),
                 ..Redefinition::new(kind, name, &table.name, rule, "relax")
@@ -61,14 +61,14 @@ impl Redefine for Postgres {
             changes.extend(comment.map(|text| change(DefinitionKind::Comment, text)));
             change(DefinitionKind::Constraint, text)
         };
-        for wish in wishes {
-            let name = wish.relation.name.as_deref().unwrap_or_default();
+        for request in requests {
+            let name = request.relation.name.as_deref().unwrap_or_default();
             let before =
                 text_of(definitions, "constraint", name, &of).ok_or_else(|| format!("it has no constraint {name}"))?;
-            let change = gone(&mut changes, wish.rule, name, before);
-            changes.push(Redefinition { dropped: vec![wish.relation.id.clone()], ..change });
+            let change = removal(&mut changes, request.rule, name, before);
+            changes.push(Redefinition { dropped: vec![request.relation.id.clone()], ..change });
         }
-        for NullableColumn { column, rule } in nulled {
+        for NullableColumn { column, rule } in nullable_columns {
             let column = &table.columns[*column];
             let in_column = text_of(definitions, "column", &column.name, &of)
                 .and_then(|before| Some((before, before.strip_prefix(NOT_NULL)?)));
@@ -78,7 +78,7 @@ impl Redefine for Postgres {
             }
             if table.kind == TableKind::Partitioned {
                 return Err(format!(
-                    "NOT NULL of {} is also that of its partitions: leave `nullable` out",
+                    "NOT NULL of {} also holds in the partitions of the table; remove `nullable` from the rule",
                     column.name
                 ));
             }
@@ -91,60 +91,61 @@ impl Redefine for Postgres {
                     ..Redefinition::new(DefinitionKind::Column, &column.name, &table.name, rule, "relax")
                 });
             } else if let Some((name, text)) = named {
-                let change = gone(&mut changes, rule, name, text);
+                let change = removal(&mut changes, rule, name, text);
                 changes.push(Redefinition { nullable, ..change });
             }
         }
         Ok(changes)
     }
 
-    fn enforced(
+    fn enforce(
         &self,
         schema: &Schema,
-        wish: &EnforceRequest<'_>,
+        request: &EnforceRequest<'_>,
         definitions: &[Definition],
     ) -> Result<Vec<Redefinition>, String> {
-        let relation = wish.relation;
+        let relation = request.relation;
         let table = schema.child(relation);
         let of = table.name.to_string();
         let columns: Vec<&str> = schema.child_column_names(relation).collect();
         let mut changes = Vec::new();
-        if wish.needs_index {
+        if request.needs_index {
             let name = free_name(&bounded(&format!("{}_{}", table.name.table, columns.join("_")), ""), definitions);
             let text = format!("CREATE INDEX ({})", quoted_all(columns.iter().copied()));
-            let index = Redefinition::new(DefinitionKind::Index, &name, &table.name, wish.rule, "enforce");
+            let index = Redefinition::new(DefinitionKind::Index, &name, &table.name, request.rule, "enforce");
             changes.push(Redefinition { after: Some(text), ..index });
         }
         let (name, before, after) = match &relation.name {
-            // It is declared, and its rows were never checked.
+            // The foreign key is declared, but the server never checked its rows.
             Some(name) if relation.origin == Origin::Declared => {
                 let before = text_of(definitions, "constraint", name, &of);
                 let before = before.ok_or_else(|| format!("{of} has no constraint {name}"))?;
-                let after =
-                    before.strip_suffix(NOT_VALID).ok_or("it is valid, or of a kind that cannot be validated")?;
+                let after = before
+                    .strip_suffix(NOT_VALID)
+                    .ok_or("its foreign key is valid already, or of a kind that cannot be validated")?;
                 (name.clone(), Some(before.to_owned()), after.to_owned())
             }
             _ => {
                 let name = bounded(&format!("{}_{}", table.name.table, columns.join("_")), "_fkey");
-                (free_name(&name, definitions), None, clause(schema, wish))
+                (free_name(&name, definitions), None, clause(schema, request))
             }
         };
         changes.push(Redefinition {
             before,
             after: Some(after),
             declared: vec![relation.id.clone()],
-            ..Redefinition::new(DefinitionKind::Constraint, &name, &table.name, wish.rule, "enforce")
+            ..Redefinition::new(DefinitionKind::Constraint, &name, &table.name, request.rule, "enforce")
         });
         Ok(changes)
     }
 
-    fn prevented(
+    fn prevent(
         &self,
         schema: &Schema,
-        wish: &PreventRequest<'_>,
+        request: &PreventRequest<'_>,
         definitions: &[Definition],
     ) -> Result<Vec<Redefinition>, String> {
-        prevent::prevented(schema, wish, definitions)
+        prevent::prevent(schema, request, definitions)
     }
 
     fn steps(&self, schema: &Schema, change: &Redefinition) -> Vec<Step> {
@@ -152,7 +153,7 @@ impl Redefine for Postgres {
         statements.map(|text| Step::Statement(plain(text))).collect()
     }
 
-    fn has_null(&self, table: &TableName, column: &str) -> Sql {
+    fn rows_with_null(&self, table: &TableName, column: &str) -> Sql {
         plain(format!("SELECT 1::int8 FROM ONLY {} AS t WHERE t.{} IS NULL LIMIT 1", name_of(table), quoted(column)))
     }
 
@@ -162,7 +163,7 @@ impl Redefine for Postgres {
     }
 }
 
-/// What makes the text before into the text after.
+/// Returns the statements that replace the definition's text before the change with the text after it.
 fn statements(schema: &Schema, change: &Redefinition) -> Vec<String> {
     let (table, name) = (name_of(&change.table), quoted(&change.name));
     let (before, after) = (change.before.as_deref(), change.after.as_deref());
@@ -170,7 +171,7 @@ fn statements(schema: &Schema, change: &Redefinition) -> Vec<String> {
         DefinitionKind::Constraint => constraint(schema, change, &table, &name),
         DefinitionKind::Column => {
             let verb = if after.is_some_and(|text| text.starts_with(NOT_NULL)) { "SET" } else { "DROP" };
-            // What tables that inherit say of their columns is theirs.
+            // ONLY, because inheriting tables keep NOT NULL on their own columns.
             vec![format!("ALTER TABLE ONLY {table} ALTER COLUMN {name} {verb} NOT NULL")]
         }
         DefinitionKind::Comment => {
@@ -188,7 +189,8 @@ fn statements(schema: &Schema, change: &Redefinition) -> Vec<String> {
     }
 }
 
-/// The constraint that keeps a column from being NULL: name and text.
+/// Returns the name and the text of the constraint that makes a column NOT NULL, such as ("c_id_not_null", "NOT NULL
+/// \"id\"").
 fn not_null_named<'d>(definitions: &'d [Definition], column: &str, of: &str) -> Option<(&'d str, &'d str)> {
     let start = format!("{NOT_NULL}{}", quoted(column));
     let found = definitions.iter().find(|known| {
@@ -203,10 +205,10 @@ fn not_null_named<'d>(definitions: &'d [Definition], column: &str, of: &str) -> 
 fn constraint(schema: &Schema, change: &Redefinition, table: &str, name: &str) -> Vec<String> {
     let (before, after) = (change.before.as_deref(), change.after.as_deref());
     if before.or(after).is_some_and(|text| text.starts_with(NOT_NULL)) {
-        // What tables that inherit say of their columns is theirs.
+        // ONLY, because inheriting tables keep NOT NULL on their own columns.
         let drop = before.map(|_| format!("ALTER TABLE ONLY {table} DROP CONSTRAINT {name}"));
-        let make = after.map(|text| format!("ALTER TABLE {table} ADD CONSTRAINT {name} {text}"));
-        return drop.into_iter().chain(make).collect();
+        let create = after.map(|text| format!("ALTER TABLE {table} ADD CONSTRAINT {name} {text}"));
+        return drop.into_iter().chain(create).collect();
     }
     let validate = format!("ALTER TABLE {table} VALIDATE CONSTRAINT {name}");
     if let (Some(before), Some(after)) = (before, after)
@@ -216,7 +218,7 @@ fn constraint(schema: &Schema, change: &Redefinition, table: &str, name: &str) -
     }
     let drop = before.map(|_| format!("ALTER TABLE {table} DROP CONSTRAINT {name}"));
     let add = |text: &str, end: &str| format!("ALTER TABLE {table} ADD CONSTRAINT {name} {text}{end}");
-    // The server knows NOT VALID neither of partitioned tables nor twice.
+    // The server allows NOT VALID neither for partitioned tables nor twice in one constraint.
     let is_partitioned =
         schema.tables.iter().any(|known| known.name == change.table && known.kind == TableKind::Partitioned);
     let made = after.map(|text| match text {
@@ -226,9 +228,9 @@ fn constraint(schema: &Schema, change: &Redefinition, table: &str, name: &str) -
     drop.into_iter().chain(made.into_iter().flatten()).collect()
 }
 
-/// A foreign key as `definitions.sql` spells it.
-fn clause(schema: &Schema, wish: &EnforceRequest<'_>) -> String {
-    let relation: &Relation = wish.relation;
+/// Returns a foreign key in the form of `definitions.sql`.
+fn clause(schema: &Schema, request: &EnforceRequest<'_>) -> String {
+    let relation: &Relation = request.relation;
     let mut clause = format!(
         "FOREIGN KEY ({}) REFERENCES {}({})",
         quoted_all(schema.child_column_names(relation)),
@@ -238,7 +240,7 @@ fn clause(schema: &Schema, wish: &EnforceRequest<'_>) -> String {
     if relation.match_rule == Match::Full {
         clause.push_str(" MATCH FULL");
     }
-    clause.push_str(&wish.actions(&[Action::NoAction]));
+    clause.push_str(&request.actions(&[Action::NoAction]));
     clause
 }
 

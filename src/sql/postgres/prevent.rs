@@ -1,9 +1,11 @@
-//! The function and trigger that make a placeholder for the parent of a row that arrives before it.
+//! The trigger and function of `prevent` on PostgreSQL. They insert a placeholder parent when a child row arrives
+//! before its parent.
 //!
-//! The function runs with the rights of whoever writes the row, under a search path that holds the server's own names
-//! alone: it lets nobody do what they may not, and nobody's names are mistaken for others. `ON CONFLICT DO NOTHING` lets
-//! two writers make the same placeholder at once. A text is when the trigger fires, on the first line, and the
-//! function's body.
+//! The function runs with the privileges of the user who writes the row, so it gives nobody more privileges. Its search
+//! path holds the server's own schema alone, so no user's object can hide another one. `ON CONFLICT DO NOTHING` lets
+//! two writers insert one placeholder at the same time.
+//!
+//! The text of a definition is the event on the first line, and then the function's body.
 
 use crate::model::catalog::Column;
 use crate::model::catalog::Family;
@@ -28,30 +30,30 @@ use crate::sql::redefine::ParentValue;
 use crate::sql::redefine::PreventRequest;
 use crate::sql::redefine::text_of;
 use crate::sql::redefine::trigger_name;
-use crate::sql::repair::Wanted;
+use crate::sql::repair::RequestedValue;
 use crate::sql::scan::Scan;
 
-pub(super) fn prevented(
+pub(super) fn prevent(
     schema: &Schema,
-    wish: &PreventRequest<'_>,
+    request: &PreventRequest<'_>,
     definitions: &[Definition],
 ) -> Result<Vec<Redefinition>, String> {
-    let child = schema.child(wish.relation);
-    let name = trigger_name(schema, wish.relation, "");
-    let columns: Vec<String> = schema.child_column_names(wish.relation).map(quoted).collect();
-    let body = body(schema, wish).ok_or("its parent table is missing")?;
+    let child = schema.child(request.relation);
+    let name = trigger_name(schema, request.relation, "");
+    let columns: Vec<String> = schema.child_column_names(request.relation).map(quoted).collect();
+    let body = body(schema, request).ok_or("its parent table is missing")?;
     if body.contains(TAG) {
-        return Err(format!("the rule's SQL has {TAG} in it, which ends the text of the function"));
+        return Err(format!("the rule's SQL contains {TAG}, which would end the text of the function"));
     }
     let change = Redefinition {
         before: text_of(definitions, "trigger", &name, &child.name.to_string()).map(str::to_owned),
         after: Some(format!("BEFORE INSERT OR UPDATE OF {}\n{body}", columns.join(", "))),
-        ..Redefinition::new(DefinitionKind::Trigger, &name, &child.name, wish.rule, "prevent")
+        ..Redefinition::new(DefinitionKind::Trigger, &name, &child.name, request.rule, "prevent")
     };
     Ok(if change.before == change.after { Vec::new() } else { vec![change] })
 }
 
-/// What stands around the text of a function.
+/// The dollar quote around the body of the function.
 const TAG: &str = "$fk_doctor$";
 
 pub(super) fn statements(change: &Redefinition, table: &str, name: &str) -> Vec<String> {
@@ -70,31 +72,32 @@ pub(super) fn statements(change: &Redefinition, table: &str, name: &str) -> Vec<
     statements
 }
 
-fn body(schema: &Schema, wish: &PreventRequest<'_>) -> Option<String> {
-    let relation = wish.relation;
+fn body(schema: &Schema, request: &PreventRequest<'_>) -> Option<String> {
+    let relation = request.relation;
     let parent = schema.parent(relation)?;
     let children: Vec<&str> = schema.child_column_names(relation).collect();
     let key = key_names(schema, relation).into_iter();
     let key: Vec<String> =
-        key.map(|(place, name)| format!("NEW.{} AS {}", quoted(children[place]), quoted(name))).collect();
-    let expressions = wish.values.iter().filter_map(|(_, given)| match given {
-        ParentValue::Expression(expression) => Some(Wanted::Expression(expression)),
+        key.map(|(index, name)| format!("NEW.{} AS {}", quoted(children[index]), quoted(name))).collect();
+    let expressions = request.values.iter().filter_map(|(_, parent_value)| match parent_value {
+        ParentValue::Expression(expression) => Some(RequestedValue::Expression(expression)),
         ParentValue::Key(_) | ParentValue::Derived => None,
     });
     let tables = POSTGRES.rule_tables(schema, &expressions.collect::<Vec<_>>());
-    let via = wish.via.and_then(|via| {
+    let via = request.via.and_then(|via| {
         let table = &schema.tables[schema.table(&via.table)?];
         let equal = via.columns.iter().zip(&children);
         let equal: Vec<String> = equal
             .map(|(name, key)| {
                 let key = format!("\"key\".{}", quoted(key));
-                POSTGRES.equal(find_column(table, name), &POSTGRES.of("via", name), &key)
+                POSTGRES.equal(find_column(table, name), &POSTGRES.qualified("via", name), &key)
             })
             .collect();
         Some(format!("\n    JOIN {} AS via ON {}", POSTGRES.table_name(None, table), equal.join(" AND ")))
     });
-    let columns: Vec<String> = wish.values.iter().map(|(column, _)| quoted(&column.name)).collect();
-    let values: Vec<String> = wish.values.iter().map(|(column, given)| value(column, given, &children)).collect();
+    let columns: Vec<String> = request.values.iter().map(|(column, _)| quoted(&column.name)).collect();
+    let values: Vec<String> =
+        request.values.iter().map(|(column, parent_value)| value(column, parent_value, &children)).collect();
     Some(format!(
         "\n#variable_conflict use_column\nBEGIN\n  \
          -- Made by fk-doctor, by its rule {}, for {}:\n  \
@@ -103,7 +106,7 @@ fn body(schema: &Schema, wish: &PreventRequest<'_>) -> Option<String> {
          {tables}INSERT INTO {}({})\n    SELECT {}\n    \
          FROM (SELECT NEW.*) AS child CROSS JOIN (SELECT {}) AS \"key\"{}\n    ON CONFLICT DO NOTHING;\n  \
          END IF;\n  RETURN NEW;\nEND\n",
-        visible(wish.rule),
+        visible(request.rule),
         visible(&relation.id),
         POSTGRES.complete_key(schema, relation),
         POSTGRES.parent_query(schema, relation)?,
@@ -115,10 +118,10 @@ fn body(schema: &Schema, wish: &PreventRequest<'_>) -> Option<String> {
     ))
 }
 
-fn value(column: &Column, given: &ParentValue<'_>, children: &[&str]) -> String {
+fn value(column: &Column, parent_value: &ParentValue<'_>, children: &[&str]) -> String {
     let new = |name: &&str| format!("NEW.{}", quoted(name));
-    let text = match given {
-        ParentValue::Key(place) => return new(&children[*place]),
+    let text = match parent_value {
+        ParentValue::Key(index) => return new(&children[*index]),
         ParentValue::Derived => {
             let key: Vec<String> = children.iter().map(|name| format!("format('%s', {})", new(name))).collect();
             format!("('placeholder-' || {})", key.join(" || '-' || "))

@@ -1,33 +1,35 @@
-//! The text of a SQLite `CREATE TABLE` taken apart, so that a foreign key or a NOT NULL can be taken out of it, or a foreign
-//! key be added, and every other byte stays: comments, quotes, spaces, and what has no name in a catalog.
+//! Edits the text of a SQLite `CREATE TABLE`: removes a foreign key or a NOT NULL, or adds a foreign key. Every other
+//! byte stays, such as comments, quotes and spaces.
 //!
-//! Follows SQLite's own grammar: constraints of a table may stand side by side without a comma, the name of a constraint
-//! is a clause of its own, and a column's `DEFERRABLE` belongs to the last `REFERENCES` before it, however far away.
-//! Leaves out whether the names exist.
+//! The parser follows SQLite's own grammar. Table constraints may follow each other without a comma. The name of a
+//! constraint is a clause of its own. A column's `DEFERRABLE` belongs to the last `REFERENCES` before it, however far
+//! away.
+//!
+//! Leaves out a check that the names exist.
 
 use std::ops::Range;
 
 use crate::sql::read::tokens::Token;
 use crate::sql::read::tokens::tokens;
 
-/// A definition whose parts are known by their places.
+/// A parsed definition. Ranges are of tokens.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CreateTable<'t> {
     text: &'t str,
     tokens: Vec<Token>,
     /// The columns and constraints between the commas.
     items: Vec<Range<usize>>,
-    /// In the order of the text.
+    /// The foreign keys, in the order of the text.
     pub references: Vec<Reference>,
     not_nulls: Vec<NotNull>,
 }
 
-/// A foreign key as it is written.
+/// A foreign key of the definition.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reference {
     pub columns: Vec<String>,
     pub parent: String,
-    /// Empty where the parent's primary key is meant.
+    /// Empty if the foreign key refers to the parent's primary key without naming it.
     pub parent_columns: Vec<String>,
     clauses: Vec<Range<usize>>,
 }
@@ -39,7 +41,7 @@ struct NotNull {
 }
 
 impl<'t> CreateTable<'t> {
-    /// `None` for a text that lists no columns, such as that of a virtual table.
+    /// Parses a definition; `None` if it has no list of columns, such as that of a virtual table.
     pub fn parse(text: &'t str) -> Option<CreateTable<'t>> {
         let tokens = tokens(text);
         let [create, table, ..] = &tokens[..] else { return None };
@@ -65,51 +67,54 @@ impl<'t> CreateTable<'t> {
         Some(parsed)
     }
 
-    /// The same definition without these foreign keys, and without NOT NULL on these columns.
+    /// Returns the definition without these foreign keys, and without NOT NULL on these columns.
     pub fn without(&self, is_dropped: &dyn Fn(&Reference) -> bool, is_nullable: &dyn Fn(&str) -> bool) -> String {
-        let mut gone = vec![Fate::Stays; self.tokens.len()];
+        let mut edits = vec![Edit::Keep; self.tokens.len()];
         let references = self.references.iter().filter(|reference| is_dropped(reference));
         let not_nulls = self.not_nulls.iter().filter(|not_null| is_nullable(&not_null.column));
-        for clause in references.flat_map(|one| &one.clauses).chain(not_nulls.map(|one| &one.clause)) {
-            gone[clause.clone()].fill(Fate::Goes);
-            gone[clause.start] = Fate::GoesFirst;
+        for clause in
+            references.flat_map(|reference| &reference.clauses).chain(not_nulls.map(|not_null| &not_null.clause))
+        {
+            edits[clause.clone()].fill(Edit::Remove);
+            edits[clause.start] = Edit::RemoveFirst;
         }
-        // A constraint of the table that goes takes the comma before it along; the first item is always a column.
+        // A removed table constraint loses the comma before it as well. The first item is always a column.
         for item in self.items.iter().skip(1) {
-            if !item.is_empty() && gone[item.clone()].iter().all(|fate| *fate != Fate::Stays) {
-                gone[item.start - 1] = Fate::GoesFirst;
+            if !item.is_empty() && edits[item.clone()].iter().all(|edit| *edit != Edit::Keep) {
+                edits[item.start - 1] = Edit::RemoveFirst;
             }
         }
-        self.written(&gone)
+        self.edited(&edits)
     }
 
-    /// The same definition with one constraint more, which comes last and is laid out as what comes before it.
+    /// Returns the definition with one more constraint. It comes last, with the layout of the item before it.
     pub fn with(&self, constraint: &str) -> String {
         let last = self.items.last().map_or(0..0, Range::clone);
         let Some(before) = self.tokens.get(last.end.saturating_sub(1)) else { return self.text.to_owned() };
-        let close = self.tokens.get(last.end).map_or(self.text.len(), |token| token.place.start);
-        let first = self.tokens.get(last.start).map_or(0, |token| token.place.start);
+        let close = self.tokens.get(last.end).map_or(self.text.len(), |token| token.span.start);
+        let first = self.tokens.get(last.start).map_or(0, |token| token.span.start);
         let line = self.text[..first].rfind('\n').map_or(0, |end| end + 1);
         let lead = &self.text[line..first];
         let has_line_of_its_own = line > 0 && lead.trim().is_empty();
-        let gap = &self.text[before.place.end..close];
-        let (start, end) = (&self.text[..before.place.end], &self.text[close..]);
-        // What is said of the last item stays behind it.
-        let said = gap.trim_end();
-        if has_line_of_its_own || ends_in_comment(said) {
+        let gap = &self.text[before.span.end..close];
+        let (start, end) = (&self.text[..before.span.end], &self.text[close..]);
+        // A comment about the last item stays after that item.
+        let comment = gap.trim_end();
+        if has_line_of_its_own || ends_in_comment(comment) {
             let lead = if has_line_of_its_own { lead } else { " " };
             let after = if gap.contains('\n') { &gap[gap.rfind('\n').unwrap_or(0)..] } else { "" };
-            format!("{start},{said}\n{lead}{constraint}{after}{end}")
+            format!("{start},{comment}\n{lead}{constraint}{after}{end}")
         } else {
-            format!("{start},{said} {constraint}{}{end}", &gap[said.len()..])
+            format!("{start},{comment} {constraint}{}{end}", &gap[comment.len()..])
         }
     }
 
-    /// The columns that are NOT NULL by a clause of their own.
+    /// Returns the columns that have a NOT NULL clause.
     pub fn not_null_columns(&self) -> impl Iterator<Item = &str> {
         self.not_nulls.iter().map(|not_null| not_null.column.as_str())
     }
 
+    /// Reads the foreign keys and NOT NULL clauses of one item.
     fn read(&mut self, item: Range<usize>) {
         let Some(first) = self.tokens.get(item.start) else { return };
         let of_table = first.is_any(&["CONSTRAINT", "PRIMARY", "UNIQUE", "CHECK", "FOREIGN"]);
@@ -142,7 +147,7 @@ impl<'t> CreateTable<'t> {
         }
     }
 
-    /// Reads from `REFERENCES` on; the answer is where it ends.
+    /// Reads a foreign key from `REFERENCES` on. Returns the index of the token after it.
     fn reference(&mut self, start: usize, references: usize, columns: Vec<String>) -> usize {
         let parent = self.tokens.get(references + 1).map(|token| token.text.clone()).unwrap_or_default();
         let mut at = references + 2;
@@ -166,14 +171,14 @@ impl<'t> CreateTable<'t> {
         end
     }
 
-    /// Where a `[NOT] DEFERRABLE …` ends, if one begins here.
+    /// Returns the index of the token after a `[NOT] DEFERRABLE …`; `None` if none begins here.
     fn deferral(&self, at: usize) -> Option<usize> {
         let word = if self.is(at, "NOT") { at + 1 } else { at };
         let end = self.is(word, "DEFERRABLE").then_some(word + 1)?;
         Some(if self.is(end, "INITIALLY") { end + 2 } else { end })
     }
 
-    /// The names in parentheses, without what may follow each.
+    /// Returns the names in parentheses, without the clauses that may follow each.
     fn names(&self, open: usize) -> Vec<String> {
         let close = after_parentheses(&self.tokens, open);
         let is_name = |at: &usize| self.is(at - 1, "(") || self.is(at - 1, ",");
@@ -184,42 +189,43 @@ impl<'t> CreateTable<'t> {
         self.tokens.get(at).is_some_and(|token| token.is_word(word))
     }
 
-    fn written(&self, fates: &[Fate]) -> String {
-        let mut paper = Paper::default();
+    /// Returns the text with these edits of its tokens.
+    fn edited(&self, edits: &[Edit]) -> String {
+        let mut output = OutputText::default();
         let mut end = 0;
-        for (token, fate) in self.tokens.iter().zip(fates) {
-            let gap = &self.text[end..token.place.start];
-            end = token.place.end;
-            match fate {
-                Fate::Stays => paper.write(gap, &self.text[token.place.clone()]),
-                // A comment before a clause may speak of what stands before it.
-                Fate::GoesFirst if !gap.trim().is_empty() => paper.write(gap.trim_end(), ""),
-                Fate::GoesFirst | Fate::Goes => {}
+        for (token, edit) in self.tokens.iter().zip(edits) {
+            let gap = &self.text[end..token.span.start];
+            end = token.span.end;
+            match edit {
+                Edit::Keep => output.write(gap, &self.text[token.span.clone()]),
+                // A comment before a removed clause may be about the clause before it.
+                Edit::RemoveFirst if !gap.trim().is_empty() => output.write(gap.trim_end(), ""),
+                Edit::RemoveFirst | Edit::Remove => {}
             }
         }
-        paper.write(&self.text[end..], "");
-        paper.text
+        output.write(&self.text[end..], "");
+        output.text
     }
 }
 
-/// What becomes of a token.
+/// The edit of a token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Fate {
-    Stays,
-    /// The first of a clause that goes.
-    GoesFirst,
-    Goes,
+enum Edit {
+    Keep,
+    /// Removes the first token of a clause.
+    RemoveFirst,
+    Remove,
 }
 
-/// The text that is left, written so that neither a comment nor a name swallows what comes next.
+/// The edited text. Neither a comment nor a name in it joins the token that follows.
 #[derive(Default)]
-struct Paper {
+struct OutputText {
     text: String,
     ends_in_comment: bool,
 }
 
-impl Paper {
-    /// A gap is white space and comments.
+impl OutputText {
+    /// Writes a token after its gap, which is white space and comments.
     fn write(&mut self, gap: &str, token: &str) {
         if self.ends_in_comment && !gap.trim_start_matches([' ', '\t']).starts_with('\n') {
             self.text.push('\n');
@@ -234,7 +240,7 @@ impl Paper {
     }
 }
 
-/// The last comment of a gap goes to the end of a line that has not ended.
+/// True if the last comment of a gap is a `--` comment whose line has not ended.
 fn ends_in_comment(gap: &str) -> bool {
     let mut rest = gap;
     while let Some(at) = rest.find(['-', '/']) {
@@ -248,7 +254,7 @@ fn ends_in_comment(gap: &str) -> bool {
     false
 }
 
-/// Where what is in parentheses ends: behind the one that closes them.
+/// Returns the index of the token after the parenthesis that closes the one at `open`.
 fn after_parentheses(tokens: &[Token], open: usize) -> usize {
     let mut depth = 0_usize;
     for (at, token) in tokens.iter().enumerate().skip(open) {
@@ -274,7 +280,7 @@ mod tests {
     }
 
     #[test]
-    fn only_the_chosen_parts_go() {
+    fn relaxed_definition_keeps_every_other_part() {
         for (text, without) in [
             ("CREATE TABLE c(a INT REFERENCES p(id) NOT NULL)", "CREATE TABLE c(a INT NOT NULL)"),
             ("CREATE TABLE c(a REFERENCES p)", "CREATE TABLE c(a)"),
@@ -303,14 +309,14 @@ mod tests {
     }
 
     #[test]
-    fn not_null_goes_with_its_name_and_its_conflict_clause() {
+    fn not_null_is_removed_with_its_name_and_conflict_clause() {
         let text = "CREATE TABLE c(a INT CONSTRAINT nn NOT NULL ON CONFLICT IGNORE DEFAULT 1, b NOT NULL, [x y] TEXT NOT NULL)";
         assert_eq!(relaxed(text, &[], &["a", "x y"]), "CREATE TABLE c(a INT DEFAULT 1, b NOT NULL, [x y] TEXT)");
         assert_eq!(CreateTable::parse(text).expect("parses").not_null_columns().collect::<Vec<_>>(), ["a", "b", "x y"]);
     }
 
     #[test]
-    fn a_constraint_is_added_last() {
+    fn constraint_is_added_last() {
         for (text, with) in [
             ("CREATE TABLE c(a INT)", "CREATE TABLE c(a INT, CHECK (1))"),
             ("CREATE TABLE c(a INT )STRICT", "CREATE TABLE c(a INT, CHECK (1) )STRICT"),
@@ -328,21 +334,23 @@ mod tests {
     }
 
     #[test]
-    fn a_reference_knows_both_its_sides() {
+    fn reference_has_the_columns_of_both_sides() {
         let parsed =
             CreateTable::parse("CREATE TABLE c(a REFERENCES [p q], FOREIGN KEY(a,\"b\"\"\") REFERENCES r(x, y))")
                 .expect("parses");
         let sides: Vec<_> = parsed
             .references
             .iter()
-            .map(|one| (one.columns.join("|"), one.parent.as_str(), one.parent_columns.join("|")))
+            .map(|reference| {
+                (reference.columns.join("|"), reference.parent.as_str(), reference.parent_columns.join("|"))
+            })
             .collect();
         let side = |columns: &str, parent, of: &str| (columns.to_owned(), parent, of.to_owned());
         assert_eq!(sides, [side("a", "p q", ""), side("a|b\"", "r", "x|y")]);
     }
 
     #[test]
-    fn unfinished_text_ends() {
+    fn unfinished_text_is_parsed_without_a_panic() {
         for text in
             ["", "CREATE TABLE", "CREATE TABLE c(", "CREATE TABLE c(a REFERENCES", "CREATE TABLE c(a, FOREIGN KEY)"]
         {

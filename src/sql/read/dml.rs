@@ -1,7 +1,8 @@
-//! A statement that writes, taken apart as far as foreseeing takes: the table it names, and where its clauses stand.
+//! Parses an INSERT, UPDATE or DELETE as far as a forecast needs: the table that it writes, and the ranges of its
+//! clauses.
 //!
-//! What is not understood for certain is not taken apart at all: several tables at once, rows that replace others, what
-//! is to happen on a conflict, values that depend on each other.
+//! Leaves out each statement that it cannot parse with certainty: one that writes several tables, replaces rows, has a
+//! conflict clause, or assigns values that depend on each other.
 
 use std::ops::Range;
 
@@ -12,35 +13,37 @@ use crate::model::value::Value;
 use crate::sql::read::tokens::Token;
 use crate::sql::read::tokens::tokens_of;
 
+/// A parsed statement. Ranges are of tokens.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Dml<'s> {
     engine: Engine,
     text: &'s str,
     parameters: &'s [Value],
     tokens: Vec<Token>,
-    /// Common table expressions in front.
+    /// The common table expressions before the statement.
     with: Range<usize>,
     pub target: Target,
     pub writes: Writes,
 }
 
-/// The table that is written. Places are those of tokens.
+/// The table that is written. Ranges are of tokens.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Target {
     name: Range<usize>,
-    /// With `ONLY` and the alias.
+    /// The name with `ONLY` and the alias.
     whole: Range<usize>,
-    /// What its columns are called by: the alias, or the table's own name.
-    called: usize,
+    /// The token that qualifies the table's columns: the alias, or the table's own name.
+    qualifier: usize,
 }
 
+/// The clauses of each kind of statement.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Writes {
-    /// What follows the table: columns, and rows or a query.
+    /// The tokens after the table: columns, and rows or a query.
     Insert {
         rest: Range<usize>,
     },
-    /// The columns that are assigned, by name, each with its expression; other tables; and the condition.
+    /// The assigned columns, by name, each with its expression; other tables; and the condition.
     Update {
         assigned: Vec<(String, Range<usize>)>,
         others: Range<usize>,
@@ -52,17 +55,19 @@ pub enum Writes {
     },
 }
 
-/// A piece of the text as it was typed, its placeholders numbered anew, and the values for them.
+/// A piece of the text as it was typed, with new numbers for its placeholders, and their values.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Piece {
     pub text: String,
     pub values: Vec<Value>,
 }
 
+/// Words that begin a clause and so are no alias.
 const CLAUSES: [&str; 10] =
     ["SET", "FROM", "USING", "WHERE", "ORDER", "LIMIT", "RETURNING", "VALUES", "SELECT", "DEFAULT"];
 
 impl<'s> Dml<'s> {
+    /// Parses a statement; `None` if it cannot be parsed with certainty.
     pub fn read(engine: Engine, text: &'s str, parameters: &'s [Value]) -> Option<Dml<'s>> {
         let tokens = tokens_of(engine, text);
         let mut reader = Reader { engine, tokens: &tokens, at: 0 };
@@ -79,28 +84,28 @@ impl<'s> Dml<'s> {
         Some(Dml { engine, text, parameters, with, target, writes, tokens: tokens.clone() })
     }
 
-    /// The table's name as it was typed.
+    /// Returns the table's name as it was typed.
     pub fn table_name(&self) -> &str {
         self.slice(&self.target.name)
     }
 
-    /// The parts of that name, without quotes.
+    /// Returns the parts of that name, without quotes.
     pub fn table_name_parts(&self) -> Vec<&str> {
         let parts = self.tokens[self.target.name.clone()].iter().filter(|token| !token.is_word("."));
         parts.map(|token| token.text.as_str()).collect()
     }
 
-    /// What the table's columns are called by, as it was typed.
-    pub fn called(&self) -> &str {
-        self.slice(&(self.target.called..self.target.called + 1))
+    /// Returns the name that qualifies the table's columns, as it was typed.
+    pub fn qualifier(&self) -> &str {
+        self.slice(&(self.target.qualifier..self.target.qualifier + 1))
     }
 
-    /// The table as a clause `FROM` names it.
+    /// Returns the table in the form of a FROM clause.
     pub fn source(&self) -> &str {
         self.slice(&self.target.whole)
     }
 
-    /// Whether an INSERT says which columns its values are for.
+    /// True if an INSERT names the columns of its values. Other statements always do.
     pub fn names_columns(&self) -> bool {
         let Writes::Insert { rest } = &self.writes else { return true };
         let words = &self.tokens[rest.clone()];
@@ -111,20 +116,21 @@ impl<'s> Dml<'s> {
         }
     }
 
+    /// Returns the common table expressions, for a statement that has used the placeholders up to this number.
     pub fn with(&self, numbered_from: usize) -> Piece {
         self.piece(&self.with, numbered_from)
     }
 
-    /// These tokens, for a statement whose placeholders up to here are used.
+    /// Returns a range of tokens as text, for a statement that has used the placeholders up to this number.
     pub fn piece(&self, tokens: &Range<usize>, numbered_from: usize) -> Piece {
         let mut piece = Piece::default();
         if tokens.is_empty() {
             return piece;
         }
-        let mut from = self.tokens[tokens.start].place.start;
-        for (place, token) in self.tokens.iter().enumerate().take(tokens.end).skip(tokens.start) {
-            let Some(number) = self.placeholder(place) else { continue };
-            piece.text.push_str(&self.text[from..token.place.start]);
+        let mut from = self.tokens[tokens.start].span.start;
+        for (index, token) in self.tokens.iter().enumerate().take(tokens.end).skip(tokens.start) {
+            let Some(number) = self.placeholder(index) else { continue };
+            piece.text.push_str(&self.text[from..token.span.start]);
             piece.values.push(self.parameters.get(number).cloned().unwrap_or(Value::Null));
             match self.engine.facts().placeholder {
                 ParameterStyle::Numbered(sign) => {
@@ -132,29 +138,29 @@ impl<'s> Dml<'s> {
                 }
                 ParameterStyle::Question => piece.text.push('?'),
             }
-            from = token.place.end;
+            from = token.span.end;
         }
-        piece.text.push_str(&self.text[from..self.tokens[tokens.end - 1].place.end]);
+        piece.text.push_str(&self.text[from..self.tokens[tokens.end - 1].span.end]);
         piece
     }
 
-    /// Which of the values stands for a token.
-    fn placeholder(&self, place: usize) -> Option<usize> {
-        let token = &self.tokens[place];
+    /// Returns the index of the parameter that a token stands for; `None` if the token is no placeholder.
+    fn placeholder(&self, index: usize) -> Option<usize> {
+        let token = &self.tokens[index];
         match self.engine.facts().placeholder {
             ParameterStyle::Numbered(sign) => {
                 token.text.strip_prefix(sign).filter(|_| !token.quoted)?.parse::<usize>().ok()?.checked_sub(1)
             }
             ParameterStyle::Question => {
-                token.is_word("?").then(|| self.tokens[..place].iter().filter(|token| token.is_word("?")).count())
+                token.is_word("?").then(|| self.tokens[..index].iter().filter(|token| token.is_word("?")).count())
             }
         }
     }
 
     fn slice(&self, tokens: &Range<usize>) -> &str {
         match self.tokens.get(tokens.clone()) {
-            Some([first, .., last]) => &self.text[first.place.start..last.place.end],
-            Some([only]) => &self.text[only.place.clone()],
+            Some([first, .., last]) => &self.text[first.span.start..last.span.end],
+            Some([only]) => &self.text[only.span.clone()],
             _ => "",
         }
     }
@@ -181,7 +187,7 @@ impl Reader<'_> {
         &self.engine.facts().lexis
     }
 
-    /// Common table expressions that only read.
+    /// Reads common table expressions; `None` if one of them writes.
     fn with(&mut self) -> Option<Range<usize>> {
         if !self.is("WITH") {
             return Some(0..0);
@@ -192,19 +198,19 @@ impl Reader<'_> {
         (!self.tokens[..main].iter().any(writes)).then_some(0..main)
     }
 
-    /// The next of these words outside of parentheses, or the end.
+    /// Returns the index of the next of these words outside of parentheses, or of the end.
     fn find(&self, words: &[&str]) -> usize {
         let mut depth = 0_i32;
-        for (place, token) in self.tokens.iter().enumerate().skip(self.at) {
+        for (index, token) in self.tokens.iter().enumerate().skip(self.at) {
             if token.is_word("(") {
                 depth += 1;
             } else if token.is_word(")") {
                 depth -= 1;
             }
-            // a IS DISTINCT FROM b
-            let is_compared = place > 0 && token.is_word("FROM") && self.tokens[place - 1].is_word("DISTINCT");
+            // `a IS DISTINCT FROM b` has no FROM clause.
+            let is_compared = index > 0 && token.is_word("FROM") && self.tokens[index - 1].is_word("DISTINCT");
             if depth == 0 && token.is_any(words) && !is_compared {
-                return place;
+                return index;
             }
         }
         self.tokens.len()
@@ -233,7 +239,7 @@ impl Reader<'_> {
         }
         let name = name..self.at;
         self.skip("*");
-        let mut called = name.end - 1;
+        let mut qualifier = name.end - 1;
         let has_alias = self.skip("AS")
             || self
                 .tokens
@@ -241,10 +247,10 @@ impl Reader<'_> {
                 .is_some_and(|token| is_name(token) && (token.quoted || !token.is_any(&CLAUSES)));
         if has_alias {
             self.tokens.get(self.at).filter(|token| is_name(token))?;
-            called = self.at;
+            qualifier = self.at;
             self.at += 1;
         }
-        Some(Target { name, whole: start..self.at, called })
+        Some(Target { name, whole: start..self.at, qualifier })
     }
 
     fn insert(&mut self) -> Option<(Target, Writes)> {
@@ -292,7 +298,7 @@ impl Reader<'_> {
         Some((target, Writes::Delete { others, condition }))
     }
 
-    /// From WHERE, ORDER BY or LIMIT on; nothing else may stand here.
+    /// Reads WHERE, ORDER BY and LIMIT; `None` if another clause begins here.
     fn condition(&mut self) -> Option<Range<usize>> {
         let condition = self.until(&["RETURNING"]);
         let words = &self.tokens[condition.clone()];
@@ -302,33 +308,33 @@ impl Reader<'_> {
         (begins && !by_cursor).then_some(condition)
     }
 
-    /// `a = 1, t.b = c + 1`.
+    /// Reads assignments such as `a = 1, t.b = c + 1`; `None` if one depends on an earlier one.
     fn assigned(&self, set: &Range<usize>) -> Option<Vec<(String, Range<usize>)>> {
         let mut assigned: Vec<(String, Range<usize>)> = Vec::new();
         let mut depth = 0_i32;
         let mut start = set.start;
-        for place in set.start..=set.end {
-            let token = self.tokens.get(place).filter(|_| place < set.end);
+        for index in set.start..=set.end {
+            let token = self.tokens.get(index).filter(|_| index < set.end);
             if let Some(token) = token {
                 depth += i32::from(token.is_any(&["(", "["])) - i32::from(token.is_any(&[")", "]"]));
                 if depth > 0 || !token.is_word(",") {
                     continue;
                 }
             }
-            assigned.push(self.assignment(start..place)?);
-            start = place + 1;
+            assigned.push(self.assignment(start..index)?);
+            start = index + 1;
         }
-        let depends = |(place, (_, value)): (usize, &(String, Range<usize>))| {
+        let depends = |(index, (_, value)): (usize, &(String, Range<usize>))| {
             let earlier =
-                |token: &Token| assigned[..place].iter().any(|(name, _)| name.eq_ignore_ascii_case(&token.text));
-            // MySQL's later expressions see what the earlier ones assigned.
+                |token: &Token| assigned[..index].iter().any(|(name, _)| name.eq_ignore_ascii_case(&token.text));
+            // On MySQL, a later expression reads the value that an earlier one assigned.
             self.lexis().assigns_in_order && self.tokens[value.clone()].iter().any(earlier)
         };
         (!assigned.iter().enumerate().any(depends)).then_some(assigned)
     }
 
     fn assignment(&self, tokens: Range<usize>) -> Option<(String, Range<usize>)> {
-        let equals = tokens.clone().find(|&place| self.tokens[place].is_word("="))?;
+        let equals = tokens.clone().find(|&index| self.tokens[index].is_word("="))?;
         let name = &self.tokens[tokens.start..equals];
         let name = match name {
             [name] => name,
@@ -349,7 +355,7 @@ impl Reader<'_> {
 mod tests {
     use super::*;
 
-    fn told(engine: Engine, text: &str) -> Option<String> {
+    fn summary(engine: Engine, text: &str) -> Option<String> {
         let parameters = [Value::Integer(1), Value::Integer(2)];
         let dml = Dml::read(engine, text, &parameters)?;
         let piece = |range: &Range<usize>| dml.piece(range, 0).text;
@@ -362,12 +368,12 @@ mod tests {
             }
             Writes::Delete { others, condition } => format!("{} | {}", piece(others), piece(condition)),
         };
-        Some(format!("{} {} [{}] {writes}", dml.with(0).text, dml.called(), dml.table_name()).trim().to_owned())
+        Some(format!("{} {} [{}] {writes}", dml.with(0).text, dml.qualifier(), dml.table_name()).trim().to_owned())
     }
 
     #[test]
-    fn clauses_are_found() {
-        let postgres = |text| told(Engine::Postgres, text);
+    fn statement_is_cut_into_its_clauses() {
+        let postgres = |text| summary(Engine::Postgres, text);
         let expected = |text: &str| Some(text.to_owned());
         assert_eq!(
             postgres(
@@ -377,7 +383,7 @@ mod tests {
         );
         assert_eq!(postgres("DELETE FROM t USING u WHERE true"), expected("t [t] u | WHERE true"));
         assert_eq!(postgres("insert into t(a) select 1 returning a"), expected("t [t] (a) select 1"));
-        let maria = |text| told(Engine::Mariadb, text);
+        let maria = |text| summary(Engine::Mariadb, text);
         assert_eq!(
             maria("UPDATE `t` SET t.a = ?, b = 2 ORDER BY a LIMIT ?"),
             expected("`t` [`t`] a:?;b:2 |  | ORDER BY a LIMIT ?")
@@ -386,7 +392,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_understood_is_left_alone() {
+    fn statement_of_an_unknown_form_is_not_parsed() {
         for (engine, text) in [
             (Engine::Postgres, "WITH x AS (DELETE FROM u RETURNING *) INSERT INTO t SELECT * FROM x"),
             (Engine::Postgres, "INSERT INTO t VALUES (1) ON CONFLICT DO NOTHING"),
@@ -399,7 +405,7 @@ mod tests {
             (Engine::Mariadb, "REPLACE INTO t VALUES (1)"),
             (Engine::Mariadb, "INSERT IGNORE INTO t VALUES (1)"),
         ] {
-            assert_eq!(told(engine, text), None, "{text}");
+            assert_eq!(summary(engine, text), None, "{text}");
         }
     }
 }

@@ -1,5 +1,6 @@
-//! What may be tried on a server, where a statement runs in the database itself and is rolled back: only what a
-//! rollback takes back whole, and what keeps nobody waiting longer than the statement itself would.
+//! The statements that fk-doctor refuses to try on a server. A trial runs a statement in the database itself and rolls
+//! it back, so a rollback must undo everything that the statement does. It must not lock other sessions out longer than
+//! the statement itself.
 
 use crate::model::catalog::Engine;
 use crate::model::catalog::Table;
@@ -10,7 +11,7 @@ use crate::model::statement::StatementKind;
 use crate::sql::read::tokens::Token;
 use crate::sql::read::tokens::tokens_of;
 
-/// Functions that reach out of the transaction, by the beginnings of their names.
+/// Functions with an effect outside of the transaction: the prefix of the name, and the effect.
 const OUTSIDE: [(&str, &str); 15] = [
     ("dblink", "opens another connection, whose work is not rolled back"),
     ("lo_export", "writes a file of the server"),
@@ -29,8 +30,8 @@ const OUTSIDE: [(&str, &str); 15] = [
     ("sys_exec", "runs a program"),
 ];
 
-/// Why a statement is not run on a server, if it is not.
-pub fn forbids(schema: &Schema, statement: &Statement) -> Option<String> {
+/// Returns the reason why fk-doctor does not run a statement on a server; `None` if it does.
+pub fn reason_against(schema: &Schema, statement: &Statement) -> Option<String> {
     let engine = schema.database.engine;
     let tokens = tokens_of(engine, &statement.text);
     let first = tokens.first().map_or_else(String::new, |token| token.text.to_uppercase());
@@ -38,7 +39,10 @@ pub fn forbids(schema: &Schema, statement: &Statement) -> Option<String> {
     let pair =
         |left: &str, right: &[&str]| tokens.windows(2).any(|pair| pair[0].is_word(left) && pair[1].is_any(right));
     if engine.facts().lexis.executable_comments && (statement.text.contains("/*!") || statement.text.contains("/*M!")) {
-        return Some("it hides words from other programs in a comment: write them out".to_owned());
+        return Some(
+            "it has an executable comment, which fk-doctor does not read; write its content without the comment"
+                .to_owned(),
+        );
     }
     let outside = tokens.windows(2).find_map(|pair| {
         let calls = |(name, _): &&(&str, &str)| !pair[0].quoted && pair[0].text.to_lowercase().starts_with(name);
@@ -50,23 +54,23 @@ pub fn forbids(schema: &Schema, statement: &Statement) -> Option<String> {
     if pair("INTO", &["OUTFILE", "DUMPFILE"]) {
         return Some("it writes a file of the server".to_owned());
     }
-    let named = lasting(schema).find(|(table, _)| names(&tokens, table));
+    let named = non_transactional_tables(schema).find(|(table, _)| names(&tokens, table));
     if let Some((table, storage)) = named {
         return Some(format!("{} is stored by {storage}, which cannot be rolled back", table.name));
     }
     let view = schema.tables.iter().find(|table| table.kind == TableKind::View && names(&tokens, table));
-    if let Some(view) = view.filter(|_| writes(statement) && lasting(schema).next().is_some()) {
-        return Some(format!("{} is a view, and there are tables here that cannot be rolled back", view.name));
+    if let Some(view) = view.filter(|_| writes(statement) && non_transactional_tables(schema).next().is_some()) {
+        return Some(format!("{} is a view, and this database has tables that cannot be rolled back", view.name));
     }
     let tried = matches!(
         statement.kind,
         StatementKind::Insert | StatementKind::Update | StatementKind::Delete | StatementKind::Transaction
     ) || ["SELECT", "VALUES", "TABLE", "WITH", "MERGE"].contains(&first.as_str())
         || (first == "SET" && has(&["CONSTRAINTS"]));
-    (!tried).then(|| why_not(engine, &first))
+    (!tried).then(|| reason_by_keyword(engine, &first))
 }
 
-/// The database beside this one that a statement names, if it names any.
+/// Returns another database that a statement names; `None` if it names none.
 pub fn names_other_database<'n>(
     schema: &Schema,
     statement: &Statement,
@@ -78,8 +82,8 @@ pub fn names_other_database<'n>(
     other_databases.iter().find(qualifies)
 }
 
-/// A table that stays changed after a rollback, and the tables whose triggers may write to it.
-pub struct Lasting<'s> {
+/// A table that a rollback does not restore, and the tables whose triggers may write to it.
+pub struct NonTransactionalTable<'s> {
     pub table: &'s Table,
     /// The storage engine of that table.
     pub storage: &'s str,
@@ -87,37 +91,42 @@ pub struct Lasting<'s> {
     pub named: Vec<&'s Table>,
 }
 
-/// Returns a table that stays changed after a rollback, if the database has one.
-pub fn lasting_beside<'s>(schema: &'s Schema, statement: &Statement) -> Option<Lasting<'s>> {
-    let (table, storage) = lasting(schema).next()?;
+/// Returns a table that a rollback does not restore; `None` if the database has none.
+pub fn non_transactional_table<'s>(schema: &'s Schema, statement: &Statement) -> Option<NonTransactionalTable<'s>> {
+    let (table, storage) = non_transactional_tables(schema).next()?;
     let tokens = tokens_of(schema.database.engine, &statement.text);
-    Some(Lasting { table, storage, named: schema.tables.iter().filter(|table| names(&tokens, table)).collect() })
+    Some(NonTransactionalTable {
+        table,
+        storage,
+        named: schema.tables.iter().filter(|table| names(&tokens, table)).collect(),
+    })
 }
 
-/// The tables that stay changed after a rollback, each with its storage engine.
-fn lasting(schema: &Schema) -> impl Iterator<Item = (&Table, &str)> {
+/// Returns the tables that a rollback does not restore, each with its storage engine.
+fn non_transactional_tables(schema: &Schema) -> impl Iterator<Item = (&Table, &str)> {
     schema.tables.iter().filter_map(|table| Some((table, table.lasting_storage()?)))
 }
 
-fn why_not(engine: Engine, word: &str) -> String {
+/// Returns the reason against a statement that begins with this keyword.
+fn reason_by_keyword(engine: Engine, word: &str) -> String {
     let commits = engine.facts().defines_at_once();
     match word {
         "CREATE" | "ALTER" | "DROP" | "TRUNCATE" | "RENAME" | "REINDEX" | "ANALYZE" | "OPTIMIZE" | "COMMENT" => {
             if commits {
                 "it would commit: definitions cannot be rolled back here".to_owned()
             } else {
-                "it changes definitions, which locks others out of the table until it is rolled back".to_owned()
+                "it changes definitions, which locks other sessions out of the table until it is rolled back".to_owned()
             }
         }
-        "LOCK" | "UNLOCK" | "FLUSH" if commits => "it would commit, and lock others out".to_owned(),
-        "LOCK" => "it would lock others out, and do nothing else".to_owned(),
+        "LOCK" | "UNLOCK" | "FLUSH" if commits => "it would commit, and lock other sessions out".to_owned(),
+        "LOCK" => "it would lock other sessions out, and has no other effect".to_owned(),
         "CALL" | "DO" | "EXECUTE" | "PREPARE" => {
-            "what it runs may commit, or have effects that no rollback takes back: give the statements in it".to_owned()
+            "the code that it runs may commit, or have effects that cannot be rolled back; explain the statements of that code instead".to_owned()
         }
-        "COPY" | "LOAD" => "it reads or writes files: fk-doctor check DB --table T FILE says which rows would fail".to_owned(),
-        "SET" | "RESET" => "it sets something for a session that ends here".to_owned(),
-        "NOTIFY" | "LISTEN" | "UNLISTEN" => "it speaks to other sessions".to_owned(),
-        _ => "nobody knows whether a rollback takes all of it back: only INSERT, UPDATE, DELETE, MERGE, SELECT and transactions are tried".to_owned(),
+        "COPY" | "LOAD" => "it reads or writes files; to learn which rows of a file would fail, use `fk-doctor check`".to_owned(),
+        "SET" | "RESET" => "it changes a setting, which a rollback may not restore".to_owned(),
+        "NOTIFY" | "LISTEN" | "UNLISTEN" => "it communicates with other sessions".to_owned(),
+        _ => "fk-doctor cannot be sure that a rollback undoes all of it; it tries only INSERT, UPDATE, DELETE, MERGE, SELECT and transactions".to_owned(),
     }
 }
 

@@ -1,13 +1,13 @@
-//! Where a relation is written down: the line of a file. Reports that annotate files point there.
+//! Finds the line of an SQL file that declares a relation. Reports that annotate files point to it.
 //!
-//! A file of SQL is read only as far as that takes: its words, and which of them belong to one definition. What
-//! cannot be found is pointed at less exactly, never wrongly: the table's line, else nothing.
+//! The parser reads only the words and the boundaries of definitions. If it finds no foreign key, it returns the line
+//! of the child's CREATE TABLE; without that, it returns nothing. It never returns a wrong line.
 
 use crate::model::catalog::TableName;
 use crate::model::relation::Relation;
 use crate::model::schema::Schema;
 
-/// For each relation of a schema the line of a file of SQL that declares it.
+/// Returns, for each relation of a schema, the line of an SQL file that declares it.
 pub fn in_sql(text: &str, schema: &Schema) -> Vec<Option<usize>> {
     let statements = statements(text);
     schema.relations.iter().map(|relation| line_of(&statements, schema, relation)).collect()
@@ -31,7 +31,7 @@ impl Word<'_> {
     }
 }
 
-/// `CREATE TABLE` or `ALTER TABLE`, cut at its top commas.
+/// A `CREATE TABLE` or `ALTER TABLE`, cut at the commas outside of inner parentheses.
 struct Statement<'t> {
     table: &'t str,
     line: usize,
@@ -48,7 +48,7 @@ fn line_of(statements: &[Statement<'_>], schema: &Schema, relation: &Relation) -
     exact.or_else(|| own().find(|statement| statement.creates).map(|statement| statement.line))
 }
 
-/// The line of `REFERENCES`, if this item declares the foreign key.
+/// Returns the line of `REFERENCES`; `None` if this item does not declare the foreign key.
 fn reference(item: &[Word<'_>], columns: &[&str], parent: &TableName) -> Option<usize> {
     let at = item.iter().position(|word| word.is("references"))?;
     let named = &item[at + 1..];
@@ -121,7 +121,7 @@ fn items<'t>(words: &[Word<'t>]) -> Vec<Vec<Word<'t>>> {
     items
 }
 
-/// Words, names without their quotes, and single marks; comments and string literals are nothing.
+/// Returns words, names without their quotes, and punctuation characters. Comments and string literals are left out.
 fn words(text: &str) -> Vec<Word<'_>> {
     let mut words = Vec::new();
     let mut line = 1;
@@ -138,7 +138,8 @@ fn words(text: &str) -> Vec<Word<'_>> {
     words
 }
 
-/// How long the next piece of SQL is, and the word in it.
+/// Returns the length of the next piece of SQL, and its word with true if it is quoted, such as `(4, Some(("id",
+/// true)))` for `"id"`.
 fn piece(rest: &str, first: char) -> (usize, Option<(&str, bool)>) {
     let until = |end: &str, from: usize| rest[from..].find(end).map_or(rest.len(), |at| from + at + end.len());
     if rest.starts_with("--") {
@@ -179,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn a_reference_is_found_on_its_line() {
+    fn reference_is_found_on_its_line() {
         let dump = "-- a dump; REFERENCES nothing\nCREATE TABLE IF NOT EXISTS main.\"or ders\" (\n  id int DEFAULT (1, 2),\n  \
                     c int /* , ( */ REFERENCES customers(id),\n  note text DEFAULT 'a;b',\n  FOREIGN KEY (a,\n b)\n REFERENCES \
                     s.customers (x, y)\n);\nALTER TABLE ONLY t ADD CONSTRAINT k FOREIGN KEY (r) REFERENCES p;\n";
@@ -191,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn any_text_at_all_is_read_to_its_end() {
+    fn any_text_is_read_to_its_end() {
         for text in [
             "CREATE TABLE",
             "create table t(",

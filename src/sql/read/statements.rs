@@ -1,7 +1,7 @@
-//! Statements as somebody typed them: a text cut at its semicolons, each piece with its line and kind.
+//! Cuts a text of SQL at its semicolons into statements, each with its line and kind.
 //!
-//! Such a statement is only ever run in a trial, where nothing can stick. It is the one SQL not written by
-//! [`crate::sql`], and it is passed on exactly as it was typed.
+//! Such a statement runs only in a trial, which keeps no change. It is the only statement that [`crate::sql`] does not
+//! build, and it runs exactly as it was typed.
 
 use super::tokens::Token;
 use super::tokens::tokens_of;
@@ -18,7 +18,7 @@ pub fn statement(engine: Engine, text: &str, line: usize) -> Statement {
     Statement { text: text.to_owned(), line, kind: kind(&words), may_replace, parameters: Vec::new() }
 }
 
-/// Cuts a text into its statements, as an engine reads it; empty ones are left out.
+/// Returns the statements of a text, by the syntax of an engine. Empty statements are left out.
 pub fn statements(engine: Engine, text: &str) -> Vec<Statement> {
     let tokens = tokens_of(engine, text);
     let mut found = Vec::new();
@@ -41,9 +41,9 @@ pub fn statements(engine: Engine, text: &str) -> Vec<Statement> {
             continue;
         }
         if let (Some(start), Some(end)) = (tokens.get(first), at.checked_sub(1).filter(|last| *last >= first)) {
-            let place = start.place.start..tokens[end].place.end;
-            let line = 1 + text[..place.start].matches('\n').count();
-            found.push(statement(engine, &text[place], line));
+            let span = start.span.start..tokens[end].span.end;
+            let line = 1 + text[..span.start].matches('\n').count();
+            found.push(statement(engine, &text[span], line));
         }
         first = at + 1;
         open_bodies = 0;
@@ -76,7 +76,7 @@ fn is_semicolon(token: &Token) -> bool {
 
 fn makes_trigger(tokens: &[Token]) -> bool {
     let named = tokens.iter().take(3).position(|token| token.is_word("TRIGGER"));
-    named.is_some_and(|place| place > 0) && tokens[0].is_word("CREATE")
+    named.is_some_and(|index| index > 0) && tokens[0].is_word("CREATE")
 }
 
 fn kind(words: &[Token]) -> StatementKind {
@@ -101,7 +101,7 @@ fn kind(words: &[Token]) -> StatementKind {
     of.iter().find(|(_, names)| word.is_any(names)).map_or(StatementKind::Other, |(kind, _)| *kind)
 }
 
-/// The word that says what a statement with common table expressions does.
+/// Returns the keyword after the common table expressions of a statement.
 fn main_word(words: &[Token]) -> Option<&Token> {
     let mut depth = 0_i32;
     words.iter().find(|word| {
@@ -119,12 +119,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_text_is_cut_at_its_semicolons() {
+    fn text_is_cut_at_its_semicolons() {
         let text = "-- first\nINSERT INTO t VALUES (';'); ;\n\
                     CREATE TEMP TRIGGER x AFTER INSERT ON t BEGIN SELECT CASE 1 WHEN 1 THEN 2 END; DELETE FROM u; END;\n\
                     WITH a AS (DELETE) update t SET a = 1 /* done */";
-        let found: Vec<(String, usize, StatementKind)> =
-            statements(Engine::Sqlite, text).into_iter().map(|one| (one.text, one.line, one.kind)).collect();
+        let found: Vec<(String, usize, StatementKind)> = statements(Engine::Sqlite, text)
+            .into_iter()
+            .map(|statement| (statement.text, statement.line, statement.kind))
+            .collect();
         assert_eq!(found.len(), 3, "{found:?}");
         assert_eq!(found[0], ("INSERT INTO t VALUES (';')".to_owned(), 2, StatementKind::Insert));
         assert!(found[1].0.starts_with("CREATE") && found[1].0.ends_with("END"), "{found:?}");
@@ -133,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn what_reaches_outside_is_known_by_its_word() {
+    fn statement_has_the_kind_of_its_keyword() {
         for (text, kind) in [
             ("ATTACH 'x' AS y", StatementKind::Outside),
             ("vacuum into 'x'", StatementKind::Outside),

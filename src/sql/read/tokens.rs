@@ -1,20 +1,21 @@
-//! SQL text cut into tokens: enough to find the ends of statements, their first words and a few clauses.
+//! Cuts SQL text into tokens: enough to find the ends of statements, their keywords and a few clauses.
 //!
-//! Comments and white space are left out. Nothing is parsed, and text that ends in the middle of a token ends there.
+//! Comments and white space are left out. Nothing is parsed. If the text ends inside a token, the token ends with it.
 
 use std::ops::Range;
 
 use crate::model::catalog::Engine;
 use crate::model::facts::Escapes;
 
+/// A word, a quoted name, a string or a punctuation character.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Token {
-    /// Without its quotes.
+    /// The text without its quotes.
     pub text: String,
-    /// A quoted name or a string is never a keyword.
+    /// True for a quoted name or a string, which is never a keyword.
     pub quoted: bool,
-    /// Where it stands, quotes included.
-    pub place: Range<usize>,
+    /// The position in the SQL text in bytes, quotes included.
+    pub span: Range<usize>,
 }
 
 impl Token {
@@ -27,12 +28,12 @@ impl Token {
     }
 }
 
-/// Returns the tokens of SQL of no known engine. SQLite's rules accept the quotation marks of most engines.
+/// Returns the tokens of SQL of an unknown engine. SQLite's syntax accepts the quotation marks of most engines.
 pub fn tokens(sql: &str) -> Vec<Token> {
     tokens_of(Engine::Sqlite, sql)
 }
 
-/// As an engine reads it, with its own quotes and comments.
+/// Returns the tokens of SQL, by the quotes and comments of an engine.
 pub fn tokens_of(engine: Engine, sql: &str) -> Vec<Token> {
     let lexis = &engine.facts().lexis;
     let mut tokens: Vec<Token> = Vec::new();
@@ -41,7 +42,7 @@ pub fn tokens_of(engine: Engine, sql: &str) -> Vec<Token> {
         let rest = &sql[start..];
         let escapes = match lexis.escapes {
             Escapes::Never => false,
-            Escapes::AfterE => tokens.last().is_some_and(|last| last.is_word("E") && last.place.end == start),
+            Escapes::AfterE => tokens.last().is_some_and(|last| last.is_word("E") && last.span.end == start),
             Escapes::Always => first != '`',
         };
         let length = match first {
@@ -56,7 +57,7 @@ pub fn tokens_of(engine: Engine, sql: &str) -> Vec<Token> {
             c => c.len_utf8(),
         };
         let text = &rest[..length];
-        let place = start..start + length;
+        let span = start..start + length;
         start += length;
         let (text, quoted) = match first {
             '\'' | '"' | '`' => {
@@ -70,7 +71,7 @@ pub fn tokens_of(engine: Engine, sql: &str) -> Vec<Token> {
             c if c.is_whitespace() => continue,
             _ => (text.to_owned(), false),
         };
-        tokens.push(Token { text, quoted, place });
+        tokens.push(Token { text, quoted, span });
     }
     tokens
 }
@@ -81,7 +82,7 @@ pub fn names_column_of(engine: Engine, sql: &str, table: &str) -> bool {
     tokens.windows(2).any(|pair| pair[0].text.eq_ignore_ascii_case(table) && pair[1].is_word("."))
 }
 
-/// The length of a quoted token, whose quote is written twice inside it.
+/// Returns the length of a quoted token. Inside it, a doubled quote is a quote character.
 fn quoted_length(text: &str, quote: char, escapes: bool) -> usize {
     let mut end = 1;
     while let Some(found) = text[end..].find(|c| c == quote || (escapes && c == '\\')) {
@@ -98,7 +99,7 @@ fn quoted_length(text: &str, quote: char, escapes: bool) -> usize {
     text.len()
 }
 
-/// The length of `$tag$ … $tag$`, unless this is a parameter.
+/// Returns the length of `$tag$ … $tag$`; `None` if the text begins with a parameter.
 fn dollar_quote(text: &str) -> Option<usize> {
     let tag = text[1..].find('$')? + 2;
     let is_tag = text[1..tag - 1].chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || !c.is_ascii());
@@ -108,7 +109,7 @@ fn dollar_quote(text: &str) -> Option<usize> {
     Some(text[tag..].find(&text[..tag]).map_or(text.len(), |end| end + 2 * tag))
 }
 
-/// The length of a comment that may hold others.
+/// Returns the length of a comment that may contain other comments.
 fn nested_length(text: &str) -> usize {
     let (mut depth, mut end) = (0_usize, 0);
     while end < text.len() {
@@ -135,10 +136,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn tokens_know_their_places() {
+    fn token_has_its_span() {
         let sql = "a -- b\n'it''s' /* c */ [x y];é";
         let found: Vec<(String, bool, &str)> =
-            tokens(sql).into_iter().map(|token| (token.text, token.quoted, &sql[token.place])).collect();
+            tokens(sql).into_iter().map(|token| (token.text, token.quoted, &sql[token.span])).collect();
         let expected = [
             ("a", false, "a"),
             ("it's", true, "'it''s'"),
@@ -146,13 +147,13 @@ mod tests {
             (";", false, ";"),
             ("é", false, "é"),
         ];
-        assert_eq!(found, expected.map(|(text, quoted, place)| (text.to_owned(), quoted, place)));
+        assert_eq!(found, expected.map(|(text, quoted, spanned)| (text.to_owned(), quoted, spanned)));
     }
 
     #[test]
-    fn every_engine_has_quotes_of_its_own() {
+    fn engines_have_different_quotes_and_comments() {
         let words = |engine, sql: &str| -> Vec<String> {
-            tokens_of(engine, sql).into_iter().map(|token| sql[token.place].to_owned()).collect()
+            tokens_of(engine, sql).into_iter().map(|token| sql[token.span].to_owned()).collect()
         };
         let sql = "E'a\\'b;' $x$ ; $$ $x$ /* a /* b */ ; */ $1 a[1]";
         assert_eq!(words(Engine::Postgres, sql), ["E", "'a\\'b;'", "$x$ ; $$ $x$", "$1", "a", "[", "1", "]"]);
@@ -161,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn column_of_a_table_is_found_outside_of_strings_and_comments() {
+    fn column_of_a_table_is_found_only_outside_of_strings_and_comments() {
         let names = |sql| names_column_of(Engine::Sqlite, sql, "child");
         for sql in ["SELECT Child.id", "SELECT child . id", "SELECT \"child\".id", "SELECT 1 WHERE x=[child].id"] {
             assert!(names(sql), "{sql}");
@@ -172,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn unfinished_text_ends() {
+    fn unfinished_token_ends_with_the_text() {
         for text in ["'", "\"a", "[", "/*", "--", "a REFERENCES 'é''", "E'\\", "$a", "$a$", "/* /*", "$", "'\\é"] {
             for engine in Engine::ALL {
                 tokens_of(*engine, text);

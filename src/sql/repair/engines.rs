@@ -1,4 +1,4 @@
-//! The statements of a repair that an engine has for itself.
+//! The statements of a repair that are different on one engine.
 
 use crate::model::catalog::Table;
 use crate::model::plan::NewTable;
@@ -15,7 +15,7 @@ use crate::sql::grammar::mysql::Mysql;
 use crate::sql::grammar::postgres;
 use crate::sql::grammar::postgres::Postgres;
 use crate::sql::grammar::sqlite::Sqlite;
-use crate::sql::mysql::siblings::Variant;
+use crate::sql::mysql::variant::Variant;
 use crate::sql::phrases::Phrases;
 use crate::sql::phrases::WANTED;
 use crate::sql::phrases::stored_columns;
@@ -27,31 +27,31 @@ use crate::sql::repair::UniqueTerms;
 use crate::sql::repair::names_of;
 
 impl Repair for Sqlite {
-    /// A key that two rows have comes twice. SQLite takes references to such a key, and a rule does not point a row to it.
-    fn present(&self, table: &Table, columns: &[usize], keys: &[&Key]) -> Sql {
-        self.keyed("SELECT", table, columns, &names_of(table, columns), keys)
+    /// A key that two rows have comes twice. SQLite accepts a reference to such a key, but no rule points a row to it.
+    fn present_keys(&self, table: &Table, columns: &[usize], keys: &[&Key]) -> Sql {
+        self.columns_by_key("SELECT", table, columns, &names_of(table, columns), keys)
     }
 
-    fn long_rows(&self, table: &Table, rows: &[&RowName], bytes: u64) -> Option<Sql> {
+    fn rows_longer_than(&self, table: &Table, rows: &[&RowName], bytes: u64) -> Option<Sql> {
         let mut query = self.query();
         let wanted = self.named_rows(&mut query, table, rows);
         let lengths: Vec<String> = stored_columns(table)
-            .map(|column| format!("coalesce(octet_length({}), 0)", self.of("t", &column.name)))
+            .map(|column| format!("coalesce(octet_length({}), 0)", self.qualified("t", &column.name)))
             .collect();
         Some(query.finish(format!(
             "SELECT {WANTED}.{} FROM {wanted} CROSS JOIN {} ON {} WHERE {} > {bytes} ORDER BY 1",
-            self.number(),
+            self.number_column(),
             self.source(None, table, "t", Reading::AnyIndex),
             self.is_wanted(table, "t", rows),
             lengths.join(" + "),
         )))
     }
 
-    fn makes_circles(&self) -> bool {
+    fn can_insert_cycles(&self) -> bool {
         true
     }
 
-    /// The child's index may be used only if both columns compare alike.
+    /// The child's index can be used only if both columns convert and compare values alike.
     fn refers_to_known(&self, part: &KeyPart<'_>, parent: &str, child: &str) -> String {
         let are_alike = part
             .parent
@@ -59,14 +59,14 @@ impl Repair for Sqlite {
         if are_alike { format!("{parent} = {child}") } else { self.refers(part, parent, child) }
     }
 
-    /// Every two values have an order.
-    fn largest(&self, table: &Table, name: &str) -> Sql {
+    /// SQLite orders values of any two types.
+    fn largest_value(&self, table: &Table, name: &str) -> Sql {
         let table = self.source(None, table, "t", Reading::AnyIndex);
-        plain(format!("SELECT max({}) FROM {table}", self.of("t", name)))
+        plain(format!("SELECT max({}) FROM {table}", self.qualified("t", name)))
     }
 
-    /// A column without a type stores any value as it is.
-    fn recorded(&self, value: Value) -> Value {
+    /// The column has no type, so SQLite stores any value unchanged.
+    fn as_plan_table_stores(&self, value: Value) -> Value {
         value
     }
 
@@ -74,13 +74,13 @@ impl Repair for Sqlite {
         &Sqlite
     }
 
-    fn redefining(&self) -> Option<&'static dyn Redefine> {
+    fn redefine(&self) -> Option<&'static dyn Redefine> {
         Some(&Sqlite)
     }
 }
 
 impl Repair for Postgres {
-    fn removes_circles(&self) -> bool {
+    fn can_delete_cycles(&self) -> bool {
         false
     }
 
@@ -88,14 +88,14 @@ impl Repair for Postgres {
         &postgres::REHEARSAL
     }
 
-    fn redefining(&self) -> Option<&'static dyn Redefine> {
+    fn redefine(&self) -> Option<&'static dyn Redefine> {
         Some(&postgres::POSTGRES)
     }
 }
 
 impl Repair for Mysql {
-    /// The terms of an index are not SQL that this server reads.
-    fn colliding(&self, _: &Table, _: &[(Option<&RowName>, &Row)], _: &UniqueTerms) -> Option<Sql> {
+    /// The server lists the terms of an index in a form that it does not accept as SQL.
+    fn unique_collisions(&self, _: &Table, _: &[(Option<&RowName>, &Row)], _: &UniqueTerms) -> Option<Sql> {
         None
     }
 
@@ -103,16 +103,16 @@ impl Repair for Mysql {
         self.rehearsal()
     }
 
-    fn redefining(&self) -> Option<&'static dyn Redefine> {
-        Some(match self.sibling {
+    fn redefine(&self) -> Option<&'static dyn Redefine> {
+        Some(match self.variant {
             Variant::Mysql => &mysql::MYSQL,
             Variant::Mariadb => &mysql::MARIADB,
         })
     }
 
-    fn create_marked(&self, table: &NewTable, plan: &str) -> Sql {
-        let made = self.create(table);
-        let text = format!("{} COMMENT = '{}'", made.text(), mark(plan));
-        made.with_text(text)
+    fn create_marked_table(&self, table: &NewTable, plan: &str) -> Sql {
+        let create = self.create_table(table);
+        let text = format!("{} COMMENT = '{}'", create.text(), mark(plan));
+        create.with_text(text)
     }
 }

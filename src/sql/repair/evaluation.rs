@@ -1,4 +1,4 @@
-//! What a rule's expressions return for missing keys.
+//! The evaluation of a rule's expressions for missing keys.
 
 use crate::model::catalog::Column;
 use crate::model::catalog::Table;
@@ -24,31 +24,33 @@ pub struct Evaluation<'a> {
     pub via: Option<(&'a Table, &'a [usize])>,
     /// Each key, and the first row that refers to it.
     pub keys: &'a [(&'a Key, &'a RowName)],
-    pub wanted: &'a [Wanted<'a>],
+    pub wanted: &'a [RequestedValue<'a>],
 }
 
+/// A value that an evaluation returns for each key.
 #[derive(Debug, Clone, Copy)]
-pub enum Wanted<'a> {
+pub enum RequestedValue<'a> {
     Expression(&'a Expression),
-    /// One of so many columns that a query returns.
+    /// A column of the first row of a query that returns `width` columns.
     Query {
         query: &'a str,
         column: usize,
-        of: usize,
+        width: usize,
     },
-    /// Whether the query returns no row, one, or more: 0, 1, 2.
+    /// The number of rows of a query, up to 2.
     RowsOf(&'a str),
 }
 
-impl<'a> Wanted<'a> {
-    /// Returns the questions about a key of so many columns that a query returns: how many rows there are, and each column.
-    pub fn key(query: &'a str, of: usize) -> Vec<Wanted<'a>> {
-        let columns = (0..of).map(|column| Wanted::Query { query, column, of });
-        std::iter::once(Wanted::RowsOf(query)).chain(columns).collect()
+impl<'a> RequestedValue<'a> {
+    /// Returns the values for a key of `width` columns that a query returns: the number of its rows, and each column.
+    pub fn key(query: &'a str, width: usize) -> Vec<RequestedValue<'a>> {
+        let columns = (0..width).map(|column| RequestedValue::Query { query, column, width });
+        std::iter::once(RequestedValue::RowsOf(query)).chain(columns).collect()
     }
 }
 
-/// Returns the statement of [`super::Repair::evaluate`]. Beside the rule's tables it has `key`, `child` and `via` in scope.
+/// Returns the statement of [`super::Repair::evaluate`]. Its expressions can name `key`, `child`, `via` and the rule's
+/// tables.
 pub(super) fn statement<G: RuleGrammar + ?Sized>(
     grammar: &G,
     schema: &Schema,
@@ -57,31 +59,32 @@ pub(super) fn statement<G: RuleGrammar + ?Sized>(
 ) -> Sql {
     let mut query = grammar.query();
     let child = schema.child(relation);
-    // The parameters of the values come first, as the values do in the statement.
+    // The values come first in the statement, so their parameters come first too.
     let values: Vec<String> =
         evaluation.wanted.iter().map(|wanted| format!(", {}", value(grammar, &mut query, wanted))).collect();
     let key = keys(grammar, &mut query, schema, relation, evaluation);
     let is_row = row_columns(evaluation).enumerate().map(|(index, name)| {
-        grammar.equal(column(child, name), &grammar.of("child", name), &row_value(grammar, index))
+        grammar.equal(column(child, name), &grammar.qualified("child", name), &row_value(grammar, index))
     });
-    let is_row = grammar.all(is_row);
+    let is_row = grammar.all_conditions(is_row);
     let mut from = format!("{key} LEFT JOIN {} ON {is_row}", grammar.source(None, child, "child", Reading::AnyIndex));
-    let mut found = grammar.whole("1");
+    let mut found = grammar.whole_number("1");
     if let Some((table, columns)) = evaluation.via {
         let columns = columns.iter().map(|&column| &table.columns[column]);
         let equal = columns.clone().zip(schema.child_columns(relation)).map(|(ours, theirs)| {
-            let (left, right) = (grammar.of("via", &ours.name), grammar.of(&grammar.quoted("key"), &theirs.name));
-            grammar.meets(ours, &left, theirs, &right)
+            let (left, right) =
+                (grammar.qualified("via", &ours.name), grammar.qualified(&grammar.quoted("key"), &theirs.name));
+            grammar.equals_other_column(ours, &left, theirs, &right)
         });
-        let equal = grammar.all(equal);
+        let equal = grammar.all_conditions(equal);
         from.push_str(&format!(" LEFT JOIN {} ON {equal}", grammar.source(None, table, "via", Reading::AnyIndex)));
-        found = grammar.all(columns.map(|column| grammar.not_null(&grammar.of("via", &column.name))));
+        found = grammar.all_conditions(columns.map(|column| grammar.not_null(&grammar.qualified("via", &column.name))));
     }
     query.finish(format!(
         "{}SELECT {}.{}, {found}{} FROM {from} ORDER BY 1",
         grammar.rule_tables(schema, evaluation.wanted),
         grammar.quoted("key"),
-        grammar.number(),
+        grammar.number_column(),
         values.concat(),
     ))
 }
@@ -102,9 +105,9 @@ fn keys<G: RuleGrammar + ?Sized>(
         .chain(row_columns(evaluation).map(|name| column(child, name)))
         .collect();
     let values = evaluation.keys.iter().map(|(key, row)| key.iter().chain(row.values()));
-    let wanted = grammar.numbered(query, &types, values.enumerate());
-    let held = |index| format!("{WANTED}.{}", grammar.held(index));
-    let mut columns = vec![format!("{WANTED}.{}", grammar.number())];
+    let wanted = grammar.numbered_list(query, &types, values.enumerate());
+    let held = |index| format!("{WANTED}.{}", grammar.value_column(index));
+    let mut columns = vec![format!("{WANTED}.{}", grammar.number_column())];
     let names = key_names(schema, relation).into_iter();
     columns.extend(names.map(|(index, name)| format!("{} AS {}", held(index), grammar.quoted(name))));
     let row = 0..row_columns(evaluation).count();
@@ -112,7 +115,7 @@ fn keys<G: RuleGrammar + ?Sized>(
     format!("(SELECT {} FROM {wanted}) AS {}", columns.join(", "), grammar.quoted("key"))
 }
 
-/// The columns by which rows are named.
+/// Returns the columns that name the rows.
 fn row_columns<'e>(evaluation: &Evaluation<'e>) -> impl Iterator<Item = &'e str> {
     evaluation.keys.iter().take(1).flat_map(|(_, row)| row.columns())
 }
@@ -126,22 +129,22 @@ fn row_value<G: RuleGrammar + ?Sized>(grammar: &G, index: usize) -> String {
     format!("{}.{}", grammar.quoted("key"), row_name(grammar, index))
 }
 
-/// Returns what is wanted as text or bytes. The column that it is for reads it.
-fn value<G: RuleGrammar + ?Sized>(grammar: &G, query: &mut Query, wanted: &Wanted<'_>) -> String {
-    let mut parameter = |value: &Value| grammar.untyped(query.parameter(value.clone()), value);
+/// Returns the expression for a requested value, as text or bytes. The column that stores the value converts it.
+fn value<G: RuleGrammar + ?Sized>(grammar: &G, query: &mut Query, wanted: &RequestedValue<'_>) -> String {
+    let mut parameter = |value: &Value| grammar.untyped_parameter(query.parameter(value.clone()), value);
     match wanted {
-        Wanted::Expression(Expression::Literal(value)) => parameter(value),
-        Wanted::Expression(Expression::Sql(sql)) => grammar.value_of(sql),
-        Wanted::Expression(Expression::Template(pieces)) => {
+        RequestedValue::Expression(Expression::Literal(value)) => parameter(value),
+        RequestedValue::Expression(Expression::Sql(sql)) => grammar.value_of(sql),
+        RequestedValue::Expression(Expression::Template(pieces)) => {
             let piece = |piece: &TemplatePiece| match piece {
                 TemplatePiece::Text(text) => parameter(&Value::text(text)),
                 TemplatePiece::Column { scope, column } => {
-                    grammar.text_or_empty(&grammar.of(&grammar.quoted(scope.name()), column))
+                    grammar.text_or_empty(&grammar.qualified(&grammar.quoted(scope.name()), column))
                 }
             };
             grammar.concatenated(&pieces.iter().map(piece).collect::<Vec<_>>())
         }
-        Wanted::Query { query, column, of } => grammar.column_of(query, *column, *of),
-        Wanted::RowsOf(query) => grammar.rows_of(query),
+        RequestedValue::Query { query, column, width } => grammar.query_column(query, *column, *width),
+        RequestedValue::RowsOf(query) => grammar.query_row_count(query),
     }
 }

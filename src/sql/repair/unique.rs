@@ -1,4 +1,4 @@
-//! Which new rows a unique index would not take.
+//! The search for new rows that a unique index would refuse.
 
 use crate::model::catalog::Column;
 use crate::model::catalog::Table;
@@ -12,7 +12,7 @@ use crate::sql::phrases::WANTED;
 use crate::sql::phrases::column;
 use crate::sql::query::Sql;
 
-/// What a unique index compares, as SQL over the columns of its table.
+/// The terms that a unique index compares, as SQL over the columns of its table.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UniqueTerms {
     pub terms: Vec<String>,
@@ -20,7 +20,7 @@ pub struct UniqueTerms {
     pub condition: Option<String>,
 }
 
-/// Returns the statement of [`super::Repair::colliding`]; `None` if there are no new rows.
+/// Returns the statement of [`super::Repair::unique_collisions`]; `None` if there are no new rows.
 pub(super) fn statement<G: WriteGrammar + ?Sized>(
     grammar: &G,
     table: &Table,
@@ -36,9 +36,9 @@ pub(super) fn statement<G: WriteGrammar + ?Sized>(
         let known = own.iter().map(|column| name.and_then(|name| name.get(column)).unwrap_or(&Value::Null));
         image.values().iter().chain(known)
     });
-    let wanted = grammar.numbered(&mut query, &columns, values.enumerate());
-    let stored = |index: usize| grammar.as_stored(&format!("{WANTED}.{}", grammar.held(index)), columns[index]);
-    let mut shown = vec![format!("{WANTED}.{}", grammar.number())];
+    let wanted = grammar.numbered_list(&mut query, &columns, values.enumerate());
+    let stored = |index: usize| grammar.as_stored(&format!("{WANTED}.{}", grammar.value_column(index)), columns[index]);
+    let mut shown = vec![format!("{WANTED}.{}", grammar.number_column())];
     let image = first.columns().enumerate();
     shown.extend(image.map(|(index, name)| format!("{} AS {}", stored(index), grammar.quoted(name))));
     shown
@@ -47,12 +47,13 @@ pub(super) fn statement<G: WriteGrammar + ?Sized>(
     Some(query.finish(colliding(grammar, &new, &grammar.own_rows(None, table), &own, index)))
 }
 
-/// Returns the column of a new row that holds a part of the name that the row has already.
+/// Returns the column of a new row that holds a part of the name of the stored row that it replaces.
 fn own_name<G: WriteGrammar + ?Sized>(grammar: &G, index: usize) -> String {
     grammar.quoted(&format!("fk-doctor own {index}"))
 }
 
-/// Returns the numbers of the new rows that have the terms of a unique index in common with another row of a table.
+/// Returns a query for the numbers of the new rows whose terms of a unique index equal those of another row of the
+/// table.
 fn colliding<G: WriteGrammar + ?Sized>(
     grammar: &G,
     new: &str,
@@ -78,7 +79,7 @@ fn colliding<G: WriteGrammar + ?Sized>(
         owns.concat(),
         names.collect::<String>(),
         equal.join(" AND "),
-        number = grammar.number(),
+        number = grammar.number_column(),
         terms = terms.join(", "),
     )
 }

@@ -1,4 +1,4 @@
-//! The statements of a scan that MySQL and MariaDB have for themselves.
+//! The statements of a scan that are different on MySQL and MariaDB.
 
 use crate::model::relation::Origin;
 use crate::model::relation::Relation;
@@ -12,16 +12,16 @@ use crate::sql::scan::Scan;
 use crate::sql::scan::source;
 
 impl Scan for Mysql {
-    /// Along the child's own index, in the order of the parent's key. A row without a parent comes once, and so does a row with
-    /// one, because the parent's key is unique.
-    fn balance(&self, schema: &Schema, relation: &Relation) -> Option<Sql> {
+    /// The server reads the child's own index, in the order of the parent's key. Every child row comes once, because
+    /// the parent's key is unique.
+    fn counts_with_orphans(&self, schema: &Schema, relation: &Relation) -> Option<Sql> {
         let parent = schema.parent(relation)?;
         let is_unique = relation.parent.key.is_some_and(|key| parent.indexes[key].unique);
         if relation.origin != Origin::Declared || !is_unique || !relation.scope.is_everything() {
             return None;
         }
-        let incomplete = self.incomplete(schema, relation);
-        let found = self.of("parent", &schema.parent_columns(relation).next()?.name);
+        let incomplete = self.count_of_incomplete(schema, relation);
+        let found = self.qualified("parent", &schema.parent_columns(relation).next()?.name);
         Some(plain(format!(
             "SELECT count(*), {incomplete}, 0, count(*) - count({found}) - ({incomplete}) FROM {} LEFT JOIN {} ON {}",
             source(self, schema, schema.child(relation), "child", Reading::AnyIndex),

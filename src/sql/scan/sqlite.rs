@@ -1,7 +1,8 @@
-//! The statements of a scan that SQLite has for itself.
+//! The statements of a scan that are different on SQLite.
 //!
-//! The page reader names the only rows that can be orphans. An index of the parent can have lost touch with its table; then the
-//! statement also gathers the parent's keys from the table, and tells the keys that the index alone does not have.
+//! The page reader names the only rows that can be orphans. An index of the parent may be damaged and disagree with its
+//! table. So the statement also collects the parent's keys from the table, and marks the keys that only the index
+//! lacks.
 
 use crate::model::catalog::Table;
 use crate::model::relation::Relation;
@@ -23,15 +24,15 @@ use crate::sql::row_name_columns;
 use crate::sql::scan::Scan;
 use crate::sql::scan::ScanHints;
 
-/// A parent's keys, once for a statement. It is a common table expression, so it has a name that no table has.
+/// The name of the common table expression that holds a parent's keys. No table has this name.
 const TRUTH: &str = "\"fk-doctor truth\"";
 
 impl Scan for Sqlite {
-    fn orphans(&self, schema: &Schema, relation: &Relation, among: &ScanHints<'_>) -> Sql {
-        orphans_where(schema, relation, among, None)
+    fn orphans(&self, schema: &Schema, relation: &Relation, hints: &ScanHints<'_>) -> Sql {
+        orphans_where(schema, relation, hints, None)
     }
 
-    /// If no index of the parent can be probed, its keys are gathered once instead.
+    /// If the parent has no index on the key, the statement collects its keys once instead.
     fn parent_query(&self, schema: &Schema, relation: &Relation) -> Option<String> {
         let parent = schema.parent(relation)?;
         if relation.parent.key.is_none() {
@@ -41,26 +42,26 @@ impl Scan for Sqlite {
         Some(format!(
             "SELECT 1 FROM {source} WHERE {}{}",
             self.refers_to_parent(schema, relation),
-            self.living(relation)
+            self.is_live_parent(relation)
         ))
     }
 
-    fn before_parents(&self, schema: &Schema, relation: &Relation) -> String {
+    fn parent_query_prefix(&self, schema: &Schema, relation: &Relation) -> String {
         if relation.parent.key.is_none() { truth(schema, relation) } else { String::new() }
     }
 
-    fn spans(&self, schema: &Schema, relation: &Relation, column: &str, keys: &[&Key]) -> Option<Sql> {
+    fn value_ranges(&self, schema: &Schema, relation: &Relation, column: &str, keys: &[&Key]) -> Option<Sql> {
         let mut query = self.query();
         let columns = vec![None; relation.child_columns.len()];
-        let wanted = self.numbered(&mut query, &columns, keys.iter().map(|key| key.iter()).enumerate());
-        let considered = self.considered(&mut query, schema, relation);
+        let wanted = self.numbered_list(&mut query, &columns, keys.iter().map(|key| key.iter()).enumerate());
+        let considered = self.must_have_parent(&mut query, schema, relation);
         let equal = key_parts(schema, relation).map(|part| {
-            let held = format!("{WANTED}.{}", self.held(part.index));
+            let held = format!("{WANTED}.{}", self.value_column(part.index));
             let child = converted_child(&part, &self.child_value(&part));
             format!("{child} = +{held}{}", collation(&part))
         });
         let equal: Vec<String> = equal.collect();
-        let (column, number) = (self.of("child", column), self.number());
+        let (column, number) = (self.qualified("child", column), self.number_column());
         Some(query.finish(format!(
             "SELECT {WANTED}.{number}, min({column}), max({column}) FROM {wanted} JOIN {} \
              ON {considered} AND {} GROUP BY {WANTED}.{number} ORDER BY 1",
@@ -69,8 +70,9 @@ impl Scan for Sqlite {
         )))
     }
 
-    fn shared_keys(&self, _: &Schema, table: &Table, columns: &[usize]) -> Option<Sql> {
-        let key: Vec<String> = columns.iter().map(|&column| self.of("parent", &table.columns[column].name)).collect();
+    fn count_shared_keys(&self, _: &Schema, table: &Table, columns: &[usize]) -> Option<Sql> {
+        let key: Vec<String> =
+            columns.iter().map(|&column| self.qualified("parent", &table.columns[column].name)).collect();
         let complete: Vec<String> = key.iter().map(|column| self.not_null(column)).collect();
         Some(plain(format!(
             "SELECT coalesce(sum(alike), 0), coalesce(sum(alike) FILTER (WHERE alike > 1), 0) \
@@ -89,32 +91,32 @@ impl Sqlite {
     }
 }
 
-/// Returns the answer of [`Scan::orphans`] about the rows that meet a condition.
+/// Returns the query of [`Scan::orphans`] about the rows that meet a condition.
 pub(in crate::sql) fn orphans_where(
     schema: &Schema,
     relation: &Relation,
-    among: &ScanHints<'_>,
+    hints: &ScanHints<'_>,
     only: Option<&str>,
 ) -> Sql {
     let mut query = Sqlite.query();
     let condition = Sqlite.orphan_condition(&mut query, schema, relation);
-    grouped(query, schema, relation, among, &condition, only)
+    grouped(query, schema, relation, hints, &condition, only)
 }
 
-/// Returns the child rows that have their parent and meet a condition, in the form of [`Scan::orphans`].
-pub(in crate::sql) fn matched_where(schema: &Schema, relation: &Relation, among: &ScanHints<'_>, only: &str) -> Sql {
+/// Returns a query for the child rows that have a parent and meet a condition, in the form of [`Scan::orphans`].
+pub(in crate::sql) fn matched_where(schema: &Schema, relation: &Relation, hints: &ScanHints<'_>, only: &str) -> Sql {
     let mut query = Sqlite.query();
-    let considered = Sqlite.considered(&mut query, schema, relation);
+    let considered = Sqlite.must_have_parent(&mut query, schema, relation);
     let parent = Sqlite.parent_query(schema, relation).unwrap_or_else(|| Sqlite.no_rows());
-    grouped(query, schema, relation, among, &format!("{considered} AND EXISTS ({parent})"), Some(only))
+    grouped(query, schema, relation, hints, &format!("{considered} AND EXISTS ({parent})"), Some(only))
 }
 
-/// Returns child rows grouped by their key, in the form of [`Scan::orphans`].
+/// Returns a query for child rows, grouped by their key, in the form of [`Scan::orphans`].
 fn grouped(
     mut query: Query,
     schema: &Schema,
     relation: &Relation,
-    among: &ScanHints<'_>,
+    hints: &ScanHints<'_>,
     condition: &str,
     only: Option<&str>,
 ) -> Sql {
@@ -129,22 +131,22 @@ fn grouped(
     }
     inner.extend(stored);
     let names = row_name_columns(child);
-    inner.extend(names.iter().enumerate().map(|(i, name)| format!("{} AS i{i}", grammar.of("child", name))));
-    let suspect_index = suspect_index(schema, relation) && !among.index_is_proven;
+    inner.extend(names.iter().enumerate().map(|(i, name)| format!("{} AS i{i}", grammar.qualified("child", name))));
+    let suspect_index = suspect_index(schema, relation) && !hints.index_is_proven;
     inner.push(
         if suspect_index { format!("EXISTS ({})", in_truth(schema, relation)) } else { "0".to_owned() } + " AS present",
     );
     let condition = only.map_or_else(|| condition.to_owned(), |only| format!("{only} AND {condition}"));
-    let with = if suspect_index { truth(schema, relation) } else { grammar.before_parents(schema, relation) };
-    let source = match (among.rows, &child.row_address) {
+    let with = if suspect_index { truth(schema, relation) } else { grammar.parent_query_prefix(schema, relation) };
+    let source = match (hints.rows, &child.row_address) {
         (Some(rows), Some(address)) => {
             let rows: Vec<String> = rows.iter().map(i64::to_string).collect();
             let rows = query.parameter(Value::Text(format!("[{}]", rows.join(",")).into_bytes()));
-            let number = grammar.number();
+            let number = grammar.number_column();
             format!(
                 "(SELECT value AS {number} FROM json_each({rows})) AS suspect CROSS JOIN {} ON {} = suspect.{number}",
                 grammar.source(None, child, "child", Reading::WholeTable),
-                grammar.of("child", address),
+                grammar.qualified("child", address),
             )
         }
         _ => {
@@ -162,18 +164,18 @@ fn grouped(
     ))
 }
 
-/// Returns the parent's keys as its table has them, without its indexes. SQLite builds them when they are first asked for and
-/// at most once a statement, so they cost nothing if there is no orphan.
+/// Returns the WITH clause that reads the parent's keys from its table, without its indexes. SQLite materializes them
+/// at their first use and at most once in a statement, so they cost nothing if there is no orphan.
 fn truth(schema: &Schema, relation: &Relation) -> String {
     let Some(parent) = schema.parent(relation) else { return String::new() };
     let columns = schema.parent_columns(relation).enumerate();
     let columns: Vec<String> =
-        columns.map(|(i, column)| format!("{} AS k{i}", Sqlite.of("parent", &column.name))).collect();
+        columns.map(|(i, column)| format!("{} AS k{i}", Sqlite.qualified("parent", &column.name))).collect();
     format!(
         "WITH {TRUTH} AS MATERIALIZED (SELECT {} FROM {} WHERE 1{}) ",
         columns.join(", "),
         Sqlite.source(None, parent, "parent", Reading::WholeTable),
-        Sqlite.living(relation)
+        Sqlite.is_live_parent(relation)
     )
 }
 
@@ -184,7 +186,7 @@ fn in_truth(schema: &Schema, relation: &Relation) -> String {
     format!("SELECT 1 FROM {TRUTH} AS truth WHERE {}", equal.collect::<Vec<_>>().join(" AND "))
 }
 
-/// The parent's key lives in an index beside the table, which may have lost a row.
+/// True if the parent's key is in an index apart from the table, which may be damaged and lack a row.
 fn suspect_index(schema: &Schema, relation: &Relation) -> bool {
     schema.parent(relation).is_some_and(|parent| relation.parent.key.is_some_and(|key| parent.indexes[key].separate))
 }

@@ -1,6 +1,7 @@
 //! The temporary tables of MySQL and MariaDB.
 //!
-//! `LIKE` makes a table for a load with the same columns, checks and unique keys. A record knows a row by its primary key.
+//! `LIKE` makes a table for a load with the same columns, checks and unique keys. A record knows a row by its primary
+//! key.
 
 use crate::model::catalog::Column;
 use crate::model::catalog::Table;
@@ -11,7 +12,7 @@ use crate::sql::grammar::Reading;
 use crate::sql::grammar::mysql::Mysql;
 use crate::sql::in_backticks;
 use crate::sql::load::CountingColumn;
-use crate::sql::mysql::copies::apart;
+use crate::sql::mysql::copies::with_table_copies;
 use crate::sql::phrases::Phrases;
 use crate::sql::phrases::column;
 use crate::sql::query::Query;
@@ -22,34 +23,36 @@ use crate::sql::scratch::RECORDS;
 use crate::sql::scratch::Scratch;
 
 impl Scratch for Mysql {
-    fn temporary(&self, name: &str) -> String {
+    fn temporary_name(&self, name: &str) -> String {
         name.to_owned()
     }
 
-    fn make_loaded(&self, schema: &Schema, table: &Table, name: &str) -> Vec<String> {
+    fn create_load_table(&self, schema: &Schema, table: &Table, name: &str) -> Vec<String> {
         let real = self.table_name(schema.database.default_schema.as_deref(), table);
-        let mut made = vec![
+        let mut statements = vec![
             format!("CREATE TEMPORARY TABLE {name} LIKE {real}"),
             format!("ALTER TABLE {name} ADD COLUMN fk_doctor$place bigint UNIQUE"),
         ];
-        made.extend(self.twin(table, name).map(|twin| format!("CREATE TEMPORARY TABLE {} LIKE {name}", twin.name)));
-        made
+        statements.extend(
+            self.second_copy(table, name).map(|copy| format!("CREATE TEMPORARY TABLE {} LIKE {name}", copy.name)),
+        );
+        statements
     }
 
-    fn twin(&self, table: &Table, name: &str) -> Option<TableCopy> {
+    fn second_copy(&self, table: &Table, name: &str) -> Option<TableCopy> {
         let stored = table.columns.iter().filter(|column| !column.generated);
         let columns: Vec<String> = stored.map(|column| in_backticks(&column.name)).collect();
-        let (twin, columns) = (format!("{name}_twin"), columns.join(", "));
+        let (copy, columns) = (format!("{name}_twin"), columns.join(", "));
         let renewal =
-            vec![format!("DELETE FROM {twin}"), format!("INSERT INTO {twin}({columns}) SELECT {columns} FROM {name}")];
-        (!self.sibling.names_temporary_tables_twice()).then(|| TableCopy { name: twin, of: name.to_owned(), renewal })
+            vec![format!("DELETE FROM {copy}"), format!("INSERT INTO {copy}({columns}) SELECT {columns} FROM {name}")];
+        (!self.variant.names_temporary_tables_twice()).then(|| TableCopy { name: copy, of: name.to_owned(), renewal })
     }
 
-    fn make_noted(&self, name: &str) -> String {
+    fn create_position_table(&self, name: &str) -> String {
         format!("CREATE TEMPORARY TABLE {name} (place bigint PRIMARY KEY) ENGINE=InnoDB")
     }
 
-    fn counted(&self, schema: &Schema, table: &Table) -> Sql {
+    fn auto_increment_columns(&self, schema: &Schema, table: &Table) -> Sql {
         let of = table.name.schema.as_deref().or(schema.database.default_schema.as_deref()).unwrap_or_default();
         let mut query = self.query();
         query.extend([Value::text(of), Value::text(&table.name.table)]);
@@ -60,26 +63,32 @@ impl Scratch for Mysql {
         )
     }
 
-    fn count_on(&self, name: &str, _: &str, column: &CountingColumn<'_>) -> Vec<String> {
+    fn restart_auto_increment(&self, name: &str, _: &str, column: &CountingColumn<'_>) -> Vec<String> {
         vec![format!("ALTER TABLE {name} AUTO_INCREMENT = {}", column.next)]
     }
 
-    fn note(&self, noted: &str, query: &str) -> String {
-        format!("INSERT IGNORE INTO {noted} {query}")
+    fn insert_missing_positions(&self, table: &str, query: &str) -> String {
+        format!("INSERT IGNORE INTO {table} {query}")
     }
 
-    fn is_shown(&self, query: &mut Query, table: &Table, name: &str, value: &Value) -> String {
-        let held = self.of("child", name);
+    fn shows_value(&self, query: &mut Query, table: &Table, name: &str, value: &Value) -> String {
+        let held = self.qualified("child", name);
         let held = column(table, name).map_or_else(|| held.clone(), |column| self.shown(&held, column));
         format!("{held} <=> {}", query.parameter(value.clone()))
     }
 
-    fn make_records(&self, schema: &Schema, table: &Table, [old, new]: [&str; 2], counted: &[String]) -> Vec<String> {
-        // Whatever changed a temporary table later would commit.
-        let make = |name: &str, counted: &[String]| {
+    fn create_record_tables(
+        &self,
+        schema: &Schema,
+        table: &Table,
+        [old, new]: [&str; 2],
+        counter_columns: &[String],
+    ) -> Vec<String> {
+        // A later ALTER of a temporary table would commit the transaction, so CREATE sets every column.
+        let make = |name: &str, counter_columns: &[String]| {
             let columns = table.columns.iter().map(|column| {
                 let name = in_backticks(&column.name);
-                let is_counted = counted.contains(&column.name);
+                let is_counted = counter_columns.contains(&column.name);
                 if is_counted { format!("if(FALSE, child.{name}, NULL) AS {name}") } else { format!("child.{name}") }
             });
             format!(
@@ -91,17 +100,17 @@ impl Scratch for Mysql {
                 source(self, schema, table, "child", Reading::AnyIndex)
             )
         };
-        vec![make(old, &[]), make(new, counted)]
+        vec![make(old, &[]), make(new, counter_columns)]
     }
 
-    fn about_records(&self, sql: Sql) -> Sql {
-        match self.sibling.names_temporary_tables_twice() {
+    fn name_records_once(&self, sql: Sql) -> Sql {
+        match self.variant.names_temporary_tables_twice() {
             true => sql,
-            false => apart(sql, |name| RECORDS.iter().any(|record| name.starts_with(record))),
+            false => with_table_copies(sql, |name| RECORDS.iter().any(|record| name.starts_with(record))),
         }
     }
 
-    fn drop_record(&self, name: &str) -> String {
+    fn drop_record_table(&self, name: &str) -> String {
         format!("DROP TEMPORARY TABLE {name}")
     }
 
@@ -109,8 +118,9 @@ impl Scratch for Mysql {
         &["fk_doctor$place"]
     }
 
-    /// None without a primary key, and where a column is computed whose copy would not be.
-    fn address(&self, table: &Table, alias: &str) -> Vec<String> {
+    /// There is no address without a primary key, or with a generated column, which the record's table would not
+    /// compute.
+    fn row_address(&self, table: &Table, alias: &str) -> Vec<String> {
         if table.primary_key.is_empty() || table.columns.iter().any(|column| column.generated) {
             return Vec::new();
         }
@@ -132,19 +142,19 @@ impl Scratch for Mysql {
         format!("({expression})")
     }
 
-    fn all_columns(&self, columns: &[String]) -> String {
+    fn insert_column_list(&self, columns: &[String]) -> String {
         format!("({}) ", columns.join(", "))
     }
 
-    fn select_once(&self, _: &str) -> String {
+    fn select_distinct_rows(&self, _: &str) -> String {
         "SELECT ".to_owned()
     }
 
-    fn checks_moved_rows(&self, schema: &Schema) -> Option<&'static str> {
-        Some(self.sibling.checks_moved_rows(&schema.database.version))
+    fn moved_row_check(&self, schema: &Schema) -> Option<&'static str> {
+        Some(self.variant.checks_moved_rows(&schema.database.version))
     }
 
-    fn drawn_columns(&self, schema: &Schema, table: &Table) -> Sql {
+    fn counter_drawing_columns(&self, schema: &Schema, table: &Table) -> Sql {
         let of = table.name.schema.as_deref().or(schema.database.default_schema.as_deref()).unwrap_or_default();
         let mut query = self.query();
         query.extend([Value::text(of), Value::text(&table.name.table)]);
@@ -156,7 +166,8 @@ impl Scratch for Mysql {
     }
 }
 
-/// The table's own primary key, as a key of the record, which may hold a row several times.
+/// Returns the columns of the table's primary key as a key of the record. It is not unique: a row may be recorded
+/// several times.
 fn row_key(table: &Table) -> String {
     let primary = table.indexes.iter().find(|index| index.primary);
     let columns =

@@ -1,8 +1,8 @@
 //! PostgreSQL's temporary tables.
 //!
-//! `LIKE … INCLUDING ALL` makes a table for a load with the same types, defaults, checks and unique keys, whose identity columns
-//! count by themselves. A record knows a row by its table and address, which hold as long as the transaction does not change
-//! the row.
+//! `LIKE … INCLUDING ALL` makes a table for a load with the same types, defaults, checks and unique keys. Its identity
+//! columns have counters of their own. A record identifies a row by its table and address, which are valid as long as
+//! the transaction does not change the row.
 
 use crate::model::catalog::Column;
 use crate::model::catalog::Table;
@@ -20,23 +20,23 @@ use crate::sql::quoted;
 use crate::sql::scratch::Scratch;
 
 impl Scratch for Postgres {
-    fn temporary(&self, name: &str) -> String {
+    fn temporary_name(&self, name: &str) -> String {
         format!("pg_temp.{name}")
     }
 
-    fn make_loaded(&self, _: &Schema, table: &Table, name: &str) -> Vec<String> {
+    fn create_load_table(&self, _: &Schema, table: &Table, name: &str) -> Vec<String> {
         vec![format!(
             "CREATE TABLE {name} (LIKE {} INCLUDING ALL EXCLUDING COMMENTS EXCLUDING STATISTICS, fk_doctor$place int8 UNIQUE)",
             self.table_name(None, table)
         )]
     }
 
-    fn make_noted(&self, name: &str) -> String {
+    fn create_position_table(&self, name: &str) -> String {
         format!("CREATE TABLE {name} (place int8 PRIMARY KEY)")
     }
 
-    /// Defaults that draw from a sequence, and identity columns.
-    fn counted(&self, _: &Schema, table: &Table) -> Sql {
+    /// These are the columns with a default that draws from a sequence, and the identity columns.
+    fn auto_increment_columns(&self, _: &Schema, table: &Table) -> Sql {
         let mut query = self.query();
         let name = query.parameter(Value::text(self.table_name(None, table)));
         query.finish(format!(
@@ -46,7 +46,7 @@ impl Scratch for Postgres {
         ))
     }
 
-    fn count_on(&self, name: &str, sequence: &str, column: &CountingColumn<'_>) -> Vec<String> {
+    fn restart_auto_increment(&self, name: &str, sequence: &str, column: &CountingColumn<'_>) -> Vec<String> {
         let (quoted, next) = (quoted(column.name), column.next);
         if column.without_default {
             return vec![format!("ALTER TABLE {name} ALTER COLUMN {quoted} RESTART WITH {next}")];
@@ -57,28 +57,36 @@ impl Scratch for Postgres {
         ]
     }
 
-    fn note(&self, noted: &str, query: &str) -> String {
-        format!("INSERT INTO {noted} {query} ON CONFLICT DO NOTHING")
+    fn insert_missing_positions(&self, table: &str, query: &str) -> String {
+        format!("INSERT INTO {table} {query} ON CONFLICT DO NOTHING")
     }
 
-    fn is_shown(&self, query: &mut Query, table: &Table, name: &str, value: &Value) -> String {
+    fn shows_value(&self, query: &mut Query, table: &Table, name: &str, value: &Value) -> String {
         let mark = query.parameter(value.clone());
-        let held = self.of("child", name);
+        let held = self.qualified("child", name);
         let held = column(table, name).map_or_else(|| self.shown_address(&held), |column| self.shown(&held, column));
-        let (held, mark) = (self.untyped(format!("({held})"), value), self.untyped(mark, value));
+        let (held, mark) = (self.untyped_parameter(format!("({held})"), value), self.untyped_parameter(mark, value));
         format!("{held} IS NOT DISTINCT FROM {mark}")
     }
 
-    fn make_records(&self, _: &Schema, table: &Table, [old, new]: [&str; 2], counted: &[String]) -> Vec<String> {
-        // Ours come last: an INSERT without a list of columns fills the first ones.
+    fn create_record_tables(
+        &self,
+        _: &Schema,
+        table: &Table,
+        [old, new]: [&str; 2],
+        counter_columns: &[String],
+    ) -> Vec<String> {
+        // These columns come last, because an INSERT without a list of columns fills the first ones.
         let marks = "fk_doctor$op text DEFAULT 'i', fk_doctor$wave int4 DEFAULT 0, fk_doctor$relation int4 DEFAULT -1, \
                      fk_doctor$table oid, fk_doctor$place tid";
         let name = self.table_name(None, table);
-        let mut made = vec![
+        let mut statements = vec![
             format!("CREATE TABLE {old} (LIKE {name}, {marks})"),
             format!("CREATE TABLE {new} (LIKE {name} INCLUDING DEFAULTS INCLUDING GENERATED, {marks})"),
         ];
-        made.extend(counted.iter().map(|name| format!("ALTER TABLE {new} ALTER COLUMN {} DROP DEFAULT", quoted(name))));
+        statements.extend(
+            counter_columns.iter().map(|name| format!("ALTER TABLE {new} ALTER COLUMN {} DROP DEFAULT", quoted(name))),
+        );
         let nullable: Vec<String> = table
             .columns
             .iter()
@@ -86,12 +94,12 @@ impl Scratch for Postgres {
             .map(|column| format!("ALTER COLUMN {} DROP NOT NULL", quoted(&column.name)))
             .collect();
         if !nullable.is_empty() {
-            made.extend([old, new].map(|both| format!("ALTER TABLE {both} {}", nullable.join(", "))));
+            statements.extend([old, new].map(|both| format!("ALTER TABLE {both} {}", nullable.join(", "))));
         }
-        made
+        statements
     }
 
-    fn drop_record(&self, name: &str) -> String {
+    fn drop_record_table(&self, name: &str) -> String {
         format!("DROP TABLE {name}")
     }
 
@@ -99,7 +107,7 @@ impl Scratch for Postgres {
         &["fk_doctor$table", "fk_doctor$place"]
     }
 
-    fn address(&self, _: &Table, alias: &str) -> Vec<String> {
+    fn row_address(&self, _: &Table, alias: &str) -> Vec<String> {
         vec![format!("{alias}.tableoid"), format!("{alias}.ctid")]
     }
 
@@ -108,7 +116,7 @@ impl Scratch for Postgres {
     }
 
     fn differs(&self, left: &str, right: &str) -> String {
-        // Whatever type it is, and whoever made its operators: what is stored is compared.
+        // The stored bytes are compared, because a type may have operators that a user defined.
         format!("pg_catalog.record_image_ne(ROW({left}), ROW({right}))")
     }
 
@@ -116,19 +124,19 @@ impl Scratch for Postgres {
         format!("({expression})::{}", column.declared_type)
     }
 
-    fn all_columns(&self, _: &[String]) -> String {
+    fn insert_column_list(&self, _: &[String]) -> String {
         String::new()
     }
 
-    fn select_once(&self, alias: &str) -> String {
+    fn select_distinct_rows(&self, alias: &str) -> String {
         format!("SELECT DISTINCT ON ({alias}.tableoid, {alias}.ctid) ")
     }
 
-    fn checks_moved_rows(&self, _: &Schema) -> Option<&'static str> {
+    fn moved_row_check(&self, _: &Schema) -> Option<&'static str> {
         None
     }
 
-    fn drawn_columns(&self, _: &Schema, table: &Table) -> Sql {
+    fn counter_drawing_columns(&self, _: &Schema, table: &Table) -> Sql {
         let mut query = self.query();
         let name = query.parameter(Value::text(self.table_name(None, table)));
         query.finish(format!(

@@ -1,5 +1,5 @@
-//! Which definitions SQLite has once a relation is relaxed or enforced: the text of the table, edited where its own
-//! grammar says, and an index on the child.
+//! The new definitions for `relax` and `enforce` on SQLite: the text of CREATE TABLE, edited by SQLite's own grammar,
+//! and an index on the child.
 
 use crate::model::catalog::Action;
 use crate::model::catalog::Table;
@@ -17,44 +17,49 @@ use crate::sql::redefine::RelaxRequest;
 use crate::sql::redefine::free_name;
 use crate::sql::redefine::text_of;
 
-pub(super) fn relaxed(
+pub(super) fn relax(
     schema: &Schema,
     table: &Table,
-    wishes: &[RelaxRequest<'_>],
-    nulled: &[NullableColumn<'_>],
+    requests: &[RelaxRequest<'_>],
+    nullable_columns: &[NullableColumn<'_>],
     definitions: &[Definition],
 ) -> Result<Option<Redefinition>, String> {
     let text = text_of(definitions, "table", &table.name.table, &table.name.table).ok_or(NO_TABLE)?;
     let parsed = CreateTable::parse(text).ok_or(NO_TABLE)?;
-    let is_dropped = |reference: &Reference| wishes.iter().any(|wish| is_of(schema, reference, wish.relation));
+    let is_dropped = |reference: &Reference| requests.iter().any(|request| is_of(schema, reference, request.relation));
     let found = parsed.references.iter().filter(|reference| is_dropped(reference)).count();
-    if found != wishes.len() {
-        return Err("its foreign keys are not those that SQLite reads from it".to_owned());
+    if found != requests.len() {
+        return Err("its definition does not have the foreign keys that SQLite lists for it".to_owned());
     }
-    let is_nullable =
-        |column: &str| nulled.iter().any(|one| schema.names.same(&table.columns[one.column].name, column));
+    let is_nullable = |column: &str| {
+        nullable_columns.iter().any(|nullable| schema.names.same(&table.columns[nullable.column].name, column))
+    };
     let mut nullable: Vec<String> =
         parsed.not_null_columns().filter(|column| is_nullable(column)).map(str::to_owned).collect();
     nullable.dedup();
-    if wishes.is_empty() && nullable.is_empty() {
+    if requests.is_empty() && nullable.is_empty() {
         return Ok(None);
     }
-    let rule = wishes.first().map(|wish| wish.rule).or(nulled.first().map(|one| one.rule)).unwrap_or_default();
+    let rule = requests
+        .first()
+        .map(|request| request.rule)
+        .or(nullable_columns.first().map(|nullable| nullable.rule))
+        .unwrap_or_default();
     Ok(Some(Redefinition {
         before: Some(text.to_owned()),
         after: Some(parsed.without(&is_dropped, &is_nullable)),
-        dropped: wishes.iter().map(|wish| wish.relation.id.clone()).collect(),
+        dropped: requests.iter().map(|request| request.relation.id.clone()).collect(),
         nullable,
-        ..of_itself(table, rule, "relax")
+        ..table_change(table, rule, "relax")
     }))
 }
 
-pub(super) fn enforced(
+pub(super) fn enforce(
     schema: &Schema,
-    wish: &EnforceRequest<'_>,
+    request: &EnforceRequest<'_>,
     definitions: &[Definition],
 ) -> Result<Vec<Redefinition>, String> {
-    let relation = wish.relation;
+    let relation = request.relation;
     let table = schema.child(relation);
     let text = text_of(definitions, "table", &table.name.table, &table.name.table).ok_or(NO_TABLE)?;
     let parsed = CreateTable::parse(text).ok_or(NO_TABLE)?;
@@ -62,30 +67,32 @@ pub(super) fn enforced(
     let columns = names(&mut schema.child_column_names(relation));
     let parent = names(&mut schema.parent_columns(relation).map(|column| column.name.as_str()));
     let mut clause = format!("FOREIGN KEY ({columns}) REFERENCES {}({parent})", quoted(&relation.parent.name.table));
-    clause.push_str(&wish.actions(&[Action::NoAction]));
+    clause.push_str(&request.actions(&[Action::NoAction]));
     let declared = vec![relation.id.clone()];
     let mut changes = vec![Redefinition {
         before: Some(text.to_owned()),
         after: Some(parsed.with(&clause)),
         declared: declared.clone(),
-        ..of_itself(table, wish.rule, "enforce")
+        ..table_change(table, request.rule, "enforce")
     }];
-    if wish.needs_index {
+    if request.needs_index {
         let plain: Vec<&str> = schema.child_column_names(relation).collect();
         let name = free_name(&format!("{}_{}", table.name.table, plain.join("_")), definitions);
         let text = format!("CREATE INDEX {} ON {}({columns})", quoted(&name), quoted(&table.name.table));
-        let index = Redefinition::new(DefinitionKind::Index, &name, &table.name, wish.rule, "enforce");
+        let index = Redefinition::new(DefinitionKind::Index, &name, &table.name, request.rule, "enforce");
         changes.push(Redefinition { after: Some(text), ..index });
     }
     Ok(changes)
 }
 
-const NO_TABLE: &str = "it is no CREATE TABLE with columns";
+const NO_TABLE: &str = "its definition is not a CREATE TABLE with a list of columns";
 
-fn of_itself(table: &Table, rule: &str, treatment: &str) -> Redefinition {
+/// Returns a change of the table's own definition, without its texts.
+fn table_change(table: &Table, rule: &str, treatment: &str) -> Redefinition {
     Redefinition::new(DefinitionKind::Table, &table.name.table, &table.name, rule, treatment)
 }
 
+/// True if a reference of the definition is this relation.
 fn is_of(schema: &Schema, reference: &Reference, relation: &Relation) -> bool {
     let same = |left: &[String], right: &mut dyn Iterator<Item = &str>| {
         let right: Vec<&str> = right.collect();

@@ -1,7 +1,7 @@
-//! A load in SQLite: a temporary trigger remembers each row that arrives, under the place that was set before.
+//! A load in SQLite: a temporary trigger records each inserted row with the position that was set before.
 
-use super::witness::believed;
-use super::witness::record::Record;
+use super::recorder::record::Record;
+use super::recorder::trusting_indexes;
 use crate::model::ids::RelationId;
 use crate::model::ids::TableId;
 use crate::model::row::RowName;
@@ -18,31 +18,31 @@ use crate::sql::query::plain;
 use crate::sql::quoted;
 use crate::sql::scan::sqlite::orphans_where;
 
-pub(in crate::sql) struct Rows;
+pub(in crate::sql) struct CopyLoad;
 
-impl Load for Rows {
-    fn prepare(&self, schema: &Schema, tables: &[TableId]) -> Vec<Sql> {
-        let mut made = vec![
+impl Load for CopyLoad {
+    fn create_load_tables(&self, schema: &Schema, tables: &[TableId]) -> Vec<Sql> {
+        let mut statements = vec![
             "CREATE TEMP TABLE \"fk_doctor$round\"(number INT)".to_owned(),
             "INSERT INTO temp.\"fk_doctor$round\" VALUES (0)".to_owned(),
             "CREATE TEMP TABLE \"fk_doctor$noted\"(place INTEGER PRIMARY KEY)".to_owned(),
         ];
         for &table in tables {
-            made.extend(Record::of(schema, table).make_for_inserts());
+            statements.extend(Record::of(schema, table).create_for_inserts());
         }
-        made.into_iter().map(plain).collect()
+        statements.into_iter().map(plain).collect()
     }
 
-    /// One row at a time, as SQLite itself sees every constraint.
+    /// The load inserts one row at a time, so SQLite itself checks every constraint for each.
     fn insert(&self, schema: &Schema, table: TableId, columns: &[usize], rows: &[(i64, Vec<Value>)]) -> Vec<Sql> {
         let about = &schema.tables[table];
         let names: Vec<String> = columns.iter().map(|&column| quoted(&about.columns[column].name)).collect();
         let table = quoted(&about.name.table);
         let mut statements = Vec::new();
-        for (place, values) in rows {
+        for (position, values) in rows {
             let mut query = Sqlite.query();
-            let place = query.parameter(Value::Integer(*place));
-            statements.push(query.finish(format!("UPDATE temp.\"fk_doctor$round\" SET number = {place}")));
+            let position = query.parameter(Value::Integer(*position));
+            statements.push(query.finish(format!("UPDATE temp.\"fk_doctor$round\" SET number = {position}")));
             let mut query = Sqlite.query();
             let values: Vec<String> = values.iter().map(|value| query.parameter(value.clone())).collect();
             let row = match names.is_empty() {
@@ -54,11 +54,16 @@ impl Load for Rows {
         statements
     }
 
-    fn orphans(&self, schema: &Schema, relation: RelationId) -> Sql {
-        orphans_where(schema, &schema.relations[relation], &believed(), Some(&arrived(schema, relation)))
+    fn loaded_orphans(&self, schema: &Schema, relation: RelationId) -> Sql {
+        orphans_where(
+            schema,
+            &schema.relations[relation],
+            &trusting_indexes(),
+            Some(&is_loaded_child(schema, relation)),
+        )
     }
 
-    fn note_orphans(&self, schema: &Schema, relation: RelationId) -> Sql {
+    fn insert_orphan_positions(&self, schema: &Schema, relation: RelationId) -> Sql {
         let about = &schema.relations[relation];
         let record = Record::of(schema, about.child);
         let mut query = Sqlite.query();
@@ -67,15 +72,15 @@ impl Load for Rows {
             "INSERT OR IGNORE INTO temp.\"fk_doctor$noted\" SELECT was.round FROM temp.{} AS was CROSS JOIN {} ON {} WHERE {condition}",
             record.name(),
             Sqlite.source(None, schema.child(about), "child", Reading::AnyIndex),
-            record.is_now("was", "child"),
+            record.is_current_row("was", "child"),
         ))
     }
 
-    fn noted(&self) -> Sql {
+    fn count_orphan_positions(&self) -> Sql {
         plain("SELECT count(*) FROM temp.\"fk_doctor$noted\"".to_owned())
     }
 
-    fn place_of(&self, schema: &Schema, table: TableId, row: &RowName) -> Sql {
+    fn position_of_row(&self, schema: &Schema, table: TableId, row: &RowName) -> Sql {
         let record = Record::of(schema, table);
         let mut query = Sqlite.query();
         let named: Vec<String> = row
@@ -86,12 +91,12 @@ impl Load for Rows {
             "SELECT was.round FROM {} CROSS JOIN temp.{} AS was ON {} WHERE {} LIMIT 1",
             Sqlite.source(None, &schema.tables[table], "child", Reading::AnyIndex),
             record.name(),
-            record.is_now("was", "child"),
+            record.is_current_row("was", "child"),
             named.join(" AND ")
         ))
     }
 
-    fn holder(&self, schema: &Schema, table: TableId, columns: &[usize], values: &[Value]) -> Sql {
+    fn position_with_values(&self, schema: &Schema, table: TableId, columns: &[usize], values: &[Value]) -> Sql {
         let about = &schema.tables[table];
         let record = Record::of(schema, table);
         let mut query = Sqlite.query();
@@ -106,12 +111,12 @@ impl Load for Rows {
             "SELECT was.round FROM {} LEFT JOIN temp.{} AS was ON {} WHERE {} LIMIT 1",
             Sqlite.source(None, about, "child", Reading::AnyIndex),
             record.name(),
-            record.is_now("was", "child"),
+            record.is_current_row("was", "child"),
             equal.join(" AND ")
         ))
     }
 
-    fn staged(&self, schema: &Schema, table: TableId, columns: &[usize]) -> Sql {
+    fn staged_rows(&self, schema: &Schema, table: TableId, columns: &[usize]) -> Sql {
         let about = &schema.tables[table];
         let names: Vec<String> =
             columns.iter().map(|&column| format!("staged.{}", quoted(&about.columns[column].name))).collect();
@@ -121,61 +126,61 @@ impl Load for Rows {
     }
 }
 
-/// A table that a copy of the trial has too.
-const KEPT: &str = "main.\"fk_doctor$rows\"";
+/// The table of the names of the load's rows. It is in the database itself, so a copy of the trial has it too.
+const LOADED_ROWS: &str = "main.\"fk_doctor$rows\"";
 
-impl TreatableLoad for Rows {
-    fn keep_rows(&self, schema: &Schema, table: TableId) -> Vec<Sql> {
+impl TreatableLoad for CopyLoad {
+    fn save_loaded_rows(&self, schema: &Schema, table: TableId) -> Vec<Sql> {
         let record = Record::of(schema, table);
         let names: Vec<String> =
             record.identity.iter().enumerate().map(|(i, name)| format!("{} AS k{i}", record.after(name))).collect();
-        let keep = format!("CREATE TABLE {KEPT} AS SELECT {} FROM temp.{}", names.join(", "), record.name());
-        let by_place = format!("CREATE INDEX temp.\"fk_doctor$place_{table}\" ON {}(round)", record.name());
-        [keep, by_place].map(plain).into()
+        let save = format!("CREATE TABLE {LOADED_ROWS} AS SELECT {} FROM temp.{}", names.join(", "), record.name());
+        let by_position = format!("CREATE INDEX temp.\"fk_doctor$place_{table}\" ON {}(round)", record.name());
+        [save, by_position].map(plain).into()
     }
 
     fn is_loaded(&self, schema: &Schema, table: TableId) -> String {
         let record = Record::of(schema, table);
         let child: Vec<String> = record.identity.iter().map(|name| format!("child.{}", quoted(name))).collect();
-        let kept: Vec<String> = (0..child.len()).map(|i| format!("k{i}")).collect();
-        format!("({}) IN (SELECT {} FROM {KEPT})", child.join(", "), kept.join(", "))
+        let columns: Vec<String> = (0..child.len()).map(|i| format!("k{i}")).collect();
+        format!("({}) IN (SELECT {} FROM {LOADED_ROWS})", child.join(", "), columns.join(", "))
     }
 
-    fn nothing(&self) -> String {
+    fn matches_no_row(&self) -> String {
         "0".to_owned()
     }
 
-    fn not_from_the_file(&self) -> Vec<Sql> {
+    fn clear_position(&self) -> Vec<Sql> {
         vec![plain("UPDATE temp.\"fk_doctor$round\" SET number = 0".to_owned())]
     }
 
-    fn forget_noted(&self) -> Sql {
+    fn delete_orphan_positions(&self) -> Sql {
         plain("DELETE FROM temp.\"fk_doctor$noted\"".to_owned())
     }
 
-    fn treated(&self, schema: &Schema, table: TableId, columns: &[usize], place: i64) -> Sql {
+    fn treated_row(&self, schema: &Schema, table: TableId, columns: &[usize], position: i64) -> Sql {
         let about = &schema.tables[table];
         let record = Record::of(schema, table);
         let mut query = Sqlite.query();
-        let place = query.parameter(Value::Integer(place));
+        let position = query.parameter(Value::Integer(position));
         let held = columns.iter().map(|&column| {
             let name = &about.columns[column].name;
             let child = format!("child.{}", quoted(name));
             format!(", {child} IS NOT was.{}, {child}", record.after(name))
         });
         query.finish(format!(
-            "SELECT 1{} FROM temp.{} AS was CROSS JOIN {} ON {} WHERE was.round = {place} \
+            "SELECT 1{} FROM temp.{} AS was CROSS JOIN {} ON {} WHERE was.round = {position} \
              AND NOT EXISTS (SELECT 1 FROM temp.\"fk_doctor$noted\" AS noted WHERE noted.place = was.round)",
             held.collect::<String>(),
             record.name(),
             Sqlite.source(None, about, "child", Reading::AnyIndex),
-            record.is_now("was", "child"),
+            record.is_current_row("was", "child"),
         ))
     }
 }
 
-/// That a child row came with the load.
-fn arrived(schema: &Schema, relation: RelationId) -> String {
+/// Returns the condition that a child row came with the load.
+fn is_loaded_child(schema: &Schema, relation: RelationId) -> String {
     let record = Record::of(schema, schema.relations[relation].child);
     let child: Vec<String> = record.identity.iter().map(|name| format!("child.{}", quoted(name))).collect();
     let names: Vec<String> = record.identity.iter().map(|name| record.after(name)).collect();

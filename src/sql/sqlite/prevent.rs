@@ -1,10 +1,12 @@
-//! The triggers that make a placeholder for the parent of a row that arrives before it.
+//! The triggers of `prevent` on SQLite. They insert a placeholder parent when a child row arrives before its parent.
 //!
-//! What they insert says `ON CONFLICT DO NOTHING`: the conflict clause of the application's own statement would otherwise
-//! hold for it too, and `INSERT OR REPLACE` of a child could so replace another parent. Names stand without their
-//! database, which a trigger must leave out. SQLite does not compile a trigger when it is made, only when it is first
-//! fired: so each is compiled before the plan is committed. It then runs in the SQLite of the application: what stands here
-//! is understood since 3.24, and a rule's own expression that takes a newer version is named.
+//! The INSERT has `ON CONFLICT DO NOTHING`. Otherwise the conflict clause of the application's own statement would
+//! apply to it, and `INSERT OR REPLACE` of a child could replace another parent. A trigger must not qualify names with
+//! their database.
+//!
+//! SQLite compiles a trigger when it first fires, not when it is created, so fk-doctor compiles each before the plan
+//! commits. Later the trigger runs in the application's SQLite. Its own text needs 3.24, and fk-doctor warns if a
+//! rule's expression needs a newer version.
 
 use super::version;
 use crate::model::redefinition::Definition;
@@ -26,17 +28,17 @@ use crate::sql::redefine::PreventRequest;
 use crate::sql::redefine::text_of;
 use crate::sql::redefine::trigger_name;
 
-pub(super) fn prevented(
+pub(super) fn prevent(
     schema: &Schema,
-    wish: &PreventRequest<'_>,
+    request: &PreventRequest<'_>,
     definitions: &[Definition],
 ) -> Result<Vec<Redefinition>, String> {
-    let relation = wish.relation;
+    let relation = request.relation;
     let child = schema.child(relation);
     let address = child.address_column.filter(|column| relation.child_columns.contains(column));
     if let Some(column) = address {
         return Err(format!(
-            "{} is the row's own address, which SQLite does not know before the row is there",
+            "{} is the row's own address, which SQLite assigns only when it inserts the row",
             child.columns[column].name
         ));
     }
@@ -45,17 +47,18 @@ pub(super) fn prevented(
     let trigger = |(part, event): (&str, String)| {
         let name = trigger_name(schema, relation, part);
         let before = text_of(definitions, "trigger", &name, &child.name.table).map(str::to_owned);
-        let after = text(schema, wish, &name, &event);
-        let about = Redefinition::new(DefinitionKind::Trigger, &name, &child.name, wish.rule, "prevent");
+        let after = text(schema, request, &name, &event);
+        let about = Redefinition::new(DefinitionKind::Trigger, &name, &child.name, request.rule, "prevent");
         Redefinition { before, after: Some(after), ..about }
     };
     let changes = events.into_iter().map(trigger);
     Ok(changes.filter(|change| change.before != change.after).collect())
 }
 
-/// The newest thing in the expressions of a rule that is newer than all else in its triggers.
-fn newest(wish: &PreventRequest<'_>) -> Option<(version::Minor, String)> {
-    let expressions = wish.values.iter().filter_map(|(_, given)| match given {
+/// Returns the newest feature in a rule's expressions, and its version; `None` if the triggers need no newer version
+/// anyway.
+fn newest(request: &PreventRequest<'_>) -> Option<(version::Minor, String)> {
+    let expressions = request.values.iter().filter_map(|(_, parent_value)| match parent_value {
         ParentValue::Expression(expression) => match expression.as_ref() {
             Expression::Sql(sql) => version::newest(sql),
             Expression::Literal(_) | Expression::Template(_) => None,
@@ -65,25 +68,28 @@ fn newest(wish: &PreventRequest<'_>) -> Option<(version::Minor, String)> {
     expressions.max_by_key(|(minor, _)| *minor)
 }
 
-pub(super) fn takes_version(wish: &PreventRequest<'_>) -> Option<String> {
-    let (minor, what) = newest(wish)?;
-    let takes = version::named(minor, &what);
-    Some(format!("the triggers use {what}: each program that writes to the table takes {takes}, or its writes fail"))
+pub(super) fn required_version(request: &PreventRequest<'_>) -> Option<String> {
+    let (minor, feature) = newest(request)?;
+    let version = version::named(minor, &feature);
+    Some(format!(
+        "the triggers use {feature}: each program that writes to the table needs {version}, or its writes fail"
+    ))
 }
 
-fn text(schema: &Schema, wish: &PreventRequest<'_>, name: &str, event: &str) -> String {
-    let relation = wish.relation;
+fn text(schema: &Schema, request: &PreventRequest<'_>, name: &str, event: &str) -> String {
+    let relation = request.relation;
     let child = schema.child(relation);
     let parent = quoted(&relation.parent.name.table);
     let new = |column: &str| format!("NEW.{}", quoted(column));
     let complete = schema.child_column_names(relation).map(|column| format!("{} IS NOT NULL", new(column)));
-    // As a foreign key compares: the child's own conversion is left out.
+    // As in the check of a foreign key, the child's affinity does not convert values.
     let equal = schema.parent_columns(relation).zip(schema.child_column_names(relation));
     let equal = equal.map(|(ours, theirs)| format!("parent.{} = +{}", quoted(&ours.name), new(theirs)));
-    let columns: Vec<String> = wish.values.iter().map(|(column, _)| quoted(&column.name)).collect();
-    let values: Vec<String> = wish.values.iter().map(|(_, given)| value(schema, wish, given)).collect();
-    let takes =
-        newest(wish).map(|(minor, what)| format!("    -- For {what} it takes {}.\n", version::named(minor, &what)));
+    let columns: Vec<String> = request.values.iter().map(|(column, _)| quoted(&column.name)).collect();
+    let values: Vec<String> =
+        request.values.iter().map(|(_, parent_value)| value(schema, request, parent_value)).collect();
+    let takes = newest(request)
+        .map(|(minor, feature)| format!("    -- For {feature} it takes {}.\n", version::named(minor, &feature)));
     let takes = takes.unwrap_or_default();
     format!(
         "CREATE TRIGGER {}\nBEFORE {event} ON {}\nWHEN {}\n    AND NOT EXISTS (SELECT 1 FROM {parent} AS parent WHERE {})\n\
@@ -94,19 +100,19 @@ fn text(schema: &Schema, wish: &PreventRequest<'_>, name: &str, event: &str) -> 
         quoted(&child.name.table),
         complete.collect::<Vec<_>>().join(" AND "),
         equal.collect::<Vec<_>>().join(" AND "),
-        visible(wish.rule),
+        visible(request.rule),
         visible(&relation.id),
         columns.join(", "),
         values.join(", "),
-        scopes(schema, wish),
+        scopes(schema, request),
     )
 }
 
-fn value(schema: &Schema, wish: &PreventRequest<'_>, given: &ParentValue<'_>) -> String {
+fn value(schema: &Schema, request: &PreventRequest<'_>, parent_value: &ParentValue<'_>) -> String {
     let key: Vec<String> =
-        schema.child_column_names(wish.relation).map(|name| format!("NEW.{}", quoted(name))).collect();
-    match given {
-        ParentValue::Key(place) => key[*place].clone(),
+        schema.child_column_names(request.relation).map(|name| format!("NEW.{}", quoted(name))).collect();
+    match parent_value {
+        ParentValue::Key(index) => key[*index].clone(),
         ParentValue::Derived => format!("'placeholder-' || {}", key.join(" || '-' || ")),
         ParentValue::Expression(expression) => match expression.as_ref() {
             Expression::Literal(value) => Sqlite.literal(value),
@@ -128,9 +134,9 @@ fn value(schema: &Schema, wish: &PreventRequest<'_>, given: &ParentValue<'_>) ->
     }
 }
 
-/// What the rule's expressions speak of, as far as they do.
-fn scopes(schema: &Schema, wish: &PreventRequest<'_>) -> String {
-    let relation = wish.relation;
+/// Returns the FROM clause with the scopes that the rule's expressions refer to; empty if they refer to none.
+fn scopes(schema: &Schema, request: &PreventRequest<'_>) -> String {
+    let relation = request.relation;
     let as_row = |columns: &mut dyn Iterator<Item = (&str, &str)>, scope: ExpressionScope| {
         let columns: Vec<String> =
             columns.map(|(column, name)| format!("NEW.{} AS {}", quoted(column), quoted(name))).collect();
@@ -138,16 +144,16 @@ fn scopes(schema: &Schema, wish: &PreventRequest<'_>) -> String {
     };
     let children: Vec<&str> = schema.child_column_names(relation).collect();
     let mut from = Vec::new();
-    if speaks_of(wish, ExpressionScope::Key) || wish.via.is_some() {
-        let mut columns = key_names(schema, relation).into_iter().map(|(place, name)| (children[place], name));
+    if speaks_of(request, ExpressionScope::Key) || request.via.is_some() {
+        let mut columns = key_names(schema, relation).into_iter().map(|(index, name)| (children[index], name));
         from.push(as_row(&mut columns, ExpressionScope::Key));
     }
-    if speaks_of(wish, ExpressionScope::Child) {
+    if speaks_of(request, ExpressionScope::Child) {
         let stored = schema.child(relation).columns.iter().filter(|column| !column.generated);
         let mut columns = stored.map(|column| (column.name.as_str(), column.name.as_str()));
         from.push(as_row(&mut columns, ExpressionScope::Child));
     }
-    if let Some(via) = wish.via {
+    if let Some(via) = request.via {
         let equal = via.columns.iter().zip(&children);
         let equal: Vec<String> =
             equal.map(|(name, key)| format!("via.{} = +\"key\".{}", quoted(name), quoted(key))).collect();
@@ -156,8 +162,8 @@ fn scopes(schema: &Schema, wish: &PreventRequest<'_>) -> String {
     if from.is_empty() { String::new() } else { format!("\n    FROM {}", from.join("\n    JOIN ")) }
 }
 
-fn speaks_of(wish: &PreventRequest<'_>, scope: ExpressionScope) -> bool {
-    wish.values.iter().any(|(_, given)| match given {
+fn speaks_of(request: &PreventRequest<'_>, scope: ExpressionScope) -> bool {
+    request.values.iter().any(|(_, parent_value)| match parent_value {
         ParentValue::Expression(expression) => match expression.as_ref() {
             Expression::Literal(_) => false,
             Expression::Template(pieces) => pieces

@@ -1,9 +1,9 @@
-//! Changing a table's definition while its rows stay.
+//! The changes of a table's definition on SQLite, which keep its rows.
 //!
-//! SQLite documents two ways. Where nothing on the disk depends on what changes, as with foreign keys and NOT NULL, the
-//! text of the definition may be replaced: no row, address, index, trigger, counter or statistic is touched, however
-//! large the table is. That is what a plan does. A script for a project's own migrations copies the table instead, in
-//! the twelve steps that any tool may run.
+//! SQLite documents two ways. A plan replaces the text of the definition in the catalog. This is allowed for foreign
+//! keys and NOT NULL, because nothing else on the disk depends on them. It touches no row, address, index, trigger,
+//! counter or statistic, however large the table is. A script for a project's own migrations copies the table instead,
+//! in the twelve steps of SQLite's documentation that any tool can run.
 
 use super::define;
 use super::prevent;
@@ -31,42 +31,42 @@ use crate::sql::redefine::free_name;
 use crate::sql::redefine::readable;
 
 impl Redefine for Sqlite {
-    fn relaxed(
+    fn relax(
         &self,
         schema: &Schema,
         table: &Table,
-        wishes: &[RelaxRequest<'_>],
-        nulled: &[NullableColumn<'_>],
+        requests: &[RelaxRequest<'_>],
+        nullable_columns: &[NullableColumn<'_>],
         definitions: &[Definition],
     ) -> Result<Vec<Redefinition>, String> {
-        define::relaxed(schema, table, wishes, nulled, definitions).map(|change| change.into_iter().collect())
+        define::relax(schema, table, requests, nullable_columns, definitions).map(|change| change.into_iter().collect())
     }
 
-    fn enforced(
+    fn enforce(
         &self,
         schema: &Schema,
-        wish: &EnforceRequest<'_>,
+        request: &EnforceRequest<'_>,
         definitions: &[Definition],
     ) -> Result<Vec<Redefinition>, String> {
-        define::enforced(schema, wish, definitions)
+        define::enforce(schema, request, definitions)
     }
 
-    fn prevented(
+    fn prevent(
         &self,
         schema: &Schema,
-        wish: &PreventRequest<'_>,
+        request: &PreventRequest<'_>,
         definitions: &[Definition],
     ) -> Result<Vec<Redefinition>, String> {
-        prevent::prevented(schema, wish, definitions)
+        prevent::prevent(schema, request, definitions)
     }
 
-    fn takes_version(&self, wish: &PreventRequest<'_>) -> Option<String> {
-        prevent::takes_version(wish)
+    fn required_version(&self, request: &PreventRequest<'_>) -> Option<String> {
+        prevent::required_version(request)
     }
 
     fn steps(&self, _: &Schema, change: &Redefinition) -> Vec<Step> {
         match (change.kind, &change.before, &change.after) {
-            // A text that is replaced keeps its place among the definitions.
+            // Replacing the text keeps the position of the definition in the catalog.
             (DefinitionKind::Table | DefinitionKind::Trigger, Some(before), Some(after)) => {
                 vec![Step::Replacement(replacement(change, before, after))]
             }
@@ -74,15 +74,15 @@ impl Redefine for Sqlite {
         }
     }
 
-    fn shape(&self, table: &TableName) -> Option<Sql> {
+    fn table_shape(&self, table: &TableName) -> Option<Sql> {
         Some(shape(table))
     }
 
-    fn proofs(&self, schema: &Schema, change: &Redefinition) -> Vec<Sql> {
+    fn verification_queries(&self, schema: &Schema, change: &Redefinition) -> Vec<Sql> {
         let mut query = Sqlite.query();
         match change.kind {
             DefinitionKind::Table if !change.declared.is_empty() => {
-                // The foreign key that was declared last has the first number.
+                // SQLite numbers foreign keys from the one that was declared last.
                 let name = query.parameter(Value::text(&change.table.table));
                 let newest = change.declared.len();
                 vec![query.finish(format!(
@@ -94,8 +94,8 @@ impl Redefine for Sqlite {
         }
     }
 
-    fn has_null(&self, table: &TableName, column: &str) -> Sql {
-        // An index of a NOT NULL column could be believed to have no NULL.
+    fn rows_with_null(&self, table: &TableName, column: &str) -> Sql {
+        // SQLite may assume that an index of a NOT NULL column has no NULL, so the query reads the table.
         let (table, column) = (quoted(&table.table), quoted(column));
         plain(format!("SELECT 1 FROM main.{table} NOT INDEXED WHERE +{column} IS NULL LIMIT 1"))
     }
@@ -119,14 +119,14 @@ fn replacement(change: &Redefinition, before: &str, after: &str) -> Sql {
     ))
 }
 
-/// What makes an index or a trigger, or takes it away.
+/// Returns the statements that drop and create an index or a trigger.
 fn statements(change: &Redefinition) -> Vec<String> {
     let kind = change.kind.name().to_uppercase();
     let drop = change.before.as_ref().map(|_| format!("DROP {kind} {}", quoted(&change.name)));
     drop.into_iter().chain(change.after.clone()).collect()
 }
 
-/// Writes that change no row and yet have SQLite compile every trigger that they could fire.
+/// Returns statements that change no row, but make SQLite compile every trigger that they could fire.
 fn compilations(schema: &Schema, change: &Redefinition) -> Vec<Sql> {
     let Some(table) = schema.tables.iter().find(|table| table.name == change.table) else { return Vec::new() };
     let name = quoted(&table.name.table);
@@ -159,14 +159,15 @@ fn shape(table: &TableName) -> Sql {
     ))
 }
 
-/// The error says why there can be no script.
+/// Returns the script that copies a table into one with the new definition. The error is the reason why it is
+/// impossible.
 fn script(change: &Redefinition, after: &str, table: &Table, definitions: &[Definition]) -> Result<String, String> {
     let old = &change.table.table;
     let new = free_name(&format!("{old} new"), definitions);
     let words = tokens(after);
     let name = words.get(2).ok_or_else(|| format!("the definition of {old} cannot be read"))?;
-    let create = format!("{}{}{}", &after[..name.place.start], quoted(&new), &after[name.place.end..]);
-    let counts = words.iter().any(|word| word.is_word("AUTOINCREMENT"));
+    let create = format!("{}{}{}", &after[..name.span.start], quoted(&new), &after[name.span.end..]);
+    let has_counter = words.iter().any(|word| word.is_word("AUTOINCREMENT"));
 
     let address = table.row_address.iter().filter(|_| table.address_column.is_none()).map(|name| quoted(name));
     let stored = table.columns.iter().filter(|column| !column.generated).map(|column| quoted(&column.name));
@@ -174,12 +175,12 @@ fn script(change: &Redefinition, after: &str, table: &Table, definitions: &[Defi
     let (old_name, new_name) = (quoted(old), quoted(&new));
 
     let mut script = format!("-- {old_name}: the rows are copied into a table with the new definition.\n");
-    // Otherwise what refers to the table would be made to refer to the copy.
+    // Otherwise RENAME would make the references to the table refer to the copy.
     script.push_str("PRAGMA legacy_alter_table = ON;\n");
     script.push_str(&format!("{create};\n"));
     script
         .push_str(&format!("INSERT OR ABORT INTO main.{new_name}({columns}) SELECT {columns} FROM main.{old_name};\n"));
-    if counts {
+    if has_counter {
         let [old, new] = [old, &new].map(|name| Sqlite.literal(&Value::text(name)));
         script.push_str(&format!("DELETE FROM main.sqlite_sequence WHERE name = {new};\n"));
         script.push_str(&format!(

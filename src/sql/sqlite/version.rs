@@ -1,17 +1,16 @@
-//! Which version of SQLite an expression takes. A trigger runs in the SQLite of the application, which may be years older
-//! than the one that is built in here.
+//! The version of SQLite that an expression requires. A trigger runs in the application's SQLite, which may be years
+//! older than the one that fk-doctor contains.
 //!
-//! Only what is newer than 3.24 is known, by the names of functions and a few clauses: every trigger of a repair has the
-//! `ON CONFLICT` that came with 3.24. What the application itself
-//! defines, and what extensions bring, has no version.
+//! Only features newer than 3.24 have a version here: functions, and a few clauses. Every trigger of a repair has an
+//! `ON CONFLICT` clause, which needs 3.24. A function of the application or of an extension has no version.
 
 use crate::sql::read::tokens::Token;
 use crate::sql::read::tokens::tokens;
 
-/// A version: 3.24 is `24`, as no other major version has triggers of this kind.
+/// The minor version: 3.24 is `24`. The major version is always 3.
 pub(super) type Minor = u16;
 
-/// Built-in functions that came later.
+/// Built-in functions, by the version that introduced them.
 const FUNCTIONS: &[(Minor, &[&str])] = &[
     (
         25,
@@ -91,13 +90,14 @@ const FUNCTIONS: &[(Minor, &[&str])] = &[
     (53, &["json_array_insert", "jsonb_array_insert"]),
 ];
 
-/// The version itself in words. JSON was an extension before it was built in, which many programs brought along.
-pub(super) fn named(minor: Minor, what: &str) -> String {
-    let older = if what.starts_with("json_") && minor == 38 { ", or an older one with its JSON extension" } else { "" };
+/// Returns a version in words. The JSON functions were an extension before 3.38, and many programs included it.
+pub(super) fn named(minor: Minor, feature: &str) -> String {
+    let older =
+        if feature.starts_with("json_") && minor == 38 { ", or an older one with its JSON extension" } else { "" };
     format!("SQLite 3.{minor}{older}")
 }
 
-/// Functions that take ORDER BY inside their parentheses since 3.44.
+/// Functions that accept ORDER BY inside their parentheses since 3.44.
 const AGGREGATES: &[&str] = &[
     "avg",
     "count",
@@ -111,14 +111,15 @@ const AGGREGATES: &[&str] = &[
     "total",
 ];
 
-/// The newest thing in an expression: the version that it takes, and its name. `None` where 3.24 is enough.
+/// Returns the newest feature in an expression: its version and its name, such as (38, "->>"). `None` if 3.24 is
+/// enough.
 pub(super) fn newest(sql: &str) -> Option<(Minor, String)> {
     let words = tokens(sql);
     let found = (0..words.len()).filter_map(|at| function(&words, at).or_else(|| clause(&words, at)));
-    // The first of several that came with the same version.
-    found.fold(None, |newest: Option<(Minor, String)>, one| match newest {
-        Some(newest) if newest.0 >= one.0 => Some(newest),
-        _ => Some(one),
+    // Of several features of one version, the first counts.
+    found.fold(None, |newest: Option<(Minor, String)>, found| match newest {
+        Some(newest) if newest.0 >= found.0 => Some(newest),
+        _ => Some(found),
     })
 }
 
@@ -135,7 +136,7 @@ fn function(words: &[Token], at: usize) -> Option<(Minor, String)> {
     known.map(|(version, _)| (*version, format!("{lower}()")))
 }
 
-/// True if ORDER BY stands in these parentheses themselves, which begin before the first word.
+/// True if ORDER BY is directly in these parentheses, which begin before the first word.
 fn is_ordered(words: &[Token]) -> bool {
     if words.first().is_some_and(|word| word.is_any(&["SELECT", "WITH", "VALUES"])) {
         return false;
@@ -153,7 +154,7 @@ fn is_ordered(words: &[Token]) -> bool {
     false
 }
 
-/// Words that stand one after the other, and the version that they came with.
+/// Clauses as consecutive words, each with the version that introduced it.
 const CLAUSES: &[(Minor, &[&str])] = &[
     (25, &["OVER"]),
     (30, &["FILTER", "("]),
@@ -173,9 +174,9 @@ fn clause(words: &[Token], at: usize) -> Option<(Minor, String)> {
     if let [minus, arrow, after @ ..] = rest
         && minus.is_word("-")
         && arrow.is_word(">")
-        && minus.place.end == arrow.place.start
+        && minus.span.end == arrow.span.start
     {
-        let second = after.first().is_some_and(|second| second.is_word(">") && second.place.start == arrow.place.end);
+        let second = after.first().is_some_and(|second| second.is_word(">") && second.span.start == arrow.span.end);
         return Some((38, if second { "->>" } else { "->" }.to_owned()));
     }
     let number =
@@ -183,10 +184,10 @@ fn clause(words: &[Token], at: usize) -> Option<(Minor, String)> {
     if rest.first().is_some_and(number) {
         return Some((46, "_ in numbers".to_owned()));
     }
-    let stands =
+    let matches =
         |names: &[&str]| names.len() <= rest.len() && names.iter().zip(rest).all(|(name, word)| word.is_word(name));
     let follows_is = at > 0 && words[at - 1].is_any(&["IS", "NOT"]);
-    let found = CLAUSES.iter().find(|(_, names)| stands(names) && (names[0] != "DISTINCT" || follows_is))?;
+    let found = CLAUSES.iter().find(|(_, names)| matches(names) && (names[0] != "DISTINCT" || follows_is))?;
     let text = found.1.iter().filter(|name| **name != "(").copied().collect::<Vec<_>>().join(" ");
     Some((found.0, text))
 }
@@ -196,7 +197,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_newest_part_of_an_expression_decides() {
+    fn expression_requires_the_version_of_its_newest_feature() {
         for (sql, expected) in [
             ("upper(trim(key.r)) || coalesce(NULL, 'concat(1)')", None),
             ("printf('%d', 3) -- concat(1)", None),
@@ -215,12 +216,12 @@ mod tests {
             ("(SELECT a FROM t ORDER BY a NULLS LAST)", Some((30, "NULLS LAST"))),
             ("1_000", Some((46, "_ in numbers"))),
         ] {
-            let expected = expected.map(|(version, what): (Minor, &str)| (version, what.to_owned()));
+            let expected = expected.map(|(version, feature): (Minor, &str)| (version, feature.to_owned()));
             assert_eq!(newest(sql), expected, "{sql}");
         }
     }
 
-    /// Functions of 3.24 and those that no expression of a trigger calls.
+    /// Functions of 3.24, and functions that no expression of a trigger calls.
     const OLD: &str = "abs avg changes char coalesce count current_date current_time current_timestamp date datetime fts3_tokenizer \
         glob group_concat hex ifnull instr julianday last_insert_rowid length like likelihood likely load_extension lower ltrim \
         match max min nullif offsets optimize printf quote random randomblob replace round rtreecheck rtreedepth rtreenode \
@@ -228,12 +229,12 @@ mod tests {
         sqlite_version strftime substr subtype sum time total total_changes trim typeof unicode unlikely upper zeroblob -> ->> \
         bm25 fts5 fts5_source_id highlight matchinfo";
 
-    /// A newer SQLite is built in: its new functions are to be added above.
+    /// If this test fails, fk-doctor contains a newer SQLite: add its new functions above.
     #[test]
-    fn every_function_that_is_built_in_has_a_version() {
+    fn every_built_in_function_has_a_version() {
         let database = rusqlite::Connection::open_in_memory().unwrap();
-        let mut question = database.prepare("SELECT DISTINCT name FROM pragma_function_list WHERE builtin").unwrap();
-        let names: Vec<String> = question.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect();
+        let mut statement = database.prepare("SELECT DISTINCT name FROM pragma_function_list WHERE builtin").unwrap();
+        let names: Vec<String> = statement.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect();
         let is_known = |name: &&String| {
             OLD.split_whitespace().any(|old| old == *name)
                 || FUNCTIONS.iter().any(|(_, names)| names.contains(&name.as_str()))

@@ -1,4 +1,4 @@
-//! Columns that lose NOT NULL when a table is relaxed: the columns of its foreign keys, and columns that a rule names
+//! Columns that lose NOT NULL when a table is relaxed. They are the columns of its foreign keys, and columns that a rule names
 //! although their foreign keys were dropped before.
 
 use crate::model::catalog::Table;
@@ -26,17 +26,17 @@ pub(super) fn columns<'a>(
 ) -> Vec<NullableColumn<'a>> {
     let table = &schema.tables[position];
     let by_relation = |column: usize| {
-        let wants = |request: &&RelaxRequest<'_>| match request.nullable {
+        let applies = |request: &&RelaxRequest<'_>| match request.nullable {
             Nullable::Key => request.relation.child_columns.contains(&column),
             Nullable::Columns(names) => {
                 names.iter().any(|name| schema.names.same(&name.value, &table.columns[column].name))
             }
             Nullable::AsBefore => false,
         };
-        requested.iter().find(wants).map(|request| request.rule)
+        requested.iter().find(applies).map(|request| request.rule)
     };
     let by_name = |column: usize| {
-        let wants = |rule: RuleId| {
+        let applies = |rule: RuleId| {
             let is_of_another = |relation: RelationId| {
                 let about = &schema.relations[relation];
                 about.child == position && about.child_columns.contains(&column) && assigned[relation] != Some(rule)
@@ -44,7 +44,7 @@ pub(super) fn columns<'a>(
             names(schema, &rules[rule], table, &table.columns[column].name)
                 && !schema.relations.ids().any(is_of_another)
         };
-        rules.ids().find(|&rule| wants(rule)).map(|rule| rules[rule].id.value.as_str())
+        rules.ids().find(|&rule| applies(rule)).map(|rule| rules[rule].id.value.as_str())
     };
     let free = (0..table.columns.len()).filter(|column| !table.primary_key.contains(column));
     free.filter_map(|column| {
@@ -53,8 +53,8 @@ pub(super) fn columns<'a>(
     .collect()
 }
 
-/// True if a rule wants this column of this table to be nullable, whether or not a foreign key is declared on it. A
-/// pattern that leaves the table or all columns open names no column.
+/// True if a rule makes this column of this table nullable. The column needs no declared foreign key. A pattern with a
+/// wildcard for the table or for all columns names no column.
 fn names(schema: &Schema, rule: &Rule, table: &Table, column: &str) -> bool {
     let Some((of, columns)) = sides(rule).filter(|(of, _)| schema.names.same(&table.name.to_string(), of)) else {
         return false;
@@ -99,8 +99,8 @@ pub(super) fn unknown(schema: &Schema, rules: &Rules) -> Vec<String> {
         if !fixed.is_empty() {
             let quoted: Vec<String> = fixed.iter().map(|name| format!("\"{}\"", text::visible(name))).collect();
             unknown.push(format!(
-                "{of} has no foreign keys any more, so `{}` cannot tell their columns, and NOT NULL stays on {}: name the \
-                 columns that may be NULL, as in nullable = [{}]",
+                "{of} has no foreign keys any more, so the rule `{}` does not know their columns, and NOT NULL stays on {}: \
+                 name the columns that may be NULL, as in nullable = [{}]",
                 rule.id.value,
                 fixed.join(", "),
                 quoted.join(", ")

@@ -1,4 +1,4 @@
-//! Triggers that make placeholder parents: the columns of the new parent, and the value of each.
+//! Triggers that create placeholder parents: the columns of the new parent, and the value of each column.
 
 use std::borrow::Cow;
 
@@ -23,32 +23,33 @@ use crate::treat::parents::Neutral;
 use crate::treat::parents::is_judged;
 use crate::treat::parents::neutral_kind;
 
-/// Returns warnings for the application about parents that exist before their own writer comes.
+/// Returns warnings about placeholders for the developers of the application.
 pub(super) fn warnings(relation: &Relation, rule: &Rule) -> Vec<String> {
     let parent = &relation.parent.name;
-    let update = "that has to update it then (INSERT … ON CONFLICT … DO UPDATE)";
+    let update = "the application must then update it (INSERT … ON CONFLICT … DO UPDATE)";
     let record = placeholder_of(rule).and_then(|placeholder| placeholder.record.as_ref());
-    let unlisted = record.map(|record| format!("{record} lists no placeholder that a trigger makes"));
-    std::iter::once(format!("{parent} gets a row before its own writer comes: {update}")).chain(unlisted).collect()
+    let unlisted = record.map(|record| format!("{record} does not list placeholders that a trigger creates"));
+    std::iter::once(format!("{parent} may hold a placeholder when the application inserts the real row: {update}"))
+        .chain(unlisted)
+        .collect()
 }
 
 impl DecisionInput<'_> {
-    /// Returns the changes that create the triggers, and a warning about the version that the application's engine
-    /// needs, if there is one.
+    /// Returns the changes that create the triggers, and a warning if the triggers need a newer version of the engine.
     pub(super) fn prevented(
         &self,
         relation: &Relation,
         rule: &Rule,
         definitions: &[Definition],
     ) -> Result<(Vec<Redefinition>, Option<String>), String> {
-        let dialect = self.dialect()?;
-        let placeholder =
-            placeholder_of(rule).ok_or("the rule has no `placeholder`, which says what a parent holds")?;
+        let sql = self.sql()?;
+        let placeholder = placeholder_of(rule)
+            .ok_or("the rule has no `placeholder` treatment, which gives the values of a new parent")?;
         if placeholder.key == PlaceholderKey::New {
-            return Err("a trigger cannot point the row elsewhere, as `key = \"new\"` says".to_owned());
+            return Err("`key = \"new\"` gives the child row another key, and a trigger cannot do that".to_owned());
         }
         if !relation.scope.is_everything() {
-            return Err("the configuration narrows it, and a trigger is for every row".to_owned());
+            return Err("the configuration restricts it to some rows, and a trigger acts on every row".to_owned());
         }
         let parent = self.parent_of(relation)?;
         let request = PreventRequest {
@@ -57,17 +58,17 @@ impl DecisionInput<'_> {
             values: self.values(relation, parent, placeholder)?,
             rule: &rule.id.value,
         };
-        Ok((dialect.prevented(self.schema, &request, definitions)?, dialect.takes_version(&request)))
+        Ok((sql.prevent(self.schema, &request, definitions)?, sql.required_version(&request)))
     }
 
     fn parent_of(&self, relation: &Relation) -> Result<TableId, String> {
         let is_table = |&table: &TableId| self.schema.tables[table].kind == TableKind::Table;
         let parent = relation.parent.table.filter(is_table).filter(|_| !relation.parent.columns.is_empty());
-        parent.ok_or_else(|| "there is no parent table to make a row in".to_owned())
+        parent.ok_or_else(|| "there is no parent table in which a row could be created".to_owned())
     }
 
-    /// Returns the columns of a placeholder that need a value, each with its value: the key, the rule's expression, or
-    /// a neutral value.
+    /// Returns the columns of a placeholder that need a value. Each value is the key, an expression of the rule, or a neutral
+    /// value.
     fn values<'w>(
         &'w self,
         relation: &Relation,

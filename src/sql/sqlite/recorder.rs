@@ -1,8 +1,10 @@
-//! The witness in SQLite: temporary triggers that copy what names a row, and its keys, into temporary tables.
+//! The recorder of SQLite: temporary triggers that copy the name and the keys of each written row into temporary
+//! tables.
 //!
-//! Temporary triggers fire before the database's own and for what foreign keys do, and see what is named in an
-//! UPDATE exactly as SQLite does when it decides which references to check. The columns of the record have the
-//! affinity and collation of the columns they copy, so comparing with a record is comparing with the row that was.
+//! Temporary triggers fire before the database's own triggers, and also for the actions of foreign keys. `UPDATE OF`
+//! sees the columns that an UPDATE names, by which SQLite decides which references to check. The columns of the record
+//! have the affinity and collation of their originals, so a comparison with a recorded value gives the result of the
+//! original value.
 
 pub(super) mod record;
 use crate::model::catalog::Action;
@@ -25,62 +27,62 @@ use crate::sql::phrases::key_parts;
 use crate::sql::query::Sql;
 use crate::sql::query::plain;
 use crate::sql::quoted;
+use crate::sql::recorder::RecordQueries;
+use crate::sql::recorder::Recorder;
 use crate::sql::row_name_columns;
 use crate::sql::scan::sqlite::matched_where;
 use crate::sql::scan::sqlite::orphans_where;
-use crate::sql::witness::RecordQuestions;
-use crate::sql::witness::Recorder;
 use record::Record;
 
-pub(in crate::sql) struct Triggers;
+pub(in crate::sql) struct TriggerRecorder;
 
-impl Recorder for Triggers {
-    fn install(&self, schema: &Schema) -> Vec<Sql> {
-        let mut made = vec![
+impl Recorder for TriggerRecorder {
+    fn create_record(&self, schema: &Schema) -> Vec<Sql> {
+        let mut statements = vec![
             "CREATE TEMP TABLE \"fk_doctor$round\"(number INT)".to_owned(),
             "INSERT INTO temp.\"fk_doctor$round\" VALUES (0)".to_owned(),
         ];
         for record in records(schema) {
-            made.extend(record.make());
-            made.extend(triggers(schema, &record));
+            statements.extend(record.create_table());
+            statements.extend(triggers(schema, &record));
         }
         for (index, relation) in enforced(schema) {
             let Some(parent) = parent_record(schema, relation) else { continue };
             let columns: Vec<String> =
                 schema.parent_columns(relation).map(|column| parent.before(&column.name)).collect();
-            made.push(format!(
+            statements.push(format!(
                 "CREATE INDEX temp.\"fk_doctor$parent_{index}\" ON {}({})",
                 parent.name(),
                 columns.join(", ")
             ));
         }
-        made.into_iter().map(plain).collect()
+        statements.into_iter().map(plain).collect()
     }
 
-    fn remove(&self, schema: &Schema) -> Vec<Sql> {
+    fn drop_record(&self, schema: &Schema) -> Vec<Sql> {
         let keys = enforced(schema).map(|(index, _)| drop_key_trigger(index));
-        let tables = records(schema).flat_map(|record| record.unmake());
+        let tables = records(schema).flat_map(|record| record.drop_all());
         let round = "DROP TABLE IF EXISTS temp.\"fk_doctor$round\"".to_owned();
         keys.chain(tables).chain([round]).map(plain).collect()
     }
 
     fn begin_round(&self, schema: &Schema, round: u32, forget: bool) -> Vec<Sql> {
-        let mut begun = vec![plain(format!("UPDATE temp.\"fk_doctor$round\" SET number = {round}"))];
+        let mut statements = vec![plain(format!("UPDATE temp.\"fk_doctor$round\" SET number = {round}"))];
         if forget {
-            begun.extend(records(schema).map(|record| plain(format!("DELETE FROM temp.{}", record.name()))));
+            statements.extend(records(schema).map(|record| plain(format!("DELETE FROM temp.{}", record.name()))));
         }
-        begun
+        statements
     }
 
-    fn complete(&self, schema: &Schema) -> Vec<Sql> {
+    fn complete_record(&self, schema: &Schema) -> Vec<Sql> {
         records(schema).flat_map(|record| record.complete()).map(plain).collect()
     }
 
-    fn conflict_clauses(&self) -> Sql {
+    fn count_conflict_clauses(&self) -> Sql {
         plain("SELECT count(*) FROM main.sqlite_schema WHERE type = 'table' AND sql LIKE '%REPLACE%'".to_owned())
     }
 
-    fn empty(&self, schema: &Schema, table: TableId) -> String {
+    fn delete_all_rows(&self, schema: &Schema, table: TableId) -> String {
         format!("DELETE FROM main.{}", quoted(&schema.tables[table].name.table))
     }
 
@@ -97,27 +99,27 @@ impl Recorder for Triggers {
         records(schema).map(|record| record.table()).collect()
     }
 
-    fn pause(&self, schema: &Schema, tables: &[TableId]) -> Vec<Sql> {
+    fn drop_record_triggers(&self, schema: &Schema, tables: &[TableId]) -> Vec<Sql> {
         let keys = enforced(schema).filter(|(_, relation)| tables.contains(&relation.child));
         let keys = keys.map(|(index, _)| drop_key_trigger(index));
         let others = of_tables(schema, tables).flat_map(|record| record.drop_triggers());
         keys.chain(others).map(plain).collect()
     }
 
-    fn resume(&self, schema: &Schema, tables: &[TableId]) -> Vec<Sql> {
-        // A trigger of the database may have rolled back, and with it that the triggers went.
+    fn create_record_triggers(&self, schema: &Schema, tables: &[TableId]) -> Vec<Sql> {
+        // A trigger of the database may have rolled back the DROP TRIGGER statements, so the triggers may still exist.
         let triggers = of_tables(schema, tables).flat_map(|record| triggers(schema, &record)).map(plain);
-        self.pause(schema, tables).into_iter().chain(triggers).collect()
+        self.drop_record_triggers(schema, tables).into_iter().chain(triggers).collect()
     }
 
-    fn recorded(&self, schema: &Schema, table: TableId, since: u32) -> (Sql, Vec<String>) {
+    fn recorded_rows(&self, schema: &Schema, table: TableId, since: u32) -> (Sql, Vec<String>) {
         let record = Record::of(schema, table);
         let names = || record.columns().iter().map(|name| (*name).to_owned());
         let text = format!("SELECT * FROM temp.{} WHERE round >= {since} ORDER BY rowid", record.name());
         (plain(text), names().chain(names()).collect())
     }
 
-    fn record_again(&self, schema: &Schema, table: TableId, columns: &[String], row: &[Value]) -> Sql {
+    fn insert_recorded_row(&self, schema: &Schema, table: TableId, columns: &[String], row: &[Value]) -> Sql {
         let record = Record::of(schema, table);
         let (head, values) = row.split_at(row.len() - columns.len());
         let sides = columns.len() / 2;
@@ -136,8 +138,8 @@ impl Recorder for Triggers {
     }
 }
 
-impl RecordQuestions for Triggers {
-    fn effects(&self, schema: &Schema, table: TableId, since: u32) -> Sql {
+impl RecordQueries for TriggerRecorder {
+    fn count_changes(&self, schema: &Schema, table: TableId, since: u32) -> Sql {
         plain(format!(
             "SELECT count(*) FILTER (WHERE op = 'i'), count(*) FILTER (WHERE op = 'u'), count(*) FILTER (WHERE op = 'd') \
              FROM temp.{} WHERE round >= {since}",
@@ -146,37 +148,40 @@ impl RecordQuestions for Triggers {
     }
 
     fn written_orphans(&self, schema: &Schema, relation: RelationId, since: u32) -> Sql {
-        orphans_where(schema, &schema.relations[relation], &believed(), Some(&written(schema, relation, since)))
+        orphans_where(schema, &schema.relations[relation], &trusting_indexes(), Some(&written(schema, relation, since)))
     }
 
-    fn already_orphans(&self, schema: &Schema, relation: RelationId, since: u32) -> Sql {
+    fn count_already_orphans(&self, schema: &Schema, relation: RelationId, since: u32) -> Sql {
         let about = &schema.relations[relation];
         let record = Record::of(schema, about.child);
         let key: Vec<&str> = schema.child_column_names(about).collect();
         let named = format!("was.op = 'k' AND was.relation = {relation} AND NOT {}", record.changed("was", &key));
         let only = recorded(&record, since, &named);
-        plain(format!("SELECT count(*) FROM ({})", orphans_where(schema, about, &believed(), Some(&only)).text()))
+        plain(format!(
+            "SELECT count(*) FROM ({})",
+            orphans_where(schema, about, &trusting_indexes(), Some(&only)).text()
+        ))
     }
 
-    fn left_orphans(&self, schema: &Schema, relation: RelationId, since: u32) -> Sql {
-        let left = [Event::Delete, Event::Update].map(|event| left(schema, relation, event, since)).join(" OR ");
+    fn abandoned_orphans(&self, schema: &Schema, relation: RelationId, since: u32) -> Sql {
+        let left = [Event::Delete, Event::Update].map(|event| lost_parent(schema, relation, event, since)).join(" OR ");
         let only = format!("({left}) AND NOT {}", written(schema, relation, since));
-        orphans_where(schema, &schema.relations[relation], &believed(), Some(&only))
+        orphans_where(schema, &schema.relations[relation], &trusting_indexes(), Some(&only))
     }
 
-    fn followed(&self, schema: &Schema, relation: RelationId, event: Event, since: u32) -> Sql {
+    fn count_affected_children(&self, schema: &Schema, relation: RelationId, event: Event, since: u32) -> Sql {
         let about = &schema.relations[relation];
         let child = Record::of(schema, about.child);
         let not_itself = if about.parent.table == Some(about.child) { " AND gone.rowid <> was.rowid" } else { "" };
-        let referred = referred(schema, about, &child, event, since, not_itself);
-        let left = left(schema, relation, event, since);
+        let referred = referred_to_lost_parent(schema, about, &child, event, since, not_itself);
+        let left = lost_parent(schema, relation, event, since);
         let blocking = format!("{left} AND NOT {}", written(schema, relation, since));
         let key: Vec<&str> = schema.child_column_names(about).collect();
         let action = match event {
             Event::Delete => about.on_delete,
             Event::Update => about.on_update,
         };
-        // Who is deleted by another way was not deleted by this one.
+        // Only a cascade of this relation counts here, not a row that was deleted in another way.
         let deletes = event == Event::Delete && action == Action::Cascade;
         let deleted = if deletes { "was.op = 'd'" } else { "0" };
         plain(format!(
@@ -186,18 +191,24 @@ impl RecordQuestions for Triggers {
              (SELECT count(*) FROM ({orphans}))",
             log = child.name(),
             changed = child.changed("was", &key),
-            stays = child.stays("was"),
-            orphans = orphans_where(schema, about, &believed(), Some(&blocking)).text(),
+            stays = child.is_not_deleted_later("was"),
+            orphans = orphans_where(schema, about, &trusting_indexes(), Some(&blocking)).text(),
         ))
     }
 
-    fn restricted(&self, schema: &Schema, relation: RelationId, event: Event, since: u32) -> Option<Sql> {
+    fn restricted_children(&self, schema: &Schema, relation: RelationId, event: Event, since: u32) -> Option<Sql> {
         let about = &schema.relations[relation];
-        let left = left(schema, relation, event, since);
-        restricts(about, event).then(|| matched_where(schema, about, &believed(), &format!("({left})")))
+        let left = lost_parent(schema, relation, event, since);
+        restricts(about, event).then(|| matched_where(schema, about, &trusting_indexes(), &format!("({left})")))
     }
 
-    fn restricted_until_later(&self, schema: &Schema, relation: RelationId, event: Event, since: u32) -> Option<Sql> {
+    fn restricted_changed_children(
+        &self,
+        schema: &Schema,
+        relation: RelationId,
+        event: Event,
+        since: u32,
+    ) -> Option<Sql> {
         let about = &schema.relations[relation];
         if !restricts(about, event) {
             return None;
@@ -215,7 +226,7 @@ impl RecordQuestions for Triggers {
         inner.extend(key.iter().enumerate().map(|(position, column)| format!("{} AS r{position}", stored(column))));
         let names = row_name_columns(schema.child(about));
         inner.extend(names.iter().enumerate().map(|(i, name)| format!("was.{} AS i{i}", child.before(name))));
-        // Rows of one table are recorded in order.
+        // The rows of one table are recorded in the order of their changes.
         let later = if about.parent.table == Some(about.child) { " AND was.rowid > gone.rowid" } else { "" };
         Some(plain(format!(
             "SELECT dense_rank() OVER (ORDER BY {order}) AS g, o.* FROM (SELECT {inner}, 0 AS present FROM temp.{log} AS was \
@@ -224,16 +235,18 @@ impl RecordQuestions for Triggers {
             inner = inner.join(", "),
             log = child.name(),
             changed = child.changed("was", &key),
-            referred = referred(schema, about, &child, event, since, later),
+            referred = referred_to_lost_parent(schema, about, &child, event, since, later),
         )))
     }
 
-    fn unequal_to_themselves(&self, schema: &Schema, relation: RelationId, since: u32) -> Option<Sql> {
+    fn unequal_self_references(&self, schema: &Schema, relation: RelationId, since: u32) -> Option<Sql> {
         let about = &schema.relations[relation];
         let record = parent_record(schema, about).filter(|_| about.parent.table == Some(about.child))?;
         let key: Vec<&str> = schema.parent_columns(about).map(|column| column.name.as_str()).collect();
-        // A rowid is compared after its conversion.
-        if alike(schema, about) || schema.child(about).row_address.as_deref().is_some_and(|address| key == [address]) {
+        // SQLite compares a rowid after its conversion.
+        if compare_alike(schema, about)
+            || schema.child(about).row_address.as_deref().is_some_and(|address| key == [address])
+        {
             return None;
         }
         let pairs = || schema.child_column_names(about).zip(&key);
@@ -242,7 +255,7 @@ impl RecordQuestions for Triggers {
         let stored: Vec<String> = pairs()
             .map(|(column, key)| format!("+child.{} COLLATE BINARY = +child.{}", quoted(key), quoted(column)))
             .collect();
-        // An UPDATE that names a reference of the table to itself takes its rows out of every index first.
+        // An UPDATE that names a key of a self-reference removes the row from every index before the check.
         let checked = format!("(was.op IN ('i', 'k') OR (was.op = 'u' AND {}))", record.changed("was", &key));
         let only = format!(
             "{} AND {} AND NOT ({})",
@@ -250,12 +263,12 @@ impl RecordQuestions for Triggers {
             converted.join(" AND "),
             stored.join(" AND ")
         );
-        Some(matched_where(schema, about, &believed(), &only))
+        Some(matched_where(schema, about, &trusting_indexes(), &only))
     }
 
-    fn levels(&self, schema: &Schema, relation: RelationId, since: u32) -> Option<Sql> {
+    fn deletion_depth(&self, schema: &Schema, relation: RelationId, since: u32) -> Option<Sql> {
         let about = &schema.relations[relation];
-        if about.parent.table != Some(about.child) || !alike(schema, about) {
+        if about.parent.table != Some(about.child) || !compare_alike(schema, about) {
             return None;
         }
         let record = Record::of(schema, about.child);
@@ -286,8 +299,8 @@ impl RecordQuestions for Triggers {
     }
 }
 
-/// What is asked is what the engine itself sees, by way of its indexes.
-pub(super) fn believed() -> ScanHints<'static> {
+/// Returns the hints for queries that read what the engine itself sees through its indexes.
+pub(super) fn trusting_indexes() -> ScanHints<'static> {
     ScanHints { rows: None, index_is_proven: true }
 }
 
@@ -301,29 +314,29 @@ fn of_tables<'a>(schema: &'a Schema, tables: &[TableId]) -> impl Iterator<Item =
     records(schema).filter(move |record| wanted.contains(&record.name()))
 }
 
-/// Every trigger that fills the record of a table.
+/// Returns the statements that create every trigger that fills the record of a table.
 fn triggers(schema: &Schema, record: &Record<'_>) -> Vec<String> {
     let keys = enforced(schema).filter(|(_, relation)| relation.child == record.table());
-    let keys = keys.map(|(index, relation)| record.notice_named_key(schema, index, relation));
-    record.make_triggers().into_iter().chain(keys).collect()
+    let keys = keys.map(|(index, relation)| record.create_key_trigger(schema, index, relation));
+    record.create_triggers().into_iter().chain(keys).collect()
 }
 
 fn drop_key_trigger(relation: RelationId) -> String {
     format!("DROP TRIGGER IF EXISTS temp.\"fk_doctor$key_{relation}\"")
 }
 
-/// The relations that SQLite itself looks at.
+/// Returns the relations that SQLite itself enforces.
 fn enforced(schema: &Schema) -> impl Iterator<Item = (RelationId, &Relation)> {
     schema.relations.entries().filter(|(_, relation)| relation.origin == Origin::Declared)
 }
 
-/// Where the relation's parents are recorded, if there are any.
+/// Returns the record of the relation's parent table; `None` if it has no parent key.
 fn parent_record<'a>(schema: &'a Schema, relation: &Relation) -> Option<Record<'a>> {
     let table = relation.parent.table.filter(|_| !relation.parent.columns.is_empty())?;
     (schema.tables[table].kind == TableKind::Table).then(|| Record::of(schema, table))
 }
 
-/// The child rows of a relation that were written in such a way that SQLite checks them.
+/// Returns the condition that a child row was written in such a way that SQLite checks its reference.
 fn written(schema: &Schema, relation: RelationId, since: u32) -> String {
     let about = &schema.relations[relation];
     let record = Record::of(schema, about.child);
@@ -335,19 +348,19 @@ fn written(schema: &Schema, relation: RelationId, since: u32) -> String {
     recorded(&record, since, &checked)
 }
 
-/// That the row `child` is recorded, under the name it has now, as one for which `which` holds.
-fn recorded(record: &Record<'_>, since: u32, which: &str) -> String {
+/// Returns the condition that the row `child`, by its present name, is recorded and meets `condition`.
+fn recorded(record: &Record<'_>, since: u32, condition: &str) -> String {
     let is_child: Vec<String> = record.identity.iter().map(|name| format!("child.{}", quoted(name))).collect();
     let names: Vec<String> = record.identity.iter().map(|name| format!("was.{}", record.after(name))).collect();
     format!(
-        "({}) IN (SELECT {} FROM temp.{} AS was WHERE was.round >= {since} AND {which})",
+        "({}) IN (SELECT {} FROM temp.{} AS was WHERE was.round >= {since} AND {condition})",
         is_child.join(", "),
         names.join(", "),
         record.name(),
     )
 }
 
-/// True if the relation refuses this at the very moment.
+/// True if the relation refuses the event at once, without waiting for the end of the statement.
 fn restricts(relation: &Relation, event: Event) -> bool {
     let action = match event {
         Event::Delete => relation.on_delete,
@@ -356,34 +369,42 @@ fn restricts(relation: &Relation, event: Event) -> bool {
     action == Action::Restrict
 }
 
-/// The child rows of a relation whose parent was deleted, or was given another key.
-fn left(schema: &Schema, relation: RelationId, event: Event, since: u32) -> String {
+/// Returns the condition that the parent of the row `child` was deleted, or was given another key.
+fn lost_parent(schema: &Schema, relation: RelationId, event: Event, since: u32) -> String {
     let about = &schema.relations[relation];
     let Some(parent) = parent_record(schema, about) else { return "0".to_owned() };
-    let gone = gone(schema, about, &parent, event, since);
+    let lost = is_lost(schema, about, &parent, event, since);
     let child = schema.child(about);
     let pairs: Vec<(String, String)> = schema
         .child_column_names(about)
         .zip(schema.parent_columns(about))
         .map(|(column, key)| (quoted(column), format!("gone.{}", parent.before(&key.name))))
         .collect();
-    if let Some(address) = child.row_address.as_deref().filter(|_| alike(schema, about)) {
-        // Where both sides convert and compare alike, the child's own index can find the rows.
+    if let Some(address) = child.row_address.as_deref().filter(|_| compare_alike(schema, about)) {
+        // If both sides convert and compare alike, the child's own index can find the rows.
         let equal: Vec<String> = pairs.iter().map(|(column, key)| format!("referring.{column} = {key}")).collect();
         let address = quoted(address);
         return format!(
-            "child.{address} IN (SELECT referring.{address} FROM temp.{} AS gone CROSS JOIN {} ON {} WHERE {gone})",
+            "child.{address} IN (SELECT referring.{address} FROM temp.{} AS gone CROSS JOIN {} ON {} WHERE {lost})",
             parent.name(),
             Sqlite.source(None, child, "referring", Reading::AnyIndex),
             equal.join(" AND ")
         );
     }
     let equal: Vec<String> = pairs.iter().map(|(column, key)| format!("{key} = +child.{column}")).collect();
-    format!("EXISTS (SELECT 1 FROM temp.{} AS gone WHERE {gone} AND {})", parent.name(), equal.join(" AND "))
+    format!("EXISTS (SELECT 1 FROM temp.{} AS gone WHERE {lost} AND {})", parent.name(), equal.join(" AND "))
 }
 
-/// A recorded child row, `was`, whose old key is that of a parent that was deleted or given another key.
-fn referred(schema: &Schema, relation: &Relation, child: &Record<'_>, event: Event, since: u32, order: &str) -> String {
+/// Returns the condition that the old key of the recorded child row `was` is that of a parent that was deleted or given
+/// another key.
+fn referred_to_lost_parent(
+    schema: &Schema,
+    relation: &Relation,
+    child: &Record<'_>,
+    event: Event,
+    since: u32,
+    order: &str,
+) -> String {
     let Some(parent) = parent_record(schema, relation) else { return "0".to_owned() };
     let equal: Vec<String> = schema
         .child_column_names(relation)
@@ -393,13 +414,13 @@ fn referred(schema: &Schema, relation: &Relation, child: &Record<'_>, event: Eve
     format!(
         "EXISTS (SELECT 1 FROM temp.{} AS gone WHERE {} AND {}{order})",
         parent.name(),
-        gone(schema, relation, &parent, event, since),
+        is_lost(schema, relation, &parent, event, since),
         equal.join(" AND ")
     )
 }
 
-/// A recorded parent row, `gone`, whose key is not there any more for this reason.
-fn gone(schema: &Schema, relation: &Relation, parent: &Record<'_>, event: Event, since: u32) -> String {
+/// Returns the condition that the event removed the key of the recorded parent row `gone`.
+fn is_lost(schema: &Schema, relation: &Relation, parent: &Record<'_>, event: Event, since: u32) -> String {
     let key: Vec<&str> = schema.parent_columns(relation).map(|column| column.name.as_str()).collect();
     match event {
         Event::Delete => format!("gone.op = 'd' AND gone.round >= {since}"),
@@ -407,8 +428,8 @@ fn gone(schema: &Schema, relation: &Relation, parent: &Record<'_>, event: Event,
     }
 }
 
-/// Whether both sides of a relation convert and compare values in the same way.
-fn alike(schema: &Schema, relation: &Relation) -> bool {
+/// True if both sides of a relation convert and compare values alike.
+fn compare_alike(schema: &Schema, relation: &Relation) -> bool {
     let mut pairs = schema.child_columns(relation).zip(schema.parent_columns(relation));
     pairs.all(|(child, parent)| child.family == parent.family && child.collation == parent.collation)
 }

@@ -1,8 +1,10 @@
 //! The record of one table: a temporary table, and the triggers that fill it.
 //!
 //! `op` is `i`, `u` or `d` for a row that was inserted, updated or deleted, and `k` for a row whose key an UPDATE
-//! names, even if it changes nothing. A row that REPLACE takes away fires no trigger: whatever might be replaced is
-//! noted before (`r`), and settled after. One that only a partial or computed unique index makes go is not seen.
+//! names, even if it changes nothing. REPLACE deletes rows without firing a trigger. So every row that might be
+//! replaced is recorded before (`r`), and afterwards becomes `d` or is forgotten.
+//!
+//! Leaves out a row that REPLACE deletes because of a partial or computed unique index alone.
 
 use std::collections::BTreeSet;
 
@@ -16,17 +18,18 @@ use crate::model::schema::Schema;
 use crate::sql::quoted;
 use crate::sql::row_name_columns;
 
-/// Collations that every SQLite has; a column with another one is recorded without.
+/// The collations that every SQLite has. A column with another collation is recorded without it.
 const COLLATIONS: [&str; 3] = ["BINARY", "NOCASE", "RTRIM"];
 
-const MOMENTS: [&str; 5] = ["insert", "update", "delete", "before_insert", "before_update"];
+/// The parts of the names of a record's triggers.
+const TRIGGER_EVENTS: [&str; 5] = ["insert", "update", "delete", "before_insert", "before_update"];
 
 pub(in crate::sql::sqlite) struct Record<'a> {
     table: TableId,
     about: &'a Table,
-    /// What tells one row from another.
+    /// The columns that identify a row.
     pub(in crate::sql::sqlite) identity: Vec<&'a str>,
-    /// Those columns, those that name the row to people, and every column of a key.
+    /// These columns, the columns that name the row to people, and the columns of all keys.
     columns: Vec<&'a str>,
 }
 
@@ -48,13 +51,13 @@ impl<'a> Record<'a> {
                 columns.extend(relation.parent.columns.iter().map(|&column| about.columns[column].name.as_str()));
             }
         }
-        let mut kept: Vec<&str> = Vec::new();
+        let mut distinct: Vec<&str> = Vec::new();
         for column in columns {
-            if !kept.contains(&column) {
-                kept.push(column);
+            if !distinct.contains(&column) {
+                distinct.push(column);
             }
         }
-        Record { table, about, identity, columns: kept }
+        Record { table, about, identity, columns: distinct }
     }
 
     pub(super) fn table(&self) -> TableId {
@@ -69,21 +72,21 @@ impl<'a> Record<'a> {
         quoted(&format!("fk_doctor$log_{}", self.table))
     }
 
-    /// The recorded column's value before.
+    /// Returns the name of the column that holds a recorded column's value before.
     pub(super) fn before(&self, column: &str) -> String {
-        format!("o{}", self.place(column))
+        format!("o{}", self.position(column))
     }
 
-    /// The recorded column's value after.
+    /// Returns the name of the column that holds a recorded column's value after.
     pub(in crate::sql::sqlite) fn after(&self, column: &str) -> String {
-        format!("n{}", self.place(column))
+        format!("n{}", self.position(column))
     }
 
-    fn place(&self, column: &str) -> usize {
+    fn position(&self, column: &str) -> usize {
         self.columns.iter().position(|known| *known == column).unwrap_or(0)
     }
 
-    /// Whether any of these columns has another value than before.
+    /// Returns the condition that any of these columns has another value than before.
     pub(super) fn changed(&self, alias: &str, columns: &[&str]) -> String {
         let same: Vec<String> = columns
             .iter()
@@ -92,8 +95,8 @@ impl<'a> Record<'a> {
         format!("NOT ({})", same.join(" AND "))
     }
 
-    /// That a row which was updated is not deleted later.
-    pub(super) fn stays(&self, alias: &str) -> String {
+    /// Returns the condition that an updated row is not deleted later.
+    pub(super) fn is_not_deleted_later(&self, alias: &str) -> String {
         let same: Vec<String> = self
             .identity
             .iter()
@@ -106,7 +109,8 @@ impl<'a> Record<'a> {
         )
     }
 
-    pub(super) fn make(&self) -> [String; 2] {
+    /// Returns the statements that create the record's table and its index.
+    pub(super) fn create_table(&self) -> [String; 2] {
         let columns = |side: &str| -> String {
             let declared =
                 self.columns.iter().enumerate().map(|(i, name)| format!("{side}{i} {}", self.declared(name)));
@@ -128,37 +132,38 @@ impl<'a> Record<'a> {
         ]
     }
 
-    /// The triggers that record what happens to the table, apart from keys that are only named.
-    pub(super) fn make_triggers(&self) -> Vec<String> {
-        let mut made = vec![
-            self.trigger("insert", "AFTER INSERT", "i", &self.nothing(), &self.values("NEW")),
+    /// Returns the statements that create the triggers, except those of [`Record::create_key_trigger`].
+    pub(super) fn create_triggers(&self) -> Vec<String> {
+        let mut triggers = vec![
+            self.trigger("insert", "AFTER INSERT", "i", &self.nulls(), &self.values("NEW")),
             self.trigger("update", "AFTER UPDATE", "u", &self.values("OLD"), &self.values("NEW")),
-            self.trigger("delete", "AFTER DELETE", "d", &self.values("OLD"), &self.nothing()),
+            self.trigger("delete", "AFTER DELETE", "d", &self.values("OLD"), &self.nulls()),
         ];
         let keys = self.unique_keys();
         if !keys.is_empty() {
             let itself = format!(" AND NOT ({})", self.same("was", "OLD"));
-            for (moment, when, but) in
+            for (event, when, but) in
                 [("before_insert", "BEFORE INSERT", ""), ("before_update", "BEFORE UPDATE", itself.as_str())]
             {
-                made.push(format!(
-                    "CREATE TEMP TRIGGER \"fk_doctor${moment}_{}\" {when} ON main.{table} BEGIN INSERT INTO {} \
+                triggers.push(format!(
+                    "CREATE TEMP TRIGGER \"fk_doctor${event}_{}\" {when} ON main.{table} BEGIN INSERT INTO {} \
                      SELECT round.number, 'r', NULL, {}, {} FROM \"fk_doctor$round\" AS round CROSS JOIN main.{table} AS was \
                      WHERE ({}){but}; END",
                     self.table,
                     self.name(),
                     self.values("was"),
-                    self.nothing(),
+                    self.nulls(),
                     keys.join(" OR "),
                     table = quoted(&self.about.name.table),
                 ));
             }
         }
-        made
+        triggers
     }
 
-    /// The same for rows that are only put in: found again by what names them.
-    pub(in crate::sql::sqlite) fn make_for_inserts(&self) -> Vec<String> {
+    /// Returns the statements that create a record of inserted rows only, with an index on the columns that identify
+    /// them.
+    pub(in crate::sql::sqlite) fn create_for_inserts(&self) -> Vec<String> {
         let columns: Vec<String> = self
             .columns
             .iter()
@@ -178,30 +183,31 @@ impl<'a> Record<'a> {
                 quoted(&self.about.name.table),
                 self.name(),
                 order.join(", "),
-                self.nothing(),
+                self.nulls(),
                 self.values("NEW"),
             ),
         ]
     }
 
-    /// That a recorded row is this one, under the name it has now.
-    pub(in crate::sql::sqlite) fn is_now(&self, record: &str, row: &str) -> String {
+    /// Returns the condition that a recorded row is this row, by its present name.
+    pub(in crate::sql::sqlite) fn is_current_row(&self, record: &str, row: &str) -> String {
         let same = self.identity.iter().map(|name| format!("{record}.{} = {row}.{}", self.after(name), quoted(name)));
         same.collect::<Vec<_>>().join(" AND ")
     }
 
     pub(super) fn drop_triggers(&self) -> Vec<String> {
-        let drop = |moment| format!("DROP TRIGGER IF EXISTS temp.\"fk_doctor${moment}_{}\"", self.table);
-        MOMENTS.iter().map(drop).collect()
+        let drop = |event| format!("DROP TRIGGER IF EXISTS temp.\"fk_doctor${event}_{}\"", self.table);
+        TRIGGER_EVENTS.iter().map(drop).collect()
     }
 
-    pub(super) fn unmake(&self) -> Vec<String> {
+    /// Returns the statements that drop the triggers and the table.
+    pub(super) fn drop_all(&self) -> Vec<String> {
         self.drop_triggers().into_iter().chain([format!("DROP TABLE IF EXISTS temp.{}", self.name())]).collect()
     }
 
-    /// Writes down which rows an UPDATE names a relation's key of, even where it changes nothing. A reference of the table
-    /// to itself is checked by every UPDATE that names any key.
-    pub(super) fn notice_named_key(&self, schema: &Schema, index: RelationId, relation: &Relation) -> String {
+    /// Returns the statement that creates the trigger for rows whose key of a relation an UPDATE names, even if it
+    /// changes nothing. SQLite checks a self-reference after every UPDATE that names any key of the table.
+    pub(super) fn create_key_trigger(&self, schema: &Schema, index: RelationId, relation: &Relation) -> String {
         let mut named: BTreeSet<usize> = relation.child_columns.iter().copied().collect();
         if relation.parent.table == Some(self.table) {
             for (_, other) in enforced(schema) {
@@ -221,7 +227,8 @@ impl<'a> Record<'a> {
         )
     }
 
-    /// What might have been replaced was, if it is not there any more or another row has its name now.
+    /// Returns the statements that decide which rows were replaced: those that no longer exist, and those whose name
+    /// another row has now.
     pub(super) fn complete(&self) -> Vec<String> {
         if self.unique_keys().is_empty() {
             return Vec::new();
@@ -249,9 +256,9 @@ impl<'a> Record<'a> {
         ]
     }
 
-    fn trigger(&self, moment: &str, when: &str, op: &str, old: &str, new: &str) -> String {
+    fn trigger(&self, event: &str, when: &str, op: &str, old: &str, new: &str) -> String {
         format!(
-            "CREATE TEMP TRIGGER \"fk_doctor${moment}_{}\" {when} ON main.{} BEGIN \
+            "CREATE TEMP TRIGGER \"fk_doctor${event}_{}\" {when} ON main.{} BEGIN \
              INSERT INTO {} SELECT number, '{op}', NULL, {old}, {new} FROM \"fk_doctor$round\"; END",
             self.table,
             quoted(&self.about.name.table),
@@ -263,11 +270,11 @@ impl<'a> Record<'a> {
         self.columns.iter().map(|name| format!("{row}.{}", quoted(name))).collect::<Vec<_>>().join(", ")
     }
 
-    fn nothing(&self) -> String {
+    fn nulls(&self) -> String {
         vec!["NULL"; self.columns.len()].join(", ")
     }
 
-    /// A column of the record: it converts and compares as the column that it copies.
+    /// Returns the type of a column of the record, which converts and compares values like its original.
     fn declared(&self, name: &str) -> String {
         let Some(column) = self.about.columns.iter().find(|column| column.name == name) else {
             return "INT".to_owned();
@@ -283,10 +290,10 @@ impl<'a> Record<'a> {
         known.map_or_else(|| kind.to_owned(), |collation| format!("{kind} COLLATE {collation}"))
     }
 
-    /// For each unique key: that a row, `was`, has the key of the row at hand, `NEW`.
+    /// Returns, for each unique key, the condition that the row `was` has the key of the new row, `NEW`.
     fn unique_keys(&self) -> Vec<String> {
         let whole = self.about.indexes.iter().filter(|index| index.unique && !index.partial);
-        // A rowid that no column stands for is a key as well.
+        // A rowid that is no column is a unique key too.
         let address = self.about.row_address.iter().filter(|name| self.about.columns.iter().all(|c| c.name != **name));
         let address = address.map(|name| format!("was.{name} = NEW.{name}", name = quoted(name)));
         whole

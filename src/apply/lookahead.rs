@@ -1,5 +1,5 @@
-//! What a plan is going to do, learnt from all of its lines before the first change: which rows go, which orphans come
-//! back, and which parents nobody needs.
+//! Lookahead over all lines of a plan before the first change: the rows that will be deleted, the orphans that undo restores,
+//! and the new parents that no row needs.
 
 use std::collections::BTreeMap;
 use std::collections::HashSet;
@@ -22,43 +22,44 @@ use crate::model::text;
 use crate::model::value::Value;
 use crate::plan_file;
 
-/// What was learnt of the whole plan before the first change.
+/// The results of the lookahead.
 #[derive(Default)]
-pub(super) struct Foreseen {
-    /// Rows that the walk takes away, by table and name.
-    pub(super) going: HashSet<u64>,
-    /// Orphans that come back when the plan is taken back, by relation, name and key.
+pub(super) struct Lookahead {
+    /// Rows that the run deletes, as fingerprints of table and name.
+    pub(super) deleted: HashSet<u64>,
+    /// Orphans that undo restores, as fingerprints of relation, name and key.
     pub(super) returning: HashSet<u64>,
-    /// By table, the largest number that names a row which the plan made and that is taken back.
+    /// By table, the largest number in the names of the inserted rows that undo deletes.
     pub(super) reached: BTreeMap<String, i64>,
-    /// Keys that changes of the plan are to refer to, and the parents that it is to make, in order.
-    wanted: HashSet<String>,
-    parents: Vec<Made>,
-    /// Relations whose orphans can only be counted: rows of the child have no names, or the plan does not know its orphans.
+    /// The keys to which changes of the plan refer.
+    referenced: HashSet<String>,
+    /// The parents that the plan inserts, in order.
+    parents: Vec<NewParent>,
+    /// Relations whose orphans can only be counted, because rows of the child have no names or the plan does not list the orphans.
     pub(super) counted: HashSet<RelationId>,
 }
 
-/// A parent that is to be made for the changes that come after it.
-struct Made {
+/// A parent that is inserted for later changes.
+struct NewParent {
     position: usize,
-    /// Its keys, and the keys that it refers to itself.
+    /// Its keys, and the keys to which it refers.
     keys: Vec<String>,
     references: Vec<String>,
-    /// Orphans refer to it that do not change.
+    /// True if unchanged orphans refer to it.
     is_adopting: bool,
 }
 
-impl Foreseen {
-    /// The parents that are to be made, and that no change refers to which is still to be made.
+impl Lookahead {
+    /// Returns the positions of new parents to which no remaining change refers.
     pub(super) fn needless_parents(&self) -> Vec<usize> {
-        let mut wanted = self.wanted.clone();
+        let mut referenced = self.referenced.clone();
         let mut needless = Vec::new();
-        // A parent may be made for another parent, which comes after it.
-        for made in self.parents.iter().rev() {
-            if made.is_adopting || made.keys.iter().any(|key| wanted.contains(key)) {
-                wanted.extend(made.references.iter().cloned());
+        // A parent may be inserted for another parent, which comes later in the plan.
+        for parent in self.parents.iter().rev() {
+            if parent.is_adopting || parent.keys.iter().any(|key| referenced.contains(key)) {
+                referenced.extend(parent.references.iter().cloned());
             } else {
-                needless.push(made.position);
+                needless.push(parent.position);
             }
         }
         needless
@@ -66,9 +67,9 @@ impl Foreseen {
 }
 
 impl Walk<'_> {
-    /// Learns what a line refers to, or is to be referred to by.
-    fn foresee_references(&mut self, line: &Line) {
-        let schema = self.order.schema;
+    /// Collects the keys of a line and the keys to which it refers.
+    fn look_ahead_at_references(&mut self, line: &Line) {
+        let schema = self.options.schema;
         let change = &line.change;
         let (Some(image), Fit::Ready) = (&change.after, line.fit) else { return };
         let (mut keys, mut references) = (Vec::new(), Vec::new());
@@ -83,57 +84,57 @@ impl Walk<'_> {
         }
         if change.role() == ChangeRole::Parent && change.before.is_none() {
             let is_adopting = change.adopts.as_ref().is_none_or(|adopts| !adopts.is_empty());
-            self.foreseen.parents.push(Made { position: line.position, keys, references, is_adopting });
+            self.lookahead.parents.push(NewParent { position: line.position, keys, references, is_adopting });
         } else {
-            self.foreseen.wanted.extend(references);
+            self.lookahead.referenced.extend(references);
         }
     }
 
-    /// Learns what the lines of a portion are to do.
-    pub(super) fn foresee(&mut self, portion: &Portion) {
-        let schema = self.order.schema;
+    /// Collects the effects of the lines of a portion.
+    pub(super) fn look_ahead(&mut self, portion: &Portion) {
+        let schema = self.options.schema;
         for line in &portion.lines {
             let change = &line.change;
             if change.after.is_none() && !matches!(line.fit, Fit::Done | Fit::Left(_)) {
-                self.foreseen.going.insert(row_fingerprint(&change.table.to_string(), &change.row));
+                self.lookahead.deleted.insert(row_fingerprint(&change.table.to_string(), &change.row));
             }
-            if self.order.direction == Direction::Apply {
-                if self.order.skip_changed {
-                    self.foresee_references(line);
+            if self.options.direction == Direction::Apply {
+                if self.options.skip_changed {
+                    self.look_ahead_at_references(line);
                 }
                 if line.fit == Fit::Done {
                     self.made(change);
                 }
                 continue;
             }
-            let is_ours = line.fit != Fit::Done;
-            if is_ours && change.role() == ChangeRole::Parent {
+            let is_applied = line.fit != Fit::Done;
+            if is_applied && change.role() == ChangeRole::Parent {
                 let largest = change.row.iter().filter_map(|(_, value)| value.as_integer()).max();
-                let reached = self.foreseen.reached.entry(change.table.table.clone()).or_insert(i64::MIN);
+                let reached = self.lookahead.reached.entry(change.table.table.clone()).or_insert(i64::MIN);
                 *reached = largest.map_or(*reached, |largest| largest.max(*reached));
             }
             for (index, relation) in schema.relations.entries() {
-                // Rows without names, and those that an older plan did not name, are counted before anything changes.
+                // The orphans are counted before anything changes if rows have no names or an older plan did not list them.
                 let is_counted = change.adopts.is_none() || identity_columns(schema.child(relation)).is_empty();
-                if is_ours && is_counted && is_its_parent(schema, relation, change) {
-                    self.foreseen.counted.insert(index);
+                if is_applied && is_counted && is_its_parent(schema, relation, change) {
+                    self.lookahead.counted.insert(index);
                 }
-                // Where the plan was cut off, a row that it did not come to is still the orphan that the plan had found.
+                // If the plan was interrupted, a row that it did not reach is still an orphan that the plan had found.
                 if let Some(image) = &change.after
                     && was_orphan_of(change, relation)
                     && schema.child(relation).name == change.table
                 {
                     let name = orphan_name(schema.child(relation), &change.row, image, relation);
-                    self.foreseen.returning.insert(orphan_fingerprint(index, plan_file::fingerprint(&name)));
+                    self.lookahead.returning.insert(orphan_fingerprint(index, plan_file::fingerprint(&name)));
                 }
             }
         }
     }
 
-    /// Remembers the keys of a parent that this plan made.
+    /// Records the keys of a parent that this plan inserted.
     pub(super) fn made(&mut self, change: &Change) {
         let (ChangeRole::Parent, None, Some(image)) = (change.role(), &change.before, &change.after) else { return };
-        let schema = self.order.schema;
+        let schema = self.options.schema;
         for (index, relation) in schema.relations.entries() {
             if is_its_parent(schema, relation, change) {
                 let names = schema.parent_columns(relation).map(|column| column.name.as_str());
@@ -143,7 +144,7 @@ impl Walk<'_> {
     }
 }
 
-/// A key in the eyes of a relation, whatever the storage class of its values: numbers and their texts are the same.
+/// Returns a key as text in lower case, so that a number and its text are equal. `None` if a column is NULL or missing.
 fn loose_key<'n>(relation: &Relation, names: impl Iterator<Item = &'n str>, image: &Row) -> Option<String> {
     let mut key = relation.parent.name.to_string();
     for name in names {
@@ -162,7 +163,7 @@ pub(super) fn row_fingerprint(table: &str, row: &RowName) -> u64 {
     plan_file::fingerprint(&Row::from(vec![("table", Value::text(table))]).followed_by(row))
 }
 
-/// A key of a parent in the eyes of a relation.
+/// Returns the fingerprint of a parent key of a relation.
 pub(super) fn key_fingerprint(relation: RelationId, key: &[Value]) -> u64 {
     let relation = (format!("relation {relation}"), Value::Null);
     let key = key.iter().map(|value| ("key".to_owned(), value.clone()));

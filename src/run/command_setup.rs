@@ -1,12 +1,12 @@
-//! What `check` and `explain` begin and end with alike: what is asked about which database, and where the answer goes.
+//! The common start and end of `check` and `explain`: the database, the options, and the outputs.
 
 use std::path::PathBuf;
 
 use super::DEFAULT_SAMPLES;
 use super::DEFAULT_WAIT;
+use super::Environment;
 use super::Outcome;
 use super::RunError;
-use super::Surroundings;
 use super::config_file;
 use super::config_file::ConfigFile;
 use crate::cli;
@@ -15,46 +15,46 @@ use crate::engine::WaitLimits;
 use crate::exit::Exit;
 use crate::model::redaction::Redaction;
 use crate::report::AnswerFormat;
-use crate::report::Paper;
+use crate::report::TerminalStyle;
 use crate::source::Source;
 
-pub(super) struct Question {
+pub(super) struct CommandSetup {
     pub(super) source: Source,
     pub(super) file: ConfigFile,
     pub(super) redaction: Redaction,
     pub(super) samples: usize,
-    pub(super) patience: WaitLimits,
+    pub(super) wait_limits: WaitLimits,
     outputs: Vec<(AnswerFormat, Option<PathBuf>)>,
 }
 
-impl Question {
+impl CommandSetup {
     pub(super) fn new(
         database: &Option<String>,
         typed: &cli::AnswerArgs,
         global: &cli::GlobalArgs,
-        surroundings: &Surroundings,
-    ) -> Result<Question, RunError> {
-        let source = super::source(database, surroundings)?;
+        environment: &Environment,
+    ) -> Result<CommandSetup, RunError> {
+        let source = super::source(database, environment)?;
         let outputs = super::outputs(&typed.format, &typed.output, AnswerFormat::Table)?;
         super::refuse_to_overwrite(&source, outputs.iter().filter_map(|(_, file)| file.as_deref()))?;
-        let file = config_file::read(global, surroundings)?;
-        let redaction = super::redaction(typed.privacy.redact, &file, surroundings)?;
+        let file = config_file::read(global, environment)?;
+        let redaction = super::redaction(typed.privacy.redact, &file, environment)?;
         let settings = &file.config.scan;
         let samples = typed.samples.or(settings.samples).unwrap_or(DEFAULT_SAMPLES);
-        let patience = WaitLimits {
+        let wait_limits = WaitLimits {
             lock_wait: typed.wait.or(settings.wait).unwrap_or(DEFAULT_WAIT),
             deadline: Deadline::after(typed.timeout.or(settings.timeout)),
         };
-        Ok(Question { source, file, redaction, samples, patience, outputs })
+        Ok(CommandSetup { source, file, redaction, samples, wait_limits, outputs })
     }
 
-    /// The answer in every form that was asked for; colours are for terminals.
-    pub(super) fn answered(
+    /// Renders the answer in every requested format.
+    pub(super) fn outcome(
         self,
         exit: Exit,
-        surroundings: &Surroundings,
-        render: impl Fn(AnswerFormat, &Paper) -> String,
+        environment: &Environment,
+        render: impl Fn(AnswerFormat, &TerminalStyle) -> String,
     ) -> Outcome {
-        Outcome { documents: super::documents(self.outputs, surroundings, render), exit }
+        Outcome { documents: super::documents(self.outputs, environment, render), exit }
     }
 }

@@ -1,4 +1,5 @@
-//! Filling the record: the rows that a statement itself writes, and, wave by wave, those that foreign keys write.
+//! The statements that fill the record: with the rows that a statement itself would write, and then, wave by wave, with
+//! those that foreign keys would write.
 
 use std::ops::Range;
 
@@ -19,34 +20,45 @@ use crate::sql::read::dml::Piece;
 use crate::sql::read::dml::Writes;
 
 impl StatementForecast {
-    /// The rows that the statement itself writes. The statement's own pieces stand in these as they were typed.
-    pub fn direct(&self, schema: &Schema, table: TableId, dml: &Dml<'_>) -> Option<Vec<Sql>> {
+    /// Returns the statements that record the rows that the statement itself would write. They contain pieces of the
+    /// statement as it was typed. `None` if an assigned column does not exist.
+    pub fn record_direct_changes(&self, schema: &Schema, table: TableId, dml: &Dml<'_>) -> Option<Vec<Sql>> {
         match &dml.writes {
             Writes::Insert { rest } => {
-                let mut query = Typed::with(self.grammar.query(), dml);
+                let mut query = TypedStatement::with(self.grammar.query(), dml);
                 query.text.push_str(&format!("INSERT INTO {} ", self.after(table)));
                 if !dml.names_columns() {
                     let columns: Vec<String> =
                         schema.tables[table].columns.iter().map(|column| self.grammar.quoted(&column.name)).collect();
-                    query.text.push_str(&self.grammar.all_columns(&columns));
+                    query.text.push_str(&self.grammar.insert_column_list(&columns));
                 }
                 query.push(dml, rest);
-                Some(vec![self.grammar.about_records(query.finish())])
+                Some(vec![self.grammar.name_records_once(query.finish())])
             }
             Writes::Delete { others, condition } => {
-                let rows = Chosen { why: "d", others, condition, assigned: None };
-                Some(vec![self.chosen(schema, table, dml, &rows)?])
+                let rows = SelectedRows { operation: "d", others, condition, assigned: None };
+                Some(vec![self.record_selected_rows(schema, table, dml, &rows)?])
             }
             Writes::Update { assigned, others, condition } => {
-                let before = Chosen { why: "u", others, condition, assigned: None };
-                let after = Chosen { assigned: Some(assigned), ..before };
-                Some(vec![self.chosen(schema, table, dml, &before)?, self.chosen(schema, table, dml, &after)?])
+                let before = SelectedRows { operation: "u", others, condition, assigned: None };
+                let after = SelectedRows { assigned: Some(assigned), ..before };
+                Some(vec![
+                    self.record_selected_rows(schema, table, dml, &before)?,
+                    self.record_selected_rows(schema, table, dml, &after)?,
+                ])
             }
         }
     }
 
-    /// The rows that a condition of the statement chooses, as they are or with what is assigned to them.
-    fn chosen(&self, schema: &Schema, table: TableId, dml: &Dml<'_>, rows: &Chosen<'_>) -> Option<Sql> {
+    /// Returns the statement that records the rows that the condition selects, as they are or with their assigned
+    /// values.
+    fn record_selected_rows(
+        &self,
+        schema: &Schema,
+        table: TableId,
+        dml: &Dml<'_>,
+        rows: &SelectedRows<'_>,
+    ) -> Option<Sql> {
         let assigned = rows.assigned;
         let about = &schema.tables[table];
         let known = |name: &String| about.columns.iter().any(|column| same(schema, &column.name, name));
@@ -55,15 +67,15 @@ impl StatementForecast {
         }
         let columns: Vec<&Column> =
             about.columns.iter().filter(|column| assigned.is_none() || !column.generated).collect();
-        let called = dml.called();
+        let qualifier = dml.qualifier();
         let names: Vec<String> = columns.iter().map(|column| self.grammar.quoted(&column.name)).collect();
         let into = if assigned.is_some() { self.after(table) } else { self.before(table) };
-        let mut query = Typed::with(self.grammar.query(), dml);
+        let mut query = TypedStatement::with(self.grammar.query(), dml);
         query.text.push_str(&format!(
             "INSERT INTO {into}({}, fk_doctor$op, fk_doctor$wave, fk_doctor$relation, {}) {}",
             names.join(", "),
             self.grammar.address_columns().join(", "),
-            self.grammar.select_once(called),
+            self.grammar.select_distinct_rows(qualifier),
         ));
         for (column, name) in columns.iter().zip(&names) {
             let value = assigned.and_then(|all| all.iter().find(|(known, _)| same(schema, &column.name, known)));
@@ -73,39 +85,41 @@ impl StatementForecast {
                     let value = self.grammar.as_assigned(column, &typed);
                     query.text.push_str(&value);
                 }
-                None => query.text.push_str(&format!("{called}.{name}")),
+                None => query.text.push_str(&format!("{qualifier}.{name}")),
             }
             query.text.push_str(", ");
         }
-        let place = self.grammar.address(about, called).join(", ");
-        query.text.push_str(&format!("'{}', 0, -1, {place} FROM {}", rows.why, dml.source()));
+        let address = self.grammar.row_address(about, qualifier).join(", ");
+        query.text.push_str(&format!("'{}', 0, -1, {address} FROM {}", rows.operation, dml.source()));
         if !rows.others.is_empty() {
             query.text.push_str(", ");
             query.push(dml, rows.others);
         }
         query.text.push(' ');
         query.push(dml, rows.condition);
-        Some(self.grammar.about_records(query.finish()))
+        Some(self.grammar.name_records_once(query.finish()))
     }
 
-    /// What one relation does because of the rows of a wave: rows of the next.
-    pub fn follow(&self, schema: &Schema, relation: RelationId, event: Event, wave: u32) -> Vec<Sql> {
+    /// Returns the statements that record the next wave: the child rows that one relation changes or deletes because of
+    /// the rows of a wave.
+    pub fn record_followers(&self, schema: &Schema, relation: RelationId, event: Event, wave: u32) -> Vec<Sql> {
         let about = &schema.relations[relation];
         let (Some(parent), action) = (about.parent.table, action(about, event)) else { return Vec::new() };
         let acts = matches!(action, Action::Cascade | Action::SetNull | Action::SetDefault);
         if !acts || !self.tables.contains(&parent) || !self.tables.contains(&about.child) {
             return Vec::new();
         }
-        let gone = format!("{} AND parent.fk_doctor$wave = {wave}", self.gone(schema, about, parent, event));
-        let from = format!("{}, {}", self.source(schema, schema.child(about), "child"), self.gone_from(parent, event));
+        let lost = format!("{} AND parent.fk_doctor$wave = {wave}", self.is_lost_parent(schema, about, parent, event));
+        let from =
+            format!("{}, {}", self.source(schema, schema.child(about), "child"), self.lost_parents(parent, event));
         let refers = format!(
-            "{gone} AND {} AND {}",
+            "{lost} AND {} AND {}",
             self.grammar.refers_to_parent(schema, about),
-            self.stays(schema, about.child)
+            self.is_child_not_deleted(schema, about.child)
         );
-        let note = Note { relation, wave: wave + 1, from: &from, change: None };
+        let rows = ChildRows { relation, wave: wave + 1, from: &from, change: None };
         if event == Event::Delete && action == Action::Cascade {
-            return vec![self.noted(schema, about.child, "d", &note, &refers)];
+            return vec![self.record_child_changes(schema, about.child, "d", &rows, &refers)];
         }
         let child = schema.child(about);
         let once = |into: &str, same: String| {
@@ -113,87 +127,105 @@ impl StatementForecast {
             format!("{refers} AND NOT EXISTS ({seen})")
         };
         let as_they_are = once(&self.before(about.child), self.grammar.is_recorded_row(child, "seen", "child"));
-        let as_they_will_be = once(&self.after(about.child), self.linked_row(child, "seen", "child"));
-        let changing = Note { change: Some(Change { relation: about, action, event }), ..note };
-        // The second sees what the first did, so the rows as they are come last.
+        let as_they_will_be = once(&self.after(about.child), self.is_changed_row(child, "seen", "child"));
+        let changing = ChildRows { change: Some(Change { relation: about, action, event }), ..rows };
+        // The second statement sees the rows of the first, so the rows as they are come last.
         vec![
-            self.noted(schema, about.child, "u", &changing, &as_they_will_be),
-            self.noted(schema, about.child, "u", &note, &as_they_are),
+            self.record_child_changes(schema, about.child, "u", &changing, &as_they_will_be),
+            self.record_child_changes(schema, about.child, "u", &rows, &as_they_are),
         ]
     }
 
-    /// One row: how many rows a wave brought to a table.
-    pub fn brought(&self, table: TableId, wave: u32) -> Sql {
-        self.finished(format!("SELECT count(*) FROM {} AS was WHERE was.fk_doctor$wave = {wave}", self.before(table)))
+    /// Returns a query for one number: how many rows of a table a wave changes or deletes.
+    pub fn count_rows_of_wave(&self, table: TableId, wave: u32) -> Sql {
+        self.record_statement(format!(
+            "SELECT count(*) FROM {} AS was WHERE was.fk_doctor$wave = {wave}",
+            self.before(table)
+        ))
     }
 
-    /// Notes child rows for which a condition holds: as they are or, where they change, as they will be.
-    fn noted(&self, schema: &Schema, table: TableId, why: &str, note: &Note<'_>, condition: &str) -> Sql {
+    /// Returns the statement that records the child rows that meet a condition: as they are or, with a change, as they
+    /// would be.
+    fn record_child_changes(
+        &self,
+        schema: &Schema,
+        table: TableId,
+        operation: &str,
+        rows: &ChildRows<'_>,
+        condition: &str,
+    ) -> Sql {
         let about = &schema.tables[table];
-        let Note { relation, wave, from, change } = note;
+        let ChildRows { relation, wave, from, change } = rows;
         let into = if change.is_some() { self.after(table) } else { self.before(table) };
         let columns = about.columns.iter().filter(|column| change.is_none() || !column.generated);
         let (mut names, mut values) = (Vec::new(), Vec::new());
         for column in columns {
-            let kept = format!("child.{}", self.grammar.quoted(&column.name));
+            let unchanged = format!("child.{}", self.grammar.quoted(&column.name));
             let value = match change {
-                Some(change) => self.changed_value(schema, change, column, kept),
-                None => Some(kept),
+                Some(change) => self.changed_value(schema, change, column, unchanged),
+                None => Some(unchanged),
             };
-            // A column that is left out gets its default.
+            // A column that the INSERT does not name gets its default.
             if let Some(value) = value {
                 names.push(self.grammar.quoted(&column.name));
                 values.push(value);
             }
         }
-        self.finished(format!(
-            "INSERT INTO {into}({}, fk_doctor$op, fk_doctor$wave, fk_doctor$relation, {}) SELECT {}, '{why}', {wave}, {relation}, {} FROM {from} WHERE {condition}",
+        self.record_statement(format!(
+            "INSERT INTO {into}({}, fk_doctor$op, fk_doctor$wave, fk_doctor$relation, {}) SELECT {}, '{operation}', {wave}, {relation}, {} FROM {from} WHERE {condition}",
             names.join(", "),
             self.grammar.address_columns().join(", "),
             values.join(", "),
-            self.grammar.address(about, "child").join(", "),
+            self.grammar.row_address(about, "child").join(", "),
         ))
     }
 
-    fn changed_value(&self, schema: &Schema, change: &Change<'_>, column: &Column, kept: String) -> Option<String> {
+    /// Returns the new value of a child's column; `None` if the column gets its default.
+    fn changed_value(
+        &self,
+        schema: &Schema,
+        change: &Change<'_>,
+        column: &Column,
+        unchanged: String,
+    ) -> Option<String> {
         let relation = change.relation;
-        let place =
-            (0..relation.child_columns.len()).find(|&place| child_column(schema, relation, place).name == column.name);
-        let Some(place) = place else { return Some(kept) };
+        let index =
+            (0..relation.child_columns.len()).find(|&index| child_column(schema, relation, index).name == column.name);
+        let Some(index) = index else { return Some(unchanged) };
         let only = &relation.on_delete_columns;
         if change.event == Event::Delete && !only.is_empty() && !only.contains(&column.name) {
-            return Some(kept);
+            return Some(unchanged);
         }
         match change.action {
             Action::SetNull => Some("NULL".to_owned()),
             Action::SetDefault => None,
             _ => {
-                let parent = schema.parent_columns(relation).nth(place);
+                let parent = schema.parent_columns(relation).nth(index);
                 parent.map(|parent| format!("now.{}", self.grammar.quoted(&parent.name)))
             }
         }
     }
 }
 
-/// Rows that a statement chooses itself, and what it assigns to them. Places are those of tokens.
+/// The rows that a statement selects itself, and the values that it assigns to them. Ranges are of tokens.
 #[derive(Clone, Copy)]
-struct Chosen<'a> {
-    why: &'a str,
+struct SelectedRows<'a> {
+    operation: &'a str,
     others: &'a Range<usize>,
     condition: &'a Range<usize>,
     assigned: Option<&'a [(String, Range<usize>)]>,
 }
 
-/// Child rows that follow through a relation.
+/// The child rows that a wave changes or deletes through a relation.
 #[derive(Clone, Copy)]
-struct Note<'a> {
+struct ChildRows<'a> {
     relation: RelationId,
     wave: u32,
     from: &'a str,
     change: Option<Change<'a>>,
 }
 
-/// What an action puts into the child's key.
+/// The action that changes the key of child rows.
 #[derive(Clone, Copy)]
 struct Change<'a> {
     relation: &'a Relation,
@@ -201,18 +233,18 @@ struct Change<'a> {
     event: Event,
 }
 
-/// A statement with pieces that somebody typed.
-struct Typed {
+/// A statement with pieces of the statement that the user typed.
+struct TypedStatement {
     text: String,
     query: Query,
 }
 
-impl Typed {
-    fn with(mut query: Query, dml: &Dml<'_>) -> Typed {
+impl TypedStatement {
+    fn with(mut query: Query, dml: &Dml<'_>) -> TypedStatement {
         let Piece { mut text, values } = dml.with(0);
         text.push(' ');
         query.extend(values);
-        Typed { text, query }
+        TypedStatement { text, query }
     }
 
     fn push(&mut self, dml: &Dml<'_>, tokens: &Range<usize>) {
@@ -238,7 +270,7 @@ fn action(relation: &Relation, event: Event) -> Action {
     }
 }
 
-/// True if two names are the same column's. Some engines ignore the case of columns' names, but not that of tables' names.
+/// True if two names mean one column. Some engines ignore the case of columns' names, but not that of tables' names.
 fn same(schema: &Schema, left: &str, right: &str) -> bool {
     if schema.database.engine.facts().lexis.columns_ignore_case {
         left.eq_ignore_ascii_case(right)

@@ -1,6 +1,7 @@
-//! Where MySQL and MariaDB part ways: each difference of their SQL is said here, once.
+//! The differences between the SQL of MySQL and of MariaDB, each written once.
 //!
-//! Leaves out what both read in one text: `/*M! … */` is read by MariaDB alone, and `/*!80016 … */` by MySQL alone.
+//! Leaves out the differences that comments express: only MariaDB runs `/*M! … */`, and only MySQL runs `/*!80016 …
+//! */`.
 
 use crate::model::catalog::Action;
 use crate::model::catalog::Engine;
@@ -15,13 +16,14 @@ use crate::sql::query::Query;
 use crate::sql::query::Sql;
 use crate::sql::table_for;
 
+/// One of the two servers that share a grammar.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::sql) enum Variant {
     Mysql,
     Mariadb,
 }
 
-/// Of one statement about rows, on MySQL.
+/// MySQL's hint that turns off the check of foreign keys for one statement about rows.
 const WITHOUT_CHECKS: &str = "/*+ SET_VAR(foreign_key_checks = 0) */ ";
 
 impl Variant {
@@ -32,12 +34,12 @@ impl Variant {
         }
     }
 
-    /// MySQL opens a temporary table once for a statement.
+    /// True if a statement can name a temporary table twice. MySQL opens such a table only once in a statement.
     pub(in crate::sql) fn names_temporary_tables_twice(self) -> bool {
         self == Variant::Mariadb
     }
 
-    /// A statement about rows, without the server's own check of foreign keys, and so without cascades.
+    /// Returns a statement about rows without the server's own check of foreign keys, and so without cascades.
     pub(in crate::sql) fn without_checks(self, statement: &str) -> String {
         match self {
             Variant::Mariadb => format!("SET STATEMENT foreign_key_checks = 0 FOR {statement}"),
@@ -48,7 +50,8 @@ impl Variant {
         }
     }
 
-    /// The same in a script: some clients take hints for comments, and leave them out.
+    /// Returns such a statement for a script. Some clients remove hints, which they take for comments, so the script
+    /// sets the session variable instead.
     pub(in crate::sql) fn in_script(self, statement: String) -> String {
         match statement.split_once(WITHOUT_CHECKS) {
             Some((verb, rest)) if self == Variant::Mysql => {
@@ -58,15 +61,16 @@ impl Variant {
         }
     }
 
-    /// A row that gets another primary key is stored anew, and InnoDB then looks at all that it refers to. Since 9.6 MySQL
-    /// itself looks, and at what has changed, unless it is told not to. A condition.
+    /// Returns the condition under which a changed primary key makes the server check all references of the row. InnoDB
+    /// does so, because it stores the row anew. Since 9.6, MySQL itself checks only the changed keys, unless a setting
+    /// turns this off.
     pub(in crate::sql) fn checks_moved_rows(self, version: &str) -> &'static str {
         let mut parts = version.split('.').map(|part| part.parse::<u32>().unwrap_or(0));
         let version = (parts.next().unwrap_or(0), parts.next().unwrap_or(0));
         if self == Variant::Mysql && version >= (9, 6) { "@@innodb_native_foreign_keys" } else { "TRUE" }
     }
 
-    /// A change of a definition, for which the server checks the rows against a foreign key or does not.
+    /// Returns a change of a definition. The server checks the rows against foreign keys if `are_checked` is true.
     pub(in crate::sql) fn with_checks(self, are_checked: bool, statement: &str) -> String {
         let checks = i32::from(are_checked);
         match self {
@@ -78,7 +82,7 @@ impl Variant {
         }
     }
 
-    /// Gives an index another name, if the table has it.
+    /// Returns the statement that renames an index, if the table has it.
     pub(in crate::sql) fn rename_index(self, table: &TableName, name: &str, into: &str) -> String {
         let of = table_for(Engine::Mysql, table);
         let (from, to) = (in_backticks(name), in_backticks(into));
@@ -98,30 +102,31 @@ impl Variant {
         )
     }
 
-    /// The action that the server lists for a foreign key of which nothing is said.
-    pub(in crate::sql) fn default_action(self) -> Action {
+    /// Returns the action that the server lists for a foreign key that declares none.
+    pub(in crate::sql) fn listed_default_action(self) -> Action {
         match self {
             Variant::Mysql => Action::NoAction,
             Variant::Mariadb => Action::Restrict,
         }
     }
 
-    /// What a foreign key does of which nothing is said. Where nothing can be deferred, RESTRICT and NO ACTION are one.
-    pub(in crate::sql) fn unsaid(self) -> &'static [Action] {
+    /// Returns the actions of a foreign key that declares none. RESTRICT equals NO ACTION on a server without deferred
+    /// checks.
+    pub(in crate::sql) fn default_actions(self) -> &'static [Action] {
         match self {
             Variant::Mysql => &[Action::NoAction],
             Variant::Mariadb => &[Action::NoAction, Action::Restrict],
         }
     }
 
-    /// Columns' defaults, as SQL: name and text. One that draws from a sequence is left out: to try it would move the
-    /// sequence.
+    /// Returns a query for the defaults of columns as SQL. A row holds a name and a text, such as ('total', '0'). A
+    /// default that draws from a sequence is left out, because evaluating it would advance the sequence.
     pub(in crate::sql) fn defaults(self, table: &Table) -> Sql {
         let mut query = Query::new(self.engine().facts());
         let is_table = is_table(&mut query, table);
         let text = match self {
             Variant::Mariadb => "column_default",
-            // MySQL tells a value without its quotes, and an expression with a backslash before each of them.
+            // MySQL lists a value without its quotes, and an expression with a backslash before each quote.
             Variant::Mysql => {
                 "CASE WHEN extra LIKE '%DEFAULT_GENERATED%' \
                  THEN replace(replace(replace(column_default, '\\\\\\\\', char(1)), '\\\\''', ''''), char(1), '\\\\') \
@@ -134,7 +139,7 @@ impl Variant {
         ))
     }
 
-    /// The program that reads a script.
+    /// Returns the name of the client program that runs a script.
     pub(in crate::sql) fn client(self) -> &'static str {
         match self {
             Variant::Mysql => "mysql",
