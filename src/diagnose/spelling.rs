@@ -223,15 +223,15 @@ fn difference(missing: &Value, parent: &Value) -> Option<Cause> {
     let (left, right) = (plain(missing)?, plain(parent)?);
     let same_class = std::mem::discriminant(missing) == std::mem::discriminant(parent);
     let (left_bare, right_bare) = (trimmed(&left), trimmed(&right));
+    if left_bare == right_bare && left != right {
+        return Some(Cause::Whitespace);
+    }
     if let (Some(left), Some(right)) = (uuid_digits(left_bare), uuid_digits(right_bare)) {
         let is_formatted_alike = left_bare.eq_ignore_ascii_case(right_bare) && same_class;
         return (left == right).then_some(if is_formatted_alike { Cause::Case } else { Cause::UuidFormat });
     }
     if left == right {
         return (!same_class).then_some(Cause::TextVsNumber);
-    }
-    if left_bare == right_bare {
-        return Some(Cause::Whitespace);
     }
     if left_bare.to_lowercase() == right_bare.to_lowercase() {
         return Some(Cause::Case);
@@ -292,6 +292,7 @@ mod tests {
             (Value::Integer(1000), Value::text("1e3"), Some(Cause::TextVsNumber)),
             (Value::text("-5.0"), Value::Integer(-5), Some(Cause::TextVsNumber)),
             (Value::text(BARE), Value::text(UUID), Some(Cause::UuidFormat)),
+            (Value::text(format!("{UUID} ")), Value::text(UUID), Some(Cause::Whitespace)),
             (Value::text(format!("{{{UUID}}}")), Value::text(UUID), Some(Cause::UuidFormat)),
             (Value::Blob(vec![0x11; 16]), Value::text("11".repeat(16)), Some(Cause::UuidFormat)),
             (Value::text(UUID.to_uppercase()), Value::text(UUID), Some(Cause::Case)),

@@ -39,6 +39,8 @@ const TABLES_OF_A_CASE: usize = 200;
 /// integers.
 const RARE_SEARCHES: usize = 20_000;
 const COMMON_SEARCHES: usize = 300;
+/// How many tables are named, if several have the keys.
+const NAMED: usize = 3;
 /// How many keys one statement asks about.
 const KEYS_OF_A_STATEMENT: usize = 1_000;
 
@@ -46,14 +48,14 @@ const KEYS_OF_A_STATEMENT: usize = 1_000;
 /// and for any other table, divided by the number of tables that were tried.
 const CHANCE_IF_NAMED: f64 = 0.05;
 const CHANCE_IF_NAMED_AND_SINGLE: f64 = 0.25;
-const CHANCE_OTHERWISE: f64 = 1e-4;
+const CHANCE_OTHERWISE: f64 = 2e-3;
 /// The rate of hits to expect for values that two tables never share by accident, such as UUIDs.
 const RATE_OF_LONG_VALUES: f64 = 1e-4;
 
 /// The table in which missing keys of a relation are.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Elsewhere {
-    /// The keys, and the table's key as `users(id)`.
+    /// The keys, and the table's key as `users(id)`, or several as `users(id) or people(id)`.
     pub(super) found: Option<(Vec<Key>, String)>,
     /// How many tables were searched, of how many that have a key of such values.
     pub(super) searched: usize,
@@ -117,27 +119,30 @@ pub(super) fn find(
             holders.entry(search.case).or_default().push((*place, search, outcome));
         }
     }
-    let chosen: Vec<(usize, Place)> = holders
+    let chosen: Vec<(usize, Vec<Place>)> = holders
         .into_iter()
-        .filter_map(|(case, holders)| {
+        .map(|(case, holders)| {
             elsewhere[case].searched = holders.len();
             let largest = key_of(cases[case].relation).and_then(|key| parents.get(&key)?.largest);
-            Some((case, choose(&cases[case], largest, &holders)?))
+            (case, choose(&cases[case], largest, &holders))
         })
+        .filter(|(_, places)| !places.is_empty())
         .collect();
     let found = run_in_parallel(
         sessions,
         chosen.len(),
         |session, i| {
-            let keys: Vec<&Key> = cases[chosen[i].0].open.iter().map(|missing| &missing.key).collect();
-            let is_found = present(schema, session, chosen[i].1, &keys)?;
+            let (case, places) = &chosen[i];
+            let keys: Vec<&Key> = cases[*case].open.iter().map(|missing| &missing.key).collect();
+            let is_found = present(schema, session, places[0], &keys)?;
             Ok(keys.into_iter().zip(is_found).filter(|(_, is_found)| *is_found).map(|(key, _)| key.clone()).collect())
         },
         |_| {},
     );
-    for ((case, place), keys) in chosen.into_iter().zip(found) {
+    for ((case, places), keys) in chosen.into_iter().zip(found) {
         let keys: Result<Vec<Key>, EngineError> = keys;
-        elsewhere[case].found = keys.ok().filter(|keys| !keys.is_empty()).map(|keys| (keys, name(schema, place)));
+        let names: Vec<String> = places.into_iter().take(NAMED).map(|place| name(schema, place)).collect();
+        elsewhere[case].found = keys.ok().filter(|keys| !keys.is_empty()).map(|keys| (keys, names.join(" or ")));
     }
     elsewhere
 }
@@ -352,10 +357,10 @@ fn present(schema: &Schema, session: &mut dyn Session, place: Place, keys: &[&Ke
     Ok(is_found)
 }
 
-/// Returns the table whose hits chance explains least, if chance does not explain them.
-fn choose(case: &Case<'_>, largest: Option<i64>, holders: &[(Place, &Search, Outcome)]) -> Option<Place> {
+/// Returns the table whose hits chance explains least, and others that explain them about as well; none if chance does.
+fn choose(case: &Case<'_>, largest: Option<i64>, holders: &[(Place, &Search, Outcome)]) -> Vec<Place> {
     let is_long = case.open.iter().all(|missing| is_long(&missing.key));
-    let mut named: Vec<(f64, bool, Place)> = Vec::new();
+    let mut named: Vec<(bool, f64, Place)> = Vec::new();
     for (place, search, outcome) in holders.iter().filter(|(_, _, outcome)| outcome.missing.found > 0) {
         let chance = outcome.chance(is_long);
         let limit = match (search.name_fits, outcome.missing.probed) {
@@ -364,16 +369,13 @@ fn choose(case: &Case<'_>, largest: Option<i64>, holders: &[(Place, &Search, Out
             (false, _) => CHANCE_OTHERWISE / holders.len() as f64,
         };
         if chance <= limit || largest.is_some_and(|largest| outcome.fills_range(case, largest, search.name_fits)) {
-            named.push((chance, !search.name_fits, *place));
+            named.push((!search.name_fits, chance, *place));
         }
     }
-    named.sort_by(|left, right| (left.1, left.0).partial_cmp(&(right.1, right.0)).unwrap_or(std::cmp::Ordering::Equal));
-    match named.as_slice() {
-        [(_, _, place)] | [(_, false, place), ..] => Some(*place),
-        // Of several tables whose names do not fit, the likeliest must be clearly so.
-        [(first, _, place), (second, ..), ..] if *first * 1e3 <= *second => Some(*place),
-        _ => None,
-    }
+    named.sort_by(|left, right| left.partial_cmp(right).unwrap_or(std::cmp::Ordering::Equal));
+    let Some(&(is_unnamed, least, _)) = named.first() else { return Vec::new() };
+    let is_as_likely = |other: &&(bool, f64, Place)| other.0 == is_unnamed && other.1 <= least * 1e3;
+    named.iter().filter(is_as_likely).map(|(_, _, place)| *place).collect()
 }
 
 impl Outcome {
