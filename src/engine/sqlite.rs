@@ -17,6 +17,7 @@ use super::write::Writer;
 use crate::model::catalog::Catalog;
 use crate::model::statement::Statement;
 use crate::whole_file;
+use pages::layout::Layouts;
 
 mod backup;
 mod ddl;
@@ -30,6 +31,7 @@ mod rehearsal;
 mod session;
 mod snapshot;
 mod space;
+mod stored_schema;
 mod trial;
 mod writer;
 
@@ -42,6 +44,7 @@ pub struct SqliteDatabase {
     before: file::Stamp,
     /// The schema's version when the definitions were read.
     schema_version: Option<i64>,
+    layouts: Arc<Layouts>,
     handles: Arc<snapshot::Handles>,
 }
 
@@ -56,6 +59,7 @@ pub fn open(path: &Path, limits: &WaitLimits) -> Result<Box<dyn Database>, Engin
         first,
         before,
         schema_version: None,
+        layouts: Arc::default(),
         handles,
     }))
 }
@@ -72,12 +76,13 @@ impl Database for SqliteDatabase {
         let read = || {
             failure::retry_while_busy(self.limits.lock_wait, || snapshot::begin(&self.first))?;
             let version = session::schema_version(&self.first)?;
-            let catalog = introspect::catalog(&self.first, &self.path)?;
+            let (catalog, layouts) = introspect::read(&self.first, &self.path)?;
             self.first.execute_batch("COMMIT")?;
-            Ok((version, catalog))
+            Ok((version, catalog, layouts))
         };
-        let (version, catalog) = read().map_err(|error| failure::unreadable(&self.path, &error))?;
+        let (version, catalog, layouts) = read().map_err(|error| failure::unreadable(&self.path, &error))?;
         self.schema_version = Some(version);
+        self.layouts = Arc::new(layouts);
         Ok(catalog)
     }
 
@@ -90,7 +95,7 @@ impl Database for SqliteDatabase {
         let opened = snapshot::connect(&self.path, self.access, wanted, &self.limits, &self.handles);
         let (connections, snapshot) = opened.map_err(|error| failure::unreadable(&self.path, &error))?;
         let session = |connection| {
-            let storage = session::Storage::new(&self.handles, snapshot, self.schema_version);
+            let storage = session::Storage::new(&self.handles, snapshot, self.schema_version, &self.layouts);
             Box::new(session::SqliteSession::new(connection, self.limits.clone(), storage)) as Box<dyn Session>
         };
         Ok(connections.into_iter().map(session).collect())

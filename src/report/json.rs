@@ -177,6 +177,9 @@ struct EscapeHidden<F>(F);
 
 impl<F: Formatter> Formatter for EscapeHidden<F> {
     fn write_string_fragment<W: ?Sized + io::Write>(&mut self, writer: &mut W, fragment: &str) -> io::Result<()> {
+        if fragment.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
+            return writer.write_all(fragment.as_bytes());
+        }
         let mut written = 0;
         for (offset, hidden) in fragment.char_indices().filter(|(_, character)| is_unseen(*character)) {
             writer.write_all(&fragment.as_bytes()[written..offset])?;

@@ -8,8 +8,11 @@
 //!
 //! No module here opens a database, takes a lock or writes.
 
+mod blocks;
 pub mod column;
+mod digest;
 pub mod fault;
+mod field;
 pub mod header;
 pub mod judge;
 pub mod key;
@@ -20,6 +23,7 @@ mod read_at;
 pub mod reading;
 pub mod record;
 pub mod source;
+mod text_hash;
 pub mod tree;
 pub mod wal;
 

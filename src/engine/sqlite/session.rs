@@ -6,9 +6,10 @@ use rusqlite::Connection;
 use rusqlite::types::ValueRef;
 
 use super::failure;
-use super::pages::column::StoredColumn;
+use super::pages::column::ColumnReader;
 use super::pages::fault::Fault;
 use super::pages::judge;
+use super::pages::layout::Layouts;
 use super::pages::source::PageSource;
 use super::snapshot::Handles;
 use super::snapshot::Snapshot;
@@ -39,11 +40,18 @@ pub(super) struct Storage {
     handles: Arc<Handles>,
     snapshot: Snapshot,
     schema_version: Option<i64>,
+    /// Where the file stores the tables, as the definitions of `schema_version` say.
+    layouts: Arc<Layouts>,
 }
 
 impl Storage {
-    pub(super) fn new(handles: &Arc<Handles>, snapshot: Snapshot, schema_version: Option<i64>) -> Storage {
-        Storage { handles: Arc::clone(handles), snapshot, schema_version }
+    pub(super) fn new(
+        handles: &Arc<Handles>,
+        snapshot: Snapshot,
+        schema_version: Option<i64>,
+        layouts: &Arc<Layouts>,
+    ) -> Storage {
+        Storage { handles: Arc::clone(handles), snapshot, schema_version, layouts: Arc::clone(layouts) }
     }
 
     fn source(&self, connection: &Connection) -> Result<PageSource, Fault> {
@@ -92,7 +100,7 @@ impl Session for SqliteSession {
         visit: &(dyn Fn(StoredValue<'_>) + Sync),
     ) -> Result<bool, EngineError> {
         let Ok(source) = self.storage.source(&self.connection) else { return Ok(false) };
-        let stored = StoredColumn { table, column, connection: &self.connection, source: &source };
+        let stored = ColumnReader { table, column, layouts: &self.storage.layouts, source: &source };
         match stored.each_value(threads, &self.limits.deadline, visit) {
             Ok(()) => Ok(true),
             Err(Fault::TimeLimit) => Err(EngineError::TimeLimit),
@@ -112,10 +120,13 @@ impl Session for SqliteSession {
         };
         match self.storage.source(&self.connection) {
             Err(fault) => vec![answer(fault); inclusions.len()],
-            Ok(source) => judge::judge(tables, inclusions, &self.connection, &source, options, &self.limits.deadline)
-                .into_iter()
-                .map(|reading| reading.map_or_else(answer, StorageAnswer::Judged))
-                .collect(),
+            Ok(source) => {
+                let layouts = &self.storage.layouts;
+                judge::judge(tables, inclusions, layouts, &source, options, &self.limits.deadline)
+                    .into_iter()
+                    .map(|reading| reading.map_or_else(answer, StorageAnswer::Judged))
+                    .collect()
+            }
         }
     }
 }

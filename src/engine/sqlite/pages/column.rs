@@ -2,13 +2,12 @@
 
 use rayon::iter::IntoParallelIterator;
 use rayon::iter::ParallelIterator;
-use rusqlite::Connection;
 
 use super::fault::Fault;
 use super::header::Encoding;
-use super::layout;
 use super::layout::ColumnSource;
 use super::layout::Field;
+use super::layout::Layouts;
 use super::reading::FieldValue;
 use super::reading::Fields;
 use super::reading::RecordReader;
@@ -21,14 +20,14 @@ use crate::model::catalog::Table;
 use crate::model::value::ValueRef;
 
 /// A column and where to read it.
-pub struct StoredColumn<'a> {
+pub struct ColumnReader<'a> {
     pub table: &'a Table,
     pub column: usize,
-    pub connection: &'a Connection,
+    pub layouts: &'a Layouts,
     pub source: &'a PageSource,
 }
 
-impl StoredColumn<'_> {
+impl ColumnReader<'_> {
     /// Calls `visit` with every value, in no order. Values of more than a megabyte are left out.
     pub fn each_value(
         &self,
@@ -55,9 +54,8 @@ impl StoredColumn<'_> {
 
     /// Returns the tree with the fewest leaves among the table and its indexes that hold every row's value.
     fn tree(&self) -> Result<(Tree, ColumnSource), Fault> {
-        let failed = |error: rusqlite::Error| Fault::unsupported(error.to_string());
         let missing = || Fault::unsupported(format!("{} is not stored as a table", self.table.name));
-        let layout = layout::table(self.connection, self.table).map_err(failed)?.ok_or_else(missing)?;
+        let layout = self.layouts.tables.get(&self.table.name.table).ok_or_else(missing)?;
         let source = layout.columns.get(self.column).copied().ok_or_else(missing)?;
         if source == ColumnSource::Computed {
             return Err(Fault::unsupported("it is computed when it is read"));
@@ -71,7 +69,7 @@ impl StoredColumn<'_> {
             if !index.columns.iter().any(|part| part.column == Some(self.column)) {
                 continue;
             }
-            let Some(layout) = layout::index(self.connection, &index.name).map_err(failed)? else { continue };
+            let Some(layout) = self.layouts.indexes.get(&index.name) else { continue };
             let Some(field) = layout.field_of(self.column) else { continue };
             let tree = open(layout.root, true)?;
             if tree.leaves < best.0.leaves {

@@ -9,9 +9,9 @@ use std::collections::BTreeMap;
 
 use rayon::iter::IntoParallelRefIterator;
 use rayon::iter::ParallelIterator;
-use rusqlite::Connection;
 
 use super::fault::Fault;
+use super::layout::Layouts;
 use super::source::PageSource;
 use crate::engine::Deadline;
 use crate::engine::Inclusion;
@@ -24,16 +24,17 @@ mod lookup;
 mod meter;
 mod parent;
 mod plan;
+mod quick_rows;
 
 use child::Tally;
 use meter::Meter;
 
-/// Returns one reading per inclusion, or the reason why the pages cannot answer. `connection` must be inside the read
-/// transaction whose snapshot `source` reads.
+/// Returns one reading per inclusion, or the reason why the pages cannot answer. `layouts` must come from the
+/// definitions of the snapshot that `source` reads.
 pub fn judge(
     tables: &Tables,
     inclusions: &[Inclusion],
-    connection: &Connection,
+    layouts: &Layouts,
     source: &PageSource,
     effort: &StorageReadOptions<'_>,
     deadline: &Deadline,
@@ -42,7 +43,7 @@ pub fn judge(
         Ok(pool) => pool,
         Err(error) => return vec![Err(Fault::unsupported(error.to_string())); inclusions.len()],
     };
-    let plan = plan::plan(tables, inclusions, connection, source, effort.memory);
+    let plan = plan::plan(tables, inclusions, layouts, source, effort.memory);
     let meter = Meter::new(&plan, effort, deadline);
     pool.install(|| run(&plan, source, &meter))
 }
@@ -52,11 +53,11 @@ pub fn judge(
 pub fn judge_on_caller_threads(
     tables: &Tables,
     inclusions: &[Inclusion],
-    connection: &Connection,
+    layouts: &Layouts,
     source: &PageSource,
     effort: &StorageReadOptions<'_>,
 ) -> Vec<Result<StorageReading, Fault>> {
-    let plan = plan::plan(tables, inclusions, connection, source, effort.memory);
+    let plan = plan::plan(tables, inclusions, layouts, source, effort.memory);
     run(&plan, source, &Meter::new(&plan, effort, &Deadline::after(None)))
 }
 

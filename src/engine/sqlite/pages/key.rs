@@ -8,8 +8,11 @@ use std::cmp::Ordering;
 
 use siphasher::sip128::SipHasher13;
 
+use super::digest::DigestSecret;
 use super::header::Encoding;
+use super::keyset;
 use super::record::Stored;
+use super::text_hash::TextHasher;
 use crate::model::catalog::Family;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -19,14 +22,14 @@ pub enum Key {
     /// Only SQLite can compare this key.
     Outside,
     Integer(i64),
-    /// Two integers (64 bits each), or a keyed 128-bit hash.
+    /// Two integers (64 bits each), or a keyed hash of 128 bits.
     Wide(u128),
 }
 
 impl Key {
     #[inline(always)]
     pub fn pair(first: i64, second: i64) -> Key {
-        Key::Wide(u128::from(first.cast_unsigned()) << 64 | u128::from(second.cast_unsigned()))
+        Key::Wide(keyset::joined(first, second))
     }
 }
 
@@ -36,8 +39,9 @@ pub struct KeyComparison {
     columns: Vec<Column>,
     shape: Shape,
     hasher: SipHasher13,
-    /// The hasher for a key that is a single text under BINARY. A separate seed keeps its hashes apart from all others.
-    text_hasher: Option<SipHasher13>,
+    /// The hasher for a key that is a single text under BINARY.
+    text_hasher: Option<TextHasher>,
+    digest_secret: DigestSecret,
 }
 
 #[derive(Debug, Clone)]
@@ -88,12 +92,23 @@ impl KeyComparison {
         };
         let is_single_text =
             matches!(&rules[..], [Column { family: Family::Text | Family::Untyped, fold: Fold::Bytes, .. }]);
-        let text_hasher = is_single_text.then(|| SipHasher13::new_with_keys(!seed.0, seed.1));
-        Some(KeyComparison { columns: rules, shape, hasher: SipHasher13::new_with_keys(seed.0, seed.1), text_hasher })
+        let text_hasher = is_single_text.then(|| TextHasher::new(seed));
+        Some(KeyComparison {
+            columns: rules,
+            shape,
+            hasher: SipHasher13::new_with_keys(seed.0, seed.1),
+            text_hasher,
+            digest_secret: DigestSecret::new(seed),
+        })
     }
 
     pub fn shape(&self) -> Shape {
         self.shape
+    }
+
+    /// True if [`KeyComparison::text_key`] gives the key of every text.
+    pub fn is_single_text(&self) -> bool {
+        self.text_hasher.is_some()
     }
 
     pub fn width(&self) -> usize {
@@ -116,7 +131,19 @@ impl KeyComparison {
     /// Returns the key of a single text under BINARY; `None` if this key is of another shape.
     #[inline(always)]
     pub fn text_key(&self, text: &[u8]) -> Option<Key> {
-        self.text_hasher.as_ref().map(|hasher| Key::Wide(hasher.hash(text).as_u128()))
+        self.text_hasher.as_ref().map(|hasher| Key::Wide(hasher.hash(text)))
+    }
+
+    /// True if the second of two texts certainly belongs before the first, in an index of a single text under BINARY.
+    pub fn is_text_descending(&self, first: &[u8], second: &[u8]) -> bool {
+        match self.columns[..] {
+            [Column { descending: true, .. }] => first < second,
+            _ => first > second,
+        }
+    }
+
+    pub(super) fn digest_secret(&self) -> &DigestSecret {
+        &self.digest_secret
     }
 
     fn other_key(&self, values: &[Stored<'_>], scratch: &mut Vec<u8>) -> Key {

@@ -72,15 +72,15 @@ impl KeySet {
     /// Calls `missing` with the tag of every key that the set does not hold.
     pub fn each_missing<A: Copy>(&self, keys: &[(Key, A)], mut missing: impl FnMut(A)) {
         match self {
-            KeySet::Integers(set) => set.each_missing(keys, missing, |key| match key {
+            KeySet::Integers(set) => set.each_missing_tag(keys, missing, |key| match key {
                 Key::Integer(number) => Some(spread(number)),
                 _ => None,
             }),
-            KeySet::SparsePairs(set) => set.each_missing(keys, missing, |key| match key {
+            KeySet::SparsePairs(set) => set.each_missing_tag(keys, missing, |key| match key {
                 Key::Wide(pair) => Some(mixed(pair)),
                 _ => None,
             }),
-            KeySet::Hashed(set) => set.each_missing(keys, missing, |key| match key {
+            KeySet::Hashed(set) => set.each_missing_tag(keys, missing, |key| match key {
                 Key::Wide(hash) => Some(hash),
                 _ => None,
             }),
@@ -131,13 +131,19 @@ impl KeySet {
     }
 }
 
+/// Joins two integers to one key.
+#[inline(always)]
+pub fn joined(first: i64, second: i64) -> u128 {
+    u128::from(first.cast_unsigned()) << 64 | u128::from(second.cast_unsigned())
+}
+
 fn parts(pair: u128) -> (i64, i64) {
     (((pair >> 64) as u64).cast_signed(), (pair as u64).cast_signed())
 }
 
 /// Distributes integers evenly over 64 bits. The function is a bijection.
-#[inline]
-fn spread(number: i64) -> u64 {
+#[inline(always)]
+pub fn spread(number: i64) -> u64 {
     let mut bits = number.cast_unsigned();
     bits = (bits ^ (bits >> 32)).wrapping_mul(0xd6e8_feb8_6659_fd93);
     bits = (bits ^ (bits >> 32)).wrapping_mul(0xd6e8_feb8_6659_fd93);
@@ -145,7 +151,7 @@ fn spread(number: i64) -> u64 {
 }
 
 /// Distributes 128-bit keys evenly. The function is a bijection: each half in turn changes the other.
-#[inline]
+#[inline(always)]
 pub fn mixed(key: u128) -> u128 {
     let (mut high, mut low) = ((key >> 64) as u64, key as u64);
     high ^= spread(low.cast_signed());
@@ -157,7 +163,6 @@ pub fn mixed(key: u128) -> u128 {
 /// One bit for each integer of a range.
 pub struct Bits {
     first: i64,
-    count: u64,
     words: Vec<u64>,
 }
 
@@ -168,7 +173,7 @@ impl Bits {
     }
 
     fn with_count(count: u64) -> Bits {
-        Bits { first: 0, count, words: vec![0; (count / 64 + 1) as usize] }
+        Bits { first: 0, words: vec![0; (count / 64 + 1) as usize] }
     }
 
     pub fn set(&mut self, number: i64) {
@@ -180,13 +185,17 @@ impl Bits {
     }
 
     #[inline(always)]
-    fn has(&self, number: i64) -> bool {
+    pub fn has(&self, number: i64) -> bool {
         self.bit(number.wrapping_sub(self.first).cast_unsigned())
     }
 
     #[inline(always)]
     fn bit(&self, at: u64) -> bool {
-        at < self.count && self.words[(at / 64) as usize] & 1 << (at % 64) != 0
+        // No bit after the last number is ever set.
+        usize::try_from(at / 64)
+            .ok()
+            .and_then(|word| self.words.get(word))
+            .is_some_and(|word| word >> (at % 64) & 1 != 0)
     }
 
     /// Sets every bit that is set in `part`, whose range lies inside this one.
@@ -229,6 +238,9 @@ pub struct SlotSet<T> {
     slot_count: usize,
 }
 
+/// The slots that a lookup compares without a branch.
+const NEAR_SLOTS: usize = 4;
+
 /// After this many slots a lookup changes to binary search. Only keys that were chosen to cluster need it.
 const LINEAR_SLOTS: usize = 16;
 
@@ -256,16 +268,45 @@ impl<T: Spread> SlotSet<T> {
     #[inline(always)]
     fn has(&self, key: T) -> bool {
         let slots = self.slots.get(slot_of(key, self.slot_count)..).unwrap_or_default();
+        // Nearly all keys are in one of the first slots. Comparing all of these takes less time than a wrong guess.
+        if slots
+            .first_chunk::<NEAR_SLOTS>()
+            .is_some_and(|near| near.iter().fold(false, |found, &slot| found | (slot == key)))
+        {
+            return true;
+        }
         match slots.iter().take(LINEAR_SLOTS).find(|&&slot| slot >= key) {
             Some(&slot) => slot == key,
             None => slots.get(LINEAR_SLOTS..).is_some_and(|far| far.binary_search(&key).is_ok()),
         }
     }
 
+    /// Calls `missing` with the position of every key that the set does not hold. The keys are in the slots' form.
+    #[inline(always)]
+    pub fn each_missing(&self, keys: &[T], mut missing: impl FnMut(usize)) {
+        // All slots are read before the first is compared, so that the processor loads many cache lines at once.
+        let touch = |key| {
+            let slot = slot_of(key, self.slot_count);
+            let near = self.slots.get(slot..slot + NEAR_SLOTS);
+            near.map_or(0, |near| near[0].first_bits() ^ near[NEAR_SLOTS - 1].first_bits())
+        };
+        std::hint::black_box(keys.iter().fold(0, |all, &key| all ^ touch(key)));
+        for (position, &key) in keys.iter().enumerate() {
+            if !self.has(key) {
+                missing(position);
+            }
+        }
+    }
+
     /// Calls `missing` with the tag of every key that the set does not hold. `spread` converts a key to the slots'
     /// form.
     #[inline(always)]
-    fn each_missing<A: Copy>(&self, keys: &[(Key, A)], mut missing: impl FnMut(A), spread: impl Fn(Key) -> Option<T>) {
+    fn each_missing_tag<A: Copy>(
+        &self,
+        keys: &[(Key, A)],
+        mut missing: impl FnMut(A),
+        spread: impl Fn(Key) -> Option<T>,
+    ) {
         // All slots are read before the first is compared, so that the processor loads many cache lines at once.
         let touch = |key| self.slots.get(slot_of(key, self.slot_count)).map_or(0, |slot| slot.first_bits());
         let touched = keys.iter().filter_map(|&(key, _)| spread(key)).fold(0, |all, key| all ^ touch(key));

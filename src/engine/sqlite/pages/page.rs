@@ -46,6 +46,44 @@ pub struct Cell<'a> {
     pub overflow: u32,
 }
 
+/// What is known of the cells that were read so far: whether they can overlap, and whether the rows ascend.
+#[derive(Clone, Copy)]
+struct Order {
+    lowest: usize,
+    /// Rows inserted in key order fill a page from its end. If the cells descend in this way, none overlap.
+    descending: bool,
+    /// The rowid of the last row as a number of its stored bytes; the largest number if it is not short.
+    before: u64,
+    start_before: Option<usize>,
+}
+
+impl Order {
+    #[inline(always)]
+    fn add(&mut self, start: usize, end: usize, rowid: u64) {
+        self.descending &= end <= self.lowest;
+        self.lowest = start;
+        self.before = rowid;
+        self.start_before = Some(start);
+    }
+}
+
+/// Decides about a row without decoding it.
+pub trait RowFilter {
+    /// True if nothing else must be known of the row.
+    fn is_done(&mut self, record: &ShortRecord<'_>) -> bool;
+}
+
+/// A record that lies whole in its page.
+#[derive(Clone, Copy)]
+pub struct ShortRecord<'a> {
+    pub page: &'a [u8],
+    /// The offset of the cell in the page.
+    pub cell: usize,
+    /// The offset of the record in the page.
+    pub at: usize,
+    pub length: usize,
+}
+
 impl<'a> Page<'a> {
     /// `bytes` excludes the reserved bytes at the page's end.
     pub fn parse(number: u32, bytes: &'a [u8]) -> Result<Page<'a>, Fault> {
@@ -126,6 +164,98 @@ impl<'a> Page<'a> {
         if !descending && self.cells_overlap()? { self.damaged("two of its cells overlap") } else { Ok(()) }
     }
 
+    /// Visits every cell as [`Page::each_cell`] does, except the rows of a leaf for which the filter is true. Most of these
+    /// are not decoded, and are checked all the same.
+    #[inline(always)]
+    pub fn each_cell_unless(
+        &self,
+        filter: &mut impl RowFilter,
+        mut visit: impl FnMut(Cell<'a>) -> Result<(), Fault>,
+    ) -> Result<(), Fault> {
+        if !self.kind.is_leaf() {
+            return self.each_cell(visit);
+        }
+        let is_table = self.kind == PageKind::LeafTable;
+        let mut order = Order { lowest: self.bytes.len(), descending: true, before: 0, start_before: None };
+        let mut rest = self.addresses;
+        loop {
+            rest = if is_table {
+                self.skip_done::<true>(rest, &mut order, filter)
+            } else {
+                self.skip_done::<false>(rest, &mut order, filter)
+            };
+            let Some((address, others)) = rest.split_first_chunk::<2>() else { break };
+            rest = others;
+            let start = usize::from(u16::from_be_bytes(*address));
+            let (cell, end) = self.cell(start).or_else(|problem| self.damaged(problem))?;
+            let is_after = |start: usize| self.cell(start).is_ok_and(|(before, _)| before.rowid < cell.rowid);
+            if is_table && order.start_before.is_some_and(|start| !is_after(start)) {
+                return self.damaged("its rows are out of order");
+            }
+            let rowid = self.short_record::<true>(start).filter(|_| is_table).map_or(u64::MAX, |(_, rowid)| rowid);
+            order.add(start, end, rowid);
+            visit(cell)?;
+        }
+        if !order.descending && self.cells_overlap()? { self.damaged("two of its cells overlap") } else { Ok(()) }
+    }
+
+    /// Returns the cell at an offset that [`ShortRecord`] states.
+    pub fn cell_from(&self, offset: usize) -> Result<Cell<'a>, Fault> {
+        self.cell(offset).map(|(cell, _)| cell).or_else(|problem| self.damaged(problem))
+    }
+
+    /// Skips the rows at the beginning for which the filter is true, until another comes. Returns the other addresses. It is kept apart, so that
+    /// all that this loop needs fits into registers.
+    #[inline(never)]
+    fn skip_done<'c, const TABLE: bool>(
+        &self,
+        addresses: &'c [u8],
+        order: &mut Order,
+        filter: &mut impl RowFilter,
+    ) -> &'c [u8] {
+        let page = *self;
+        let mut sofar = *order;
+        let mut rest = addresses;
+        while let Some((address, others)) = rest.split_first_chunk::<2>() {
+            let start = usize::from(u16::from_be_bytes(*address));
+            let Some((record, rowid)) = page.short_record::<TABLE>(start) else { break };
+            if (TABLE && rowid <= sofar.before) || !filter.is_done(&record) {
+                break;
+            }
+            sofar.add(start, (record.at + record.length).max(start + 4), rowid);
+            rest = others;
+        }
+        *order = sofar;
+        rest
+    }
+
+    /// Returns the record of a leaf's cell and the stored bytes of its rowid as a number. Such numbers have the order of
+    /// the rowids. `None` means that the cell must be decoded in full.
+    #[inline(always)]
+    fn short_record<const TABLE: bool>(&self, start: usize) -> Option<(ShortRecord<'a>, u64)> {
+        const ENDS: u64 = 0x8080_8080_8080_8080;
+        let word = u64::from_be_bytes(*self.bytes.get(start..)?.first_chunk()?);
+        if start < self.content || word >> 56 == 0x80 {
+            return None;
+        }
+        let (length, width, rest) = if word >> 63 == 0 {
+            (word >> 56, 1, word << 8)
+        } else if word >> 55 & 1 == 0 {
+            ((word >> 56 & 0x7f) << 7 | word >> 48 & 0x7f, 2, word << 16)
+        } else {
+            return None;
+        };
+        let rowid_width = if TABLE { (!rest & ENDS).leading_zeros() / 8 + 1 } else { 0 };
+        // A first byte of 0x80 is not canonical, and six bytes are what the word certainly holds.
+        if TABLE && (rest >> 56 == 0x80 || rowid_width > 6) {
+            return None;
+        }
+        let rowid = if TABLE { rest >> (64 - 8 * rowid_width) } else { 0 };
+        let (at, length) = (start + width + rowid_width as usize, length as usize);
+        let is_whole = length <= self.longest_local() && at + length <= self.bytes.len();
+        is_whole.then_some((ShortRecord { page: self.bytes, cell: start, at, length }, rowid))
+    }
+
     #[inline(never)]
     fn cells_overlap(&self) -> Result<bool, Fault> {
         // One bit for each byte of the page marks the bytes already taken.
@@ -190,11 +320,18 @@ impl<'a> Page<'a> {
         Ok((Cell { left, rowid, length, local: &self.bytes[at..end], overflow }, after.max(start + 4)))
     }
 
+    /// The length of the longest record that is whole in the page.
+    #[inline(always)]
+    fn longest_local(&self) -> usize {
+        let usable = self.bytes.len();
+        if self.kind.is_index() { (usable - 12) * 64 / 255 - 23 } else { usable - 35 }
+    }
+
     /// Returns the number of bytes of a record of this length that are in the page.
     #[inline(always)]
     fn local_length(&self, length: u64) -> usize {
         let usable = self.bytes.len() as u64;
-        let most = if self.kind.is_index() { (usable - 12) * 64 / 255 - 23 } else { usable - 35 };
+        let most = self.longest_local() as u64;
         if length <= most {
             return length as usize;
         }

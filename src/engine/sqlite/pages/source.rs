@@ -6,6 +6,7 @@
 use std::fs::File;
 use std::sync::Arc;
 
+use super::blocks::Blocks;
 use super::fault::Fault;
 use super::header;
 use super::header::FileHeader;
@@ -23,6 +24,8 @@ pub struct PageSource {
     overlay: Option<Overlay>,
     pub header: FileHeader,
     page_count: u32,
+    /// The blocks of a small file, which are kept.
+    blocks: Option<Blocks>,
 }
 
 impl PageSource {
@@ -45,7 +48,8 @@ impl PageSource {
             Some(overlay) => overlay.page_count(),
             None => header.page_count.unwrap_or(in_file).min(in_file),
         };
-        Ok(PageSource { file, overlay, header, page_count })
+        let blocks = Blocks::of(u64::from(page_count) * header.page_size as u64);
+        Ok(PageSource { file, overlay, header, page_count, blocks })
     }
 
     pub fn page_count(&self) -> u32 {
@@ -55,6 +59,31 @@ impl PageSource {
     /// True if a page of this number exists and can hold data.
     pub fn has(&self, page: u32) -> bool {
         (1..=self.page_count).contains(&page) && page != self.header.lock_page()
+    }
+
+    /// Returns a page without its reserved bytes. `buffer` is used for a page that is not kept.
+    pub fn page<'a>(&'a self, page: u32, buffer: &'a mut Vec<u8>) -> Result<&'a [u8], Fault> {
+        if let Some(bytes) = self.kept(page)? {
+            return Ok(bytes);
+        }
+        buffer.resize(self.header.page_size, 0);
+        self.read(page, buffer)?;
+        Ok(&buffer[..self.header.usable])
+    }
+
+    /// Returns a page of a small file without its reserved bytes; `None` if the page is in the log.
+    fn kept(&self, page: u32) -> Result<Option<&[u8]>, Fault> {
+        let Some(blocks) = &self.blocks else { return Ok(None) };
+        if !self.has(page) || self.is_in_log(page) {
+            return Ok(None);
+        }
+        let unreadable = |error: std::io::Error| Fault::Unreadable { page, why: error.to_string() };
+        let bytes = blocks.bytes(&self.file, self.offset(page), self.header.usable).map_err(unreadable)?;
+        Ok(Some(bytes))
+    }
+
+    fn is_in_log(&self, page: u32) -> bool {
+        self.overlay.as_ref().is_some_and(|overlay| overlay.offset_of(page).is_some())
     }
 
     /// Reads the first bytes of a page.
@@ -91,6 +120,12 @@ impl PageSource {
         let size = self.header.page_size;
         let most = (RUN / size).max(1);
         let mut rest = pages;
+        while let [first, others @ ..] = rest
+            && let Some(bytes) = self.kept(*first)?
+        {
+            visit(*first, bytes)?;
+            rest = others;
+        }
         while let [first, ..] = rest {
             let run = self.run(rest, most);
             let last = rest[run - 1];
@@ -114,7 +149,7 @@ impl PageSource {
 
     /// Returns how many of the first pages one read of the file can cover.
     fn run(&self, pages: &[u32], most: usize) -> usize {
-        let in_log = |page| self.overlay.as_ref().is_some_and(|overlay| overlay.offset_of(page).is_some());
+        let in_log = |page| self.is_in_log(page);
         let fits = |window: &[u32]| {
             let (before, page) = (window[0], window[1]);
             page > before

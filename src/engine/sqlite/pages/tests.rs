@@ -16,6 +16,7 @@ use fastrand::Rng;
 use rusqlite::Connection;
 
 use super::judge;
+use super::layout::Layouts;
 use super::source::PageSource;
 use crate::engine::Inclusion;
 use crate::engine::StorageReadOptions;
@@ -25,6 +26,8 @@ use crate::model::catalog::ForeignKey;
 use crate::model::catalog::Index;
 use crate::model::catalog::Table;
 use crate::model::catalog::Tables;
+
+mod short_records;
 
 const USUAL_CASES: usize = 1_500;
 
@@ -76,7 +79,9 @@ fn inclusion(tables: &Tables, key: &ForeignKey) -> Inclusion {
 struct DamagedFile {
     tables: Tables,
     inclusions: Vec<Inclusion>,
-    connection: Connection,
+    layouts: Layouts,
+    /// Holds the read transaction.
+    _connection: Connection,
     file: Arc<File>,
     whole: Vec<u8>,
     page_size: usize,
@@ -86,7 +91,7 @@ impl DamagedFile {
     fn new(path: &Path, kind: &str) -> DamagedFile {
         let connection = Connection::open(path).unwrap();
         connection.execute_batch(&format!("{kind}; PRAGMA foreign_keys = OFF; BEGIN; {SEED} COMMIT")).unwrap();
-        let Catalog { tables, foreign_keys, .. } = introspect::catalog(&connection, path).unwrap();
+        let (Catalog { tables, foreign_keys, .. }, layouts) = introspect::read(&connection, path).unwrap();
         let inclusions = foreign_keys.iter().map(|key| inclusion(&tables, key)).collect();
         let page_size: u32 = connection.query_row("PRAGMA page_size", [], |row| row.get(0)).unwrap();
         let copy = path.with_extension("copy");
@@ -95,7 +100,7 @@ impl DamagedFile {
         connection.execute_batch("BEGIN; SELECT count(*) FROM sqlite_schema").unwrap();
         let file = Arc::new(File::options().read(true).write(true).open(&copy).unwrap());
         let whole = std::fs::read(&copy).unwrap();
-        DamagedFile { tables, inclusions, connection, file, whole, page_size: page_size as usize }
+        DamagedFile { tables, inclusions, layouts, _connection: connection, file, whole, page_size: page_size as usize }
     }
 
     /// Returns how many inclusions the pages answered. Asserts that no page was read too often.
@@ -106,8 +111,7 @@ impl DamagedFile {
             most.fetch_max(done, Ordering::Relaxed);
         };
         let effort = StorageReadOptions { memory: 1 << 28, threads: 1, progress: &progress };
-        let answers =
-            judge::judge_on_caller_threads(&self.tables, &self.inclusions, &self.connection, &source, &effort);
+        let answers = judge::judge_on_caller_threads(&self.tables, &self.inclusions, &self.layouts, &source, &effort);
         let pages = self.whole.len() / self.page_size;
         assert!(most.into_inner() <= 3 * pages, "pages are read once for parents and once for children");
         answers.iter().filter(|answer| answer.is_ok()).count()

@@ -64,24 +64,23 @@ impl Tree {
         claims.claim(source, root)?;
         let mut tree = Tree { is_index, upper: Vec::new(), lowest: Vec::new(), leaves: 1 };
         let mut level = vec![LowestPage { page: root, above: None, upto: None }];
-        let mut bytes = vec![0; source.header.page_size];
+        let mut buffer = Vec::new();
+        if Page::parse(root, source.page(root, &mut buffer)?)?.kind.is_leaf() {
+            tree.lowest = level;
+            return Ok(tree);
+        }
         for _ in 0..DEEPEST {
-            if kind_of(source, level[0].page)?.is_leaf() {
-                // Only the root can be a leaf here: the loop returns before it descends to a level of leaves.
-                tree.lowest = level;
-                return Ok(tree);
-            }
             let mut below = Vec::new();
             for lowest in &level {
-                source.read(lowest.page, &mut bytes)?;
-                let page = parse(lowest.page, &bytes[..source.header.usable], is_index)?;
+                let page = parse(lowest.page, source.page(lowest.page, &mut buffer)?, is_index)?;
                 children(&page, *lowest, &mut |child| {
                     claims.claim(source, child.page)?;
                     below.push(child);
                     Ok(())
                 })?;
             }
-            if kind_of(source, below[0].page)?.is_leaf() {
+            let first = below[0].page;
+            if Page::parse(first, source.page(first, &mut buffer)?)?.kind.is_leaf() {
                 tree.leaves = below.len() as u64;
                 tree.lowest = level;
                 return Ok(tree);
@@ -107,12 +106,11 @@ impl Tree {
 
     /// Returns the number of rows or entries in a piece. It reads only the headers of the leaves.
     pub fn count(&self, source: &PageSource, piece: TreePiece) -> Result<u64, Fault> {
-        let mut bytes = vec![0; source.header.page_size];
+        let mut buffer = Vec::new();
         let Some(lowest) = self.lowest.get(piece.0) else {
             return self.upper.iter().map(|&page| source.cells_of(page)).sum();
         };
-        source.read(lowest.page, &mut bytes)?;
-        let page = parse(lowest.page, &bytes[..source.header.usable], self.is_index)?;
+        let page = parse(lowest.page, source.page(lowest.page, &mut buffer)?, self.is_index)?;
         if page.kind.is_leaf() {
             return Ok(page.cell_count() as u64);
         }
@@ -137,9 +135,8 @@ impl Tree {
             pages.sort_unstable();
             return source.each(&pages, buffer, &mut |number, bytes| visit(&parse(number, bytes, self.is_index)?));
         };
-        let mut bytes = vec![0; source.header.page_size];
-        source.read(lowest.page, &mut bytes)?;
-        let page = parse(lowest.page, &bytes[..source.header.usable], self.is_index)?;
+        let mut interior = Vec::new();
+        let page = parse(lowest.page, source.page(lowest.page, &mut interior)?, self.is_index)?;
         if page.kind.is_leaf() {
             return visit(&page);
         }
@@ -180,10 +177,10 @@ impl Tree {
     pub fn estimate(&self, source: &PageSource) -> Result<u64, Fault> {
         let step = (self.lowest.len() / 8).max(1);
         let (mut cells, mut pages) = (0, 0);
-        let mut bytes = vec![0; source.header.page_size];
+        let mut buffer = Vec::new();
         for lowest in self.lowest.iter().step_by(step) {
-            let leaf = leaf_below(source, lowest.page, false, &mut bytes)?;
-            cells += Page::parse(leaf, &bytes[..source.header.usable])?.cell_count() as u64;
+            let leaf = leaf_below(source, lowest.page, false, &mut buffer)?;
+            cells += Page::parse(leaf, source.page(leaf, &mut buffer)?)?.cell_count() as u64;
             pages += 1;
         }
         Ok((cells * self.leaves).div_ceil(pages.max(1)))
@@ -197,12 +194,6 @@ fn parse(number: u32, bytes: &[u8], is_index: bool) -> Result<Page<'_>, Fault> {
     } else {
         Err(Fault::Damaged { page: number, problem: "it belongs to another kind of tree" })
     }
-}
-
-fn kind_of(source: &PageSource, page: u32) -> Result<PageKind, Fault> {
-    let mut bytes = vec![0; source.header.page_size];
-    source.read(page, &mut bytes)?;
-    Ok(Page::parse(page, &bytes[..source.header.usable])?.kind)
 }
 
 /// Visits the children of an interior page in key order, each with its bounds.
@@ -233,26 +224,23 @@ fn check_bounds(leaf: &Page<'_>, bounds: LowestPage) -> Result<(), Fault> {
 }
 
 fn edge(source: &PageSource, lowest: u32, last: bool) -> Result<Option<i64>, Fault> {
-    let mut bytes = vec![0; source.header.page_size];
-    let leaf = leaf_below(source, lowest, last, &mut bytes)?;
-    let (first, end) = Page::parse(leaf, &bytes[..source.header.usable])?.first_and_last()?;
+    let mut buffer = Vec::new();
+    let leaf = leaf_below(source, lowest, last, &mut buffer)?;
+    let (first, end) = Page::parse(leaf, source.page(leaf, &mut buffer)?)?.first_and_last()?;
     Ok(if last { end } else { first })
 }
 
-/// Reads the first or last leaf below a lowest interior page, or the page itself if it is a leaf. Returns the leaf's
-/// page number.
-fn leaf_below(source: &PageSource, lowest: u32, last: bool, bytes: &mut [u8]) -> Result<u32, Fault> {
-    source.read(lowest, bytes)?;
-    let page = Page::parse(lowest, &bytes[..source.header.usable])?;
+/// Returns the first or last leaf below a lowest interior page, or the page itself if it is a leaf.
+fn leaf_below(source: &PageSource, lowest: u32, last: bool, buffer: &mut Vec<u8>) -> Result<u32, Fault> {
+    let page = Page::parse(lowest, source.page(lowest, buffer)?)?;
     if page.kind.is_leaf() {
         return Ok(lowest);
     }
-    let mut found = Vec::new();
+    let (mut first_leaf, mut last_leaf) = (None, lowest);
     children(&page, LowestPage { page: lowest, above: None, upto: None }, &mut |child| {
-        found.push(child.page);
+        first_leaf.get_or_insert(child.page);
+        last_leaf = child.page;
         Ok(())
     })?;
-    let leaf = if last { found[found.len() - 1] } else { found[0] };
-    source.read(leaf, bytes)?;
-    Ok(leaf)
+    Ok(if last { last_leaf } else { first_leaf.unwrap_or(lowest) })
 }

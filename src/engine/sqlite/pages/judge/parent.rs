@@ -5,18 +5,20 @@ use std::sync::Mutex;
 use rayon::iter::IntoParallelIterator;
 use rayon::iter::ParallelIterator;
 
+use super::super::digest::Digest;
 use super::super::fault::Fault;
 use super::super::key::Key;
 use super::super::key::KeyComparison;
 use super::super::key::Shape;
-use super::super::keyset;
 use super::super::keyset::Bits;
 use super::super::keyset::KeySet;
 use super::super::keyset::KeyShare;
 use super::super::layout::ColumnSource;
 use super::super::page::Cell;
+use super::super::page::Page;
 use super::super::reading::Fields;
 use super::super::reading::RecordReader;
+use super::super::record;
 use super::super::source::PageSource;
 use super::super::tree::Tree;
 use super::super::tree::TreePiece;
@@ -57,7 +59,13 @@ pub(super) fn read(
         Key::Wide(wide) if share.has(key) => part.wide.push(wide),
         _ => {}
     };
-    let table = KeyTree { tree: &parent.table, key: &parent.key, in_order: parent.table_is_looked_up };
+    let proves_index = parent.index.is_some() && share.is_first();
+    let table = KeyTree {
+        tree: &parent.table,
+        key: &parent.key,
+        in_order: parent.table_is_looked_up,
+        is_digested: proves_index,
+    };
     let table_digest = table.each_key(&parent.comparison, source, meter, collect_key, merge_part)?;
     let gathered = gathered.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
     let keys = match parent.comparison.shape() {
@@ -65,11 +73,11 @@ pub(super) fn read(
         Shape::TwoIntegers => KeySet::from_pairs(gathered.wide),
         Shape::Hashed => KeySet::from_hashes(gathered.wide),
     };
-    let Some((tree, fields)) = parent.index.as_ref().filter(|_| share.is_first()) else {
+    let Some((tree, fields)) = parent.index.as_ref().filter(|_| proves_index) else {
         return Ok(ParentKeys { keys, index_is_proven: true });
     };
     let key: Vec<ColumnSource> = fields.iter().map(|&field| ColumnSource::Field(field)).collect();
-    let index = KeyTree { tree, key: &key, in_order: true };
+    let index = KeyTree { tree, key: &key, in_order: true, is_digested: true };
     let index_digest = index.each_key(&parent.comparison, source, meter, |(), _| {}, |()| {})?;
     if index_digest != table_digest {
         return Err(Fault::unsupported("an index of the parent does not hold exactly the keys of its table"));
@@ -85,8 +93,22 @@ struct Gathered {
 
 /// Returns the bitmap of the rowids of a table from `first` to `last`.
 fn rowids_between(tree: &Tree, first: i64, last: i64, source: &PageSource, meter: &Meter<'_>) -> Result<Bits, Fault> {
-    let gathered_so_far = Mutex::new(Bits::between(first, last));
+    let mut bits = Bits::between(first, last);
     let pieces: Vec<TreePiece> = tree.pieces().filter(|&piece| tree.may_hold(piece, first, last)).collect();
+    if let [piece] = pieces[..] {
+        let mut pages = 0;
+        tree.each_page(source, piece, &mut Vec::new(), |page| {
+            pages += 1;
+            page.each_cell(|cell| {
+                if (first..=last).contains(&cell.rowid) {
+                    bits.set(cell.rowid);
+                }
+                Ok(())
+            })
+        })?;
+        return meter.pages_read(pages).map(|()| bits);
+    }
+    let gathered_so_far = Mutex::new(bits);
     pieces.into_par_iter().try_for_each_init(Vec::new, |buffer, piece| {
         let mut found = Vec::new();
         let mut pages = 0;
@@ -109,48 +131,21 @@ fn rowids_between(tree: &Tree, first: i64, last: i64, source: &PageSource, meter
     Ok(gathered_so_far.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner))
 }
 
-/// The digest of a tree's keys. Two trees with equal digests hold the same keys, with the certainty of a keyed 128-bit
-/// hash.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-struct Digest {
-    keys: u64,
-    nulls: u64,
-    /// Keys that only SQLite can compare. They are counted, not compared.
-    outside: u64,
-    sum: u128,
-}
-
-impl Digest {
-    fn add(&mut self, key: Key) {
-        match key {
-            Key::Null => self.nulls += 1,
-            Key::Outside => self.outside += 1,
-            Key::Integer(number) => self.add_hash(keyset::mixed(u128::from(number.cast_unsigned()))),
-            Key::Wide(wide) => self.add_hash(keyset::mixed(wide)),
-        }
-    }
-
-    fn add_hash(&mut self, hash: u128) {
-        self.keys += 1;
-        self.sum = self.sum.wrapping_add(hash);
-    }
-
-    fn join(self, other: Digest) -> Digest {
-        Digest {
-            keys: self.keys + other.keys,
-            nulls: self.nulls + other.nulls,
-            outside: self.outside + other.outside,
-            sum: self.sum.wrapping_add(other.sum),
-        }
-    }
-}
-
 /// A tree whose records contain a parent's key.
 struct KeyTree<'a> {
     tree: &'a Tree,
     key: &'a [ColumnSource],
     /// True if SQLite searches this tree. It would not find keys that are out of order, so their order is checked.
     in_order: bool,
+    /// True if the digest of the keys is needed.
+    is_digested: bool,
+}
+
+/// The last row of a page, for a tree that must be in order.
+struct Last<'a> {
+    cell: Cell<'a>,
+    /// The key, if it was read without decoding the record.
+    text: Option<&'a [u8]>,
 }
 
 impl KeyTree<'_> {
@@ -164,33 +159,42 @@ impl KeyTree<'_> {
         finish: impl Fn(A) + Sync,
     ) -> Result<Digest, Fault> {
         let wanted = lookup::wanted([self.key]);
-        let lookup = Lookup::new(self.key, &wanted);
-        let reader = RecordReader::new(source, wanted.len());
+        let keys = KeyReader {
+            lookup: Lookup::new(self.key, &wanted),
+            quick: QuickKey::of(self.key, comparison),
+            reader: RecordReader::new(source, wanted.len()),
+            comparison,
+        };
         let pieces: Vec<TreePiece> = self.tree.pieces().collect();
         pieces
             .into_par_iter()
             .map_init(
                 || (Vec::new(), [Fields::new(&wanted), Fields::new(&wanted)], Vec::new()),
-                |(buffer, [fields, last_fields], bytes), piece| {
+                |(buffer, fields, scratch), piece| {
                     let mut digest = Digest::default();
                     let mut found = A::default();
                     let mut pages = 0;
                     self.tree.each_page(source, piece, buffer, |page| {
                         pages += 1;
-                        let mut last: Option<Cell<'_>> = None;
+                        let mut last: Option<Last<'_>> = None;
                         page.each_cell(|cell| {
-                            reader.read(page, &cell, fields)?;
-                            let key = lookup.key(comparison, &cell, fields, bytes);
-                            digest.add(key);
+                            let text = keys.quick.text(&cell);
+                            let key = keys.key(page, &cell, text, fields, scratch)?;
+                            if self.is_digested {
+                                digest.add(key, comparison.digest_secret());
+                            }
                             visit(&mut found, key);
                             if self.in_order {
-                                if last.is_some_and(|last| {
-                                    lookup.is_descending(comparison, (&last, last_fields), (&cell, fields))
-                                }) {
+                                let now = Last { cell, text };
+                                if let Some(last) = &last
+                                    && keys.is_descending(page, last, &now, fields)?
+                                {
                                     return page.damaged("its keys are out of order");
                                 }
-                                last = Some(cell);
-                                std::mem::swap(fields, last_fields);
+                                last = Some(now);
+                                if text.is_none() {
+                                    fields.swap(0, 1);
+                                }
                             }
                             Ok(())
                         })
@@ -201,5 +205,83 @@ impl KeyTree<'_> {
                 },
             )
             .try_reduce(Digest::default, |left, right| Ok(left.join(right)))
+    }
+}
+
+/// Reads the keys of a tree's records.
+struct KeyReader<'a> {
+    lookup: Lookup,
+    quick: QuickKey,
+    reader: RecordReader<'a>,
+    comparison: &'a KeyComparison,
+}
+
+impl KeyReader<'_> {
+    /// Returns the key of a record. The first of the two `fields` then holds the record, unless its key could be read
+    /// without decoding it.
+    #[inline(always)]
+    fn key(
+        &self,
+        page: &Page<'_>,
+        cell: &Cell<'_>,
+        text: Option<&[u8]>,
+        fields: &mut [Fields; 2],
+        scratch: &mut Vec<u8>,
+    ) -> Result<Key, Fault> {
+        if let Some(key) = text.and_then(|text| self.comparison.text_key(text)) {
+            return Ok(key);
+        }
+        if let QuickKey::Rowid = self.quick {
+            return Ok(Key::Integer(cell.rowid));
+        }
+        self.reader.read(page, cell, &mut fields[0])?;
+        Ok(self.lookup.key(self.comparison, cell, &fields[0], scratch))
+    }
+
+    /// True if a row certainly belongs before the last one. The second of the two `fields` holds the last record, unless
+    /// its key could be read without decoding it.
+    #[inline(always)]
+    fn is_descending(
+        &self,
+        page: &Page<'_>,
+        last: &Last<'_>,
+        now: &Last<'_>,
+        fields: &mut [Fields; 2],
+    ) -> Result<bool, Fault> {
+        if let (Some(last), Some(now)) = (last.text, now.text) {
+            return Ok(self.comparison.is_text_descending(last, now));
+        }
+        for (row, fields) in [now, last].into_iter().zip(fields.iter_mut()) {
+            if row.text.is_some() {
+                self.reader.read(page, &row.cell, fields)?;
+            }
+        }
+        let [now_fields, last_fields] = fields;
+        Ok(self.lookup.is_descending(self.comparison, (&last.cell, last_fields), (&now.cell, now_fields)))
+    }
+}
+
+/// A key that can be read without decoding its record, if the record's header is small.
+enum QuickKey {
+    Rowid,
+    Text(usize),
+    Never,
+}
+
+impl QuickKey {
+    fn of(key: &[ColumnSource], comparison: &KeyComparison) -> QuickKey {
+        match key {
+            [ColumnSource::Rowid] if comparison.shape() == Shape::Integer => QuickKey::Rowid,
+            [ColumnSource::Field(field)] if comparison.is_single_text() => QuickKey::Text(field.number),
+            _ => QuickKey::Never,
+        }
+    }
+
+    #[inline(always)]
+    fn text<'a>(&self, cell: &Cell<'a>) -> Option<&'a [u8]> {
+        match self {
+            QuickKey::Text(field) => record::small_header_text(cell.local, *field),
+            QuickKey::Rowid | QuickKey::Never => None,
+        }
     }
 }

@@ -7,16 +7,14 @@ use std::collections::HashSet;
 use std::hash::BuildHasher;
 use std::sync::Arc;
 
-use rusqlite::Connection;
-
 use super::super::fault::Fault;
 use super::super::key::KeyComparison;
 use super::super::key::Shape;
 use super::super::keyset::KeyShare;
-use super::super::layout;
 use super::super::layout::ColumnSource;
 use super::super::layout::Field;
 use super::super::layout::IndexLayout;
+use super::super::layout::Layouts;
 use super::super::layout::TableLayout;
 use super::super::source::PageSource;
 use super::super::tree::PageClaims;
@@ -119,17 +117,16 @@ impl ReadingPlan {
 pub(super) fn plan(
     tables: &Tables,
     inclusions: &[Inclusion],
-    connection: &Connection,
+    layouts: &Layouts,
     source: &PageSource,
     memory: u64,
 ) -> ReadingPlan {
     let mut planner = ReadingPlanner {
         tables,
-        connection,
+        layouts,
         source,
         claims: PageClaims::new(source),
         trees: HashMap::new(),
-        layouts: HashMap::new(),
         parents: Vec::new(),
         known_parents: HashMap::new(),
         seed: seed(),
@@ -163,19 +160,18 @@ fn seed() -> (u64, u64) {
 /// The table, its columns, and the index in which SQLite looks them up: `(0, [1, 2], Some(3))`.
 type ParentId = (TableId, Vec<usize>, Option<usize>);
 
-struct ReadingPlanner<'a> {
-    tables: &'a Tables,
-    connection: &'a Connection,
-    source: &'a PageSource,
+struct ReadingPlanner<'p> {
+    tables: &'p Tables,
+    layouts: &'p Layouts,
+    source: &'p PageSource,
     claims: PageClaims,
     trees: HashMap<u32, Result<Arc<Tree>, Fault>>,
-    layouts: HashMap<TableId, Result<TableLayout, Fault>>,
     parents: Vec<ParentPlan>,
     known_parents: HashMap<ParentId, Result<usize, Fault>>,
     seed: (u64, u64),
 }
 
-impl ReadingPlanner<'_> {
+impl<'p> ReadingPlanner<'p> {
     /// Returns the child's position and the probe for it, or the reason why the pages cannot answer.
     fn inclusion(&mut self, position: usize, inclusion: &Inclusion) -> Result<(TableId, Probe), Fault> {
         let width = inclusion.child_columns.len();
@@ -183,27 +179,19 @@ impl ReadingPlanner<'_> {
             return Err(Fault::unsupported("its key has too many columns"));
         }
         let layout = self.table(inclusion.child)?;
-        let key = stored(&layout, &inclusion.child_columns)?;
+        let key = stored(layout, &inclusion.child_columns)?;
         let parent = self.parent(inclusion.parent, &inclusion.parent_columns, inclusion.key)?;
         Ok((inclusion.child, Probe { inclusion: position, parent, share: KeyShare::ALL, key }))
     }
 
-    fn table(&mut self, table: TableId) -> Result<TableLayout, Fault> {
-        if let Some(known) = self.layouts.get(&table) {
-            return known.clone();
+    fn table(&self, table: TableId) -> Result<&'p TableLayout, Fault> {
+        let known = &self.tables[table];
+        if known.kind != TableKind::Table {
+            return Err(Fault::unsupported(format!("{} is not a table", known.name)));
         }
-        let found = match &self.tables[table] {
-            known if known.kind != TableKind::Table => {
-                Err(Fault::unsupported(format!("{} is not a table", known.name)))
-            }
-            known => match layout::table(self.connection, known) {
-                Ok(Some(layout)) if layout.columns.len() == known.columns.len() => Ok(layout),
-                Ok(_) => Err(Fault::unsupported(format!("{} is not stored as a table", known.name))),
-                Err(error) => Err(Fault::unsupported(error.to_string())),
-            },
-        };
-        self.layouts.insert(table, found.clone());
-        found
+        let layout = self.layouts.tables.get(&known.name.table);
+        let layout = layout.filter(|layout| layout.columns.len() == known.columns.len());
+        layout.ok_or_else(|| Fault::unsupported(format!("{} is not stored as a table", known.name)))
     }
 
     fn tree(&mut self, root: u32, is_index: bool) -> Result<Arc<Tree>, Fault> {
@@ -211,13 +199,9 @@ impl ReadingPlanner<'_> {
         self.trees.entry(root).or_insert_with(|| Tree::open(source, claims, root, is_index).map(Arc::new)).clone()
     }
 
-    fn index(&mut self, table: TableId, index: usize) -> Result<IndexLayout, Fault> {
+    fn index(&self, table: TableId, index: usize) -> Result<&'p IndexLayout, Fault> {
         let name = &self.tables[table].indexes[index].name;
-        match layout::index(self.connection, name) {
-            Ok(Some(layout)) => Ok(layout),
-            Ok(None) => Err(Fault::unsupported(format!("there is no index {name}"))),
-            Err(error) => Err(Fault::unsupported(error.to_string())),
-        }
+        self.layouts.indexes.get(name).ok_or_else(|| Fault::unsupported(format!("there is no index {name}")))
     }
 
     fn parent(&mut self, table: TableId, columns: &[usize], index: Option<usize>) -> Result<usize, Fault> {
@@ -235,19 +219,16 @@ impl ReadingPlanner<'_> {
 
     fn new_parent(&mut self, table: TableId, columns: &[usize], index: Option<usize>) -> Result<ParentPlan, Fault> {
         let layout = self.table(table)?;
-        let key = stored(&layout, columns)?;
+        let key = stored(layout, columns)?;
         let known = &self.tables[table];
         let separate = index.filter(|&index| known.indexes[index].separate);
         let index_layout = separate.map(|index| self.index(table, index)).transpose()?;
         let table_is_looked_up = layout.without_rowid && index.is_some() && separate.is_none();
-        let own_order = if table_is_looked_up {
-            layout::own_order(self.connection, &known.name.table)
-                .map_err(|error| Fault::unsupported(error.to_string()))?
-        } else {
-            Vec::new()
-        };
+        let own_order: &[bool] = if table_is_looked_up { &layout.own_order } else { &[] };
         let descending = |position: usize| match (&index_layout, key[position]) {
-            (Some(index), _) => index.field_of(columns[position]).is_some_and(|field| index.descending[field.number]),
+            (Some(index), _) => {
+                index.field_of(columns[position]).is_some_and(|field| index.fields.descending[field.number])
+            }
             (None, ColumnSource::Field(field)) => own_order.get(field.number).copied().unwrap_or(false),
             _ => false,
         };
@@ -316,7 +297,7 @@ impl ReadingPlanner<'_> {
         &mut self,
         table: TableId,
         columns: &[usize],
-    ) -> Option<(Arc<Tree>, IndexLayout, Vec<ColumnSource>)> {
+    ) -> Option<(Arc<Tree>, &'p IndexLayout, Vec<ColumnSource>)> {
         let known = &self.tables[table];
         let leads = |index: &Index| {
             let leading: Vec<Option<usize>> =
@@ -389,13 +370,14 @@ fn shares(parent: &ParentPlan, count: u64) -> Vec<KeyShare> {
 
 /// Returns the passes that need these parents, each with only the probes that these parents answer.
 fn passes_with(parents: &[(usize, KeyShare)], passes: &[Pass]) -> Vec<Pass> {
+    let shares: HashMap<usize, KeyShare> = parents.iter().copied().collect();
     let narrowed = passes.iter().filter_map(|pass| {
         let probes: Vec<Probe> = pass
             .probes
             .iter()
             .filter_map(|probe| {
-                let (_, share) = parents.iter().find(|(parent, _)| *parent == probe.parent)?;
-                Some(Probe { share: *share, ..probe.clone() })
+                let share = *shares.get(&probe.parent)?;
+                Some(Probe { share, ..probe.clone() })
             })
             .collect();
         (!probes.is_empty()).then(|| Pass { probes, ..pass.clone() })
