@@ -161,7 +161,6 @@ fn plan(
     for (position, case) in cases.iter().enumerate().filter(|(_, case)| !case.open.is_empty()) {
         let fitting = names.fitting(schema, case.relation);
         let candidates = places.candidates(schema, case);
-        elsewhere[position].tables = candidates.len();
         let is_rare = case.open.iter().any(|missing| !is_small_integer(&missing.key));
         // One small integer in a table of another name is never evidence.
         let may_be_any = is_rare || case.open.len() > 1;
@@ -170,6 +169,8 @@ fn plan(
         let probes = Probes::of(case, parent);
         let (fits, others): (Vec<Place>, Vec<Place>) =
             candidates.into_iter().partition(|place| fitting.contains(&place.table));
+        // A table that could be no evidence is not missed.
+        elsewhere[position].tables = fits.len() + if may_be_any { others.len() } else { 0 };
         let left_of_case = TABLES_OF_A_CASE.saturating_sub(fits.len()).min(if may_be_any { *left } else { 0 });
         let others: Vec<Place> = others.into_iter().take(left_of_case).collect();
         *left -= others.len();
