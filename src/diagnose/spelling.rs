@@ -38,6 +38,7 @@ pub(super) struct Column {
 struct Sought {
     /// The missing keys that have a normal form: each the position of its case, and the key.
     forms: HashMap<Vec<u8>, Vec<(usize, Value)>>,
+    beginnings: Beginnings,
 }
 
 /// A missing key that has a parent in another spelling.
@@ -153,19 +154,100 @@ impl Sought {
     fn add(&mut self, case: usize, value: &Value) {
         let mut form = Vec::new();
         if normal_form(value.borrowed(), &mut form) {
+            self.beginnings.add(&form);
             self.forms.entry(form).or_default().push((case, value.clone()));
         }
     }
 
     fn near_misses(&self, parent: ValueRef<'_>) -> Vec<NearMiss> {
-        let mut form = Vec::with_capacity(40);
-        let alike = if normal_form(parent, &mut form) { self.forms.get(&form) } else { None };
+        let mut slow = Vec::new();
+        let quick = QuickForm::of(parent);
+        let form = match &quick {
+            Some(form) => form.bytes(),
+            None if normal_form(parent, &mut slow) => &slow,
+            None => return Vec::new(),
+        };
+        if !self.beginnings.may_hold(form) {
+            return Vec::new();
+        }
         let near_miss = |(case, missing): &(usize, Value)| {
             let parent = parent.to_value();
             let cause = difference(missing, &parent)?;
             Some(NearMiss { case: *case, missing: missing.clone(), parent, cause })
         };
-        alike.into_iter().flatten().filter_map(near_miss).collect()
+        self.forms.get(form).into_iter().flatten().filter_map(near_miss).collect()
+    }
+}
+
+/// A filter that lets most forms that are not sought end without a lookup: one bit for each beginning and length.
+struct Beginnings([u64; 64]);
+
+impl Default for Beginnings {
+    fn default() -> Beginnings {
+        Beginnings([0; 64])
+    }
+}
+
+impl Beginnings {
+    fn add(&mut self, form: &[u8]) {
+        let bit = Beginnings::bit(form);
+        self.0[bit / 64] |= 1 << (bit % 64);
+    }
+
+    fn may_hold(&self, form: &[u8]) -> bool {
+        let bit = Beginnings::bit(form);
+        self.0[bit / 64] & 1 << (bit % 64) != 0
+    }
+
+    fn bit(form: &[u8]) -> usize {
+        let beginning =
+            form.iter().take(6).fold(form.len() as u64, |all, &byte| all << 8 ^ u64::from(byte) ^ all >> 40);
+        (beginning.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 52) as usize
+    }
+}
+
+/// The normal form of a short ASCII text that is no number, which nearly all text keys are.
+struct QuickForm {
+    buffer: [u8; QuickForm::LONGEST],
+    start: usize,
+    end: usize,
+}
+
+impl QuickForm {
+    const LONGEST: usize = 64;
+
+    fn of(value: ValueRef<'_>) -> Option<QuickForm> {
+        let (ValueRef::Text(bytes) | ValueRef::Blob(bytes)) = value else { return None };
+        let is_uuid_in_bytes = matches!(value, ValueRef::Blob(_)) && bytes.len() == 16;
+        if bytes.len() > QuickForm::LONGEST || is_uuid_in_bytes || !bytes.is_ascii() {
+            return None;
+        }
+        let is_space = |byte: &&u8| matches!(byte, b'\t'..=b'\r' | b' ');
+        let before = bytes.iter().take_while(is_space).count();
+        let bare = &bytes[before..];
+        let bare = &bare[..bare.len() - bare.iter().rev().take_while(is_space).count()];
+        let (mut hex_digits, mut punctuation, mut letters) = (0, 0, 0);
+        for byte in bare {
+            let is_hex_digit = byte.is_ascii_hexdigit();
+            hex_digits += usize::from(is_hex_digit);
+            punctuation += usize::from(matches!(byte, b'-' | b'{' | b'}'));
+            letters += usize::from(byte.is_ascii_alphabetic() && !matches!(byte, b'e' | b'E'));
+        }
+        let is_uuid = hex_digits == 32 && hex_digits + punctuation == bare.len();
+        if letters == 0 && !is_uuid {
+            return None;
+        }
+        let mut form = QuickForm { buffer: [0; QuickForm::LONGEST], start: 0, end: 0 };
+        for byte in bare {
+            form.buffer[form.end] = byte.to_ascii_lowercase();
+            form.end += usize::from(!is_uuid || !matches!(byte, b'-' | b'{' | b'}'));
+        }
+        form.start = form.buffer[..form.end].iter().take_while(|&&byte| byte == b'0').count();
+        Some(form)
+    }
+
+    fn bytes(&self) -> &[u8] {
+        &self.buffer[self.start..self.end]
     }
 }
 
@@ -325,16 +407,19 @@ mod tests {
                 _ => Value::text(text),
             }
         };
+        let form = |value: &Value| {
+            let mut form = Vec::new();
+            normal_form(value.borrowed(), &mut form).then_some(form)
+        };
         let mut differences = 0;
         for _ in 0..200_000 {
             let (left, right) = (value(&mut random), value(&mut random));
             if difference(&left, &right).is_some() {
-                let form = |value: &Value| {
-                    let mut form = Vec::new();
-                    normal_form(value.borrowed(), &mut form).then_some(form)
-                };
                 assert_eq!(form(&left), form(&right), "{left:?} {right:?}");
                 differences += 1;
+            }
+            if let Some(quick) = QuickForm::of(left.borrowed()) {
+                assert_eq!(form(&left).as_deref(), Some(quick.bytes()), "{left:?}");
             }
         }
         assert!(differences > 1_000, "{differences}");

@@ -30,15 +30,15 @@ use crate::scan::run_in_parallel;
 use crate::sql;
 
 /// How many missing keys, keys of the parent, and missing keys with neighbours are probed in another table.
-const KEYS_PROBED: usize = 24;
+const KEYS_PROBED: usize = 16;
 const PARENT_KEYS_PROBED: usize = 16;
-const KEYS_WITH_NEIGHBOURS: usize = 8;
+const KEYS_WITH_NEIGHBOURS: usize = 5;
 /// How many tables are searched for one relation, and how many of them whose names do not fit.
 const TABLES_OF_A_CASE: usize = 200;
 /// How many searches of a relation in a table there are in all: where the keys are rare values, and where they are small
 /// integers.
 const RARE_SEARCHES: usize = 20_000;
-const COMMON_SEARCHES: usize = 300;
+const COMMON_SEARCHES: usize = 100;
 /// How many tables are named, if several have the keys.
 const NAMED: usize = 3;
 /// How many keys one statement asks about.
@@ -159,21 +159,22 @@ fn plan(
     let (mut rare_left, mut common_left) = (RARE_SEARCHES, COMMON_SEARCHES);
     let mut searches: BTreeMap<Place, Vec<Search>> = BTreeMap::new();
     for (position, case) in cases.iter().enumerate().filter(|(_, case)| !case.open.is_empty()) {
-        let fitting = names.fitting(schema, case.relation);
-        let candidates = places.candidates(schema, case);
         let is_rare = case.open.iter().any(|missing| !is_small_integer(&missing.key));
-        // One small integer in a table of another name is never evidence.
-        let may_be_any = is_rare || case.open.len() > 1;
+        let fitting = names.fitting(schema, case.relation);
+        let fits = places.candidates(schema, case, |table| fitting.contains(&table));
+        // One small integer in a table of another name is never evidence, so that such a table is not missed.
+        let others = if is_rare || case.open.len() > 1 {
+            places.candidates(schema, case, |table| !fitting.contains(&table))
+        } else {
+            Vec::new()
+        };
+        elsewhere[position].tables = fits.len() + others.len();
         let left = if is_rare { &mut rare_left } else { &mut common_left };
-        let parent = key_of(case.relation).and_then(|key| parents.get(&key));
-        let probes = Probes::of(case, parent);
-        let (fits, others): (Vec<Place>, Vec<Place>) =
-            candidates.into_iter().partition(|place| fitting.contains(&place.table));
-        // A table that could be no evidence is not missed.
-        elsewhere[position].tables = fits.len() + if may_be_any { others.len() } else { 0 };
-        let left_of_case = TABLES_OF_A_CASE.saturating_sub(fits.len()).min(if may_be_any { *left } else { 0 });
+        let left_of_case = TABLES_OF_A_CASE.saturating_sub(fits.len()).min(*left);
         let others: Vec<Place> = others.into_iter().take(left_of_case).collect();
         *left -= others.len();
+        let parent = key_of(case.relation).and_then(|key| parents.get(&key));
+        let probes = Probes::of(case, parent);
         let fits = fits.into_iter().take(TABLES_OF_A_CASE).map(|place| (place, true));
         for (place, name_fits) in fits.chain(others.into_iter().map(|place| (place, false))) {
             searches.entry(place).or_default().push(Search { case: position, name_fits, probes: probes.clone() });
@@ -211,14 +212,15 @@ impl Places {
         Places { by_width, extensions }
     }
 
-    /// Returns the keys of other tables that can hold the case's missing keys.
-    fn candidates(&self, schema: &Schema, case: &Case<'_>) -> Vec<Place> {
+    /// Returns the keys of other wanted tables that can hold the case's missing keys.
+    fn candidates(&self, schema: &Schema, case: &Case<'_>, is_wanted: impl Fn(TableId) -> bool) -> Vec<Place> {
         let relation = case.relation;
         let Some(first) = case.open.first().map(|missing| &missing.key) else { return Vec::new() };
         let of_width = self.by_width.get(&first.len()).into_iter().flatten().copied();
         let is_other = |place: &Place| {
             let parent = relation.parent.table;
-            Some(place.table) != parent
+            is_wanted(place.table)
+                && Some(place.table) != parent
                 && place.table != relation.child
                 && parent.is_none_or(|parent| !self.extensions.contains(&(*place, parent)))
         };
