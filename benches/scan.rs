@@ -1,9 +1,10 @@
-//! How much work a scan is beside SQLite's own check, beside SQL, and beside reading the bytes and doing nothing with
-//! them, on eight shapes of data: `cargo bench --bench scan`.
+//! Compares a scan with SQLite's own check, with SQL, and with reading the bytes and doing nothing with them, on shapes of
+//! data that are nearly sound and on their sick twins: `cargo bench --bench scan`.
 //!
-//! All four read the same file in alternating rounds; the medians are printed, and their ratios. `FK_DOCTOR_ROWS` sets
-//! the rows of a child (1,000,000), `FK_DOCTOR_ROUNDS` the rounds (5), `FK_DOCTOR_JOBS` the threads of the scan (1),
-//! `FK_DOCTOR_SHAPES` which shapes, by their names.
+//! All ways read the same file in alternating rounds. The medians are printed, and their ratios. A twin lacks 200 parents, so
+//! that it has 200 different missing keys; the last column is its time as a multiple of the nearly sound shape.
+//! `FK_DOCTOR_ROWS` sets the rows of a child (1,000,000), `FK_DOCTOR_ROUNDS` the rounds (5), `FK_DOCTOR_JOBS` the threads of
+//! the scan (1), `FK_DOCTOR_SHAPES` which shapes, by their names.
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a bench prints, and may fail loudly")]
 
 use std::io::Read;
@@ -17,7 +18,7 @@ use fk_doctor::internals::run;
 use rusqlite::Connection;
 
 /// Name, what it is, and the SQL that makes it; `?1` stands for the rows of the child.
-const SHAPES: [(&str, &str, &str); 8] = [
+const SHAPES: [(&str, &str, &str); 11] = [
     (
         "random",
         "integer keys in no order",
@@ -80,8 +81,20 @@ const SHAPES: [(&str, &str, &str); 8] = [
          INSERT INTO p SELECT id, 'parent' FROM k;
          INSERT INTO c SELECT i, (SELECT id FROM k WHERE k.i = 1 + abs(random() + n.i) % (?1 / 10)), 'a note' FROM n;",
     ),
+    (
+        "emptied",
+        "a parent that lost all rows but one, a key for each row",
+        "CREATE TABLE p(id INTEGER PRIMARY KEY, name TEXT);
+         CREATE TABLE c(id INTEGER PRIMARY KEY, p INTEGER REFERENCES p);
+         INSERT INTO p VALUES (1, 'parent'); INSERT INTO c SELECT i, i FROM n;",
+    ),
+    ("relations", "100 relations of 200 rows", ""),
     ("many", "300 tables of 1,000 rows", ""),
+    ("small", "3,000 tables of 5 rows", ""),
 ];
+
+/// How many parents a sick twin lacks.
+const MISSING_KEYS: u64 = 200;
 
 /// What one way of looking at a file took.
 #[derive(Default)]
@@ -128,34 +141,51 @@ fn main() {
         (number("FK_DOCTOR_ROWS", 1_000_000), number("FK_DOCTOR_ROUNDS", 5), number("FK_DOCTOR_JOBS", 1));
     let wanted = std::env::var("FK_DOCTOR_SHAPES").unwrap_or_default();
     println!("{rows} child rows, {jobs} threads, medians of {rounds} rounds, SQLite {}", rusqlite::version());
-    println!("{:36}processor time, ms{:14}as many times as the scan", "", "");
+    println!("{:36}processor time, ms{:14}as many times as the scan{:34}sick/", "", "", "");
     println!(
-        "{:<10}{:>8}{:>9}{:>9}{:>9}{:>10}{:>9}{:>9}{:>9}{:>9}{:>9}",
-        "shape", "MB", "read", "scan", "SQL", "pragma", "read", "SQL", "pragma", "wall", "peak MB"
+        "{:<16}{:>8}{:>9}{:>9}{:>9}{:>10}{:>9}{:>9}{:>9}{:>9}{:>9}{:>8}",
+        "shape", "MB", "read", "scan", "SQL", "pragma", "read", "SQL", "pragma", "wall", "peak MB", "sound"
     );
     for (name, what, sql) in SHAPES.iter().filter(|(name, ..)| wanted.is_empty() || wanted.contains(name)) {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("bench.db");
-        make(&path, sql, rows);
-        let [mut read, mut scanned, mut joined, mut checked] = [(); 4].map(|()| Costs::default());
-        for _ in 0..rounds {
-            read.of(|| bare_read(&path));
-            let orphans = checked.of(|| pragma(&path));
-            assert_eq!(joined.of(|| not_exists(&path)), orphans, "{name}");
-            assert_eq!(scanned.of(|| scan(&path, jobs)), orphans, "{name}");
+        let sound = compare(name, what, rounds, jobs, None, &|database| make(database, name, sql, rows, false));
+        if *name != "emptied" {
+            let twin = format!("{name} sick");
+            compare(&twin, "the same", rounds, jobs, Some(sound), &|database| make(database, name, sql, rows, true));
         }
-        let megabytes = std::fs::metadata(&path).unwrap().len() as f64 / 1e6;
-        let [read, joined] = [read, joined].map(|costs| median(&costs.cpu));
-        let (cpu, theirs) = (median(&scanned.cpu), median(&checked.cpu));
-        println!(
-            "{name:<10}{megabytes:>8.1}{read:>9.1}{cpu:>9.1}{joined:>9.1}{theirs:>10.1}{:>9.2}{:>8.1}x{:>8.1}x{:>8.1}x{:>9.1}  {what}",
-            read / cpu,
-            joined / cpu,
-            theirs / cpu,
-            median(&checked.wall) / median(&scanned.wall),
-            median(&scanned.peak),
-        );
     }
+}
+
+/// Compares all ways on one file, and prints a line. Returns the processor time of the scan.
+fn compare(name: &str, what: &str, rounds: u64, jobs: u64, sound: Option<f64>, make: &dyn Fn(&Connection)) -> f64 {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("bench.db");
+    let database = Connection::open(&path).unwrap();
+    database
+        .execute_batch("PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; PRAGMA foreign_keys = OFF; BEGIN")
+        .unwrap();
+    make(&database);
+    database.execute_batch("COMMIT").unwrap();
+    drop(database);
+    let [mut read, mut scanned, mut joined, mut checked] = [(); 4].map(|()| Costs::default());
+    for _ in 0..rounds {
+        read.of(|| bare_read(&path));
+        let orphans = checked.of(|| pragma(&path));
+        assert_eq!(joined.of(|| not_exists(&path)), orphans, "{name}");
+        assert_eq!(scanned.of(|| scan(&path, jobs)), orphans, "{name}");
+    }
+    let megabytes = std::fs::metadata(&path).unwrap().len() as f64 / 1e6;
+    let [read, joined] = [read, joined].map(|costs| median(&costs.cpu));
+    let (cpu, theirs) = (median(&scanned.cpu), median(&checked.cpu));
+    let of_sound = sound.map(|sound| format!("{:.2}x", cpu / sound)).unwrap_or_default();
+    println!(
+        "{name:<16}{megabytes:>8.1}{read:>9.1}{cpu:>9.1}{joined:>9.1}{theirs:>10.1}{:>9.2}{:>8.1}x{:>8.1}x{:>8.1}x{:>9.1}{of_sound:>8}  {what}",
+        read / cpu,
+        joined / cpu,
+        theirs / cpu,
+        median(&checked.wall) / median(&scanned.wall),
+        median(&scanned.peak),
+    );
+    cpu
 }
 
 fn bare_read(path: &Path) -> usize {
@@ -195,33 +225,49 @@ fn not_exists(path: &Path) -> u64 {
         .sum()
 }
 
-fn make(path: &Path, sql: &str, rows: u64) {
-    let database = Connection::open(path).unwrap();
-    database.execute_batch("PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; PRAGMA foreign_keys = OFF").unwrap();
-    database
-        .execute_batch(&format!(
-            "CREATE TEMP TABLE n(i INTEGER PRIMARY KEY);
-             WITH RECURSIVE r(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM r WHERE i < {rows}) INSERT INTO n SELECT i FROM r;
-             BEGIN; {}",
-            sql.replace("?1", &rows.to_string())
-        ))
-        .unwrap();
-    if sql.is_empty() {
-        for table in 0..300 {
-            let parent = (table * 7) % 300;
-            database
-                .execute_batch(&format!(
+/// Makes the tables of a shape. The sound one has a few orphans of one sentinel, so that all ways have something to find.
+fn make(database: &Connection, name: &str, sql: &str, rows: u64, is_sick: bool) {
+    let sql_of = |template: &str| database.execute_batch(template).unwrap();
+    sql_of(&format!(
+        "CREATE TEMP TABLE n(i INTEGER PRIMARY KEY);
+         WITH RECURSIVE r(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM r WHERE i < {rows}) INSERT INTO n SELECT i FROM r; {}",
+        sql.replace("?1", &rows.to_string())
+    ));
+    match name {
+        "emptied" => {}
+        "relations" => (0..100).for_each(|pair| {
+            let key = if is_sick { format!("1000 * {pair} + 1000 + i") } else { "1 + i * 2 % 400".to_owned() };
+            sql_of(&format!(
+                "CREATE TABLE p{pair}(id INTEGER PRIMARY KEY, name TEXT);
+                 CREATE TABLE c{pair}(id INTEGER PRIMARY KEY, one INTEGER REFERENCES p{pair}(id));
+                 INSERT INTO p{pair} SELECT i, 'parent' FROM n WHERE i <= 400;
+                 INSERT INTO c{pair} SELECT i, {key} FROM n WHERE i <= 200;"
+            ));
+        }),
+        "many" | "small" => {
+            let (tables, size) = if name == "many" { (300, 1_000) } else { (3_000, 5) };
+            for table in 0..tables {
+                let parent = (table * 7) % tables;
+                sql_of(&format!(
                     "CREATE TABLE t{table}(id INTEGER PRIMARY KEY, one INTEGER REFERENCES t{parent}(id), two INTEGER REFERENCES t0(id), name TEXT);
-                     INSERT INTO t{table} SELECT i, 1 + (i * 7) % 1000, 1 + (i * 13) % 1000, 'row ' || i FROM n WHERE i <= 1000;"
-                ))
-                .unwrap();
+                     INSERT INTO t{table} SELECT i, 1 + (i * 7) % {size}, 1 + (i * 13) % {size}, 'row ' || i FROM n WHERE i <= {size};"
+                ));
+                if is_sick {
+                    sql_of(&format!("UPDATE t{table} SET one = {size} + 2 WHERE id = 3"));
+                }
+            }
         }
-    } else {
-        // A few orphans, so that both have something to find.
-        let assignments = if sql.contains("c(a, b)") || sql.contains(" b INTEGER") { "a = -1" } else { "p = -1" };
-        database.execute_batch(&format!("UPDATE c SET {assignments} WHERE id % ({rows} / 20) = 7")).unwrap();
+        _ if is_sick => {
+            let key = if name == "composite" { "a, b" } else { "id" };
+            sql_of(&format!(
+                "DELETE FROM p WHERE ({key}) IN (SELECT {key} FROM p ORDER BY abs(random()) LIMIT {MISSING_KEYS})"
+            ));
+        }
+        _ => {
+            let assignments = if name == "composite" { "a = -1" } else { "p = -1" };
+            sql_of(&format!("UPDATE c SET {assignments} WHERE id % ({rows} / 2000) = 7"));
+        }
     }
-    database.execute_batch("COMMIT").unwrap();
 }
 
 fn pragma(path: &Path) -> u64 {
@@ -238,17 +284,7 @@ fn pragma(path: &Path) -> u64 {
 /// A whole scan with its JSON report, in this process.
 fn scan(path: &Path, jobs: u64) -> u64 {
     let (text, jobs) = (path.to_str().unwrap(), jobs.to_string());
-    let cli = <Cli as clap::Parser>::try_parse_from([
-        "fk-doctor",
-        "scan",
-        text,
-        "--format",
-        "json",
-        "--jobs",
-        &jobs,
-        "--samples",
-        "1000",
-    ]);
+    let cli = <Cli as clap::Parser>::try_parse_from(["fk-doctor", "scan", text, "--format", "json", "--jobs", &jobs]);
     let cli = cli.unwrap();
     let directory = path.parent().unwrap().to_owned();
     let environment = run::Environment { directory, cores: 1, ..run::Environment::default() };

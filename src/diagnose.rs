@@ -1,17 +1,13 @@
 //! The likely cause of missing keys, each with its evidence.
 //!
-//! A relation's missing keys with the most rows are examined; each gets the first cause that holds, and keys of one
-//! cause are told together. Two causes are about the relation as a whole: an empty parent, and a parent that lost
-//! more than half of what is referred to.
+//! A relation's missing keys with the most rows are examined. Each gets the first cause that holds, and keys of one cause are
+//! reported together. Two causes concern the relation as a whole: an empty parent, and a parent that lost more than half of
+//! the keys that are referred to. All relations are diagnosed together, so that each table is read once for all of them.
 
 use std::collections::BTreeMap;
 
 use crate::engine::EngineError;
 use crate::engine::Session;
-use crate::model::catalog::Family;
-use crate::model::catalog::Index;
-use crate::model::catalog::Table;
-use crate::model::catalog::TableKind;
 use crate::model::finding::Cause;
 use crate::model::finding::Diagnosis;
 use crate::model::finding::MissingKey;
@@ -24,15 +20,33 @@ use crate::model::text;
 use crate::model::value::Key;
 use crate::model::value::Value;
 use crate::scan::Tally;
+use crate::scan::run_in_parallel;
 use crate::sql;
 
-mod near_miss;
+mod chance;
+mod names;
+mod parent;
 pub mod parent_key;
 mod sentinel;
+mod spelling;
 mod wrong_table;
 
-/// A parent with more rows than this is only searched this far for near misses.
-const PARENTS_SEARCHED: u64 = 1_000_000;
+use parent::Parent;
+
+/// The missing keys of one relation, and what explains them so far.
+struct Case<'a> {
+    relation: &'a Relation,
+    tally: &'a Tally,
+    /// Keys without a cause.
+    open: Vec<&'a MissingKey<Value>>,
+    /// Causes in the order in which they were found: the rows of their keys, and the evidence.
+    explained: Vec<(Cause, u64, String)>,
+    /// What was not searched, in the words of the report.
+    unsearched: Vec<String>,
+}
+
+/// A key as it may be shown in evidence.
+type Show<'a> = &'a (dyn Fn(&Relation, &Key) -> Vec<ShownValue> + Sync);
 
 /// Diagnoses one relation's missing keys; empty when it has none. A question that fails leaves its cause out.
 pub fn diagnose(
@@ -42,148 +56,231 @@ pub fn diagnose(
     tally: &Tally,
     redaction: &Redaction,
 ) -> Vec<Diagnosis> {
-    if tally.top.is_empty() {
-        return Vec::new();
-    }
-    if parent_is_empty(schema, session, relation) {
-        let parent = &relation.parent.name;
-        let evidence = format!("{parent} has no rows at all");
-        return vec![Diagnosis { cause: Cause::ParentTableEmpty, rows: tally.orphan_rows, evidence }];
-    }
-    let show: Show<'_> = &|key| redaction.key(schema, relation, key);
-    let mut open: Vec<&MissingKey<Value>> = tally.top.iter().collect();
-    let mut explained: Vec<(Cause, u64, String)> = Vec::new();
-    explain(&mut open, &mut explained, Cause::SoftDeleted, soft_deleted(schema, session, relation, tally, show));
-    explain(&mut open, &mut explained, Cause::Sentinel, sentinel::find(&tally.top, show));
-    for (cause, evidence) in near_miss::find(schema, session, relation, &open, show).unwrap_or_default() {
-        explain(&mut open, &mut explained, cause, evidence);
-    }
-    let elsewhere = wrong_table::find(schema, session, relation, &open, show).unwrap_or_default();
-    explain(&mut open, &mut explained, Cause::WrongTable, elsewhere);
-    let later = not_loaded_yet(schema, session, relation, &open, show).unwrap_or_default();
-    explain(&mut open, &mut explained, Cause::NotLoadedYet, later);
-    let told: u64 = explained.iter().map(|(_, rows, _)| rows).sum();
-    let mut found: Vec<Diagnosis> =
-        explained.into_iter().map(|(cause, rows, evidence)| Diagnosis { cause, rows, evidence }).collect();
-    found.extend(remainder(schema, session, relation, tally, &open, tally.orphan_rows.saturating_sub(told), show));
-    found
+    let mut sessions: [Box<dyn Session + '_>; 1] = [Box::new(session)];
+    diagnose_all(schema, &mut sessions, &[(relation, tally)], redaction, 1).pop().unwrap_or_default()
 }
 
-/// What is left once every other cause had its say: a parent that lost rows, or nothing that is known.
-fn remainder(
+/// Diagnoses the missing keys of these relations. Returns one answer for each.
+pub fn diagnose_all(
     schema: &Schema,
-    session: &mut dyn Session,
-    relation: &Relation,
-    tally: &Tally,
-    open: &[&MissingKey<Value>],
-    rows: u64,
-    show: Show<'_>,
-) -> Option<Diagnosis> {
-    if rows == 0 {
-        return None;
+    sessions: &mut [Box<dyn Session + '_>],
+    relations: &[(&Relation, &Tally)],
+    redaction: &Redaction,
+    threads: usize,
+) -> Vec<Vec<Diagnosis>> {
+    let show: Show<'_> = &|relation, key| redaction.key(schema, relation, key);
+    let with_keys = relations.iter().enumerate().filter(|(_, (_, tally))| !tally.top.is_empty());
+    let (positions, mut cases): (Vec<usize>, Vec<Case<'_>>) =
+        with_keys.map(|(position, (relation, tally))| (position, Case::new(relation, tally))).unzip();
+    let parents = parent::ask(schema, sessions, &cases);
+    let parent_of = |case: &Case<'_>| parent::key_of(case.relation).and_then(|key| parents.get(&key));
+    for case in &mut cases {
+        if parent_of(case).is_some_and(|parent| parent.is_empty) {
+            let evidence = format!("{} has no rows at all", case.relation.parent.name);
+            case.explain_all(Cause::ParentTableEmpty, evidence);
+        }
     }
-    let mostly_unexplained = open.len() * 2 > tally.top.len();
-    let loss = if mostly_unexplained { parent_loss(schema, session, relation, tally).ok().flatten() } else { None };
-    if let Some(evidence) = loss {
-        return Some(Diagnosis { cause: Cause::ParentLoss, rows, evidence });
+    soft_deleted(schema, sessions, &mut cases, show);
+    for case in &mut cases {
+        let largest = parent_of(case).and_then(|parent| parent.largest);
+        case.explain(Cause::Sentinel, sentinel::find(case.relation, &case.open, largest, show));
     }
-    let evidence = if open.is_empty() {
-        "only the most frequent keys were examined".to_owned()
-    } else {
-        format!("nothing like {} was found", list(open.iter().map(|missing| &missing.key), show))
-    };
-    Some(Diagnosis { cause: Cause::Unknown, rows, evidence })
+    misspelt(schema, sessions, &mut cases, threads, show);
+    let elsewhere = wrong_table::find(schema, sessions, &cases, &parents);
+    for (case, elsewhere) in cases.iter_mut().zip(elsewhere) {
+        if elsewhere.searched < elsewhere.tables {
+            case.unsearched.push(format!("{} of {} other tables", elsewhere.searched, elsewhere.tables));
+        }
+        let evidence = elsewhere.found.map(|(keys, name)| {
+            let evidence = format!("{} {name}", is_or_are(case.relation, &keys, show));
+            (keys, evidence)
+        });
+        case.explain(Cause::WrongTable, evidence);
+    }
+    for case in &mut cases {
+        let later = not_loaded_yet(schema, case, parent_of(case), show);
+        case.explain(Cause::NotLoadedYet, later);
+    }
+    let losses = run_in_parallel(sessions, cases.len(), |session, i| parent_loss(schema, session, &cases[i]), |_| {});
+    let mut answers = vec![Vec::new(); relations.len()];
+    for ((position, case), loss) in positions.into_iter().zip(cases).zip(losses) {
+        answers[position] = case.diagnoses(loss, show);
+    }
+    answers
 }
 
-/// What a cause says about some keys: the keys it explains, and the evidence.
+impl<'a> Case<'a> {
+    fn new(relation: &'a Relation, tally: &'a Tally) -> Case<'a> {
+        let open = tally.top.iter().collect();
+        Case { relation, tally, open, explained: Vec::new(), unsearched: Vec::new() }
+    }
+
+    /// Takes the keys that a cause explains from those that are open.
+    fn explain(&mut self, cause: Cause, evidence: Evidence) {
+        let Some((keys, evidence)) = evidence else { return };
+        let rows = self.open.iter().filter(|missing| keys.contains(&missing.key)).map(|missing| missing.rows).sum();
+        self.open.retain(|missing| !keys.contains(&missing.key));
+        if rows > 0 {
+            self.explained.push((cause, rows, evidence));
+        }
+    }
+
+    /// Explains every key of the relation, including those that are not among its most frequent.
+    fn explain_all(&mut self, cause: Cause, evidence: String) {
+        self.open.clear();
+        self.explained.push((cause, self.tally.orphan_rows, evidence));
+    }
+
+    /// Rows that no cause explains.
+    fn rows_left(&self) -> u64 {
+        let explained: u64 = self.explained.iter().map(|(_, rows, _)| rows).sum();
+        self.tally.orphan_rows.saturating_sub(explained)
+    }
+
+    /// Missing keys that were not examined, because others have more rows.
+    fn keys_not_examined(&self) -> u64 {
+        self.tally.missing_keys.saturating_sub(self.tally.top.len() as u64)
+    }
+
+    /// Returns the causes that were found, and one for the rows that are left: a parent that lost rows, or nothing that is
+    /// known.
+    fn diagnoses(self, loss: Option<String>, show: Show<'_>) -> Vec<Diagnosis> {
+        let rows = self.rows_left();
+        let rest = (rows > 0).then(|| match loss {
+            Some(evidence) => Diagnosis { cause: Cause::ParentLoss, rows, evidence },
+            None => Diagnosis { cause: Cause::Unknown, rows, evidence: self.nothing_found(show) },
+        });
+        let found = self.explained.into_iter().map(|(cause, rows, evidence)| Diagnosis { cause, rows, evidence });
+        found.chain(rest).collect()
+    }
+
+    fn nothing_found(&self, show: Show<'_>) -> String {
+        let more = match self.keys_not_examined() {
+            0 => None,
+            more => Some(format!("{} with fewer rows {} not examined", text::plural(more, "key"), was_or_were(more))),
+        };
+        let searched = match self.unsearched.as_slice() {
+            [] => String::new(),
+            some => format!(" ({} were searched)", some.join(", ")),
+        };
+        let nothing = (!self.open.is_empty()).then(|| {
+            let keys = self.open.iter().map(|missing| &missing.key);
+            format!("nothing like {} was found{searched}", list(self.relation, keys, show))
+        });
+        nothing.into_iter().chain(more).collect::<Vec<_>>().join("; ")
+    }
+}
+
+fn was_or_were(number: u64) -> &'static str {
+    if number == 1 { "was" } else { "were" }
+}
+
+/// What a cause says about some keys: the keys that it explains, and the evidence.
 type Evidence = Option<(Vec<Key>, String)>;
 
-/// A key as it may be shown in evidence.
-type Show<'a> = &'a dyn Fn(&Key) -> Vec<ShownValue>;
+/// Most rows of a child in which its distinct keys are counted for the report.
+const ROWS_COUNTED: u64 = 200_000;
 
-fn explain(
-    open: &mut Vec<&MissingKey<Value>>,
-    explained: &mut Vec<(Cause, u64, String)>,
-    cause: Cause,
-    evidence: Evidence,
-) {
-    let Some((keys, evidence)) = evidence else { return };
-    let rows = open.iter().filter(|missing| keys.contains(&missing.key)).map(|missing| missing.rows).sum();
-    open.retain(|missing| !keys.contains(&missing.key));
-    if rows > 0 {
-        explained.push((cause, rows, evidence));
+/// Returns the evidence that more than half of the keys that are referred to are gone from the parent.
+fn parent_loss(schema: &Schema, session: &mut dyn Session, case: &Case<'_>) -> Option<String> {
+    let Case { relation, tally, .. } = case;
+    let is_mostly_open = case.open.len() * 2 > tally.top.len();
+    let can_lose = schema.parent(relation).is_some() && relation.scope.soft_deleted.is_none();
+    if case.rows_left() == 0 || !is_mostly_open || !can_lose || tally.missing_keys < 2 {
+        return None;
     }
-}
-
-fn parent_is_empty(schema: &Schema, session: &mut dyn Session, relation: &Relation) -> bool {
-    let Some(question) = sql::of(schema).parent_has_rows(schema, relation) else { return false };
-    session.numbers(&question).is_ok_and(|answer| answer == [0])
-}
-
-fn parent_loss(
-    schema: &Schema,
-    session: &mut dyn Session,
-    relation: &Relation,
-    tally: &Tally,
-) -> Result<Option<String>, EngineError> {
-    if schema.parent(relation).is_none() || relation.scope.soft_deleted.is_some() {
-        return Ok(None);
+    let counts = &tally.counts;
+    let not_matched = counts.null_rows + counts.ignored_rows + tally.orphan_rows + tally.known_rows;
+    let matched_rows = counts.rows.saturating_sub(not_matched);
+    let (missing, parent) = (tally.missing_keys, &relation.parent.name);
+    if matched_rows < missing && counts.rows > ROWS_COUNTED {
+        return Some(format!(
+            "{missing} distinct keys are missing from {parent}, and only {} their parent: it seems to have lost rows",
+            if matched_rows == 1 { "1 row has".to_owned() } else { format!("{matched_rows} rows have") }
+        ));
     }
-    let matched = session.numbers(&sql::of(schema).matched_keys(schema, relation, tally.missing_keys))?;
-    let matched = matched.first().copied().unwrap_or(0);
-    let lost = matched < tally.missing_keys && tally.missing_keys > 1;
-    Ok(lost.then(|| {
+    let question = sql::of(schema).matched_keys(schema, relation, missing);
+    let matched = session.numbers(&question).ok()?.first().copied()?;
+    (matched < missing).then(|| {
         format!(
-            "{} of {} distinct keys are missing from {}: it seems to have lost rows",
-            tally.missing_keys,
-            tally.missing_keys + matched,
-            relation.parent.name
+            "{missing} of {} distinct keys are missing from {parent}: it seems to have lost rows",
+            missing + matched
         )
-    }))
+    })
 }
 
-fn soft_deleted(
-    schema: &Schema,
-    session: &mut dyn Session,
-    relation: &Relation,
-    tally: &Tally,
-    show: Show<'_>,
-) -> Evidence {
-    let keys: Vec<&Key> = tally.top.iter().map(|missing| &missing.key).collect();
-    let question = sql::of(schema).soft_deleted_keys(schema, relation, &keys)?;
-    let found = positions(session, &question, &keys).ok()?;
-    let keys: Vec<Key> = found.into_iter().filter_map(|i| keys.get(i).map(|&key| key.clone())).collect();
-    let evidence = format!("{} marked as deleted in {}", is_or_are(&keys, show), relation.parent.name);
-    (!keys.is_empty()).then_some((keys, evidence))
-}
-
-/// Integer keys beyond the largest that the parent has.
-fn not_loaded_yet(
-    schema: &Schema,
-    session: &mut dyn Session,
-    relation: &Relation,
-    open: &[&MissingKey<Value>],
-    show: Show<'_>,
-) -> Result<Evidence, EngineError> {
-    let mut columns = schema.parent_columns(relation);
-    let (Some(column), None) = (columns.next(), columns.next()) else { return Ok(None) };
-    let Some(question) =
-        sql::of(schema).largest_parent_key(schema, relation).filter(|_| column.family == Family::Integer)
-    else {
-        return Ok(None);
-    };
-    let mut largest = None;
-    session.each_row(&question, &mut |row| largest = row.first().and_then(Value::as_integer))?;
-    let Some(largest) = largest else { return Ok(None) };
-    let beyond = |key: &Key| key.first().and_then(Value::as_integer).is_some_and(|number| number > largest);
-    let keys: Vec<Key> = open.iter().map(|missing| &missing.key).filter(|key| beyond(key)).cloned().collect();
-    let parent = side(&relation.parent.name, [column.name.as_str()]);
-    let evidence = format!(
-        "{} beyond the largest {parent}, {}",
-        is_or_are(&keys, show),
-        text::key(&show(&vec![Value::Integer(largest)]))
+fn soft_deleted(schema: &Schema, sessions: &mut [Box<dyn Session + '_>], cases: &mut [Case<'_>], show: Show<'_>) {
+    let found = run_in_parallel(
+        sessions,
+        cases.len(),
+        |session, i| {
+            let keys: Vec<&Key> = cases[i].open.iter().map(|missing| &missing.key).collect();
+            let question = sql::of(schema).soft_deleted_keys(schema, cases[i].relation, &keys)?;
+            let found = positions(session, &question, &keys).ok()?;
+            Some(found.into_iter().map(|i| keys[i].clone()).collect::<Vec<Key>>())
+        },
+        |_| {},
     );
-    Ok((!keys.is_empty()).then_some((keys, evidence)))
+    for (case, keys) in cases.iter_mut().zip(found) {
+        let evidence = keys.filter(|keys| !keys.is_empty()).map(|keys| {
+            let are = is_or_are(case.relation, &keys, show);
+            (keys, format!("{are} marked as deleted in {}", case.relation.parent.name))
+        });
+        case.explain(Cause::SoftDeleted, evidence);
+    }
+}
+
+/// Explains keys that have a parent in another spelling. Every column of a parent is read once.
+fn misspelt(
+    schema: &Schema,
+    sessions: &mut [Box<dyn Session + '_>],
+    cases: &mut [Case<'_>],
+    threads: usize,
+    show: Show<'_>,
+) {
+    let columns = spelling::columns(schema, cases);
+    let threads = (threads / columns.len().max(1)).max(1);
+    let found =
+        run_in_parallel(sessions, columns.len(), |session, i| columns[i].read(schema, session, threads), |_| {});
+    let mut of_cases: BTreeMap<usize, Vec<(Cause, Key, String)>> = BTreeMap::new();
+    for (column, found) in columns.iter().zip(found) {
+        let Ok(found) = found else { continue };
+        if found.is_partial {
+            column.cases().for_each(|case| cases[case].unsearched.push(spelling::partly_read()));
+        }
+        for near_miss in found.near_misses {
+            let evidence = near_miss.evidence(schema, &cases[near_miss.case], show);
+            of_cases.entry(near_miss.case).or_default().push((near_miss.cause, near_miss.key(), evidence));
+        }
+    }
+    for (case, found) in of_cases {
+        // The key with the most rows is the example.
+        let rank = |key: &Key| cases[case].open.iter().position(|missing| missing.key == *key);
+        let mut found = found;
+        found.sort_by_key(|(_, key, _)| rank(key));
+        for (cause, evidence) in by_cause(found) {
+            cases[case].explain(cause, evidence);
+        }
+    }
+}
+
+/// Integer keys beyond the largest that the parent has, if nearly all open keys are: a parent that lost rows lost some of the
+/// last ones too.
+fn not_loaded_yet(schema: &Schema, case: &Case<'_>, parent: Option<&Parent>, show: Show<'_>) -> Evidence {
+    let largest = parent?.largest?;
+    let column = schema.parent_columns(case.relation).next()?;
+    let is_beyond = |key: &Key| key.first().and_then(Value::as_integer).is_some_and(|number| number > largest);
+    let keys: Vec<Key> = case.open.iter().map(|missing| &missing.key).filter(|key| is_beyond(key)).cloned().collect();
+    if keys.is_empty() || keys.len() * 5 < case.open.len() * 4 {
+        return None;
+    }
+    let evidence = format!(
+        "{} beyond the largest {}, {}",
+        is_or_are(case.relation, &keys, show),
+        side(&case.relation.parent.name, [column.name.as_str()]),
+        text::key(&show(case.relation, &vec![Value::Integer(largest)]))
+    );
+    Some((keys, evidence))
 }
 
 /// The keys, among those that were asked about, that an answer of one position a row names.
@@ -194,31 +291,19 @@ fn positions(session: &mut dyn Session, question: &sql::Sql, keys: &[&Key]) -> R
 }
 
 /// `22 is`, `22 and 23 are`, `22, 23 and 4 more are`.
-fn is_or_are(keys: &[Key], show: Show<'_>) -> String {
+fn is_or_are(relation: &Relation, keys: &[Key], show: Show<'_>) -> String {
     let verb = if keys.len() == 1 { "is" } else { "are" };
-    format!("{} {verb}", list(keys, show))
+    format!("{} {verb}", list(relation, keys, show))
 }
 
-fn list<'a>(keys: impl IntoIterator<Item = &'a Key>, show: Show<'_>) -> String {
-    let shown: Vec<String> = keys.into_iter().map(|key| text::key(&show(key))).collect();
-    match shown.as_slice() {
-        [] => String::new(),
-        [one] => one.clone(),
-        [first, second] => format!("{first} and {second}"),
-        [first, second, rest @ ..] => format!("{first}, {second} and {} more", rest.len()),
+fn list<'a>(relation: &Relation, keys: impl IntoIterator<Item = &'a Key>, show: Show<'_>) -> String {
+    let keys: Vec<&Key> = keys.into_iter().collect();
+    let shown: Vec<String> = keys.iter().take(2).map(|key| text::key(&show(relation, key))).collect();
+    match (shown.as_slice(), keys.len()) {
+        ([first, second], 2) => format!("{first} and {second}"),
+        ([first, second], count) => format!("{first}, {second} and {} more", count - 2),
+        (some, _) => some.concat(),
     }
-}
-
-/// A unique key of a table that rows of another could mean, read through its index.
-fn keys_of(table: &Table, width: usize) -> impl Iterator<Item = &Index> {
-    let usable = table.kind == TableKind::Table;
-    table.indexes.iter().filter(move |index| {
-        usable
-            && index.unique
-            && !index.partial
-            && index.columns.len() == width
-            && index.columns.iter().all(|part| part.column.is_some())
-    })
 }
 
 /// Groups keys by cause, in the order of [`Cause`].

@@ -17,6 +17,7 @@ use crate::model::examination::Method;
 use crate::model::ids::TableId;
 use crate::model::statement::Statement;
 use crate::model::value::Value;
+use crate::model::value::ValueRef;
 use crate::sql::Sql;
 
 mod catalog_row;
@@ -118,6 +119,18 @@ pub trait Session: Send {
 
     /// Returns the damage of a table's storage, if there is any.
     fn damage(&mut self, table: &Table) -> Result<Option<Damage>, EngineError>;
+
+    /// Calls `visit` with every value of a column, from several threads and in no order, by reading the storage itself.
+    /// Returns false if the storage cannot be read, or only in part.
+    fn each_stored_value(
+        &mut self,
+        _: &Table,
+        _column: usize,
+        _threads: usize,
+        _visit: &(dyn Fn(ValueRef<'_>) + Sync),
+    ) -> Result<bool, EngineError> {
+        Ok(false)
+    }
 
     /// Judges inclusions by reading the storage itself, if that provably gives the same verdict as the engine.
     fn read_storage(&mut self, _: &Tables, inclusions: &[Inclusion], _: &StorageReadOptions<'_>) -> Vec<StorageAnswer> {

@@ -13,6 +13,7 @@ use crate::model::examination::CoverageState;
 use crate::model::examination::Examination;
 use crate::model::examination::Excluded;
 use crate::model::finding::Code;
+use crate::model::finding::Diagnosis;
 use crate::model::finding::Finding;
 use crate::model::finding::Span;
 use crate::model::ids::IdVec;
@@ -29,6 +30,7 @@ use crate::scan;
 use crate::scan::ScanOptions;
 use crate::scan::ScanResult;
 use crate::scan::ScanResults;
+use crate::scan::Tally;
 use crate::sql;
 
 pub mod baseline;
@@ -48,7 +50,7 @@ pub struct FindingOptions<'a> {
     pub mark: &'a (dyn Fn(Finding) -> Finding + Sync),
 }
 
-/// Called for each relation in the schema's order, as soon as its result and those before it are available.
+/// Called for each relation in the schema's order, once all are scanned and diagnosed.
 pub type OnRelation<'a> = &'a mut (dyn FnMut(RelationId, &RelationResult) + Send);
 
 /// The coverage and the findings of one relation.
@@ -85,15 +87,46 @@ pub fn examine_relations(
     options: &FindingOptions<'_>,
     on_relation: OnRelation<'_>,
 ) -> Examined {
+    let facts = scan::scan(schema, sessions, scan_options);
+    let mut diagnoses = diagnose_sick(schema, sessions, &facts, scan_options.threads, options);
     let queue = Mutex::new(Queue { waiting: BTreeMap::new(), done: IdVec::new(), on_relation });
-    let facts = scan::scan_and_report(schema, sessions, scan_options, &|session, index, fact| {
-        let result = relation_result(schema, session, index, fact, scan_options.samples, options);
-        queue.lock().unwrap_or_else(PoisonError::into_inner).take(index, result);
-    });
+    let ids: Vec<(RelationId, Vec<Diagnosis>)> =
+        facts.ids().map(|id| (id, diagnoses.remove(&id).unwrap_or_default())).collect();
+    scan::run_in_parallel(
+        sessions,
+        ids.len(),
+        |session, i| {
+            let (id, diagnosis) = &ids[i];
+            let result =
+                relation_result(schema, session, *id, &facts[*id], diagnosis.clone(), scan_options.samples, options);
+            queue.lock().unwrap_or_else(PoisonError::into_inner).take(*id, result);
+        },
+        |_| {},
+    );
     let queue = queue.into_inner().unwrap_or_else(PoisonError::into_inner);
     let (relations, findings): (Vec<Coverage>, Vec<_>) =
         queue.done.into_iter().map(|result| (result.coverage, result.findings)).unzip();
     Examined { relations: relations.into(), findings: findings.into_iter().flatten().collect(), facts }
+}
+
+/// Diagnoses all relations with missing keys together.
+fn diagnose_sick(
+    schema: &Schema,
+    sessions: &mut [Box<dyn Session + '_>],
+    facts: &ScanResults,
+    threads: usize,
+    options: &FindingOptions<'_>,
+) -> BTreeMap<RelationId, Vec<Diagnosis>> {
+    let sick: Vec<(RelationId, &Tally)> = facts
+        .entries()
+        .filter_map(|(id, fact)| match fact {
+            ScanResult::Checked(tally) if !tally.top.is_empty() => Some((id, tally)),
+            ScanResult::Checked(_) | ScanResult::Unchecked(_) => None,
+        })
+        .collect();
+    let relations: Vec<(&Relation, &Tally)> = sick.iter().map(|(id, tally)| (&schema.relations[*id], *tally)).collect();
+    let diagnoses = diagnose::diagnose_all(schema, sessions, &relations, options.redaction, threads);
+    sick.into_iter().map(|(id, _)| id).zip(diagnoses).collect()
 }
 
 /// Puts the workers' results into the schema's order.
@@ -118,14 +151,11 @@ fn relation_result(
     session: &mut dyn Session,
     index: RelationId,
     fact: &ScanResult,
+    diagnosis: Vec<Diagnosis>,
     samples: usize,
     options: &FindingOptions<'_>,
 ) -> RelationResult {
     let relation = &schema.relations[index];
-    let diagnosis = match fact {
-        ScanResult::Checked(tally) => diagnose::diagnose(schema, session, relation, tally, options.redaction),
-        ScanResult::Unchecked(_) => Vec::new(),
-    };
     let mut coverage = findings::coverage(relation, fact);
     coverage.reason = coverage.reason.map(|reason| options.redaction.message(&reason));
     let mut found = findings::findings(schema, index, fact, diagnosis, samples);

@@ -42,6 +42,7 @@ mod part;
 mod permissions;
 mod pipelines;
 mod plan_contents;
+mod precision;
 mod prevent;
 mod privacy;
 mod random_repairs;

@@ -4,21 +4,32 @@ use super::Evidence;
 use super::Show;
 use super::is_or_are;
 use crate::model::finding::MissingKey;
+use crate::model::relation::Relation;
 use crate::model::value::Key;
 use crate::model::value::Value;
 
-pub(super) fn find(top: &[MissingKey<Value>], show: Show<'_>) -> Evidence {
-    let keys: Vec<Key> = top.iter().map(|missing| &missing.key).filter(|key| is_sentinel(key)).cloned().collect();
-    let evidence = format!("{} a value that often stands for \"none\"", is_or_are(&keys, show));
+/// `largest` is the largest key of the parent, if its key is one integer.
+pub(super) fn find(relation: &Relation, open: &[&MissingKey<Value>], largest: Option<i64>, show: Show<'_>) -> Evidence {
+    let keys: Vec<Key> =
+        open.iter().map(|missing| &missing.key).filter(|key| is_sentinel(key, largest)).cloned().collect();
+    let evidence = format!("{} a value that often stands for \"none\"", is_or_are(relation, &keys, show));
     (!keys.is_empty()).then_some((keys, evidence))
 }
 
-fn is_sentinel(key: &Key) -> bool {
+fn is_sentinel(key: &Key, largest: Option<i64>) -> bool {
     key.iter().all(|value| match value {
-        Value::Integer(number) => matches!(number, 0 | -1),
+        Value::Integer(0 | -1) => true,
+        // 9999 and the limits of number types, where no parent comes near them.
+        Value::Integer(number) => {
+            let is_limit = [i64::MAX, i64::MIN, i32::MAX.into(), i32::MIN.into(), u32::MAX.into()].contains(number);
+            let is_all_nines =
+                number.unsigned_abs() > 999 && number.unsigned_abs().to_string().bytes().all(|d| d == b'9');
+            (is_limit || is_all_nines) && largest.is_some_and(|largest| largest < number.saturating_abs() / 10)
+        }
         Value::Text(text) => {
-            let words: [&[u8]; 5] = [b"", b"0", b"-1", b"null", b"none"];
-            words.iter().any(|word| text.eq_ignore_ascii_case(word)) || is_nil_uuid(text)
+            let words: [&[u8]; 11] =
+                [b"", b"0", b"-1", b"null", b"(null)", b"none", b"nil", b"n/a", b"undefined", b"unknown", b"-"];
+            words.iter().any(|word| text.trim_ascii().eq_ignore_ascii_case(word)) || is_nil_uuid(text)
         }
         Value::Blob(bytes) => bytes.is_empty() || (bytes.len() == 16 && bytes.iter().all(|&byte| byte == 0)),
         Value::Null | Value::Real(_) => false,
@@ -39,11 +50,14 @@ mod tests {
         for value in
             [Value::Integer(0), Value::Integer(-1), Value::text(""), Value::text("NULL"), Value::Blob(vec![0; 16])]
         {
-            assert!(is_sentinel(&vec![value.clone()]), "{value:?}");
+            assert!(is_sentinel(&vec![value.clone()], None), "{value:?}");
         }
-        assert!(is_sentinel(&vec![Value::text("00000000-0000-0000-0000-000000000000")]));
-        for value in [Value::Integer(1), Value::text("00"), Value::text("x"), Value::Real(0.5)] {
-            assert!(!is_sentinel(&vec![value.clone()]), "{value:?}");
+        assert!(is_sentinel(&vec![Value::text("00000000-0000-0000-0000-000000000000")], None));
+        for value in [Value::Integer(1), Value::text("00"), Value::text("x"), Value::Real(0.5), Value::Integer(9_999)] {
+            assert!(!is_sentinel(&vec![value.clone()], Some(5_000)), "{value:?}");
+        }
+        for number in [9_999, -9_999, 99_999, 2_147_483_647, i64::MAX] {
+            assert!(is_sentinel(&vec![Value::Integer(number)], Some(500)), "{number}");
         }
     }
 }

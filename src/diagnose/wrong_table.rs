@@ -1,123 +1,409 @@
 //! Keys that are keys of another table: the reference was written with the wrong table's id.
 //!
-//! Small integers are keys of almost every table, so a table must be a good match to be named: all or most of the
-//! keys, a name that fits where several tables would do, and no match by chance: a large table whose ids leave no gaps
-//! has every number of its range.
+//! Small integers are keys of almost every table, so a hit alone proves nothing. A table is named only if its hits cannot be
+//! chance. Two controls measure chance: keys of the right parent, which show how far the two tables share their keys,
+//! and the neighbours of the missing integers, which show how densely the other table is filled. Each other table is asked
+//! once, for all relations.
 
-use super::Evidence;
-use super::Show;
-use super::is_or_are;
-use super::keys_of;
-use super::positions;
+use std::collections::BTreeMap;
+use std::collections::BTreeSet;
+
+use super::Case;
+use super::chance::Hits;
+use super::names::TableNames;
+use super::parent::Parent;
+use super::parent::ParentKey;
+use super::parent::key_of;
 use crate::engine::EngineError;
 use crate::engine::Session;
+use crate::model::catalog::Column;
+use crate::model::catalog::Family;
 use crate::model::catalog::Index;
 use crate::model::catalog::Table;
-use crate::model::finding::MissingKey;
-use crate::model::relation::Relation;
+use crate::model::catalog::TableKind;
+use crate::model::ids::TableId;
 use crate::model::schema::Schema;
 use crate::model::schema::side;
 use crate::model::value::Key;
 use crate::model::value::Value;
+use crate::scan::run_in_parallel;
 use crate::sql;
 
-/// Bounds of the search.
-const TABLES_SEARCHED: usize = 200;
-const KEYS_SOUGHT: usize = 100;
-/// How far away from a key the numbers are that would be keys by chance.
-const FAR: i64 = 1_000;
+/// How many missing keys, keys of the parent, and missing keys with neighbours are probed in another table.
+const KEYS_PROBED: usize = 16;
+const PARENT_KEYS_PROBED: usize = 16;
+const KEYS_WITH_NEIGHBOURS: usize = 5;
+/// How many tables are searched for one relation, and how many of them whose names do not fit.
+const TABLES_OF_A_CASE: usize = 200;
+/// How many searches of a relation in a table there are in all: where the keys are rare values, and where they are small
+/// integers.
+const RARE_SEARCHES: usize = 20_000;
+const COMMON_SEARCHES: usize = 100;
+/// How many tables are named, if several have the keys.
+const NAMED: usize = 3;
+/// How many keys one statement asks about.
+const KEYS_OF_A_STATEMENT: usize = 1_000;
 
+/// The greatest probability of chance with which a table is named: if its name fits, if it fits and there is but one key,
+/// and for any other table, divided by the number of tables that were tried.
+const CHANCE_IF_NAMED: f64 = 0.05;
+const CHANCE_IF_NAMED_AND_SINGLE: f64 = 0.25;
+const CHANCE_OTHERWISE: f64 = 2e-3;
+/// The rate of hits to expect for values that two tables never share by accident, such as UUIDs.
+const RATE_OF_LONG_VALUES: f64 = 1e-4;
+
+/// The table in which missing keys of a relation are.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Elsewhere {
+    /// The keys, and the table's key as `users(id)`, or several as `users(id) or people(id)`.
+    pub(super) found: Option<(Vec<Key>, String)>,
+    /// How many tables were searched, of how many that have a key of such values.
+    pub(super) searched: usize,
+    pub(super) tables: usize,
+}
+
+/// A unique key of a table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Place {
+    table: TableId,
+    index: usize,
+}
+
+/// One relation's search in one table.
+struct Search {
+    case: usize,
+    name_fits: bool,
+    probes: Probes,
+}
+
+/// What is looked up in another table, each kind for itself.
+#[derive(Debug, Clone, Default)]
+struct Probes {
+    missing: Vec<Key>,
+    of_parent: Vec<Key>,
+    neighbours: Vec<Key>,
+    /// Integers somewhat above the largest missing key.
+    above: Vec<Key>,
+}
+
+#[derive(Debug, Clone, Copy, Default)]
+struct Outcome {
+    missing: Hits,
+    of_parent: Hits,
+    neighbours: Hits,
+    above: Hits,
+}
+
+/// Searches the open keys of every case in other tables.
 pub(super) fn find(
     schema: &Schema,
-    session: &mut dyn Session,
-    relation: &Relation,
-    open: &[&MissingKey<Value>],
-    show: Show<'_>,
-) -> Result<Evidence, EngineError> {
-    let keys: Vec<&Key> = open.iter().take(KEYS_SOUGHT).map(|missing| &missing.key).collect();
-    if keys.is_empty() {
-        return Ok(None);
+    sessions: &mut [Box<dyn Session + '_>],
+    cases: &[Case<'_>],
+    parents: &BTreeMap<ParentKey, Parent>,
+) -> Vec<Elsewhere> {
+    let mut elsewhere = vec![Elsewhere::default(); cases.len()];
+    if cases.iter().all(|case| case.open.is_empty()) {
+        return elsewhere;
     }
-    let mut holders = Vec::new();
-    for (table, index) in candidates(schema, relation, keys[0].len()).take(TABLES_SEARCHED) {
-        let Some(question) = sql::of(schema).keys_elsewhere(schema, table, index, &keys) else { continue };
-        let Ok(found) = positions(session, &question, &keys) else { continue };
-        if !found.is_empty() {
-            holders.push(Holder { table, index, found });
+    let searches = plan(schema, cases, parents, &mut elsewhere);
+    let searches: Vec<(Place, Vec<Search>)> = searches.into_iter().collect();
+    let outcomes = run_in_parallel(
+        sessions,
+        searches.len(),
+        |session, i| search(schema, session, searches[i].0, &searches[i].1),
+        |_| {},
+    );
+    let mut holders: BTreeMap<usize, Vec<(Place, &Search, Outcome)>> = BTreeMap::new();
+    for ((place, searches), outcomes) in searches.iter().zip(outcomes) {
+        for (search, outcome) in searches.iter().zip(outcomes.unwrap_or_default()) {
+            holders.entry(search.case).or_default().push((*place, search, outcome));
         }
     }
-    let most = holders.iter().map(|holder| holder.found.len()).max().unwrap_or(0);
-    let best: Vec<&Holder<'_>> =
-        holders.iter().filter(|holder| holder.found.len() == most && most * 2 > keys.len()).collect();
-    let by_name = best.iter().copied().filter(|holder| name_fits(schema, relation, holder.table)).collect::<Vec<_>>();
-    let chosen = match (by_name.as_slice(), best.as_slice()) {
-        ([first, ..], _) => first,
-        ([], [first, others @ ..]) if others.is_empty() || !keys.iter().all(|key| is_small_integer(key)) => {
-            if has_any_number(schema, session, first, &keys) {
-                return Ok(None);
+    let chosen: Vec<(usize, Vec<Place>)> = holders
+        .into_iter()
+        .map(|(case, holders)| {
+            elsewhere[case].searched = holders.len();
+            let largest = key_of(cases[case].relation).and_then(|key| parents.get(&key)?.largest);
+            (case, choose(&cases[case], largest, &holders))
+        })
+        .filter(|(_, places)| !places.is_empty())
+        .collect();
+    let found = run_in_parallel(
+        sessions,
+        chosen.len(),
+        |session, i| {
+            let (case, places) = &chosen[i];
+            let keys: Vec<&Key> = cases[*case].open.iter().map(|missing| &missing.key).collect();
+            let is_found = present(schema, session, places[0], &keys)?;
+            Ok(keys.into_iter().zip(is_found).filter(|(_, is_found)| *is_found).map(|(key, _)| key.clone()).collect())
+        },
+        |_| {},
+    );
+    for ((case, places), keys) in chosen.into_iter().zip(found) {
+        let keys: Result<Vec<Key>, EngineError> = keys;
+        let names: Vec<String> = places.into_iter().take(NAMED).map(|place| name(schema, place)).collect();
+        elsewhere[case].found = keys.ok().filter(|keys| !keys.is_empty()).map(|keys| (keys, names.join(" or ")));
+    }
+    elsewhere
+}
+
+/// Decides which relation is searched in which table. Fitting names come first; then rare values, and small integers last.
+fn plan(
+    schema: &Schema,
+    cases: &[Case<'_>],
+    parents: &BTreeMap<ParentKey, Parent>,
+    elsewhere: &mut [Elsewhere],
+) -> BTreeMap<Place, Vec<Search>> {
+    let names = TableNames::of(schema);
+    let places = Places::of(schema);
+    let (mut rare_left, mut common_left) = (RARE_SEARCHES, COMMON_SEARCHES);
+    let mut searches: BTreeMap<Place, Vec<Search>> = BTreeMap::new();
+    for (position, case) in cases.iter().enumerate().filter(|(_, case)| !case.open.is_empty()) {
+        let is_rare = case.open.iter().any(|missing| !is_small_integer(&missing.key));
+        let fitting = names.fitting(schema, case.relation);
+        let fits = places.candidates(schema, case, |table| fitting.contains(&table));
+        // One small integer in a table of another name is never evidence, so that such a table is not missed.
+        let others = if is_rare || case.open.len() > 1 {
+            places.candidates(schema, case, |table| !fitting.contains(&table))
+        } else {
+            Vec::new()
+        };
+        elsewhere[position].tables = fits.len() + others.len();
+        let left = if is_rare { &mut rare_left } else { &mut common_left };
+        let left_of_case = TABLES_OF_A_CASE.saturating_sub(fits.len()).min(*left);
+        let others: Vec<Place> = others.into_iter().take(left_of_case).collect();
+        *left -= others.len();
+        let parent = key_of(case.relation).and_then(|key| parents.get(&key));
+        let probes = Probes::of(case, parent);
+        let fits = fits.into_iter().take(TABLES_OF_A_CASE).map(|place| (place, true));
+        for (place, name_fits) in fits.chain(others.into_iter().map(|place| (place, false))) {
+            searches.entry(place).or_default().push(Search { case: position, name_fits, probes: probes.clone() });
+        }
+    }
+    searches
+}
+
+/// The unique keys of all tables.
+struct Places {
+    by_width: BTreeMap<usize, Vec<Place>>,
+    /// Tables whose unique key refers to another table: they have its keys by intention.
+    extensions: BTreeSet<(Place, TableId)>,
+}
+
+impl Places {
+    fn of(schema: &Schema) -> Places {
+        let mut by_width: BTreeMap<usize, Vec<Place>> = BTreeMap::new();
+        for (table, about) in schema.tables.entries().filter(|(_, about)| about.kind == TableKind::Table) {
+            for (index, _) in about.indexes.iter().enumerate().filter(|(_, index)| is_unique_key(index)) {
+                let place = Place { table, index };
+                by_width.entry(index_of(schema, place).columns.len()).or_default().push(place);
             }
-            first
         }
-        _ => return Ok(None),
-    };
-    let keys: Vec<Key> = chosen.found.iter().filter_map(|&i| keys.get(i).map(|&key| key.clone())).collect();
-    let evidence = format!("{} {}", is_or_are(&keys, show), chosen.name());
-    Ok(Some((keys, evidence)))
-}
+        let mut extensions = BTreeSet::new();
+        for relation in &schema.relations {
+            let referring: BTreeSet<usize> = relation.child_columns.iter().copied().collect();
+            for (index, key) in schema.tables[relation.child].indexes.iter().enumerate() {
+                let columns: BTreeSet<usize> = key.columns.iter().filter_map(|part| part.column).collect();
+                if let Some(parent) = relation.parent.table.filter(|_| columns == referring) {
+                    extensions.insert((Place { table: relation.child, index }, parent));
+                }
+            }
+        }
+        Places { by_width, extensions }
+    }
 
-/// Whether numbers far from the keys are found as often as the keys: then that they are found says nothing.
-fn has_any_number(schema: &Schema, session: &mut dyn Session, holder: &Holder<'_>, keys: &[&Key]) -> bool {
-    [-FAR, FAR].into_iter().any(|distance| {
-        let far_value = |value: &Value| Some(Value::Integer(value.as_integer()?.checked_add(distance)?));
-        let far: Option<Vec<Key>> = keys.iter().map(|key| key.iter().map(far_value).collect()).collect();
-        let Some(far) = far else { return false };
-        let far: Vec<&Key> = far.iter().collect();
-        let question = sql::of(schema).keys_elsewhere(schema, holder.table, holder.index, &far);
-        let found = question.and_then(|question| positions(session, &question, &far).ok());
-        found.is_some_and(|found| found.len() * 2 > keys.len())
-    })
-}
-
-struct Holder<'a> {
-    table: &'a Table,
-    index: &'a Index,
-    found: Vec<usize>,
-}
-
-impl Holder<'_> {
-    fn name(&self) -> String {
-        let columns = self.index.columns.iter().filter_map(|part| part.column);
-        side(&self.table.name, columns.map(|column| self.table.columns[column].name.as_str()))
+    /// Returns the keys of other wanted tables that can hold the case's missing keys.
+    fn candidates(&self, schema: &Schema, case: &Case<'_>, is_wanted: impl Fn(TableId) -> bool) -> Vec<Place> {
+        let relation = case.relation;
+        let Some(first) = case.open.first().map(|missing| &missing.key) else { return Vec::new() };
+        let of_width = self.by_width.get(&first.len()).into_iter().flatten().copied();
+        let is_other = |place: &Place| {
+            let parent = relation.parent.table;
+            is_wanted(place.table)
+                && Some(place.table) != parent
+                && place.table != relation.child
+                && parent.is_none_or(|parent| !self.extensions.contains(&(*place, parent)))
+        };
+        let can_hold = |place: &Place| {
+            let (table, index) = (&schema.tables[place.table], index_of(schema, *place));
+            let columns = index.columns.iter().filter_map(|part| part.column).map(|column| &table.columns[column]);
+            columns.zip(first).all(|(column, value)| is_of_family(column, value))
+                && sql::of(schema).can_be_elsewhere(table, index, first)
+        };
+        of_width.filter(is_other).filter(can_hold).collect()
     }
 }
 
-/// Every other table's unique keys of the right width; the child itself is not another table unless it is neither
-/// child nor parent.
-fn candidates<'a>(
-    schema: &'a Schema,
-    relation: &'a Relation,
-    width: usize,
-) -> impl Iterator<Item = (&'a Table, &'a Index)> {
-    let others = schema
-        .tables
-        .entries()
-        .filter(move |(position, _)| Some(*position) != relation.parent.table && *position != relation.child);
-    others.flat_map(move |(_, table)| keys_of(table, width).map(move |index| (table, index)))
+fn is_unique_key(index: &Index) -> bool {
+    index.unique && !index.partial && index.columns.iter().all(|part| part.column.is_some())
 }
 
-/// The other table's name holds the parent's, or the other way round, or the child's column speaks of it.
-fn name_fits(schema: &Schema, relation: &Relation, other: &Table) -> bool {
-    let plain = |name: &str| name.to_ascii_lowercase().trim_end_matches('s').replace(['_', ' '], "");
-    let other = plain(&other.name.table);
-    let parent = plain(&relation.parent.name.table);
-    let columns = schema.child_column_names(relation).map(|name| plain(name.trim_end_matches("_id")));
-    other.contains(&parent)
-        || parent.contains(&other)
-        || columns.into_iter().any(|column| column.contains(&other) || other.contains(&column))
+fn is_of_family(column: &Column, value: &Value) -> bool {
+    match value {
+        Value::Null => false,
+        Value::Integer(_) => column.family != Family::Text,
+        Value::Real(_) => matches!(column.family, Family::Numeric | Family::Real | Family::Untyped),
+        Value::Text(_) | Value::Blob(_) => matches!(column.family, Family::Text | Family::Untyped | Family::Numeric),
+    }
+}
+
+fn index_of(schema: &Schema, place: Place) -> &Index {
+    &schema.tables[place.table].indexes[place.index]
+}
+
+/// Returns a unique key as reports show it: `users(id)`.
+fn name(schema: &Schema, place: Place) -> String {
+    let table: &Table = &schema.tables[place.table];
+    let columns = index_of(schema, place).columns.iter().filter_map(|part| part.column);
+    side(&table.name, columns.map(|column| table.columns[column].name.as_str()))
+}
+
+impl Probes {
+    fn of(case: &Case<'_>, parent: Option<&Parent>) -> Probes {
+        let missing: Vec<Key> =
+            spread(&case.open, KEYS_PROBED).into_iter().map(|missing| missing.key.clone()).collect();
+        let of_parent = parent.map(|parent| spread(&parent.sample, PARENT_KEYS_PROBED)).unwrap_or_default();
+        let of_parent = of_parent.into_iter().filter(|key| key.len() == missing[0].len()).cloned().collect();
+        let mut integers: Vec<i64> = case.open.iter().filter_map(|missing| single_integer(&missing.key)).collect();
+        if integers.len() < case.open.len() {
+            return Probes { missing, of_parent, ..Probes::default() };
+        }
+        integers.sort_unstable();
+        let around = |number: i64| [-3, -2, -1, 1, 2, 3].into_iter().filter_map(move |step| number.checked_add(step));
+        let neighbours: BTreeSet<i64> = spread(&integers, KEYS_WITH_NEIGHBOURS)
+            .into_iter()
+            .flat_map(|&number| around(number))
+            .filter(|number| integers.binary_search(number).is_err())
+            .collect();
+        let least = parent.and_then(|parent| parent.largest).unwrap_or(0).min(integers[0]);
+        let largest = integers[integers.len() - 1];
+        let range = largest.saturating_sub(least);
+        let above = [6, 5, 4, 3].into_iter().filter_map(|part| largest.checked_add(range / part + 1));
+        let key = |number: i64| vec![Value::Integer(number)];
+        Probes {
+            missing,
+            of_parent,
+            neighbours: neighbours.into_iter().map(key).collect(),
+            above: above.map(key).collect(),
+        }
+    }
+
+    fn all(&self) -> impl Iterator<Item = &Key> {
+        self.missing.iter().chain(&self.of_parent).chain(&self.neighbours).chain(&self.above)
+    }
+
+    fn outcome(&self, mut is_found: impl Iterator<Item = bool>) -> Outcome {
+        let mut hits = |keys: &[Key]| {
+            let mut hits = Hits::default();
+            is_found.by_ref().take(keys.len()).for_each(|is_found| hits.add(is_found));
+            hits
+        };
+        Outcome {
+            missing: hits(&self.missing),
+            of_parent: hits(&self.of_parent),
+            neighbours: hits(&self.neighbours),
+            above: hits(&self.above),
+        }
+    }
+}
+
+/// Returns at most `most` items, evenly spread over all.
+fn spread<T>(items: &[T], most: usize) -> Vec<&T> {
+    let count = items.len().min(most);
+    (0..count).map(|i| &items[i * items.len() / count]).collect()
+}
+
+fn single_integer(key: &Key) -> Option<i64> {
+    if let [value] = &key[..] { value.as_integer() } else { None }
 }
 
 fn is_small_integer(key: &Key) -> bool {
     key.iter().all(|value| {
         value.as_integer().is_some_and(|number| number.abs() < 1_000_000) || matches!(value, Value::Real(_))
     })
+}
+
+/// True if no two tables share such a value by accident.
+fn is_long(key: &Key) -> bool {
+    key.iter().any(|value| match value {
+        Value::Integer(number) => number.unsigned_abs() >= 1 << 40,
+        Value::Text(bytes) => bytes.len() >= 16,
+        Value::Blob(bytes) => bytes.len() >= 8,
+        Value::Null | Value::Real(_) => false,
+    })
+}
+
+/// Probes one table for all relations that are searched there.
+fn search(
+    schema: &Schema,
+    session: &mut dyn Session,
+    place: Place,
+    searches: &[Search],
+) -> Result<Vec<Outcome>, EngineError> {
+    let keys: Vec<&Key> = searches.iter().flat_map(|search| search.probes.all()).collect();
+    let mut is_found = present(schema, session, place, &keys)?.into_iter();
+    Ok(searches.iter().map(|search| search.probes.outcome(is_found.by_ref())).collect())
+}
+
+/// Returns for each key whether a table has it.
+fn present(schema: &Schema, session: &mut dyn Session, place: Place, keys: &[&Key]) -> Result<Vec<bool>, EngineError> {
+    let (table, index) = (&schema.tables[place.table], index_of(schema, place));
+    let mut is_found = vec![false; keys.len()];
+    let asked: Vec<usize> =
+        (0..keys.len()).filter(|&i| sql::of(schema).can_be_elsewhere(table, index, keys[i])).collect();
+    for some in asked.chunks(KEYS_OF_A_STATEMENT) {
+        let wanted: Vec<&Key> = some.iter().map(|&i| keys[i]).collect();
+        if let Some(question) = sql::of(schema).keys_elsewhere(schema, table, index, &wanted) {
+            session.numbered(&question, wanted.len(), &mut |position, _| is_found[some[position]] = true)?;
+        }
+    }
+    Ok(is_found)
+}
+
+/// Returns the table whose hits chance explains least, and others that explain them about as well; none if chance does.
+fn choose(case: &Case<'_>, largest: Option<i64>, holders: &[(Place, &Search, Outcome)]) -> Vec<Place> {
+    let is_long = case.open.iter().all(|missing| is_long(&missing.key));
+    let mut named: Vec<(bool, f64, Place)> = Vec::new();
+    for (place, search, outcome) in holders.iter().filter(|(_, _, outcome)| outcome.missing.found > 0) {
+        let chance = outcome.chance(is_long);
+        let limit = match (search.name_fits, outcome.missing.probed) {
+            (true, 1) => CHANCE_IF_NAMED_AND_SINGLE,
+            (true, _) => CHANCE_IF_NAMED,
+            (false, _) => CHANCE_OTHERWISE / holders.len() as f64,
+        };
+        if chance <= limit || largest.is_some_and(|largest| outcome.fills_range(case, largest, search.name_fits)) {
+            named.push((!search.name_fits, chance, *place));
+        }
+    }
+    named.sort_by(|left, right| left.partial_cmp(right).unwrap_or(std::cmp::Ordering::Equal));
+    let Some(&(is_unnamed, least, _)) = named.first() else { return Vec::new() };
+    let is_as_likely = |other: &&(bool, f64, Place)| other.0 == is_unnamed && other.1 <= least * 1e3;
+    named.iter().filter(is_as_likely).map(|(_, _, place)| *place).collect()
+}
+
+impl Outcome {
+    /// Returns the probability that a table with nothing to do with the keys has as many of them.
+    fn chance(self, is_long: bool) -> f64 {
+        let controls = [self.of_parent, self.neighbours];
+        // A control without a hit is too short to exclude hits, so such controls are taken together.
+        let (with_hits, without): (Vec<Hits>, Vec<Hits>) = controls.into_iter().partition(|hits| hits.found > 0);
+        let nothing_shared = with_hits.is_empty();
+        let pooled = Hits { found: 0, probed: without.iter().map(|hits| hits.probed).sum() };
+        let measured = with_hits.into_iter().map(Hits::rate).fold(pooled.rate(), f64::max);
+        let rate = if is_long && nothing_shared { RATE_OF_LONG_VALUES } else { measured };
+        self.missing.probability(rate)
+    }
+
+    /// True if the keys lie beyond all keys of the right parent, thinly spread, and over the whole range of this table's
+    /// keys. Rows that are not loaded yet follow closely upon the parent's last key instead.
+    fn fills_range(self, case: &Case<'_>, largest: i64, name_fits: bool) -> bool {
+        let keys: Option<Vec<i64>> = case.open.iter().map(|missing| single_integer(&missing.key)).collect();
+        let Some(keys) = keys else { return false };
+        let (Some(&first), Some(&last)) = (keys.iter().min(), keys.iter().max()) else { return false };
+        let is_beyond = first > largest;
+        let is_thin = last.saturating_sub(largest).unsigned_abs() > 3 * case.tally.missing_keys;
+        let are_all_found = self.missing.found == self.missing.probed;
+        let ends_there = self.above.found == 0;
+        is_beyond && is_thin && are_all_found && (if name_fits { keys.len() > 2 } else { keys.len() > 4 && ends_there })
+    }
 }

@@ -11,6 +11,7 @@ use super::Session;
 use crate::model::catalog::Table;
 use crate::model::refusal::Refusal;
 use crate::model::value::Value;
+use crate::model::value::ValueRef;
 use crate::sql::Sql;
 
 /// Private scratch tables with the definitions of the real tables, but without rows, triggers and foreign keys. They
@@ -116,5 +117,15 @@ impl<S: Session + ?Sized> Session for &mut S {
 
     fn damage(&mut self, table: &Table) -> Result<Option<Damage>, EngineError> {
         (**self).damage(table)
+    }
+
+    fn each_stored_value(
+        &mut self,
+        table: &Table,
+        column: usize,
+        threads: usize,
+        visit: &(dyn Fn(ValueRef<'_>) + Sync),
+    ) -> Result<bool, EngineError> {
+        (**self).each_stored_value(table, column, threads, visit)
     }
 }

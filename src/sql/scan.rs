@@ -1,7 +1,7 @@
 //! The statements of a scan and of a diagnosis.
 //!
 //! Each is written once, from a [`Grammar`]. An engine overrides a statement if its planner or its storage needs
-//! another one. Only `near_misses` has no shared form: each engine has one for its own planner.
+//! another one.
 
 use crate::model::catalog::Column;
 use crate::model::catalog::Family;
@@ -235,12 +235,40 @@ pub trait Scan: Grammar {
         Some(plain(format!("SELECT EXISTS (SELECT 1 FROM {parent})")))
     }
 
-    /// Returns a query for one number: the largest key of a parent whose key is one column of whole numbers.
-    fn largest_parent_key(&self, schema: &Schema, relation: &Relation) -> Option<Sql> {
-        let column = schema.parent_columns(relation).next().filter(|column| column.family == Family::Integer)?;
-        let largest = self.shown(&format!("max({})", self.qualified("parent", &column.name)), column);
+    /// Returns some rows of a parent, at most `most`: the columns of its key, and after them the largest key of all, if the
+    /// key is one whole number. An example is (3, 900).
+    fn parent_sample(&self, schema: &Schema, relation: &Relation, most: u64) -> Option<Sql> {
+        let columns: Vec<&Column> = schema.parent_columns(relation).collect();
         let parent = source(self, schema, schema.parent(relation)?, "parent", Reading::AnyIndex);
-        Some(plain(format!("SELECT {largest} FROM {parent}")))
+        let mut shown: Vec<String> =
+            columns.iter().map(|column| self.shown(&self.qualified("parent", &column.name), column)).collect();
+        shown.push(match columns.as_slice() {
+            [column] if column.family == Family::Integer => {
+                let largest = self.shown(&format!("max({})", self.qualified("parent", &column.name)), column);
+                format!("(SELECT {largest} FROM {parent})")
+            }
+            _ => "NULL".to_owned(),
+        });
+        Some(plain(format!("SELECT {} FROM {parent} LIMIT {most}", shown.join(", "))))
+    }
+
+    /// Returns the values of a column that are not NULL, one a row. The statement reads at most `most` rows.
+    fn column_values(&self, schema: &Schema, table: &Table, column: usize, most: u64) -> Sql {
+        let column = &table.columns[column];
+        let value = self.qualified("parent", &column.name);
+        let parent = source(self, schema, table, "parent", Reading::AnyIndex);
+        plain(format!(
+            "SELECT {} FROM {parent} WHERE {} LIMIT {most}",
+            self.shown(&value, column),
+            self.not_null(&value)
+        ))
+    }
+
+    /// True if an index of another table can have the key.
+    fn can_be_elsewhere(&self, table: &Table, index: &Index, key: &Key) -> bool {
+        let columns = index.columns.iter().map(|part| part.column.map(|column| &table.columns[column]));
+        key.len() == index.columns.len()
+            && columns.zip(key).all(|(column, value)| column.is_some_and(|column| self.can_search_for(column, value)))
     }
 
     /// Returns a query for the positions of the keys that an index of another table has: rows of one number. `None` if
@@ -258,11 +286,6 @@ pub trait Scan: Grammar {
         let condition = format!(" AND (\n{condition}\n)");
         keys_of(self, schema, (schema.parent(relation)?, "parent"), &columns, keys, &condition)
     }
-
-    /// Returns a query for parent keys that differ from a missing key only in its notation: white space, case, leading
-    /// zeros, text or number, the punctuation of a UUID. A row holds the missing key's position, one such parent key,
-    /// and how many there are, such as (0, 'abc', 2). The query reads at most `limit` parents.
-    fn near_misses(&self, schema: &Schema, relation: &Relation, keys: &[&Key], limit: u64) -> Option<Sql>;
 
     /// Returns a query for the least and the greatest value of a column among the orphans of each key. A row holds the
     /// key's position and the two values, such as (0, '2026-01-01', '2026-01-31'). `None` if the engine has no such

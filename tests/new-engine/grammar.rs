@@ -93,8 +93,4 @@ impl Grammar for Dummy {
     }
 }
 
-impl Scan for Dummy {
-    fn near_misses(&self, _: &Schema, _: &Relation, _: &[&Key], _: u64) -> Option<Sql> {
-        None
-    }
-}
+impl Scan for Dummy {}

@@ -291,7 +291,7 @@ fn role_without_create_table_records_beside_the_plan() {
         // Without its record nothing is guessed.
         copied_alone(patient);
         let lost = ended(patient, run("undo", "plan.ndjson"), 0, "has no record that the plan was applied");
-        assert!(plain(&lost).contains("plan.ndjson.begun: a plan that was applied by a role"), "{}", lost.stdout);
+        assert!(plain(&lost).contains("plan.ndjson.begun: this file does not exist"), "{}", lost.stdout);
         assert_eq!(blanked(patient), 3);
         ended(patient, run("undo", "moved/plan.ndjson"), 0, "the plan was taken back");
         assert_eq!(patient.dump(), before);

@@ -4,11 +4,12 @@
 //! [`record`] a cell into fields. [`tree`] walks all pages of a table or an index. [`key`] turns fields into comparable
 //! keys, and [`keyset`] holds the keys of a parent. [`layout`] asks SQLite for root pages and field numbers. [`judge`]
 //! combines them: it decides which relations the pages can answer, keeps to the memory limit, and lists the rows that
-//! SQLite must judge.
+//! SQLite must judge. [`column`] reads all values of one column.
 //!
 //! No module here opens a database, takes a lock or writes.
 
 mod blocks;
+pub mod column;
 mod digest;
 pub mod fault;
 mod field;

@@ -6,6 +6,7 @@ use rusqlite::Connection;
 use rusqlite::types::ValueRef;
 
 use super::failure;
+use super::pages::column::ColumnReader;
 use super::pages::fault::Fault;
 use super::pages::judge;
 use super::pages::layout::Layouts;
@@ -23,6 +24,7 @@ use crate::model::catalog::Table;
 use crate::model::catalog::TableKind;
 use crate::model::catalog::Tables;
 use crate::model::value::Value;
+use crate::model::value::ValueRef as StoredValue;
 use crate::sql::Sql;
 use crate::sql::quoted;
 
@@ -87,6 +89,22 @@ impl Session for SqliteSession {
             Ok(messages) => Ok(most_severe(messages)),
             Err(error) if failure::is_corrupt(&error) => Ok(Some(Damage::Storage(error.to_string()))),
             Err(error) => Err(failure::failed(&error)),
+        }
+    }
+
+    fn each_stored_value(
+        &mut self,
+        table: &Table,
+        column: usize,
+        threads: usize,
+        visit: &(dyn Fn(StoredValue<'_>) + Sync),
+    ) -> Result<bool, EngineError> {
+        let Ok(source) = self.storage.source(&self.connection) else { return Ok(false) };
+        let stored = ColumnReader { table, column, layouts: &self.storage.layouts, source: &source };
+        match stored.each_value(threads, &self.limits.deadline, visit) {
+            Ok(()) => Ok(true),
+            Err(Fault::TimeLimit) => Err(EngineError::TimeLimit),
+            Err(_) => Ok(false),
         }
     }
 

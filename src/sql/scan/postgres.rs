@@ -1,16 +1,12 @@
 //! The statements of a scan that are different on PostgreSQL.
 
-use crate::model::catalog::Family;
 use crate::model::catalog::Table;
 use crate::model::relation::Relation;
 use crate::model::schema::Schema;
-use crate::model::value::Key;
 use crate::model::value::Value;
-use crate::sql::grammar::Grammar;
 use crate::sql::grammar::Reading;
 use crate::sql::grammar::postgres::Postgres;
 use crate::sql::phrases::Phrases;
-use crate::sql::phrases::WANTED;
 use crate::sql::query::Query;
 use crate::sql::query::Sql;
 use crate::sql::scan::Candidates;
@@ -32,33 +28,6 @@ impl Scan for Postgres {
 
     fn without_indexes(&self, query: &Sql) -> Option<Sql> {
         Some(query.clone().without_indexes())
-    }
-
-    /// A whole number has one notation only, and the server lets no other type refer to it, so it has no near misses.
-    fn near_misses(&self, schema: &Schema, relation: &Relation, keys: &[&Key], limit: u64) -> Option<Sql> {
-        let column = schema.parent_columns(relation).next().filter(|column| column.family != Family::Integer)?;
-        let mut query = self.query();
-        let wanted = self.text_keys(&mut query, keys);
-        let value = self.qualified("parent", &column.name);
-        Some(query.finish(format!(
-            "WITH sought AS MATERIALIZED (SELECT {WANTED}.{} AS i, {} AS n FROM {wanted}) \
-             SELECT sought.i, min(p.k), count(DISTINCT p.k) FROM \
-             (SELECT {} AS k FROM {} WHERE {value} IS NOT NULL LIMIT {limit}) AS p \
-             JOIN sought ON sought.n = {} GROUP BY sought.i ORDER BY sought.i",
-            self.number_column(),
-            self.bare(&format!("{WANTED}.{}", self.value_column(0))),
-            self.plain_text(&value, Some(column)),
-            source(self, schema, schema.parent(relation)?, "parent", Reading::AnyIndex),
-            self.bare("p.k"),
-        )))
-    }
-}
-
-impl Postgres {
-    /// Returns a text without white space, case, leading zeros and the punctuation of a UUID.
-    fn bare(&self, text: &str) -> String {
-        let trimmed = self.trimmed(&self.plain_text(text, None));
-        format!("ltrim(lower(replace(replace(replace({trimmed}, '-', ''), '{{', ''), '}}', '')), '0')")
     }
 }
 

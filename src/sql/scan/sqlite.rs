@@ -50,22 +50,6 @@ impl Scan for Sqlite {
         if relation.parent.key.is_none() { truth(schema, relation) } else { String::new() }
     }
 
-    fn near_misses(&self, schema: &Schema, relation: &Relation, keys: &[&Key], limit: u64) -> Option<Sql> {
-        let value = self.qualified("parent", &schema.parent_columns(relation).next()?.name);
-        let mut query = self.query();
-        let wanted = self.text_keys(&mut query, keys);
-        Some(query.finish(format!(
-            "WITH sought AS MATERIALIZED (SELECT {WANTED}.{} AS i, {} AS n FROM {wanted}) \
-             SELECT sought.i, min(p.k), count(DISTINCT p.k) FROM \
-             (SELECT {value} AS k FROM {} WHERE {value} IS NOT NULL LIMIT {limit}) AS p \
-             CROSS JOIN sought ON sought.n = {} GROUP BY sought.i ORDER BY sought.i",
-            self.number_column(),
-            self.bare(&format!("{WANTED}.{}", self.value_column(0))),
-            self.source(None, schema.parent(relation)?, "parent", Reading::WholeTable),
-            self.bare("p.k"),
-        )))
-    }
-
     fn value_ranges(&self, schema: &Schema, relation: &Relation, column: &str, keys: &[&Key]) -> Option<Sql> {
         let mut query = self.query();
         let columns = vec![None; relation.child_columns.len()];
@@ -113,16 +97,6 @@ impl Scan for Sqlite {
 }
 
 impl Sqlite {
-    /// Returns a value without white space, case, leading zeros and the punctuation of a UUID. A text that is a number
-    /// becomes the number's plain text.
-    fn bare(&self, value: &str) -> String {
-        let trimmed = self.trimmed(&self.plain_text(value, None));
-        format!(
-            "CASE WHEN typeof({value}) = 'text' AND CAST({value} AS NUMERIC) = {value} THEN CAST(CAST({value} AS NUMERIC) AS TEXT) ELSE \
-             ltrim(lower(replace(replace(replace({trimmed}, '-', ''), '{{', ''), '}}', '')), '0') END"
-        )
-    }
-
     /// The child at hand has no parent.
     pub(in crate::sql) fn orphan_condition(&self, query: &mut Query, schema: &Schema, relation: &Relation) -> String {
         self.is_orphan(query, schema, relation, self.parent_query(schema, relation).as_deref())

@@ -2,15 +2,7 @@
 
 use super::page::ShortRecord;
 
-/// A value in its storage class.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Stored<'a> {
-    Null,
-    Integer(i64),
-    Real(f64),
-    Text(&'a [u8]),
-    Blob(&'a [u8]),
-}
+pub use crate::model::value::ValueRef as Stored;
 
 /// The serial type of a field, and the offset of its value in the record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

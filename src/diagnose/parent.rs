@@ -1,0 +1,64 @@
+//! What a diagnosis needs to know of a parent, asked once for all relations that refer to it.
+
+use std::collections::BTreeMap;
+
+use super::Case;
+use crate::engine::Session;
+use crate::model::ids::TableId;
+use crate::model::relation::Relation;
+use crate::model::schema::Schema;
+use crate::model::value::Key;
+use crate::model::value::Value;
+use crate::scan::run_in_parallel;
+use crate::sql;
+
+/// How many keys a parent shows of itself.
+const SAMPLE: u64 = 32;
+
+/// A parent's table and key columns.
+pub(super) type ParentKey = (TableId, Vec<usize>);
+
+#[derive(Debug, Clone, Default)]
+pub(super) struct Parent {
+    pub(super) is_empty: bool,
+    /// Some of its keys.
+    pub(super) sample: Vec<Key>,
+    /// Its largest key, if the key is a single integer.
+    pub(super) largest: Option<i64>,
+}
+
+pub(super) fn key_of(relation: &Relation) -> Option<ParentKey> {
+    Some((relation.parent.table?, relation.parent.columns.clone()))
+}
+
+/// Asks for the parents of all cases. A parent that cannot be asked is left out.
+pub(super) fn ask(
+    schema: &Schema,
+    sessions: &mut [Box<dyn Session + '_>],
+    cases: &[Case<'_>],
+) -> BTreeMap<ParentKey, Parent> {
+    let mut relations: BTreeMap<ParentKey, &Relation> = BTreeMap::new();
+    for case in cases {
+        if let Some(key) = key_of(case.relation) {
+            relations.entry(key).or_insert(case.relation);
+        }
+    }
+    let asked: Vec<(ParentKey, &Relation)> = relations.into_iter().collect();
+    let parents = run_in_parallel(sessions, asked.len(), |session, i| ask_one(schema, session, asked[i].1), |_| {});
+    asked.into_iter().zip(parents).filter_map(|((key, _), parent)| Some((key, parent?))).collect()
+}
+
+fn ask_one(schema: &Schema, session: &mut dyn Session, relation: &Relation) -> Option<Parent> {
+    let question = sql::of(schema).parent_sample(schema, relation, SAMPLE)?;
+    let mut parent = Parent { is_empty: true, ..Parent::default() };
+    let answer = session.each_row(&question, &mut |row| {
+        if let [key @ .., largest] = row {
+            parent.is_empty = false;
+            parent.largest = largest.as_integer();
+            if !key.contains(&Value::Null) {
+                parent.sample.push(key.to_vec());
+            }
+        }
+    });
+    answer.ok().map(|()| parent)
+}
