@@ -2,6 +2,6 @@
             scan: &crate::sql::grammar::dummy::Dummy,
             repair: None,
             load: None,
-            foresight: None,
-            witness: None,
+            forecast: None,
+            recorder: None,
         },

@@ -4,16 +4,12 @@ use crate::model::catalog::Column;
 use crate::model::catalog::Engine;
 use crate::model::catalog::Table;
 use crate::model::facts::Facts;
-use crate::model::relation::Relation;
-use crate::model::schema::Schema;
-use crate::model::value::Key;
 use crate::model::value::Value;
 use crate::sql::clauses::quoted_text;
 use crate::sql::grammar::Grammar;
 use crate::sql::grammar::KeyPart;
 use crate::sql::phrases::Phrases;
 use crate::sql::query::Query;
-use crate::sql::query::Sql;
 use crate::sql::scan::Scan;
 
 #[derive(Debug)]
@@ -28,7 +24,7 @@ impl Grammar for Dummy {
         self.quoted(&table.name.table)
     }
 
-    fn listed(&self, name: &str, columns: &[String], rows: &[(usize, Vec<String>)]) -> String {
+    fn derived_table(&self, name: &str, columns: &[String], rows: &[(usize, Vec<String>)]) -> String {
         let row = |(number, values): &(usize, Vec<String>)| {
             let values = std::iter::once(number.to_string()).chain(values.iter().cloned());
             let named: Vec<String> =
@@ -52,7 +48,7 @@ impl Grammar for Dummy {
         value.to_owned()
     }
 
-    fn order_of_any(&self, value: &str) -> String {
+    fn sort_key(&self, value: &str) -> String {
         value.to_owned()
     }
 
@@ -60,11 +56,11 @@ impl Grammar for Dummy {
         mark
     }
 
-    fn can_be_sought(&self, column: &Column, value: &Value) -> bool {
+    fn can_search_for(&self, column: &Column, value: &Value) -> bool {
         self.fits(column, value)
     }
 
-    fn is_there(&self, _: &Column, value: &str) -> Option<String> {
+    fn is_present(&self, _: &Column, value: &str) -> Option<String> {
         Some(self.not_null(value))
     }
 
@@ -76,7 +72,7 @@ impl Grammar for Dummy {
         format!("{parent} = {child}")
     }
 
-    fn has_written(&self, query: &mut Query, _: &KeyPart<'_>, child: &str, value: &Value) -> String {
+    fn has_configured_value(&self, query: &mut Query, _: &KeyPart<'_>, child: &str, value: &Value) -> String {
         format!("{child} = {}", query.parameter(value.clone()))
     }
 
@@ -84,7 +80,7 @@ impl Grammar for Dummy {
         format!("count(CASE WHEN {condition} THEN 1 END)")
     }
 
-    fn letters(&self, value: &str, _: Option<&Column>) -> String {
+    fn plain_text(&self, value: &str, _: Option<&Column>) -> String {
         format!("CAST({value} AS TEXT)")
     }
 
