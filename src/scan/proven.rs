@@ -1,8 +1,8 @@
 //! The tally of a relation whose storage proved orphans.
 //!
 //! The list of proven orphans gives the numbers and the most frequent keys. The engine is asked about three things only:
-//! the rows that stayed suspects; the rows that are shown, because their names can be other columns; and with them, as a
-//! check of the proof, at least one row of each key that is kept. If an answer contradicts the list, the list counts for
+//! the rows that stayed suspects; the rows that are shown, if their names are other columns than their addresses; and, as a
+//! check of the proof, at least one row of some keys. If an answer contradicts the list, the list counts for
 //! nothing and the engine judges all rows.
 
 use std::cmp::Ordering;
@@ -12,6 +12,7 @@ use super::Tally;
 use super::gather::Gatherer;
 use super::gather::is_frequent;
 use super::gather::keep_most_frequent;
+use super::orphan_row::OrphanColumns;
 use super::orphan_row::is_named_by_address;
 use crate::engine::EngineError;
 use crate::engine::OrphanStream;
@@ -27,6 +28,8 @@ use crate::sql::ScanHints;
 
 /// The most rows that the engine is asked to put in the order of their names. If there are more, it judges all rows.
 const MOST_ROWS_ORDERED: u64 = 1_000_000;
+/// How many keys the engine confirms, if it need not name their rows.
+const KEYS_CONFIRMED: usize = 16;
 
 /// Returns the tally without counts; `None` if the engine must judge all rows.
 pub(super) fn tally(
@@ -199,7 +202,7 @@ fn find_first_rows(
     Ok(found == keys_of_rows.len())
 }
 
-/// Asks the engine for the rows to show. Returns false if its answer is not about exactly these rows.
+/// Names the rows to show. Returns false if the engine contradicts the proof.
 fn name_rows(
     gatherer: &Gatherer<'_>,
     session: &mut dyn Session,
@@ -207,6 +210,45 @@ fn name_rows(
     top: &mut [FrequentKey],
 ) -> Result<bool, EngineError> {
     let any_mixed = top.iter().any(FrequentKey::is_mixed);
+    if !any_mixed && is_named_by_address(gatherer.schema.child(gatherer.relation)) {
+        let columns = OrphanColumns::of(gatherer.schema, gatherer.relation);
+        for FrequentKey { missing, rows, .. } in top.iter_mut().filter(|key| key.proven > 0) {
+            let shown = rows.iter().take(gatherer.samples);
+            missing.samples = shown.map(|&row| columns.sample_at(row, &missing.key)).collect();
+        }
+        return confirm_some(gatherer, session, top);
+    }
+    ask_for_names(gatherer, session, suspects, any_mixed, top)
+}
+
+/// Asks the engine about one row of some keys, evenly spread. Returns false if it contradicts the proof.
+fn confirm_some(gatherer: &Gatherer<'_>, session: &mut dyn Session, top: &[FrequentKey]) -> Result<bool, EngineError> {
+    let proven: Vec<&FrequentKey> = top.iter().filter(|key| key.proven > 0).collect();
+    let mut expected: Vec<&FrequentKey> =
+        proven.iter().step_by(proven.len().div_ceil(KEYS_CONFIRMED).max(1)).copied().collect();
+    expected.sort_by_key(|key| key.position);
+    let mut rows: Vec<i64> = expected.iter().filter_map(|key| key.rows.first().copied()).collect();
+    rows.sort_unstable();
+    if rows.is_empty() {
+        return Ok(true);
+    }
+    let mut confirmed: Vec<Key> = Vec::new();
+    let question = orphans_among(gatherer, &rows);
+    let false_orphans = gatherer.each_missing_key(session, &question, &mut |missing| {
+        confirmed.push(missing.key);
+        Ok(())
+    })?;
+    Ok(false_orphans.is_none() && confirmed.iter().eq(expected.iter().map(|key| &key.missing.key)))
+}
+
+/// Asks the engine for the names of the rows to show. Returns false if its answer is not about exactly these rows.
+fn ask_for_names(
+    gatherer: &Gatherer<'_>,
+    session: &mut dyn Session,
+    suspects: &[i64],
+    any_mixed: bool,
+    top: &mut [FrequentKey],
+) -> Result<bool, EngineError> {
     let mut rows: BTreeSet<i64> = top.iter().flat_map(|key| key.rows.iter().copied()).collect();
     if any_mixed {
         rows.extend(suspects);
