@@ -41,7 +41,7 @@ struct Case<'a> {
     open: Vec<&'a MissingKey<Value>>,
     /// Causes in the order in which they were found: the rows of their keys, and the evidence.
     explained: Vec<(Cause, u64, String)>,
-    /// What was not searched, in the words of the report.
+    /// What was searched in part or not at all, in the words of the report.
     unsearched: Vec<String>,
 }
 
@@ -89,7 +89,7 @@ pub fn diagnose_all(
     let elsewhere = wrong_table::find(schema, sessions, &cases, &parents);
     for (case, elsewhere) in cases.iter_mut().zip(elsewhere) {
         if elsewhere.searched < elsewhere.tables {
-            case.unsearched.push(format!("{} of {} other tables", elsewhere.searched, elsewhere.tables));
+            case.unsearched.push(format!("{} of {} other tables were searched", elsewhere.searched, elsewhere.tables));
         }
         let evidence = elsewhere.found.map(|(keys, name)| {
             let evidence = format!("{} {name}", is_or_are(case.relation, &keys, show));
@@ -161,7 +161,7 @@ impl<'a> Case<'a> {
         };
         let searched = match self.unsearched.as_slice() {
             [] => String::new(),
-            some => format!(" ({} were searched)", some.join(", ")),
+            some => format!(" ({})", some.join("; ")),
         };
         let nothing = (!self.open.is_empty()).then(|| {
             let keys = self.open.iter().map(|missing| &missing.key);
@@ -244,7 +244,10 @@ fn misspelt(
         run_in_parallel(sessions, columns.len(), |session, i| columns[i].read(schema, session, threads), |_| {});
     let mut of_cases: BTreeMap<usize, Vec<(Cause, Key, String)>> = BTreeMap::new();
     for (column, found) in columns.iter().zip(found) {
-        let Ok(found) = found else { continue };
+        let Ok(found) = found else {
+            column.cases().for_each(|case| cases[case].unsearched.push("other spellings were not searched".to_owned()));
+            continue;
+        };
         if found.is_partial {
             column.cases().for_each(|case| cases[case].unsearched.push(spelling::partly_read()));
         }

@@ -52,6 +52,38 @@ fn table_with_fitting_name_is_wrong_table() {
     );
 }
 
+/// Returns the evidence of the last cause of the first orphan finding.
+fn evidence(sql: &str) -> String {
+    let (_, report) = Bench::new(sql).scan();
+    let findings = report["findings"].as_array().unwrap();
+    let orphan = findings.iter().find(|finding| finding["code"] == "orphan").unwrap();
+    orphan["diagnosis"].as_array().unwrap().last().unwrap()["evidence"].as_str().unwrap().to_owned()
+}
+
+#[test]
+fn what_was_not_searched_is_reported_in_numbers() {
+    let others: String = (0..150).map(|i| format!("CREATE TABLE other{i}(id INTEGER PRIMARY KEY);")).collect();
+    let rows = "CREATE TABLE p(id INTEGER PRIMARY KEY); CREATE TABLE c(r INTEGER REFERENCES p(id));
+        WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 2000) INSERT INTO p SELECT i FROM n;
+        INSERT INTO c SELECT id FROM p;";
+    let few = evidence(&format!("{others} {rows} DELETE FROM p WHERE id IN (5, 70, 900)"));
+    assert_eq!(few, "nothing like 5, 70 and 1 more was found (100 of 150 other tables were searched)");
+    let many = evidence(&format!("{rows} DELETE FROM p WHERE id % 4 = 1"));
+    assert_eq!(many, "nothing like 1, 5 and 198 more was found; 300 keys with fewer rows were not examined");
+}
+
+#[test]
+fn two_tables_with_the_keys_are_both_named() {
+    let made = evidence(
+        "CREATE TABLE p(id INTEGER PRIMARY KEY); CREATE TABLE c(r INTEGER REFERENCES p(id));
+         CREATE TABLE a(id INTEGER PRIMARY KEY); CREATE TABLE b(id INTEGER PRIMARY KEY);
+         WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 40) INSERT INTO p SELECT i FROM n;
+         INSERT INTO a SELECT id * 1234577 + 7 FROM p; INSERT INTO b SELECT id FROM a;
+         INSERT INTO c SELECT id FROM p; INSERT INTO c SELECT id FROM a WHERE rowid % 3 = 1",
+    );
+    assert!(made.ends_with(" more are a(id) or b(id)"), "{made}");
+}
+
 #[test]
 fn spelling_differences_of_a_key_are_distinguished() {
     for (parent, child, cause) in [

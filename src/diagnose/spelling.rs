@@ -97,7 +97,7 @@ fn can_be_spelled(schema: &Schema, table: TableId, column: usize, value: &Value)
 
 /// Says which part of a large parent was searched.
 pub(super) fn partly_read() -> String {
-    format!("the first {} rows of the parent", text::count(MOST_PARENTS))
+    format!("the first {} rows of the parent were searched", text::count(MOST_PARENTS))
 }
 
 impl Column {
