@@ -1,17 +1,21 @@
-//! How much work a scan is beside SQLite's own check where there are many orphans, as a report and as CSV:
-//! `cargo bench --bench orphans`.
+//! Compares a scan of many orphans with SQLite's own check, as a report and as CSV: `cargo bench --bench orphans`.
 //!
 //! `FK_DOCTOR_ROWS` sets the rows of a child (1,000,000), `FK_DOCTOR_ROUNDS` the rounds (3), `FK_DOCTOR_JOBS` the
 //! threads of the scan (1), `FK_DOCTOR_SHAPES` which shapes, by their names. `FK_DOCTOR_CSV=0` leaves the CSV out.
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a bench prints, and may fail loudly")]
 
 use std::path::Path;
-use std::time::Duration;
 
-use fk_doctor::internals::cli::Cli;
-use fk_doctor::internals::cli::Command;
 use fk_doctor::internals::run;
-use rusqlite::Connection;
+
+mod measure;
+
+use measure::Costs;
+use measure::create;
+use measure::median;
+use measure::number;
+use measure::pragma;
+use measure::scan;
 
 /// Name, what it is, and the SQL that makes it; `?1` stands for the rows of the child.
 const SHAPES: [(&str, &str, &str); 7] = [
@@ -71,44 +75,7 @@ const SHAPES: [(&str, &str, &str); 7] = [
     ),
 ];
 
-#[derive(Default)]
-struct Costs {
-    cpu: Vec<f64>,
-    peak: Vec<f64>,
-}
-
-impl Costs {
-    fn of<T>(&mut self, work: impl FnOnce() -> T) -> T {
-        // Linux then forgets how much memory was used at most; elsewhere the column stays empty.
-        let _ = std::fs::write("/proc/self/clear_refs", "5");
-        let (before, cpu) = (memory("VmRSS:"), cpu_time());
-        let answer = work();
-        self.cpu.push((cpu_time() - cpu).as_secs_f64() * 1e3);
-        self.peak.push((memory("VmHWM:") - before).max(0.0));
-        answer
-    }
-}
-
-fn median(values: &[f64]) -> f64 {
-    let mut values = values.to_vec();
-    values.sort_by(f64::total_cmp);
-    values[values.len() / 2]
-}
-
-fn cpu_time() -> Duration {
-    let now = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
-    Duration::new(now.tv_sec as u64, now.tv_nsec as u32)
-}
-
-/// A line of the process's own status, in megabytes.
-fn memory(line: &str) -> f64 {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let found = status.lines().find_map(|it| it.strip_prefix(line)?.trim().strip_suffix(" kB")?.parse::<f64>().ok());
-    found.unwrap_or(f64::NAN) / 1e3
-}
-
 fn main() {
-    let number = |name: &str, usual: u64| std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(usual);
     let (rows, rounds, jobs) =
         (number("FK_DOCTOR_ROWS", 1_000_000), number("FK_DOCTOR_ROUNDS", 3), number("FK_DOCTOR_JOBS", 1));
     let csv = number("FK_DOCTOR_CSV", 1) > 0;
@@ -121,12 +88,12 @@ fn main() {
     for (name, what, sql) in SHAPES.iter().filter(|(name, ..)| wanted.is_empty() || wanted.contains(name)) {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("bench.db");
-        make(&path, sql, rows);
+        create(&path, rows, sql, |_| {});
         let [mut scanned, mut written, mut checked] = [(); 3].map(|()| Costs::default());
         for _ in 0..rounds {
             let orphans = checked.of(|| pragma(&path));
-            assert_eq!(scanned.of(|| scan(&path, jobs, "json")), Some(orphans), "{name}");
-            written.of(|| if csv { scan(&path, jobs, "csv=orphans.csv") } else { None });
+            assert_eq!(scanned.of(|| scan(&path, jobs, "json", &Nowhere)), Some(orphans), "{name}");
+            written.of(|| if csv { scan(&path, jobs, "csv=orphans.csv", &Nowhere) } else { None });
         }
         let (cpu, theirs) = (median(&scanned.cpu), median(&checked.cpu));
         println!(
@@ -137,30 +104,6 @@ fn main() {
             median(&written.peak),
         );
     }
-}
-
-fn make(path: &Path, sql: &str, rows: u64) {
-    let database = Connection::open(path).unwrap();
-    database.execute_batch("PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; PRAGMA foreign_keys = OFF").unwrap();
-    database
-        .execute_batch(&format!(
-            "CREATE TEMP TABLE n(i INTEGER PRIMARY KEY);
-             WITH RECURSIVE r(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM r WHERE i < {rows}) INSERT INTO n SELECT i FROM r;
-             BEGIN; {}; COMMIT",
-            sql.replace("?1", &rows.to_string())
-        ))
-        .unwrap();
-}
-
-fn pragma(path: &Path) -> u64 {
-    let database = Connection::open(path).unwrap();
-    let mut statement = database.prepare("PRAGMA foreign_key_check").unwrap();
-    let mut rows = statement.query([]).unwrap();
-    let mut orphans = 0;
-    while rows.next().unwrap().is_some() {
-        orphans += 1;
-    }
-    orphans
 }
 
 /// Takes every byte and keeps none.
@@ -192,17 +135,4 @@ impl run::Stream for Void {
     fn finish(self: Box<Self>) -> std::io::Result<()> {
         Ok(())
     }
-}
-
-/// A whole scan, in this process. Returns the orphans that its JSON report counts.
-fn scan(path: &Path, jobs: u64, format: &str) -> Option<u64> {
-    let (text, jobs) = (path.to_str().unwrap(), jobs.to_string());
-    let cli = <Cli as clap::Parser>::try_parse_from(["fk-doctor", "scan", text, "--format", format, "--jobs", &jobs])
-        .unwrap();
-    let directory = path.parent().unwrap().to_owned();
-    let environment = run::Environment { directory, cores: 1, ..run::Environment::default() };
-    let Command::Scan(typed) = &cli.command else { panic!("scan was asked for") };
-    let outcome = run::scan(typed, &cli.global, &environment, &Nowhere, &|_, _| {}).unwrap();
-    let report: serde_json::Value = serde_json::from_str(&outcome.documents.first()?.1).ok()?;
-    report["summary"]["orphan_rows"].as_u64()
 }

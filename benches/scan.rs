@@ -9,13 +9,18 @@
 
 use std::io::Read;
 use std::path::Path;
-use std::time::Duration;
-use std::time::Instant;
 
-use fk_doctor::internals::cli::Cli;
-use fk_doctor::internals::cli::Command;
 use fk_doctor::internals::run;
 use rusqlite::Connection;
+
+mod measure;
+
+use measure::Costs;
+use measure::create;
+use measure::median;
+use measure::number;
+use measure::pragma;
+use measure::scan;
 
 /// Name, what it is, and the SQL that makes it; `?1` stands for the rows of the child.
 const SHAPES: [(&str, &str, &str); 11] = [
@@ -96,47 +101,7 @@ const SHAPES: [(&str, &str, &str); 11] = [
 /// How many parents a sick twin lacks.
 const MISSING_KEYS: u64 = 200;
 
-/// What one way of looking at a file took.
-#[derive(Default)]
-struct Costs {
-    wall: Vec<f64>,
-    cpu: Vec<f64>,
-    peak: Vec<f64>,
-}
-
-impl Costs {
-    fn of<T>(&mut self, work: impl FnOnce() -> T) -> T {
-        // Linux then forgets how much memory was used at most; elsewhere the column stays empty.
-        let _ = std::fs::write("/proc/self/clear_refs", "5");
-        let (before, start, cpu) = (memory("VmRSS:"), Instant::now(), cpu_time());
-        let answer = work();
-        self.cpu.push((cpu_time() - cpu).as_secs_f64() * 1e3);
-        self.wall.push(start.elapsed().as_secs_f64() * 1e3);
-        self.peak.push((memory("VmHWM:") - before).max(0.0));
-        answer
-    }
-}
-
-fn median(values: &[f64]) -> f64 {
-    let mut values = values.to_vec();
-    values.sort_by(f64::total_cmp);
-    values[values.len() / 2]
-}
-
-fn cpu_time() -> Duration {
-    let now = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
-    Duration::new(now.tv_sec as u64, now.tv_nsec as u32)
-}
-
-/// A line of the process's own status, in megabytes.
-fn memory(line: &str) -> f64 {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let found = status.lines().find_map(|it| it.strip_prefix(line)?.trim().strip_suffix(" kB")?.parse::<f64>().ok());
-    found.unwrap_or(f64::NAN) / 1e3
-}
-
 fn main() {
-    let number = |name: &str, usual: u64| std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(usual);
     let (rows, rounds, jobs) =
         (number("FK_DOCTOR_ROWS", 1_000_000), number("FK_DOCTOR_ROUNDS", 5), number("FK_DOCTOR_JOBS", 1));
     let wanted = std::env::var("FK_DOCTOR_SHAPES").unwrap_or_default();
@@ -147,31 +112,25 @@ fn main() {
         "shape", "MB", "read", "scan", "SQL", "pragma", "read", "SQL", "pragma", "wall", "peak MB", "sound"
     );
     for (name, what, sql) in SHAPES.iter().filter(|(name, ..)| wanted.is_empty() || wanted.contains(name)) {
-        let sound = compare(name, what, rounds, jobs, None, &|database| make(database, name, sql, rows, false));
+        let sound = compare(name, what, rounds, jobs, None, &|path| make(path, name, sql, rows, false));
         if *name != "emptied" {
             let twin = format!("{name} sick");
-            compare(&twin, "the same", rounds, jobs, Some(sound), &|database| make(database, name, sql, rows, true));
+            compare(&twin, "the same", rounds, jobs, Some(sound), &|path| make(path, name, sql, rows, true));
         }
     }
 }
 
 /// Compares all ways on one file, and prints a line. Returns the processor time of the scan.
-fn compare(name: &str, what: &str, rounds: u64, jobs: u64, sound: Option<f64>, make: &dyn Fn(&Connection)) -> f64 {
+fn compare(name: &str, what: &str, rounds: u64, jobs: u64, sound: Option<f64>, make: &dyn Fn(&Path)) -> f64 {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("bench.db");
-    let database = Connection::open(&path).unwrap();
-    database
-        .execute_batch("PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; PRAGMA foreign_keys = OFF; BEGIN")
-        .unwrap();
-    make(&database);
-    database.execute_batch("COMMIT").unwrap();
-    drop(database);
+    make(&path);
     let [mut read, mut scanned, mut joined, mut checked] = [(); 4].map(|()| Costs::default());
     for _ in 0..rounds {
         read.of(|| bare_read(&path));
         let orphans = checked.of(|| pragma(&path));
         assert_eq!(joined.of(|| not_exists(&path)), orphans, "{name}");
-        assert_eq!(scanned.of(|| scan(&path, jobs)), orphans, "{name}");
+        assert_eq!(scanned.of(|| scan(&path, jobs, "json", &run::NoSink)), Some(orphans), "{name}");
     }
     let megabytes = std::fs::metadata(&path).unwrap().len() as f64 / 1e6;
     let [read, joined] = [read, joined].map(|costs| median(&costs.cpu));
@@ -226,18 +185,17 @@ fn not_exists(path: &Path) -> u64 {
 }
 
 /// Makes the tables of a shape. The sound one has a few orphans of one sentinel, so that all ways have something to find.
-fn make(database: &Connection, name: &str, sql: &str, rows: u64, is_sick: bool) {
-    let sql_of = |template: &str| database.execute_batch(template).unwrap();
-    sql_of(&format!(
-        "CREATE TEMP TABLE n(i INTEGER PRIMARY KEY);
-         WITH RECURSIVE r(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM r WHERE i < {rows}) INSERT INTO n SELECT i FROM r; {}",
-        sql.replace("?1", &rows.to_string())
-    ));
+fn make(path: &Path, name: &str, sql: &str, rows: u64, is_sick: bool) {
+    create(path, rows, sql, |database| add_tables_and_orphans(database, name, rows, is_sick));
+}
+
+fn add_tables_and_orphans(database: &Connection, name: &str, rows: u64, is_sick: bool) {
+    let execute = |sql: &str| database.execute_batch(sql).unwrap();
     match name {
         "emptied" => {}
         "relations" => (0..100).for_each(|pair| {
             let key = if is_sick { format!("1000 * {pair} + 1000 + i") } else { "1 + i * 2 % 400".to_owned() };
-            sql_of(&format!(
+            execute(&format!(
                 "CREATE TABLE p{pair}(id INTEGER PRIMARY KEY, name TEXT);
                  CREATE TABLE c{pair}(id INTEGER PRIMARY KEY, one INTEGER REFERENCES p{pair}(id));
                  INSERT INTO p{pair} SELECT i, 'parent' FROM n WHERE i <= 400;
@@ -248,48 +206,24 @@ fn make(database: &Connection, name: &str, sql: &str, rows: u64, is_sick: bool) 
             let (tables, size) = if name == "many" { (300, 1_000) } else { (3_000, 5) };
             for table in 0..tables {
                 let parent = (table * 7) % tables;
-                sql_of(&format!(
+                execute(&format!(
                     "CREATE TABLE t{table}(id INTEGER PRIMARY KEY, one INTEGER REFERENCES t{parent}(id), two INTEGER REFERENCES t0(id), name TEXT);
                      INSERT INTO t{table} SELECT i, 1 + (i * 7) % {size}, 1 + (i * 13) % {size}, 'row ' || i FROM n WHERE i <= {size};"
                 ));
                 if is_sick {
-                    sql_of(&format!("UPDATE t{table} SET one = {size} + 2 WHERE id = 3"));
+                    execute(&format!("UPDATE t{table} SET one = {size} + 2 WHERE id = 3"));
                 }
             }
         }
         _ if is_sick => {
             let key = if name == "composite" { "a, b" } else { "id" };
-            sql_of(&format!(
+            execute(&format!(
                 "DELETE FROM p WHERE ({key}) IN (SELECT {key} FROM p ORDER BY abs(random()) LIMIT {MISSING_KEYS})"
             ));
         }
         _ => {
             let assignments = if name == "composite" { "a = -1" } else { "p = -1" };
-            sql_of(&format!("UPDATE c SET {assignments} WHERE id % ({rows} / 2000) = 7"));
+            execute(&format!("UPDATE c SET {assignments} WHERE id % ({rows} / 2000) = 7"));
         }
     }
-}
-
-fn pragma(path: &Path) -> u64 {
-    let database = Connection::open(path).unwrap();
-    let mut statement = database.prepare("PRAGMA foreign_key_check").unwrap();
-    let mut rows = statement.query([]).unwrap();
-    let mut orphans = 0;
-    while rows.next().unwrap().is_some() {
-        orphans += 1;
-    }
-    orphans
-}
-
-/// A whole scan with its JSON report, in this process.
-fn scan(path: &Path, jobs: u64) -> u64 {
-    let (text, jobs) = (path.to_str().unwrap(), jobs.to_string());
-    let cli = <Cli as clap::Parser>::try_parse_from(["fk-doctor", "scan", text, "--format", "json", "--jobs", &jobs]);
-    let cli = cli.unwrap();
-    let directory = path.parent().unwrap().to_owned();
-    let environment = run::Environment { directory, cores: 1, ..run::Environment::default() };
-    let Command::Scan(typed) = &cli.command else { panic!("scan was asked for") };
-    let outcome = run::scan(typed, &cli.global, &environment, &run::NoSink, &|_, _| {}).unwrap();
-    let report: serde_json::Value = serde_json::from_str(&outcome.documents[0].1).unwrap();
-    report["summary"]["orphan_rows"].as_u64().unwrap()
 }

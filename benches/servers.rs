@@ -15,6 +15,10 @@ use sqlx::Connection;
 use sqlx::MySqlConnection;
 use sqlx::PgConnection;
 
+mod measure;
+
+use measure::number;
+
 /// What the rows are, and the SQL that makes them; `ROWS` and `PARENTS` stand for how many.
 const POSTGRES: [(&str, &str); 2] = [
     (
@@ -49,10 +53,6 @@ const MARIADB: [(&str, &str); 1] = [(
 const NOT_EXISTS: &str = "SELECT count(*) FROM c WHERE r IS NOT NULL AND NOT EXISTS (SELECT 1 FROM p WHERE p.id = c.r)";
 const ADD_CONSTRAINT: &str =
     "ALTER TABLE plain ADD CONSTRAINT added FOREIGN KEY (r) REFERENCES p(id); ALTER TABLE plain DROP FOREIGN KEY added";
-
-fn number(variable: &str, usual: u64) -> u64 {
-    std::env::var(variable).ok().and_then(|text| text.parse().ok()).unwrap_or(usual)
-}
 
 enum Client {
     Postgres(PgConnection),
