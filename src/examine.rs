@@ -1,8 +1,6 @@
 //! Examines the selected relations of a schema: scan, diagnosis, findings.
 
 use std::collections::BTreeMap;
-use std::sync::Mutex;
-use std::sync::PoisonError;
 
 use crate::diagnose;
 use crate::engine::Session;
@@ -51,7 +49,7 @@ pub struct FindingOptions<'a> {
 }
 
 /// Called for each relation in the schema's order, once all are scanned and diagnosed.
-pub type OnRelation<'a> = &'a mut (dyn FnMut(RelationId, &RelationResult) + Send);
+pub type OnRelation<'a> = &'a mut dyn FnMut(RelationId, &RelationResult);
 
 /// The coverage and the findings of one relation.
 pub struct RelationResult {
@@ -88,62 +86,42 @@ pub fn examine_relations(
     on_relation: OnRelation<'_>,
 ) -> Examined {
     let facts = scan::scan(schema, sessions, scan_options);
-    let mut diagnoses = diagnose_sick(schema, sessions, &facts, scan_options.threads, options);
-    let queue = Mutex::new(Queue { waiting: BTreeMap::new(), done: IdVec::new(), on_relation });
-    let ids: Vec<(RelationId, Vec<Diagnosis>)> =
-        facts.ids().map(|id| (id, diagnoses.remove(&id).unwrap_or_default())).collect();
-    scan::run_in_parallel(
+    let diagnoses = diagnose_checked(schema, sessions, &facts, scan_options.threads, options);
+    let ids: Vec<RelationId> = facts.ids().collect();
+    let results = scan::run_in_parallel(
         sessions,
         ids.len(),
         |session, i| {
-            let (id, diagnosis) = &ids[i];
-            let result =
-                relation_result(schema, session, *id, &facts[*id], diagnosis.clone(), scan_options.samples, options);
-            queue.lock().unwrap_or_else(PoisonError::into_inner).take(*id, result);
+            let diagnosis = diagnoses.get(&ids[i]).cloned().unwrap_or_default();
+            relation_result(schema, session, ids[i], &facts[ids[i]], diagnosis, scan_options.samples, options)
         },
         |_| {},
     );
-    let queue = queue.into_inner().unwrap_or_else(PoisonError::into_inner);
+    ids.into_iter().zip(&results).for_each(|(id, result)| on_relation(id, result));
     let (relations, findings): (Vec<Coverage>, Vec<_>) =
-        queue.done.into_iter().map(|result| (result.coverage, result.findings)).unzip();
+        results.into_iter().map(|result| (result.coverage, result.findings)).unzip();
     Examined { relations: relations.into(), findings: findings.into_iter().flatten().collect(), facts }
 }
 
-/// Diagnoses all relations with missing keys together.
-fn diagnose_sick(
+/// Diagnoses all relations together that the scan could check.
+fn diagnose_checked(
     schema: &Schema,
     sessions: &mut [Box<dyn Session + '_>],
     facts: &ScanResults,
     threads: usize,
     options: &FindingOptions<'_>,
 ) -> BTreeMap<RelationId, Vec<Diagnosis>> {
-    let sick: Vec<(RelationId, &Tally)> = facts
+    let checked: Vec<(RelationId, &Tally)> = facts
         .entries()
         .filter_map(|(id, fact)| match fact {
-            ScanResult::Checked(tally) if !tally.top.is_empty() => Some((id, tally)),
-            ScanResult::Checked(_) | ScanResult::Unchecked(_) => None,
+            ScanResult::Checked(tally) => Some((id, tally)),
+            ScanResult::Unchecked(_) => None,
         })
         .collect();
-    let relations: Vec<(&Relation, &Tally)> = sick.iter().map(|(id, tally)| (&schema.relations[*id], *tally)).collect();
+    let relations: Vec<(&Relation, &Tally)> =
+        checked.iter().map(|(id, tally)| (&schema.relations[*id], *tally)).collect();
     let diagnoses = diagnose::diagnose_all(schema, sessions, &relations, options.redaction, threads);
-    sick.into_iter().map(|(id, _)| id).zip(diagnoses).collect()
-}
-
-/// Puts the workers' results into the schema's order.
-struct Queue<'a> {
-    waiting: BTreeMap<RelationId, RelationResult>,
-    done: IdVec<RelationId, RelationResult>,
-    on_relation: OnRelation<'a>,
-}
-
-impl Queue<'_> {
-    fn take(&mut self, index: RelationId, result: RelationResult) {
-        self.waiting.insert(index, result);
-        while let Some(ready) = self.waiting.remove(&self.done.next_id()) {
-            (self.on_relation)(self.done.next_id(), &ready);
-            self.done.push(ready);
-        }
-    }
+    checked.into_iter().map(|(id, _)| id).zip(diagnoses).collect()
 }
 
 fn relation_result(

@@ -1,6 +1,6 @@
-//! Asking the questions: every relation in parallel, each answer with its coverage.
+//! Scans all relations in parallel: counts the rows of each, finds its orphans and groups them by missing key.
 //!
-//! One fault never stops the rest: a question that cannot be answered leaves its relation unchecked, and says why.
+//! One fault never stops the rest. A relation whose query fails is unchecked, with the reason.
 
 use std::sync::atomic::AtomicUsize;
 use std::sync::atomic::Ordering;
@@ -31,36 +31,36 @@ pub use orphan_row::OrphanColumns;
 pub use orphan_row::OrphanRow;
 use orphan_row::is_named_by_address;
 
-/// How many missing keys of a relation are kept for diagnosis and repair drafts; those with the most rows.
+/// The number of missing keys of a relation that are kept for diagnosis and suggested rules: those with the most rows.
 pub const KEPT_KEYS: usize = 200;
 
 /// One fact for each relation of a schema.
 pub type ScanResults = IdVec<RelationId, ScanResult>;
 
-/// What was learnt of one relation.
+/// The result for one relation.
 #[derive(Debug, Clone, PartialEq)]
 pub enum ScanResult {
     Checked(Tally),
-    /// Why not.
+    /// The reason why the relation was not checked.
     Unchecked(String),
 }
 
 #[derive(Debug, Clone, PartialEq)]
 pub struct Tally {
     pub counts: Counts,
-    /// Without those that are known already.
+    /// Without the rows that the baseline knows.
     pub orphan_rows: u64,
     pub missing_keys: u64,
     pub known_rows: u64,
     pub known_keys: u64,
     /// The missing keys with the most rows, at most [`KEPT_KEYS`], most rows first, then in the engine's order.
     pub top: Vec<MissingKey<Value>>,
-    /// Rows whose parent is there, but not in the parent's index.
+    /// Rows whose parent exists, but is missing from the parent's index.
     pub false_orphans: Option<FalseOrphans>,
     pub method: Method,
-    /// Why no faster method was possible, where there is one.
+    /// The reason why no faster method was possible, if the engine has one.
     pub method_reason: Option<String>,
-    /// Orphans that are known without asking, and the rows to ask about, should its orphans be asked for again.
+    /// The orphans that the storage proved. Another query for orphans asks only about the suspects.
     pub orphans: OrphanList,
     pub suspects: Suspects,
     pub index_is_proven: bool,
@@ -86,8 +86,8 @@ impl Default for Tally {
 }
 
 impl Tally {
-    fn among(&self) -> sql::ScanHints<'_> {
-        among(&self.suspects, self.index_is_proven)
+    fn hints(&self) -> sql::ScanHints<'_> {
+        hints(&self.suspects, self.index_is_proven)
     }
 }
 
@@ -97,12 +97,12 @@ pub struct FalseOrphans {
     pub samples: Vec<Sample<Value>>,
 }
 
-/// Called as work is done: how much, of how much.
+/// Called as work is done, with the amount that is done and the total amount.
 pub type Progress<'a> = &'a (dyn Fn(usize, usize) + Sync);
 
-/// What a scan may use and should bring back.
+/// The limits of a scan, and how much it returns.
 pub struct ScanOptions<'a> {
-    /// Rows and missing keys to show of each relation.
+    /// The number of rows and missing keys to show for each relation.
     pub samples: usize,
     /// Bytes for keys.
     pub memory: u64,
@@ -114,43 +114,26 @@ pub struct ScanOptions<'a> {
 
 pub type IsKnown<'a> = &'a (dyn Fn(RelationId, &Key, u64) -> bool + Sync);
 
-/// Called by the worker that judged a relation, as soon as its fact is known.
-pub type OnScanned<'a> = &'a (dyn Fn(&mut dyn Session, RelationId, &ScanResult) + Sync);
-
 /// Scans every relation of a schema.
-pub fn scan(schema: &Schema, sessions: &mut [Box<dyn Session + '_>], wishes: &ScanOptions<'_>) -> ScanResults {
-    scan_and_report(schema, sessions, wishes, &|_, _, _| {})
-}
-
-/// Scans every relation of a schema, and reports each fact as soon as it is known.
-pub fn scan_and_report(
-    schema: &Schema,
-    sessions: &mut [Box<dyn Session + '_>],
-    wishes: &ScanOptions<'_>,
-    learnt: OnScanned<'_>,
-) -> ScanResults {
-    let mut works = work::plan(schema, sessions, wishes);
+pub fn scan(schema: &Schema, sessions: &mut [Box<dyn Session + '_>], options: &ScanOptions<'_>) -> ScanResults {
+    let mut works = work::plan(schema, sessions, options);
     let (tables, children) = (work::tables_asked(&works), work::tables_counted(&works));
     let total = tables.len() + children.len() + works.len();
-    let storage = work::examine_storage(schema, sessions, &tables, |done| (wishes.progress)(done, total));
+    let storage = work::examine_storage(schema, sessions, &tables, |done| (options.progress)(done, total));
     let before = tables.len();
-    work::count_rows(schema, sessions, &mut works, &children, |done| (wishes.progress)(before + done, total));
+    work::count_rows(schema, sessions, &mut works, &children, |done| (options.progress)(before + done, total));
     let before = before + children.len();
     let ids: Vec<RelationId> = works.ids().collect();
     let facts = run_in_parallel(
         sessions,
         ids.len(),
-        |session, i| {
-            let fact = works[ids[i]].fact(schema, session, &storage, wishes);
-            learnt(session, ids[i], &fact);
-            fact
-        },
-        |done| (wishes.progress)(before + done, total),
+        |session, i| works[ids[i]].fact(schema, session, &storage, options),
+        |done| (options.progress)(before + done, total),
     );
     facts.into()
 }
 
-/// Runs `count` tasks over the sessions, each session one task at a time; answers in the tasks' order.
+/// Runs `count` tasks over the sessions. A session runs one task at a time. Returns the results in the order of the tasks.
 pub fn run_in_parallel<T: Send>(
     sessions: &mut [Box<dyn Session + '_>],
     count: usize,
@@ -185,7 +168,7 @@ pub fn run_in_parallel<T: Send>(
     answers.into_iter().map(|(_, answer)| answer).collect()
 }
 
-/// Asks for orphans, and folds the answer into a tally without counts.
+/// Runs a query for orphans, and returns their tally without counts.
 pub fn tally(
     schema: &Schema,
     session: &mut dyn Session,
@@ -196,7 +179,7 @@ pub fn tally(
     Gatherer { schema, relation, samples, is_known: &|_, _| false }.gather(session, question)
 }
 
-fn among(suspects: &Suspects, index_is_proven: bool) -> sql::ScanHints<'_> {
+fn hints(suspects: &Suspects, index_is_proven: bool) -> sql::ScanHints<'_> {
     let rows = match suspects {
         Suspects::Rows(rows) => Some(rows.as_slice()),
         Suspects::Many => None,
@@ -218,9 +201,10 @@ pub fn each_orphan(
     {
         return each_proven(schema, session, &columns, (relation, tally, suspects), each);
     }
-    let hints = match tally.orphans.is_empty() {
-        true => tally.among(),
-        false => sql::ScanHints { rows: None, index_is_proven: tally.index_is_proven },
+    let hints = if tally.orphans.is_empty() {
+        tally.hints()
+    } else {
+        sql::ScanHints { rows: None, index_is_proven: tally.index_is_proven }
     };
     let mut question = sql::of(schema).orphans(schema, relation, &hints);
     if tally.false_orphans.is_some() {
@@ -244,7 +228,7 @@ fn each_proven(
 ) -> Result<(), EngineError> {
     let mut stream = tally.orphans.stream()?;
     if !suspects.is_empty() {
-        let question = sql::of(schema).orphans(schema, relation, &tally.among());
+        let question = sql::of(schema).orphans(schema, relation, &tally.hints());
         columns.each_row(session, &question, |row| {
             let address = row.name.first().and_then(Value::as_integer);
             let is_before = |key: &Key, proven| proven::order(key, row.key).then(Some(proven).cmp(&address)).is_lt();

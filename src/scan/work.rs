@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 
 use super::FalseOrphans;
 use super::ScanOptions;
-use super::among;
 use super::gather::Gatherer;
+use super::hints;
 use super::proven;
 use super::run_in_parallel;
 use crate::engine::Damage;
@@ -73,7 +73,7 @@ pub(super) struct Storage(BTreeMap<TableId, Result<Option<Damage>, EngineError>>
 pub(super) fn plan<'a>(
     schema: &'a Schema,
     sessions: &mut [Box<dyn Session + '_>],
-    wishes: &ScanOptions<'_>,
+    options: &ScanOptions<'_>,
 ) -> IdVec<RelationId, Work<'a>> {
     let mut inclusions = BTreeMap::new();
     let mut works: IdVec<RelationId, Work<'a>> = schema
@@ -92,7 +92,7 @@ pub(super) fn plan<'a>(
         })
         .collect();
     let (asked, inclusions): (Vec<RelationId>, Vec<Inclusion>) = inclusions.into_iter().unzip();
-    let effort = StorageReadOptions { memory: wishes.memory, threads: wishes.threads, progress: wishes.progress };
+    let effort = StorageReadOptions { memory: options.memory, threads: options.threads, progress: options.progress };
     let answers = match sessions.first_mut() {
         Some(session) if !inclusions.is_empty() => session.read_storage(&schema.tables, &inclusions, &effort),
         _ => Vec::new(),
@@ -213,12 +213,12 @@ impl Work<'_> {
         schema: &Schema,
         session: &mut dyn Session,
         storage: &Storage,
-        wishes: &ScanOptions<'_>,
+        options: &ScanOptions<'_>,
     ) -> ScanResult {
         let balanced = self.balance.as_ref().map(|question| balanced(session, question));
         let route = balanced.as_ref().unwrap_or(&self.route);
         let answer = if route.has_a_question() {
-            self.orphans(schema, session, route, storage, wishes)
+            self.orphans(schema, session, route, storage, options)
         } else {
             Ok(Tally { suspects: Suspects::Rows(Vec::new()), ..Tally::default() })
         };
@@ -248,13 +248,13 @@ impl Work<'_> {
         session: &mut dyn Session,
         route: &Route,
         storage: &Storage,
-        wishes: &ScanOptions<'_>,
+        options: &ScanOptions<'_>,
     ) -> Result<Tally, String> {
         if let Some(why) = storage.unreadable(schema, self.relation) {
             return Err(why);
         }
-        let is_known = |key: &Key, rows: u64| (wishes.is_known)(self.id, key, rows);
-        let gatherer = Gatherer { schema, relation: self.relation, samples: wishes.samples, is_known: &is_known };
+        let is_known = |key: &Key, rows: u64| (options.is_known)(self.id, key, rows);
+        let gatherer = Gatherer { schema, relation: self.relation, samples: options.samples, is_known: &is_known };
         let because = |error: EngineError| error.because();
         let among = match route {
             Route::Read(reading) if !reading.orphans.is_empty() => {
@@ -263,7 +263,7 @@ impl Work<'_> {
                 }
                 sql::ScanHints { rows: None, index_is_proven: reading.index_is_proven }
             }
-            Route::Read(reading) => among(&reading.suspects, reading.index_is_proven),
+            Route::Read(reading) => hints(&reading.suspects, reading.index_is_proven),
             Route::Ask { .. } | Route::Closed(_) => sql::ScanHints::default(),
         };
         let question = sql::of(schema).orphans(schema, self.relation, &among);
