@@ -175,7 +175,7 @@ fn was_or_were(number: u64) -> &'static str {
     if number == 1 { "was" } else { "were" }
 }
 
-/// What a cause says about some keys: the keys that it explains, and the evidence.
+/// The keys that a cause explains, and the evidence.
 type Evidence = Option<(Vec<Key>, String)>;
 
 /// Most rows of a child in which its distinct keys are counted for the report.
@@ -195,8 +195,9 @@ fn parent_loss(schema: &Schema, session: &mut dyn Session, case: &Case<'_>) -> O
     let (missing, parent) = (tally.missing_keys, &relation.parent.name);
     if matched_rows < missing && counts.rows > ROWS_COUNTED {
         return Some(format!(
-            "{missing} distinct keys are missing from {parent}, and only {} their parent: it seems to have lost rows",
-            if matched_rows == 1 { "1 row has".to_owned() } else { format!("{matched_rows} rows have") }
+            "{missing} distinct keys are missing from {parent}, and only {} {} their parent: it seems to have lost rows",
+            text::plural(matched_rows, "row"),
+            if matched_rows == 1 { "has" } else { "have" }
         ));
     }
     let question = sql::of(schema).matched_keys(schema, relation, missing);
@@ -286,7 +287,7 @@ fn not_loaded_yet(schema: &Schema, case: &Case<'_>, parent: Option<&Parent>, sho
     Some((keys, evidence))
 }
 
-/// The keys, among those that were asked about, that an answer of one position a row names.
+/// Returns the positions of the keys that an answer lists, one a row.
 fn positions(session: &mut dyn Session, question: &sql::Sql, keys: &[&Key]) -> Result<Vec<usize>, EngineError> {
     let mut found = Vec::new();
     session.numbered(question, keys.len(), &mut |index, _| found.push(index))?;

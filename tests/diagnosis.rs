@@ -73,6 +73,80 @@ fn what_was_not_searched_is_reported_in_numbers() {
 }
 
 #[test]
+fn keys_of_many_relations_are_found_in_one_table() {
+    // Together the relations ask for more keys than one statement holds.
+    let relations: String = (0..90)
+        .map(|i| {
+            format!(
+                "CREATE TABLE p{i}(id TEXT PRIMARY KEY); CREATE TABLE c{i}(r TEXT REFERENCES p{i}(id));
+                 INSERT INTO p{i} VALUES ('of table {i}, one'), ('of table {i}, two');
+                 INSERT INTO c{i} SELECT id FROM elsewhere WHERE rowid % 90 = {i};"
+            )
+        })
+        .collect();
+    let (_, report) = Bench::new(&format!(
+        "CREATE TABLE elsewhere(id TEXT PRIMARY KEY);
+         WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1800)
+             INSERT INTO elsewhere SELECT printf('a long value, number %d', i) FROM n;
+         {relations}"
+    ))
+    .scan();
+    let findings = report["findings"].as_array().unwrap().iter();
+    let orphans: Vec<_> = findings.filter(|finding| finding["code"] == "orphan").collect();
+    assert_eq!(orphans.len(), 90);
+    for finding in orphans {
+        let diagnosis = &finding["diagnosis"];
+        assert_eq!((&diagnosis[0]["cause"], &diagnosis[0]["rows"]), (&"wrong-table".into(), &20.into()), "{diagnosis}");
+        assert!(diagnosis[0]["evidence"].as_str().unwrap().ends_with("are elsewhere(id)"), "{diagnosis}");
+    }
+}
+
+#[test]
+fn misspelt_key_is_found_in_every_kind_of_parent() {
+    // The parents have several levels of pages. The pages of UTF-16 text, and of rows that end before a column with a
+    // default, are left to SQL.
+    let numbers = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 9000)";
+    let value = "printf('key %d of a text that fills pages quickly, because it is long', i)";
+    for (parent, insert) in [
+        ("CREATE TABLE p(k TEXT PRIMARY KEY, note TEXT);", format!("INSERT INTO p SELECT {value}, i FROM n")),
+        ("CREATE TABLE p(k TEXT PRIMARY KEY) WITHOUT ROWID;", format!("INSERT INTO p SELECT {value} FROM n")),
+        ("CREATE TABLE p(note TEXT, k TEXT, UNIQUE (k));", format!("INSERT INTO p SELECT i, {value} FROM n")),
+        (
+            "PRAGMA encoding = 'UTF-16le'; CREATE TABLE p(k TEXT PRIMARY KEY);",
+            format!("INSERT INTO p SELECT {value} FROM n"),
+        ),
+        (
+            "CREATE TABLE p(note TEXT); INSERT INTO p VALUES ('old'); ALTER TABLE p ADD COLUMN k TEXT DEFAULT 'the first';
+             CREATE UNIQUE INDEX p_k ON p(k);",
+            format!("INSERT INTO p SELECT i, {value} FROM n"),
+        ),
+    ] {
+        let wrong = value.replace("'key %d", "'KEY %d");
+        is(
+            &format!(
+                "{parent} {numbers} {insert}; CREATE TABLE c(r TEXT REFERENCES p(k));
+                 {numbers} INSERT INTO c SELECT {value} FROM n;
+                 {numbers} INSERT INTO c SELECT {wrong} FROM n WHERE i IN (1, 4500, 9000)"
+            ),
+            &[("case", 3)],
+        );
+    }
+}
+
+#[test]
+fn loss_of_nearly_all_parents_is_reported_without_a_second_reading() {
+    let made = evidence(
+        "CREATE TABLE p(id INTEGER PRIMARY KEY); CREATE TABLE c(r INTEGER REFERENCES p(id));
+         WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 200003) INSERT INTO c SELECT i FROM n;
+         INSERT INTO p VALUES (5), (200003)",
+    );
+    assert_eq!(
+        made,
+        "200001 distinct keys are missing from p, and only 2 rows have their parent: it seems to have lost rows"
+    );
+}
+
+#[test]
 fn two_tables_with_the_keys_are_both_named() {
     let made = evidence(
         "CREATE TABLE p(id INTEGER PRIMARY KEY); CREATE TABLE c(r INTEGER REFERENCES p(id));

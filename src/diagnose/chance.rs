@@ -1,6 +1,6 @@
-//! How likely it is that keys of one table are keys of another by accident.
+//! The probability that keys of one table are keys of another by accident.
 
-/// How many of some probed values were found.
+/// The number of values that were probed, and of those that were found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct Hits {
     pub(super) found: usize,

@@ -1,4 +1,4 @@
-//! What a diagnosis needs to know of a parent, asked once for all relations that refer to it.
+//! Facts about a parent that a diagnosis needs. They are queried once for all relations that refer to the parent.
 
 use std::collections::BTreeMap;
 
@@ -12,7 +12,7 @@ use crate::model::value::Value;
 use crate::scan::run_in_parallel;
 use crate::sql;
 
-/// How many keys a parent shows of itself.
+/// The number of parent keys in a sample.
 const SAMPLE: u64 = 32;
 
 /// A parent's table and key columns.

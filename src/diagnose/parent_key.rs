@@ -1,4 +1,4 @@
-//! What to do about a parent key that is not unique. Rows that share a key may all be right: then the key has more columns
+//! Advice about a parent key that is not unique. Rows that share a key may all be right: then the key has more columns
 //! than the foreign key names. Nothing here advises to delete rows.
 
 use crate::engine::Session;

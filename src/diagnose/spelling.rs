@@ -49,7 +49,7 @@ pub(super) struct NearMiss {
     pub(super) cause: Cause,
 }
 
-/// What was found in one column.
+/// The result of reading one column.
 pub(super) struct Found {
     pub(super) near_misses: Vec<NearMiss>,
     /// True if some rows of the parent were not read.
@@ -251,7 +251,7 @@ impl QuickForm {
     }
 }
 
-/// Appends what all spellings of a value have in common. Values that [`difference`] tells a cause of have one normal form.
+/// Appends the form that all spellings of a value share. If [`difference`] finds a cause, both values have the same form.
 /// Returns false if the value has none.
 fn normal_form(value: ValueRef<'_>, into: &mut Vec<u8>) -> bool {
     match value {

@@ -29,19 +29,18 @@ use crate::model::value::Value;
 use crate::scan::run_in_parallel;
 use crate::sql;
 
-/// How many missing keys, keys of the parent, and missing keys with neighbours are probed in another table.
+/// The number of missing keys, of keys of the parent, and of missing keys with neighbours that are probed in another table.
 const KEYS_PROBED: usize = 16;
 const PARENT_KEYS_PROBED: usize = 16;
 const KEYS_WITH_NEIGHBOURS: usize = 5;
-/// How many tables are searched for one relation, and how many of them whose names do not fit.
+/// The most tables that are searched for one relation.
 const TABLES_OF_A_CASE: usize = 200;
-/// How many searches of a relation in a table there are in all: where the keys are rare values, and where they are small
-/// integers.
+/// The most searches in tables whose names do not fit, over all relations: for rare values, and for small integers.
 const RARE_SEARCHES: usize = 20_000;
 const COMMON_SEARCHES: usize = 100;
-/// How many tables are named, if several have the keys.
+/// The most tables that are named, if several have the keys.
 const NAMED: usize = 3;
-/// How many keys one statement asks about.
+/// The most keys in one statement.
 const KEYS_OF_A_STATEMENT: usize = 1_000;
 
 /// The greatest probability of chance with which a table is named: if its name fits, if it fits and there is but one key,
@@ -57,26 +56,32 @@ const RATE_OF_LONG_VALUES: f64 = 1e-4;
 pub(super) struct Elsewhere {
     /// The keys, and the table's key as `users(id)`, or several as `users(id) or people(id)`.
     pub(super) found: Option<(Vec<Key>, String)>,
-    /// How many tables were searched, of how many that have a key of such values.
+    /// The number of tables that were searched, and of those with a key that could hold the values.
     pub(super) searched: usize,
     pub(super) tables: usize,
 }
 
 /// A unique key of a table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-struct Place {
+struct UniqueKey {
     table: TableId,
     index: usize,
 }
 
-/// One relation's search in one table.
+/// The search for one relation's keys in one table.
+#[derive(Debug, Clone, Copy)]
 struct Search {
     case: usize,
     name_fits: bool,
-    probes: Probes,
 }
 
-/// What is looked up in another table, each kind for itself.
+/// What is searched where: the probes of every case, and the searches in each table.
+struct Plan {
+    probes: BTreeMap<usize, Probes>,
+    searches: Vec<(UniqueKey, Vec<Search>)>,
+}
+
+/// The keys to look up in another table.
 #[derive(Debug, Clone, Default)]
 struct Probes {
     missing: Vec<Key>,
@@ -105,43 +110,43 @@ pub(super) fn find(
     if cases.iter().all(|case| case.open.is_empty()) {
         return elsewhere;
     }
-    let searches = plan(schema, cases, parents, &mut elsewhere);
-    let searches: Vec<(Place, Vec<Search>)> = searches.into_iter().collect();
+    let Plan { probes, searches } = plan(schema, cases, parents, &mut elsewhere);
     let outcomes = run_in_parallel(
         sessions,
         searches.len(),
-        |session, i| search(schema, session, searches[i].0, &searches[i].1),
+        |session, i| search(schema, session, searches[i].0, &searches[i].1, &probes),
         |_| {},
     );
-    let mut holders: BTreeMap<usize, Vec<(Place, &Search, Outcome)>> = BTreeMap::new();
-    for ((place, searches), outcomes) in searches.iter().zip(outcomes) {
-        for (search, outcome) in searches.iter().zip(outcomes.unwrap_or_default()) {
-            holders.entry(search.case).or_default().push((*place, search, outcome));
+    let mut holders: BTreeMap<usize, Vec<(UniqueKey, Search, Outcome)>> = BTreeMap::new();
+    for ((unique_key, searches), outcomes) in searches.iter().zip(outcomes) {
+        for (&search, outcome) in searches.iter().zip(outcomes.unwrap_or_default()) {
+            holders.entry(search.case).or_default().push((*unique_key, search, outcome));
         }
     }
-    let chosen: Vec<(usize, Vec<Place>)> = holders
+    let chosen: Vec<(usize, Vec<UniqueKey>)> = holders
         .into_iter()
         .map(|(case, holders)| {
             elsewhere[case].searched = holders.len();
             let largest = key_of(cases[case].relation).and_then(|key| parents.get(&key)?.largest);
             (case, choose(&cases[case], largest, &holders))
         })
-        .filter(|(_, places)| !places.is_empty())
+        .filter(|(_, unique_keys)| !unique_keys.is_empty())
         .collect();
     let found = run_in_parallel(
         sessions,
         chosen.len(),
         |session, i| {
-            let (case, places) = &chosen[i];
+            let (case, unique_keys) = &chosen[i];
             let keys: Vec<&Key> = cases[*case].open.iter().map(|missing| &missing.key).collect();
-            let is_found = present(schema, session, places[0], &keys)?;
+            let is_found = present(schema, session, unique_keys[0], &keys)?;
             Ok(keys.into_iter().zip(is_found).filter(|(_, is_found)| *is_found).map(|(key, _)| key.clone()).collect())
         },
         |_| {},
     );
-    for ((case, places), keys) in chosen.into_iter().zip(found) {
+    for ((case, unique_keys), keys) in chosen.into_iter().zip(found) {
         let keys: Result<Vec<Key>, EngineError> = keys;
-        let names: Vec<String> = places.into_iter().take(NAMED).map(|place| name(schema, place)).collect();
+        let names: Vec<String> =
+            unique_keys.into_iter().take(NAMED).map(|unique_key| name(schema, unique_key)).collect();
         elsewhere[case].found = keys.ok().filter(|keys| !keys.is_empty()).map(|keys| (keys, names.join(" or ")));
     }
     elsewhere
@@ -153,50 +158,51 @@ fn plan(
     cases: &[Case<'_>],
     parents: &BTreeMap<ParentKey, Parent>,
     elsewhere: &mut [Elsewhere],
-) -> BTreeMap<Place, Vec<Search>> {
+) -> Plan {
     let names = TableNames::of(schema);
-    let places = Places::of(schema);
+    let unique_keys = UniqueKeys::of(schema);
     let (mut rare_left, mut common_left) = (RARE_SEARCHES, COMMON_SEARCHES);
-    let mut searches: BTreeMap<Place, Vec<Search>> = BTreeMap::new();
+    let mut probes = BTreeMap::new();
+    let mut searches: BTreeMap<UniqueKey, Vec<Search>> = BTreeMap::new();
     for (position, case) in cases.iter().enumerate().filter(|(_, case)| !case.open.is_empty()) {
         let is_rare = case.open.iter().any(|missing| !is_small_integer(&missing.key));
         let fitting = names.fitting(schema, case.relation);
-        let fits = places.candidates(schema, case, |table| fitting.contains(&table));
+        let fits = unique_keys.candidates(schema, case, |table| fitting.contains(&table));
         // One small integer in a table of another name is never evidence, so that such a table is not missed.
         let others = if is_rare || case.open.len() > 1 {
-            places.candidates(schema, case, |table| !fitting.contains(&table))
+            unique_keys.candidates(schema, case, |table| !fitting.contains(&table))
         } else {
             Vec::new()
         };
         elsewhere[position].tables = fits.len() + others.len();
         let left = if is_rare { &mut rare_left } else { &mut common_left };
         let left_of_case = TABLES_OF_A_CASE.saturating_sub(fits.len()).min(*left);
-        let others: Vec<Place> = others.into_iter().take(left_of_case).collect();
+        let others: Vec<UniqueKey> = others.into_iter().take(left_of_case).collect();
         *left -= others.len();
         let parent = key_of(case.relation).and_then(|key| parents.get(&key));
-        let probes = Probes::of(case, parent);
-        let fits = fits.into_iter().take(TABLES_OF_A_CASE).map(|place| (place, true));
-        for (place, name_fits) in fits.chain(others.into_iter().map(|place| (place, false))) {
-            searches.entry(place).or_default().push(Search { case: position, name_fits, probes: probes.clone() });
+        probes.insert(position, Probes::of(case, parent));
+        let fits = fits.into_iter().take(TABLES_OF_A_CASE).map(|unique_key| (unique_key, true));
+        for (unique_key, name_fits) in fits.chain(others.into_iter().map(|unique_key| (unique_key, false))) {
+            searches.entry(unique_key).or_default().push(Search { case: position, name_fits });
         }
     }
-    searches
+    Plan { probes, searches: searches.into_iter().collect() }
 }
 
 /// The unique keys of all tables.
-struct Places {
-    by_width: BTreeMap<usize, Vec<Place>>,
+struct UniqueKeys {
+    by_width: BTreeMap<usize, Vec<UniqueKey>>,
     /// Tables whose unique key refers to another table: they have its keys by intention.
-    extensions: BTreeSet<(Place, TableId)>,
+    extensions: BTreeSet<(UniqueKey, TableId)>,
 }
 
-impl Places {
-    fn of(schema: &Schema) -> Places {
-        let mut by_width: BTreeMap<usize, Vec<Place>> = BTreeMap::new();
+impl UniqueKeys {
+    fn of(schema: &Schema) -> UniqueKeys {
+        let mut by_width: BTreeMap<usize, Vec<UniqueKey>> = BTreeMap::new();
         for (table, about) in schema.tables.entries().filter(|(_, about)| about.kind == TableKind::Table) {
             for (index, _) in about.indexes.iter().enumerate().filter(|(_, index)| is_unique_key(index)) {
-                let place = Place { table, index };
-                by_width.entry(index_of(schema, place).columns.len()).or_default().push(place);
+                let unique_key = UniqueKey { table, index };
+                by_width.entry(index_of(schema, unique_key).columns.len()).or_default().push(unique_key);
             }
         }
         let mut extensions = BTreeSet::new();
@@ -205,27 +211,27 @@ impl Places {
             for (index, key) in schema.tables[relation.child].indexes.iter().enumerate() {
                 let columns: BTreeSet<usize> = key.columns.iter().filter_map(|part| part.column).collect();
                 if let Some(parent) = relation.parent.table.filter(|_| columns == referring) {
-                    extensions.insert((Place { table: relation.child, index }, parent));
+                    extensions.insert((UniqueKey { table: relation.child, index }, parent));
                 }
             }
         }
-        Places { by_width, extensions }
+        UniqueKeys { by_width, extensions }
     }
 
     /// Returns the keys of other wanted tables that can hold the case's missing keys.
-    fn candidates(&self, schema: &Schema, case: &Case<'_>, is_wanted: impl Fn(TableId) -> bool) -> Vec<Place> {
+    fn candidates(&self, schema: &Schema, case: &Case<'_>, is_wanted: impl Fn(TableId) -> bool) -> Vec<UniqueKey> {
         let relation = case.relation;
         let Some(first) = case.open.first().map(|missing| &missing.key) else { return Vec::new() };
         let of_width = self.by_width.get(&first.len()).into_iter().flatten().copied();
-        let is_other = |place: &Place| {
+        let is_other = |unique_key: &UniqueKey| {
             let parent = relation.parent.table;
-            is_wanted(place.table)
-                && Some(place.table) != parent
-                && place.table != relation.child
-                && parent.is_none_or(|parent| !self.extensions.contains(&(*place, parent)))
+            is_wanted(unique_key.table)
+                && Some(unique_key.table) != parent
+                && unique_key.table != relation.child
+                && parent.is_none_or(|parent| !self.extensions.contains(&(*unique_key, parent)))
         };
-        let can_hold = |place: &Place| {
-            let (table, index) = (&schema.tables[place.table], index_of(schema, *place));
+        let can_hold = |unique_key: &UniqueKey| {
+            let (table, index) = (&schema.tables[unique_key.table], index_of(schema, *unique_key));
             let columns = index.columns.iter().filter_map(|part| part.column).map(|column| &table.columns[column]);
             columns.zip(first).all(|(column, value)| is_of_family(column, value))
                 && sql::of(schema).can_be_elsewhere(table, index, first)
@@ -247,14 +253,14 @@ fn is_of_family(column: &Column, value: &Value) -> bool {
     }
 }
 
-fn index_of(schema: &Schema, place: Place) -> &Index {
-    &schema.tables[place.table].indexes[place.index]
+fn index_of(schema: &Schema, unique_key: UniqueKey) -> &Index {
+    &schema.tables[unique_key.table].indexes[unique_key.index]
 }
 
 /// Returns a unique key as reports show it: `users(id)`.
-fn name(schema: &Schema, place: Place) -> String {
-    let table: &Table = &schema.tables[place.table];
-    let columns = index_of(schema, place).columns.iter().filter_map(|part| part.column);
+fn name(schema: &Schema, unique_key: UniqueKey) -> String {
+    let table: &Table = &schema.tables[unique_key.table];
+    let columns = index_of(schema, unique_key).columns.iter().filter_map(|part| part.column);
     side(&table.name, columns.map(|column| table.columns[column].name.as_str()))
 }
 
@@ -337,17 +343,24 @@ fn is_long(key: &Key) -> bool {
 fn search(
     schema: &Schema,
     session: &mut dyn Session,
-    place: Place,
+    unique_key: UniqueKey,
     searches: &[Search],
+    probes: &BTreeMap<usize, Probes>,
 ) -> Result<Vec<Outcome>, EngineError> {
-    let keys: Vec<&Key> = searches.iter().flat_map(|search| search.probes.all()).collect();
-    let mut is_found = present(schema, session, place, &keys)?.into_iter();
-    Ok(searches.iter().map(|search| search.probes.outcome(is_found.by_ref())).collect())
+    let probes: Vec<&Probes> = searches.iter().map(|search| &probes[&search.case]).collect();
+    let keys: Vec<&Key> = probes.iter().flat_map(|probes| probes.all()).collect();
+    let mut is_found = present(schema, session, unique_key, &keys)?.into_iter();
+    Ok(probes.into_iter().map(|probes| probes.outcome(is_found.by_ref())).collect())
 }
 
-/// Returns for each key whether a table has it.
-fn present(schema: &Schema, session: &mut dyn Session, place: Place, keys: &[&Key]) -> Result<Vec<bool>, EngineError> {
-    let (table, index) = (&schema.tables[place.table], index_of(schema, place));
+/// Returns one flag for each key: true if the table has it.
+fn present(
+    schema: &Schema,
+    session: &mut dyn Session,
+    unique_key: UniqueKey,
+    keys: &[&Key],
+) -> Result<Vec<bool>, EngineError> {
+    let (table, index) = (&schema.tables[unique_key.table], index_of(schema, unique_key));
     let mut is_found = vec![false; keys.len()];
     let asked: Vec<usize> =
         (0..keys.len()).filter(|&i| sql::of(schema).can_be_elsewhere(table, index, keys[i])).collect();
@@ -361,10 +374,10 @@ fn present(schema: &Schema, session: &mut dyn Session, place: Place, keys: &[&Ke
 }
 
 /// Returns the table whose hits chance explains least, and others that explain them about as well; none if chance does.
-fn choose(case: &Case<'_>, largest: Option<i64>, holders: &[(Place, &Search, Outcome)]) -> Vec<Place> {
+fn choose(case: &Case<'_>, largest: Option<i64>, holders: &[(UniqueKey, Search, Outcome)]) -> Vec<UniqueKey> {
     let is_long = case.open.iter().all(|missing| is_long(&missing.key));
-    let mut named: Vec<(bool, f64, Place)> = Vec::new();
-    for (place, search, outcome) in holders.iter().filter(|(_, _, outcome)| outcome.missing.found > 0) {
+    let mut named: Vec<(bool, f64, UniqueKey)> = Vec::new();
+    for (unique_key, search, outcome) in holders.iter().filter(|(_, _, outcome)| outcome.missing.found > 0) {
         let chance = outcome.chance(is_long);
         let limit = match (search.name_fits, outcome.missing.probed) {
             (true, 1) => CHANCE_IF_NAMED_AND_SINGLE,
@@ -372,13 +385,13 @@ fn choose(case: &Case<'_>, largest: Option<i64>, holders: &[(Place, &Search, Out
             (false, _) => CHANCE_OTHERWISE / holders.len() as f64,
         };
         if chance <= limit || largest.is_some_and(|largest| outcome.fills_range(case, largest, search.name_fits)) {
-            named.push((!search.name_fits, chance, *place));
+            named.push((!search.name_fits, chance, *unique_key));
         }
     }
     named.sort_by(|left, right| left.partial_cmp(right).unwrap_or(std::cmp::Ordering::Equal));
     let Some(&(is_unnamed, least, _)) = named.first() else { return Vec::new() };
-    let is_as_likely = |other: &&(bool, f64, Place)| other.0 == is_unnamed && other.1 <= least * 1e3;
-    named.iter().filter(is_as_likely).map(|(_, _, place)| *place).collect()
+    let is_as_likely = |other: &&(bool, f64, UniqueKey)| other.0 == is_unnamed && other.1 <= least * 1e3;
+    named.iter().filter(is_as_likely).map(|(_, _, unique_key)| *unique_key).collect()
 }
 
 impl Outcome {
