@@ -48,9 +48,8 @@ impl Session for Other {
     fn each_row(&mut self, sql: &Sql, each: &mut dyn FnMut(&[Value])) -> Result<(), EngineError> {
         let mut skip = self.contradicts && sql.text().contains("json_each");
         self.inner.each_row(sql, &mut |row| {
-            if std::mem::take(&mut skip) {
-            } else {
-                each(row)
+            if !std::mem::take(&mut skip) {
+                each(row);
             }
         })
     }

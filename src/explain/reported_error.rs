@@ -170,6 +170,9 @@ fn explain_relation(
     options: &ExplainOptions<'_>,
 ) {
     let relation = &schema.relations[index];
+    let would_fail = |message: String, help: String| {
+        StatementReason::Relation(findings::plain(index, relation, Code::WouldFail, message, help))
+    };
     explained.reasons.extend(serious_defects(index, relation));
     if reported_error.kind == ErrorKind::Mismatch {
         return;
@@ -182,13 +185,7 @@ fn explain_relation(
         };
         let help =
             format!("to find the row and its key, give the statement that failed: {}", options.command("INSERT"));
-        explained.reasons.push(StatementReason::Relation(findings::plain(
-            index,
-            relation,
-            Code::WouldFail,
-            message,
-            help,
-        )));
+        explained.reasons.push(would_fail(message, help));
         return;
     };
     let hidden = options.redaction.key(schema, relation, &key);
@@ -196,13 +193,7 @@ fn explain_relation(
         let parent = &relation.parent.name;
         let message = format!("rows of {} refer to {} of {parent}", schema.child(relation).name, text::key(&hidden));
         let help = format!("to list these rows, give the statement that failed: {}", options.command("DELETE"));
-        explained.reasons.push(StatementReason::Relation(findings::plain(
-            index,
-            relation,
-            Code::WouldFail,
-            message,
-            help,
-        )));
+        explained.reasons.push(would_fail(message, help));
         return;
     }
     if exists(session, schema, relation, &key) == Some(true) {
