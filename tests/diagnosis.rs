@@ -41,6 +41,18 @@ fn other_table_without_gaps_is_no_wrong_table() {
 }
 
 #[test]
+fn table_with_fitting_name_without_gaps_is_no_wrong_table() {
+    is(
+        "CREATE TABLE users(id INTEGER PRIMARY KEY); CREATE TABLE user_profiles(id INTEGER PRIMARY KEY);
+         CREATE TABLE posts(id INTEGER PRIMARY KEY, user_id INTEGER REFERENCES users(id));
+         WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 500) INSERT INTO users SELECT i FROM n;
+         INSERT INTO user_profiles SELECT id FROM users WHERE id < 400; INSERT INTO posts(user_id) SELECT id FROM users;
+         DELETE FROM users WHERE id IN (5, 70)",
+        &[("unknown", 2)],
+    );
+}
+
+#[test]
 fn table_with_fitting_name_is_wrong_table() {
     is(
         "CREATE TABLE region(id INTEGER PRIMARY KEY); INSERT INTO region VALUES (1);
@@ -116,9 +128,9 @@ fn misspelt_key_is_found_in_every_kind_of_parent() {
             format!("INSERT INTO p SELECT {value} FROM n"),
         ),
         (
-            "CREATE TABLE p(note TEXT); INSERT INTO p VALUES ('old'); ALTER TABLE p ADD COLUMN k TEXT DEFAULT 'the first';
-             CREATE UNIQUE INDEX p_k ON p(k);",
-            format!("INSERT INTO p SELECT i, {value} FROM n"),
+            "CREATE TABLE p(note TEXT); INSERT INTO p VALUES ('old');
+             ALTER TABLE p ADD COLUMN k TEXT DEFAULT 'key 1 of a text that fills pages quickly, because it is long';",
+            format!("INSERT INTO p SELECT i, {value} FROM n WHERE i > 1"),
         ),
     ] {
         let wrong = value.replace("'key %d", "'KEY %d");
@@ -130,6 +142,17 @@ fn misspelt_key_is_found_in_every_kind_of_parent() {
             ),
             &[("case", 3)],
         );
+    }
+}
+
+#[test]
+fn first_of_several_near_misses_is_shown() {
+    for parents in ["('Abc'), ('ABC'), ('aBC')", "('aBC'), ('ABC'), ('Abc')", "('ABC'), ('aBC'), ('Abc')"] {
+        let made = evidence(&format!(
+            "CREATE TABLE p(note INTEGER PRIMARY KEY, k TEXT UNIQUE); CREATE TABLE c(r TEXT REFERENCES p(k));
+             INSERT INTO p(k) VALUES {parents}; INSERT INTO c VALUES ('abc')"
+        ));
+        assert_eq!(made, "'abc' is missing, p(k) has 'ABC'");
     }
 }
 
