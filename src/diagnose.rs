@@ -137,7 +137,7 @@ impl<'a> Case<'a> {
         self.tally.orphan_rows.saturating_sub(explained)
     }
 
-    /// Missing keys that were not examined, because others have more rows.
+    /// Missing keys that were not examined. None of them has more rows than one that was.
     fn keys_not_examined(&self) -> u64 {
         self.tally.missing_keys.saturating_sub(self.tally.top.len() as u64)
     }
@@ -157,7 +157,8 @@ impl<'a> Case<'a> {
     fn nothing_found(&self, show: Show<'_>) -> String {
         let more = match self.keys_not_examined() {
             0 => None,
-            more => Some(format!("{} with fewer rows {} not examined", text::plural(more, "key"), was_or_were(more))),
+            1 => Some("1 more key was not examined".to_owned()),
+            more => Some(format!("{} more keys were not examined", text::count(more))),
         };
         let searched = match self.unsearched.as_slice() {
             [] => String::new(),
@@ -169,10 +170,6 @@ impl<'a> Case<'a> {
         });
         nothing.into_iter().chain(more).collect::<Vec<_>>().join("; ")
     }
-}
-
-fn was_or_were(number: u64) -> &'static str {
-    if number == 1 { "was" } else { "were" }
 }
 
 /// The keys that a cause explains, and the evidence.
