@@ -66,9 +66,6 @@ impl ColumnReader<'_> {
             return Ok(best);
         }
         for index in self.table.indexes.iter().filter(|index| index.separate && !index.partial) {
-            if !index.columns.iter().any(|part| part.column == Some(self.column)) {
-                continue;
-            }
             let Some(layout) = self.layouts.indexes.get(&index.name) else { continue };
             let Some(field) = layout.field_of(self.column) else { continue };
             let tree = open(layout.root, true)?;

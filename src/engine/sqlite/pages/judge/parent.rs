@@ -101,41 +101,52 @@ struct Gathered {
 /// Returns the bitmap of the rowids of a table from `first` to `last`.
 fn rowids_between(tree: &Tree, first: i64, last: i64, source: &PageSource, meter: &Meter<'_>) -> Result<Bits, Fault> {
     let mut bits = Bits::between(first, last);
+    let is_wanted = |rowid| (first..=last).contains(&rowid);
     let pieces: Vec<TreePiece> = tree.pieces().filter(|&piece| tree.may_hold(piece, first, last)).collect();
     if let [piece] = pieces[..] {
-        let mut pages = 0;
-        tree.each_page(source, piece, &mut Vec::new(), |page| {
-            pages += 1;
-            page.each_cell(|cell| {
-                if (first..=last).contains(&cell.rowid) {
-                    bits.set(cell.rowid);
-                }
-                Ok(())
-            })
+        each_rowid(tree, piece, source, meter, &mut Vec::new(), |rowid| {
+            if is_wanted(rowid) {
+                bits.set(rowid);
+            }
         })?;
-        return meter.pages_read(pages).map(|()| bits);
+        return Ok(bits);
     }
     let gathered_so_far = Mutex::new(bits);
     pieces.into_par_iter().try_for_each_init(Vec::new, |buffer, piece| {
         let mut found = Vec::new();
-        let mut pages = 0;
-        tree.each_page(source, piece, buffer, |page| {
-            pages += 1;
-            page.each_cell(|cell| {
-                if (first..=last).contains(&cell.rowid) {
-                    found.push(cell.rowid);
-                }
-                Ok(())
-            })
+        each_rowid(tree, piece, source, meter, buffer, |rowid| {
+            if is_wanted(rowid) {
+                found.push(rowid);
+            }
         })?;
         if let (Some(&from), Some(&to)) = (found.iter().min(), found.iter().max()) {
             let mut part = Bits::between(from, to);
             found.iter().for_each(|&rowid| part.set(rowid));
             gathered_so_far.lock().unwrap_or_else(std::sync::PoisonError::into_inner).add(&part);
         }
-        meter.pages_read(pages)
+        Ok(())
     })?;
     Ok(gathered_so_far.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner))
+}
+
+/// Visits the rowids of a piece of a table.
+fn each_rowid(
+    tree: &Tree,
+    piece: TreePiece,
+    source: &PageSource,
+    meter: &Meter<'_>,
+    buffer: &mut Vec<u8>,
+    mut visit: impl FnMut(i64),
+) -> Result<(), Fault> {
+    let mut pages = 0;
+    tree.each_page(source, piece, buffer, |page| {
+        pages += 1;
+        page.each_cell(|cell| {
+            visit(cell.rowid);
+            Ok(())
+        })
+    })?;
+    meter.pages_read(pages)
 }
 
 /// A tree whose records contain a parent's key.
