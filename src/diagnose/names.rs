@@ -1,4 +1,4 @@
-//! Which tables a foreign key's names could mean, besides its parent.
+//! Finds the tables, besides the parent, that the names of a foreign key could mean.
 
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;

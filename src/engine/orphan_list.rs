@@ -1,4 +1,4 @@
-//! The orphans that an engine's storage proves: no second opinion is asked of them, so each costs only its key and its
+//! The orphans that an engine's storage proves. The engine does not judge them again, so each costs only its key and its
 //! address.
 //!
 //! An [`OrphanCollector`] takes them from many threads in any order. It sorts them in runs of limited size, packs each
@@ -69,7 +69,7 @@ impl OrphanList {
     }
 }
 
-/// Two lists are equal if they are one.
+/// Two lists are equal if they share their runs.
 impl PartialEq for OrphanList {
     fn eq(&self, other: &OrphanList) -> bool {
         match (&self.runs, &other.runs) {

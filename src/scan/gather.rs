@@ -1,4 +1,4 @@
-//! Folding the stream of orphans into a tally.
+//! Counts a stream of orphans, which come sorted by missing key.
 
 use std::cmp::Reverse;
 
@@ -15,7 +15,7 @@ use crate::model::value::Key;
 use crate::model::value::Value;
 use crate::sql::Sql;
 
-/// A relation, and how much to tell of its orphans.
+/// A relation, and how many of its orphans to show.
 #[derive(Clone, Copy)]
 pub(super) struct Gatherer<'a> {
     pub(super) schema: &'a Schema,
@@ -27,7 +27,7 @@ pub(super) struct Gatherer<'a> {
 }
 
 impl Gatherer<'_> {
-    /// Asks the question and folds the answer into a tally without counts. Holds no more than it returns.
+    /// Runs a query for orphans and returns their tally, without the counts of all rows. Keeps no more than it returns.
     pub(super) fn gather(&self, session: &mut dyn Session, question: &Sql) -> Result<Tally, EngineError> {
         let mut tally = Tally::default();
         let mut top = Vec::new();
@@ -41,8 +41,7 @@ impl Gatherer<'_> {
         Ok(tally)
     }
 
-    /// Asks for orphans, which come sorted by missing key. Calls `each` with every missing key. Returns the rows that only
-    /// look like orphans.
+    /// Runs a query for orphans. Calls `each` with every missing key. Returns the rows whose parent exists after all.
     pub(super) fn each_missing_key(
         &self,
         session: &mut dyn Session,

@@ -1,4 +1,4 @@
-//! One row of an answer to [`crate::sql::Scan::orphans`], taken apart.
+//! Parses the rows that [`crate::sql::Scan::orphans`] returns.
 
 use std::sync::Arc;
 
@@ -15,19 +15,19 @@ use crate::model::value::Value;
 use crate::sql;
 use crate::sql::Sql;
 
-/// The columns of an answer about the orphans of one relation.
+/// The columns of a result with the orphans of one relation.
 pub struct OrphanColumns<'a> {
     relation: &'a Relation,
     child: &'a Table,
-    /// The columns that name a row to a person.
+    /// The columns that name a row in reports.
     names: Vec<&'a str>,
-    /// The columns that name a row for good, each with its position in `names`.
+    /// The columns that identify a row permanently, each with its position in `names`.
     identity: (Arc<[String]>, Vec<usize>),
     /// The child's columns of the relation.
     key: Arc<[String]>,
 }
 
-/// An orphan, or a row that only looks like one.
+/// An orphan, or a row whose parent exists but is missing from the parent's index.
 pub struct OrphanRow<'r> {
     /// The number of its missing key.
     pub group: Option<i64>,
@@ -36,7 +36,7 @@ pub struct OrphanRow<'r> {
     /// The key as the child stores it.
     stored: &'r [Value],
     pub(super) name: &'r [Value],
-    /// True if the parent is there, only not in its index.
+    /// True if the parent exists but is missing from the parent's index.
     pub is_present: bool,
 }
 
@@ -92,7 +92,7 @@ impl<'a> OrphanColumns<'a> {
         })
     }
 
-    /// The row as reports show it: named by its primary key, or by its address where the primary key has a NULL.
+    /// Returns the row as reports show it: named by its primary key, or by its address if the primary key has a NULL.
     pub fn sample(&self, row: &OrphanRow<'_>) -> Sample<Value> {
         let named: Vec<(String, Value)> =
             self.names.iter().map(|name| (*name).to_owned()).zip(row.name.iter().cloned()).collect();
@@ -113,13 +113,13 @@ impl<'a> OrphanColumns<'a> {
         Sample { row: name.into_iter().map(|name| (name, Value::Integer(address))).collect(), key: key.to_vec() }
     }
 
-    /// The columns that name the row for good.
+    /// Returns the values that identify the row permanently.
     pub fn identity(&self, row: &OrphanRow<'_>) -> RowName {
         let (columns, positions) = &self.identity;
         Row::of(columns, positions.iter().map(|&position| row.name[position].clone()).collect())
     }
 
-    /// The columns that refer, as the child stores them.
+    /// Returns the referring columns as the child stores them.
     pub fn stored_key(&self, row: &OrphanRow<'_>) -> Row {
         Row::of(&self.key, row.stored.to_vec())
     }

@@ -1,4 +1,4 @@
-//! The work that a scan has with each relation: the way in which it is judged, and what was counted and found on the way.
+//! The work of a scan for each relation: it chooses how the relation is judged, counts its rows and finds its orphans.
 
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
@@ -32,7 +32,7 @@ use crate::scan::Tally;
 use crate::sql;
 use crate::sql::Sql;
 
-/// SQLite allows no more than 2,000 result columns, and each relation takes three.
+/// The most relations in one statement: SQLite allows 2,000 result columns, and each relation takes three.
 const COUNTED_AT_ONCE: usize = 500;
 
 /// One relation in the course of a scan.
@@ -40,19 +40,19 @@ pub(super) struct Work<'a> {
     id: RelationId,
     relation: &'a Relation,
     route: Route,
-    /// Counts rows and orphans in one query, where the engine has such a query for the relation.
+    /// The query that counts rows and orphans together, if the engine has one for the relation.
     balance: Option<Sql>,
-    /// The relation's rows, where they are counted apart from its orphans.
+    /// The relation's rows, if a statement of their own counts them.
     counts: Option<Result<Counts, EngineError>>,
 }
 
-/// How one relation is judged.
+/// The way in which a relation is judged.
 enum Route {
-    /// The storage gave the counts, and says where orphans can be; what that leaves open is asked in SQL.
+    /// The storage gave the counts and the possible orphans. SQL judges those that the storage did not prove.
     Read(StorageReading),
-    /// Everything is asked in SQL, and why.
+    /// SQL judges all rows, for this reason.
     Ask { why: Option<String> },
-    /// Not at all, and why.
+    /// The relation cannot be judged, for this reason.
     Closed(String),
 }
 
@@ -66,10 +66,10 @@ impl Route {
     }
 }
 
-/// What the engine says of the storage of the tables that are asked in SQL.
+/// The damage of each table that SQL reads, as the engine's own check reports it.
 pub(super) struct Storage(BTreeMap<TableId, Result<Option<Damage>, EngineError>>);
 
-/// Returns the work with every relation of a schema. Reads the storage itself, where the engine can.
+/// Returns the work for every relation of a schema, after reading the storage of those that the engine can read itself.
 pub(super) fn plan<'a>(
     schema: &'a Schema,
     sessions: &mut [Box<dyn Session + '_>],
@@ -110,7 +110,7 @@ pub(super) fn plan<'a>(
     works
 }
 
-/// The question to the storage, or why it must be put in SQL.
+/// Returns the inclusion that the storage can judge, or the reason why only SQL can.
 fn inclusion(relation: &Relation) -> Result<Inclusion, &'static str> {
     let parent = relation.parent.table.ok_or("there is no parent to read")?;
     if relation.scope.partial.is_some() {
@@ -128,20 +128,20 @@ fn inclusion(relation: &Relation) -> Result<Inclusion, &'static str> {
     })
 }
 
-/// Tables whose rows are asked for, each once.
+/// Returns the tables that SQL reads, each once.
 pub(super) fn tables_asked(works: &IdVec<RelationId, Work<'_>>) -> Vec<TableId> {
     let asked = works.iter().filter(|work| work.is_asked());
     let tables = asked.flat_map(|work| [Some(work.relation.child), work.relation.parent.table]).flatten();
     tables.collect::<BTreeSet<TableId>>().into_iter().collect()
 }
 
-/// Tables whose rows are counted apart from their orphans, each once.
+/// Returns the tables whose rows a statement of their own counts, each once.
 pub(super) fn tables_counted(works: &IdVec<RelationId, Work<'_>>) -> Vec<TableId> {
     let counted = works.iter().filter(|work| work.is_counted_apart());
     counted.map(|work| work.relation.child).collect::<BTreeSet<TableId>>().into_iter().collect()
 }
 
-/// Asks whether the storage of these tables is sound.
+/// Checks the storage of these tables for damage.
 pub(super) fn examine_storage(
     schema: &Schema,
     sessions: &mut [Box<dyn Session + '_>],
@@ -153,7 +153,7 @@ pub(super) fn examine_storage(
     Storage(tables.iter().copied().zip(damage).collect())
 }
 
-/// Counts the rows of these children, all relations of a child in one pass over it.
+/// Counts the rows of these children. One pass over a child serves all its relations.
 pub(super) fn count_rows(
     schema: &Schema,
     sessions: &mut [Box<dyn Session + '_>],
@@ -198,7 +198,7 @@ fn count_child(
 }
 
 impl Work<'_> {
-    /// True if everything about the relation is asked in SQL.
+    /// True if SQL judges all rows of the relation.
     fn is_asked(&self) -> bool {
         matches!(self.route, Route::Ask { .. })
     }
@@ -207,7 +207,7 @@ impl Work<'_> {
         self.is_asked() && self.balance.is_none()
     }
 
-    /// Returns what there is to know of the relation.
+    /// Returns the result for the relation.
     pub(super) fn fact(
         &self,
         schema: &Schema,
@@ -241,7 +241,7 @@ impl Work<'_> {
         }
     }
 
-    /// The orphans of the relation: of all its rows, or of those that its storage left open.
+    /// Returns the orphans among all rows, or among those that the storage could not judge.
     fn orphans(
         &self,
         schema: &Schema,
@@ -282,7 +282,7 @@ impl Work<'_> {
     }
 }
 
-/// Rows and orphans counted in one go: only where there are orphans is there more to ask.
+/// Counts rows and orphans in one statement. Only a relation with orphans needs another one.
 fn balanced(session: &mut dyn Session, question: &Sql) -> Route {
     match session.numbers(question).as_deref() {
         Ok(&[rows, null_rows, ignored_rows, orphans]) => Route::Read(StorageReading {
@@ -305,7 +305,7 @@ fn second_opinion(schema: &Schema, tally: &Tally, among: &sql::ScanHints<'_>, qu
 }
 
 impl Storage {
-    /// Why a relation's rows cannot be judged, if they cannot.
+    /// Returns the reason why a relation's rows cannot be judged, if damage prevents it.
     fn unreadable(&self, schema: &Schema, relation: &Relation) -> Option<String> {
         let tables = [Some(relation.child), relation.parent.table].into_iter().flatten();
         tables.into_iter().find_map(|table| match self.0.get(&table) {
@@ -319,8 +319,9 @@ impl Storage {
         })
     }
 
-    /// Why the absence of false orphans proves nothing, if it does not. A child is read without its indexes and orphans
-    /// are looked up in the parent's own table, so only an index of the parent that holds too much is left.
+    /// Returns the reason why a relation without false orphans is still unchecked, if it is: an index of the parent has too
+    /// many entries. Other damage of indexes cannot matter, because the child is read without them, and orphans are looked
+    /// up in the parent's own table.
     fn stale_index(&self, schema: &Schema, relation: &Relation) -> Option<String> {
         let parent = relation.parent.table?;
         match self.0.get(&parent) {
