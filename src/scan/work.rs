@@ -41,7 +41,7 @@ pub(super) struct Work<'a> {
     relation: &'a Relation,
     route: Route,
     /// The query that counts rows and orphans together, if the engine has one for the relation.
-    balance: Option<Sql>,
+    counts_with_orphans: Option<Sql>,
     /// The relation's rows, if a statement of their own counts them.
     counts: Option<Result<Counts, EngineError>>,
 }
@@ -88,7 +88,7 @@ pub(super) fn plan<'a>(
                     Route::Ask { why: None }
                 }
             };
-            Work { id, relation, route, balance: None, counts: None }
+            Work { id, relation, route, counts_with_orphans: None, counts: None }
         })
         .collect();
     let (asked, inclusions): (Vec<RelationId>, Vec<Inclusion>) = inclusions.into_iter().unzip();
@@ -105,7 +105,7 @@ pub(super) fn plan<'a>(
         };
     }
     for work in works.iter_mut().filter(|work| work.is_asked()) {
-        work.balance = sql::of(schema).counts_with_orphans(schema, work.relation);
+        work.counts_with_orphans = sql::of(schema).counts_with_orphans(schema, work.relation);
     }
     works
 }
@@ -204,7 +204,7 @@ impl Work<'_> {
     }
 
     fn is_counted_apart(&self) -> bool {
-        self.is_asked() && self.balance.is_none()
+        self.is_asked() && self.counts_with_orphans.is_none()
     }
 
     /// Returns the result for the relation.
@@ -215,8 +215,8 @@ impl Work<'_> {
         storage: &Storage,
         options: &ScanOptions<'_>,
     ) -> ScanResult {
-        let balanced = self.balance.as_ref().map(|question| balanced(session, question));
-        let route = balanced.as_ref().unwrap_or(&self.route);
+        let counted = self.counts_with_orphans.as_ref().map(|query| count_with_orphans(session, query));
+        let route = counted.as_ref().unwrap_or(&self.route);
         let answer = if route.has_a_question() {
             self.orphans(schema, session, route, storage, options)
         } else {
@@ -283,7 +283,7 @@ impl Work<'_> {
 }
 
 /// Counts rows and orphans in one statement. Only a relation with orphans needs another one.
-fn balanced(session: &mut dyn Session, question: &Sql) -> Route {
+fn count_with_orphans(session: &mut dyn Session, question: &Sql) -> Route {
     match session.numbers(question).as_deref() {
         Ok(&[rows, null_rows, ignored_rows, orphans]) => Route::Read(StorageReading {
             counts: Counts { rows, null_rows, ignored_rows },
