@@ -1,5 +1,6 @@
 //! The commands, one file each, and their shared parts. Only this module uses all stages. It prints nothing.
 
+use std::collections::BTreeMap;
 use std::collections::HashSet;
 use std::path::Component;
 use std::path::Path;
@@ -25,8 +26,10 @@ mod check;
 mod command_setup;
 mod config_file;
 mod correct_load;
+mod database;
 mod error;
 mod explain;
+mod near_files;
 mod plan_path;
 mod planned_schema_check;
 mod repair;
@@ -40,6 +43,8 @@ mod status;
 
 pub use apply::apply;
 pub use check::check;
+pub use database::database_as_command;
+pub use database::with_env_file;
 pub use error::RunError;
 pub use explain::explain;
 pub use repair::repair;
@@ -61,7 +66,15 @@ const DEFAULT_WAIT: Duration = Duration::from_secs(5);
 #[derive(Debug, Clone, Default)]
 pub struct Environment {
     pub directory: PathBuf,
+    /// The arguments of the program, without its name. Errors show them as a corrected command.
+    pub arguments: Vec<String>,
+    /// The environment variables, and those of `--env-file`.
+    pub variables: BTreeMap<String, String>,
     pub database_url: Option<String>,
+    /// The file with DATABASE_URL, if it is not a variable of the process.
+    pub database_url_file: Option<PathBuf>,
+    /// Shows a note to the user.
+    pub show_note: Option<fn(&str)>,
     /// The number of processor cores.
     pub cores: usize,
     pub terminal: TerminalStyle,
@@ -75,17 +88,20 @@ pub struct Environment {
     pub process: u32,
 }
 
+impl Environment {
+    fn note(&self, note: &str) {
+        if let Some(show) = self.show_note {
+            show(note);
+        }
+    }
+}
+
 /// The texts that a command returns, and the exit code of the program.
 #[derive(Debug)]
 pub struct Outcome {
     /// Texts for standard output (`None`) or for a file.
     pub documents: Vec<(Option<PathBuf>, String)>,
     pub exit: Exit,
-}
-
-fn source(typed: &Option<String>, environment: &Environment) -> Result<Source, RunError> {
-    let text = typed.as_deref().or(environment.database_url.as_deref()).unwrap_or_default();
-    Source::parse(text).map_err(RunError::Source)
 }
 
 /// Returns each format with its file. `-o` applies to the format that names no file. Two reports to one file are an error.

@@ -14,12 +14,12 @@ use super::RunError;
 use super::command_setup::CommandSetup;
 use super::correct_load;
 use super::correct_load::CorrectedFiles;
+use super::database;
 use super::planned_schema_check;
 use crate::check::Check;
 use crate::check::LINES_PER_SOURCE;
 use crate::cli;
 use crate::engine::Database;
-use crate::engines;
 use crate::examine::FindingOptions;
 use crate::exit::Exit;
 use crate::intake;
@@ -47,7 +47,7 @@ pub fn check(
     progress: Progress<'_>,
 ) -> Result<Outcome, RunError> {
     let setup = CommandSetup::new(&typed.database, &typed.answer, global, environment)?;
-    let mut database = engines::open(&setup.source, &setup.wait_limits)?;
+    let mut database = database::open(&setup.source, &setup.wait_limits, environment)?;
     if let Some(planned) = &typed.against {
         let config = &setup.file.config;
         let settings = &config.scan;

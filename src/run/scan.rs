@@ -13,6 +13,7 @@ use super::RunError;
 use super::Sink;
 use super::config_file;
 use super::config_file::ConfigFile;
+use super::database;
 use super::reports;
 use super::reports::StreamedReports;
 use crate::cli;
@@ -22,7 +23,6 @@ use crate::engine::Database;
 use crate::engine::Deadline;
 use crate::engine::Session;
 use crate::engine::WaitLimits;
-use crate::engines;
 use crate::examine;
 use crate::examine::Examined;
 use crate::examine::FindingOptions;
@@ -60,7 +60,7 @@ pub fn scan(
     sink: &dyn Sink,
     progress: Progress<'_>,
 ) -> Result<Outcome, RunError> {
-    let source = super::source(&typed.database, environment)?;
+    let source = database::source(typed.database.as_deref(), global, environment)?;
     let outputs = super::outputs(&typed.format, &typed.output, ScanFormat::Table)?;
     super::refuse_to_overwrite(&source, outputs.iter().filter_map(|(_, file)| file.as_deref()))?;
     let others = [&typed.write_baseline, &typed.history];
@@ -143,7 +143,7 @@ fn open(
         lock_wait: typed.wait.or(settings.wait).unwrap_or(DEFAULT_WAIT),
         deadline: Deadline::after(typed.timeout.or(settings.timeout)),
     };
-    let mut database = engines::open(source, &wait_limits)?;
+    let mut database = database::open(source, &wait_limits, environment)?;
     let whole = file.resolve(database.as_mut(), environment)?;
     let all = whole.relations.iter().map(|relation| relation.id.clone()).collect();
     let filters = Filters { tables: &typed.table, relations: &typed.relation, changed: &typed.changed_tables };
