@@ -37,6 +37,7 @@ mod reports;
 mod rule_files;
 mod rules;
 mod scan;
+mod scan_run;
 mod schema;
 mod sink;
 mod status;
@@ -66,8 +67,6 @@ const DEFAULT_WAIT: Duration = Duration::from_secs(5);
 #[derive(Debug, Clone, Default)]
 pub struct Environment {
     pub directory: PathBuf,
-    /// The arguments of the program, without its name. Errors show them as a corrected command.
-    pub arguments: Vec<String>,
     /// The environment variables, and those of `--env-file`.
     pub variables: BTreeMap<String, String>,
     pub database_url: Option<String>,
@@ -78,6 +77,8 @@ pub struct Environment {
     /// The number of processor cores.
     pub cores: usize,
     pub terminal: TerminalStyle,
+    /// The program and its arguments, as typed.
+    pub arguments: Vec<String>,
     /// The file of the summary that GitHub shows for a step of a workflow.
     pub step_summary: Option<PathBuf>,
     /// The secret for the hashes of hidden values.
@@ -89,6 +90,11 @@ pub struct Environment {
 }
 
 impl Environment {
+    /// Returns the arguments as typed, without the program.
+    fn words(&self) -> &[String] {
+        self.arguments.get(1..).unwrap_or_default()
+    }
+
     fn note(&self, note: &str) {
         if let Some(show) = self.show_note {
             show(note);
@@ -101,7 +107,16 @@ impl Environment {
 pub struct Outcome {
     /// Texts for standard output (`None`) or for a file.
     pub documents: Vec<(Option<PathBuf>, String)>,
+    /// Lines for standard error, such as the files that were written.
+    pub notes: Vec<String>,
     pub exit: Exit,
+}
+
+impl Outcome {
+    /// Returns the outcome of a command that only prints a text.
+    pub fn of(text: String) -> Outcome {
+        Outcome { documents: vec![(None, text)], notes: Vec::new(), exit: Exit::Clean }
+    }
 }
 
 /// Returns each format with its file. `-o` applies to the format that names no file. Two reports to one file are an error.
@@ -127,14 +142,24 @@ fn outputs<F: Copy>(
     }
 }
 
-/// Renders one report for each output. Only standard output gets colors and the terminal's width.
+/// Renders one report for each output, in the style of the terminal.
 fn documents<F: Copy>(
     outputs: Vec<(F, Option<PathBuf>)>,
     environment: &Environment,
     render: impl Fn(F, &TerminalStyle) -> String,
 ) -> Vec<(Option<PathBuf>, String)> {
+    styled_documents(outputs, &environment.terminal, render)
+}
+
+/// Renders one report for each output. Only standard output gets colors and the terminal's width.
+fn styled_documents<F: Copy>(
+    outputs: Vec<(F, Option<PathBuf>)>,
+    terminal: &TerminalStyle,
+    render: impl Fn(F, &TerminalStyle) -> String,
+) -> Vec<(Option<PathBuf>, String)> {
     let document = |(format, file): (F, Option<PathBuf>)| {
-        let terminal = if file.is_some() { TerminalStyle::default() } else { environment.terminal };
+        let in_file = TerminalStyle { width: None, color: false, ..*terminal };
+        let terminal = if file.is_some() { in_file } else { *terminal };
         (file, render(format, &terminal))
     };
     outputs.into_iter().map(document).collect()

@@ -32,6 +32,7 @@ use crate::model::ids::TableId;
 use crate::model::resolve;
 use crate::model::schema::Schema;
 use crate::model::text;
+use crate::model::text::io_reason;
 use crate::model::text::shell;
 use crate::report;
 use crate::scan::Progress;
@@ -240,7 +241,7 @@ fn open(path: &Path) -> Result<Box<dyn BufRead>, RunError> {
     }
     let opened = std::fs::File::open(path).map_err(|error| RunError::Input {
         what: path.display().to_string(),
-        why: error.to_string(),
+        why: io_reason(&error),
         help: "check the path and its permissions".to_owned(),
     })?;
     Ok(Box::new(BufReader::with_capacity(BUFFER, opened)))

@@ -117,8 +117,7 @@ pub(super) fn recover(source: &Source, limits: &WaitLimits, environment: &Enviro
 
 fn explained(error: EngineError, source: &Source, environment: &Environment) -> RunError {
     let written = written_address(source, environment);
-    let is_from_variable =
-        written.is_some() && !environment.arguments.iter().any(|word| Some(word) == written.as_ref());
+    let is_from_variable = written.is_some() && !environment.words().iter().any(|word| Some(word) == written.as_ref());
     let error = match source.file().filter(|path| std::fs::metadata(path).is_err_and(|error| is_missing(&error))) {
         Some(path) => missing_file(path, written.as_deref(), environment),
         None => RunError::Engine(error),
@@ -183,7 +182,7 @@ fn missing_because(path: &Path) -> String {
 
 /// Returns the text that the user wrote for a source: an argument, or the variable.
 fn written_address(source: &Source, environment: &Environment) -> Option<String> {
-    let arguments = environment.arguments.iter().chain(&environment.database_url);
+    let arguments = environment.words().iter().chain(&environment.database_url);
     let surroundings =
         Surroundings { variables: &environment.variables, read: &source::read_file, ..Surroundings::default() };
     let is_same = |text: &&String| Source::resolve(text, &surroundings).is_ok_and(|found| found.source == *source);
@@ -193,8 +192,8 @@ fn written_address(source: &Source, environment: &Environment) -> Option<String>
 /// Returns the command of this run for another database, quoted for a shell and without passwords. `written` is the
 /// argument that is replaced; without one, the database becomes the first argument of its command.
 fn command_with(database: &str, written: Option<&str>, environment: &Environment) -> String {
-    let mut words: Vec<String> = environment.arguments.iter().map(|word| source::masked(word)).collect();
-    match environment.arguments.iter().position(|word| Some(word.as_str()) == written) {
+    let mut words: Vec<String> = environment.words().iter().map(|word| source::masked(word)).collect();
+    match environment.words().iter().position(|word| Some(word.as_str()) == written) {
         Some(at) => words[at] = database.to_owned(),
         None => {
             let command = words.iter().position(|word| !word.starts_with('-'));
@@ -222,7 +221,7 @@ fn help_without_database(environment: &Environment) -> String {
     let has_address = std::fs::read_to_string(env_file)
         .is_ok_and(|text| text.lines().any(|line| line.trim_start().starts_with(VARIABLE)));
     if has_address {
-        let words = environment.arguments.iter().map(|word| shell(&source::masked(word))).collect::<Vec<_>>();
+        let words = environment.words().iter().map(|word| shell(&source::masked(word))).collect::<Vec<_>>();
         let words = if words.is_empty() { "scan".to_owned() } else { words.join(" ") };
         return format!("fk-doctor {words} --env-file .env");
     }

@@ -22,6 +22,7 @@ use crate::model::explanation::StatementVerdict;
 use crate::model::facts::TrialKind;
 use crate::model::resolve;
 use crate::model::statement::Statement;
+use crate::model::text::io_reason;
 use crate::model::value::Value;
 use crate::report;
 use crate::source::Source;
@@ -134,8 +135,8 @@ fn text_of<R: Read>(opened: std::io::Result<R>, name: &str) -> Result<String, Ru
         help: "give a text file of SQL statements in UTF-8".to_owned(),
     };
     let mut text = String::new();
-    let mut reader = opened.map_err(|error| unreadable(error.to_string()))?.take(LONGEST_TEXT + 1);
-    reader.read_to_string(&mut text).map_err(|error| unreadable(error.to_string()))?;
+    let mut reader = opened.map_err(|error| unreadable(io_reason(&error)))?.take(LONGEST_TEXT + 1);
+    reader.read_to_string(&mut text).map_err(|error| unreadable(io_reason(&error)))?;
     if text.len() as u64 > LONGEST_TEXT {
         return Err(unreadable("it is longer than 64 MiB".to_owned()));
     }
