@@ -123,6 +123,10 @@ fn without_passwords(text: &str) -> String {
     })
 }
 
+fn show_error(error: &RunError) {
+    Failure::of(error).print(Color::Auto);
+}
+
 fn show_note(note: &str) {
     // If printing fails too, nothing can be done.
     let _ = writeln!(std::io::stderr(), "note: {}", visible_lines(&without_passwords(note)));
@@ -143,6 +147,7 @@ fn environment(cli: &Cli) -> Environment {
         database_url: std::env::var("DATABASE_URL").ok(),
         database_url_file: None,
         show_note: if cli.global.quiet { None } else { Some(show_note) },
+        show_error: Some(show_error),
         cores: std::thread::available_parallelism().map_or(1, usize::from),
         terminal: TerminalStyle {
             width,
@@ -228,6 +233,12 @@ impl Failure {
 
 impl From<RunError> for Failure {
     fn from(error: RunError) -> Failure {
+        Failure::of(&error)
+    }
+}
+
+impl Failure {
+    fn of(error: &RunError) -> Failure {
         let rendered = error.is_rendered();
         Failure { error: error.headline(), because: error.because(), help: error.help(), exit: error.exit(), rendered }
     }

@@ -38,6 +38,7 @@ mod rule_files;
 mod rules;
 mod scan;
 mod scan_run;
+mod scans;
 mod schema;
 mod sink;
 mod status;
@@ -50,7 +51,7 @@ pub use error::RunError;
 pub use explain::explain;
 pub use repair::repair;
 pub use rules::rules;
-pub use scan::scan;
+pub use scans::scan;
 pub use schema::schema;
 pub use sink::NoSink;
 pub use sink::Sink;
@@ -74,6 +75,8 @@ pub struct Environment {
     pub database_url_file: Option<PathBuf>,
     /// Shows a note to the user.
     pub show_note: Option<fn(&str)>,
+    /// Shows an error after which the run goes on.
+    pub show_error: Option<fn(&RunError)>,
     /// The number of processor cores.
     pub cores: usize,
     pub terminal: TerminalStyle,

@@ -41,6 +41,11 @@ pub fn resolve(catalog: Catalog, configured: &[ConfiguredRelation]) -> Result<Sc
     Ok(Schema { database, names, tables, relations: relations.into() })
 }
 
+/// Returns the tables that relations name, if the relations are for another database.
+pub fn foreign_tables(catalog: &Catalog, configured: &[ConfiguredRelation]) -> Vec<String> {
+    configured::foreign_tables(catalog.names, &catalog.tables, configured)
+}
+
 fn declared(engine: Engine, names: NameRule, tables: &Tables, key: &ForeignKey) -> Relation {
     let child = &tables[key.child];
     let child_columns: Vec<usize> = key.columns.iter().filter_map(|name| column(names, child, name)).collect();

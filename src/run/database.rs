@@ -86,7 +86,7 @@ fn env_file_variables(path: &Path, text: &str) -> Result<BTreeMap<String, String
         let line = match &error {
             dotenvy::Error::LineParse(line, _) => {
                 let first = line.lines().next().unwrap_or_default();
-                text.lines().position(|known| known.trim() == first.trim())
+                text.lines().position(|known| !first.trim().is_empty() && known.contains(first.trim()))
             }
             _ => None,
         };

@@ -28,7 +28,7 @@ pub(super) fn of(
         .iter()
         .map(|condition| format!("--where {}", shell(&format!("{}: {}", condition.table.as_str(), condition.sql))));
     ScanRun {
-        database: typed.database.as_ref().map(|_| shell(&source.to_string())),
+        database: (!typed.database.is_empty()).then(|| shell(&source.to_string())),
         stem: stem(source, &examination.schema),
         command: command(source, typed, environment),
         started: date::timestamp(environment.now),
@@ -47,9 +47,9 @@ fn stem(source: &Source, schema: &Schema) -> String {
 
 /// Returns the command as typed, without passwords.
 fn command(source: &Source, typed: &cli::ScanArgs, environment: &Environment) -> String {
-    let words = environment.arguments.iter().enumerate().map(|(position, word)| match &typed.database {
+    let words = environment.arguments.iter().enumerate().map(|(position, word)| match typed.database.as_slice() {
         _ if position == 0 => "fk-doctor".to_owned(),
-        Some(database) if database == word => shell(&source.to_string()),
+        [database] if database == word => shell(&source.to_string()),
         _ => shell(&source::masked(word)),
     });
     words.collect::<Vec<_>>().join(" ")
