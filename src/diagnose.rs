@@ -15,7 +15,6 @@ use crate::model::redaction::Redaction;
 use crate::model::redaction::ShownValue;
 use crate::model::relation::Relation;
 use crate::model::schema::Schema;
-use crate::model::schema::side;
 use crate::model::text;
 use crate::model::value::Key;
 use crate::model::value::Value;
@@ -25,13 +24,15 @@ use crate::sql;
 
 mod chance;
 mod names;
+mod not_loaded_yet;
 mod parent;
 pub mod parent_key;
+mod parent_loss;
 mod sentinel;
 mod spelling;
 mod wrong_table;
 
-use parent::Parent;
+use not_loaded_yet::Later;
 
 /// The missing keys of one relation, and what explains them so far.
 struct Case<'a> {
@@ -97,11 +98,21 @@ pub fn diagnose_all(
         });
         case.explain(Cause::WrongTable, evidence);
     }
-    for case in &mut cases {
-        let later = not_loaded_yet(schema, case, parent_of(case), show);
-        case.explain(Cause::NotLoadedYet, later);
+    let later = run_in_parallel(
+        sessions,
+        cases.len(),
+        |session, i| not_loaded_yet::find(schema, session, &cases[i], parent_of(&cases[i]), show),
+        |_| {},
+    );
+    for (case, later) in cases.iter_mut().zip(later) {
+        match later {
+            Some(Later::All(evidence)) => case.explain_all(Cause::NotLoadedYet, evidence),
+            Some(Later::Some(keys, evidence)) => case.explain(Cause::NotLoadedYet, Some((keys, evidence))),
+            None => {}
+        }
     }
-    let losses = run_in_parallel(sessions, cases.len(), |session, i| parent_loss(schema, session, &cases[i]), |_| {});
+    let losses =
+        run_in_parallel(sessions, cases.len(), |session, i| parent_loss::find(schema, session, &cases[i]), |_| {});
     let mut answers = vec![Vec::new(); relations.len()];
     for ((position, case), loss) in positions.into_iter().zip(cases).zip(losses) {
         answers[position] = case.diagnoses(loss, show);
@@ -129,6 +140,11 @@ impl<'a> Case<'a> {
     fn explain_all(&mut self, cause: Cause, evidence: String) {
         self.open.clear();
         self.explained.push((cause, self.tally.orphan_rows, evidence));
+    }
+
+    /// True if most of the examined keys have no cause yet.
+    fn is_mostly_open(&self) -> bool {
+        self.open.len() * 2 > self.tally.top.len()
     }
 
     /// Rows that no cause explains.
@@ -166,7 +182,7 @@ impl<'a> Case<'a> {
         };
         let nothing = (!self.open.is_empty()).then(|| {
             let keys = self.open.iter().map(|missing| &missing.key);
-            format!("nothing like {} was found{searched}", list(self.relation, keys, show))
+            format!("nothing like {} was found{searched}", list(self.relation, keys, self.open.len() as u64, show))
         });
         nothing.into_iter().chain(more).collect::<Vec<_>>().join("; ")
     }
@@ -174,38 +190,6 @@ impl<'a> Case<'a> {
 
 /// The keys that a cause explains, and the evidence.
 type Evidence = Option<(Vec<Key>, String)>;
-
-/// Most rows of a child in which its distinct keys are counted for the report.
-const ROWS_COUNTED: u64 = 200_000;
-
-/// Returns the evidence that more than half of the keys that are referred to are gone from the parent.
-fn parent_loss(schema: &Schema, session: &mut dyn Session, case: &Case<'_>) -> Option<String> {
-    let Case { relation, tally, .. } = case;
-    let is_mostly_open = case.open.len() * 2 > tally.top.len();
-    let can_lose = schema.parent(relation).is_some() && relation.scope.soft_deleted.is_none();
-    if case.rows_left() == 0 || !is_mostly_open || !can_lose || tally.missing_keys < 2 {
-        return None;
-    }
-    let counts = &tally.counts;
-    let not_matched = counts.null_rows + counts.ignored_rows + tally.orphan_rows + tally.known_rows;
-    let matched_rows = counts.rows.saturating_sub(not_matched);
-    let (missing, parent) = (tally.missing_keys, &relation.parent.name);
-    if matched_rows < missing && counts.rows > ROWS_COUNTED {
-        return Some(format!(
-            "{missing} distinct keys are missing from {parent}, and only {} {} their parent: it seems to have lost rows",
-            text::plural(matched_rows, "row"),
-            if matched_rows == 1 { "has" } else { "have" }
-        ));
-    }
-    let question = sql::of(schema).matched_keys(schema, relation, missing);
-    let matched = session.numbers(&question).ok()?.first().copied()?;
-    (matched < missing).then(|| {
-        format!(
-            "{missing} of {} distinct keys are missing from {parent}: it seems to have lost rows",
-            missing + matched
-        )
-    })
-}
 
 fn soft_deleted(schema: &Schema, sessions: &mut [Box<dyn Session + '_>], cases: &mut [Case<'_>], show: Show<'_>) {
     let found = run_in_parallel(
@@ -265,25 +249,6 @@ fn misspelt(
     }
 }
 
-/// Integer keys beyond the largest that the parent has, if nearly all open keys are: a parent that lost rows lost some of the
-/// last ones too.
-fn not_loaded_yet(schema: &Schema, case: &Case<'_>, parent: Option<&Parent>, show: Show<'_>) -> Evidence {
-    let largest = parent?.largest?;
-    let column = schema.parent_columns(case.relation).next()?;
-    let is_beyond = |key: &Key| key.first().and_then(Value::as_integer).is_some_and(|number| number > largest);
-    let keys: Vec<Key> = case.open.iter().map(|missing| &missing.key).filter(|key| is_beyond(key)).cloned().collect();
-    if keys.is_empty() || keys.len() * 5 < case.open.len() * 4 {
-        return None;
-    }
-    let evidence = format!(
-        "{} beyond the largest {}, {}",
-        is_or_are(case.relation, &keys, show),
-        side(&case.relation.parent.name, [column.name.as_str()]),
-        text::key(&show(case.relation, &vec![Value::Integer(largest)]))
-    );
-    Some((keys, evidence))
-}
-
 /// Returns the positions of the keys that an answer lists, one a row.
 fn positions(session: &mut dyn Session, question: &sql::Sql, keys: &[&Key]) -> Result<Vec<usize>, EngineError> {
     let mut found = Vec::new();
@@ -294,13 +259,13 @@ fn positions(session: &mut dyn Session, question: &sql::Sql, keys: &[&Key]) -> R
 /// `22 is`, `22 and 23 are`, `22, 23 and 4 more are`.
 fn is_or_are(relation: &Relation, keys: &[Key], show: Show<'_>) -> String {
     let verb = if keys.len() == 1 { "is" } else { "are" };
-    format!("{} {verb}", list(relation, keys, show))
+    format!("{} {verb}", list(relation, keys, keys.len() as u64, show))
 }
 
-fn list<'a>(relation: &Relation, keys: impl IntoIterator<Item = &'a Key>, show: Show<'_>) -> String {
-    let keys: Vec<&Key> = keys.into_iter().collect();
-    let shown: Vec<String> = keys.iter().take(2).map(|key| text::key(&show(relation, key))).collect();
-    match (shown.as_slice(), keys.len()) {
+/// Shows the first of `count` keys.
+fn list<'a>(relation: &Relation, keys: impl IntoIterator<Item = &'a Key>, count: u64, show: Show<'_>) -> String {
+    let shown: Vec<String> = keys.into_iter().take(2).map(|key| text::key(&show(relation, key))).collect();
+    match (shown.as_slice(), count) {
         ([first, second], 2) => format!("{first} and {second}"),
         ([first, second], count) => format!("{first}, {second} and {} more", count - 2),
         (some, _) => some.concat(),

@@ -13,7 +13,7 @@ use crate::scan::run_in_parallel;
 use crate::sql;
 
 /// The number of parent keys in a sample.
-const SAMPLE: u64 = 32;
+pub(super) const SAMPLE: u64 = 32;
 
 /// A parent's table and key columns.
 pub(super) type ParentKey = (TableId, Vec<usize>);
@@ -21,6 +21,8 @@ pub(super) type ParentKey = (TableId, Vec<usize>);
 #[derive(Debug, Clone, Default)]
 pub(super) struct Parent {
     pub(super) is_empty: bool,
+    /// The number of its rows, if that is less than [`SAMPLE`]; otherwise [`SAMPLE`].
+    pub(super) rows_seen: u64,
     /// Some of its keys.
     pub(super) sample: Vec<Key>,
     /// Its largest key, if the key is a single integer.
@@ -54,6 +56,7 @@ fn ask_one(schema: &Schema, session: &mut dyn Session, relation: &Relation) -> O
     let answer = session.each_row(&question, &mut |row| {
         if let [key @ .., largest] = row {
             parent.is_empty = false;
+            parent.rows_seen += 1;
             parent.largest = largest.as_integer();
             if !key.contains(&Value::Null) {
                 parent.sample.push(key.to_vec());

@@ -1,0 +1,73 @@
+//! Integer keys beyond the largest that the parent has: their rows are not loaded yet.
+
+use super::Case;
+use super::Show;
+use super::is_or_are;
+use super::list;
+use super::parent::Parent;
+use super::parent_loss;
+use crate::engine::Session;
+use crate::engine::Suspects;
+use crate::model::schema::Schema;
+use crate::model::schema::side;
+use crate::model::text;
+use crate::model::value::Key;
+use crate::model::value::Value;
+
+/// The keys that are not loaded yet, and the evidence.
+pub(super) enum Later {
+    /// All keys of the relation, including those that were not examined.
+    All(String),
+    Some(Vec<Key>, String),
+}
+
+/// Returns the keys beyond the largest of the parent, if nearly all open keys are. A parent that lost rows lost some of the
+/// last ones too, and one that lost nearly all of them may have kept the first.
+pub(super) fn find(
+    schema: &Schema,
+    session: &mut dyn Session,
+    case: &Case<'_>,
+    parent: Option<&Parent>,
+    show: Show<'_>,
+) -> Option<Later> {
+    let parent = parent?;
+    let largest = parent.largest?;
+    let column = schema.parent_columns(case.relation).next()?;
+    let keys: Vec<Key> =
+        case.open.iter().map(|missing| &missing.key).filter(|key| is_beyond(key, largest)).cloned().collect();
+    if keys.is_empty() || keys.len() * 5 < case.open.len() * 4 {
+        return None;
+    }
+    if parent_loss::is_nearly_empty(schema, session, case, parent) {
+        return None;
+    }
+    let limit = format!(
+        "beyond the largest {}, {}",
+        side(&case.relation.parent.name, [column.name.as_str()]),
+        text::key(&show(case.relation, &vec![Value::Integer(largest)]))
+    );
+    let is_whole = keys.len() == case.tally.top.len() && are_all_beyond(case, largest);
+    Some(if is_whole && case.keys_not_examined() > 0 {
+        Later::All(format!("{} are {limit}", list(case.relation, &keys, case.tally.missing_keys, show)))
+    } else {
+        let evidence = format!("{} {limit}", is_or_are(case.relation, &keys, show));
+        Later::Some(keys, evidence)
+    })
+}
+
+fn is_beyond(key: &Key, largest: i64) -> bool {
+    key.first().and_then(Value::as_integer).is_some_and(|number| number > largest)
+}
+
+/// True if the least missing key is known and lies beyond the largest key of the parent.
+fn are_all_beyond(case: &Case<'_>, largest: i64) -> bool {
+    let tally = case.tally;
+    if !tally.orphans.is_empty() && tally.suspects == Suspects::Rows(Vec::new()) {
+        return tally
+            .orphans
+            .stream()
+            .is_ok_and(|mut stream| stream.next_key().is_some_and(|key| is_beyond(key, largest)));
+    }
+    // Keys with equally many rows come in their order.
+    tally.top.first().is_some_and(|missing| missing.rows == 1 && is_beyond(&missing.key, largest))
+}
