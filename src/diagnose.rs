@@ -8,8 +8,9 @@ use std::collections::BTreeMap;
 
 use crate::engine::EngineError;
 use crate::engine::Session;
+use crate::model::diagnosis::Diagnosis;
+use crate::model::diagnosis::Evidence;
 use crate::model::finding::Cause;
-use crate::model::finding::Diagnosis;
 use crate::model::finding::MissingKey;
 use crate::model::redaction::Redaction;
 use crate::model::redaction::ShownValue;
@@ -33,6 +34,7 @@ mod spelling;
 mod wrong_table;
 
 use not_loaded_yet::Later;
+use spelling::NearMiss;
 
 /// The missing keys of one relation, and what explains them so far.
 struct Case<'a> {
@@ -40,8 +42,8 @@ struct Case<'a> {
     tally: &'a Tally,
     /// Keys without a cause.
     open: Vec<&'a MissingKey<Value>>,
-    /// Causes in the order in which they were found: the rows of their keys, and the evidence.
-    explained: Vec<(Cause, u64, String)>,
+    /// Causes in the order in which they were found.
+    explained: Vec<Diagnosis>,
     /// What was searched in part or not at all, in the words of the report.
     unsearched: Vec<String>,
 }
@@ -77,14 +79,14 @@ pub fn diagnose_all(
     let parent_of = |case: &Case<'_>| parent::key_of(case.relation).and_then(|key| parents.get(&key));
     for case in &mut cases {
         if parent_of(case).is_some_and(|parent| parent.is_empty) {
-            let evidence = format!("{} has no rows at all", case.relation.parent.name);
-            case.explain_all(Cause::ParentTableEmpty, evidence);
+            let evidence = Evidence::EmptyParent { parent: case.relation.parent.name.to_string() };
+            case.explain_all(Cause::ParentTableEmpty, evidence, show);
         }
     }
     soft_deleted(schema, sessions, &mut cases, show);
     for case in &mut cases {
         let largest = parent_of(case).and_then(|parent| parent.largest);
-        case.explain(Cause::Sentinel, sentinel::find(case.relation, &case.open, largest, show));
+        case.explain(Cause::Sentinel, sentinel::find(&case.open, largest), show);
     }
     misspelt(schema, sessions, &mut cases, threads, show);
     let elsewhere = wrong_table::find(schema, sessions, &cases, &parents);
@@ -92,11 +94,8 @@ pub fn diagnose_all(
         if elsewhere.searched < elsewhere.tables {
             case.unsearched.push(format!("{} of {} other tables were searched", elsewhere.searched, elsewhere.tables));
         }
-        let evidence = elsewhere.found.map(|(keys, name)| {
-            let evidence = format!("{} {name}", is_or_are(case.relation, &keys, show));
-            (keys, evidence)
-        });
-        case.explain(Cause::WrongTable, evidence);
+        let found = elsewhere.found.map(|(keys, name)| Explanation::of(keys, Evidence::WrongTable { keys: name }));
+        case.explain(Cause::WrongTable, found, show);
     }
     let later = run_in_parallel(
         sessions,
@@ -106,8 +105,8 @@ pub fn diagnose_all(
     );
     for (case, later) in cases.iter_mut().zip(later) {
         match later {
-            Some(Later::All(evidence)) => case.explain_all(Cause::NotLoadedYet, evidence),
-            Some(Later::Some(keys, evidence)) => case.explain(Cause::NotLoadedYet, Some((keys, evidence))),
+            Some(Later::All(evidence)) => case.explain_all(Cause::NotLoadedYet, evidence, show),
+            Some(Later::Some(explanation)) => case.explain(Cause::NotLoadedYet, Some(explanation), show),
             None => {}
         }
     }
@@ -127,19 +126,45 @@ impl<'a> Case<'a> {
     }
 
     /// Takes the keys that a cause explains from those that are open.
-    fn explain(&mut self, cause: Cause, evidence: Evidence) {
-        let Some((keys, evidence)) = evidence else { return };
-        let rows = self.open.iter().filter(|missing| keys.contains(&missing.key)).map(|missing| missing.rows).sum();
-        self.open.retain(|missing| !keys.contains(&missing.key));
-        if rows > 0 {
-            self.explained.push((cause, rows, evidence));
+    fn explain(&mut self, cause: Cause, explanation: Option<Explanation>, show: Show<'_>) {
+        let Some(Explanation { keys, evidence, can_remap }) = explanation else { return };
+        // Both lists have the same order.
+        let mut next = keys.iter().peekable();
+        let (explained, open): (Vec<_>, Vec<_>) =
+            self.open.iter().partition(|missing| next.next_if(|key| **key == missing.key).is_some());
+        if explained.is_empty() {
+            return;
         }
+        self.open = open;
+        self.explained.push(Diagnosis {
+            cause,
+            rows: explained.iter().map(|missing| missing.rows).sum(),
+            keys: explained.len() as u64,
+            all_keys: self.tally.missing_keys,
+            examples: self.examples(&explained, show),
+            can_remap,
+            evidence,
+        });
     }
 
     /// Explains every key of the relation, including those that are not among its most frequent.
-    fn explain_all(&mut self, cause: Cause, evidence: String) {
-        self.open.clear();
-        self.explained.push((cause, self.tally.orphan_rows, evidence));
+    fn explain_all(&mut self, cause: Cause, evidence: Evidence, show: Show<'_>) {
+        let open = std::mem::take(&mut self.open);
+        let examples = self.examples(&open, show);
+        self.explained.push(self.rest(cause, examples, evidence));
+    }
+
+    /// Returns a diagnosis of all keys that no cause explains.
+    fn rest(&self, cause: Cause, examples: Vec<String>, evidence: Evidence) -> Diagnosis {
+        let all_keys = self.tally.missing_keys;
+        let explained: u64 = self.explained.iter().map(|diagnosis| diagnosis.keys).sum();
+        let keys = all_keys.saturating_sub(explained);
+        Diagnosis { cause, rows: self.rows_left(), keys, all_keys, examples, can_remap: false, evidence }
+    }
+
+    /// Returns the first of these keys, as reports show them.
+    fn examples(&self, keys: &[&MissingKey<Value>], show: Show<'_>) -> Vec<String> {
+        keys.iter().take(2).map(|missing| text::key(&show(self.relation, &missing.key))).collect()
     }
 
     /// True if most of the examined keys have no cause yet.
@@ -149,7 +174,7 @@ impl<'a> Case<'a> {
 
     /// Rows that no cause explains.
     fn rows_left(&self) -> u64 {
-        let explained: u64 = self.explained.iter().map(|(_, rows, _)| rows).sum();
+        let explained: u64 = self.explained.iter().map(|diagnosis| diagnosis.rows).sum();
         self.tally.orphan_rows.saturating_sub(explained)
     }
 
@@ -160,36 +185,43 @@ impl<'a> Case<'a> {
 
     /// Returns the causes that were found, and one for the rows that are left: a parent that lost rows, or nothing that is
     /// known.
-    fn diagnoses(self, loss: Option<String>, show: Show<'_>) -> Vec<Diagnosis> {
-        let rows = self.rows_left();
-        let rest = (rows > 0).then(|| match loss {
-            Some(evidence) => Diagnosis { cause: Cause::ParentLoss, rows, evidence },
-            None => Diagnosis { cause: Cause::Unknown, rows, evidence: self.nothing_found(show) },
-        });
-        let found = self.explained.into_iter().map(|(cause, rows, evidence)| Diagnosis { cause, rows, evidence });
-        found.chain(rest).collect()
+    fn diagnoses(mut self, loss: Option<String>, show: Show<'_>) -> Vec<Diagnosis> {
+        if self.rows_left() > 0 {
+            let examples = self.examples(&self.open, show);
+            let rest = match loss {
+                Some(why) => self.rest(Cause::ParentLoss, examples, Evidence::LostRows { why }),
+                None => self.rest(Cause::Unknown, examples, self.nothing_found()),
+            };
+            self.explained.push(rest);
+        }
+        self.explained
     }
 
-    fn nothing_found(&self, show: Show<'_>) -> String {
+    fn nothing_found(&self) -> Evidence {
         let more = match self.keys_not_examined() {
             0 => None,
             1 => Some("1 more key was not examined".to_owned()),
             more => Some(format!("{} more keys were not examined", text::count(more))),
         };
-        let searched = match self.unsearched.as_slice() {
-            [] => String::new(),
-            some => format!(" ({})", some.join("; ")),
-        };
-        let nothing = (!self.open.is_empty()).then(|| {
-            let keys = self.open.iter().map(|missing| &missing.key);
-            format!("nothing like {} was found{searched}", list(self.relation, keys, self.open.len() as u64, show))
-        });
-        nothing.into_iter().chain(more).collect::<Vec<_>>().join("; ")
+        let limits = self.unsearched.iter().cloned().chain(more).collect();
+        Evidence::Nothing { parent: self.relation.parent.name.to_string(), limits }
     }
 }
 
 /// The keys that a cause explains, and the evidence.
-type Evidence = Option<(Vec<Key>, String)>;
+struct Explanation {
+    /// In the order of the open keys.
+    keys: Vec<Key>,
+    evidence: Evidence,
+    /// True if exactly one parent remains for each key, once the keys are written in a normal form.
+    can_remap: bool,
+}
+
+impl Explanation {
+    fn of(keys: Vec<Key>, evidence: Evidence) -> Explanation {
+        Explanation { keys, evidence, can_remap: false }
+    }
+}
 
 fn soft_deleted(schema: &Schema, sessions: &mut [Box<dyn Session + '_>], cases: &mut [Case<'_>], show: Show<'_>) {
     let found = run_in_parallel(
@@ -204,11 +236,9 @@ fn soft_deleted(schema: &Schema, sessions: &mut [Box<dyn Session + '_>], cases: 
         |_| {},
     );
     for (case, keys) in cases.iter_mut().zip(found) {
-        let evidence = keys.filter(|keys| !keys.is_empty()).map(|keys| {
-            let are = is_or_are(case.relation, &keys, show);
-            (keys, format!("{are} marked as deleted in {}", case.relation.parent.name))
-        });
-        case.explain(Cause::SoftDeleted, evidence);
+        let parent = case.relation.parent.name.to_string();
+        let found = keys.map(|keys| Explanation::of(keys, Evidence::SoftDeleted { parent }));
+        case.explain(Cause::SoftDeleted, found, show);
     }
 }
 
@@ -224,7 +254,7 @@ fn misspelt(
     let threads = (threads / columns.len().max(1)).max(1);
     let found =
         run_in_parallel(sessions, columns.len(), |session, i| columns[i].read(schema, session, threads), |_| {});
-    let mut of_cases: BTreeMap<usize, Vec<(Cause, Key, String)>> = BTreeMap::new();
+    let mut of_cases: BTreeMap<usize, Vec<NearMiss>> = BTreeMap::new();
     for (column, found) in columns.iter().zip(found) {
         let Ok(found) = found else {
             column.cases().for_each(|case| cases[case].unsearched.push("other spellings were not searched".to_owned()));
@@ -234,17 +264,21 @@ fn misspelt(
             column.cases().for_each(|case| cases[case].unsearched.push(spelling::partly_read()));
         }
         for near_miss in found.near_misses {
-            let evidence = near_miss.evidence(schema, &cases[near_miss.case], show);
-            of_cases.entry(near_miss.case).or_default().push((near_miss.cause, near_miss.key(), evidence));
+            of_cases.entry(near_miss.case).or_default().push(near_miss);
         }
     }
-    for (case, found) in of_cases {
+    for (case, mut found) in of_cases {
+        let case = &mut cases[case];
         // The key with the most rows is the example.
-        let rank = |key: &Key| cases[case].open.iter().position(|missing| missing.key == *key);
-        let mut found = found;
-        found.sort_by_key(|(_, key, _)| rank(key));
-        for (cause, evidence) in by_cause(found) {
-            cases[case].explain(cause, evidence);
+        let rank = |key: &Key| case.open.iter().position(|missing| missing.key == *key);
+        found.sort_by_key(|near_miss| rank(&near_miss.key()));
+        let mut by_cause: BTreeMap<Cause, Vec<NearMiss>> = BTreeMap::new();
+        for near_miss in found {
+            by_cause.entry(near_miss.cause).or_default().push(near_miss);
+        }
+        for (cause, near_misses) in by_cause {
+            let explanation = spelling::explanation(case.relation, &near_misses, show);
+            case.explain(cause, explanation, show);
         }
     }
 }
@@ -254,34 +288,4 @@ fn positions(session: &mut dyn Session, question: &sql::Sql, keys: &[&Key]) -> R
     let mut found = Vec::new();
     session.numbered(question, keys.len(), &mut |index, _| found.push(index))?;
     Ok(found)
-}
-
-/// `22 is`, `22 and 23 are`, `22, 23 and 4 more are`.
-fn is_or_are(relation: &Relation, keys: &[Key], show: Show<'_>) -> String {
-    let verb = if keys.len() == 1 { "is" } else { "are" };
-    format!("{} {verb}", list(relation, keys, keys.len() as u64, show))
-}
-
-/// Shows the first of `count` keys.
-fn list<'a>(relation: &Relation, keys: impl IntoIterator<Item = &'a Key>, count: u64, show: Show<'_>) -> String {
-    let shown: Vec<String> = keys.into_iter().take(2).map(|key| text::key(&show(relation, key))).collect();
-    match (shown.as_slice(), count) {
-        ([first, second], 2) => format!("{first} and {second}"),
-        ([first, second], count) => format!("{first}, {second} and {} more", count - 2),
-        (some, _) => some.concat(),
-    }
-}
-
-/// Groups keys by cause, in the order of [`Cause`].
-fn by_cause(found: Vec<(Cause, Key, String)>) -> Vec<(Cause, Evidence)> {
-    let mut groups: BTreeMap<Cause, (Vec<Key>, String)> = BTreeMap::new();
-    for (cause, key, evidence) in found {
-        groups.entry(cause).or_insert_with(|| (Vec::new(), evidence)).0.push(key);
-    }
-    let with_count = |(keys, evidence): (Vec<Key>, String)| {
-        let more = keys.len() - 1;
-        let evidence = if more == 0 { evidence } else { format!("{evidence}, and {more} more like it") };
-        Some((keys, evidence))
-    };
-    groups.into_iter().map(|(cause, group)| (cause, with_count(group))).collect()
 }

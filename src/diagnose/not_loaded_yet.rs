@@ -1,24 +1,23 @@
 //! Integer keys beyond the largest that the parent has: their rows are not loaded yet.
 
 use super::Case;
+use super::Explanation;
 use super::Show;
-use super::is_or_are;
-use super::list;
 use super::parent::Parent;
 use super::parent_loss;
 use crate::engine::Session;
 use crate::engine::Suspects;
+use crate::model::diagnosis::Evidence;
 use crate::model::schema::Schema;
-use crate::model::schema::side;
 use crate::model::text;
 use crate::model::value::Key;
 use crate::model::value::Value;
 
-/// The keys that are not loaded yet, and the evidence.
+/// The keys that are not loaded yet.
 pub(super) enum Later {
     /// All keys of the relation, including those that were not examined.
-    All(String),
-    Some(Vec<Key>, String),
+    All(Evidence),
+    Some(Explanation),
 }
 
 /// Returns the keys beyond the largest of the parent, if nearly all open keys are. A parent that lost rows lost some of the
@@ -41,18 +40,10 @@ pub(super) fn find(
     if parent_loss::is_nearly_empty(schema, session, case, parent) {
         return None;
     }
-    let limit = format!(
-        "beyond the largest {}, {}",
-        side(&case.relation.parent.name, [column.name.as_str()]),
-        text::key(&show(case.relation, &vec![Value::Integer(largest)]))
-    );
     let is_whole = keys.len() == case.tally.top.len() && are_all_beyond(case, largest);
-    Some(if is_whole && case.keys_not_examined() > 0 {
-        Later::All(format!("{} are {limit}", list(case.relation, &keys, case.tally.missing_keys, show)))
-    } else {
-        let evidence = format!("{} {limit}", is_or_are(case.relation, &keys, show));
-        Later::Some(keys, evidence)
-    })
+    let largest = text::key(&show(case.relation, &vec![Value::Integer(largest)]));
+    let evidence = Evidence::AboveLargest { column: column.name.clone(), largest };
+    Some(if is_whole { Later::All(evidence) } else { Later::Some(Explanation::of(keys, evidence)) })
 }
 
 fn is_beyond(key: &Key, largest: i64) -> bool {
