@@ -31,6 +31,7 @@ pub mod parent_key;
 mod parent_loss;
 mod sentinel;
 mod spelling;
+mod unique_keys;
 mod wrong_table;
 
 use not_loaded_yet::Later;

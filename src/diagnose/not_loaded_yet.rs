@@ -32,18 +32,22 @@ pub(super) fn find(
     let parent = parent?;
     let largest = parent.largest?;
     let column = schema.parent_columns(case.relation).next()?;
-    let keys: Vec<Key> =
-        case.open.iter().map(|missing| &missing.key).filter(|key| is_beyond(key, largest)).cloned().collect();
-    if keys.is_empty() || keys.len() * 5 < case.open.len() * 4 {
+    let beyond = || case.open.iter().map(|missing| &missing.key).filter(|key| is_beyond(key, largest));
+    let count = beyond().count();
+    if count == 0 || count * 5 < case.open.len() * 4 {
         return None;
     }
     if parent_loss::is_nearly_empty(schema, session, case, parent) {
         return None;
     }
-    let is_whole = keys.len() == case.tally.top.len() && are_all_beyond(case, largest);
-    let largest = text::key(&show(case.relation, &vec![Value::Integer(largest)]));
-    let evidence = Evidence::AboveLargest { column: column.name.clone(), largest };
-    Some(if is_whole { Later::All(evidence) } else { Later::Some(Explanation::of(keys, evidence)) })
+    let shown = text::key(&show(case.relation, &vec![Value::Integer(largest)]));
+    let evidence = Evidence::AboveLargest { column: column.name.clone(), largest: shown };
+    let is_whole = count == case.tally.top.len() && (case.keys_not_examined() == 0 || are_all_beyond(case, largest));
+    Some(if is_whole {
+        Later::All(evidence)
+    } else {
+        Later::Some(Explanation::of(beyond().cloned().collect(), evidence))
+    })
 }
 
 fn is_beyond(key: &Key, largest: i64) -> bool {

@@ -18,13 +18,11 @@ use crate::model::redaction::Redaction;
 use crate::model::schema::Schema;
 use crate::model::schema::side;
 use crate::model::value::Value;
+use crate::scan::KEYS_WITH_SAMPLES;
 use crate::scan::ScanResult;
 use crate::scan::ScanResults;
 use crate::scan::Tally;
 use crate::scan::distinct::DistinctCounter;
-
-/// The rows of a group are taken from the samples of this number of keys, those with most rows.
-const KEYS_SAMPLED: usize = 20;
 
 /// The scan whose findings are grouped.
 struct Scanned<'a> {
@@ -154,7 +152,7 @@ impl Scanned<'_> {
             let table = self.schema.child(relation).name.to_string();
             let columns: Vec<&str> = self.schema.child_column_names(relation).collect();
             let tally = self.tally(id);
-            let top = tally.iter().flat_map(|tally| tally.top.iter().take(KEYS_SAMPLED));
+            let top = tally.iter().flat_map(|tally| tally.top.iter().take(KEYS_WITH_SAMPLES));
             for sample in top.flat_map(|missing| &missing.samples) {
                 let name = (table.clone(), exact(sample.row.iter().map(|(_, value)| value)));
                 // Only rows that may be shown are kept.
