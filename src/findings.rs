@@ -1,11 +1,11 @@
 //! Turns the results of a scan into the coverage and the findings of each relation, with messages and next steps.
 
 use crate::model::catalog::TableName;
+use crate::model::diagnosis::Diagnosis;
 use crate::model::examination::Coverage;
 use crate::model::examination::CoverageState;
 use crate::model::finding::Cause;
 use crate::model::finding::Code;
-use crate::model::finding::Diagnosis;
 use crate::model::finding::Finding;
 use crate::model::finding::Known;
 use crate::model::finding::Sample;

@@ -8,6 +8,7 @@ use crate::model::finding::Code;
 use crate::model::finding::Finding;
 use crate::model::finding::Known;
 use crate::model::finding::Severity;
+use crate::model::finding_group::Groups;
 use crate::model::history::PastScan;
 use crate::model::ids::IdVec;
 use crate::model::ids::RelationId;
@@ -21,6 +22,8 @@ pub struct Examination {
     /// The coverage of each relation, in the schema's order.
     pub relations: IdVec<RelationId, Coverage>,
     pub findings: Vec<Finding>,
+    /// The findings that the baseline does not know, equal ones together.
+    pub groups: Groups,
     /// Tables and relations that were not part of the scan: virtual tables, and those that the configuration or a filter
     /// excludes.
     pub excluded: Vec<Excluded>,
@@ -176,6 +179,7 @@ impl Examination {
             schema,
             relations: IdVec::new(),
             findings: Vec::new(),
+            groups: Groups::default(),
             excluded: Vec::new(),
             fail_on: Some(Severity::Error),
             locations: IdVec::new(),

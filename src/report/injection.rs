@@ -139,7 +139,8 @@ fn examination_of(text: &str) -> Examination {
         finding.message = if text.trim().is_empty() { "m".to_owned() } else { text.to_owned() };
         finding.help = format!("h{text}");
         for diagnosis in &mut finding.diagnosis {
-            diagnosis.evidence = text.to_owned();
+            diagnosis.evidence = Evidence::LostRows { why: text.to_owned() };
+            diagnosis.examples = vec![text.to_owned()];
         }
         for sample in &mut finding.samples {
             sample.row = vec![(text.to_owned(), value.clone().into())];

@@ -94,7 +94,7 @@ pub fn scan(
     };
     let mut streamed = StreamedReports::open(&outputs, &schema, redaction.values, sink)?;
     let mut on_relation = |index: RelationId, result: &RelationResult| streamed.write_relation(&schema, index, result);
-    let Examined { relations, findings, facts } =
+    let Examined { relations, findings, groups, facts } =
         examine::examine_relations(&schema, &mut sessions, &options, &finding_options, &mut on_relation);
     for (_, file) in outputs.iter().filter(|(format, _)| *format == ScanFormat::Csv) {
         reports::stream_orphans(&schema, &facts, &redaction, &mut sessions, sink, file.as_deref())?;
@@ -102,7 +102,8 @@ pub fn scan(
     drop(sessions);
 
     let values = redaction.values;
-    let examined = Examination { relations, findings, excluded, fail_on, locations, values, ..Examination::of(schema) };
+    let examined =
+        Examination { relations, findings, groups, excluded, fail_on, locations, values, ..Examination::of(schema) };
     let mut examination = examined;
     if let Some(why) = database.change_while_reading() {
         examine::mark_unchecked(&mut examination, &why);
