@@ -14,6 +14,8 @@ const MARGIN: f64 = 7.0;
 /// The number of incoming lines for which a box grows. More lines share the height.
 const MOST_INCOMING: usize = 8;
 const LOOP_HEIGHT: f64 = 18.0;
+/// The height of a lane with one line.
+const LANE: f64 = 3.0;
 /// The width of a gap between two layers, without labels.
 const BETWEEN_LAYERS: f64 = 64.0;
 /// The free width beside a label.
@@ -171,7 +173,7 @@ fn way(stops: &mut Vec<Stop>, bundle: &Bundle) -> Vec<usize> {
     let mut way = vec![bundle.from];
     let between: Vec<usize> = if from > to { (to + 1..from).rev().collect() } else { (from + 1..to).collect() };
     for layer in between {
-        let height = PITCH * (bundle.lines - 1) as f64 + 8.0;
+        let height = PITCH * (bundle.lines - 1) as f64 + LANE;
         stops.push(Stop { layer, height, y: 0.0, neighbours: Vec::new(), is_lane: true });
         way.push(stops.len() - 1);
     }
@@ -405,7 +407,7 @@ mod tests {
     fn many_children_are_in_several_columns() {
         let bundles: Vec<Bundle> = (1..60).map(|child| bundle(child, 0, 1)).collect();
         let drawing = draw(&[(100.0, 28.0); 60], &bundles);
-        assert!(drawing.height < 1.2 * drawing.width, "{} x {}", drawing.width, drawing.height);
+        assert!(drawing.height < 1.5 * drawing.width, "{} x {}", drawing.width, drawing.height);
         assert!(!overlaps(&drawing));
     }
 

@@ -6,7 +6,7 @@ use crate::report::html::layered::Bundle;
 /// The wanted width of a picture, as a multiple of its height.
 pub(super) const ASPECT: f64 = 1.7;
 /// The free height between two boxes and the free width between two layers, as rough means.
-const GAP_Y: f64 = 16.0;
+const GAP_Y: f64 = 14.0;
 const GAP_X: f64 = 110.0;
 /// A layer of this height needs no second column.
 const LOW: f64 = 320.0;

@@ -70,7 +70,7 @@ fn place(stops: &mut [Stop], wishes: &[(f64, usize)]) {
 fn gap(above: &Stop, below: &Stop) -> f64 {
     match (above.is_lane, below.is_lane) {
         (true, true) => 4.0,
-        (false, false) => 16.0,
-        _ => 10.0,
+        (false, false) => 14.0,
+        _ => 8.0,
     }
 }
