@@ -68,7 +68,7 @@ impl Cards<'_> {
                 format!("{tables}, {}, {}", plural(sick as u64, "sick relation"), plural(others as u64, "other"))
             }
         };
-        let draw = |lines: &[usize], view: &str| {
+        let draw = |lines: &[usize], view: &str, about: &str| {
             let drawn = drawing::draw(self.examination, self.graph, lines);
             let size = if drawn.is_large { " large" } else { "" };
             format!(
@@ -78,7 +78,7 @@ impl Cards<'_> {
         };
         let chosen = if part.lines.len() > MOST && part.sick > 0 { self.graph.sick_lines(part) } else { Vec::new() };
         let (views, frames) = if chosen.is_empty() || chosen.len() == part.lines.len() {
-            (String::new(), draw(&part.lines, "whole"))
+            (String::new(), draw(&part.lines, "whole", &about))
         } else {
             let sick = format!("the sick relations and their neighbours ({})", count(chosen.len() as u64));
             let choice = |value: &str, label: &str, checked: &str| {
@@ -91,7 +91,7 @@ impl Cards<'_> {
                 choice("sick", &sick, " checked=\"\""),
                 choice("all", &format!("draw all {}", count(part.lines.len() as u64)), "")
             );
-            (views, draw(&chosen, "some") + &draw(&part.lines, "all"))
+            (views, draw(&chosen, "some", &sick) + &draw(&part.lines, "all", &format!("all {all}")))
         };
         format!(
             "<div class=\"part\">\n<div class=\"part-head\"><span>{about}</span>{views}<span class=\"zoom\" hidden=\"\">\
