@@ -23,8 +23,8 @@ use crate::scan::ScanResults;
 use crate::scan::Tally;
 use crate::scan::distinct::DistinctCounter;
 
-/// The rows of a group are taken from the samples of this number of keys, those with most rows.
-const KEYS_SAMPLED: usize = 20;
+/// The rows of a group are taken from the samples of this number of keys, those with most rows in each relation.
+const KEYS_SAMPLED: usize = 400;
 
 /// The scan whose findings are grouped.
 struct Scanned<'a> {
@@ -148,13 +148,14 @@ impl Scanned<'_> {
 
     /// Returns the first rows by name, each with the broken references of all these relations.
     fn samples(&self, relations: &[RelationId]) -> Vec<GroupSample> {
+        let keys = (KEYS_SAMPLED / relations.len().max(1)).max(self.samples);
         let mut rows: BTreeMap<(String, Vec<u8>), GroupSample> = BTreeMap::new();
         for &id in relations {
             let relation = &self.schema.relations[id];
             let table = self.schema.child(relation).name.to_string();
             let columns: Vec<&str> = self.schema.child_column_names(relation).collect();
             let tally = self.tally(id);
-            let top = tally.iter().flat_map(|tally| tally.top.iter().take(KEYS_SAMPLED));
+            let top = tally.iter().flat_map(|tally| tally.top.iter().take(keys));
             for sample in top.flat_map(|missing| &missing.samples) {
                 let name = (table.clone(), exact(sample.row.iter().map(|(_, value)| value)));
                 // Only rows that may be shown are kept.

@@ -14,6 +14,7 @@ use crate::model::ids::IdVec;
 use crate::model::ids::RelationId;
 use crate::model::ids::TableId;
 use crate::model::redaction::Values;
+use crate::model::scan_run::ScanRun;
 use crate::model::schema::Schema;
 
 #[derive(Debug, Clone)]
@@ -37,6 +38,8 @@ pub struct Examination {
     pub baseline: Option<BaselineOutcome>,
     /// Earlier scans of this database and this scan, the oldest first; empty without a history file.
     pub history: Vec<PastScan>,
+    /// The circumstances of the scan, for people; `None` if a program made it.
+    pub run: Option<ScanRun>,
 }
 
 /// The coverage of one relation: how much of it was checked, by which method, with which result.
@@ -186,6 +189,7 @@ impl Examination {
             values: Values::Shown,
             baseline: None,
             history: Vec::new(),
+            run: None,
         }
     }
 

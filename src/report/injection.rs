@@ -6,6 +6,7 @@ use pulldown_cmark::Options;
 use pulldown_cmark::Parser;
 use pulldown_cmark::Tag;
 
+use crate::model::diagnosis::Evidence;
 use crate::model::examination::Examination;
 use crate::model::examination::Excluded;
 use crate::model::file_line::FileLine;
@@ -151,6 +152,7 @@ fn examination_of(text: &str) -> Examination {
         }
     }
     made.findings[0].known = Known::Partly { rows: 1, missing_keys: 1 };
+    sample::group(&mut made);
     made
 }
 

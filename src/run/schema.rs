@@ -31,5 +31,5 @@ pub fn schema(
     let schema = extract(file.resolve(database.as_mut(), environment)?, &typed.table, typed.around)?;
     let documents =
         super::documents(outputs, environment, |format, terminal| report::schema(&schema, format, terminal));
-    Ok(Outcome { documents, exit: Exit::Clean })
+    Ok(Outcome { documents, notes: Vec::new(), exit: Exit::Clean })
 }
