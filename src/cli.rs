@@ -168,6 +168,12 @@ pub struct SchemaArgs {
     /// A path, sqlite:PATH, or a URL: postgres://USER@HOST/DATABASE, mysql://… [default: the environment variable DATABASE_URL]
     #[arg(value_name = "DB")]
     pub database: Option<String>,
+    /// Show only the relations whose child or parent table matches, and their tables (a glob, repeatable)
+    #[arg(long, value_name = "GLOB", value_parser = Pattern::new)]
+    pub table: Vec<Pattern>,
+    /// Show the tables of --table, those up to N relations away, and all relations between them
+    #[arg(long, value_name = "N", requires = "table")]
+    pub around: Option<usize>,
     /// table, json, mermaid or dot; F=FILE writes this report to a file (repeatable)
     #[arg(long, value_name = "F[=FILE]", value_parser = output::<SchemaFormat>)]
     pub format: Vec<FormatArg<SchemaFormat>>,

@@ -335,6 +335,7 @@ mod tests {
     use crate::model::catalog::Engine;
     use crate::model::catalog::NameRule;
     use crate::model::ids::IdVec;
+    use crate::model::schema::Omitted;
     use crate::model::schema::Schema;
 
     /// Answers every question with these rows.
@@ -355,7 +356,13 @@ mod tests {
     fn answer_with_wrong_index_is_an_error() {
         let name = String::new();
         let database = DatabaseName { engine: Engine::Sqlite, name: name.clone(), version: name, default_schema: None };
-        let schema = Schema { database, names: NameRule::Exact, tables: IdVec::new(), relations: IdVec::new() };
+        let schema = Schema {
+            database,
+            names: NameRule::Exact,
+            tables: IdVec::new(),
+            relations: IdVec::new(),
+            omitted: Omitted::default(),
+        };
         let question = crate::sql::repair::of(&schema).unwrap().definitions();
         let ask = |rows: Vec<Vec<Value>>| {
             let mut found = Vec::new();
