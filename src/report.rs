@@ -5,6 +5,7 @@
 
 pub mod applied;
 mod checked;
+pub mod code_page;
 pub mod csv;
 mod dot;
 mod explanation;
