@@ -70,9 +70,12 @@ pub struct GlobalArgs {
     /// Configuration file [default: fk-doctor.toml, searched upward from here]
     #[arg(long, value_name = "FILE", global = true)]
     pub config: Option<PathBuf>,
-    /// Show no progress on standard error
+    /// Show no progress on standard error; `scan` then prints its verdict only, and nothing about a clean database
     #[arg(long, short, global = true)]
     pub quiet: bool,
+    /// Write symbols in ASCII [default: if the locale is not UTF-8]
+    #[arg(long, global = true)]
+    pub ascii: bool,
     /// When to color the output
     #[arg(long, value_name = "WHEN", default_value = "auto", global = true)]
     pub color: Color,
@@ -104,9 +107,16 @@ pub struct ScanArgs {
     /// (repeatable: all reports come from one scan)
     #[arg(long, value_name = "F[=FILE]", value_parser = output::<ScanFormat>)]
     pub format: Vec<FormatArg<ScanFormat>>,
-    /// Write the report to a file
+    /// Write the report to a file, in the format of its ending (.html, .json, .csv, .md, .sarif, .xml, .ndjson) unless
+    /// --format names one
     #[arg(long, short, value_name = "FILE")]
     pub output: Option<PathBuf>,
+    /// Show the verdict, the causes and the next commands only
+    #[arg(long, conflicts_with = "all")]
+    pub brief: bool,
+    /// Show every finding, relation and note
+    #[arg(long)]
+    pub all: bool,
     /// The SQL file that declares the schema; sarif and github reports refer to its lines
     #[arg(long, value_name = "FILE")]
     pub schema_file: Option<PathBuf>,
@@ -131,7 +141,7 @@ pub struct ScanArgs {
     /// Append a line about this scan to a file, from which html reports draw the trend
     #[arg(long, value_name = "FILE")]
     pub history: Option<PathBuf>,
-    /// Number of missing keys and rows to show per relation [default: 5]
+    /// Number of missing keys and rows to show per finding [default: 3 on a terminal, 5 in files for programs]
     #[arg(long, value_name = "N", value_parser = option_values::parse_samples)]
     pub samples: Option<usize>,
     /// Findings of this severity or above fail the scan: error, warning, note, never [default: error]

@@ -21,6 +21,7 @@ use crate::model::value::Key;
 use crate::model::value::Value;
 use crate::sql;
 
+pub mod distinct;
 mod gather;
 mod orphan_row;
 mod proven;

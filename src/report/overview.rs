@@ -118,7 +118,7 @@ mod tests {
     use super::*;
     use crate::report::sample;
 
-    const TERMINAL: TerminalStyle = TerminalStyle { width: Some(80), color: false };
+    const TERMINAL: TerminalStyle = TerminalStyle::plain(80);
 
     #[test]
     fn schema_with_defects_lists_relations_and_defects() {

@@ -30,5 +30,5 @@ pub fn schema(
     let schema = file.resolve(database.as_mut(), environment)?;
     let documents =
         super::documents(outputs, environment, |format, terminal| report::schema(&schema, format, terminal));
-    Ok(Outcome { documents, exit: Exit::Clean })
+    Ok(Outcome { documents, notes: Vec::new(), exit: Exit::Clean })
 }
