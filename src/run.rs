@@ -23,6 +23,7 @@ use crate::source::Source;
 
 mod apply;
 mod check;
+mod code;
 mod command_setup;
 mod config_file;
 mod correct_load;
@@ -45,6 +46,7 @@ mod status;
 
 pub use apply::apply;
 pub use check::check;
+pub use code::code;
 pub use database::database_as_command;
 pub use database::with_env_file;
 pub use error::RunError;
