@@ -145,6 +145,7 @@ fn environment(cli: &Cli) -> Environment {
         variables: std::env::vars_os()
             .filter_map(|(name, value)| name.into_string().ok().zip(value.into_string().ok()))
             .collect(),
+        login: whoami::username().ok(),
         database_url: std::env::var("DATABASE_URL").ok(),
         database_url_file: None,
         show_note: if cli.global.quiet { None } else { Some(show_note) },

@@ -72,6 +72,8 @@ pub struct Environment {
     pub directory: PathBuf,
     /// The environment variables, and those of `--env-file`.
     pub variables: BTreeMap<String, String>,
+    /// The login name of the user.
+    pub login: Option<String>,
     pub database_url: Option<String>,
     /// The file with DATABASE_URL, if it is not a variable of the process.
     pub database_url_file: Option<PathBuf>,
