@@ -45,7 +45,7 @@ fn surroundings(environment: &Environment) -> Surroundings<'_> {
 
 /// Adds to an error that its address comes from DATABASE_URL.
 fn from_variable(error: RunError, environment: &Environment) -> RunError {
-    if matches!(error, RunError::Source { error: SourceError::Missing, .. }) {
+    if matches!(&error, RunError::Source { error, .. } if matches!(**error, SourceError::Missing)) {
         return error;
     }
     let variable = match &environment.database_url_file {
@@ -65,10 +65,11 @@ fn resolved(text: &str, global: &cli::GlobalArgs, environment: &Environment) -> 
             }
             Ok(resolved.source)
         }
-        Err(SourceError::Missing) => {
-            Err(RunError::Source { error: SourceError::Missing, help: Some(help_without_database(environment)) })
-        }
-        Err(error) => Err(RunError::Source { error, help: None }),
+        Err(SourceError::Missing) => Err(RunError::Source {
+            error: Box::new(SourceError::Missing),
+            help: Some(help_without_database(environment)),
+        }),
+        Err(error) => Err(RunError::Source { error: Box::new(error), help: None }),
     }
 }
 

@@ -18,7 +18,7 @@ use crate::treat::TreatError;
 pub enum RunError {
     /// This is a whole sentence. `help` replaces the help of the error.
     #[error("{error}")]
-    Source { error: SourceError, help: Option<String> },
+    Source { error: Box<SourceError>, help: Option<String> },
     /// The error of an address in an environment variable.
     #[error("{error}")]
     FromVariable { error: Box<RunError>, variable: String },

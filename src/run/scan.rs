@@ -110,9 +110,8 @@ pub(super) fn scan_database(
     drop(sessions);
 
     let values = redaction.values;
-    let examined =
+    let mut examination =
         Examination { relations, findings, groups, excluded, fail_on, locations, values, ..Examination::of(schema) };
-    let mut examination = examined;
     if let Some(why) = database.change_while_reading() {
         examine::mark_unchecked(&mut examination, &why);
     }
@@ -120,8 +119,7 @@ pub(super) fn scan_database(
     if let (Some(file), Some(past)) = (&typed.history, past) {
         add_to_history(file, past, &mut examination, environment, sink)?;
     }
-    let old_baseline = typed.baseline.as_deref();
-    examination.run = Some(scan_run::of(&examination, source, typed, old_baseline, begun.elapsed(), environment));
+    examination.run = Some(scan_run::of(&examination, source, typed, begun.elapsed(), environment));
     streamed.finish(&examination)?;
     if outputs.iter().any(|(format, _)| *format == ScanFormat::Github) {
         reports::summarize(&examination, environment, sink)?;

@@ -18,7 +18,6 @@ pub(super) fn of(
     examination: &Examination,
     source: &Source,
     typed: &cli::ScanArgs,
-    baseline: Option<&Path>,
     elapsed: Duration,
     environment: &Environment,
 ) -> ScanRun {
@@ -34,7 +33,7 @@ pub(super) fn of(
         started: date::timestamp(environment.now),
         elapsed,
         restrictions: since.chain(conditions).collect(),
-        baseline: baseline.map(|file| file.display().to_string()),
+        baseline: typed.baseline.as_ref().map(|file| file.display().to_string()),
         shipped_rules: shipped_rules(&examination.schema),
     }
 }

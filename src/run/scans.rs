@@ -126,7 +126,8 @@ fn refuse_shared_files(typed: &cli::ScanArgs, sources: &[Source], environment: &
             _ => {}
         }
     }
-    for file in [&typed.baseline, &typed.write_baseline].into_iter().flatten().filter(|file| !has_name(file)) {
+    let mut baselines = [&typed.baseline, &typed.write_baseline].into_iter().flatten();
+    if let Some(file) = baselines.find(|file| !has_name(file)) {
         let instead = file.with_file_name(format!("{NAME}.toml")).display().to_string();
         return Err(shared(format!("the baseline {}", file.display()), &file.display().to_string(), &instead));
     }

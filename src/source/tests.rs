@@ -39,7 +39,7 @@ impl World {
 
     fn address(&self, text: &str) -> Address {
         match self.resolve(text).map(|resolved| resolved.source) {
-            Ok(Source::Server { address, .. }) => address,
+            Ok(Source::Server { address, .. }) => *address,
             other => panic!("{text}: {other:?}"),
         }
     }
