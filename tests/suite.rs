@@ -28,6 +28,7 @@ mod faults;
 mod field_cases;
 mod formats;
 mod generated;
+mod guided;
 mod habitat;
 mod interference;
 mod journal;

@@ -29,6 +29,11 @@ use crate::report::wording;
 
 mod group;
 
+pub(super) use group::block;
+pub(super) use group::keys;
+pub(super) use group::message;
+pub(super) use group::subject;
+
 /// The common width of the labels in a finding.
 const LABEL: u16 = 7;
 /// The most relations whose groups are shown in full.
@@ -125,7 +130,7 @@ fn blocks(sheet: &mut Sheet, examination: &Examination, groups: &[&FindingGroup]
             return;
         }
         shown += relations;
-        group::block(sheet, examination, group, terminal);
+        block(sheet, examination, group, terminal);
     }
 }
 
@@ -170,7 +175,7 @@ fn coverage_gaps(sheet: &mut Sheet, examination: &Examination, detail: Detail) {
 /// Shows what `--all` adds: every note.
 fn notes(sheet: &mut Sheet, examination: &Examination, terminal: &TerminalStyle) {
     for group in examination.groups.groups.iter().filter(|group| group.severity == Severity::Note) {
-        group::block(sheet, examination, group, terminal);
+        block(sheet, examination, group, terminal);
     }
 }
 
@@ -251,7 +256,7 @@ fn totals(sheet: &mut Sheet, examination: &Examination) {
 
 /// Adds the next commands, ready to paste.
 fn next(sheet: &mut Sheet, examination: &Examination, headline: &Headline) {
-    let Some(run) = &examination.run else { return };
+    let Some(run) = examination.run.as_ref().filter(|run| !run.hides_next) else { return };
     let graves = || causes::grave_groups(examination);
     let mut commands = Vec::new();
     if headline.is_empty_handed() {

@@ -27,14 +27,22 @@ pub(super) fn of(
         .iter()
         .map(|condition| format!("--where {}", shell(&format!("{}: {}", condition.table.as_str(), condition.sql))));
     ScanRun {
-        database: typed.database.as_ref().map(|_| shell(&source.to_string())),
-        stem: stem(source, &examination.schema),
         command: command(source, typed, environment),
         started: date::timestamp(environment.now),
         elapsed,
         restrictions: since.chain(conditions).collect(),
         baseline: typed.baseline.as_ref().map(|file| file.display().to_string()),
-        shipped_rules: shipped_rules(&examination.schema),
+        ..about(&examination.schema, source, typed.database.as_deref())
+    }
+}
+
+/// Returns how the database is named in commands, and which rules ship for it. `typed` is the argument that names it.
+pub(super) fn about(schema: &Schema, source: &Source, typed: Option<&str>) -> ScanRun {
+    ScanRun {
+        database: typed.map(|_| shell(&source.to_string())),
+        stem: stem(source, schema),
+        shipped_rules: shipped_rules(schema),
+        ..ScanRun::default()
     }
 }
 
