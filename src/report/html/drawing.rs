@@ -140,7 +140,7 @@ fn draw_box(svg: &mut String, class: &str, name: &str, rest: usize, frame: &Fram
 
 fn draw_line(svg: &mut String, examination: &Examination, line: &Line<'_>, route: &Route, label: &str) {
     let target = match line.finding {
-        Some(finding) => format!("f-{}", finding.id()),
+        Some(finding) => finding.id(),
         None => format!("r-{}", line.relation),
     };
     let (path, tip) = path(route);

@@ -43,6 +43,21 @@ pub(super) fn block(sheet: &mut Sheet, examination: &Examination, group: &Findin
     if group.code == Code::Orphan { block.orphans(sheet) } else { block.defects(sheet) }
 }
 
+/// Returns the rows and the keys of a group of orphans in a sentence.
+pub(in crate::report) fn message(examination: &Examination, group: &FindingGroup) -> String {
+    whole(examination, group).message()
+}
+
+/// Returns the causes of a group of orphans, and notes on how the rows were judged, each with its label.
+pub(in crate::report) fn reasons(examination: &Examination, group: &FindingGroup) -> Vec<(&'static str, String)> {
+    whole(examination, group).reasons()
+}
+
+fn whole<'a>(examination: &'a Examination, group: &'a FindingGroup) -> Block<'a> {
+    let findings: Vec<&Finding> = group.findings(&examination.findings).collect();
+    Block { examination, group, listed: findings.len(), findings, samples: group.samples.len() }
+}
+
 impl Block<'_> {
     fn subject(&self) -> String {
         match self.findings.as_slice() {
