@@ -53,6 +53,12 @@ pub enum Command {
     /// Check rules, draft rules, or list the rules that ship with fk-doctor
     #[command(subcommand)]
     Rules(repair::RulesCommand),
+    /// Explain a code of findings or a cause of missing keys, or list them all
+    Code {
+        /// The code or the cause, such as orphan or parent-key-not-unique
+        #[arg(value_name = "NAME")]
+        name: Option<String>,
+    },
     /// Print a completion script for a shell
     Completions { shell: clap_complete::Shell },
     /// Print the manual page

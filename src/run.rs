@@ -22,6 +22,7 @@ use crate::source::Source;
 
 mod apply;
 mod check;
+mod code;
 mod command_setup;
 mod config_file;
 mod correct_load;
@@ -41,6 +42,7 @@ mod status;
 
 pub use apply::apply;
 pub use check::check;
+pub use code::code;
 pub use error::RunError;
 pub use explain::explain;
 pub use repair::repair;

@@ -8,6 +8,7 @@ mod case;
 mod case_run;
 mod cases;
 mod check;
+mod code_pages;
 mod common;
 mod corpus;
 mod corpus_schema;
