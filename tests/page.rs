@@ -19,7 +19,7 @@ INSERT INTO customers VALUES (1, 'A'); INSERT INTO orders VALUES (1, 1); INSERT 
 const ORPHANS: &str = "INSERT INTO orders VALUES (2, 7), (3, 7), (4, 8); INSERT INTO notes VALUES (2, 7, 1);";
 const DEFECT: &str =
     "CREATE TABLE lost(id INTEGER PRIMARY KEY, g INTEGER REFERENCES gone(id)); CREATE INDEX d ON lost(g);";
-const UNCHECKED: &str = "CREATE TABLE lost(id INTEGER PRIMARY KEY, g INTEGER REFERENCES customers(nothing));";
+const UNCHECKED: &str = "CREATE TABLE lost(id INTEGER PRIMARY KEY, g INTEGER REFERENCES customers(nope));";
 const WARNING: &str =
     "CREATE TABLE codes(id INTEGER PRIMARY KEY, c INTEGER REFERENCES customers(code)); CREATE INDEX e ON codes(c);
     INSERT INTO codes VALUES (1, NULL);";
