@@ -155,6 +155,7 @@ fn large_schema_shows_its_sick_part_first_and_really_draws_all() {
         let rest = with_class(node, "rest").next().map(|rest| rest.text().unwrap().to_owned());
         assert_eq!(rest, (left_out > 0).then(|| format!("+{left_out}")), "{title}");
     }
+    assert!(page.contains("<b>+3</b> relations of the table that the drawing leaves out"), "{page}");
     let choices = document.descendants().filter(|node| node.attribute("type") == Some("radio"));
     assert_eq!(choices.map(|choice| choice.attribute("checked").is_some()).collect::<Vec<_>>(), [true, false]);
 }

@@ -13,12 +13,16 @@ mod state;
 mod top;
 mod trend;
 
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
 use sha2::Digest;
 use sha2::Sha256;
 
+use crate::model::examination::CoverageState;
 use crate::model::examination::Examination;
+use crate::model::examination::Excluded;
 use crate::report::markup::escaped;
 use crate::report::wording;
 
@@ -36,6 +40,7 @@ pub(super) fn render(examination: &Examination) -> String {
         trend::section(&examination.history),
         relations::section(examination),
         baseline(examination),
+        excluded(examination),
         "</main>\n".to_owned(),
     ];
     format!(
@@ -89,22 +94,26 @@ fn baseline(examination: &Examination) -> String {
     section("Baseline", "", &list(items))
 }
 
+/// Lists the relations that were not checked completely, those with one reason together, as the terminal's report does.
 fn coverage_gaps(examination: &Examination) -> String {
-    let relations = examination.schema.relations.iter().zip(&examination.relations);
-    let short = relations.filter_map(|(about, coverage)| {
-        let reason = wording::shortfall(coverage)?;
-        Some(format!(
-            "<li>{} <code>{}</code>: {}</li>\n",
-            coverage.state.name(),
-            relation_id(&about.id),
-            escaped(reason)
-        ))
+    let mut gaps: BTreeMap<(Reverse<CoverageState>, &str), Vec<&str>> = BTreeMap::new();
+    for (about, coverage) in examination.schema.relations.iter().zip(&examination.relations) {
+        if let Some(reason) = wording::shortfall(coverage) {
+            gaps.entry((Reverse(coverage.state), reason)).or_default().push(&about.id);
+        }
+    }
+    let items = gaps.into_iter().map(|((Reverse(state), reason), ids)| {
+        let label = if state == CoverageState::Unchecked { "not checked" } else { "in part" };
+        let ids: Vec<String> = ids.into_iter().map(|id| format!("<code>{}</code>", relation_id(id))).collect();
+        format!("<li><b>{label}</b> {}<br/>because {}</li>\n", ids.join(", "), escaped(reason))
     });
-    let left = examination
-        .excluded
-        .iter()
-        .map(|left| format!("<li>excluded <code>{}</code>: {}</li>\n", escaped(&left.name), escaped(&left.why)));
-    section("Coverage gaps", "", &list(short.chain(left).collect()))
+    section("Not checked", "", &list(items.collect()))
+}
+
+/// Lists the tables and relations that were not part of the scan.
+fn excluded(examination: &Examination) -> String {
+    let item = |left: &Excluded| format!("<li><code>{}</code>: {}</li>\n", escaped(&left.name), escaped(&left.why));
+    section("Excluded", "", &list(examination.excluded.iter().map(item).collect()))
 }
 
 fn list(items: Vec<String>) -> String {
