@@ -73,7 +73,9 @@ for (const frame of document.querySelectorAll(".frame")) {
     const isWhole = event.deltaY > 0 ? !frame.classList.contains("zoomed") : false;
     if (scrolls || isWhole) return;
     event.preventDefault();
-    zoom(svg, event.deltaY > 0 ? 1.15 : 1 / 1.15, event.clientX, event.clientY);
+    // A wheel counts lines or pixels, and a trackpad many small steps.
+    const pixels = event.deltaMode === 1 ? event.deltaY * 33 : event.deltaY;
+    zoom(svg, 1.002 ** Math.min(Math.max(pixels, -120), 120), event.clientX, event.clientY);
   }, { passive: false });
   frame.addEventListener("keydown", (event) => {
     const what = { "0": "fit", "+": "in", "=": "in", "-": "out" }[event.key];
@@ -105,6 +107,7 @@ for (const frame of document.querySelectorAll(".frame")) {
   frame.addEventListener("click", (event) => { if (moved) event.preventDefault(); }, { capture: true });
   frame.addEventListener("dragstart", (event) => event.preventDefault());
 }
+document.querySelectorAll(".keys").forEach((keys) => { keys.hidden = false; });
 for (const tools of document.querySelectorAll(".zoom")) {
   tools.hidden = false;
   tools.addEventListener("click", (event) => {

@@ -30,10 +30,11 @@ pub(super) fn section(examination: &Examination) -> String {
     if !closed.is_empty() {
         let relations: usize = closed.iter().map(|part| part.lines.len()).sum();
         let tables: usize = closed.iter().map(|part| part.tables).sum();
+        let noun = if open.is_empty() { "group" } else { "more group" };
         let _ = write!(
             inside,
             "<details class=\"more\"><summary>{} without errors: {}, {}</summary>\n<div class=\"parts\">\n{}</div>\n</details>\n",
-            plural(closed.len() as u64, "more group") + " of tables",
+            plural(closed.len() as u64, noun) + " of tables",
             plural(tables as u64, "table"),
             plural(relations as u64, "relation"),
             cards.of(&closed)
@@ -41,7 +42,8 @@ pub(super) fn section(examination: &Examination) -> String {
     }
     inside.push_str(&unrelated(examination, &graph));
     inside.push_str(&legend(&graph, cards.has_excerpt));
-    html::section("Picture", "children left, parents right", &inside)
+    let keys = "<span class=\"keys\" hidden=\"\"> · the wheel, + and − zoom, dragging moves, 0 fits</span>";
+    html::section("Picture", &format!("children left, parents right{keys}"), &inside)
 }
 
 /// The cards of the parts, with a number for each in the order of the page.
