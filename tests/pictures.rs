@@ -15,8 +15,8 @@ use roxmltree::Node;
 fn connected(tables: usize, relations: usize, sick: usize) -> Bench {
     let mut random = fastrand::Rng::with_seed(501);
     let mut parents: Vec<Vec<usize>> = (0..tables).map(|child| (0..child.min(1)).collect()).collect();
-    for child in 1..tables {
-        parents[child][0] = random.usize(child / 2..child);
+    for (child, parents) in parents.iter_mut().enumerate().skip(1) {
+        parents[0] = random.usize(child / 2..child);
     }
     for _ in tables - 1..relations {
         let child = random.usize(1..tables);

@@ -60,11 +60,6 @@ pub(super) fn section(examination: &Examination) -> String {
 fn details(examination: &Examination, group: &FindingGroup, is_first: bool) -> String {
     let findings: Vec<&Finding> = group.findings(&examination.findings).collect();
     let lines = causes::lines_of_group(examination, group);
-    // The id of a single finding is that of its group. Otherwise each relation has a line with the id.
-    let id = match findings.as_slice() {
-        [single] => format!(" id=\"{}\"", single.id()),
-        _ => String::new(),
-    };
     let open = if is_first && group.severity > Severity::Note { " open=\"\"" } else { "" };
     let grade = match group.severity {
         Severity::Error => String::new(),
@@ -78,7 +73,7 @@ fn details(examination: &Examination, group: &FindingGroup, is_first: bool) -> S
         facts(examination, group, &findings),
     ];
     format!(
-        "<details class=\"group\"{id}{open}>\n<summary>{grade}<span class=\"lines\">{rows}</span></summary>\n\
+        "<details class=\"group\"{open}>\n<summary>{grade}<span class=\"lines\">{rows}</span></summary>\n\
          <div class=\"body\">\n{}</div>\n</details>\n",
         body.concat()
     )
@@ -118,12 +113,13 @@ fn message(examination: &Examination, group: &FindingGroup, findings: &[&Finding
     format!("<p>{}</p>\n", escaped(&message))
 }
 
-/// Lists the relations of a group. A group of one relation names it in a line.
+/// Lists the relations of a group. A group of one relation names it in a line. Each line has the id of its finding: a
+/// browser without the script opens a group only for a link to something inside.
 fn relations(examination: &Examination, group: &FindingGroup, findings: &[&Finding]) -> String {
     if let [single] = findings {
         let known = wording::known(single).map(|known| format!(" <span class=\"dim\">{known}</span>"));
         let id = html::relation_id(&single.relation_id);
-        return format!("<p><code>{id}</code>{}</p>\n", known.unwrap_or_default());
+        return format!("<p id=\"{}\"><code>{id}</code>{}</p>\n", single.id(), known.unwrap_or_default());
     }
     let is_orphan = group.code == Code::Orphan;
     let has_messages = !is_orphan && findings.iter().any(|finding| finding.message != findings[0].message);

@@ -26,7 +26,10 @@ pub(super) fn section(examination: &Examination) -> String {
     let is_open = |part: &Part| part.sick > 0 || is_small && parts[0].sick == 0;
     let (open, closed): (Vec<&Part>, Vec<&Part>) = parts.iter().partition(|part| is_open(part));
     let mut cards = Cards { examination, graph: &graph, made: 0, has_excerpt: false };
-    let mut inside = format!("<div class=\"parts\">\n{}</div>\n", cards.of(&open));
+    let mut inside = match open.is_empty() {
+        true => String::new(),
+        false => format!("<div class=\"parts\">\n{}</div>\n", cards.of(&open)),
+    };
     if !closed.is_empty() {
         let relations: usize = closed.iter().map(|part| part.lines.len()).sum();
         let tables: usize = closed.iter().map(|part| part.tables).sum();
