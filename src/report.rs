@@ -251,6 +251,14 @@ pub fn schema(schema: &Schema, format: SchemaFormat, terminal: &TerminalStyle) -
     }
 }
 
+/// Returns what a schema's report leaves out because its format has a limit.
+pub fn left_out(schema: &Schema, format: SchemaFormat) -> Option<String> {
+    match format {
+        SchemaFormat::Mermaid => mermaid::left_out(schema),
+        SchemaFormat::Table | SchemaFormat::Json | SchemaFormat::Dot => None,
+    }
+}
+
 /// Returns the report of a planned repair, ending in a newline.
 pub fn repair(report: &repair::RepairReport<'_>, format: RepairFormat, terminal: &TerminalStyle) -> String {
     match format {

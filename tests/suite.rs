@@ -41,6 +41,7 @@ mod meddling;
 mod name_clashes;
 mod names;
 mod orphans;
+mod page;
 mod pages;
 mod part;
 mod permissions;

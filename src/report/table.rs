@@ -27,7 +27,7 @@ use crate::report::layout::Sheet;
 use crate::report::layout::Style;
 use crate::report::wording;
 
-mod group;
+pub(super) mod group;
 
 pub(super) use group::block;
 pub(super) use group::keys;
@@ -227,19 +227,8 @@ fn remarks(sheet: &mut Sheet, examination: &Examination, headline: &Headline) {
 }
 
 fn totals(sheet: &mut Sheet, examination: &Examination) {
-    let outlook = causes::outlook(examination);
-    if outlook.all.count > 0 {
-        let mut parts =
-            vec![format!("{} of {} can be repaired by rule", count(outlook.repairable), outlook.all.of("orphan row"))];
-        if outlook.to_load > 0 {
-            let verb = if outlook.to_load == 1 { "waits for its parent" } else { "wait for their parents" };
-            parts.push(format!("{} perhaps {verb}", count(outlook.to_load)));
-        }
-        if outlook.to_choose > 0 {
-            let verb = if outlook.to_choose == 1 { "needs" } else { "need" };
-            parts.push(format!("{} {verb} your choice", count(outlook.to_choose)));
-        }
-        sheet.prose(0, &Piece::new(parts.join(", "), Style::Strong));
+    if let Some(outlook) = wording::outlook(examination) {
+        sheet.prose(0, &Piece::new(outlook, Style::Strong));
     }
     let mut parts = vec![headline::checked(examination)];
     let summary = examination.summary();

@@ -64,6 +64,11 @@ pub(in crate::report) fn block(
     if group.code == Code::Orphan { block.orphans(sheet) } else { block.defects(sheet) }
 }
 
+/// Returns the causes of a group of orphans, and notes on how the rows were judged, each with its label.
+pub(in crate::report) fn reasons(examination: &Examination, group: &FindingGroup) -> Vec<(&'static str, String)> {
+    Block::of(examination, group, &TerminalStyle::default()).reasons()
+}
+
 impl<'a> Block<'a> {
     fn of(examination: &'a Examination, group: &'a FindingGroup, terminal: &TerminalStyle) -> Block<'a> {
         let findings: Vec<&Finding> = group.findings(&examination.findings).collect();
