@@ -28,6 +28,7 @@ mod config_file;
 mod correct_load;
 mod error;
 mod explain;
+mod orphan_rows;
 mod plan_path;
 mod planned_schema_check;
 mod repair;

@@ -451,7 +451,7 @@ fn padded(text: &str, width: usize) -> String {
 }
 
 /// Cuts a name that is too long, at its last `_` if it has one there.
-fn shortened(text: &str, width: usize) -> String {
+pub(super) fn shortened(text: &str, width: usize) -> String {
     if display_width(text) <= width {
         return text.to_owned();
     }
