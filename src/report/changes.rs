@@ -28,8 +28,8 @@ pub(super) fn lines(sheet: &mut Sheet, label_width: usize, tables: &[TableChange
             ("removed", "of", "", |table| table.deleted),
         ],
         Tense::TakenBack => [
-            ("restored", "of", ": their old values", |table| table.changed),
-            ("brought back", "of", "", |table| table.made),
+            ("restored", "of", "", |table| table.changed),
+            ("returned", "of", "", |table| table.made),
             ("removed", "of", ", which the plan had added", |table| table.deleted),
         ],
     };
@@ -49,7 +49,9 @@ pub(super) fn lines(sheet: &mut Sheet, label_width: usize, tables: &[TableChange
 /// Returns the rows of the only table that only was changed, such as `1,200 rows of flights`.
 pub(super) fn only_changed(tables: &[TableChanges]) -> Option<String> {
     match tables {
-        [TableChanges { table, made: 0, deleted: 0, changed }] => Some(format!("{} of {table}", plural(*changed, "row"))),
+        [TableChanges { table, made: 0, deleted: 0, changed }] => {
+            Some(format!("{} of {table}", plural(*changed, "row")))
+        }
         _ => None,
     }
 }

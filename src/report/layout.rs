@@ -235,11 +235,12 @@ impl Sheet {
     pub(super) fn labelled_command(&mut self, width: usize, label: &str, text: &str, command: &str) {
         let command = Piece::new(command, Style::Command);
         let indent = width + 3;
-        if indent + display_width(text) + 1 + display_width(&command.text) <= self.width() {
+        let text = if text.is_empty() { String::new() } else { format!("{text} ") };
+        if text.is_empty() || indent + display_width(&text) + display_width(&command.text) <= self.width() {
             let label = Piece::new(padded(label, width + 1), Style::Dim);
-            self.whole_line(2, &[label, Piece::plain(format!("{text} ")), command]);
+            self.whole_line(2, &[label, Piece::plain(text), command]);
         } else {
-            self.labelled_prose(width, label, &Piece::plain(text));
+            self.labelled_prose(width, label, &Piece::plain(text.trim_end()));
             self.whole_line(indent, &[command]);
         }
     }
@@ -412,7 +413,11 @@ impl Sheet {
 
 /// Wraps a text between words. A relation also breaks before `->`, and after `(` and `,`; no name is broken.
 fn wrapped(text: &str, width: usize) -> Vec<String> {
-    let options = Options::new(width).break_words(false).word_separator(WordSeparator::Custom(words));
+    let options = Options::new(width)
+        .break_words(false)
+        .word_separator(WordSeparator::Custom(words))
+        // A hyphen is a part of a name, an option or a path.
+        .word_splitter(textwrap::WordSplitter::NoHyphenation);
     text.lines().flat_map(|line| textwrap::wrap(line, &options)).map(|line| line.into_owned()).collect()
 }
 

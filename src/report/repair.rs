@@ -66,6 +66,7 @@ pub(super) fn render(report: &RepairReport<'_>, terminal: &TerminalStyle) -> Str
         examples::examples(&mut sheet, report, relation);
         examples::undecided(&mut sheet, report, relation);
     }
+    actions::without_rule(&mut sheet, report);
     examples::not_checked(&mut sheet, forecast);
     redefinitions(&mut sheet, report);
     if forecast.refusals.is_empty() {

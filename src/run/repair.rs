@@ -124,7 +124,8 @@ fn plan_path(typed: &cli::repair::RepairArgs, source: &Source, planned: &Planned
 
 /// True if standard output gets the report for people.
 fn is_table_printed(typed: &cli::repair::RepairArgs) -> bool {
-    let is_table = |format: &cli::FormatArg<RepairFormat>| format.format == RepairFormat::Table && format.file.is_none();
+    let is_table =
+        |format: &cli::FormatArg<RepairFormat>| format.format == RepairFormat::Table && format.file.is_none();
     typed.format.is_empty() || typed.format.iter().any(is_table)
 }
 

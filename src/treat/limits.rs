@@ -16,6 +16,7 @@ use crate::model::forecast::PlanRefusal;
 use crate::model::ids::TableId;
 use crate::model::plan::ChangeReason;
 use crate::model::plan::ChangeRole;
+use crate::model::rule;
 use crate::model::rule::Limits;
 use crate::model::rule::Rule;
 use crate::model::rule::TreatmentKind;
@@ -69,17 +70,6 @@ fn verb(rule: &Rule) -> &'static str {
         Some(_) if rule.limits.is_some() => "changed or removed",
         Some(_) => LOST,
     }
-}
-
-/// Returns the greatest number of rows within a share of a table.
-#[allow(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a count of rows")]
-fn rows_of_share(share: f64, of: u64) -> u64 {
-    // A product such as 0.07 * 100 is just below the whole number.
-    (share * of as f64 + 1e-9).floor() as u64
-}
-
-fn percent(share: f64) -> String {
-    format!("{}%", (share * 10_000.0).round() / 100.0)
 }
 
 /// A row that was counted.
@@ -309,10 +299,10 @@ impl<'a> Planner<'a> {
             let (why, key) = match (&limit_use.most, limit_use.table) {
                 (Most::Share(most), Some((table, of))) => {
                     let rows = format!("{} of {} of {}", count(limit_use.rows), plural(of, "row"), name(table));
-                    let limit = format!("{} ({}{whose})", count(rows_of_share(*most, of)), percent(*most));
+                    let limit = format!("{} ({}{whose})", count(rule::rows_of_share(*most, of)), rule::percent(*most));
                     (format!("{rows} would be {verb}, and the limit is {limit}"), "max-share")
                 }
-                (Most::Share(most), None) => (format!("the limit is {}{whose}", percent(*most)), "max-share"),
+                (Most::Share(most), None) => (format!("the limit is {}{whose}", rule::percent(*most)), "max-share"),
                 (Most::Rows(most), _) => {
                     let limit = format!("{} (max-rows{whose})", count(*most));
                     let rows = plural(limit_use.rows, "row");
@@ -325,7 +315,9 @@ impl<'a> Planner<'a> {
                 rule: limit_use.rule.cloned().unwrap_or_default(),
                 relation: only.cloned().unwrap_or_default(),
                 why,
-                help: format!("look at these rows first; if all of them should change, raise {key} under [limits] in the rule"),
+                help: format!(
+                    "look at these rows first; if all of them should change, raise {key} under [limits] in the rule"
+                ),
             }
         });
         let refusals = refusals.collect();

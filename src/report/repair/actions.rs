@@ -5,6 +5,7 @@ use super::RepairReport;
 use super::is_untreated;
 use crate::model::forecast::RelationForecast;
 use crate::model::ids::RelationId;
+use crate::model::rule;
 use crate::model::schema::Schema;
 use crate::model::schema::side;
 use crate::model::text;
@@ -59,7 +60,6 @@ pub(super) fn table(sheet: &mut Sheet, report: &RepairReport<'_>) {
     if more > 0 {
         sheet.prose(2, &Piece::plain(format!("and {} more", count(more))));
     }
-    untreated_help(sheet, report);
 }
 
 fn wide(sheet: &mut Sheet, actions: &[Action]) {
@@ -147,23 +147,12 @@ fn limit(report: &RepairReport<'_>, relation: &RelationForecast) -> String {
     let limits = own.filter_map(|used| match (&used.table, used.max_rows, used.max_share) {
         (None, Some(most), _) => Some((most, plural(most, "row"))),
         (Some(table), _, Some(share)) if *table == child => {
-            let most = rows_of_share(share, used.table_rows.unwrap_or(0));
-            Some((most, format!("{} ({})", plural(most, "row"), percent(share))))
+            let most = rule::rows_of_share(share, used.table_rows.unwrap_or(0));
+            Some((most, format!("{} ({})", plural(most, "row"), rule::percent(share))))
         }
         _ => None,
     });
     limits.min().map_or_else(|| "–".to_owned(), |(_, text)| text)
-}
-
-/// Returns the greatest number of rows within a share of a table.
-#[allow(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a count of rows")]
-fn rows_of_share(share: f64, of: u64) -> u64 {
-    // A product such as 0.07 * 100 is just below the whole number.
-    (share * of as f64 + 1e-9).floor() as u64
-}
-
-fn percent(share: f64) -> String {
-    format!("{}%", (share * 10_000.0).round() / 100.0)
 }
 
 fn untreated<'a>(report: &RepairReport<'a>) -> Vec<Untreated<'a>> {
@@ -180,7 +169,7 @@ fn untreated<'a>(report: &RepairReport<'a>) -> Vec<Untreated<'a>> {
 }
 
 /// Tells how to get rules for the relations that have none.
-fn untreated_help(sheet: &mut Sheet, report: &RepairReport<'_>) {
+pub(super) fn without_rule(sheet: &mut Sheet, report: &RepairReport<'_>) {
     let groups = untreated(report);
     if groups.is_empty() {
         return;
@@ -192,15 +181,20 @@ fn untreated_help(sheet: &mut Sheet, report: &RepairReport<'_>) {
         0 => String::new(),
         more => format!(" and {} more", count(more as u64)),
     };
-    sheet.heading(Piece::new("none", Style::Doubtful), Piece::plain(format!("{}{more}", names.join(", "))));
+    sheet.heading(Piece::new("no rule", Style::Doubtful), Piece::plain(format!("{}{more}", names.join(", "))));
     let are = if relations.len() == 1 { "this relation" } else { "these relations" };
-    sheet.labelled_prose(LABEL, "because", &Piece::plain(format!("no rule is for {are}, so the rows stay as they are")));
+    sheet.labelled_prose(
+        LABEL,
+        "because",
+        &Piece::plain(format!("no rule is for {are}, so the rows would stay as they are")),
+    );
     let command = format!("fk-doctor rules suggest {}", shell(report.database));
     sheet.labelled_command(LABEL, "help", "draft a rule:", &command);
 }
 
 fn child_side(schema: &Schema, relation: RelationId) -> String {
-    schema.relations.get(relation).map_or_else(String::new, |about| {
-        side(&schema.child(about).name, schema.child_column_names(about))
-    })
+    schema
+        .relations
+        .get(relation)
+        .map_or_else(String::new, |about| side(&schema.child(about).name, schema.child_column_names(about)))
 }

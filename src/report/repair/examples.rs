@@ -51,11 +51,7 @@ fn child(report: &RepairReport<'_>, relation: &RelationForecast) -> String {
 }
 
 /// Returns where a quarantine moves its rows: `10 rows of t to fk_doctor_quarantine (new); 0 dependants`.
-fn moves(
-    report: &RepairReport<'_>,
-    relation: &RelationForecast,
-    treatment: &TreatmentForecast,
-) -> Option<String> {
+fn moves(report: &RepairReport<'_>, relation: &RelationForecast, treatment: &TreatmentForecast) -> Option<String> {
     let forecast = report.forecast;
     if !treatment.is_of(TreatmentKind::Quarantine) {
         return None;
@@ -131,9 +127,8 @@ pub(super) fn undecided(sheet: &mut Sheet, report: &RepairReport<'_>, relation: 
         sheet.labelled_prose(LABEL, "keys", &Piece::plain(format!("{counts}: {such_as}{example}")));
         sheet.labelled_prose(LABEL, "because", &Piece::plain(&undecided.why));
     }
-    let subject = about.map_or(String::new(), |about| {
-        side(&report.schema.child(about).name, report.schema.child_column_names(about))
-    });
+    let subject = about
+        .map_or(String::new(), |about| side(&report.schema.child(about).name, report.schema.child_column_names(about)));
     let help = format!("add a treatment for {subject} to the rule, or leave these rows: --leave-undecided");
     sheet.labelled_prose(LABEL, "help", &Piece::plain(help));
 }
