@@ -742,17 +742,21 @@ fn plan_over_limit_or_guard_is_refused() {
     refused(
         &format!("{seed}{more}"),
         &plain(set_null),
-        "it would touch 4 of the 46 rows in c, and max-share is 0.05, the default",
+        "4 of 46 rows of c would be cleared, and the limit is 2 (5%, the default)",
     );
-    refused(&seed, &plain(&format!("[limits]\nmax-rows = 1\n{set_null}")), "it would touch 2 rows, and max-rows is 1");
+    refused(
+        &seed,
+        &plain(&format!("[limits]\nmax-rows = 1\n{set_null}")),
+        "2 rows would be cleared, and the limit is 1 (max-rows)",
+    );
     // The omitted key keeps its default.
     refused(
         &format!("{seed}{more}"),
         &plain(&format!("[limits]\nmax-rows = 5000\n{set_null}")),
-        "it would touch 4 of the 46 rows in c, and max-share is 0.05",
+        "4 of 46 rows of c would be cleared, and the limit is 2 (5%",
     );
     let placeholder = "[limits]\nmax-rows = 1\n[[treat]]\naction = \"placeholder\"\n";
-    refused(&seed, &plain(placeholder), "max-rows is 1");
+    refused(&seed, &plain(placeholder), "would be changed, and the limit is 1 (max-rows)");
     let lost = format!("{SIMPLE}DELETE FROM p;");
     let limits = "[limits]\nmax-share = 1.0\n";
     Case::new(&lost, &plain(&format!("{limits}{set_null}")))

@@ -218,6 +218,7 @@ fn totals(sheet: &mut Sheet, report: &RepairReport<'_>) {
         let line = format!("{} in {file}, next to the plan", plural(*rows, "removed row"));
         sheet.labelled_prose(LABEL, "keeps", &Piece::plain(line));
     }
+    actions::other_limits(sheet, report);
     for warning in &forecast.warnings {
         sheet.labelled_prose(LABEL, "warning", &Piece::new(warning, Style::Doubtful));
     }

@@ -170,7 +170,7 @@ fn exit<V>(forecast: &RepairForecast<V>, is_apply: bool) -> Exit {
         Exit::NotClean
     } else if forecast.unchecked() > 0 {
         Exit::Incomplete
-    } else if forecast.undecided_keys() > 0 || leaves_orphans {
+    } else if forecast.undecided_keys() > 0 {
         Exit::Findings
     } else {
         Exit::Clean

@@ -3,6 +3,7 @@
 use super::LABEL;
 use super::RepairReport;
 use super::is_untreated;
+use crate::model::forecast::LimitUse;
 use crate::model::forecast::RelationForecast;
 use crate::model::ids::RelationId;
 use crate::model::rule;
@@ -153,6 +154,32 @@ fn limit(report: &RepairReport<'_>, relation: &RelationForecast) -> String {
         _ => None,
     });
     limits.min().map_or_else(|| "–".to_owned(), |(_, text)| text)
+}
+
+/// Shows the limits that no line of the table has: of all rules together, and of tables that only have dependants.
+pub(super) fn other_limits(sheet: &mut Sheet, report: &RepairReport<'_>) {
+    let forecast = report.forecast;
+    let is_in_table = |used: &LimitUse| {
+        let child = |relation: &RelationForecast| {
+            let about = report.schema.relations.get(relation.relation);
+            about.map(|about| report.schema.child(about).name.to_string())
+        };
+        let mut own = forecast.relations.iter().filter(|relation| relation.rule == used.rule);
+        used.rule.is_some() && (used.table.is_none() || own.any(|relation| child(relation) == used.table))
+    };
+    for (index, used) in forecast.limits.iter().filter(|used| !is_in_table(used)).enumerate() {
+        let label = if index == 0 { "limits" } else { "" };
+        let scope = used.rule.as_ref().map_or("all rules".to_owned(), |rule| format!("rule {rule}"));
+        let line = match (&used.table, used.table_rows, used.max_share) {
+            (Some(table), Some(of), Some(share)) => {
+                let most = count(rule::rows_of_share(share, of));
+                let rows = format!("{} of {} of {table}", count(used.rows), plural(of, "row"));
+                format!("{scope}: {rows}, at most {most} ({})", rule::percent(share))
+            }
+            _ => format!("{scope}: {}, at most {}", plural(used.rows, "row"), count(used.max_rows.unwrap_or(0))),
+        };
+        sheet.labelled_prose(LABEL, label, &Piece::plain(line));
+    }
 }
 
 fn untreated<'a>(report: &RepairReport<'a>) -> Vec<Untreated<'a>> {
