@@ -25,13 +25,16 @@ use crate::sql;
 
 mod chance;
 mod names;
+mod not_loaded_yet;
 mod parent;
 pub mod parent_key;
+mod parent_loss;
 mod sentinel;
 mod spelling;
+mod unique_keys;
 mod wrong_table;
 
-use parent::Parent;
+use not_loaded_yet::Later;
 use spelling::NearMiss;
 
 /// The missing keys of one relation, and what explains them so far.
@@ -77,7 +80,8 @@ pub fn diagnose_all(
     let parent_of = |case: &Case<'_>| parent::key_of(case.relation).and_then(|key| parents.get(&key));
     for case in &mut cases {
         if parent_of(case).is_some_and(|parent| parent.is_empty) {
-            case.explain_all(show);
+            let evidence = Evidence::EmptyParent { parent: case.relation.parent.name.to_string() };
+            case.explain_all(Cause::ParentTableEmpty, evidence, show);
         }
     }
     soft_deleted(schema, sessions, &mut cases, show);
@@ -94,11 +98,21 @@ pub fn diagnose_all(
         let found = elsewhere.found.map(|(keys, name)| Explanation::of(keys, Evidence::WrongTable { keys: name }));
         case.explain(Cause::WrongTable, found, show);
     }
-    for case in &mut cases {
-        let later = not_loaded_yet(schema, case, parent_of(case), show);
-        case.explain(Cause::NotLoadedYet, later, show);
+    let later = run_in_parallel(
+        sessions,
+        cases.len(),
+        |session, i| not_loaded_yet::find(schema, session, &cases[i], parent_of(&cases[i]), show),
+        |_| {},
+    );
+    for (case, later) in cases.iter_mut().zip(later) {
+        match later {
+            Some(Later::All(evidence)) => case.explain_all(Cause::NotLoadedYet, evidence, show),
+            Some(Later::Some(explanation)) => case.explain(Cause::NotLoadedYet, Some(explanation), show),
+            None => {}
+        }
     }
-    let losses = run_in_parallel(sessions, cases.len(), |session, i| parent_loss(schema, session, &cases[i]), |_| {});
+    let losses =
+        run_in_parallel(sessions, cases.len(), |session, i| parent_loss::find(schema, session, &cases[i]), |_| {});
     let mut answers = vec![Vec::new(); relations.len()];
     for ((position, case), loss) in positions.into_iter().zip(cases).zip(losses) {
         answers[position] = case.diagnoses(loss, show);
@@ -115,7 +129,10 @@ impl<'a> Case<'a> {
     /// Takes the keys that a cause explains from those that are open.
     fn explain(&mut self, cause: Cause, explanation: Option<Explanation>, show: Show<'_>) {
         let Some(Explanation { keys, evidence, can_remap }) = explanation else { return };
-        let (explained, open): (Vec<_>, Vec<_>) = self.open.iter().partition(|missing| keys.contains(&missing.key));
+        // Both lists have the same order.
+        let mut next = keys.iter().peekable();
+        let (explained, open): (Vec<_>, Vec<_>) =
+            self.open.iter().partition(|missing| next.next_if(|key| **key == missing.key).is_some());
         if explained.is_empty() {
             return;
         }
@@ -131,12 +148,11 @@ impl<'a> Case<'a> {
         });
     }
 
-    /// Explains every key of the relation by an empty parent, including those that are not among its most frequent.
-    fn explain_all(&mut self, show: Show<'_>) {
-        let evidence = Evidence::EmptyParent { parent: self.relation.parent.name.to_string() };
+    /// Explains every key of the relation, including those that are not among its most frequent.
+    fn explain_all(&mut self, cause: Cause, evidence: Evidence, show: Show<'_>) {
         let open = std::mem::take(&mut self.open);
         let examples = self.examples(&open, show);
-        self.explained.push(self.rest(Cause::ParentTableEmpty, examples, evidence));
+        self.explained.push(self.rest(cause, examples, evidence));
     }
 
     /// Returns a diagnosis of all keys that no cause explains.
@@ -150,6 +166,11 @@ impl<'a> Case<'a> {
     /// Returns the first of these keys, as reports show them.
     fn examples(&self, keys: &[&MissingKey<Value>], show: Show<'_>) -> Vec<String> {
         keys.iter().take(2).map(|missing| text::key(&show(self.relation, &missing.key))).collect()
+    }
+
+    /// True if most of the examined keys have no cause yet.
+    fn is_mostly_open(&self) -> bool {
+        self.open.len() * 2 > self.tally.top.len()
     }
 
     /// Rows that no cause explains.
@@ -190,6 +211,7 @@ impl<'a> Case<'a> {
 
 /// The keys that a cause explains, and the evidence.
 struct Explanation {
+    /// In the order of the open keys.
     keys: Vec<Key>,
     evidence: Evidence,
     /// True if exactly one parent remains for each key, once the keys are written in a normal form.
@@ -200,38 +222,6 @@ impl Explanation {
     fn of(keys: Vec<Key>, evidence: Evidence) -> Explanation {
         Explanation { keys, evidence, can_remap: false }
     }
-}
-
-/// Most rows of a child in which its distinct keys are counted for the report.
-const ROWS_COUNTED: u64 = 200_000;
-
-/// Returns the evidence that more than half of the keys that are referred to are gone from the parent.
-fn parent_loss(schema: &Schema, session: &mut dyn Session, case: &Case<'_>) -> Option<String> {
-    let Case { relation, tally, .. } = case;
-    let is_mostly_open = case.open.len() * 2 > tally.top.len();
-    let can_lose = schema.parent(relation).is_some() && relation.scope.soft_deleted.is_none();
-    if case.rows_left() == 0 || !is_mostly_open || !can_lose || tally.missing_keys < 2 {
-        return None;
-    }
-    let counts = &tally.counts;
-    let not_matched = counts.null_rows + counts.ignored_rows + tally.orphan_rows + tally.known_rows;
-    let matched_rows = counts.rows.saturating_sub(not_matched);
-    let (missing, parent) = (tally.missing_keys, &relation.parent.name);
-    if matched_rows < missing && counts.rows > ROWS_COUNTED {
-        return Some(format!(
-            "{missing} distinct keys are missing from {parent}, and only {} {} their parent: it seems to have lost rows",
-            text::plural(matched_rows, "row"),
-            if matched_rows == 1 { "has" } else { "have" }
-        ));
-    }
-    let question = sql::of(schema).matched_keys(schema, relation, missing);
-    let matched = session.numbers(&question).ok()?.first().copied()?;
-    (matched < missing).then(|| {
-        format!(
-            "{missing} of {} distinct keys are missing from {parent}: it seems to have lost rows",
-            missing + matched
-        )
-    })
 }
 
 fn soft_deleted(schema: &Schema, sessions: &mut [Box<dyn Session + '_>], cases: &mut [Case<'_>], show: Show<'_>) {
@@ -292,20 +282,6 @@ fn misspelt(
             case.explain(cause, explanation, show);
         }
     }
-}
-
-/// Integer keys beyond the largest that the parent has, if nearly all open keys are: a parent that lost rows lost some of the
-/// last ones too.
-fn not_loaded_yet(schema: &Schema, case: &Case<'_>, parent: Option<&Parent>, show: Show<'_>) -> Option<Explanation> {
-    let largest = parent?.largest?;
-    let column = schema.parent_columns(case.relation).next()?;
-    let is_beyond = |key: &Key| key.first().and_then(Value::as_integer).is_some_and(|number| number > largest);
-    let keys: Vec<Key> = case.open.iter().map(|missing| &missing.key).filter(|key| is_beyond(key)).cloned().collect();
-    if keys.is_empty() || keys.len() * 5 < case.open.len() * 4 {
-        return None;
-    }
-    let largest = text::key(&show(case.relation, &vec![Value::Integer(largest)]));
-    Some(Explanation::of(keys, Evidence::AboveLargest { column: column.name.clone(), largest }))
 }
 
 /// Returns the positions of the keys that an answer lists, one a row.

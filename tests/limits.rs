@@ -88,7 +88,7 @@ fn row_changed_by_two_relations_counts_once() {
     let (code, told, report) = planned(&bench, &rule("r", "c(*)", "", "set-null"));
     assert_eq!(code, 0, "{told}");
     assert_eq!(report["limits"][0]["rows"], 5);
-    assert!(told.contains("set-null c(r) 1 5 5% 5 rows (5%)"), "{told}");
+    assert!(told.contains("set-null c(r) 1 5 5.0% 5 rows (5%)"), "{told}");
     let (code, told, _) = planned(&bench, &(rule("a", "c(r)", "", "set-null") + &rule("b", "c(s)", "", "quarantine")));
     assert_eq!(code, 0, "{told}");
     assert!(told.contains("all rules: 5 of 100 rows of c, at most 5 (5%)"), "{told}");

@@ -18,6 +18,7 @@ use crate::model::redaction::Redaction;
 use crate::model::schema::Schema;
 use crate::model::schema::side;
 use crate::model::value::Value;
+use crate::scan::KEYS_WITH_SAMPLES;
 use crate::scan::ScanResult;
 use crate::scan::ScanResults;
 use crate::scan::Tally;
@@ -148,7 +149,7 @@ impl Scanned<'_> {
 
     /// Returns the first rows by name, each with the broken references of all these relations.
     fn samples(&self, relations: &[RelationId]) -> Vec<GroupSample> {
-        let keys = (KEYS_SAMPLED / relations.len().max(1)).max(self.samples);
+        let keys = (KEYS_SAMPLED / relations.len().max(1)).min(KEYS_WITH_SAMPLES).max(self.samples);
         let mut rows: BTreeMap<(String, Vec<u8>), GroupSample> = BTreeMap::new();
         for &id in relations {
             let relation = &self.schema.relations[id];

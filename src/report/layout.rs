@@ -13,6 +13,7 @@ use comfy_table::Width;
 use comfy_table::presets;
 use textwrap::Options;
 use textwrap::WordSeparator;
+use textwrap::WordSplitter;
 use textwrap::core::Word;
 use textwrap::core::display_width;
 
@@ -416,8 +417,7 @@ fn wrapped(text: &str, width: usize) -> Vec<String> {
     let options = Options::new(width)
         .break_words(false)
         .word_separator(WordSeparator::Custom(words))
-        // A hyphen is a part of a name, an option or a path.
-        .word_splitter(textwrap::WordSplitter::NoHyphenation);
+        .word_splitter(WordSplitter::NoHyphenation);
     text.lines().flat_map(|line| textwrap::wrap(line, &options)).map(|line| line.into_owned()).collect()
 }
 
