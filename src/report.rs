@@ -5,6 +5,7 @@
 
 pub mod applied;
 mod causes;
+mod changes;
 mod checked;
 pub mod code_page;
 pub mod csv;

@@ -33,6 +33,7 @@ mod explain;
 mod fix;
 mod guided_scan;
 mod near_files;
+mod orphan_rows;
 mod plan_path;
 mod planned_schema_check;
 mod repair;

@@ -27,7 +27,7 @@ pub(super) fn of(
         .iter()
         .map(|condition| format!("--where {}", shell(&format!("{}: {}", condition.table.as_str(), condition.sql))));
     ScanRun {
-        command: command(source, typed, environment),
+        command: command(source, typed.database.as_deref(), environment),
         started: date::timestamp(environment.now),
         elapsed,
         restrictions: since.chain(conditions).collect(),
@@ -53,8 +53,8 @@ fn stem(source: &Source, schema: &Schema) -> String {
 }
 
 /// Returns the command as typed, without passwords.
-fn command(source: &Source, typed: &cli::ScanArgs, environment: &Environment) -> String {
-    let words = environment.arguments.iter().enumerate().map(|(position, word)| match &typed.database {
+pub(super) fn command(source: &Source, database: Option<&str>, environment: &Environment) -> String {
+    let words = environment.arguments.iter().enumerate().map(|(position, word)| match database {
         _ if position == 0 => "fk-doctor".to_owned(),
         Some(database) if database == word => shell(&source.to_string()),
         _ => shell(&source::masked(word)),
