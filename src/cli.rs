@@ -53,6 +53,12 @@ pub enum Command {
     /// Check rules, draft rules, or list the rules that ship with fk-doctor
     #[command(subcommand)]
     Rules(repair::RulesCommand),
+    /// Explain a code of findings or a cause of missing keys, or list them all
+    Code {
+        /// The code or the cause, such as orphan or parent-key-not-unique
+        #[arg(value_name = "NAME")]
+        name: Option<String>,
+    },
     /// Print a completion script for a shell
     Completions { shell: clap_complete::Shell },
     /// Print the manual page
@@ -64,9 +70,12 @@ pub struct GlobalArgs {
     /// Configuration file [default: fk-doctor.toml, searched upward from here]
     #[arg(long, value_name = "FILE", global = true)]
     pub config: Option<PathBuf>,
-    /// Show no progress on standard error
+    /// Show no progress on standard error; `scan` then prints its verdict only, and nothing about a clean database
     #[arg(long, short, global = true)]
     pub quiet: bool,
+    /// Write symbols in ASCII [default: if the locale is not UTF-8]
+    #[arg(long, global = true)]
+    pub ascii: bool,
     /// When to color the output
     #[arg(long, value_name = "WHEN", default_value = "auto", global = true)]
     pub color: Color,
@@ -98,9 +107,16 @@ pub struct ScanArgs {
     /// (repeatable: all reports come from one scan)
     #[arg(long, value_name = "F[=FILE]", value_parser = output::<ScanFormat>)]
     pub format: Vec<FormatArg<ScanFormat>>,
-    /// Write the report to a file
+    /// Write the report to a file, in the format of its ending (.html, .json, .csv, .md, .sarif, .xml, .ndjson) unless
+    /// --format names one
     #[arg(long, short, value_name = "FILE")]
     pub output: Option<PathBuf>,
+    /// Show the verdict, the causes and the next commands only
+    #[arg(long, conflicts_with = "all")]
+    pub brief: bool,
+    /// Show every finding, relation and note
+    #[arg(long)]
+    pub all: bool,
     /// The SQL file that declares the schema; sarif and github reports refer to its lines
     #[arg(long, value_name = "FILE")]
     pub schema_file: Option<PathBuf>,
@@ -125,7 +141,7 @@ pub struct ScanArgs {
     /// Append a line about this scan to a file, from which html reports draw the trend
     #[arg(long, value_name = "FILE")]
     pub history: Option<PathBuf>,
-    /// Number of missing keys and rows to show per relation [default: 5]
+    /// Number of missing keys and rows to show per finding [default: 3 on a terminal, 5 in files for programs]
     #[arg(long, value_name = "N", value_parser = option_values::parse_samples)]
     pub samples: Option<usize>,
     /// Findings of this severity or above fail the scan: error, warning, note, never [default: error]
@@ -158,6 +174,12 @@ pub struct SchemaArgs {
     /// A path, sqlite:PATH, or a URL: postgres://USER@HOST/DATABASE, mysql://… [default: the environment variable DATABASE_URL]
     #[arg(value_name = "DB")]
     pub database: Option<String>,
+    /// Show only the relations whose child or parent table matches, and their tables (a glob, repeatable)
+    #[arg(long, value_name = "GLOB", value_parser = Pattern::new)]
+    pub table: Vec<Pattern>,
+    /// Show the tables of --table, those up to N relations away, and all relations between them
+    #[arg(long, value_name = "N", requires = "table")]
+    pub around: Option<usize>,
     /// table, json, mermaid or dot; F=FILE writes this report to a file (repeatable)
     #[arg(long, value_name = "F[=FILE]", value_parser = output::<SchemaFormat>)]
     pub format: Vec<FormatArg<SchemaFormat>>,

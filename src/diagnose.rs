@@ -8,14 +8,14 @@ use std::collections::BTreeMap;
 
 use crate::engine::EngineError;
 use crate::engine::Session;
+use crate::model::diagnosis::Diagnosis;
+use crate::model::diagnosis::Evidence;
 use crate::model::finding::Cause;
-use crate::model::finding::Diagnosis;
 use crate::model::finding::MissingKey;
 use crate::model::redaction::Redaction;
 use crate::model::redaction::ShownValue;
 use crate::model::relation::Relation;
 use crate::model::schema::Schema;
-use crate::model::schema::side;
 use crate::model::text;
 use crate::model::value::Key;
 use crate::model::value::Value;
@@ -25,13 +25,17 @@ use crate::sql;
 
 mod chance;
 mod names;
+mod not_loaded_yet;
 mod parent;
 pub mod parent_key;
+mod parent_loss;
 mod sentinel;
 mod spelling;
+mod unique_keys;
 mod wrong_table;
 
-use parent::Parent;
+use not_loaded_yet::Later;
+use spelling::NearMiss;
 
 /// The missing keys of one relation, and what explains them so far.
 struct Case<'a> {
@@ -39,8 +43,8 @@ struct Case<'a> {
     tally: &'a Tally,
     /// Keys without a cause.
     open: Vec<&'a MissingKey<Value>>,
-    /// Causes in the order in which they were found: the rows of their keys, and the evidence.
-    explained: Vec<(Cause, u64, String)>,
+    /// Causes in the order in which they were found.
+    explained: Vec<Diagnosis>,
     /// What was searched in part or not at all, in the words of the report.
     unsearched: Vec<String>,
 }
@@ -76,14 +80,14 @@ pub fn diagnose_all(
     let parent_of = |case: &Case<'_>| parent::key_of(case.relation).and_then(|key| parents.get(&key));
     for case in &mut cases {
         if parent_of(case).is_some_and(|parent| parent.is_empty) {
-            let evidence = format!("{} has no rows at all", case.relation.parent.name);
-            case.explain_all(Cause::ParentTableEmpty, evidence);
+            let evidence = Evidence::EmptyParent { parent: case.relation.parent.name.to_string() };
+            case.explain_all(Cause::ParentTableEmpty, evidence, show);
         }
     }
     soft_deleted(schema, sessions, &mut cases, show);
     for case in &mut cases {
         let largest = parent_of(case).and_then(|parent| parent.largest);
-        case.explain(Cause::Sentinel, sentinel::find(case.relation, &case.open, largest, show));
+        case.explain(Cause::Sentinel, sentinel::find(&case.open, largest), show);
     }
     misspelt(schema, sessions, &mut cases, threads, show);
     let elsewhere = wrong_table::find(schema, sessions, &cases, &parents);
@@ -91,17 +95,24 @@ pub fn diagnose_all(
         if elsewhere.searched < elsewhere.tables {
             case.unsearched.push(format!("{} of {} other tables were searched", elsewhere.searched, elsewhere.tables));
         }
-        let evidence = elsewhere.found.map(|(keys, name)| {
-            let evidence = format!("{} {name}", is_or_are(case.relation, &keys, show));
-            (keys, evidence)
-        });
-        case.explain(Cause::WrongTable, evidence);
+        let found = elsewhere.found.map(|(keys, name)| Explanation::of(keys, Evidence::WrongTable { keys: name }));
+        case.explain(Cause::WrongTable, found, show);
     }
-    for case in &mut cases {
-        let later = not_loaded_yet(schema, case, parent_of(case), show);
-        case.explain(Cause::NotLoadedYet, later);
+    let later = run_in_parallel(
+        sessions,
+        cases.len(),
+        |session, i| not_loaded_yet::find(schema, session, &cases[i], parent_of(&cases[i]), show),
+        |_| {},
+    );
+    for (case, later) in cases.iter_mut().zip(later) {
+        match later {
+            Some(Later::All(evidence)) => case.explain_all(Cause::NotLoadedYet, evidence, show),
+            Some(Later::Some(explanation)) => case.explain(Cause::NotLoadedYet, Some(explanation), show),
+            None => {}
+        }
     }
-    let losses = run_in_parallel(sessions, cases.len(), |session, i| parent_loss(schema, session, &cases[i]), |_| {});
+    let losses =
+        run_in_parallel(sessions, cases.len(), |session, i| parent_loss::find(schema, session, &cases[i]), |_| {});
     let mut answers = vec![Vec::new(); relations.len()];
     for ((position, case), loss) in positions.into_iter().zip(cases).zip(losses) {
         answers[position] = case.diagnoses(loss, show);
@@ -116,24 +127,55 @@ impl<'a> Case<'a> {
     }
 
     /// Takes the keys that a cause explains from those that are open.
-    fn explain(&mut self, cause: Cause, evidence: Evidence) {
-        let Some((keys, evidence)) = evidence else { return };
-        let rows = self.open.iter().filter(|missing| keys.contains(&missing.key)).map(|missing| missing.rows).sum();
-        self.open.retain(|missing| !keys.contains(&missing.key));
-        if rows > 0 {
-            self.explained.push((cause, rows, evidence));
+    fn explain(&mut self, cause: Cause, explanation: Option<Explanation>, show: Show<'_>) {
+        let Some(Explanation { keys, evidence, can_remap }) = explanation else { return };
+        // Both lists have the same order.
+        let mut next = keys.iter().peekable();
+        let (explained, open): (Vec<_>, Vec<_>) =
+            self.open.iter().partition(|missing| next.next_if(|key| **key == missing.key).is_some());
+        if explained.is_empty() {
+            return;
         }
+        self.open = open;
+        self.explained.push(Diagnosis {
+            cause,
+            rows: explained.iter().map(|missing| missing.rows).sum(),
+            keys: explained.len() as u64,
+            all_keys: self.tally.missing_keys,
+            examples: self.examples(&explained, show),
+            can_remap,
+            evidence,
+        });
     }
 
     /// Explains every key of the relation, including those that are not among its most frequent.
-    fn explain_all(&mut self, cause: Cause, evidence: String) {
-        self.open.clear();
-        self.explained.push((cause, self.tally.orphan_rows, evidence));
+    fn explain_all(&mut self, cause: Cause, evidence: Evidence, show: Show<'_>) {
+        let open = std::mem::take(&mut self.open);
+        let examples = self.examples(&open, show);
+        self.explained.push(self.rest(cause, examples, evidence));
+    }
+
+    /// Returns a diagnosis of all keys that no cause explains.
+    fn rest(&self, cause: Cause, examples: Vec<String>, evidence: Evidence) -> Diagnosis {
+        let all_keys = self.tally.missing_keys;
+        let explained: u64 = self.explained.iter().map(|diagnosis| diagnosis.keys).sum();
+        let keys = all_keys.saturating_sub(explained);
+        Diagnosis { cause, rows: self.rows_left(), keys, all_keys, examples, can_remap: false, evidence }
+    }
+
+    /// Returns the first of these keys, as reports show them.
+    fn examples(&self, keys: &[&MissingKey<Value>], show: Show<'_>) -> Vec<String> {
+        keys.iter().take(2).map(|missing| text::key(&show(self.relation, &missing.key))).collect()
+    }
+
+    /// True if most of the examined keys have no cause yet.
+    fn is_mostly_open(&self) -> bool {
+        self.open.len() * 2 > self.tally.top.len()
     }
 
     /// Rows that no cause explains.
     fn rows_left(&self) -> u64 {
-        let explained: u64 = self.explained.iter().map(|(_, rows, _)| rows).sum();
+        let explained: u64 = self.explained.iter().map(|diagnosis| diagnosis.rows).sum();
         self.tally.orphan_rows.saturating_sub(explained)
     }
 
@@ -144,67 +186,42 @@ impl<'a> Case<'a> {
 
     /// Returns the causes that were found, and one for the rows that are left: a parent that lost rows, or nothing that is
     /// known.
-    fn diagnoses(self, loss: Option<String>, show: Show<'_>) -> Vec<Diagnosis> {
-        let rows = self.rows_left();
-        let rest = (rows > 0).then(|| match loss {
-            Some(evidence) => Diagnosis { cause: Cause::ParentLoss, rows, evidence },
-            None => Diagnosis { cause: Cause::Unknown, rows, evidence: self.nothing_found(show) },
-        });
-        let found = self.explained.into_iter().map(|(cause, rows, evidence)| Diagnosis { cause, rows, evidence });
-        found.chain(rest).collect()
+    fn diagnoses(mut self, loss: Option<String>, show: Show<'_>) -> Vec<Diagnosis> {
+        if self.rows_left() > 0 {
+            let examples = self.examples(&self.open, show);
+            let rest = match loss {
+                Some(why) => self.rest(Cause::ParentLoss, examples, Evidence::LostRows { why }),
+                None => self.rest(Cause::Unknown, examples, self.nothing_found()),
+            };
+            self.explained.push(rest);
+        }
+        self.explained
     }
 
-    fn nothing_found(&self, show: Show<'_>) -> String {
+    fn nothing_found(&self) -> Evidence {
         let more = match self.keys_not_examined() {
             0 => None,
             1 => Some("1 more key was not examined".to_owned()),
             more => Some(format!("{} more keys were not examined", text::count(more))),
         };
-        let searched = match self.unsearched.as_slice() {
-            [] => String::new(),
-            some => format!(" ({})", some.join("; ")),
-        };
-        let nothing = (!self.open.is_empty()).then(|| {
-            let keys = self.open.iter().map(|missing| &missing.key);
-            format!("nothing like {} was found{searched}", list(self.relation, keys, show))
-        });
-        nothing.into_iter().chain(more).collect::<Vec<_>>().join("; ")
+        let limits = self.unsearched.iter().cloned().chain(more).collect();
+        Evidence::Nothing { parent: self.relation.parent.name.to_string(), limits }
     }
 }
 
 /// The keys that a cause explains, and the evidence.
-type Evidence = Option<(Vec<Key>, String)>;
+struct Explanation {
+    /// In the order of the open keys.
+    keys: Vec<Key>,
+    evidence: Evidence,
+    /// True if exactly one parent remains for each key, once the keys are written in a normal form.
+    can_remap: bool,
+}
 
-/// Most rows of a child in which its distinct keys are counted for the report.
-const ROWS_COUNTED: u64 = 200_000;
-
-/// Returns the evidence that more than half of the keys that are referred to are gone from the parent.
-fn parent_loss(schema: &Schema, session: &mut dyn Session, case: &Case<'_>) -> Option<String> {
-    let Case { relation, tally, .. } = case;
-    let is_mostly_open = case.open.len() * 2 > tally.top.len();
-    let can_lose = schema.parent(relation).is_some() && relation.scope.soft_deleted.is_none();
-    if case.rows_left() == 0 || !is_mostly_open || !can_lose || tally.missing_keys < 2 {
-        return None;
+impl Explanation {
+    fn of(keys: Vec<Key>, evidence: Evidence) -> Explanation {
+        Explanation { keys, evidence, can_remap: false }
     }
-    let counts = &tally.counts;
-    let not_matched = counts.null_rows + counts.ignored_rows + tally.orphan_rows + tally.known_rows;
-    let matched_rows = counts.rows.saturating_sub(not_matched);
-    let (missing, parent) = (tally.missing_keys, &relation.parent.name);
-    if matched_rows < missing && counts.rows > ROWS_COUNTED {
-        return Some(format!(
-            "{missing} distinct keys are missing from {parent}, and only {} {} their parent: it seems to have lost rows",
-            text::plural(matched_rows, "row"),
-            if matched_rows == 1 { "has" } else { "have" }
-        ));
-    }
-    let question = sql::of(schema).matched_keys(schema, relation, missing);
-    let matched = session.numbers(&question).ok()?.first().copied()?;
-    (matched < missing).then(|| {
-        format!(
-            "{missing} of {} distinct keys are missing from {parent}: it seems to have lost rows",
-            missing + matched
-        )
-    })
 }
 
 fn soft_deleted(schema: &Schema, sessions: &mut [Box<dyn Session + '_>], cases: &mut [Case<'_>], show: Show<'_>) {
@@ -220,11 +237,9 @@ fn soft_deleted(schema: &Schema, sessions: &mut [Box<dyn Session + '_>], cases: 
         |_| {},
     );
     for (case, keys) in cases.iter_mut().zip(found) {
-        let evidence = keys.filter(|keys| !keys.is_empty()).map(|keys| {
-            let are = is_or_are(case.relation, &keys, show);
-            (keys, format!("{are} marked as deleted in {}", case.relation.parent.name))
-        });
-        case.explain(Cause::SoftDeleted, evidence);
+        let parent = case.relation.parent.name.to_string();
+        let found = keys.map(|keys| Explanation::of(keys, Evidence::SoftDeleted { parent }));
+        case.explain(Cause::SoftDeleted, found, show);
     }
 }
 
@@ -240,7 +255,7 @@ fn misspelt(
     let threads = (threads / columns.len().max(1)).max(1);
     let found =
         run_in_parallel(sessions, columns.len(), |session, i| columns[i].read(schema, session, threads), |_| {});
-    let mut of_cases: BTreeMap<usize, Vec<(Cause, Key, String)>> = BTreeMap::new();
+    let mut of_cases: BTreeMap<usize, Vec<NearMiss>> = BTreeMap::new();
     for (column, found) in columns.iter().zip(found) {
         let Ok(found) = found else {
             column.cases().for_each(|case| cases[case].unsearched.push("other spellings were not searched".to_owned()));
@@ -250,38 +265,23 @@ fn misspelt(
             column.cases().for_each(|case| cases[case].unsearched.push(spelling::partly_read()));
         }
         for near_miss in found.near_misses {
-            let evidence = near_miss.evidence(schema, &cases[near_miss.case], show);
-            of_cases.entry(near_miss.case).or_default().push((near_miss.cause, near_miss.key(), evidence));
+            of_cases.entry(near_miss.case).or_default().push(near_miss);
         }
     }
-    for (case, found) in of_cases {
+    for (case, mut found) in of_cases {
+        let case = &mut cases[case];
         // The key with the most rows is the example.
-        let rank = |key: &Key| cases[case].open.iter().position(|missing| missing.key == *key);
-        let mut found = found;
-        found.sort_by_key(|(_, key, _)| rank(key));
-        for (cause, evidence) in by_cause(found) {
-            cases[case].explain(cause, evidence);
+        let rank = |key: &Key| case.open.iter().position(|missing| missing.key == *key);
+        found.sort_by_key(|near_miss| rank(&near_miss.key()));
+        let mut by_cause: BTreeMap<Cause, Vec<NearMiss>> = BTreeMap::new();
+        for near_miss in found {
+            by_cause.entry(near_miss.cause).or_default().push(near_miss);
+        }
+        for (cause, near_misses) in by_cause {
+            let explanation = spelling::explanation(case.relation, &near_misses, show);
+            case.explain(cause, explanation, show);
         }
     }
-}
-
-/// Integer keys beyond the largest that the parent has, if nearly all open keys are: a parent that lost rows lost some of the
-/// last ones too.
-fn not_loaded_yet(schema: &Schema, case: &Case<'_>, parent: Option<&Parent>, show: Show<'_>) -> Evidence {
-    let largest = parent?.largest?;
-    let column = schema.parent_columns(case.relation).next()?;
-    let is_beyond = |key: &Key| key.first().and_then(Value::as_integer).is_some_and(|number| number > largest);
-    let keys: Vec<Key> = case.open.iter().map(|missing| &missing.key).filter(|key| is_beyond(key)).cloned().collect();
-    if keys.is_empty() || keys.len() * 5 < case.open.len() * 4 {
-        return None;
-    }
-    let evidence = format!(
-        "{} beyond the largest {}, {}",
-        is_or_are(case.relation, &keys, show),
-        side(&case.relation.parent.name, [column.name.as_str()]),
-        text::key(&show(case.relation, &vec![Value::Integer(largest)]))
-    );
-    Some((keys, evidence))
 }
 
 /// Returns the positions of the keys that an answer lists, one a row.
@@ -289,34 +289,4 @@ fn positions(session: &mut dyn Session, question: &sql::Sql, keys: &[&Key]) -> R
     let mut found = Vec::new();
     session.numbered(question, keys.len(), &mut |index, _| found.push(index))?;
     Ok(found)
-}
-
-/// `22 is`, `22 and 23 are`, `22, 23 and 4 more are`.
-fn is_or_are(relation: &Relation, keys: &[Key], show: Show<'_>) -> String {
-    let verb = if keys.len() == 1 { "is" } else { "are" };
-    format!("{} {verb}", list(relation, keys, show))
-}
-
-fn list<'a>(relation: &Relation, keys: impl IntoIterator<Item = &'a Key>, show: Show<'_>) -> String {
-    let keys: Vec<&Key> = keys.into_iter().collect();
-    let shown: Vec<String> = keys.iter().take(2).map(|key| text::key(&show(relation, key))).collect();
-    match (shown.as_slice(), keys.len()) {
-        ([first, second], 2) => format!("{first} and {second}"),
-        ([first, second], count) => format!("{first}, {second} and {} more", count - 2),
-        (some, _) => some.concat(),
-    }
-}
-
-/// Groups keys by cause, in the order of [`Cause`].
-fn by_cause(found: Vec<(Cause, Key, String)>) -> Vec<(Cause, Evidence)> {
-    let mut groups: BTreeMap<Cause, (Vec<Key>, String)> = BTreeMap::new();
-    for (cause, key, evidence) in found {
-        groups.entry(cause).or_insert_with(|| (Vec::new(), evidence)).0.push(key);
-    }
-    let with_count = |(keys, evidence): (Vec<Key>, String)| {
-        let more = keys.len() - 1;
-        let evidence = if more == 0 { evidence } else { format!("{evidence}, and {more} more like it") };
-        Some((keys, evidence))
-    };
-    groups.into_iter().map(|(cause, group)| (cause, with_count(group))).collect()
 }

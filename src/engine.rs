@@ -132,10 +132,38 @@ pub trait Session: Send {
         Ok(false)
     }
 
+    /// Looks up rows of tables by reading the storage itself. Returns one answer for each question; `None` if only a query
+    /// can answer it.
+    fn look_up_rows(&mut self, questions: &[RowsQuestion<'_>]) -> Vec<Option<RowsAnswer>> {
+        vec![None; questions.len()]
+    }
+
     /// Judges inclusions by reading the storage itself, if that provably gives the same verdict as the engine.
     fn read_storage(&mut self, _: &Tables, inclusions: &[Inclusion], _: &StorageReadOptions<'_>) -> Vec<StorageAnswer> {
         vec![StorageAnswer::AskSql { why: None }; inclusions.len()]
     }
+}
+
+/// A question about the rows of a table, whose addresses a column stores.
+#[derive(Debug, Clone)]
+pub struct RowsQuestion<'a> {
+    pub table: &'a Table,
+    /// The column with the address of each row.
+    pub column: usize,
+    /// The addresses to look up.
+    pub wanted: Vec<i64>,
+    /// The number of addresses to return from the beginning of the table.
+    pub first: usize,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RowsAnswer {
+    /// One flag for each wanted address: true if there is such a row.
+    pub is_present: Vec<bool>,
+    /// The first addresses, in ascending order.
+    pub first: Vec<i64>,
+    /// The last address, if the first ones were asked for.
+    pub last: Option<i64>,
 }
 
 /// A query if every complete key of one table is among the keys of another. Tables, columns and the index for lookups
@@ -307,6 +335,7 @@ mod tests {
     use crate::model::catalog::Engine;
     use crate::model::catalog::NameRule;
     use crate::model::ids::IdVec;
+    use crate::model::schema::Omitted;
     use crate::model::schema::Schema;
 
     /// Answers every question with these rows.
@@ -327,7 +356,13 @@ mod tests {
     fn answer_with_wrong_index_is_an_error() {
         let name = String::new();
         let database = DatabaseName { engine: Engine::Sqlite, name: name.clone(), version: name, default_schema: None };
-        let schema = Schema { database, names: NameRule::Exact, tables: IdVec::new(), relations: IdVec::new() };
+        let schema = Schema {
+            database,
+            names: NameRule::Exact,
+            tables: IdVec::new(),
+            relations: IdVec::new(),
+            omitted: Omitted::default(),
+        };
         let question = crate::sql::repair::of(&schema).unwrap().definitions();
         let ask = |rows: Vec<Vec<Value>>| {
             let mut found = Vec::new();

@@ -6,14 +6,15 @@ use crate::diagnose;
 use crate::engine::Session;
 use crate::findings;
 use crate::model::catalog::TableKind;
+use crate::model::diagnosis::Diagnosis;
 use crate::model::examination::Coverage;
 use crate::model::examination::CoverageState;
 use crate::model::examination::Examination;
 use crate::model::examination::Excluded;
 use crate::model::finding::Code;
-use crate::model::finding::Diagnosis;
 use crate::model::finding::Finding;
 use crate::model::finding::Span;
+use crate::model::finding_group::Groups;
 use crate::model::ids::IdVec;
 use crate::model::ids::RelationId;
 use crate::model::pattern::Pattern;
@@ -33,6 +34,8 @@ use crate::sql;
 
 pub mod baseline;
 mod error;
+pub mod extract;
+mod groups;
 pub mod locations;
 pub mod scan_filter;
 pub mod select;
@@ -61,6 +64,7 @@ pub struct RelationResult {
 pub struct Examined {
     pub relations: IdVec<RelationId, Coverage>,
     pub findings: Vec<Finding>,
+    pub groups: Groups,
     pub facts: ScanResults,
 }
 
@@ -72,9 +76,9 @@ pub fn examine(schema: Schema, sessions: &mut [Box<dyn Session + '_>], scan_opti
         time_columns: &[],
         mark: &|finding| finding,
     };
-    let Examined { relations, findings, .. } =
+    let Examined { relations, findings, groups, .. } =
         examine_relations(&schema, sessions, scan_options, &options, &mut |_, _| {});
-    Examination { relations, findings, ..Examination::of(schema) }
+    Examination { relations, findings, groups, ..Examination::of(schema) }
 }
 
 /// Examines all relations of a schema, and reports each of them to `on_relation`.
@@ -100,7 +104,14 @@ pub fn examine_relations(
     ids.into_iter().zip(&results).for_each(|(id, result)| on_relation(id, result));
     let (relations, findings): (Vec<Coverage>, Vec<_>) =
         results.into_iter().map(|result| (result.coverage, result.findings)).unzip();
-    Examined { relations: relations.into(), findings: findings.into_iter().flatten().collect(), facts }
+    let findings: Vec<Finding> = findings.into_iter().flatten().collect();
+    let groups = match sessions.first_mut() {
+        Some(session) => {
+            groups::group(schema, session.as_mut(), &facts, &findings, options.redaction, scan_options.samples)
+        }
+        None => Groups::default(),
+    };
+    Examined { relations: relations.into(), findings, groups, facts }
 }
 
 /// Diagnoses all relations together that the scan could check.

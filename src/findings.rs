@@ -1,11 +1,11 @@
 //! Turns the results of a scan into the coverage and the findings of each relation, with messages and next steps.
 
 use crate::model::catalog::TableName;
+use crate::model::diagnosis::Diagnosis;
 use crate::model::examination::Coverage;
 use crate::model::examination::CoverageState;
 use crate::model::finding::Cause;
 use crate::model::finding::Code;
-use crate::model::finding::Diagnosis;
 use crate::model::finding::Finding;
 use crate::model::finding::Known;
 use crate::model::finding::Sample;
@@ -147,7 +147,7 @@ fn orphans(
         (_, rows) => Known::Partly { rows, missing_keys: tally.known_keys },
     };
     let relation = &schema.relations[index];
-    let message = orphans_message(schema, relation, tally.orphan_rows, tally.missing_keys);
+    let message = orphans_message(schema, relation, tally, (tally.orphan_rows, tally.missing_keys));
     let help = next_step(relation, &diagnosis);
     let finding = plain(index, relation, Code::Orphan, message, help);
     Some(Finding { diagnosis, known, ..with_tally(finding, tally, samples) })
@@ -164,16 +164,17 @@ pub(crate) fn with_tally(finding: Finding<Value>, tally: &Tally, samples: usize)
     }
 }
 
-fn orphans_message(schema: &Schema, relation: &Relation, rows: u64, keys: u64) -> String {
+fn orphans_message(schema: &Schema, relation: &Relation, tally: &Tally, (rows, keys): (u64, u64)) -> String {
     let verb = if rows == 1 { "refers" } else { "refer" };
-    let (rows, keys) = (text::plural(rows, "row"), text::plural(keys, "key"));
-    format!("{rows} of {} {verb} to {keys} that {} does not have", schema.child(relation).name, relation.parent.name)
+    let (all, keys) = (text::plural(tally.counts.rows, "row"), text::plural(keys, "key"));
+    let (child, parent) = (&schema.child(relation).name, &relation.parent.name);
+    format!("{} of {all} of {child} {verb} to {keys} that {parent} does not have", text::count(rows))
 }
 
 /// Returns a finding for orphans that the baseline knows. It has counts, but no samples and no diagnosis.
 fn wholly_known(schema: &Schema, index: RelationId, tally: &Tally) -> Finding<Value> {
     let relation = &schema.relations[index];
-    let message = orphans_message(schema, relation, tally.known_rows, tally.known_keys);
+    let message = orphans_message(schema, relation, tally, (tally.known_rows, tally.known_keys));
     Finding {
         rows: tally.known_rows,
         missing_keys: tally.known_keys,

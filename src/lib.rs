@@ -37,13 +37,14 @@ mod treat;
 mod whole_file;
 
 pub use library::Error;
+pub use model::diagnosis::Diagnosis;
+pub use model::diagnosis::Evidence;
 pub use model::examination::Coverage;
 pub use model::examination::CoverageState;
 pub use model::examination::Examination;
 pub use model::examination::ScanVerdict;
 pub use model::finding::Cause;
 pub use model::finding::Code;
-pub use model::finding::Diagnosis;
 pub use model::finding::Finding;
 pub use model::finding::MissingKey;
 pub use model::finding::Severity;

@@ -76,6 +76,7 @@ fn execute(cli: &Cli) -> Result<Outcome, Failure> {
         Command::Status(typed) => with_progress(&|progress| run::status(typed, global, &environment, progress)),
         Command::Schema(typed) => Ok(run::schema(typed, global, &environment)?),
         Command::Rules(typed) => Ok(run::rules(typed, global, &environment)?),
+        Command::Code { name } => Ok(run::code(name.as_deref(), &environment)?),
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(*shell, &mut Cli::command(), "fk-doctor", &mut script);
@@ -92,7 +93,7 @@ fn execute(cli: &Cli) -> Result<Outcome, Failure> {
 }
 
 fn text(bytes: Vec<u8>) -> Outcome {
-    Outcome { documents: vec![(None, String::from_utf8_lossy(&bytes).into_owned())], exit: Exit::Clean }
+    Outcome::of(String::from_utf8_lossy(&bytes).into_owned())
 }
 
 fn environment(cli: &Cli) -> Environment {
@@ -102,12 +103,25 @@ fn environment(cli: &Cli) -> Environment {
         directory: std::env::current_dir().unwrap_or_default(),
         database_url: std::env::var("DATABASE_URL").ok(),
         cores: std::thread::available_parallelism().map_or(1, usize::from),
-        terminal: TerminalStyle { width, color: wants_color(cli.global.color, to_terminal) },
+        terminal: TerminalStyle {
+            width,
+            color: wants_color(cli.global.color, to_terminal),
+            ascii: cli.global.ascii || !locale_is_unicode(),
+            ..TerminalStyle::default()
+        },
+        arguments: std::env::args_os().map(|argument| argument.to_string_lossy().into_owned()).collect(),
         step_summary: std::env::var_os("GITHUB_STEP_SUMMARY").filter(|page| !page.is_empty()).map(Into::into),
         redact_key: std::env::var("FK_DOCTOR_REDACT_KEY").ok().filter(|key| !key.is_empty()),
         process: std::process::id(),
         now: std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(0, |since| since.as_secs()),
     }
+}
+
+/// True unless the locale names a character set that is not UTF-8.
+fn locale_is_unicode() -> bool {
+    let named = ["LC_ALL", "LC_CTYPE", "LANG"].into_iter().filter_map(std::env::var_os);
+    let named = named.map(|locale| locale.to_string_lossy().to_lowercase()).find(|locale| !locale.is_empty());
+    named.is_none_or(|locale| locale.contains("utf-8") || locale.contains("utf8"))
 }
 
 /// Returns the width of the terminal: from `COLUMNS`, else as the terminal reports it.
@@ -131,6 +145,10 @@ fn wants_color(choice: Color, to_terminal: bool) -> bool {
 fn publish(outcome: &Outcome) -> Result<Exit, Failure> {
     for (file, text) in &outcome.documents {
         output::write(file.as_deref(), text).map_err(|error| RunError::unwritten(file.as_deref(), &error))?;
+    }
+    for note in &outcome.notes {
+        // If printing fails too, nothing can be done.
+        let _ = writeln!(std::io::stderr(), "{}", visible_lines(note));
     }
     Ok(outcome.exit)
 }

@@ -4,7 +4,9 @@
 //! one variant below. `run` chooses the format and the destination.
 
 pub mod applied;
+mod causes;
 mod checked;
+pub mod code_page;
 pub mod csv;
 mod dot;
 mod explanation;
@@ -23,6 +25,7 @@ mod mermaid;
 pub mod ndjson;
 mod overview;
 mod picture;
+mod remedies;
 pub mod repair;
 #[cfg(test)]
 mod sample;
@@ -39,12 +42,38 @@ use crate::model::examination::Examination;
 use crate::model::explanation::Explanation;
 use crate::model::schema::Schema;
 
-/// The width and the colors for reports that people read. Formats for programs ignore it.
+/// The width, the colors and the length of reports that people read. Formats for programs ignore it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct TerminalStyle {
     /// The number of columns, or `None` if the output is not a terminal.
     pub width: Option<usize>,
     pub color: bool,
+    /// True if symbols are written in ASCII.
+    pub ascii: bool,
+    pub detail: Detail,
+    /// The number of keys and rows of a finding; `None` for the usual number.
+    pub samples: Option<usize>,
+}
+
+impl TerminalStyle {
+    /// Returns the style of a terminal of this width, without colors.
+    pub const fn plain(width: usize) -> TerminalStyle {
+        TerminalStyle { width: Some(width), color: false, ascii: false, detail: Detail::Usual, samples: None }
+    }
+}
+
+/// How much of a scan's report people see.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub enum Detail {
+    /// The verdict, and nothing if the database is clean.
+    Quiet,
+    /// The verdict, the causes and the next commands.
+    Brief,
+    /// Also the gravest findings.
+    #[default]
+    Usual,
+    /// Every finding, relation and note.
+    All,
 }
 
 /// The formats for the report of a scan.
@@ -73,6 +102,20 @@ impl ScanFormat {
         ScanFormat::Html,
         ScanFormat::Csv,
     ];
+
+    /// Returns the format that the ending of a file's name stands for.
+    pub fn of_ending(ending: &str) -> Option<ScanFormat> {
+        match ending.to_ascii_lowercase().as_str() {
+            "html" | "htm" => Some(ScanFormat::Html),
+            "json" => Some(ScanFormat::Json),
+            "ndjson" | "jsonl" => Some(ScanFormat::Ndjson),
+            "csv" => Some(ScanFormat::Csv),
+            "md" | "markdown" => Some(ScanFormat::Markdown),
+            "sarif" => Some(ScanFormat::Sarif),
+            "xml" => Some(ScanFormat::Junit),
+            _ => None,
+        }
+    }
 
     pub fn name(self) -> &'static str {
         match self {
@@ -185,6 +228,13 @@ pub fn scan(examination: &Examination, format: ScanFormat, terminal: &TerminalSt
         ScanFormat::Html => html::render(examination),
         ScanFormat::Csv => csv::render(examination),
     }
+}
+
+/// Returns the verdict of a scan in one sentence, without the name of the database.
+pub fn verdict(examination: &Examination) -> String {
+    let (_, sentence) = headline::Headline::of(examination).sentences.swap_remove(0);
+    let name = format!("{}: ", examination.schema.database.name);
+    sentence.strip_prefix(&name).map(str::to_owned).unwrap_or(sentence)
 }
 
 /// Returns a schema in one of its formats, ending in a newline.

@@ -22,6 +22,7 @@ use crate::source::Source;
 
 mod apply;
 mod check;
+mod code;
 mod command_setup;
 mod config_file;
 mod correct_load;
@@ -34,12 +35,14 @@ mod reports;
 mod rule_files;
 mod rules;
 mod scan;
+mod scan_run;
 mod schema;
 mod sink;
 mod status;
 
 pub use apply::apply;
 pub use check::check;
+pub use code::code;
 pub use error::RunError;
 pub use explain::explain;
 pub use repair::repair;
@@ -65,6 +68,8 @@ pub struct Environment {
     /// The number of processor cores.
     pub cores: usize,
     pub terminal: TerminalStyle,
+    /// The program and its arguments, as typed.
+    pub arguments: Vec<String>,
     /// The file of the summary that GitHub shows for a step of a workflow.
     pub step_summary: Option<PathBuf>,
     /// The secret for the hashes of hidden values.
@@ -80,7 +85,16 @@ pub struct Environment {
 pub struct Outcome {
     /// Texts for standard output (`None`) or for a file.
     pub documents: Vec<(Option<PathBuf>, String)>,
+    /// Lines for standard error, such as the files that were written.
+    pub notes: Vec<String>,
     pub exit: Exit,
+}
+
+impl Outcome {
+    /// Returns the outcome of a command that only prints a text.
+    pub fn of(text: String) -> Outcome {
+        Outcome { documents: vec![(None, text)], notes: Vec::new(), exit: Exit::Clean }
+    }
 }
 
 fn source(typed: &Option<String>, environment: &Environment) -> Result<Source, RunError> {
@@ -111,14 +125,24 @@ fn outputs<F: Copy>(
     }
 }
 
-/// Renders one report for each output. Only standard output gets colors and the terminal's width.
+/// Renders one report for each output, in the style of the terminal.
 fn documents<F: Copy>(
     outputs: Vec<(F, Option<PathBuf>)>,
     environment: &Environment,
     render: impl Fn(F, &TerminalStyle) -> String,
 ) -> Vec<(Option<PathBuf>, String)> {
+    styled_documents(outputs, &environment.terminal, render)
+}
+
+/// Renders one report for each output. Only standard output gets colors and the terminal's width.
+fn styled_documents<F: Copy>(
+    outputs: Vec<(F, Option<PathBuf>)>,
+    terminal: &TerminalStyle,
+    render: impl Fn(F, &TerminalStyle) -> String,
+) -> Vec<(Option<PathBuf>, String)> {
     let document = |(format, file): (F, Option<PathBuf>)| {
-        let terminal = if file.is_some() { TerminalStyle::default() } else { environment.terminal };
+        let in_file = TerminalStyle { width: None, color: false, ..*terminal };
+        let terminal = if file.is_some() { in_file } else { *terminal };
         (file, render(format, &terminal))
     };
     outputs.into_iter().map(document).collect()

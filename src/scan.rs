@@ -21,8 +21,10 @@ use crate::model::value::Key;
 use crate::model::value::Value;
 use crate::sql;
 
+pub mod distinct;
 mod gather;
 mod orphan_row;
+mod proof;
 mod proven;
 mod work;
 
@@ -33,6 +35,9 @@ use orphan_row::is_named_by_address;
 
 /// The number of missing keys of a relation that are kept for diagnosis and suggested rules: those with the most rows.
 pub const KEPT_KEYS: usize = 200;
+
+/// Reports show rows of this number of missing keys at most, or of as many keys as they show, if that is more.
+pub const KEYS_WITH_SAMPLES: usize = 20;
 
 /// One fact for each relation of a schema.
 pub type ScanResults = IdVec<RelationId, ScanResult>;
@@ -53,7 +58,8 @@ pub struct Tally {
     pub missing_keys: u64,
     pub known_rows: u64,
     pub known_keys: u64,
-    /// The missing keys with the most rows, at most [`KEPT_KEYS`], most rows first, then in the engine's order.
+    /// The missing keys with the most rows, at most [`KEPT_KEYS`], most rows first, then in the engine's order. Those after the
+    /// first [`KEYS_WITH_SAMPLES`] may come without samples.
     pub top: Vec<MissingKey<Value>>,
     /// Rows whose parent exists, but is missing from the parent's index.
     pub false_orphans: Option<FalseOrphans>,
@@ -123,14 +129,22 @@ pub fn scan(schema: &Schema, sessions: &mut [Box<dyn Session + '_>], options: &S
     let before = tables.len();
     work::count_rows(schema, sessions, &mut works, &children, |done| (options.progress)(before + done, total));
     let before = before + children.len();
-    let ids: Vec<RelationId> = works.ids().collect();
-    let facts = run_in_parallel(
-        sessions,
-        ids.len(),
-        |session, i| works[ids[i]].fact(schema, session, &storage, options),
-        |done| (options.progress)(before + done, total),
-    );
-    facts.into()
+    let proofs = proof::Proofs::of(schema, works.iter().map(work::Work::reading));
+    let (last, first): (Vec<RelationId>, Vec<RelationId>) =
+        works.ids().partition(|&id| proofs.is_confirmed_by_others(id));
+    let mut facts: Vec<(RelationId, ScanResult)> = Vec::new();
+    for ids in [first, last] {
+        let before = before + facts.len();
+        let some = run_in_parallel(
+            sessions,
+            ids.len(),
+            |session, i| works[ids[i]].fact(schema, session, &storage, &proofs, options),
+            |done| (options.progress)(before + done, total),
+        );
+        facts.extend(ids.into_iter().zip(some));
+    }
+    facts.sort_by_key(|(id, _)| *id);
+    facts.into_iter().map(|(_, fact)| fact).collect::<Vec<ScanResult>>().into()
 }
 
 /// Runs `count` tasks over the sessions. A session runs one task at a time. Returns the results in the order of the tasks.

@@ -202,7 +202,7 @@ pub(crate) fn normalised(database: &dyn Database, text: &str) -> String {
         .replace(&database.address(), "app.db")
         .replace(&database.name(), "app.db")
         .replace(&version, "\"version\": \"ENGINE_VERSION\"");
-    let text = without_times(&text);
+    let text = common::without_elapsed(&without_times(&text));
     let Some((start, rest)) = text.split_once(", process ") else { return text };
     let (_, rest) = rest.split_once(" since ").unwrap_or(("", rest));
     let (_, rest) = rest.split_once('\n').unwrap_or(("", rest));

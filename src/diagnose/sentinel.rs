@@ -1,19 +1,16 @@
 //! Values that programs write to mean "none".
 
-use super::Evidence;
-use super::Show;
-use super::is_or_are;
+use super::Explanation;
+use crate::model::diagnosis::Evidence;
 use crate::model::finding::MissingKey;
-use crate::model::relation::Relation;
 use crate::model::value::Key;
 use crate::model::value::Value;
 
 /// `largest` is the largest key of the parent, if its key is one integer.
-pub(super) fn find(relation: &Relation, open: &[&MissingKey<Value>], largest: Option<i64>, show: Show<'_>) -> Evidence {
+pub(super) fn find(open: &[&MissingKey<Value>], largest: Option<i64>) -> Option<Explanation> {
     let keys: Vec<Key> =
         open.iter().map(|missing| &missing.key).filter(|key| is_sentinel(key, largest)).cloned().collect();
-    let evidence = format!("{} a value that often stands for \"none\"", is_or_are(relation, &keys, show));
-    (!keys.is_empty()).then_some((keys, evidence))
+    Some(Explanation::of(keys, Evidence::Sentinel))
 }
 
 fn is_sentinel(key: &Key, largest: Option<i64>) -> bool {

@@ -10,14 +10,16 @@ use std::sync::Mutex;
 use std::sync::PoisonError;
 
 use super::Case;
+use super::Explanation;
 use super::Show;
 use crate::engine::EngineError;
 use crate::engine::Session;
 use crate::model::catalog::Family;
+use crate::model::diagnosis::Evidence;
 use crate::model::finding::Cause;
 use crate::model::ids::TableId;
+use crate::model::relation::Relation;
 use crate::model::schema::Schema;
-use crate::model::schema::side;
 use crate::model::text;
 use crate::model::value::Key;
 use crate::model::value::Value;
@@ -47,6 +49,8 @@ pub(super) struct NearMiss {
     missing: Value,
     parent: Value,
     pub(super) cause: Cause,
+    /// True if several parents have this key in another spelling.
+    is_ambiguous: bool,
 }
 
 /// The result of reading one column.
@@ -60,13 +64,16 @@ impl NearMiss {
     pub(super) fn key(&self) -> Key {
         vec![self.missing.clone()]
     }
+}
 
-    pub(super) fn evidence(&self, schema: &Schema, case: &Case<'_>, show: Show<'_>) -> String {
-        let shown = |value: &Value| text::key(&show(case.relation, &vec![value.clone()]));
-        let column = schema.parent_columns(case.relation).next().map(|column| column.name.as_str());
-        let parent = side(&case.relation.parent.name, column);
-        format!("{} is missing, {parent} has {}", shown(&self.missing), shown(&self.parent))
-    }
+/// Returns the explanation for the near misses of one cause. The first of them is the example.
+pub(super) fn explanation(relation: &Relation, near_misses: &[NearMiss], show: Show<'_>) -> Option<Explanation> {
+    let parent_key = text::key(&show(relation, &vec![near_misses.first()?.parent.clone()]));
+    // Text and numbers have no normal form in common.
+    let can_remap =
+        near_misses.iter().all(|near_miss| !near_miss.is_ambiguous && near_miss.cause != Cause::TextVsNumber);
+    let keys = near_misses.iter().map(NearMiss::key).collect();
+    Some(Explanation { keys, evidence: Evidence::Spelling { parent_key }, can_remap })
 }
 
 /// Returns the columns to read for these cases, each once.
@@ -116,13 +123,22 @@ impl Column {
         let table = &schema.tables[self.table];
         let nearest: Mutex<BTreeMap<(usize, Vec<u8>), NearMiss>> = Mutex::default();
         let visit = |value: ValueRef<'_>| {
-            for near_miss in self.sought.near_misses(value) {
+            for mut near_miss in self.sought.near_misses(value) {
                 // Of several parents the first in the order of their bytes is shown, whatever the order of reading.
                 let mut nearest = nearest.lock().unwrap_or_else(PoisonError::into_inner);
                 let name = (near_miss.case, order(&near_miss.missing));
-                let is_nearer = nearest.get(&name).is_none_or(|known| order(&near_miss.parent) < order(&known.parent));
-                if is_nearer {
-                    nearest.insert(name, near_miss);
+                match nearest.get_mut(&name) {
+                    None => drop(nearest.insert(name, near_miss)),
+                    Some(known) => {
+                        let found = order(&near_miss.parent);
+                        let is_other = found != order(&known.parent);
+                        near_miss.is_ambiguous = known.is_ambiguous || is_other;
+                        if found < order(&known.parent) {
+                            *known = near_miss;
+                        } else {
+                            known.is_ambiguous |= is_other;
+                        }
+                    }
                 }
             }
         };
@@ -173,7 +189,7 @@ impl Sought {
         let near_miss = |(case, missing): &(usize, Value)| {
             let parent = parent.to_value();
             let cause = difference(missing, &parent)?;
-            Some(NearMiss { case: *case, missing: missing.clone(), parent, cause })
+            Some(NearMiss { case: *case, missing: missing.clone(), parent, cause, is_ambiguous: false })
         };
         self.forms.get(form).into_iter().flatten().filter_map(near_miss).collect()
     }

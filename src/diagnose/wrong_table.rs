@@ -14,16 +14,14 @@ use super::names::TableNames;
 use super::parent::Parent;
 use super::parent::ParentKey;
 use super::parent::key_of;
+use super::unique_keys::UniqueKey;
+use super::unique_keys::UniqueKeys;
+use super::unique_keys::index_of;
+use super::unique_keys::name;
 use crate::engine::EngineError;
+use crate::engine::RowsQuestion;
 use crate::engine::Session;
-use crate::model::catalog::Column;
-use crate::model::catalog::Family;
-use crate::model::catalog::Index;
-use crate::model::catalog::Table;
-use crate::model::catalog::TableKind;
-use crate::model::ids::TableId;
 use crate::model::schema::Schema;
-use crate::model::schema::side;
 use crate::model::value::Key;
 use crate::model::value::Value;
 use crate::scan::run_in_parallel;
@@ -59,13 +57,6 @@ pub(super) struct Elsewhere {
     /// The number of tables that were searched, and of those with a key that could hold the values.
     pub(super) searched: usize,
     pub(super) tables: usize,
-}
-
-/// A unique key of a table.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-struct UniqueKey {
-    table: TableId,
-    index: usize,
 }
 
 /// The search for one relation's keys in one table.
@@ -111,10 +102,17 @@ pub(super) fn find(
         return elsewhere;
     }
     let Plan { probes, searches } = plan(schema, cases, parents, &mut elsewhere);
+    let looked_up = look_up(schema, sessions, &searches, &probes);
     let outcomes = run_in_parallel(
         sessions,
         searches.len(),
-        |session, i| search(schema, session, searches[i].0, &searches[i].1, &probes),
+        |session, i| {
+            let (unique_key, searches) = &searches[i];
+            match &looked_up[i] {
+                Some(is_found) => Ok(outcomes(searches, &probes, is_found)),
+                None => search(schema, session, *unique_key, searches, &probes),
+            }
+        },
         |_| {},
     );
     let mut holders: BTreeMap<usize, Vec<(UniqueKey, Search, Outcome)>> = BTreeMap::new();
@@ -187,81 +185,6 @@ fn plan(
         }
     }
     Plan { probes, searches: searches.into_iter().collect() }
-}
-
-/// The unique keys of all tables.
-struct UniqueKeys {
-    by_width: BTreeMap<usize, Vec<UniqueKey>>,
-    /// Tables whose unique key refers to another table: they have its keys by intention.
-    extensions: BTreeSet<(UniqueKey, TableId)>,
-}
-
-impl UniqueKeys {
-    fn of(schema: &Schema) -> UniqueKeys {
-        let mut by_width: BTreeMap<usize, Vec<UniqueKey>> = BTreeMap::new();
-        for (table, about) in schema.tables.entries().filter(|(_, about)| about.kind == TableKind::Table) {
-            for (index, _) in about.indexes.iter().enumerate().filter(|(_, index)| is_unique_key(index)) {
-                let unique_key = UniqueKey { table, index };
-                by_width.entry(index_of(schema, unique_key).columns.len()).or_default().push(unique_key);
-            }
-        }
-        let mut extensions = BTreeSet::new();
-        for relation in &schema.relations {
-            let referring: BTreeSet<usize> = relation.child_columns.iter().copied().collect();
-            for (index, key) in schema.tables[relation.child].indexes.iter().enumerate() {
-                let columns: BTreeSet<usize> = key.columns.iter().filter_map(|part| part.column).collect();
-                if let Some(parent) = relation.parent.table.filter(|_| columns == referring) {
-                    extensions.insert((UniqueKey { table: relation.child, index }, parent));
-                }
-            }
-        }
-        UniqueKeys { by_width, extensions }
-    }
-
-    /// Returns the keys of other wanted tables that can hold the case's missing keys.
-    fn candidates(&self, schema: &Schema, case: &Case<'_>, is_wanted: impl Fn(TableId) -> bool) -> Vec<UniqueKey> {
-        let relation = case.relation;
-        let Some(first) = case.open.first().map(|missing| &missing.key) else { return Vec::new() };
-        let of_width = self.by_width.get(&first.len()).into_iter().flatten().copied();
-        let is_other = |unique_key: &UniqueKey| {
-            let parent = relation.parent.table;
-            is_wanted(unique_key.table)
-                && Some(unique_key.table) != parent
-                && unique_key.table != relation.child
-                && parent.is_none_or(|parent| !self.extensions.contains(&(*unique_key, parent)))
-        };
-        let can_hold = |unique_key: &UniqueKey| {
-            let (table, index) = (&schema.tables[unique_key.table], index_of(schema, *unique_key));
-            let columns = index.columns.iter().filter_map(|part| part.column).map(|column| &table.columns[column]);
-            columns.zip(first).all(|(column, value)| is_of_family(column, value))
-                && sql::of(schema).can_be_elsewhere(table, index, first)
-        };
-        of_width.filter(is_other).filter(can_hold).collect()
-    }
-}
-
-fn is_unique_key(index: &Index) -> bool {
-    index.unique && !index.partial && index.columns.iter().all(|part| part.column.is_some())
-}
-
-fn is_of_family(column: &Column, value: &Value) -> bool {
-    match value {
-        Value::Null => false,
-        Value::Integer(_) => column.family != Family::Text,
-        Value::Real(_) => matches!(column.family, Family::Numeric | Family::Real | Family::Untyped),
-        Value::Text(_) | Value::Blob(_) => matches!(column.family, Family::Text | Family::Untyped | Family::Numeric),
-    }
-}
-
-fn index_of(schema: &Schema, unique_key: UniqueKey) -> &Index {
-    &schema.tables[unique_key.table].indexes[unique_key.index]
-}
-
-/// Returns a unique key as reports show it: `users(id)`.
-fn name(schema: &Schema, unique_key: UniqueKey) -> String {
-    let table: &Table = &schema.tables[unique_key.table];
-    let columns = index_of(schema, unique_key).columns.iter().filter_map(|part| part.column);
-    side(&table.name, columns.map(|column| table.columns[column].name.as_str()))
 }
 
 impl Probes {
@@ -347,10 +270,43 @@ fn search(
     searches: &[Search],
     probes: &BTreeMap<usize, Probes>,
 ) -> Result<Vec<Outcome>, EngineError> {
-    let probes: Vec<&Probes> = searches.iter().map(|search| &probes[&search.case]).collect();
-    let keys: Vec<&Key> = probes.iter().flat_map(|probes| probes.all()).collect();
-    let mut is_found = present(schema, session, unique_key, &keys)?.into_iter();
-    Ok(probes.into_iter().map(|probes| probes.outcome(is_found.by_ref())).collect())
+    let keys: Vec<&Key> = all_probes(searches, probes).collect();
+    Ok(outcomes(searches, probes, &present(schema, session, unique_key, &keys)?))
+}
+
+fn all_probes<'a>(searches: &[Search], probes: &'a BTreeMap<usize, Probes>) -> impl Iterator<Item = &'a Key> {
+    searches.iter().flat_map(|search| probes[&search.case].all())
+}
+
+/// `is_found` has one flag for each probe.
+fn outcomes(searches: &[Search], probes: &BTreeMap<usize, Probes>, is_found: &[bool]) -> Vec<Outcome> {
+    let mut is_found = is_found.iter().copied();
+    searches.iter().map(|search| probes[&search.case].outcome(is_found.by_ref())).collect()
+}
+
+/// Looks integers up in tables whose key is the address of their rows. Returns one flag for each probe of a table; `None`
+/// for a table that only a query can answer for.
+fn look_up(
+    schema: &Schema,
+    sessions: &mut [Box<dyn Session + '_>],
+    searches: &[(UniqueKey, Vec<Search>)],
+    probes: &BTreeMap<usize, Probes>,
+) -> Vec<Option<Vec<bool>>> {
+    let mut found = vec![None; searches.len()];
+    let question = |(unique_key, searches): &(UniqueKey, Vec<Search>)| {
+        let (table, index) = (&schema.tables[unique_key.table], index_of(schema, *unique_key));
+        let column = table.address_column?;
+        let is_address = matches!(&index.columns[..], [part] if part.column == Some(column));
+        let wanted = all_probes(searches, probes).map(single_integer).collect::<Option<Vec<i64>>>();
+        Some(RowsQuestion { table, column, wanted: wanted.filter(|_| is_address)?, first: 0 })
+    };
+    let questions = searches.iter().enumerate().filter_map(|(position, search)| Some((position, question(search)?)));
+    let (positions, questions): (Vec<usize>, Vec<RowsQuestion<'_>>) = questions.unzip();
+    let answers = sessions.first_mut().map(|session| session.look_up_rows(&questions)).unwrap_or_default();
+    for (position, answer) in positions.into_iter().zip(answers) {
+        found[position] = answer.map(|answer| answer.is_present);
+    }
+    found
 }
 
 /// Returns one flag for each key: true if the table has it.

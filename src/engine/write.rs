@@ -7,6 +7,8 @@ use std::path::Path;
 
 use super::Damage;
 use super::EngineError;
+use super::RowsAnswer;
+use super::RowsQuestion;
 use super::Session;
 use crate::model::catalog::Table;
 use crate::model::refusal::Refusal;
@@ -127,5 +129,9 @@ impl<S: Session + ?Sized> Session for &mut S {
         visit: &(dyn Fn(ValueRef<'_>) + Sync),
     ) -> Result<bool, EngineError> {
         (**self).each_stored_value(table, column, threads, visit)
+    }
+
+    fn look_up_rows(&mut self, questions: &[RowsQuestion<'_>]) -> Vec<Option<RowsAnswer>> {
+        (**self).look_up_rows(questions)
     }
 }

@@ -8,11 +8,13 @@ use crate::model::finding::Code;
 use crate::model::finding::Finding;
 use crate::model::finding::Known;
 use crate::model::finding::Severity;
+use crate::model::finding_group::Groups;
 use crate::model::history::PastScan;
 use crate::model::ids::IdVec;
 use crate::model::ids::RelationId;
 use crate::model::ids::TableId;
 use crate::model::redaction::Values;
+use crate::model::scan_run::ScanRun;
 use crate::model::schema::Schema;
 
 #[derive(Debug, Clone)]
@@ -21,6 +23,8 @@ pub struct Examination {
     /// The coverage of each relation, in the schema's order.
     pub relations: IdVec<RelationId, Coverage>,
     pub findings: Vec<Finding>,
+    /// The findings that the baseline does not know, equal ones together.
+    pub groups: Groups,
     /// Tables and relations that were not part of the scan: virtual tables, and those that the configuration or a filter
     /// excludes.
     pub excluded: Vec<Excluded>,
@@ -34,6 +38,8 @@ pub struct Examination {
     pub baseline: Option<BaselineOutcome>,
     /// Earlier scans of this database and this scan, the oldest first; empty without a history file.
     pub history: Vec<PastScan>,
+    /// The circumstances of the scan, for people; `None` if a program made it.
+    pub run: Option<ScanRun>,
 }
 
 /// The coverage of one relation: how much of it was checked, by which method, with which result.
@@ -176,12 +182,14 @@ impl Examination {
             schema,
             relations: IdVec::new(),
             findings: Vec::new(),
+            groups: Groups::default(),
             excluded: Vec::new(),
             fail_on: Some(Severity::Error),
             locations: IdVec::new(),
             values: Values::Shown,
             baseline: None,
             history: Vec::new(),
+            run: None,
         }
     }
 

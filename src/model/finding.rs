@@ -2,6 +2,7 @@
 
 use sha2::Digest;
 
+use crate::model::diagnosis::Diagnosis;
 use crate::model::ids::RelationId;
 use crate::model::redaction::ShownValue;
 
@@ -233,14 +234,6 @@ pub struct Sample<V = ShownValue> {
     pub key: Vec<V>,
 }
 
-/// The likely cause of some of a relation's missing keys.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Diagnosis {
-    pub cause: Cause,
-    pub rows: u64,
-    pub evidence: String,
-}
-
 /// The causes of missing keys, in the order in which they are tested. The first that applies explains a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Cause {
@@ -288,6 +281,24 @@ impl Cause {
             Cause::WrongTable => "wrong-table",
             Cause::NotLoadedYet => "not-loaded-yet",
             Cause::Unknown => "unknown",
+        }
+    }
+
+    /// Returns the cause in words. Only a proven cause is stated; any other begins with "perhaps".
+    pub fn words(self) -> &'static str {
+        match self {
+            Cause::ParentTableEmpty => "parent is empty",
+            Cause::ParentLoss => "perhaps the parent lost rows",
+            Cause::SoftDeleted => "soft-deleted",
+            Cause::Sentinel => "perhaps a value for \"none\"",
+            Cause::Whitespace => "whitespace",
+            Cause::Case => "letter case",
+            Cause::ZeroPadding => "leading zeros",
+            Cause::TextVsNumber => "text instead of a number",
+            Cause::UuidFormat => "UUID format",
+            Cause::WrongTable => "wrong table",
+            Cause::NotLoadedYet => "perhaps not loaded yet",
+            Cause::Unknown => "no cause found",
         }
     }
 }

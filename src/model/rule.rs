@@ -429,6 +429,13 @@ impl Rule {
         })
     }
 
+    /// True if the rule names the child's table, and is not for all tables of a pattern.
+    pub fn names_table(&self) -> bool {
+        let pattern = self.child.value.as_str();
+        let table = pattern.split('(').next().unwrap_or_default();
+        !table.contains(['*', '?', '['])
+    }
+
     pub fn applies_to(&self, schema: &Schema, relation: &Relation) -> bool {
         let child = side(&schema.child(relation).name, schema.child_column_names(relation));
         let parent = side(&relation.parent.name, relation.parent.column_names.iter().map(String::as_str));

@@ -7,6 +7,7 @@
 
 use std::borrow::Cow;
 use std::fmt::Write;
+use std::time::Duration;
 
 use crate::model::value::Value;
 
@@ -107,16 +108,32 @@ pub fn plural(number: u64, noun: &str) -> String {
     }
 }
 
-/// Returns a share such as `12.1%`. It is rounded down, so that only the whole is 100%. A tiny share is `<0.1%`, never 0%.
+/// Returns a share in two digits, rounded down: `0.05%`, `1.9%`, `42%`. Only the whole is `100%`, and only nothing is `0%`.
 pub fn share(part: u64, whole: u64) -> String {
     if whole == 0 {
         return String::new();
     }
-    let thousandths = u128::from(part) * 1000 / u128::from(whole);
-    if part > 0 && thousandths == 0 {
-        return "<0.1%".to_string();
+    let millionths = u128::from(part) * 1_000_000 / u128::from(whole);
+    match millionths {
+        0 if part == 0 => "0%".to_owned(),
+        0..100 => "<0.01%".to_owned(),
+        100..10_000 => format!("0.{:02}%", millionths / 100),
+        10_000..100_000 => format!("{}.{}%", millionths / 10_000, millionths / 1_000 % 10),
+        _ => format!("{}%", millionths / 10_000),
     }
-    format!("{}.{}%", thousandths / 10, thousandths % 10)
+}
+
+/// Returns a duration such as `0.01 s`, `12.3 s` or `2 min 5 s`.
+pub fn duration(duration: Duration) -> String {
+    let seconds = duration.as_secs_f64();
+    match seconds {
+        ..9.995 => format!("{:.2} s", seconds.max(0.01)),
+        ..59.95 => format!("{seconds:.1} s"),
+        _ => {
+            let whole = seconds.round() as u64;
+            format!("{} min {} s", count(whole / 60), whole % 60)
+        }
+    }
 }
 
 fn escaped(text: &str, is_hidden: impl Fn(char) -> bool) -> Cow<'_, str> {
@@ -246,8 +263,11 @@ mod tests {
         );
         assert_eq!([plural(0, "row"), plural(1, "row"), plural(1200, "row")], ["0 rows", "1 row", "1,200 rows"]);
         assert_eq!([plural(1, "entry"), plural(2, "entry")], ["1 entry", "2 entries"]);
-        assert_eq!([share(1, 8), share(1, 9_999), share(999_999, 1_000_000)], ["12.5%", "<0.1%", "99.9%"]);
-        assert_eq!([share(5, 5), share(0, 5), share(0, 0)], ["100.0%", "0.0%", ""]);
+        assert_eq!([share(1, 8), share(1, 2_000), share(999_999, 1_000_000)], ["12%", "0.05%", "99%"]);
+        assert_eq!([share(19, 1_000), share(10, 17_350), share(1, 1_000_000)], ["1.9%", "0.05%", "<0.01%"]);
+        assert_eq!([share(5, 5), share(0, 5), share(0, 0)], ["100%", "0%", ""]);
+        let seconds = [0.0004, 0.163, 12.34, 59.96, 125.2].map(|seconds| duration(Duration::from_secs_f64(seconds)));
+        assert_eq!(seconds, ["0.01 s", "0.16 s", "12.3 s", "1 min 0 s", "2 min 5 s"]);
     }
 
     #[test]

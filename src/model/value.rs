@@ -35,6 +35,22 @@ impl Value {
         }
     }
 
+    /// Appends bytes that differ for any two values that are not [`same`](Value::is_same), also in a row of values.
+    pub fn append_exact(&self, into: &mut Vec<u8>) {
+        let mut sized = |class: u8, bytes: &[u8]| {
+            into.push(class);
+            into.extend_from_slice(&(bytes.len() as u64).to_be_bytes());
+            into.extend_from_slice(bytes);
+        };
+        match self {
+            Value::Null => into.push(0),
+            Value::Integer(number) => sized(1, &(number ^ i64::MIN).to_be_bytes()),
+            Value::Real(number) => sized(2, &number.to_bits().to_be_bytes()),
+            Value::Text(bytes) => sized(3, bytes),
+            Value::Blob(bytes) => sized(4, bytes),
+        }
+    }
+
     /// Returns the text, if the value is valid UTF-8 text.
     pub fn as_text(&self) -> Option<&str> {
         match self {

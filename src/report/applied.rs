@@ -12,10 +12,10 @@ use crate::model::text::count;
 use crate::model::text::plural;
 use crate::model::text::shell;
 use crate::report::TerminalStyle;
-use crate::report::headline::Tone;
 use crate::report::layout::Piece;
 use crate::report::layout::Sheet;
 use crate::report::layout::Style;
+use crate::report::layout::Symbol;
 
 const LABEL: u16 = 9;
 
@@ -60,7 +60,7 @@ impl ApplyReport<'_> {
     }
 
     /// Returns the first line with its meaning. It never looks better than the exit code.
-    fn headline(&self) -> (Tone, String) {
+    fn headline(&self) -> (Symbol, String) {
         let name = &self.database.name;
         let left = self.rows_left();
         let but = format!("except for {}", plural(left, "row"));
@@ -68,46 +68,46 @@ impl ApplyReport<'_> {
         let are = if self.orphan_rows == 1 { "is" } else { "are" };
         match (self.total(), self.is_undo) {
             _ if self.never_applied => {
-                (Tone::Neutral, format!("{name} has no record that the plan was applied: nothing was taken back"))
+                (Symbol::Nothing, format!("{name} has no record that the plan was applied: nothing was taken back"))
             }
             (0, true) if left > 0 => {
-                (Tone::Doubtful, format!("nothing was taken back from {name}: {}", left_reasons(self.left)))
+                (Symbol::Partly, format!("nothing was taken back from {name}: {}", left_reasons(self.left)))
             }
-            (_, true) if left > 0 => (Tone::Doubtful, format!("the plan was taken back from {name}, {but}")),
-            (0, true) => (Tone::Good, format!("{name} is as it was before the plan: nothing was changed")),
+            (_, true) if left > 0 => (Symbol::Partly, format!("the plan was taken back from {name}, {but}")),
+            (0, true) => (Symbol::Done, format!("{name} is as it was before the plan: nothing was changed")),
             (_, true) if self.unchecked > 0 => {
                 let relations = plural(self.unchecked, "relation");
-                (Tone::Doubtful, format!("the plan was taken back from {name}, and {relations} could not be checked"))
+                (Symbol::Partly, format!("the plan was taken back from {name}, and {relations} could not be checked"))
             }
-            (_, true) => (Tone::Good, format!("the plan was taken back from {name}")),
+            (_, true) => (Symbol::Done, format!("the plan was taken back from {name}")),
             (0, false) if left > 0 => {
-                (Tone::Doubtful, format!("nothing was changed in {name}: {}", left_reasons(self.left)))
+                (Symbol::Partly, format!("nothing was changed in {name}: {}", left_reasons(self.left)))
             }
-            (_, false) if left > 0 => (Tone::Doubtful, format!("the plan was applied to {name}, {but}")),
+            (_, false) if left > 0 => (Symbol::Partly, format!("the plan was applied to {name}, {but}")),
             (0, false) if self.is_empty && self.orphan_rows > 0 => {
-                (Tone::Doubtful, format!("the plan holds no changes for {name}, and {orphans} {are} left"))
+                (Symbol::Partly, format!("the plan holds no changes for {name}, and {orphans} {are} left"))
             }
             (0, false) if self.is_empty => {
                 (self.tone_of_scan(), format!("the plan holds no changes for {name}: nothing was changed"))
             }
             (0, false) if self.orphan_rows > 0 => (
-                Tone::Doubtful,
+                Symbol::Partly,
                 format!("the plan is already applied to {name}, and {orphans} {are} left: nothing was changed"),
             ),
             (0, false) => (self.tone_of_scan(), format!("the plan is already applied to {name}: nothing was changed")),
             (_, false) if self.orphan_rows > 0 => {
-                (Tone::Doubtful, format!("the plan was applied to {name}, and {orphans} {are} left"))
+                (Symbol::Partly, format!("the plan was applied to {name}, and {orphans} {are} left"))
             }
             (_, false) if self.unchecked > 0 => {
                 let relations = plural(self.unchecked, "relation");
-                (Tone::Doubtful, format!("the plan was applied to {name}, and {relations} could not be checked"))
+                (Symbol::Partly, format!("the plan was applied to {name}, and {relations} could not be checked"))
             }
-            (_, false) => (Tone::Good, format!("{name} is repaired")),
+            (_, false) => (Symbol::Done, format!("{name} is repaired")),
         }
     }
 
-    fn tone_of_scan(&self) -> Tone {
-        if self.unchecked > 0 { Tone::Doubtful } else { Tone::Good }
+    fn tone_of_scan(&self) -> Symbol {
+        if self.unchecked > 0 { Symbol::Partly } else { Symbol::Done }
     }
 
     /// Returns the number of changes, rows and definitions together.
@@ -126,9 +126,9 @@ pub(super) fn render(report: &ApplyReport<'_>, terminal: &TerminalStyle) -> Stri
     let mut sheet = Sheet::new(terminal);
     let (tone, line) = report.headline();
     let style = match tone {
-        Tone::Good => Style::Good,
-        Tone::Neutral => Style::Plain,
-        Tone::Bad | Tone::Doubtful => Style::Doubtful,
+        Symbol::Done => Style::Good,
+        Symbol::Nothing => Style::Plain,
+        Symbol::Faults | Symbol::Partly | Symbol::Unsure => Style::Doubtful,
     };
     sheet.line(0, vec![Piece::new(tone.mark(), style), Piece::new(line, style)]);
     let mut labelled =

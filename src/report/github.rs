@@ -91,12 +91,12 @@ mod tests {
         examination.locations = vec![FileLine { file: "db/a,b.sql".to_owned(), line: 7 }; 2].into();
         let expected = "\
 ::warning file=db/a%2Cb.sql,line=7,title=fk-doctor%3A not checked::order_items(order_id)->orders(number): orders has no column number
-? 1 of 2 relations of shop.sqlite could not be checked
+? shop.sqlite: 1 of 2 relations could not be checked
 ";
         assert_eq!(render(&examination), expected);
         let report = render(&sample::sick());
         let orphans = "::error title=fk-doctor%3A orphan::orders(customer_id)->customers(id): 338 rows refer to 39 keys that \
-                       customers does not have. Cause: wrong-table (300 rows): 22 is suppliers(id). Help: restore";
+                       customers does not have. Cause: wrong table: 22 is a key of suppliers(id) (300 rows). Help: restore";
         assert!(report.contains(orphans), "{report}");
     }
 

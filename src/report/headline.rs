@@ -1,111 +1,192 @@
-//! The verdict in sentences, the most severe first: one for each kind of problem. Every report for people uses the same
-//! sentences. Marks, colors and layout belong to the formats.
+//! The verdict in sentences, the most serious first. Every report for people uses the same sentences. Colors and layout
+//! belong to the formats.
+//!
+//! The first sentence is never greener than the exit code: [`Symbol::Done`] stands only where the database is clean.
 
+use std::collections::BTreeSet;
+
+use crate::model::examination::CoverageState;
 use crate::model::examination::Examination;
 use crate::model::finding::Code;
 use crate::model::finding::Finding;
 use crate::model::finding::Severity;
+use crate::model::finding_group::Distinct;
+use crate::model::ids::RelationId;
+use crate::model::text::count;
+use crate::model::text::duration;
 use crate::model::text::plural;
-
-/// The meaning of a sentence. It decides the mark and the color.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Tone {
-    Good,
-    Bad,
-    Doubtful,
-    /// Neither good nor bad, such as a database without relations.
-    Neutral,
-}
-
-impl Tone {
-    pub(super) fn mark(self) -> &'static str {
-        match self {
-            Tone::Good => "✓",
-            Tone::Bad => "✗",
-            Tone::Doubtful => "?",
-            Tone::Neutral => "○",
-        }
-    }
-}
+use crate::report::layout::Symbol;
 
 pub(super) struct Headline {
-    pub(super) sentences: Vec<(Tone, String)>,
-    /// The number of warnings, which reports show next to the verdict.
-    pub(super) warnings: usize,
+    pub(super) sentences: Vec<(Symbol, String)>,
+    /// True if the sentence counts the relations and rows that were checked.
+    pub(super) counts_what_was_checked: bool,
 }
 
 impl Headline {
     pub(super) fn of(examination: &Examination) -> Headline {
-        Headline { sentences: sentences(examination), warnings: examination.summary().warnings }
+        let sentences = sentences(examination);
+        let counts_what_was_checked = sentences.iter().any(|(_, text)| text.ends_with(&counted(examination)));
+        Headline { sentences, counts_what_was_checked }
     }
 
-    /// True if no sentence reports a problem.
+    /// True if the database has no findings and was checked completely, so that the sentence says all.
     pub(super) fn is_clean(&self) -> bool {
-        self.sentences.iter().all(|(tone, _)| matches!(tone, Tone::Good | Tone::Neutral))
+        self.sentences.iter().all(|(symbol, _)| *symbol == Symbol::Done)
+    }
+
+    /// True if no relation was there to be checked.
+    pub(super) fn is_empty_handed(&self) -> bool {
+        self.sentences.iter().all(|(symbol, _)| *symbol == Symbol::Nothing)
     }
 }
 
-fn sentences(examination: &Examination) -> Vec<(Tone, String)> {
+fn sentences(examination: &Examination) -> Vec<(Symbol, String)> {
     let name = &examination.schema.database.name;
     if examination.relations.is_empty() {
-        let has_exclusions = !examination.excluded.is_empty();
-        let reason = if has_exclusions { "has no relation to check" } else { "declares no foreign keys" };
-        return vec![(Tone::Neutral, format!("{name} {reason}: nothing was checked"))];
+        let tables = plural(examination.schema.tables.len() as u64, "table");
+        let reason =
+            if examination.excluded.is_empty() { "declares no foreign keys" } else { "has no relation to check" };
+        return vec![(Symbol::Nothing, format!("{name} {reason}, so nothing was checked ({tables})"))];
     }
-    let all = plural(examination.relations.len() as u64, "relation");
     let summary = examination.summary();
-    let mut found: Vec<(Tone, String, String)> = Vec::new();
-    for (severity, tone, ending) in [
-        (Severity::Error, Tone::Bad, ""),
-        (Severity::Warning, Tone::Doubtful, ", a warning"),
-        (Severity::Note, Tone::Neutral, ", tolerated"),
-    ] {
-        let orphans =
-            examination.open_findings().filter(|finding| finding.code == Code::Orphan && finding.severity == severity);
-        let rows: u64 = orphans.clone().map(|finding| finding.rows).sum();
-        if rows > 0 {
-            let keys = plural(orphans.clone().map(|finding| finding.missing_keys).sum(), "missing key");
-            let rows = plural(rows, "orphan row");
-            let start = format!("{rows} in {} of {all}", relations_of(orphans));
-            found.push((tone, start, format!(" ({keys}){ending}")));
+    let mut sentences = Vec::new();
+    if summary.unchecked > 0 {
+        let all = plural(summary.relations as u64, "relation");
+        sentences.push((
+            Symbol::Unsure,
+            format!("{name}: {} of {all} could not be checked", count(summary.unchecked as u64)),
+        ));
+    }
+    let found = findings(examination);
+    if let Some((symbol, text)) = found {
+        sentences.push((symbol, format!("{name}: {text}")));
+    } else if summary.unchecked == 0 {
+        sentences.push(without_findings(examination));
+    }
+    sentences
+}
+
+/// Returns the sentence for a scan in which nothing new was found.
+fn without_findings(examination: &Examination) -> (Symbol, String) {
+    let name = &examination.schema.database.name;
+    let summary = examination.summary();
+    let run = examination.run.as_ref();
+    if summary.partial > 0 {
+        let options = run.map(|run| run.restrictions.join(" ")).filter(|options| !options.is_empty());
+        let options = options.map(|options| format!(" ({options})")).unwrap_or_default();
+        return (Symbol::Unsure, format!("{name}: no orphan rows in the part that was checked{options}"));
+    }
+    let (known_rows, _) = examination.known_orphans();
+    let known_defects = examination.baseline.as_ref().map_or(0, |outcome| outcome.known_defects);
+    if known_rows + known_defects > 0 {
+        let mut known = Vec::new();
+        if known_rows > 0 {
+            known.push(plural(known_rows, "known orphan row"));
+        }
+        if known_defects > 0 {
+            known.push(plural(known_defects, "known defect"));
+        }
+        let verb = if known_rows + known_defects == 1 { "is" } else { "are" };
+        let file = run.and_then(|run| run.baseline.as_deref()).map(|file| format!(" ({file})")).unwrap_or_default();
+        return (Symbol::Partly, format!("{name}: nothing new; {} {verb} left{file}", known.join(" and ")));
+    }
+    (Symbol::Done, format!("{name} is clean: {}", counted(examination)))
+}
+
+/// Returns the findings in numbers, and what they mean for the verdict; `None` if there are none but notes.
+fn findings(examination: &Examination) -> Option<(Symbol, String)> {
+    let summary = examination.summary();
+    let of = |severity: Severity| examination.open_findings().filter(move |finding| finding.severity == severity);
+    let orphans = |severity| of(severity).filter(|finding| finding.code == Code::Orphan);
+    let mut parts = Vec::new();
+    let defective = relations(of(Severity::Error).filter(|finding| finding.code != Code::Orphan));
+    if !defective.is_empty() {
+        parts.push(plural(defective.len() as u64, "defective relation"));
+    }
+    let sick = relations(orphans(Severity::Error));
+    if !sick.is_empty() {
+        let rows = orphan_rows(examination, Severity::Error).of("orphan row");
+        let total = plural(checked_relations(examination), "relation");
+        parts.push(match (defective.is_empty(), defective.is_disjoint(&sick)) {
+            (false, true) => format!("{rows} in {}", plural(sick.len() as u64, "other relation")),
+            _ if summary.unchecked > 0 && sick.len() as u64 == checked_relations(examination) => {
+                let relations = if sick.len() == 1 { "the relation that was" } else { "the relations that were" };
+                format!("{rows} in {relations} checked")
+            }
+            _ => format!("{rows} in {} of {total}", count(sick.len() as u64)),
+        });
+    }
+    if !parts.is_empty() {
+        if summary.warnings > 0 {
+            parts.push(plural(summary.warnings as u64, "warning"));
+        }
+        return Some((Symbol::Faults, parts.join(", ")));
+    }
+    let is_failure = examination.findings.iter().any(|finding| examination.fails(finding));
+    let symbol = if is_failure { Symbol::Faults } else { Symbol::Partly };
+    for (severity, ending) in [(Severity::Warning, "a warning each"), (Severity::Note, "tolerated")] {
+        let sick = relations(orphans(severity));
+        if !sick.is_empty() {
+            let rows = orphan_rows(examination, severity).of("orphan row");
+            let total = plural(checked_relations(examination), "relation");
+            parts.push(format!("{rows} in {} of {total}, {ending}", count(sick.len() as u64)));
         }
     }
-    let defects = examination
-        .open_findings()
-        .filter(|finding| finding.severity == Severity::Error && finding.code != Code::Orphan);
-    if defects.clone().next().is_some() {
-        let number = plural(defects.clone().count() as u64, "defect");
-        found.push((Tone::Bad, format!("{number} in {} of {all}", relations_of(defects)), String::new()));
+    if summary.warnings > 0 {
+        parts.push(plural(summary.warnings as u64, "warning"));
+        if parts.len() == 1 {
+            parts.push("no orphan rows".to_owned());
+        }
     }
-    if summary.unchecked > 0 {
-        found.push((Tone::Doubtful, format!("{} of {all}", summary.unchecked), " could not be checked".to_owned()));
+    if parts.is_empty() && is_failure {
+        parts.push(plural(summary.notes as u64, "note"));
     }
-    if found.is_empty() {
-        let rows = plural(examination.rows(), "row");
-        found.push(match summary.partial {
-            0 => (Tone::Good, all, format!(" checked, {} · {rows}", none_found(examination))),
-            some => {
-                (Tone::Neutral, all, format!(" checked, {some} only in part: {} in {rows}", none_found(examination)))
-            }
-        });
-    } else if summary.partial > 0 {
-        found.push((Tone::Doubtful, format!("{} of {all}", summary.partial), " checked only in part".to_owned()));
-    }
-    let sentences = found.into_iter().enumerate();
-    sentences
-        .map(|(index, (tone, start, end))| {
-            let of = if index == 0 { format!(" of {name}") } else { String::new() };
-            (tone, format!("{start}{of}{end}"))
-        })
-        .collect()
+    let has_orphans = summary.orphan_rows > 0 || summary.unchecked > 0;
+    let checked = if has_orphans { String::new() } else { format!("; {}", counted(examination)) };
+    (!parts.is_empty()).then(|| (symbol, format!("{}{checked}", parts.join(", "))))
 }
 
-fn none_found(examination: &Examination) -> &'static str {
-    let known = examination.relations.iter().any(|coverage| coverage.orphan_rows > 0);
-    if known { "no new orphans" } else { "no orphans" }
+/// Returns the orphan rows of findings with this severity, each once.
+fn orphan_rows(examination: &Examination, severity: Severity) -> Distinct {
+    let groups = examination.groups.groups.iter().filter(|group| group.code == Code::Orphan);
+    let is_only = groups.clone().all(|group| group.severity == severity);
+    if is_only {
+        return examination.groups.orphan_rows;
+    }
+    let sum: Distinct = groups.filter(|group| group.severity == severity).map(|group| group.rows).sum();
+    Distinct { count: sum.count.min(examination.groups.orphan_rows.count), is_bound: sum.is_bound }
 }
 
-/// Returns the number of relations that the findings belong to.
-fn relations_of<'a>(findings: impl Iterator<Item = &'a Finding>) -> usize {
-    findings.map(|finding| finding.relation).collect::<std::collections::BTreeSet<_>>().len()
+/// Returns what was checked and the time that it took.
+fn counted(examination: &Examination) -> String {
+    format!("{}{}", checked(examination), elapsed(examination))
+}
+
+/// Returns for example `11 of 11 relations checked · 15,284 rows`.
+pub(super) fn checked(examination: &Examination) -> String {
+    let summary = examination.summary();
+    let all = plural(summary.relations as u64, "relation");
+    let mut parts = vec![format!("{} of {all} checked", count(summary.checked as u64))];
+    for (number, state) in [(summary.partial, "in part"), (summary.unchecked, "not checked")] {
+        if number > 0 {
+            parts[0].push_str(&format!(", {} {state}", count(number as u64)));
+        }
+    }
+    parts.push(plural(examination.rows(), "row"));
+    parts.join(" · ")
+}
+
+/// Returns the time that the scan took, such as ` · 0.01 s`; nothing if it is unknown.
+pub(super) fn elapsed(examination: &Examination) -> String {
+    examination.run.as_ref().map(|run| format!(" · {}", duration(run.elapsed))).unwrap_or_default()
+}
+
+fn checked_relations(examination: &Examination) -> u64 {
+    examination.relations.iter().filter(|coverage| coverage.state != CoverageState::Unchecked).count() as u64
+}
+
+/// Returns the relations that the findings belong to.
+fn relations<'a>(findings: impl Iterator<Item = &'a Finding>) -> BTreeSet<RelationId> {
+    findings.map(|finding| finding.relation).collect()
 }

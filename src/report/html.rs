@@ -3,10 +3,13 @@
 //!
 //! Every text passes through [`escaped`]. The page is also well-formed XML, which the tests check.
 
+mod drawing;
 mod findings;
+mod graph;
 mod layered;
 mod picture;
 mod relations;
+mod state;
 mod trend;
 
 use std::sync::LazyLock;
@@ -16,9 +19,8 @@ use sha2::Sha256;
 
 use crate::model::examination::Examination;
 use crate::model::text::count;
-use crate::model::text::plural;
 use crate::report::headline::Headline;
-use crate::report::headline::Tone;
+use crate::report::layout::Symbol;
 use crate::report::markup::escaped;
 use crate::report::wording;
 
@@ -81,7 +83,7 @@ fn base64(bytes: &[u8]) -> String {
 fn header(examination: &Examination) -> String {
     let verdict = examination.verdict().name();
     let headline = Headline::of(examination);
-    let mut items: Vec<String> = headline
+    let items: Vec<String> = headline
         .sentences
         .iter()
         .map(|(tone, sentence)| {
@@ -93,12 +95,6 @@ fn header(examination: &Examination) -> String {
             )
         })
         .collect();
-    if headline.warnings > 0 {
-        let warnings = plural(headline.warnings as u64, "warning");
-        items.push(format!(
-            "<li class=\"doubtful\"><span class=\"mark\" aria-hidden=\"true\">!</span><span>{warnings}</span></li>\n"
-        ));
-    }
     format!(
         "<header class=\"top\"><div>\n<div class=\"title\"><h1>Foreign keys of {}</h1>\
          <span class=\"verdict {verdict}\">{verdict}</span></div>\n<ul class=\"verdict-list\">\n{}</ul>\n{}{}</div></header>\n",
@@ -109,12 +105,12 @@ fn header(examination: &Examination) -> String {
     )
 }
 
-fn tone_class(tone: Tone) -> &'static str {
+fn tone_class(tone: Symbol) -> &'static str {
     match tone {
-        Tone::Good => "good",
-        Tone::Bad => "bad",
-        Tone::Doubtful => "doubtful",
-        Tone::Neutral => "neutral",
+        Symbol::Done => "good",
+        Symbol::Faults => "bad",
+        Symbol::Partly | Symbol::Unsure => "doubtful",
+        Symbol::Nothing => "neutral",
     }
 }
 

@@ -6,6 +6,7 @@ use pulldown_cmark::Options;
 use pulldown_cmark::Parser;
 use pulldown_cmark::Tag;
 
+use crate::model::diagnosis::Evidence;
 use crate::model::examination::Examination;
 use crate::model::examination::Excluded;
 use crate::model::file_line::FileLine;
@@ -139,7 +140,8 @@ fn examination_of(text: &str) -> Examination {
         finding.message = if text.trim().is_empty() { "m".to_owned() } else { text.to_owned() };
         finding.help = format!("h{text}");
         for diagnosis in &mut finding.diagnosis {
-            diagnosis.evidence = text.to_owned();
+            diagnosis.evidence = Evidence::LostRows { why: text.to_owned() };
+            diagnosis.examples = vec![text.to_owned()];
         }
         for sample in &mut finding.samples {
             sample.row = vec![(text.to_owned(), value.clone().into())];
@@ -150,6 +152,7 @@ fn examination_of(text: &str) -> Examination {
         }
     }
     made.findings[0].known = Known::Partly { rows: 1, missing_keys: 1 };
+    sample::group(&mut made);
     made
 }
 

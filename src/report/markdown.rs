@@ -36,9 +36,6 @@ fn headline(lines: &mut Vec<String>, examination: &Examination) {
     for (tone, sentence) in &headline.sentences {
         lines.push(format!("- {} {}", tone.mark(), plain(sentence)));
     }
-    if headline.warnings > 0 {
-        lines.push(format!("- ! {}", plural(headline.warnings as u64, "warning")));
-    }
     lines.push(String::new());
     lines.push(format!("{} · verdict **{}**", wording::totals(examination), examination.verdict().name()));
 }
@@ -203,9 +200,7 @@ mod tests {
         let expected = "\
 ## Foreign keys of `shop.sqlite`
 
-- ✗ 340 orphan rows in 2 of 4 relations of shop.sqlite (40 missing keys)
-- ✗ 1 defect in 1 of 4 relations
-- ! 1 warning
+- ✗ shop.sqlite: 1 defective relation, 340 orphan rows in 2 other relations, 1 warning
 
 4 relations · 4 checked · 10,400 rows · 340 orphan rows · verdict **findings**
 
@@ -225,7 +220,7 @@ mod tests {
 - and 37 more keys, 37 rows
 - row: `id = 7` → `22`
 - row: `id = 8` → `' x'`
-- cause: wrong-table (300 rows): 22 is suppliers(id)
+- cause: wrong table: 22 is a key of suppliers(id) (300 rows)
 - help: restore the missing rows, or repair the references with a rule
 ";
         assert!(report.contains(finding), "{report}");

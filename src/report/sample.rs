@@ -2,14 +2,18 @@
 
 use crate::model::catalog::Storage;
 use crate::model::catalog::*;
+use crate::model::diagnosis::Diagnosis;
+use crate::model::diagnosis::Evidence;
 use crate::model::examination::*;
 use crate::model::finding::*;
+use crate::model::finding_group::*;
 use crate::model::ids::Id;
 use crate::model::ids::IdVec;
 use crate::model::ids::RelationId;
 use crate::model::ids::TableId;
 use crate::model::redaction::ShownValue;
 use crate::model::relation::*;
+use crate::model::schema::Omitted;
 use crate::model::schema::Schema;
 use crate::model::schema::side;
 use crate::model::text::plural;
@@ -35,6 +39,7 @@ pub(super) fn shop() -> Schema {
             table("order_items", &["id", "order_id", "product_id"]),
         ]),
         relations: IdVec::new(),
+        omitted: Omitted::default(),
     }
 }
 
@@ -176,10 +181,44 @@ pub(super) fn orphans(examination: &mut Examination, relation: usize, keys: &[(&
         diagnosis: vec![Diagnosis {
             cause: Cause::WrongTable,
             rows: keys[0].1,
-            evidence: "22 is suppliers(id)".to_string(),
+            keys: 1,
+            all_keys: missing_keys,
+            examples: vec!["22".to_string()],
+            can_remap: false,
+            evidence: Evidence::WrongTable { keys: "suppliers(id)".to_string() },
         }],
         known: Known::No,
     });
+}
+
+/// Groups the findings, each alone.
+pub(super) fn group(examination: &mut Examination) {
+    let open = examination.findings.iter().enumerate().filter(|(_, finding)| finding.known != Known::Wholly);
+    let group = |(position, finding): (usize, &Finding)| {
+        let relation = &examination.schema.relations[finding.relation];
+        let sample = |sample: &Sample| {
+            let columns = examination.schema.child_column_names(relation).map(str::to_owned);
+            let table = examination.schema.child(relation).name.to_string();
+            GroupSample { table, row: sample.row.clone(), keys: columns.zip(sample.key.clone()).collect() }
+        };
+        FindingGroup {
+            code: finding.code,
+            severity: finding.severity,
+            parent: relation.parent.name.to_string(),
+            parent_key: side(&relation.parent.name, relation.parent.column_names.iter().map(String::as_str)),
+            causes: finding.diagnosis.iter().map(|diagnosis| diagnosis.cause).collect(),
+            findings: vec![position],
+            rows: Distinct::exactly(finding.rows),
+            keys: Distinct::exactly(finding.missing_keys),
+            top_missing: finding.top_missing.clone(),
+            samples: finding.samples.iter().map(sample).collect(),
+        }
+    };
+    let mut groups: Vec<FindingGroup> = open.map(group).collect();
+    groups.sort_by_key(|group| (std::cmp::Reverse(group.severity), group.code == Code::Orphan));
+    let orphans = groups.iter().filter(|group| group.code == Code::Orphan);
+    let orphan_rows = orphans.map(|group| group.rows).sum();
+    examination.groups = Groups { groups, orphan_rows };
 }
 
 pub(super) fn clean() -> Examination {
@@ -193,6 +232,7 @@ pub(super) fn clean() -> Examination {
         let why = "virtual table, whose rows come from a module's code".to_string();
         examination.excluded.push(Excluded { name: name.to_string(), why });
     }
+    group(&mut examination);
     examination
 }
 
@@ -215,6 +255,7 @@ pub(super) fn sick() -> Examination {
     let mut examination = examined(schema);
     orphans(&mut examination, 0, &[(&[Value::Integer(22)], 300), (&[Value::text(" x")], 1)], 39);
     orphans(&mut examination, 1, &[(&[Value::text("EU"), Value::Integer(12)], 2)], 1);
+    group(&mut examination);
     examination
 }
 
@@ -251,12 +292,13 @@ pub(super) fn hostile() -> Examination {
     defect(&mut schema, 1, Code::ParentTableMissing, HOSTILE, HOSTILE);
     let mut examination = examined(schema);
     orphans(&mut examination, 0, &[(&[Value::text(HOSTILE)], 2), (&[Value::Text(vec![0x1b, 0xff])], 1)], 2);
-    examination.findings[2].diagnosis[0].evidence = HOSTILE.to_string();
+    examination.findings[2].diagnosis[0].evidence = Evidence::WrongTable { keys: HOSTILE.to_string() };
     examination.findings[2].samples[0].row = vec![(HOSTILE.to_string(), Value::text(HOSTILE).into())];
     examination.relations[RelationId::from_index(2)].state = CoverageState::Unchecked;
     examination.relations[RelationId::from_index(2)].method = None;
     examination.relations[RelationId::from_index(2)].reason = Some(HOSTILE.to_string());
     examination.excluded.push(Excluded { name: HOSTILE.to_string(), why: HOSTILE.to_string() });
+    group(&mut examination);
     examination
 }
 
@@ -264,4 +306,14 @@ pub(super) fn hostile() -> Examination {
 pub(super) fn assert_harmless(report: &str) {
     let bad = report.chars().find(|&character| character != '\n' && crate::model::text::is_unseen(character));
     assert_eq!(bad, None, "{}", report.escape_debug());
+}
+
+/// Compares a report with its snapshot in `src/report/snapshots`; with `BLESS=1`, replaces the snapshot.
+pub(super) fn assert_snapshot(name: &str, report: &str) {
+    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src/report/snapshots").join(name);
+    if std::env::var_os("BLESS").is_some() {
+        std::fs::write(&path, report).unwrap();
+    }
+    let expected = std::fs::read_to_string(&path).unwrap_or_default();
+    assert_eq!(report, expected, "{} (BLESS=1 accepts the report)", path.display());
 }

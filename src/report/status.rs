@@ -13,10 +13,10 @@ use crate::model::text::count;
 use crate::model::text::plural;
 use crate::model::text::shell;
 use crate::report::TerminalStyle;
-use crate::report::headline::Tone;
 use crate::report::layout::Piece;
 use crate::report::layout::Sheet;
 use crate::report::layout::Style;
+use crate::report::layout::Symbol;
 
 const LABEL: u16 = 9;
 
@@ -60,8 +60,8 @@ pub(super) fn render(report: &StatusReport<'_>, terminal: &TerminalStyle) -> Str
     let mut sheet = Sheet::new(terminal);
     let (tone, line) = headline(report);
     let style = match tone {
-        Tone::Good => Style::Good,
-        Tone::Neutral => Style::Plain,
+        Symbol::Done => Style::Good,
+        Symbol::Nothing => Style::Plain,
         _ => Style::Doubtful,
     };
     sheet.line(0, vec![Piece::new(tone.mark(), style), Piece::new(line, style)]);
@@ -132,38 +132,38 @@ fn next_step(report: &StatusReport<'_>, state: &RecordedState<'_>, plan: &str) -
     }
 }
 
-fn headline(report: &StatusReport<'_>) -> (Tone, String) {
+fn headline(report: &StatusReport<'_>) -> (Symbol, String) {
     let plan = report.plan.display();
     let Some(state) = &report.state else {
         return match report.begun {
-            _ if report.is_running => (Tone::Doubtful, format!("a run of {plan} is in progress")),
-            Some(_) => (Tone::Doubtful, format!("{plan} was started")),
-            None => (Tone::Neutral, format!("{plan} was never started")),
+            _ if report.is_running => (Symbol::Partly, format!("a run of {plan} is in progress")),
+            Some(_) => (Symbol::Partly, format!("{plan} was started")),
+            None => (Symbol::Nothing, format!("{plan} was never started")),
         };
     };
     let name = &state.database.name;
     let is_changed = state.changed_since > 0;
     match state.phase {
-        _ if report.is_running => (Tone::Doubtful, format!("a run of {plan} is in progress on {name}")),
-        _ if state.is_forgotten => (Tone::Good, format!("the record of {plan} is removed from {name}")),
-        None => (Tone::Neutral, format!("{plan} was never applied to {name}")),
+        _ if report.is_running => (Symbol::Partly, format!("a run of {plan} is in progress on {name}")),
+        _ if state.is_forgotten => (Symbol::Done, format!("the record of {plan} is removed from {name}")),
+        None => (Symbol::Nothing, format!("{plan} was never applied to {name}")),
         Some(Phase::Applying) => {
-            (Tone::Doubtful, format!("{plan} is applied to {name} in part: a run was interrupted"))
+            (Symbol::Partly, format!("{plan} is applied to {name} in part: a run was interrupted"))
         }
         Some(Phase::Applied) if is_changed => {
-            (Tone::Doubtful, format!("{plan} is applied to {name}, and other programs changed its rows afterwards"))
+            (Symbol::Partly, format!("{plan} is applied to {name}, and other programs changed its rows afterwards"))
         }
         Some(Phase::Applied) if !state.left.is_empty() => {
-            (Tone::Doubtful, format!("{plan} is applied to {name}, except for some rows"))
+            (Symbol::Partly, format!("{plan} is applied to {name}, except for some rows"))
         }
-        Some(Phase::Applied) => (Tone::Good, format!("{plan} is applied to {name}")),
+        Some(Phase::Applied) => (Symbol::Done, format!("{plan} is applied to {name}")),
         Some(Phase::TakingBack) => {
-            (Tone::Doubtful, format!("{plan} is taken back from {name} in part: a run was interrupted"))
+            (Symbol::Partly, format!("{plan} is taken back from {name} in part: a run was interrupted"))
         }
         Some(Phase::TakenBack) if state.made > 0 => {
-            (Tone::Doubtful, format!("{plan} was taken back from {name}, except for some rows"))
+            (Symbol::Partly, format!("{plan} was taken back from {name}, except for some rows"))
         }
-        Some(Phase::TakenBack) => (Tone::Neutral, format!("{plan} was taken back from {name}")),
+        Some(Phase::TakenBack) => (Symbol::Nothing, format!("{plan} was taken back from {name}")),
     }
 }
 

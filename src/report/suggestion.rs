@@ -42,7 +42,7 @@ pub(super) fn render(examination: &Examination, database: &str) -> String {
 fn draft(text: &mut String, schema: &Schema, relation: &Relation, finding: &Finding, ids: &mut BTreeSet<String>) {
     line(text, &format!("{}: {}.", relation.id, finding.message));
     for diagnosis in &finding.diagnosis {
-        line(text, &format!("{} ({}): {}", diagnosis.cause.name(), plural(diagnosis.rows, "row"), diagnosis.evidence));
+        line(text, &format!("{} ({})", diagnosis.sentence(), plural(diagnosis.rows, "row")));
     }
     let child = side(&schema.child(relation).name, schema.child_column_names(relation));
     let parent = side(&relation.parent.name, relation.parent.column_names.iter().map(String::as_str));

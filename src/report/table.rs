@@ -1,49 +1,275 @@
-//! The report of a scan for a terminal: the verdict, the relations that need attention, every finding with its evidence
-//! and next step, and the gaps in coverage. `layout` arranges the lines.
+//! The report of a scan for a terminal: the verdict, the causes, the gravest findings with evidence and remedy, the gaps
+//! in coverage, and the next commands. `layout` arranges the lines.
 
-use crate::model::examination::Coverage;
 use crate::model::examination::CoverageState;
 use crate::model::examination::Examination;
 use crate::model::finding::Code;
 use crate::model::finding::Finding;
 use crate::model::finding::Severity;
-use crate::model::ids::RelationId;
+use crate::model::finding_group::FindingGroup;
+use crate::model::redaction::Values;
 use crate::model::relation::Relation;
 use crate::model::schema::Schema;
 use crate::model::schema::side;
 use crate::model::text;
 use crate::model::text::count;
 use crate::model::text::plural;
+use crate::report::Detail;
 use crate::report::TerminalStyle;
+use crate::report::causes;
+use crate::report::headline;
 use crate::report::headline::Headline;
-use crate::report::headline::Tone;
+use crate::report::layout::Columns;
+use crate::report::layout::ColumnsRow;
 use crate::report::layout::Grid;
 use crate::report::layout::Piece;
 use crate::report::layout::Sheet;
 use crate::report::layout::Style;
 use crate::report::wording;
 
+mod group;
+
 /// The common width of the labels in a finding.
 const LABEL: u16 = 7;
-/// The common width of the labels for coverage and baseline.
-const WIDE_LABEL: u16 = 11;
+/// The most relations whose groups are shown in full.
+const MOST_RELATIONS: usize = 20;
+/// The most relations that a block lists by name.
+const MOST_LISTED: usize = 6;
+/// From this width on, the table of causes has a column of examples.
+const WIDE: usize = 110;
 
 pub(super) fn render(examination: &Examination, terminal: &TerminalStyle) -> String {
-    let mut sheet = Sheet::new(terminal);
-    let is_clean = headline(&mut sheet, examination);
-    attention(&mut sheet, examination);
-    findings(&mut sheet, examination);
-    let is_short = is_clean && most_severe(examination).is_none_or(|severity| severity == Severity::Note);
-    if !is_short {
-        sheet.blank();
+    let headline = Headline::of(examination);
+    if terminal.detail == Detail::Quiet && headline.is_clean() {
+        return String::new();
     }
-    notes(&mut sheet, examination);
-    baseline(&mut sheet, examination);
-    coverage_gaps(&mut sheet, examination);
-    if !is_short {
+    let mut sheet = Sheet::new(terminal);
+    for (symbol, sentence) in &headline.sentences {
+        sheet.headline(*symbol, sentence);
+    }
+    if terminal.detail == Detail::Quiet {
+        return sheet.finish();
+    }
+    let groups: Vec<&FindingGroup> = causes::grave_groups(examination).collect();
+    if groups.len() > 1 || (terminal.detail == Detail::Brief && !groups.is_empty()) {
+        cause_table(&mut sheet, examination);
+    }
+    if terminal.detail >= Detail::Usual {
+        coverage_gaps(&mut sheet, examination, terminal.detail);
+        blocks(&mut sheet, examination, &groups, terminal);
+    }
+    if terminal.detail == Detail::All {
+        notes(&mut sheet, examination, terminal);
+        sound_relations(&mut sheet, examination);
+    }
+    remarks(&mut sheet, examination, &headline);
+    if !headline.counts_what_was_checked && !headline.is_empty_handed() {
+        sheet.blank();
         totals(&mut sheet, examination);
     }
+    next(&mut sheet, examination, &headline);
     sheet.finish()
+}
+
+/// Shows one line for each cause, the gravest first.
+fn cause_table(sheet: &mut Sheet, examination: &Examination) {
+    let is_wide = sheet.width() >= WIDE;
+    let lines = causes::lines(examination);
+    sheet.blank();
+    if sheet.is_narrow() {
+        for line in &lines {
+            sheet.prose(2, &Piece::plain(&line.title));
+            let mut facts = vec![plural(line.relations, "relation")];
+            facts.extend(line.rows.map(|rows| rows.of("row")));
+            facts.extend(line.keys.map(|keys| keys.of("key")));
+            facts.push(line.remedy.name().to_owned());
+            sheet.prose(4, &Piece::new(facts.join(" · "), Style::Dim));
+        }
+        return;
+    }
+    let number = |number: Option<crate::model::finding_group::Distinct>| match number {
+        Some(number) if number.is_bound => Piece::plain(format!("≤{}", count(number.count))),
+        Some(number) => Piece::plain(count(number.count)),
+        None => Piece::new("–", Style::Dim),
+    };
+    let row = |line: &causes::CauseLine| {
+        let mut facts = vec![
+            Piece::plain(count(line.relations)),
+            number(line.rows),
+            number(line.keys),
+            Piece::plain(line.remedy.name()),
+        ];
+        facts.extend(is_wide.then(|| Piece::new(&line.example, Style::Dim)));
+        ColumnsRow { name: Piece::plain(&line.title), facts }
+    };
+    let header: &[&str] = match is_wide {
+        true => &["finding", "relations", "rows", "keys", "repair", "example"],
+        false => &["finding", "relations", "rows", "keys", "repair"],
+    };
+    let rows = lines.iter().map(row).collect();
+    sheet.table(&Columns { header, numbers: &[0, 1, 2], rows });
+}
+
+/// Shows whole groups, the gravest first, until their relations are too many.
+fn blocks(sheet: &mut Sheet, examination: &Examination, groups: &[&FindingGroup], terminal: &TerminalStyle) {
+    let mut shown = 0;
+    for (position, group) in groups.iter().enumerate() {
+        let relations = group.findings.len();
+        let is_too_much = shown > 0 && shown + relations > MOST_RELATIONS;
+        if is_too_much && terminal.detail < Detail::All {
+            let rest = &groups[position..];
+            let relations: usize = rest.iter().map(|group| group.findings.len()).sum();
+            let (rest, relations) = (plural(rest.len() as u64, "more group"), plural(relations as u64, "relation"));
+            sheet.blank();
+            sheet.prose(0, &Piece::new(format!("and {rest} ({relations}): add --all"), Style::Strong));
+            return;
+        }
+        shown += relations;
+        group::block(sheet, examination, group, terminal);
+    }
+}
+
+/// Lists the relations that were not checked completely, those with one reason together.
+fn coverage_gaps(sheet: &mut Sheet, examination: &Examination, detail: Detail) {
+    let gaps = || {
+        let all = examination.schema.relations.iter().zip(&examination.relations);
+        all.filter(|(_, coverage)| coverage.state != CoverageState::Checked)
+    };
+    let mut reasons: Vec<(CoverageState, &str)> = Vec::new();
+    for (_, coverage) in gaps() {
+        let reason = (coverage.state, wording::shortfall(coverage).unwrap_or_default());
+        if !reasons.contains(&reason) {
+            reasons.push(reason);
+        }
+    }
+    for (state, reason) in reasons {
+        let ids: Vec<&str> = gaps()
+            .filter(|(_, coverage)| {
+                (coverage.state, wording::shortfall(coverage).unwrap_or_default()) == (state, reason)
+            })
+            .map(|(about, _)| about.id.as_str())
+            .collect();
+        let label = if state == CoverageState::Unchecked { "not checked" } else { "in part" };
+        let listed = if detail == Detail::All { ids.len() } else { MOST_LISTED };
+        sheet.blank();
+        for (position, id) in ids.iter().take(listed).enumerate() {
+            let label = if position == 0 { label } else { "" };
+            sheet.labelled_line(13, Piece::new(label, Style::Doubtful), &Piece::new(*id, Style::Strong));
+        }
+        if ids.len() > listed {
+            sheet.labelled_line(
+                13,
+                Piece::plain(""),
+                &Piece::plain(format!("and {} more", count((ids.len() - listed) as u64))),
+            );
+        }
+        sheet.labelled_prose(10, "because", &Piece::plain(reason));
+    }
+}
+
+/// Shows what `--all` adds: every note.
+fn notes(sheet: &mut Sheet, examination: &Examination, terminal: &TerminalStyle) {
+    for group in examination.groups.groups.iter().filter(|group| group.severity == Severity::Note) {
+        group::block(sheet, examination, group, terminal);
+    }
+}
+
+/// Lists the relations without errors or warnings.
+fn sound_relations(sheet: &mut Sheet, examination: &Examination) {
+    let is_sound = |relation: &Relation| {
+        examination
+            .open_findings()
+            .all(|finding| finding.severity == Severity::Note || finding.relation_id != relation.id)
+    };
+    let all = examination.schema.relations.iter().zip(&examination.relations);
+    let sound: Vec<_> =
+        all.filter(|(relation, coverage)| coverage.state == CoverageState::Checked && is_sound(relation)).collect();
+    if sound.is_empty() {
+        return;
+    }
+    sheet.blank();
+    sheet.prose(0, &Piece::new(format!("{} without errors", plural(sound.len() as u64, "relation")), Style::Strong));
+    for (relation, coverage) in sound {
+        let rows = plural(coverage.counts.rows, "row");
+        sheet.prose(2, &Piece::plain(format!("{} · {rows}", relation.id)));
+    }
+}
+
+/// Adds what the scan left out, and the state of the baseline.
+fn remarks(sheet: &mut Sheet, examination: &Examination, headline: &Headline) {
+    let mut lines: Vec<(&str, String)> = Vec::new();
+    // Grouped by reason, because a full-text index alone has five tables.
+    let mut reasons: Vec<&str> = Vec::new();
+    for excluded in &examination.excluded {
+        if !reasons.contains(&excluded.why.as_str()) {
+            reasons.push(&excluded.why);
+        }
+    }
+    for reason in reasons {
+        let names: Vec<&str> =
+            examination.excluded.iter().filter(|left| left.why == reason).map(|left| left.name.as_str()).collect();
+        lines.push(("excluded", format!("{}: {reason}", names.join(", "))));
+    }
+    for (index, sentence) in wording::baseline(examination).into_iter().enumerate() {
+        lines.push((if index == 0 { "baseline" } else { "" }, sentence));
+    }
+    if !lines.is_empty() && !headline.is_clean() {
+        sheet.blank();
+    }
+    for (label, line) in lines {
+        sheet.labelled_prose(8, label, &Piece::new(line, Style::Dim));
+    }
+}
+
+fn totals(sheet: &mut Sheet, examination: &Examination) {
+    let outlook = causes::outlook(examination);
+    if outlook.all.count > 0 {
+        let mut parts =
+            vec![format!("{} of {} can be repaired by rule", count(outlook.repairable), outlook.all.of("orphan row"))];
+        if outlook.to_load > 0 {
+            let verb = if outlook.to_load == 1 { "waits for its parent" } else { "wait for their parents" };
+            parts.push(format!("{} perhaps {verb}", count(outlook.to_load)));
+        }
+        if outlook.to_choose > 0 {
+            let verb = if outlook.to_choose == 1 { "needs" } else { "need" };
+            parts.push(format!("{} {verb} your choice", count(outlook.to_choose)));
+        }
+        sheet.prose(0, &Piece::new(parts.join(", "), Style::Strong));
+    }
+    let mut parts = vec![headline::checked(examination)];
+    let summary = examination.summary();
+    for (number, noun) in [(summary.warnings, "warning"), (summary.notes, "note")] {
+        if number > 0 {
+            parts.push(plural(number as u64, noun));
+        }
+    }
+    if examination.values != Values::Shown {
+        parts.push(format!("values {}", examination.values.name()));
+    }
+    sheet.prose(0, &Piece::new(format!("{}{}", parts.join(" · "), headline::elapsed(examination)), Style::Dim));
+}
+
+/// Adds the next commands, ready to paste.
+fn next(sheet: &mut Sheet, examination: &Examination, headline: &Headline) {
+    let Some(run) = &examination.run else { return };
+    let graves = || causes::grave_groups(examination);
+    let mut commands = Vec::new();
+    if headline.is_empty_handed() {
+        commands.push(run.command("fk-doctor init", ""));
+    }
+    let has_orphans = graves().any(|group| group.code == Code::Orphan);
+    if has_orphans {
+        commands.push(run.command("fk-doctor fix", ""));
+    }
+    match graves().find(|group| group.code != Code::Orphan) {
+        Some(group) => commands.push(format!("fk-doctor code {}", group.code.name())),
+        None if has_orphans => {
+            let file = text::shell(&format!("{}.rules.toml", run.stem));
+            commands.push(run.command("fk-doctor rules suggest", &format!("> {file}")));
+        }
+        None => {}
+    }
+    sheet.next(&commands);
 }
 
 /// Returns a relation's id. An id wider than `width` continues on a second line, which starts with the parent, so that both
@@ -71,94 +297,6 @@ pub(super) fn grade(code: Code, severity: Severity) -> Piece {
 /// Adds a line of a finding: a label and its content.
 pub(super) fn labelled(sheet: &mut Sheet, label: &str, content: impl AsRef<str>) {
     sheet.labelled(LABEL, Piece::new(label, Style::Dim), Piece::plain(content));
-}
-
-/// Adds the verdict, one line per sentence. Returns true if it reports no problem.
-fn headline(sheet: &mut Sheet, examination: &Examination) -> bool {
-    let headline = Headline::of(examination);
-    for (tone, sentence) in &headline.sentences {
-        let style = match tone {
-            Tone::Good => Style::Good,
-            Tone::Bad => Style::Bad,
-            Tone::Doubtful => Style::Doubtful,
-            Tone::Neutral => Style::Strong,
-        };
-        sheet.line(0, vec![Piece::new(tone.mark(), style), Piece::new(sentence, style)]);
-    }
-    if examination.relations.is_empty() {
-        let help = "you can add relations that it does not declare to `fk-doctor.toml`";
-        sheet.line(2, vec![Piece::new(help, Style::Dim)]);
-    }
-    if headline.warnings > 0 {
-        let line = plural(headline.warnings as u64, "warning");
-        sheet.line(0, vec![Piece::new("!", Style::Doubtful), Piece::new(line, Style::Doubtful)]);
-    }
-    headline.is_clean()
-}
-
-/// Lists every relation that has an error or was not checked, and counts the others.
-fn attention(sheet: &mut Sheet, examination: &Examination) {
-    let codes = |relation: RelationId, coverage: &Coverage| -> Vec<&str> {
-        if coverage.state == CoverageState::Unchecked {
-            return vec!["not checked"];
-        }
-        errors(examination).filter(|finding| finding.relation == relation).map(|finding| finding.code.name()).collect()
-    };
-    let all = examination.schema.relations.entries().zip(&examination.relations);
-    let listed: Vec<_> = all
-        .map(|((relation, about), coverage)| (about, coverage, codes(relation, coverage)))
-        .filter(|(_, _, codes)| !codes.is_empty())
-        .collect();
-    let Some(widest) = listed.iter().flat_map(|(_, _, codes)| codes).map(|code| code.len()).max() else {
-        return;
-    };
-    // 28 columns are for the numbers, at their usual width.
-    let width = sheet.width().saturating_sub(28 + widest);
-    let rest = examination.relations.len() - listed.len();
-    let mut rows = Vec::new();
-    for (about, coverage, codes) in listed {
-        let is_checked = coverage.state != CoverageState::Unchecked;
-        let number = |number: u64| if is_checked { Piece::plain(count(number)) } else { Piece::new("–", Style::Dim) };
-        let (orphans, missing) = wording::open_orphans(examination, about);
-        let share = if orphans > 0 { text::share(orphans, coverage.counts.rows) } else { String::new() };
-        rows.push(vec![
-            relation(&examination.schema, about, width),
-            number(orphans),
-            number(missing),
-            Piece::new(share, Style::Dim),
-            Piece::stack(codes, if is_checked { Style::Bad } else { Style::Doubtful }),
-        ]);
-    }
-    sheet.blank();
-    let header = &["relation", "orphans", "missing", "share", "found"];
-    sheet.grid(Grid { indent: 2, numbers: &[1, 2, 3], first: None, header, rows });
-    if rest > 0 {
-        let others = plural(rest as u64, "other relation");
-        sheet.line(2, vec![Piece::new(format!("{others} without errors"), Style::Dim)]);
-    }
-}
-
-/// Shows every error and warning in full, the most severe first.
-fn findings(sheet: &mut Sheet, examination: &Examination) {
-    let mut shown: Vec<&Finding> =
-        examination.open_findings().filter(|finding| finding.severity > Severity::Note).collect();
-    shown.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
-    for finding in shown {
-        sheet.blank();
-        sheet.heading(grade(finding.code, finding.severity), Piece::new(&finding.relation_id, Style::Strong));
-        sheet.line(2, vec![Piece::plain(&finding.message)]);
-        if let Some(line) = wording::known(finding) {
-            labelled(sheet, "known", line);
-        }
-        missing_keys(sheet, &examination.schema, finding);
-        samples(sheet, finding);
-        if let Some(reason) = examination.relations.get(finding.relation).and_then(|coverage| coverage.reason.as_ref())
-            && finding.code == Code::Orphan
-        {
-            labelled(sheet, "reason", reason);
-        }
-        causes_and_help(sheet, finding);
-    }
 }
 
 /// Adds the likely causes and the next step.
@@ -215,73 +353,6 @@ pub(super) fn samples(sheet: &mut Sheet, finding: &Finding) {
     if !rows.is_empty() {
         sheet.grid(Grid { indent: 2, numbers: &[], first: Some(LABEL), header: &[], rows });
     }
-}
-
-/// Notes are many and seldom urgent, so one line counts them and names the command that lists them.
-fn notes(sheet: &mut Sheet, examination: &Examination) {
-    let notes = || examination.open_findings().filter(|finding| finding.severity == Severity::Note);
-    let mut codes: Vec<&str> = notes().map(|finding| finding.code.name()).collect();
-    let number = plural(codes.len() as u64, "note");
-    codes.sort_unstable();
-    codes.dedup();
-    if !codes.is_empty() {
-        let line = format!("{number} ({}): `fk-doctor schema DB` lists them", codes.join(", "));
-        sheet.line(2, vec![Piece::new(line, Style::Dim)]);
-    }
-}
-
-/// Lists the relations that were not checked completely and the excluded tables, with reasons.
-fn coverage_gaps(sheet: &mut Sheet, examination: &Examination) {
-    for (about, coverage) in examination.schema.relations.iter().zip(&examination.relations) {
-        let label = match coverage.state {
-            CoverageState::Checked => continue,
-            CoverageState::Partial => "in part",
-            CoverageState::Unchecked => "not checked",
-        };
-        let reason = coverage.reason.as_deref().unwrap_or("no reason is known");
-        let line = format!("{}: {reason}", about.id);
-        sheet.labelled(WIDE_LABEL, Piece::new(label, Style::Doubtful), Piece::plain(line));
-    }
-    // Grouped by reason, because a full-text index alone has five tables.
-    let mut reasons: Vec<&str> = Vec::new();
-    for excluded in &examination.excluded {
-        if !reasons.contains(&excluded.why.as_str()) {
-            reasons.push(&excluded.why);
-        }
-    }
-    for reason in reasons {
-        let names: Vec<&str> =
-            examination.excluded.iter().filter(|left| left.why == reason).map(|left| left.name.as_str()).collect();
-        let line = format!("{}: {reason}", names.join(", "));
-        sheet.labelled(WIDE_LABEL, Piece::new("excluded", Style::Dim), Piece::new(line, Style::Dim));
-    }
-}
-
-/// Shows the findings that the baseline contains, and its outdated entries.
-fn baseline(sheet: &mut Sheet, examination: &Examination) {
-    for (index, sentence) in wording::baseline(examination).iter().enumerate() {
-        let label = if index == 0 { "baseline" } else { "" };
-        sheet.labelled(WIDE_LABEL, Piece::new(label, Style::Dim), Piece::plain(sentence));
-    }
-}
-
-fn totals(sheet: &mut Sheet, examination: &Examination) {
-    let of = |severity| examination.open_findings().filter(|finding| finding.severity == severity).count() as u64;
-    let mut parts = vec![wording::totals(examination)];
-    for severity in [Severity::Error, Severity::Warning, Severity::Note] {
-        if of(severity) > 0 {
-            parts.push(plural(of(severity), severity.name()));
-        }
-    }
-    sheet.line(2, vec![Piece::new(parts.join(" · "), Style::Dim)]);
-}
-
-fn errors(examination: &Examination) -> impl Iterator<Item = &Finding> + Clone {
-    examination.open_findings().filter(|finding| finding.severity == Severity::Error)
-}
-
-fn most_severe(examination: &Examination) -> Option<Severity> {
-    examination.findings.iter().map(|finding| finding.severity).max()
 }
 
 #[cfg(test)]

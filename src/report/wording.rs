@@ -1,11 +1,11 @@
 //! Sentences that several reports for people share. Marks, colors and layout belong to the formats.
 
 use crate::model::baseline::BaselineEntry;
+use crate::model::diagnosis::Diagnosis;
 use crate::model::examination::Coverage;
 use crate::model::examination::CoverageState;
 use crate::model::examination::Examination;
 use crate::model::finding::Code;
-use crate::model::finding::Diagnosis;
 use crate::model::finding::Finding;
 use crate::model::finding::Known;
 use crate::model::finding::MissingKey;
@@ -14,9 +14,9 @@ use crate::model::relation::Relation;
 use crate::model::text;
 use crate::model::text::plural;
 
-/// Returns for example `case (3 rows): 'A' is missing, users(name) has 'a'`.
+/// Returns for example `letter case: 'A' is missing, 'a' exists (3 rows)`.
 pub(super) fn diagnosis(diagnosis: &Diagnosis) -> String {
-    format!("{} ({}): {}", diagnosis.cause.name(), plural(diagnosis.rows, "row"), diagnosis.evidence)
+    format!("{} ({})", diagnosis.sentence(), plural(diagnosis.rows, "row"))
 }
 
 /// Returns which part of a finding is in the baseline.

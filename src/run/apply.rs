@@ -118,7 +118,7 @@ pub(super) fn run_plan(
     let missing_mark = may_be_missing.then(|| journal::mark_of(path));
     let report =
         Report { direction, database: &schema.database, source, plan: &plan, kept_files, missing_mark, remaining };
-    Ok(Outcome { documents: report.documents(&execution, outputs, environment), exit })
+    Ok(Outcome { documents: report.documents(&execution, outputs, environment), notes: Vec::new(), exit })
 }
 
 fn overrides(writing: &WriteArgs) -> Overrides {

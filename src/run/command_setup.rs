@@ -55,6 +55,6 @@ impl CommandSetup {
         environment: &Environment,
         render: impl Fn(AnswerFormat, &TerminalStyle) -> String,
     ) -> Outcome {
-        Outcome { documents: super::documents(self.outputs, environment, render), exit }
+        Outcome { documents: super::documents(self.outputs, environment, render), notes: Vec::new(), exit }
     }
 }

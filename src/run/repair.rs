@@ -73,7 +73,7 @@ pub fn repair(
     let mut documents = documents(&report, outputs, &planned, environment)?;
     drop(database);
     let Some(plan) = plan.filter(|_| typed.apply) else {
-        return Ok(Outcome { documents, exit: exit(&planned.draft.forecast, typed.apply) });
+        return Ok(Outcome { documents, notes: Vec::new(), exit: exit(&planned.draft.forecast, typed.apply) });
     };
     let plan_run = super::apply::PlanRun {
         direction: Direction::Apply,
@@ -84,7 +84,7 @@ pub fn repair(
     };
     let applied = super::apply::run_plan(plan_run, global, environment, progress)?;
     documents.extend(applied.documents);
-    Ok(Outcome { documents, exit: applied.exit })
+    Ok(Outcome { documents, notes: Vec::new(), exit: applied.exit })
 }
 
 /// Returns an error if an output would overwrite the database or the plan. [`plan_path`] checks the plan's own file.

@@ -30,10 +30,10 @@ pub(super) type Output = (ScanFormat, Option<PathBuf>);
 pub(super) fn documents(
     examination: &Examination,
     outputs: Vec<Output>,
-    environment: &Environment,
+    terminal: &TerminalStyle,
 ) -> Vec<(Option<PathBuf>, String)> {
     let whole = outputs.into_iter().filter(|(format, _)| !format.streams()).collect();
-    super::documents(whole, environment, |format, terminal| report::scan(examination, format, terminal))
+    super::styled_documents(whole, terminal, |format, terminal| report::scan(examination, format, terminal))
 }
 
 /// The reports that are written during the scan.

@@ -28,6 +28,15 @@ pub(super) const SHIPPED: [(&str, &str); 6] = [
     ("video-upscales", include_str!("../../rules/video-upscales.toml")),
 ];
 
+/// Returns the rules that come with the program, each with its name.
+pub(super) fn shipped() -> Vec<(&'static str, Rule)> {
+    let rules = SHIPPED.iter().flat_map(|(name, text)| {
+        let rules = rules::parse(text).unwrap_or_default();
+        rules.into_iter().map(|rule| (*name, rule))
+    });
+    rules.collect()
+}
+
 /// The rules, and the texts that their faults point into.
 #[derive(Default)]
 pub(super) struct RuleFiles {

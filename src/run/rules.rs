@@ -18,7 +18,6 @@ use crate::engine::Deadline;
 use crate::engine::WaitLimits;
 use crate::engines;
 use crate::examine;
-use crate::exit::Exit;
 use crate::model::text::plural;
 use crate::report;
 use crate::scan::ScanOptions;
@@ -45,7 +44,7 @@ pub fn rules(
             }
         },
     };
-    Ok(Outcome { documents: vec![(None, text)], exit: Exit::Clean })
+    Ok(Outcome::of(text))
 }
 
 /// Scans the database and returns the suggested rules.

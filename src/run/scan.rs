@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 use std::path::Path;
 use std::path::PathBuf;
+use std::time::Instant;
 
 use super::DEFAULT_MEMORY;
 use super::DEFAULT_SAMPLES;
@@ -14,7 +15,9 @@ use super::Sink;
 use super::config_file;
 use super::config_file::ConfigFile;
 use super::reports;
+use super::reports::Output;
 use super::reports::StreamedReports;
+use super::scan_run;
 use crate::cli;
 use crate::config;
 use crate::config::option_values::FailOn;
@@ -48,7 +51,10 @@ use crate::model::ids::IdVec;
 use crate::model::ids::RelationId;
 use crate::model::schema::Schema;
 use crate::model::value::Key;
+use crate::report;
+use crate::report::Detail;
 use crate::report::ScanFormat;
+use crate::report::TerminalStyle;
 use crate::scan::Progress;
 use crate::scan::ScanOptions;
 use crate::source::Source;
@@ -60,8 +66,9 @@ pub fn scan(
     sink: &dyn Sink,
     progress: Progress<'_>,
 ) -> Result<Outcome, RunError> {
+    let begun = Instant::now();
     let source = super::source(&typed.database, environment)?;
-    let outputs = super::outputs(&typed.format, &typed.output, ScanFormat::Table)?;
+    let outputs = super::outputs(&typed.format, &typed.output, format_of_file(typed.output.as_deref()))?;
     super::refuse_to_overwrite(&source, outputs.iter().filter_map(|(_, file)| file.as_deref()))?;
     let others = [&typed.write_baseline, &typed.history];
     super::refuse_to_overwrite(&source, others.into_iter().flatten().map(PathBuf::as_path))?;
@@ -94,7 +101,7 @@ pub fn scan(
     };
     let mut streamed = StreamedReports::open(&outputs, &schema, redaction.values, sink)?;
     let mut on_relation = |index: RelationId, result: &RelationResult| streamed.write_relation(&schema, index, result);
-    let Examined { relations, findings, facts } =
+    let Examined { relations, findings, groups, facts } =
         examine::examine_relations(&schema, &mut sessions, &options, &finding_options, &mut on_relation);
     for (_, file) in outputs.iter().filter(|(format, _)| *format == ScanFormat::Csv) {
         reports::stream_orphans(&schema, &facts, &redaction, &mut sessions, sink, file.as_deref())?;
@@ -102,7 +109,8 @@ pub fn scan(
     drop(sessions);
 
     let values = redaction.values;
-    let examined = Examination { relations, findings, excluded, fail_on, locations, values, ..Examination::of(schema) };
+    let examined =
+        Examination { relations, findings, groups, excluded, fail_on, locations, values, ..Examination::of(schema) };
     let mut examination = examined;
     if let Some(why) = database.change_while_reading() {
         examine::mark_unchecked(&mut examination, &why);
@@ -111,13 +119,40 @@ pub fn scan(
     if let (Some(file), Some(past)) = (&typed.history, past) {
         add_to_history(file, past, &mut examination, environment, sink)?;
     }
+    let old_baseline = typed.baseline.as_deref();
+    examination.run = Some(scan_run::of(&examination, &source, typed, old_baseline, begun.elapsed(), environment));
     streamed.finish(&examination)?;
     if outputs.iter().any(|(format, _)| *format == ScanFormat::Github) {
         reports::summarize(&examination, environment, sink)?;
     }
-    let mut documents = reports::documents(&examination, outputs, environment);
+    let exit = exit(&examination);
+    let notes = if global.quiet { Vec::new() } else { written(&outputs, &examination, exit) };
+    let terminal = TerminalStyle { detail: detail(typed, global), samples: typed.samples, ..environment.terminal };
+    let mut documents = reports::documents(&examination, outputs, &terminal);
     documents.extend(typed.write_baseline.clone().map(Some).zip(baseline));
-    Ok(Outcome { documents, exit: exit(&examination) })
+    Ok(Outcome { documents, notes, exit })
+}
+
+/// Returns the format that the ending of a file's name stands for.
+fn format_of_file(file: Option<&Path>) -> ScanFormat {
+    let ending = file.and_then(Path::extension).map(|ending| ending.to_string_lossy());
+    ending.and_then(|ending| ScanFormat::of_ending(&ending)).unwrap_or(ScanFormat::Table)
+}
+
+fn detail(typed: &cli::ScanArgs, global: &cli::GlobalArgs) -> Detail {
+    match (typed.all, typed.brief, global.quiet) {
+        (true, ..) => Detail::All,
+        (_, _, true) => Detail::Quiet,
+        (_, true, _) => Detail::Brief,
+        _ => Detail::Usual,
+    }
+}
+
+/// Returns a line about each report that goes to a file.
+fn written(outputs: &[Output], examination: &Examination, exit: Exit) -> Vec<String> {
+    let files = outputs.iter().filter_map(|(_, file)| file.as_deref());
+    let verdict = report::verdict(examination);
+    files.map(|file| format!("wrote {}: {verdict} (exit code {})", file.display(), exit.code())).collect()
 }
 
 /// An open database, and the relations to scan.

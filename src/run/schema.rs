@@ -1,4 +1,4 @@
-//! `schema`: reports every relation and its health, as a table or a diagram. It reads no row.
+//! `schema`: reports every relation and its health, or those around some tables, as a table or a diagram. It reads no row.
 
 use super::DEFAULT_WAIT;
 use super::Environment;
@@ -9,6 +9,7 @@ use crate::cli;
 use crate::engine::Deadline;
 use crate::engine::WaitLimits;
 use crate::engines;
+use crate::examine::extract::extract;
 use crate::exit::Exit;
 use crate::report;
 use crate::report::SchemaFormat;
@@ -27,8 +28,8 @@ pub fn schema(
         deadline: Deadline::default(),
     };
     let mut database = engines::open(&source, &wait_limits)?;
-    let schema = file.resolve(database.as_mut(), environment)?;
+    let schema = extract(file.resolve(database.as_mut(), environment)?, &typed.table, typed.around)?;
     let documents =
         super::documents(outputs, environment, |format, terminal| report::schema(&schema, format, terminal));
-    Ok(Outcome { documents, exit: Exit::Clean })
+    Ok(Outcome { documents, notes: Vec::new(), exit: Exit::Clean })
 }

@@ -75,7 +75,7 @@ pub fn status(
     };
     let documents =
         super::documents(outputs, environment, |format, terminal| report::status(&report, format, terminal));
-    Ok(Outcome { documents, exit: Exit::Clean })
+    Ok(Outcome { documents, notes: Vec::new(), exit: Exit::Clean })
 }
 
 fn observe(

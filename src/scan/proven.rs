@@ -2,18 +2,20 @@
 //!
 //! The list of proven orphans gives the numbers and the most frequent keys. The engine is asked about three things only:
 //! the rows that stayed suspects; the rows that are shown, if their names are other columns than their addresses; and, as a
-//! check of the proof, at least one row of some keys. If an answer contradicts the list, the list counts for
+//! check of the proof, at least one row of some keys, unless other relations confirm the proof. If an answer contradicts the list, the list counts for
 //! nothing and the engine judges all rows.
 
 use std::cmp::Ordering;
 use std::collections::BTreeSet;
 
+use super::KEYS_WITH_SAMPLES;
 use super::Tally;
 use super::gather::Gatherer;
 use super::gather::is_frequent;
 use super::gather::keep_most_frequent;
 use super::orphan_row::OrphanColumns;
 use super::orphan_row::is_named_by_address;
+use super::proof::Trust;
 use crate::engine::EngineError;
 use crate::engine::OrphanStream;
 use crate::engine::Session;
@@ -31,13 +33,26 @@ const MOST_ROWS_ORDERED: u64 = 1_000_000;
 /// How many keys the engine confirms, if it need not name their rows.
 const KEYS_CONFIRMED: usize = 16;
 
-/// Returns the tally without counts; `None` if the engine must judge all rows.
+/// The result of counting proven orphans.
+pub(super) enum Outcome {
+    /// The tally without counts.
+    Tally(Tally),
+    /// The engine must judge all rows.
+    AskAll,
+    /// The same, because it contradicted the proof.
+    Contradicted,
+}
+
 pub(super) fn tally(
     gatherer: &Gatherer<'_>,
     session: &mut dyn Session,
     reading: &StorageReading,
-) -> Result<Option<Tally>, EngineError> {
-    let Suspects::Rows(suspects) = &reading.suspects else { return Ok(None) };
+    trust: Trust,
+) -> Result<Outcome, EngineError> {
+    let Suspects::Rows(suspects) = &reading.suspects else { return Ok(Outcome::AskAll) };
+    if trust == Trust::Contradicted {
+        return Ok(Outcome::AskAll);
+    }
     let mut merge = Merge {
         gatherer,
         stream: reading.orphans.stream()?,
@@ -55,21 +70,35 @@ pub(super) fn tally(
     }
     merge.add_proven(None)?;
     let Merge { mut tally, mut top, is_sound, .. } = merge;
-    let is_sound = is_sound
-        && find_first_rows(gatherer, session, reading, &mut top)?
-        && name_rows(gatherer, session, suspects, &mut top)?;
     if !is_sound {
-        return Ok(None);
+        return Ok(Outcome::Contradicted);
+    }
+    // Other parts of a report count rows by their samples, if not all rows are proven.
+    let is_all_proven = suspects.is_empty() && tally.known_rows == 0;
+    let shown = if is_all_proven { gatherer.samples.max(KEYS_WITH_SAMPLES) } else { top.len() };
+    let asked = AskedKeys { shown, trust };
+    if !find_first_rows(gatherer, session, reading, top.iter_mut().take(shown))? {
+        return Ok(Outcome::AskAll);
+    }
+    if !name_rows(gatherer, session, suspects, &asked, &mut top)? {
+        return Ok(Outcome::Contradicted);
     }
     tally.top = top.into_iter().map(|key| key.missing).collect();
     tally.suspects = reading.suspects.clone();
     tally.orphans = reading.orphans.clone();
-    Ok(Some(tally))
+    Ok(Outcome::Tally(tally))
 }
 
 fn orphans_among(gatherer: &Gatherer<'_>, rows: &[i64]) -> sql::Sql {
     let hints = ScanHints { rows: Some(rows), index_is_proven: true };
     sql::of(gatherer.schema).orphans(gatherer.schema, gatherer.relation, &hints)
+}
+
+/// The keys about which the engine is asked.
+struct AskedKeys {
+    /// So many of the most frequent keys are shown with their rows.
+    shown: usize,
+    trust: Trust,
 }
 
 /// A missing key with many rows.
@@ -158,15 +187,15 @@ impl FrequentKey {
 
 /// Where rows are not named by their addresses, finds the first rows by name of every key with more rows than are kept.
 /// Returns false if there are too many.
-fn find_first_rows(
+fn find_first_rows<'k>(
     gatherer: &Gatherer<'_>,
     session: &mut dyn Session,
     reading: &StorageReading,
-    top: &mut [FrequentKey],
+    shown: impl Iterator<Item = &'k mut FrequentKey>,
 ) -> Result<bool, EngineError> {
     let child = gatherer.schema.child(gatherer.relation);
     let kept = gatherer.samples.max(1);
-    let mut open: Vec<&mut FrequentKey> = top.iter_mut().filter(|key| key.proven > kept as u64).collect();
+    let mut open: Vec<&mut FrequentKey> = shown.filter(|key| key.proven > kept as u64).collect();
     if is_named_by_address(child) || open.is_empty() {
         return Ok(true);
     }
@@ -207,25 +236,33 @@ fn name_rows(
     gatherer: &Gatherer<'_>,
     session: &mut dyn Session,
     suspects: &[i64],
+    asked: &AskedKeys,
     top: &mut [FrequentKey],
 ) -> Result<bool, EngineError> {
     let any_mixed = top.iter().any(FrequentKey::is_mixed);
     if !any_mixed && is_named_by_address(gatherer.schema.child(gatherer.relation)) {
         let columns = OrphanColumns::of(gatherer.schema, gatherer.relation);
-        for FrequentKey { missing, rows, .. } in top.iter_mut().filter(|key| key.proven > 0) {
+        for FrequentKey { missing, rows, .. } in top.iter_mut().take(asked.shown).filter(|key| key.proven > 0) {
             let shown = rows.iter().take(gatherer.samples);
             missing.samples = shown.map(|&row| columns.sample_at(row, &missing.key)).collect();
         }
-        return confirm_some(gatherer, session, top);
+        return Ok(asked.trust == Trust::Confirmed || confirm_some(gatherer, session, top)?);
     }
-    ask_for_names(gatherer, session, suspects, any_mixed, top)
+    let confirmed = confirmed(top);
+    let is_asked = |position: usize| position < asked.shown || confirmed.contains(&position);
+    let keys = top.iter_mut().enumerate().filter(|(position, _)| is_asked(*position)).map(|(_, key)| key);
+    ask_for_names(gatherer, session, suspects, any_mixed, keys.filter(|key| key.proven > 0).collect())
 }
 
-/// Asks the engine about one row of some keys, evenly spread. Returns false if it contradicts the proof.
+/// Returns the positions of some proven keys, evenly spread.
+fn confirmed(top: &[FrequentKey]) -> BTreeSet<usize> {
+    let proven: Vec<usize> = (0..top.len()).filter(|&position| top[position].proven > 0).collect();
+    proven.iter().step_by(proven.len().div_ceil(KEYS_CONFIRMED).max(1)).copied().collect()
+}
+
+/// Asks the engine about one row of some keys. Returns false if it contradicts the proof.
 fn confirm_some(gatherer: &Gatherer<'_>, session: &mut dyn Session, top: &[FrequentKey]) -> Result<bool, EngineError> {
-    let proven: Vec<&FrequentKey> = top.iter().filter(|key| key.proven > 0).collect();
-    let mut expected: Vec<&FrequentKey> =
-        proven.iter().step_by(proven.len().div_ceil(KEYS_CONFIRMED).max(1)).copied().collect();
+    let mut expected: Vec<&FrequentKey> = confirmed(top).into_iter().map(|position| &top[position]).collect();
     expected.sort_by_key(|key| key.position);
     let mut rows: Vec<i64> = expected.iter().filter_map(|key| key.rows.first().copied()).collect();
     rows.sort_unstable();
@@ -241,20 +278,20 @@ fn confirm_some(gatherer: &Gatherer<'_>, session: &mut dyn Session, top: &[Frequ
     Ok(false_orphans.is_none() && confirmed.iter().eq(expected.iter().map(|key| &key.missing.key)))
 }
 
-/// Asks the engine for the names of the rows to show. Returns false if its answer is not about exactly these rows.
+/// Asks the engine for the names of the rows to show of these keys. Returns false if its answer is not about exactly these
+/// rows.
 fn ask_for_names(
     gatherer: &Gatherer<'_>,
     session: &mut dyn Session,
     suspects: &[i64],
     any_mixed: bool,
-    top: &mut [FrequentKey],
+    mut open: Vec<&mut FrequentKey>,
 ) -> Result<bool, EngineError> {
-    let mut rows: BTreeSet<i64> = top.iter().flat_map(|key| key.rows.iter().copied()).collect();
+    let mut rows: BTreeSet<i64> = open.iter().flat_map(|key| key.rows.iter().copied()).collect();
     if any_mixed {
         rows.extend(suspects);
     }
     let rows: Vec<i64> = rows.into_iter().collect();
-    let mut open: Vec<&mut FrequentKey> = top.iter_mut().filter(|key| key.proven > 0).collect();
     open.sort_by_key(|key| key.position);
     let mut open = open.into_iter().peekable();
     let mut is_sound = true;

@@ -7,7 +7,9 @@ use super::FalseOrphans;
 use super::ScanOptions;
 use super::gather::Gatherer;
 use super::hints;
+use super::proof::Proofs;
 use super::proven;
+use super::proven::Outcome;
 use super::run_in_parallel;
 use crate::engine::Damage;
 use crate::engine::EngineError;
@@ -198,6 +200,14 @@ fn count_child(
 }
 
 impl Work<'_> {
+    /// Returns what the storage said about the relation, if it was read.
+    pub(super) fn reading(&self) -> Option<&StorageReading> {
+        match &self.route {
+            Route::Read(reading) => Some(reading),
+            Route::Ask { .. } | Route::Closed(_) => None,
+        }
+    }
+
     /// True if SQL judges all rows of the relation.
     fn is_asked(&self) -> bool {
         matches!(self.route, Route::Ask { .. })
@@ -213,12 +223,13 @@ impl Work<'_> {
         schema: &Schema,
         session: &mut dyn Session,
         storage: &Storage,
+        proofs: &Proofs<'_>,
         options: &ScanOptions<'_>,
     ) -> ScanResult {
         let counted = self.counts_with_orphans.as_ref().map(|query| count_with_orphans(session, query));
         let route = counted.as_ref().unwrap_or(&self.route);
         let answer = if route.has_a_question() {
-            self.orphans(schema, session, route, storage, options)
+            self.orphans(schema, session, route, (storage, proofs), options)
         } else {
             Ok(Tally { suspects: Suspects::Rows(Vec::new()), ..Tally::default() })
         };
@@ -247,7 +258,7 @@ impl Work<'_> {
         schema: &Schema,
         session: &mut dyn Session,
         route: &Route,
-        storage: &Storage,
+        (storage, proofs): (&Storage, &Proofs<'_>),
         options: &ScanOptions<'_>,
     ) -> Result<Tally, String> {
         if let Some(why) = storage.unreadable(schema, self.relation) {
@@ -258,8 +269,10 @@ impl Work<'_> {
         let because = |error: EngineError| error.because();
         let among = match route {
             Route::Read(reading) if !reading.orphans.is_empty() => {
-                if let Some(tally) = proven::tally(&gatherer, session, reading).map_err(because)? {
-                    return Ok(tally);
+                match proven::tally(&gatherer, session, reading, proofs.trust(self.id)).map_err(because)? {
+                    Outcome::Tally(tally) => return Ok(tally),
+                    Outcome::Contradicted => proofs.contradict(self.id),
+                    Outcome::AskAll => {}
                 }
                 sql::ScanHints { rows: None, index_is_proven: reading.index_is_proven }
             }

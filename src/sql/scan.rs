@@ -213,6 +213,22 @@ pub trait Scan: Grammar {
         }
     }
 
+    /// Returns a query for one number: how many rows of a child are orphans of at least one of these relations. `None` if
+    /// one statement cannot ask about all of them.
+    fn count_orphans_of_any(&self, schema: &Schema, child: TableId, relations: &[&Relation]) -> Option<Sql> {
+        let mut query = self.query();
+        let mut conditions = Vec::new();
+        for relation in relations {
+            if !self.parent_query_prefix(schema, relation).is_empty() {
+                return None;
+            }
+            let parent = self.parent_query(schema, relation);
+            conditions.push(format!("({})", self.is_orphan(&mut query, schema, relation, parent.as_deref())));
+        }
+        let child = source(self, schema, &schema.tables[child], "child", Reading::WholeTable);
+        Some(query.finish(format!("SELECT count(*) FROM {child} WHERE {}", conditions.join(" OR "))))
+    }
+
     /// Returns a query for one number: how many distinct keys of the child have a parent, counted up to `enough`.
     fn matched_keys(&self, schema: &Schema, relation: &Relation, enough: u64) -> Sql {
         let mut query = self.query();

@@ -1,5 +1,6 @@
-//! The parent-loss guard. It forbids to delete rows, or to set them to NULL, if they seem to be orphans only because their
-//! parent table lost rows.
+//! The parent-loss guard. It forbids to delete rows, or to set them to NULL, if most keys that are referred to are missing.
+//! Then the parent may have lost rows. There can be another cause, such as white space in every key, so the guard does not
+//! claim a loss; but even then, hardly any row should go.
 
 use crate::model::text::count;
 use crate::sql;
@@ -8,7 +9,7 @@ use crate::treat::Planner;
 use crate::treat::TreatError;
 
 impl<'a> Planner<'a> {
-    /// Returns the reason why nothing may be removed or blanked, if the parent seems to have lost rows.
+    /// Returns the reason why nothing may be removed or blanked, if most keys are missing from the parent.
     pub(super) fn parent_loss(&mut self, case: &Case<'a>) -> Result<Option<String>, TreatError> {
         let loses = case.rule.treatments.iter().any(|treatment| treatment.value.loses_data());
         if !loses || case.rule.even_if_parent_lost {
@@ -24,10 +25,10 @@ impl<'a> Planner<'a> {
         };
         Ok((matched < missing).then(|| {
             format!(
-                "{} seems to have lost rows ({} of {} distinct keys are missing), so nothing may be removed or blanked; `even-if-parent-lost = true` overrules this",
-                case.relation.parent.name,
+                "{} of {} distinct keys are missing from {}, which may have lost rows, so nothing may be removed or blanked; `even-if-parent-lost = true` overrules this",
                 count(missing),
                 if matched == 0 { count(missing) } else { format!("{} or more", count(missing + matched)) },
+                case.relation.parent.name,
             )
         }))
     }

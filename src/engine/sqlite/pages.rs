@@ -4,7 +4,7 @@
 //! [`record`] a cell into fields. [`tree`] walks all pages of a table or an index. [`key`] turns fields into comparable
 //! keys, and [`keyset`] holds the keys of a parent. [`layout`] asks SQLite for root pages and field numbers. [`judge`]
 //! combines them: it decides which relations the pages can answer, keeps to the memory limit, and lists the rows that
-//! SQLite must judge. [`column`] reads all values of one column.
+//! SQLite must judge. [`column`] reads all values of one column, and [`rowids`] looks single rows up.
 //!
 //! No module here opens a database, takes a lock or writes.
 
@@ -21,6 +21,7 @@ pub mod layout;
 pub mod page;
 pub mod reading;
 pub mod record;
+pub mod rowids;
 pub mod source;
 mod text_hash;
 pub mod tree;

@@ -10,12 +10,15 @@ use super::pages::column::ColumnReader;
 use super::pages::fault::Fault;
 use super::pages::judge;
 use super::pages::layout::Layouts;
+use super::pages::rowids::RowidReader;
 use super::pages::source::PageSource;
 use super::snapshot::Handles;
 use super::snapshot::Snapshot;
 use crate::engine::Damage;
 use crate::engine::EngineError;
 use crate::engine::Inclusion;
+use crate::engine::RowsAnswer;
+use crate::engine::RowsQuestion;
 use crate::engine::Session;
 use crate::engine::StorageAnswer;
 use crate::engine::StorageReadOptions;
@@ -106,6 +109,12 @@ impl Session for SqliteSession {
             Err(Fault::TimeLimit) => Err(EngineError::TimeLimit),
             Err(_) => Ok(false),
         }
+    }
+
+    fn look_up_rows(&mut self, questions: &[RowsQuestion<'_>]) -> Vec<Option<RowsAnswer>> {
+        let Ok(source) = self.storage.source(&self.connection) else { return vec![None; questions.len()] };
+        let rowids = RowidReader { layouts: &self.storage.layouts, source: &source };
+        questions.iter().map(|question| rowids.answer(question).ok()).collect()
     }
 
     fn read_storage(

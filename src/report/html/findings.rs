@@ -106,7 +106,7 @@ fn diagnosis(finding: &Finding) -> String {
             format!(
                 "<dt>{}</dt><dd>{} <span class=\"dim\">({rows})</span></dd>\n",
                 found.cause.name(),
-                escaped(&found.evidence)
+                escaped(&found.evidence())
             )
         })
         .collect();

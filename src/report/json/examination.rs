@@ -123,7 +123,7 @@ pub(in crate::report) struct WireFinding<'a> {
     known: Option<WireKnown>,
     top_missing: Vec<WireMissingKey<'a>>,
     samples: Vec<WireSample<'a>>,
-    diagnosis: Vec<WireDiagnosis<'a>>,
+    diagnosis: Vec<WireDiagnosis>,
     message: &'a str,
     help: &'a str,
 }
@@ -159,7 +159,8 @@ impl<'a> WireFinding<'a> {
                 .map(|likely| WireDiagnosis {
                     cause: likely.cause.name(),
                     rows: likely.rows,
-                    evidence: &likely.evidence,
+                    keys: likely.keys,
+                    evidence: likely.evidence(),
                 })
                 .collect(),
             message: &finding.message,
@@ -193,10 +194,11 @@ struct WireSample<'a> {
 }
 
 #[derive(Serialize)]
-struct WireDiagnosis<'a> {
+struct WireDiagnosis {
     cause: &'static str,
     rows: u64,
-    evidence: &'a str,
+    keys: u64,
+    evidence: String,
 }
 
 /// The part of a finding that the baseline contains.
