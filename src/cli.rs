@@ -70,6 +70,15 @@ pub struct GlobalArgs {
     /// Configuration file [default: fk-doctor.toml, searched upward from here]
     #[arg(long, value_name = "FILE", global = true)]
     pub config: Option<PathBuf>,
+    /// Use no configuration file
+    #[arg(long, global = true, conflicts_with = "config")]
+    pub no_config: bool,
+    /// Read DATABASE_URL, PGPASSWORD and other environment variables from a file, such as .env
+    #[arg(long, value_name = "FILE", global = true)]
+    pub env_file: Option<PathBuf>,
+    /// Read the options of MySQL's clients from this file instead of ~/.my.cnf
+    #[arg(long, value_name = "FILE", global = true)]
+    pub defaults_file: Option<PathBuf>,
     /// Show no progress on standard error; `scan` then prints its verdict only, and nothing about a clean database
     #[arg(long, short, global = true)]
     pub quiet: bool,

@@ -1,6 +1,7 @@
 //! All tests that need no server, as one program, because linking takes most of the build time.
 #![allow(clippy::too_many_lines, reason = "a test tells its story in one piece")]
 
+mod addresses;
 mod applied;
 mod baseline;
 mod budget;

@@ -3,7 +3,6 @@
 use super::Environment;
 use super::Outcome;
 use super::RunError;
-use crate::exit::Exit;
 use crate::model::text::nearest;
 use crate::report::code_page;
 use crate::report::code_page::Topic;
@@ -13,7 +12,7 @@ pub fn code(name: Option<&str>, environment: &Environment) -> Result<Outcome, Ru
         None => code_page::list(&environment.terminal),
         Some(name) => code_page::page(topic(name)?, &environment.terminal),
     };
-    Ok(Outcome { documents: vec![(None, text)], exit: Exit::Clean })
+    Ok(Outcome::of(text))
 }
 
 /// Finds a topic by its name. A report's `error[orphan]` is accepted, so that it can be pasted.
