@@ -38,6 +38,21 @@ impl Exit {
         }
     }
 
+    /// Returns the more serious of two outcomes.
+    #[must_use]
+    pub fn or_graver(self, other: Exit) -> Exit {
+        let order = [
+            Exit::Unreadable,
+            Exit::Usage,
+            Exit::Refused,
+            Exit::NotClean,
+            Exit::Incomplete,
+            Exit::Findings,
+            Exit::Clean,
+        ];
+        order.into_iter().find(|exit| [self, other].contains(exit)).unwrap_or(self)
+    }
+
     pub fn meaning(self) -> &'static str {
         match self {
             Exit::Clean => "clean, or applied and clean",
@@ -48,6 +63,22 @@ impl Exit {
             Exit::Refused => "refused: stale plan, limit tripped, guard",
             Exit::NotClean => "applied but not clean",
             Exit::Interrupted => "`fix` was left by ctrl-c, before it changed anything",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn more_serious_outcome_wins() {
+        let order = [3, 2, 5, 6, 4, 1, 0];
+        for left in Exit::ALL {
+            for right in Exit::ALL {
+                let graver = order.into_iter().find(|code| [left.code(), right.code()].contains(code));
+                assert_eq!(Some(left.or_graver(right).code()), graver);
+            }
         }
     }
 }

@@ -56,6 +56,7 @@ mod readme;
 mod recorded;
 mod refusals;
 mod relax;
+mod several_databases;
 mod source_paths;
 mod thresholds;
 mod traps;

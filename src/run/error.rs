@@ -34,6 +34,12 @@ pub enum RunError {
     Engine(EngineError),
     #[error("read the configuration {}", path.display())]
     ConfigFile { path: PathBuf, why: String },
+    /// This is a whole sentence. The relations of the configuration are for another database.
+    #[error("{path} names tables that {database} does not have: {}", tables.join(", "))]
+    ConfigOfOthers { path: String, database: String, tables: Vec<String>, without: String },
+    /// This is a whole sentence. Reports of several databases would go to the same file.
+    #[error("{databases} databases cannot share {what}")]
+    SharedByDatabases { databases: usize, what: String, help: String },
     /// The faults of a configuration, with their carets. This is the complete text.
     #[error("{rendered}")]
     Config { rendered: String },
@@ -121,6 +127,8 @@ impl RunError {
             RunError::Source { .. }
             | RunError::NotACommand { .. }
             | RunError::NoTerminal { .. }
+            | RunError::ConfigOfOthers { .. }
+            | RunError::SharedByDatabases { .. }
             | RunError::Config { .. } => self.to_string(),
             RunError::FromVariable { error, variable } => {
                 let headline = error.headline();
@@ -142,6 +150,10 @@ impl RunError {
         match self {
             RunError::Source { error, .. } => Some(error.because()),
             RunError::FromVariable { error, .. } => error.because(),
+            RunError::ConfigOfOthers { .. } => {
+                Some("the file holds for every database that is scanned from this folder".to_owned())
+            }
+            RunError::SharedByDatabases { .. } => Some("each database has a report of its own".to_owned()),
             RunError::NoDatabaseFile { because, .. } => Some(because.clone()),
             RunError::Engine(error) => Some(error.because()),
             RunError::ConfigFile { why, .. } | RunError::Unreadable { why, .. } | RunError::Unwritten { why, .. } => {
@@ -166,6 +178,11 @@ impl RunError {
         match self {
             RunError::Source { error, help } => Some(help.clone().unwrap_or_else(|| error.help())),
             RunError::FromVariable { error, .. } => error.help(),
+            RunError::ConfigOfOthers { database, without, .. } => {
+                let other = if database == "app.db" { "other.db" } else { "app.db" };
+                Some(format!("move its relations below [database.\"{other}\"], or: {without}"))
+            }
+            RunError::SharedByDatabases { help, .. } => Some(help.clone()),
             RunError::NoDatabaseFile { help, .. } | RunError::NotACommand { help, .. } => Some(help.clone()),
             RunError::NoTerminal { database } => Some(without_questions(database.as_deref())),
             RunError::Engine(error) => error.help(),

@@ -32,7 +32,7 @@ pub(super) fn scan(
     let begun = Instant::now();
     let wait_limits = WaitLimits { lock_wait: DEFAULT_WAIT, deadline: Deadline::after(timeout) };
     let mut database = database::open(source, &wait_limits, environment)?;
-    let config = config_file::read(global, environment)?;
+    let config = config_file::read(source, global, environment)?;
     let schema = config.resolve(database.as_mut(), environment)?;
     let mut sessions = super::sessions(database.as_mut(), &schema, None, environment)?;
     let options = ScanOptions {

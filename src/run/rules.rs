@@ -80,7 +80,7 @@ fn check(
     let source = database::source(Some(database), global, environment)?;
     let wait_limits = WaitLimits { lock_wait: DEFAULT_WAIT, deadline: Deadline::after(timeout) };
     let mut database = database::open(&source, &wait_limits, environment)?;
-    let config = config_file::read(global, environment)?;
+    let config = config_file::read(&source, global, environment)?;
     let schema = config.resolve(database.as_mut(), environment)?;
     let repair_sql = sql::repair::of(&schema).ok_or(RunError::NoRepair)?;
     let mut session = database.session()?;

@@ -27,12 +27,12 @@ pub(super) fn of(
         .iter()
         .map(|condition| format!("--where {}", shell(&format!("{}: {}", condition.table.as_str(), condition.sql))));
     ScanRun {
-        command: command(source, typed.database.as_deref(), environment),
+        command: command(source, typed.database.iter().map(String::as_str), environment),
         started: date::timestamp(environment.now),
         elapsed,
         restrictions: since.chain(conditions).collect(),
         baseline: typed.baseline.as_ref().map(|file| file.display().to_string()),
-        ..about(&examination.schema, source, typed.database.as_deref())
+        ..about(&examination.schema, source, typed.database.first().map(String::as_str))
     }
 }
 
@@ -53,10 +53,15 @@ fn stem(source: &Source, schema: &Schema) -> String {
 }
 
 /// Returns the command as typed, without passwords.
-pub(super) fn command(source: &Source, database: Option<&str>, environment: &Environment) -> String {
-    let words = environment.arguments.iter().enumerate().map(|(position, word)| match database {
+pub(super) fn command<'a>(
+    source: &Source,
+    typed: impl IntoIterator<Item = &'a str>,
+    environment: &Environment,
+) -> String {
+    let typed: Vec<&str> = typed.into_iter().collect();
+    let words = environment.arguments.iter().enumerate().map(|(position, word)| match typed.as_slice() {
         _ if position == 0 => "fk-doctor".to_owned(),
-        Some(database) if database == word => shell(&source.to_string()),
+        [database] if database == word => shell(&source.to_string()),
         _ => shell(&source::masked(word)),
     });
     words.collect::<Vec<_>>().join(" ")

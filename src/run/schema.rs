@@ -27,7 +27,7 @@ pub fn schema(
     let source = database::source(typed.database.as_deref(), global, environment)?;
     let outputs = super::outputs(&typed.format, &typed.output, SchemaFormat::Table)?;
     super::refuse_to_overwrite(&source, outputs.iter().filter_map(|(_, file)| file.as_deref()))?;
-    let file = config_file::read(global, environment)?;
+    let file = config_file::read(&source, global, environment)?;
     let wait_limits = WaitLimits {
         lock_wait: typed.wait.or(file.config.scan.wait).unwrap_or(DEFAULT_WAIT),
         deadline: Deadline::default(),
