@@ -50,6 +50,8 @@ pub enum Command {
     Undo(repair::ApplyArgs),
     /// Show the state of a plan: applied, partly applied or undone, and which rows changed since
     Status(repair::StatusArgs),
+    /// Repair a database step by step, with questions on the terminal: scan, choose, plan, apply
+    Fix(FixArgs),
     /// Check rules, draft rules, or list the rules that ship with fk-doctor
     #[command(subcommand)]
     Rules(repair::RulesCommand),
@@ -178,6 +180,16 @@ pub struct ScanArgs {
     /// Memory for the keys of parents; a scan that needs more reads the children several times [default: 256MB]
     #[arg(long, value_name = "SIZE", value_parser = option_values::parse_memory)]
     pub memory: Option<u64>,
+}
+
+#[derive(Debug, Args)]
+pub struct FixArgs {
+    /// A path, sqlite:PATH, or a URL: postgres://USER@HOST/DATABASE, mysql://… [default: the environment variable DATABASE_URL]
+    #[arg(value_name = "DB")]
+    pub database: Option<String>,
+    /// Time limit of the scan (500ms, 60s, 5m)
+    #[arg(long, value_name = "DURATION", value_parser = option_values::parse_timeout)]
+    pub timeout: Option<Duration>,
 }
 
 #[derive(Debug, Args)]

@@ -10,11 +10,20 @@ pub enum Exit {
     Incomplete,
     Refused,
     NotClean,
+    Interrupted,
 }
 
 impl Exit {
-    pub const ALL: [Exit; 7] =
-        [Exit::Clean, Exit::Findings, Exit::Usage, Exit::Unreadable, Exit::Incomplete, Exit::Refused, Exit::NotClean];
+    pub const ALL: [Exit; 8] = [
+        Exit::Clean,
+        Exit::Findings,
+        Exit::Usage,
+        Exit::Unreadable,
+        Exit::Incomplete,
+        Exit::Refused,
+        Exit::NotClean,
+        Exit::Interrupted,
+    ];
 
     pub fn code(self) -> u8 {
         match self {
@@ -25,6 +34,7 @@ impl Exit {
             Exit::Incomplete => 4,
             Exit::Refused => 5,
             Exit::NotClean => 6,
+            Exit::Interrupted => 130,
         }
     }
 
@@ -52,6 +62,7 @@ impl Exit {
             Exit::Incomplete => "incomplete: some relation could not be checked",
             Exit::Refused => "refused: stale plan, limit tripped, guard",
             Exit::NotClean => "applied but not clean",
+            Exit::Interrupted => "`fix` was left by ctrl-c, before it changed anything",
         }
     }
 }

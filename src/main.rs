@@ -28,8 +28,10 @@ use fk_doctor::internals::run::RunError;
 use fk_doctor::internals::scan::Progress;
 use fk_doctor::internals::source::masked;
 
+mod dialogue;
 mod output;
 
+use dialogue::TerminalDialogue;
 use output::FileOutput;
 
 /// Progress is shown for work that takes longer than this.
@@ -74,6 +76,10 @@ fn execute(cli: &Cli) -> Result<Outcome, Failure> {
         }
         Command::Status(typed) => with_progress(&|progress| run::status(typed, global, &environment, progress)),
         Command::Schema(typed) => Ok(run::schema(typed, global, &environment)?),
+        Command::Fix(typed) => {
+            let dialogue = TerminalDialogue::new(environment.terminal.color, environment.terminal.width);
+            with_progress(&|progress| run::fix(typed, global, &environment, &dialogue, progress))
+        }
         Command::Rules(typed) => Ok(run::rules(typed, global, &environment)?),
         Command::Code { name } => Ok(run::code(name.as_deref(), &environment)?),
         Command::Completions { shell } => {

@@ -42,7 +42,7 @@ fn serialized(report: &impl Serialize, layout: impl Formatter) -> String {
         // Neither a Vec nor a type below can fail, and an incomplete report must not look complete.
         unreachable!("the report cannot be written as JSON: {fault}");
     }
-    String::from_utf8_lossy(&bytes).into_owned()
+    String::from_utf8(bytes).unwrap_or_else(|fault| String::from_utf8_lossy(fault.as_bytes()).into_owned())
 }
 
 #[derive(Serialize)]

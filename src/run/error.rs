@@ -25,6 +25,9 @@ pub enum RunError {
     /// This is a whole sentence.
     #[error("\"{database}\" is a database, not a command")]
     NotACommand { database: String, help: String },
+    /// This is a whole sentence. The database is a word of a command.
+    #[error("fix asks questions, and there is no terminal to ask on")]
+    NoTerminal { database: Option<String> },
     #[error("open {}", path.display())]
     NoDatabaseFile { path: PathBuf, because: String, help: String },
     #[error("{0}")]
@@ -123,6 +126,7 @@ impl RunError {
         match self {
             RunError::Source { .. }
             | RunError::NotACommand { .. }
+            | RunError::NoTerminal { .. }
             | RunError::ConfigOfOthers { .. }
             | RunError::SharedByDatabases { .. }
             | RunError::Config { .. } => self.to_string(),
@@ -155,7 +159,7 @@ impl RunError {
             RunError::ConfigFile { why, .. } | RunError::Unreadable { why, .. } | RunError::Unwritten { why, .. } => {
                 Some(why.clone())
             }
-            RunError::Config { .. } | RunError::NotACommand { .. } => None,
+            RunError::Config { .. } | RunError::NotACommand { .. } | RunError::NoTerminal { .. } => None,
             RunError::Input { why, .. } => Some(why.clone()),
             RunError::Examine(error) => Some(error.because()),
             RunError::FaultyHistory { line, why, .. } => Some(format!("line {line}: {why}")),
@@ -180,6 +184,7 @@ impl RunError {
             }
             RunError::SharedByDatabases { help, .. } => Some(help.clone()),
             RunError::NoDatabaseFile { help, .. } | RunError::NotACommand { help, .. } => Some(help.clone()),
+            RunError::NoTerminal { database } => Some(without_questions(database.as_deref())),
             RunError::Engine(error) => error.help(),
             RunError::ConfigFile { .. } => {
                 Some("name a file that can be read with --config, or leave the option out".to_owned())
@@ -210,6 +215,15 @@ impl RunError {
             RunError::NoRepair => Some("`fk-doctor scan` reports its orphans and defects".to_owned()),
         }
     }
+}
+
+/// Returns the commands that repair a database without questions.
+fn without_questions(database: Option<&str>) -> String {
+    let database = database.map(|database| format!("{database} ")).unwrap_or_default();
+    format!(
+        "fk-doctor rules suggest {database}> my.rules.toml\n      \
+         fk-doctor repair {database}--rules my.rules.toml -o my.plan.ndjson"
+    )
 }
 
 impl From<EngineError> for RunError {

@@ -199,7 +199,7 @@ fn jobs(typed: &cli::ScanArgs, file: &ConfigFile, environment: &Environment) -> 
     typed.jobs.or(file.config.scan.jobs).unwrap_or(environment.cores).max(1)
 }
 
-fn exit(examination: &Examination) -> Exit {
+pub(super) fn exit(examination: &Examination) -> Exit {
     match examination.verdict() {
         ScanVerdict::Clean | ScanVerdict::Partial => Exit::Clean,
         ScanVerdict::Findings => Exit::Findings,

@@ -5,7 +5,7 @@
 //! any order, each with the column's own collation. If no columns are named, it is the primary key, in key order. A
 //! partial index, an index with another collation, or a view cannot be a parent key.
 
-use super::find_table;
+use super::TablesByName;
 use crate::model::catalog::ForeignKey;
 use crate::model::catalog::Index;
 use crate::model::catalog::NameRule;
@@ -24,16 +24,17 @@ use crate::model::schema::side;
 
 pub(super) fn judge(
     facts: &Facts,
-    names: NameRule,
+    by_name: &TablesByName,
     tables: &Tables,
     key: &ForeignKey,
     defects: &mut Vec<Defect>,
 ) -> (Parent, Judge) {
+    let names = by_name.names;
     let declared_columns = key.parent_columns.clone().unwrap_or_default();
     let mut parent = Parent {
         name: key.parent.clone(),
         column_names: declared_columns,
-        table: find_table(names, tables, &key.parent),
+        table: by_name.find(&key.parent),
         columns: Vec::new(),
         key: None,
     };
