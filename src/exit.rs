@@ -41,16 +41,20 @@ impl Exit {
     /// Returns the more serious of two outcomes.
     #[must_use]
     pub fn or_graver(self, other: Exit) -> Exit {
-        let order = [
-            Exit::Unreadable,
-            Exit::Usage,
-            Exit::Refused,
-            Exit::NotClean,
-            Exit::Incomplete,
-            Exit::Findings,
-            Exit::Clean,
-        ];
-        order.into_iter().find(|exit| [self, other].contains(exit)).unwrap_or(self)
+        if self.seriousness() >= other.seriousness() { self } else { other }
+    }
+
+    fn seriousness(self) -> u8 {
+        match self {
+            Exit::Clean => 0,
+            Exit::Findings => 1,
+            Exit::Incomplete => 2,
+            Exit::NotClean => 3,
+            Exit::Refused => 4,
+            Exit::Usage => 5,
+            Exit::Unreadable => 6,
+            Exit::Interrupted => 7,
+        }
     }
 
     pub fn meaning(self) -> &'static str {
@@ -73,7 +77,7 @@ mod tests {
 
     #[test]
     fn more_serious_outcome_wins() {
-        let order = [3, 2, 5, 6, 4, 1, 0];
+        let order = [130, 3, 2, 5, 6, 4, 1, 0];
         for left in Exit::ALL {
             for right in Exit::ALL {
                 let graver = order.into_iter().find(|code| [left.code(), right.code()].contains(code));

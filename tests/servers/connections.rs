@@ -205,6 +205,10 @@ fn small_database_is_scanned_over_one_connection() {
             "CREATE ROLE {role} LOGIN CONNECTION LIMIT 1; GRANT SELECT ON ALL TABLES IN SCHEMA public TO {role}"
         ));
         assert_eq!(scan_result(&scan_with(&server, &server.url_as(role), &[])), Ok(()));
+        // Prisma's parameter limits a scan that would use several connections.
+        let limited = format!("{}?connection_limit=1", server.url_as(role));
+        assert_eq!(scan_result(&server.run(&["scan", &limited, "--jobs", "4"])), Ok(()));
+        assert!(scan_result(&server.run(&["scan", &server.url_as(role), "--jobs", "4"])).is_err());
         server.execute(&format!("DROP OWNED BY {role}; DROP ROLE {role}"));
     }
     for server in Server::mysql_family(tables) {
@@ -213,6 +217,9 @@ fn small_database_is_scanned_over_one_connection() {
             "CREATE USER {user}@'127.0.0.1' WITH MAX_USER_CONNECTIONS 1; GRANT SELECT ON {user}.* TO {user}@'127.0.0.1'"
         ));
         assert_eq!(scan_result(&scan_with(&server, &server.url_as(user), &[])), Ok(()));
+        let limited = format!("{}?connection_limit=1", server.url_as(user));
+        assert_eq!(scan_result(&server.run(&["scan", &limited, "--jobs", "4"])), Ok(()));
+        assert!(scan_result(&server.run(&["scan", &server.url_as(user), "--jobs", "4"])).is_err());
         server.execute(&format!("DROP USER {user}@'127.0.0.1'"));
     }
 }
