@@ -319,6 +319,12 @@ pub struct ExplainArgs {
     pub answer: AnswerArgs,
 }
 
+/// Returns the command that these words name, without the name of the program. `None` if they are no command.
+pub fn command(words: &[String]) -> Option<Command> {
+    let words = std::iter::once("fk-doctor").chain(words.iter().map(String::as_str));
+    Cli::try_parse_from(words).ok().map(|parsed| parsed.command)
+}
+
 /// Returns the arguments with a space before each that begins as a comment in SQL, `-- all of it`: no option does. A value
 /// of `--param` is left as it is.
 pub fn arguments(typed: impl IntoIterator<Item = OsString>) -> Vec<OsString> {
