@@ -10,6 +10,7 @@ use std::collections::BTreeMap;
 use crate::engine::EngineError;
 use crate::engine::write::Writer;
 use crate::model::catalog::Table;
+use crate::model::catalog::TableName;
 use crate::model::facts::Facts;
 use crate::model::plan::Change;
 use crate::model::plan::Header;
@@ -98,12 +99,22 @@ impl RunOptions<'_> {
     }
 }
 
+/// The number of rows of one table that a run inserted, changed and deleted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct RowChanges {
+    pub made: u64,
+    pub changed: u64,
+    pub deleted: u64,
+}
+
 /// The number of changes that a run made, and the rows that it skipped.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct RunSummary {
     pub made: u64,
     pub changed: u64,
     pub deleted: u64,
+    /// The same numbers for each table.
+    pub tables: BTreeMap<TableName, RowChanges>,
     /// Definitions that changed.
     pub redefined: u64,
     /// Rows that already had their new values.
@@ -112,6 +123,8 @@ pub struct RunSummary {
     pub left: BTreeMap<SkipReason, u64>,
     /// The first skipped rows.
     pub left_rows: Vec<SkippedRow<Value>>,
+    /// The time of the run that changed the rows before this one, if there is a record of it.
+    pub earlier_run: Option<String>,
     /// True if the plan was never applied to this database, so that undo has nothing to do.
     pub never_applied: bool,
     /// The journal file that holds the record, if the database could not get a table for it.
@@ -128,6 +141,21 @@ impl RunSummary {
         self.left.values().sum()
     }
 
+    /// Counts a change that was made.
+    fn count(&mut self, change: &Change) {
+        if !self.tables.contains_key(&change.table) {
+            self.tables.insert(change.table.clone(), RowChanges::default());
+        }
+        let Some(rows) = self.tables.get_mut(&change.table) else { return };
+        let (sum, of_table) = match (&change.before, &change.after) {
+            (None, _) => (&mut self.made, &mut rows.made),
+            (_, None) => (&mut self.deleted, &mut rows.deleted),
+            _ => (&mut self.changed, &mut rows.changed),
+        };
+        *sum += 1;
+        *of_table += 1;
+    }
+
     fn leave(&mut self, change: &Change, why: SkipReason) {
         *self.left.entry(why).or_default() += 1;
         if self.left_rows.len() < NAMED {
@@ -140,6 +168,12 @@ impl RunSummary {
         self.made += before.made;
         self.changed += before.changed;
         self.deleted += before.deleted;
+        for (table, rows) in &before.tables {
+            let sum = self.tables.entry(table.clone()).or_default();
+            sum.made += rows.made;
+            sum.changed += rows.changed;
+            sum.deleted += rows.deleted;
+        }
         self.redefined += before.redefined;
         self.already += before.already;
         for (why, rows) in &before.left {

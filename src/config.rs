@@ -35,6 +35,15 @@ pub struct Config {
     pub relations: Vec<ConfiguredRelation>,
     pub redact: RedactSettings,
     pub policy: Policy,
+    /// `[database."NAME"]`: what holds for some databases only.
+    pub databases: Vec<DatabaseSection>,
+}
+
+/// The part of a configuration for the databases with a matching name.
+#[derive(Debug, Clone, PartialEq)]
+pub struct DatabaseSection {
+    pub name: Spanned<Pattern>,
+    pub config: Config,
 }
 
 /// `[redact]`: the values that no report shows.
@@ -61,7 +70,77 @@ pub struct ScanSettings {
 
 /// Returns the configuration, or all faults in the order of the text.
 pub fn parse(text: &str) -> Result<Config, Vec<Fault>> {
-    reader::read(text, |root| config(root, text))
+    reader::read(text, |mut root| {
+        let sections = root.take("database").and_then(|item| item.table("tables such as `[database.\"app.db\"]`"));
+        let databases = sections.map(|sections| databases(sections, text)).unwrap_or_default();
+        Config { databases, ..config(root, text) }
+    })
+}
+
+fn databases(sections: Reader<'_, '_>, text: &str) -> Vec<DatabaseSection> {
+    let faults = sections.faults();
+    let read = |(name, item): (Spanned<String>, Item<'_, '_>)| {
+        let section = item.table("a table such as `[database.\"app.db\"]`")?;
+        let config = config(section, text);
+        match Pattern::new(&name.value) {
+            Ok(pattern) => Some(DatabaseSection { name: Spanned { value: pattern, span: name.span }, config }),
+            Err(message) => {
+                let name_and_message = format!("{} is not valid: {message}", fault::quoted(&name.value));
+                faults.report(name.span, name_and_message, None);
+                None
+            }
+        }
+    };
+    sections.all_entries().into_iter().filter_map(read).collect()
+}
+
+impl Config {
+    /// Returns the configuration for a database that has these names. Its sections are stronger than the rest, and the
+    /// last section is the strongest.
+    pub fn for_database(self, names: &[String]) -> Config {
+        let is_meant = |section: &DatabaseSection| names.iter().any(|name| section.name.value.matches(name));
+        let (meant, others): (Vec<_>, Vec<_>) = self.databases.clone().into_iter().partition(is_meant);
+        let whole = Config { databases: others, ..self };
+        meant.into_iter().fold(whole, |config, section| config.overruled_by(section.config))
+    }
+
+    fn overruled_by(self, section: Config) -> Config {
+        let identity = |relation: &ConfiguredRelation| {
+            let condition = relation.condition.as_ref().map(|condition| condition.value.clone());
+            (relation.child.value.clone(), relation.parent.value.clone(), condition)
+        };
+        let replaced: Vec<_> = section.relations.iter().map(identity).collect();
+        let kept = self.relations.into_iter().filter(|relation| !replaced.contains(&identity(relation)));
+        Config {
+            exclude: [self.exclude, section.exclude].concat(),
+            scan: self.scan.overruled_by(section.scan),
+            relations: kept.chain(section.relations).collect(),
+            redact: RedactSettings {
+                values: section.redact.values.or(self.redact.values),
+                columns: [self.redact.columns, section.redact.columns].concat(),
+            },
+            // The first match counts.
+            policy: Policy {
+                severities: [section.policy.severities, self.policy.severities].concat(),
+                thresholds: [section.policy.thresholds, self.policy.thresholds].concat(),
+            },
+            databases: self.databases,
+        }
+    }
+}
+
+impl ScanSettings {
+    fn overruled_by(self, stronger: ScanSettings) -> ScanSettings {
+        ScanSettings {
+            jobs: stronger.jobs.or(self.jobs),
+            samples: stronger.samples.or(self.samples),
+            fail_on: stronger.fail_on.or(self.fail_on),
+            timeout: stronger.timeout.or(self.timeout),
+            wait: stronger.wait.or(self.wait),
+            memory: stronger.memory.or(self.memory),
+            time_columns: [self.time_columns, stronger.time_columns].concat(),
+        }
+    }
 }
 
 const SCAN_KEYS: [&str; 7] = ["time-columns", "jobs", "samples", "fail-on", "timeout", "wait", "memory"];
@@ -85,7 +164,8 @@ fn config(mut root: Reader<'_, '_>, text: &str) -> Config {
         "it belongs under a `[[relation]]`",
     );
     root.finish();
-    Config { exclude, scan, relations, redact, policy: Policy { severities, thresholds } }
+    let policy = Policy { severities, thresholds };
+    Config { exclude, scan, relations, redact, policy, databases: Vec::new() }
 }
 
 fn redact(mut reader: Reader<'_, '_>) -> RedactSettings {

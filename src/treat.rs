@@ -212,6 +212,7 @@ impl<'a> Request<'a> {
         };
         forecast.keys = tally.missing_keys;
         forecast.rows = tally.orphan_rows;
+        forecast.child_rows = tally.counts.rows;
         forecast.rows_after = tally.orphan_rows;
         let Some(rule) = rule.filter(|rule| tally.orphan_rows > 0 && rule.is_for_orphans()) else {
             return Start::Done(forecast);

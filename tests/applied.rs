@@ -241,7 +241,7 @@ fn empty_plan_is_reported_as_empty() {
     let run = bench.run(&["apply", "app.db", "plan.ndjson"]);
     assert_eq!(run.code, 6, "{}", run.stderr);
     assert!(
-        run.stdout.starts_with("! the plan holds no changes for app.db, and 2 orphan rows are left"),
+        run.stdout.starts_with("! nothing to do: plan.ndjson has no changes for app.db, and 2 orphan rows are left"),
         "{}",
         run.stdout
     );
@@ -255,7 +255,7 @@ fn next_command_of_a_dry_run_works() {
     bench.write("r.toml", "id = \"r\"\neven-if-parent-lost = true\nlimits.max-share = 1.0\n[relation]\nchild = \"c(r)\"\n[[treat]]\naction = \"remap\"\nto = \"SELECT 1 WHERE key.r = 7\"\n");
     let run = bench.run(&["repair", "app.db", "--rules", "r.toml", "-o", "plan.ndjson"]);
     assert_eq!(run.code, 1, "{}{}", run.stdout, run.stderr);
-    let next = run.stdout.lines().find_map(|line| line.trim().strip_prefix("next ")).unwrap().trim();
+    let next = run.stdout.lines().find_map(|line| line.strip_prefix("next: ")).unwrap().trim();
     assert_eq!(next, "fk-doctor apply app.db plan.ndjson --leave-undecided");
     let arguments: Vec<&str> = next.split(' ').skip(1).collect();
     assert_eq!(bench.run(&arguments).code, 6);

@@ -130,7 +130,8 @@ fn mass_cleanup_is_refused() {
         let outcome =
             repair(&seed, &format!("id = \"c\"\n[relation]\nchild = \"c(r)\"\n[[treat]]\naction = \"{action}\"\n"));
         assert!(
-            outcome.told.contains("it would touch 60 of the 1,000 rows in c, and max-share is 0.05"),
+            outcome.told.contains("60 of 1,000 rows of c would be")
+                && outcome.told.contains("the limit is 50 (5%, the default)"),
             "{}",
             outcome.told
         );

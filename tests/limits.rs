@@ -44,19 +44,24 @@ fn relations_of_one_table_share_its_limit() {
     let bench = ten_columns();
     let (code, told, report) = planned(&bench, &rule("r", "c(*)", "", "set-null"));
     assert_eq!(code, 5, "{told}");
-    assert!(told.contains("it would touch 400 of the 1,000 rows in c, and max-share is 0.05, the default"), "{told}");
+    assert!(told.contains("400 of 1,000 rows of c would be cleared, and the limit is 50 (5%, the default)"), "{told}");
     assert_eq!(report["limits"][0]["rows"], 400);
     // Ten rules without limits share one default.
     let ten: Vec<String> = (0..10).map(|i| rule(&format!("r{i}"), &format!("c(r{i})"), "", "set-null")).collect();
     let (code, told, _) = planned(&bench, &ten.concat());
     assert_eq!(code, 5, "{told}");
-    assert!(told.contains("rows in c, and max-share is 0.05 for all rules together"), "{told}");
+    assert!(
+        told.contains(
+            "rows of c would be removed or cleared, and the limit is 50 (5%, the default for all rules together)"
+        ),
+        "{told}"
+    );
     // Explicit limits are added.
     let limits = "limits.max-share = 0.04";
     let ten: Vec<String> = (0..10).map(|i| rule(&format!("r{i}"), &format!("c(r{i})"), limits, "set-null")).collect();
     let (code, told, report) = planned(&bench, &ten.concat());
     assert_eq!(code, 0, "{told}");
-    assert!(told.contains("all rules: 400 of the 1,000 rows in c, at most 40%"), "{told}");
+    assert!(told.contains("all rules: 400 of 1,000 rows of c, at most 400 (40%)"), "{told}");
     let whole = report["limits"].as_array().unwrap().iter().find(|used| used["rule"].is_null() && used["table"] == "c");
     assert_eq!(whole.unwrap()["rows"], 400);
 }
@@ -70,7 +75,7 @@ fn refused_repair_prints_no_script() {
     let run = bench.run(&["repair", "app.db", "--rules", "r.toml", "--format", "sql"]);
     assert_eq!(run.code, 5, "{}", run.stderr);
     assert!(run.stdout.lines().all(|line| line.starts_with("--")), "{}", run.stdout);
-    assert!(run.stdout.contains("it would touch 400 of the 1,000 rows in c"), "{}", run.stdout);
+    assert!(run.stdout.contains("400 of 1,000 rows of c would be cleared"), "{}", run.stdout);
 }
 
 #[test]
@@ -83,10 +88,10 @@ fn row_changed_by_two_relations_counts_once() {
     let (code, told, report) = planned(&bench, &rule("r", "c(*)", "", "set-null"));
     assert_eq!(code, 0, "{told}");
     assert_eq!(report["limits"][0]["rows"], 5);
-    assert!(told.contains("limits rule r: 5 rows, at most 1,000"), "{told}");
+    assert!(told.contains("set-null c(r) 1 5 5.0% 5 rows (5%)"), "{told}");
     let (code, told, _) = planned(&bench, &(rule("a", "c(r)", "", "set-null") + &rule("b", "c(s)", "", "quarantine")));
     assert_eq!(code, 0, "{told}");
-    assert!(told.contains("all rules: 5 of the 100 rows in c, at most 5%"), "{told}");
+    assert!(told.contains("all rules: 5 of 100 rows of c, at most 5 (5%)"), "{told}");
 }
 
 #[test]
@@ -105,11 +110,11 @@ fn tables_share_the_limit_of_the_plan() {
     ));
     let (code, told, _) = planned(&bench, &rule("r", "*(r)", "", "set-null"));
     assert_eq!(code, 5, "{told}");
-    assert!(told.contains("it would touch 9,000 rows, and max-rows is 1,000, the default"), "{told}");
+    assert!(told.contains("9,000 rows would be cleared, and the limit is 1,000 (max-rows, the default)"), "{told}");
     let ten: Vec<String> = (0..10).map(|i| rule(&format!("r{i}"), &format!("c{i}(r)"), "", "set-null")).collect();
     let (code, told, _) = planned(&bench, &ten.concat());
     assert_eq!(code, 5, "{told}");
-    assert!(told.contains("it would touch 9,000 rows, and max-rows is 1,000 for all rules together"), "{told}");
+    assert!(told.contains("9,000 rows would be removed or cleared, and the limit is 1,000 (max-rows, the default for all rules together)"), "{told}");
 }
 
 /// One orphan among thirty deletes all rows of two other tables.
@@ -129,7 +134,7 @@ fn dependants_count_against_their_own_table() {
         let (code, told, report) = planned(&bench, &rule("r", "c(r)", &limits, "quarantine"));
         if table == "d" {
             assert_eq!(code, 5, "{told}");
-            assert!(told.contains("of the 30 rows in d, and max-share is 0.5"), "{told}");
+            assert!(told.contains("of 30 rows of d would be quarantined, and the limit is 15 (50%)"), "{told}");
         } else {
             assert_eq!(code, 0, "{told}");
             let of = |table: &str| {

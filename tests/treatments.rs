@@ -165,7 +165,7 @@ fn quarantine_file_keeps_row_and_dependants() {
     let report = serde_json::from_str(&planned.stdout).unwrap();
     common::assert_obeys("repair", &report);
     assert_eq!(report["files"], serde_json::json!([{ "file": "gone.ndjson", "rows": 4 }]));
-    assert!(case.plan().stdout.contains("gone.ndjson, next to the plan: 4 deleted rows"));
+    assert!(case.plan().stdout.contains("keeps    4 removed rows in gone.ndjson, next to the plan"));
     let apply = || case.bench.run(&["apply", "app.db", "plan.ndjson", "--no-backup"]);
     let there = || std::fs::read_to_string(case.bench.path("gone.ndjson"));
     assert!(there().is_err(), "nothing is kept before anything goes");
@@ -250,7 +250,7 @@ fn report_action_leaves_orphans_and_lists_them() {
     let case = Case::new(SIMPLE, &rule("c(r)", "[[treat]]\naction = \"report\""));
     let planned = case.plan();
     assert_eq!(planned.code, 0, "{}", planned.stdout);
-    assert!(planned.stdout.states("2 orphan rows now, 2 after the plan is applied"), "{}", planned.stdout);
+    assert!(planned.stdout.states("! app.db: none of 2 orphan rows would be repaired"), "{}", planned.stdout);
     assert_eq!(case.bench.run(&["apply", "app.db", "plan.ndjson"]).code, 6, "applied, and not clean");
     assert_eq!(case.bench.dump(), case.before);
 }
@@ -489,7 +489,7 @@ fn sentinel_key_of_a_deleted_row_is_undecided() {
     let case = Case::new(seed, &rules.concat());
     let planned = case.plan();
     assert_eq!(planned.code, 1, "{}{}", planned.stdout, planned.stderr);
-    assert!(planned.stdout.contains("c: 2 rows deleted"), "{}", planned.stdout);
+    assert!(planned.stdout.contains("removes  2 rows of c"), "{}", planned.stdout);
     let applied = case.bench.run(&["apply", "app.db", "plan.ndjson", "--no-backup", "--leave-undecided"]);
     assert_eq!(applied.code, 6, "{}{}", applied.stdout, applied.stderr);
     assert_eq!(case.bench.value("SELECT sum(id) FROM c"), "7");
@@ -663,7 +663,7 @@ fn rule_sql_failing_for_one_key_leaves_others_decided() {
     let case = Case::new(seed, &rule("c(r)", wish));
     let planned = case.plan();
     let told = planned.stdout.split_whitespace().collect::<Vec<_>>().join(" ");
-    let why = "1 key, 1 row, such as r = 5 because placeholder: the SQL of the rule fails: malformed JSON";
+    let why = "1 key, 1 row: r = 5 because placeholder: the SQL of the rule fails: malformed JSON";
     assert!(planned.code == 1 && told.contains(why), "{told}{}", planned.stderr);
     let applied = case.bench.run(&["apply", "app.db", "plan.ndjson", "--no-backup", "--leave-undecided"]);
     assert_eq!((applied.code, case.bench.value("SELECT count(*) FROM p").as_str()), (6, "6"), "{}", applied.stderr);
@@ -704,7 +704,7 @@ fn unique_index_conflict_is_decided_while_planning() {
     let case = Case::new(seed, &rule("c(r)", remap));
     let planned = case.plan();
     let told = planned.stdout.split_whitespace().collect::<Vec<_>>().join(" ");
-    assert!(told.states("1 row, such as r = 7 because remap: UNIQUE constraint failed: index c_live of c"), "{told}");
+    assert!(told.states("1 row: r = 7 because remap: UNIQUE constraint failed: index c_live of c"), "{told}");
     let applied = case.bench.run(&["apply", "app.db", "plan.ndjson", "--no-backup", "--leave-undecided"]);
     assert_eq!(applied.code, 6, "{}", applied.stderr);
     assert_eq!(case.bench.value("SELECT group_concat(r) FROM c"), "'1,7,1,1,2'");
@@ -742,17 +742,21 @@ fn plan_over_limit_or_guard_is_refused() {
     refused(
         &format!("{seed}{more}"),
         &plain(set_null),
-        "it would touch 4 of the 46 rows in c, and max-share is 0.05, the default",
+        "4 of 46 rows of c would be cleared, and the limit is 2 (5%, the default)",
     );
-    refused(&seed, &plain(&format!("[limits]\nmax-rows = 1\n{set_null}")), "it would touch 2 rows, and max-rows is 1");
+    refused(
+        &seed,
+        &plain(&format!("[limits]\nmax-rows = 1\n{set_null}")),
+        "2 rows would be cleared, and the limit is 1 (max-rows)",
+    );
     // The omitted key keeps its default.
     refused(
         &format!("{seed}{more}"),
         &plain(&format!("[limits]\nmax-rows = 5000\n{set_null}")),
-        "it would touch 4 of the 46 rows in c, and max-share is 0.05",
+        "4 of 46 rows of c would be cleared, and the limit is 2 (5%",
     );
     let placeholder = "[limits]\nmax-rows = 1\n[[treat]]\naction = \"placeholder\"\n";
-    refused(&seed, &plain(placeholder), "max-rows is 1");
+    refused(&seed, &plain(placeholder), "would be changed, and the limit is 1 (max-rows)");
     let lost = format!("{SIMPLE}DELETE FROM p;");
     let limits = "[limits]\nmax-share = 1.0\n";
     Case::new(&lost, &plain(&format!("{limits}{set_null}")))

@@ -254,7 +254,9 @@ impl<'w> Walk<'w> {
         }
         // A definition that this run changed at once does not count as already changed.
         self.done.already += found.already.saturating_sub(self.done.redefined);
-        let phase = self.record()?.state.phase;
+        let state = &self.record()?.state;
+        let (phase, at) = (state.phase, state.at.clone());
+        self.done.earlier_run = phase.map(|_| at);
         if phase.is_some_and(|phase| phase != self.last_phase()) {
             self.close(writer)?;
         }

@@ -90,11 +90,7 @@ impl Walk<'_> {
             }
             self.made(change);
         }
-        match (&change.before, &change.after) {
-            (None, _) => self.done.made += 1,
-            (_, None) => self.done.deleted += 1,
-            _ => self.done.changed += 1,
-        }
+        self.done.count(change);
         Ok(())
     }
 

@@ -47,6 +47,14 @@ pub fn timestamp(seconds: u64) -> String {
     format!("{year:04}-{month:02}-{:02}T{hours:02}:{minutes:02}:{seconds:02}Z", days + 1)
 }
 
+/// Returns a time stamp of [`timestamp`] to the minute, for people: `2026-12-31 23:59 UTC`. Any other text stays as it is.
+pub fn for_people(stamp: &str) -> String {
+    match (stamp.get(..10), stamp.get(10..11), stamp.get(11..16), stamp.strip_suffix('Z')) {
+        (Some(day), Some("T"), Some(minute), Some(_)) => format!("{day} {minute} UTC"),
+        _ => stamp.to_owned(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

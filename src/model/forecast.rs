@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::model::finding_group::Distinct;
 use crate::model::ids::RelationId;
 use crate::model::plan::NewTable;
 use crate::model::redaction::ShownValue;
@@ -14,6 +15,9 @@ use crate::model::value::Value;
 
 #[derive(Debug, Clone, PartialEq)]
 pub struct RepairForecast<V = ShownValue> {
+    /// The orphan rows of all relations before the repair and the greatest number after it, each row counted once.
+    pub orphan_rows: Distinct,
+    pub rows_left: Distinct,
     /// The relations with orphans, in the schema's order.
     pub relations: Vec<RelationForecast<V>>,
     /// The numbers of rows to be inserted, changed and deleted, by table.
@@ -49,6 +53,8 @@ pub struct RelationForecast<V = ShownValue> {
     pub rule: Option<String>,
     pub keys: u64,
     pub rows: u64,
+    /// All rows of the child, orphans or not.
+    pub child_rows: u64,
     /// The greatest number of orphans after the repair.
     pub rows_after: u64,
     pub treatments: Vec<TreatmentForecast<V>>,
@@ -120,6 +126,8 @@ pub struct PlanRefusal {
 impl<V> Default for RepairForecast<V> {
     fn default() -> Self {
         RepairForecast {
+            orphan_rows: Distinct::default(),
+            rows_left: Distinct::default(),
             relations: Vec::new(),
             tables: Vec::new(),
             creates: Vec::new(),
@@ -167,6 +175,7 @@ impl RelationForecast<Value> {
             rule: None,
             keys: 0,
             rows: 0,
+            child_rows: 0,
             rows_after: 0,
             treatments: Vec::new(),
             undecided: Vec::new(),

@@ -37,6 +37,8 @@ pub struct Header {
     pub treated: Vec<TreatmentTotal>,
     /// Missing keys that no treatment could decide.
     pub undecided: u64,
+    /// The orphan rows of the database when the plan was made, each counted once; `None` if the number is not known exactly.
+    pub orphan_rows: Option<u64>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]

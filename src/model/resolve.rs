@@ -45,6 +45,11 @@ pub fn resolve(catalog: Catalog, configured: &[ConfiguredRelation]) -> Result<Sc
     Ok(Schema { database, names, tables, relations: relations.into(), omitted: Omitted::default() })
 }
 
+/// Returns the tables that relations name, if the relations are for another database.
+pub fn foreign_tables(catalog: &Catalog, configured: &[ConfiguredRelation]) -> Vec<String> {
+    configured::foreign_tables(catalog.names, &catalog.tables, configured)
+}
+
 fn declared(engine: Engine, by_name: &TablesByName, tables: &Tables, key: &ForeignKey) -> Relation {
     let names = by_name.names;
     let child = &tables[key.child];

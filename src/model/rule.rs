@@ -38,6 +38,23 @@ pub struct Limits {
     pub max_share: Option<f64>,
 }
 
+/// Returns the greatest number of rows within a share of a table.
+#[allow(
+    clippy::cast_precision_loss,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "a count of rows"
+)]
+pub fn rows_of_share(share: f64, of: u64) -> u64 {
+    // A product such as 0.07 * 100 is just below the whole number.
+    (share * of as f64 + 1e-9).floor() as u64
+}
+
+/// Returns a share as a rule's author writes it: `5%`, `0.25%`.
+pub fn percent(share: f64) -> String {
+    format!("{}%", (share * 10_000.0).round() / 100.0)
+}
+
 impl Limits {
     /// The limits of a rule that sets none, for treatments that remove data or set it to NULL.
     pub const CAUTIOUS: Limits = Limits { max_rows: None, max_share: None };

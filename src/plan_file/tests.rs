@@ -25,6 +25,7 @@ fn header() -> Header {
         forecasts: Vec::new(),
         treated: Vec::new(),
         undecided: 0,
+        orphan_rows: Some(12),
     }
 }
 

@@ -46,6 +46,8 @@ struct WireHeader {
     relations: Vec<WireForecast>,
     treated: Vec<WireTreated>,
     undecided: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    orphan_rows: Option<u64>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -210,6 +212,7 @@ pub(super) fn header(header: &Header) -> String {
         relations: relations.collect(),
         treated: treated.collect(),
         undecided: header.undecided,
+        orphan_rows: header.orphan_rows,
     })
 }
 
@@ -258,6 +261,7 @@ pub(super) fn read_header(line: &str) -> Result<Header, String> {
             })
             .collect(),
         undecided: wire.undecided,
+        orphan_rows: wire.orphan_rows,
     })
 }
 

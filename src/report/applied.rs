@@ -5,6 +5,11 @@ use std::path::Path;
 use std::path::PathBuf;
 
 use crate::model::catalog::DatabaseName;
+use crate::model::date;
+use crate::model::finding_group::Distinct;
+use crate::model::forecast::TableChanges;
+use crate::model::plan::Header;
+use crate::model::rule::TreatmentKind;
 use crate::model::state::SkipReason;
 use crate::model::state::SkippedRow;
 use crate::model::text;
@@ -12,15 +17,20 @@ use crate::model::text::count;
 use crate::model::text::plural;
 use crate::model::text::shell;
 use crate::report::TerminalStyle;
+use crate::report::changes;
+use crate::report::changes::Tense;
+use crate::report::changes::all_orphan_rows;
 use crate::report::layout::Piece;
 use crate::report::layout::Sheet;
 use crate::report::layout::Style;
 use crate::report::layout::Symbol;
 
-const LABEL: u16 = 9;
+const LABEL: usize = 10;
 
 /// The number of unchanged rows that a terminal lists.
 const SHOWN: usize = 10;
+/// The number of relations with orphans that a terminal lists.
+const RELATIONS_SHOWN: usize = 3;
 
 /// The changes of a run, and the result of a scan of the whole database afterwards.
 pub struct ApplyReport<'a> {
@@ -29,12 +39,15 @@ pub struct ApplyReport<'a> {
     /// The database as the next command names it, without a password.
     pub address: &'a str,
     pub plan: &'a Path,
+    pub header: &'a Header,
     pub backup: Option<&'a Path>,
     /// The files that hold copies of deleted rows.
     pub kept: &'a [PathBuf],
     pub made: u64,
     pub changed: u64,
     pub deleted: u64,
+    /// The same numbers for each table.
+    pub tables: &'a [TableChanges],
     pub redefined: u64,
     pub already: u64,
     /// The number of rows that were left unchanged, by reason.
@@ -43,6 +56,8 @@ pub struct ApplyReport<'a> {
     pub left_rows: &'a [SkippedRow],
     /// True if the plan has no changes.
     pub is_empty: bool,
+    /// The time of an earlier run, if this run had nothing to do.
+    pub earlier_run: Option<&'a str>,
     /// True if the run is an undo and the database has no record of the plan.
     pub never_applied: bool,
     /// The missing file that would hold the record if a role that cannot create tables had applied the plan.
@@ -51,7 +66,12 @@ pub struct ApplyReport<'a> {
     pub journal: Option<&'a Path>,
     pub relations: u64,
     pub unchecked: u64,
+    /// The orphans of all relations.
     pub orphan_rows: u64,
+    /// The orphan rows, each counted once.
+    pub rows_left: Distinct,
+    /// The relations that have orphans, with their number; those with most first.
+    pub relations_left: &'a [(String, u64)],
 }
 
 impl ApplyReport<'_> {
@@ -59,60 +79,117 @@ impl ApplyReport<'_> {
         self.left.values().sum()
     }
 
-    /// Returns the first line with its meaning. It never looks better than the exit code.
-    fn headline(&self) -> (Symbol, String) {
-        let name = &self.database.name;
-        let left = self.rows_left();
-        let but = format!("except for {}", plural(left, "row"));
-        let orphans = plural(self.orphan_rows, "orphan row");
-        let are = if self.orphan_rows == 1 { "is" } else { "are" };
-        match (self.total(), self.is_undo) {
-            _ if self.never_applied => {
-                (Symbol::Nothing, format!("{name} has no record that the plan was applied: nothing was taken back"))
-            }
-            (0, true) if left > 0 => {
-                (Symbol::Partly, format!("nothing was taken back from {name}: {}", left_reasons(self.left)))
-            }
-            (_, true) if left > 0 => (Symbol::Partly, format!("the plan was taken back from {name}, {but}")),
-            (0, true) => (Symbol::Done, format!("{name} is as it was before the plan: nothing was changed")),
-            (_, true) if self.unchecked > 0 => {
-                let relations = plural(self.unchecked, "relation");
-                (Symbol::Partly, format!("the plan was taken back from {name}, and {relations} could not be checked"))
-            }
-            (_, true) => (Symbol::Done, format!("the plan was taken back from {name}")),
-            (0, false) if left > 0 => {
-                (Symbol::Partly, format!("nothing was changed in {name}: {}", left_reasons(self.left)))
-            }
-            (_, false) if left > 0 => (Symbol::Partly, format!("the plan was applied to {name}, {but}")),
-            (0, false) if self.is_empty && self.orphan_rows > 0 => {
-                (Symbol::Partly, format!("the plan holds no changes for {name}, and {orphans} {are} left"))
-            }
-            (0, false) if self.is_empty => {
-                (self.tone_of_scan(), format!("the plan holds no changes for {name}: nothing was changed"))
-            }
-            (0, false) if self.orphan_rows > 0 => (
-                Symbol::Partly,
-                format!("the plan is already applied to {name}, and {orphans} {are} left: nothing was changed"),
-            ),
-            (0, false) => (self.tone_of_scan(), format!("the plan is already applied to {name}: nothing was changed")),
-            (_, false) if self.orphan_rows > 0 => {
-                (Symbol::Partly, format!("the plan was applied to {name}, and {orphans} {are} left"))
-            }
-            (_, false) if self.unchecked > 0 => {
-                let relations = plural(self.unchecked, "relation");
-                (Symbol::Partly, format!("the plan was applied to {name}, and {relations} could not be checked"))
-            }
-            (_, false) => (Symbol::Done, format!("{name} is repaired")),
-        }
-    }
-
-    fn tone_of_scan(&self) -> Symbol {
-        if self.unchecked > 0 { Symbol::Partly } else { Symbol::Done }
-    }
-
     /// Returns the number of changes, rows and definitions together.
     pub(super) fn total(&self) -> u64 {
         self.made + self.changed + self.deleted + self.redefined
+    }
+
+    fn headline(&self) -> (Symbol, String) {
+        match (self.is_undo, self.total()) {
+            (true, 0) => self.nothing_taken_back(),
+            (true, _) => self.taken_back(),
+            (false, 0) => self.nothing_changed(),
+            (false, _) => self.applied(),
+        }
+    }
+
+    fn nothing_taken_back(&self) -> (Symbol, String) {
+        let (name, plan) = (&self.database.name, self.plan.display());
+        if self.never_applied {
+            return (Symbol::Nothing, format!("nothing to do: {name} has no record that {plan} was applied"));
+        }
+        if self.rows_left() > 0 {
+            let reasons = left_reasons(self.left);
+            return (Symbol::Partly, format!("{name}: nothing was taken back: {reasons}"));
+        }
+        let when = self.earlier_run.map(|at| format!(" on {}", date::for_people(at))).unwrap_or_default();
+        (Symbol::Nothing, format!("nothing to do: {plan} was taken back from {name}{when}"))
+    }
+
+    fn taken_back(&self) -> (Symbol, String) {
+        let (name, plan) = (&self.database.name, self.plan.display());
+        let line = format!("{plan} is taken back");
+        if self.rows_left() > 0 {
+            let rows = plural(self.rows_left(), "row");
+            return (Symbol::Partly, format!("{line} from {name}, except for {rows}"));
+        }
+        if self.unchecked > 0 {
+            return (Symbol::Unsure, format!("{line} from {name}, and {}", self.not_checked()));
+        }
+        let line = match changes::only_changed(self.tables) {
+            Some(rows) if self.redefined == 0 => {
+                format!("{line}: {rows} {} their old values", if self.changed == 1 { "has" } else { "have" })
+            }
+            _ => format!("{line} from {name}"),
+        };
+        (Symbol::Done, line)
+    }
+
+    fn nothing_changed(&self) -> (Symbol, String) {
+        let (name, plan) = (&self.database.name, self.plan.display());
+        if self.rows_left() > 0 {
+            let reasons = left_reasons(self.left);
+            return (Symbol::Partly, format!("{name}: nothing was changed: {reasons}"));
+        }
+        let line = if self.is_empty {
+            format!("nothing to do: {plan} has no changes for {name}")
+        } else if let Some(at) = self.earlier_run {
+            format!("nothing to do: {plan} was applied to {name} on {}", date::for_people(at))
+        } else {
+            format!("nothing to do: {name} is already as {plan} would make it")
+        };
+        self.with_scan(Symbol::Nothing, line)
+    }
+
+    fn applied(&self) -> (Symbol, String) {
+        let name = &self.database.name;
+        let (before, after) = (self.header.orphan_rows, self.rows_left);
+        let line = match before {
+            // Rows that came since the plan was made can be orphans too.
+            Some(before) if after.count <= before && !after.is_bound => match after.count {
+                0 if before == 0 => format!("{name}: {} is applied", self.plan.display()),
+                0 => {
+                    let are = if before == 1 { "is" } else { "are" };
+                    format!("{name}: {} {are} repaired", all_orphan_rows(before))
+                }
+                after => {
+                    let repaired = before - after;
+                    let are = |rows: u64| if rows == 1 { "is" } else { "are" };
+                    let of = plural(before, "orphan row");
+                    let line = format!("{} of {of} {} repaired", count(repaired), are(repaired));
+                    let line = format!("{name}: {line}, {} {} left", count(after), are(after));
+                    return (Symbol::Partly, line);
+                }
+            },
+            _ => return self.with_scan(Symbol::Done, format!("{name}: {} is applied", self.plan.display())),
+        };
+        if self.rows_left() > 0 {
+            let changes = plural(self.rows_left(), "planned change");
+            let were = if self.rows_left() == 1 { "was" } else { "were" };
+            return (Symbol::Partly, format!("{line}, and {changes} {were} skipped"));
+        }
+        self.with_scan(Symbol::Done, line)
+    }
+
+    /// Adds to a sentence what a scan found afterwards. The symbol is never greener than the exit code.
+    fn with_scan(&self, symbol: Symbol, line: String) -> (Symbol, String) {
+        if self.rows_left.count > 0 {
+            let are = if self.rows_left.count == 1 { "is" } else { "are" };
+            let rows = self.rows_left.of("orphan row");
+            return (Symbol::Partly, format!("{line}, and {rows} {are} left"));
+        }
+        if self.unchecked > 0 {
+            return (Symbol::Unsure, format!("{line}, and {}", self.not_checked()));
+        }
+        (symbol, line)
+    }
+
+    fn not_checked(&self) -> String {
+        format!("{} could not be checked", plural(self.unchecked, "relation"))
+    }
+
+    fn command(&self, name: &str) -> String {
+        format!("fk-doctor {name} {} {}", shell(self.address), shell(&self.plan.display().to_string()))
     }
 }
 
@@ -124,84 +201,138 @@ fn left_reasons(left: &BTreeMap<SkipReason, u64>) -> String {
 
 pub(super) fn render(report: &ApplyReport<'_>, terminal: &TerminalStyle) -> String {
     let mut sheet = Sheet::new(terminal);
-    let (tone, line) = report.headline();
-    let style = match tone {
-        Symbol::Done => Style::Good,
-        Symbol::Nothing => Style::Plain,
-        Symbol::Faults | Symbol::Partly | Symbol::Unsure => Style::Doubtful,
-    };
-    sheet.line(0, vec![Piece::new(tone.mark(), style), Piece::new(line, style)]);
-    let mut labelled =
-        |label: &str, style, text: String| sheet.labelled(LABEL, Piece::new(label, style), Piece::plain(text));
-    if report.total() > 0 {
-        labelled("changes", Style::Dim, changes(report));
-    }
-    if report.rows_left() > 0 {
-        labelled("left", Style::Doubtful, left_reasons(report.left));
-        for row in report.left_rows.iter().take(SHOWN) {
-            labelled("", Style::Dim, format!("{} ({}) {}", row.table, text::row(&row.row), row.why.phrase(1)));
-        }
-        let more = report.rows_left().saturating_sub(SHOWN as u64);
-        if more > 0 {
-            labelled("", Style::Dim, format!("and {}: --format json lists them", plural(more, "more row")));
-        }
+    let (symbol, line) = report.headline();
+    sheet.headline(symbol, line);
+    made(&mut sheet, report);
+    skipped(&mut sheet, report);
+    left(&mut sheet, report);
+    let mut labelled = |label: &str, text: String| sheet.labelled_prose(LABEL, label, &Piece::plain(text));
+    if !report.never_applied {
+        labelled("verified", verified(report));
     }
     if let Some(journal) = report.journal {
         let why =
             "this role cannot create tables, so this file records the state of the plan: keep it next to the plan";
-        labelled("state", Style::Dim, format!("{}: {why}", journal.display()));
+        labelled("state", format!("{}: {why}", journal.display()));
     }
     if let Some(mark) = report.missing_mark {
         let why = "this file does not exist; it holds the record if a role that cannot create tables applied the plan";
-        labelled(
-            "record",
-            Style::Dim,
-            format!("{}: {why}; if you moved it, put it back and repeat the command", mark.display()),
-        );
-    }
-    if let Some(backup) = report.backup {
-        labelled("backup", Style::Dim, backup.display().to_string());
+        labelled("record", format!("{}: {why}; if you moved it, put it back and repeat the command", mark.display()));
     }
     for file in report.kept {
         let addition =
             if report.rows_left() > 0 { ", which also holds the rows that were left in the database" } else { "" };
-        labelled("kept", Style::Dim, format!("deleted rows are in {}{addition}", file.display()));
+        labelled("kept", format!("deleted rows are in {}{addition}", file.display()));
     }
-    labelled("scan", if report.orphan_rows == 0 { Style::Dim } else { Style::Doubtful }, scan(report));
-    if !report.is_undo {
-        labelled(
-            "undo",
-            Style::Dim,
-            format!("fk-doctor undo {} {}", shell(report.address), shell(&report.plan.display().to_string())),
-        );
+    if let Some(backup) = report.backup {
+        labelled("backup", backup.display().to_string());
+    }
+    if !report.is_undo && report.total() > 0 {
+        sheet.labelled_command(LABEL, "undo", "", &report.command("undo"));
+    }
+    if !report.is_undo && report.total() == 0 && !report.is_empty {
+        sheet.next(&[report.command("undo")]);
     }
     sheet.finish()
 }
 
-/// Returns for example `3 rows inserted, 1 row updated; 2 …`, where the last part counts changes that were already made.
-fn changes(report: &ApplyReport<'_>) -> String {
-    let part = |number: u64, verb: &str| (number > 0).then(|| format!("{} {verb}", plural(number, "row")));
-    let parts = [part(report.made, "inserted"), part(report.changed, "updated"), part(report.deleted, "deleted")];
-    let defined = (report.redefined > 0).then(|| format!("{} changed", plural(report.redefined, "definition")));
-    let mut line = parts.into_iter().flatten().chain(defined).collect::<Vec<_>>().join(", ");
-    if report.already > 0 {
-        line.push_str(&format!("; {} {}", count(report.already), SkipReason::Already.phrase(report.already)));
+/// Shows the changes table by table.
+fn made(sheet: &mut Sheet, report: &ApplyReport<'_>) {
+    let tense = if report.is_undo { Tense::TakenBack } else { Tense::Done };
+    // The engine's own counters are no rows of the user.
+    let own = report.database.engine.facts().own_tables;
+    let is_own = |table: &&TableChanges| own.is_some_and(|prefix| table.table.starts_with(prefix));
+    let tables: Vec<TableChanges> = report.tables.iter().filter(|table| !is_own(table)).cloned().collect();
+    let new: Vec<String> = report.header.creates.iter().map(|new| new.name.to_string()).collect();
+    if !report.is_undo || changes::only_changed(&tables).is_none() {
+        changes::lines(sheet, LABEL, &tables, &new, tense);
+    }
+    if report.redefined > 0 {
+        let label = if report.is_undo { "restored" } else { "changed" };
+        sheet.labelled_prose(LABEL, label, &Piece::plain(plural(report.redefined, "definition")));
+    }
+    if report.already > 0 && report.total() > 0 {
+        let line = format!("{} {}", plural(report.already, "row"), SkipReason::Already.phrase(report.already));
+        sheet.labelled_prose(LABEL, "already", &Piece::plain(line));
+    }
+}
+
+/// Shows the planned changes that were not made.
+fn skipped(sheet: &mut Sheet, report: &ApplyReport<'_>) {
+    if report.rows_left() == 0 {
+        return;
+    }
+    sheet.labelled_prose(LABEL, "skipped", &Piece::new(left_reasons(report.left), Style::Doubtful));
+    for row in report.left_rows.iter().take(SHOWN) {
+        let row_name = format!("{}: {}", text::visible(&row.table), text::row(&row.row));
+        // With one reason, the first line says it for all rows.
+        let line = if report.left.len() == 1 { row_name } else { format!("{row_name} {}", row.why.phrase(1)) };
+        sheet.labelled_prose(LABEL, "", &Piece::plain(line));
+    }
+    let more = report.rows_left().saturating_sub(SHOWN as u64);
+    if more > 0 {
+        let line = format!("and {}: --format json lists them", plural(more, "more row"));
+        sheet.labelled_prose(LABEL, "", &Piece::plain(line));
+    }
+}
+
+/// Shows the orphans that the plan did not treat, and why.
+fn left(sheet: &mut Sheet, report: &ApplyReport<'_>) {
+    if report.is_undo || report.rows_left.count == 0 {
+        return;
+    }
+    let header = report.header;
+    let reported = header.treated.iter().filter(|total| total.treatment == TreatmentKind::Report.name());
+    let reported: u64 = reported.map(|total| total.rows).sum();
+    let mut reasons = Vec::new();
+    if reported > 0 {
+        reasons.push("the rules report them, and leave them as they are".to_owned());
+    }
+    if header.undecided > 0 {
+        let are = if header.undecided == 1 { "is" } else { "are" };
+        reasons.push(format!("{} {are} undecided", plural(header.undecided, "missing key")));
+    }
+    if reasons.is_empty() {
+        reasons.push("the plan has no change for them".to_owned());
+    }
+    let line = format!("{}: {}", report.rows_left.of("row"), reasons.join("; "));
+    sheet.labelled_prose(LABEL, "left", &Piece::new(line, Style::Doubtful));
+    for (relation, rows) in report.relations_left.iter().take(RELATIONS_SHOWN) {
+        let line = format!("{} of {relation}", plural(*rows, "row"));
+        sheet.labelled_prose(LABEL, "", &Piece::plain(line));
+    }
+    let more = report.relations_left.len().saturating_sub(RELATIONS_SHOWN) as u64;
+    if more > 0 {
+        let line = format!("and {}: fk-doctor scan {}", plural(more, "more relation"), shell(report.address));
+        sheet.labelled_prose(LABEL, "", &Piece::plain(line));
+    }
+}
+
+/// Returns what a scan found after the run: `2 relations: 0 orphan rows, 1,200 before`.
+fn verified(report: &ApplyReport<'_>) -> String {
+    let checked = report.relations - report.unchecked;
+    let after = report.rows_left;
+    let mut line = match report.header.orphan_rows {
+        _ if checked == 0 => "no relation could be checked".to_owned(),
+        Some(before) if report.is_undo && after == Distinct::exactly(before) && report.total() > 0 && before > 0 => {
+            let rows = plural(before, "row");
+            let are = if before == 1 { "is an orphan" } else { "are orphans" };
+            format!("{rows} {are} again, as before the plan; no others")
+        }
+        Some(before) if !report.is_undo && report.total() > 0 && before > 0 => {
+            let orphans = after.of("orphan row");
+            format!("{}: {orphans}, {} before", plural(checked, "relation"), count(before))
+        }
+        _ => format!("{}: {}", plural(checked, "relation"), after.of("orphan row")),
+    };
+    if report.relations == 0 {
+        line = "no relation is declared".to_owned();
+    }
+    if report.unchecked > 0 {
+        line.push_str(&format!("; {}", report.not_checked()));
     }
     line
 }
 
-/// Returns for example `4 relations checked, 2 orphan rows left; 1 could not be checked`.
-fn scan(report: &ApplyReport<'_>) -> String {
-    let checked = plural(report.relations - report.unchecked, "relation");
-    let mut scan = if report.relations == report.unchecked {
-        "no relation was checked".to_owned()
-    } else if report.orphan_rows == 0 {
-        format!("{checked} checked, no orphans")
-    } else {
-        format!("{checked} checked, {} left", plural(report.orphan_rows, "orphan row"))
-    };
-    if report.unchecked > 0 {
-        scan.push_str(&format!("; {} could not be checked", count(report.unchecked)));
-    }
-    scan
-}
+#[cfg(test)]
+mod tests;

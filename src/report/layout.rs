@@ -236,11 +236,12 @@ impl Sheet {
     pub(super) fn labelled_command(&mut self, width: usize, label: &str, text: &str, command: &str) {
         let command = Piece::new(command, Style::Command);
         let indent = width + 3;
-        if indent + display_width(text) + 1 + display_width(&command.text) <= self.width() {
+        let text = if text.is_empty() { String::new() } else { format!("{text} ") };
+        if text.is_empty() || indent + display_width(&text) + display_width(&command.text) <= self.width() {
             let label = Piece::new(padded(label, width + 1), Style::Dim);
-            self.whole_line(2, &[label, Piece::plain(format!("{text} ")), command]);
+            self.whole_line(2, &[label, Piece::plain(text), command]);
         } else {
-            self.labelled_prose(width, label, &Piece::plain(text));
+            self.labelled_prose(width, label, &Piece::plain(text.trim_end()));
             self.whole_line(indent, &[command]);
         }
     }
@@ -455,7 +456,7 @@ fn padded(text: &str, width: usize) -> String {
 }
 
 /// Cuts a name that is too long, at its last `_` if it has one there.
-fn shortened(text: &str, width: usize) -> String {
+pub(super) fn shortened(text: &str, width: usize) -> String {
     if display_width(text) <= width {
         return text.to_owned();
     }

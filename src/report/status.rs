@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use crate::model::catalog::DatabaseName;
+use crate::model::date;
 use crate::model::plan::Header;
 use crate::model::state::Phase;
 use crate::model::state::SkipReason;
@@ -16,9 +17,8 @@ use crate::report::TerminalStyle;
 use crate::report::layout::Piece;
 use crate::report::layout::Sheet;
 use crate::report::layout::Style;
-use crate::report::layout::Symbol;
 
-const LABEL: u16 = 9;
+const LABEL: usize = 9;
 
 /// The number of rows changed by other programs that a terminal lists.
 const SHOWN: usize = 10;
@@ -58,112 +58,104 @@ pub struct RecordedState<'a> {
 
 pub(super) fn render(report: &StatusReport<'_>, terminal: &TerminalStyle) -> String {
     let mut sheet = Sheet::new(terminal);
-    let (tone, line) = headline(report);
-    let style = match tone {
-        Symbol::Done => Style::Good,
-        Symbol::Nothing => Style::Plain,
-        _ => Style::Doubtful,
-    };
-    sheet.line(0, vec![Piece::new(tone.mark(), style), Piece::new(line, style)]);
-    let mut labelled =
-        |label: &str, style, text: String| sheet.labelled(LABEL, Piece::new(label, style), Piece::plain(text));
-    let plan = shell(&report.plan.display().to_string());
+    sheet.prose(0, &Piece::new(headline(report), Style::Strong));
     let definitions = report.header.redefinitions.len() as u64;
+    let size_of_plan = size(report.changes, definitions);
     let Some(state) = &report.state else {
-        labelled(
-            "plan",
-            Style::Dim,
-            format!("{}, made for {}", size(report.changes, definitions), report.header.database),
-        );
+        labelled(&mut sheet, "plan", format!("{size_of_plan}, made for {}", report.header.database));
         if let Some((run, at)) = report.begun {
-            labelled("started", Style::Dim, format!("{at}, by {run}"));
+            labelled(&mut sheet, "started", format!("{}, by {run}", date::for_people(at)));
         }
-        labelled("next", Style::Dim, format!("fk-doctor status {plan} DATABASE shows the record in the database"));
+        labelled(&mut sheet, "record", "in the database: name it after the plan to see it".to_owned());
         return sheet.finish();
     };
-    labelled("plan", Style::Dim, size(report.changes, definitions));
+    labelled(&mut sheet, "plan", size_of_plan.clone());
     if state.phase.is_some() {
-        labelled("applied", Style::Dim, format!("{} in the database now", size(state.made, state.defined)));
+        labelled(&mut sheet, "when", date::for_people(state.at));
+        let made = size_of(state.made, report.changes, state.defined, definitions);
+        labelled(&mut sheet, "applied", format!("{made} in the database now"));
         for (why, rows) in state.left {
-            labelled("left", Style::Dim, format!("{} {}", plural(*rows, "row"), why.phrase(*rows)));
+            labelled(&mut sheet, "left", format!("{} {}", plural(*rows, "row"), why.phrase(*rows)));
         }
-        if state.changed_since > 0 {
-            labelled(
-                "changed",
-                Style::Doubtful,
-                format!("{} of the plan changed after it was applied", plural(state.changed_since, "row")),
-            );
-            for row in state.changed_rows.iter().take(SHOWN) {
-                labelled("", Style::Dim, format!("{} ({})", row.table, text::row(&row.row)));
-            }
-            let more = state.changed_since.saturating_sub(SHOWN as u64);
-            if more > 0 {
-                labelled("", Style::Dim, format!("and {}: --format json lists them", plural(more, "more row")));
-            }
-        }
-        labelled("last run", Style::Dim, format!("{}, {}", state.at, state.run));
+        changed_since(&mut sheet, report, state);
         if let Some(journal) = state.journal {
-            labelled("record", Style::Dim, format!("{}: keep it next to the plan", journal.display()));
+            labelled(&mut sheet, "record", format!("{}: keep it next to the plan", journal.display()));
         }
     }
-    if let Some((label, step)) = next_step(report, state, &plan) {
-        labelled(label, Style::Dim, step);
-    }
+    sheet.next(&next(report, state));
     sheet.finish()
 }
 
-/// Returns the command to run next, with its label. `plan` is quoted for the shell.
-fn next_step(report: &StatusReport<'_>, state: &RecordedState<'_>, plan: &str) -> Option<(&'static str, String)> {
-    let database = shell(state.address);
+fn labelled(sheet: &mut Sheet, label: &str, text: String) {
+    sheet.labelled_prose(LABEL, label, &Piece::plain(text));
+}
+
+/// Lists the rows that other programs changed afterwards.
+fn changed_since(sheet: &mut Sheet, report: &StatusReport<'_>, state: &RecordedState<'_>) {
+    if state.changed_since == 0 {
+        return;
+    }
+    let were = if state.changed_since == 1 { "was" } else { "were" };
+    let line =
+        format!("{} {were} changed by other programs; undo can go round them:", plural(state.changed_since, "row"));
+    let line = if state.changed_since == 1 { line.replace("round them", "round it") } else { line };
+    sheet.labelled_command(LABEL, "since", &line, &command("undo", report, state, " --skip-changed"));
+    for row in state.changed_rows.iter().take(SHOWN) {
+        labelled(sheet, "", format!("{}: {}", text::visible(&row.table), text::row(&row.row)));
+    }
+    let more = state.changed_since.saturating_sub(SHOWN as u64);
+    if more > 0 {
+        labelled(sheet, "", format!("and {}: --format json lists them", plural(more, "more row")));
+    }
+}
+
+fn command(name: &str, report: &StatusReport<'_>, state: &RecordedState<'_>, options: &str) -> String {
+    let plan = shell(&report.plan.display().to_string());
+    format!("fk-doctor {name} {} {plan}{options}", shell(state.address))
+}
+
+/// Returns the commands to run next.
+fn next(report: &StatusReport<'_>, state: &RecordedState<'_>) -> Vec<String> {
     let skip = if state.changed_since > 0 { " --skip-changed" } else { "" };
-    let apply = format!("fk-doctor apply {database} {plan}");
-    let undo = format!("fk-doctor undo {database} {plan}{skip}");
+    let apply = || command("apply", report, state, "");
+    let undo = || command("undo", report, state, skip);
     match state.phase {
-        _ if report.is_running || state.is_forgotten => None,
-        None => Some(("next", apply)),
-        Some(Phase::Applying) => Some(("next", format!("{apply} resumes it; {undo} takes it back"))),
-        Some(Phase::Applied) => Some(("undo", undo)),
-        Some(Phase::TakingBack) => Some(("next", format!("{undo} resumes it"))),
+        _ if report.is_running || state.is_forgotten => Vec::new(),
+        None => vec![apply()],
+        // To apply the rest, or to take back what was applied.
+        Some(Phase::Applying) => vec![apply(), undo()],
+        Some(Phase::Applied) if state.changed_since > 0 => Vec::new(),
+        Some(Phase::Applied | Phase::TakingBack) => vec![undo()],
         // A later undo can still restore the rows that this one had to leave.
-        Some(Phase::TakenBack) if state.made > 0 => Some(("next", undo)),
+        Some(Phase::TakenBack) if state.made > 0 => vec![undo()],
         Some(Phase::TakenBack) => {
-            Some(("next", format!("fk-doctor status {plan} {database} --forget removes its record")))
+            let plan = shell(&report.plan.display().to_string());
+            vec![format!("fk-doctor status {plan} {} --forget", shell(state.address))]
         }
     }
 }
 
-fn headline(report: &StatusReport<'_>) -> (Symbol, String) {
+/// Returns the state of the plan. It is neither good nor bad, so that it has no symbol.
+fn headline(report: &StatusReport<'_>) -> String {
     let plan = report.plan.display();
     let Some(state) = &report.state else {
         return match report.begun {
-            _ if report.is_running => (Symbol::Partly, format!("a run of {plan} is in progress")),
-            Some(_) => (Symbol::Partly, format!("{plan} was started")),
-            None => (Symbol::Nothing, format!("{plan} was never started")),
+            _ if report.is_running => format!("a run of {plan} is in progress"),
+            Some(_) => format!("{plan} was started"),
+            None => format!("{plan} was never started"),
         };
     };
     let name = &state.database.name;
-    let is_changed = state.changed_since > 0;
     match state.phase {
-        _ if report.is_running => (Symbol::Partly, format!("a run of {plan} is in progress on {name}")),
-        _ if state.is_forgotten => (Symbol::Done, format!("the record of {plan} is removed from {name}")),
-        None => (Symbol::Nothing, format!("{plan} was never applied to {name}")),
-        Some(Phase::Applying) => {
-            (Symbol::Partly, format!("{plan} is applied to {name} in part: a run was interrupted"))
-        }
-        Some(Phase::Applied) if is_changed => {
-            (Symbol::Partly, format!("{plan} is applied to {name}, and other programs changed its rows afterwards"))
-        }
-        Some(Phase::Applied) if !state.left.is_empty() => {
-            (Symbol::Partly, format!("{plan} is applied to {name}, except for some rows"))
-        }
-        Some(Phase::Applied) => (Symbol::Done, format!("{plan} is applied to {name}")),
-        Some(Phase::TakingBack) => {
-            (Symbol::Partly, format!("{plan} is taken back from {name} in part: a run was interrupted"))
-        }
-        Some(Phase::TakenBack) if state.made > 0 => {
-            (Symbol::Partly, format!("{plan} was taken back from {name}, except for some rows"))
-        }
-        Some(Phase::TakenBack) => (Symbol::Nothing, format!("{plan} was taken back from {name}")),
+        _ if report.is_running => format!("a run of {plan} is in progress on {name}"),
+        _ if state.is_forgotten => format!("the record of {plan} is removed from {name}"),
+        None => format!("{plan} was never applied to {name}"),
+        Some(Phase::Applying) => format!("{plan} is applied to {name} in part: a run was interrupted"),
+        Some(Phase::Applied) if !state.left.is_empty() => format!("{plan} is applied to {name}, except for some rows"),
+        Some(Phase::Applied) => format!("{plan} is applied to {name}"),
+        Some(Phase::TakingBack) => format!("{plan} is taken back from {name} in part: a run was interrupted"),
+        Some(Phase::TakenBack) if state.made > 0 => format!("{plan} was taken back from {name}, except for some rows"),
+        Some(Phase::TakenBack) => format!("{plan} was taken back from {name}"),
     }
 }
 
@@ -171,11 +163,19 @@ fn size(changes: u64, definitions: u64) -> String {
     match definitions {
         0 => plural(changes, "change"),
         _ if changes == 0 => plural(definitions, "definition"),
-        _ => format!(
-            "{} and {} {}",
-            plural(changes, "change"),
-            count(definitions),
-            if definitions == 1 { "definition" } else { "definitions" }
-        ),
+        _ => format!("{} and {}", plural(changes, "change"), plural(definitions, "definition")),
     }
 }
+
+/// Returns for example `1,199 of 1,200 changes`.
+fn size_of(made: u64, changes: u64, defined: u64, definitions: u64) -> String {
+    let part = |part: u64, whole: u64, noun: &str| format!("{} of {}", count(part), plural(whole, noun));
+    match definitions {
+        0 => part(made, changes, "change"),
+        _ if changes == 0 => part(defined, definitions, "definition"),
+        _ => format!("{} and {}", part(made, changes, "change"), part(defined, definitions, "definition")),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -11,8 +11,10 @@ use super::Outcome;
 use super::RunError;
 use super::config_file;
 use super::database;
+use super::orphan_rows::OrphanRows;
 use crate::apply::ApplyError;
 use crate::apply::Direction;
+use crate::apply::RowChanges;
 use crate::apply::RunOptions;
 use crate::apply::RunSummary;
 use crate::apply::admission;
@@ -29,7 +31,10 @@ use crate::engine::Deadline;
 use crate::engine::WaitLimits;
 use crate::exit::Exit;
 use crate::model::catalog::DatabaseName;
+use crate::model::catalog::TableName;
 use crate::model::date;
+use crate::model::finding_group::Distinct;
+use crate::model::forecast::TableChanges;
 use crate::plan_file::PlanFile;
 use crate::quarantine_file;
 use crate::report;
@@ -90,7 +95,7 @@ pub(super) fn run_plan(
     let mut database = database::open(source, &wait_limits, environment)?;
     let overrides = overrides(writing);
     admission::refuse_read_only(direction, database.read_only()?, overrides)?;
-    let schema = config_file::read(global, environment)?.resolve(database.as_mut(), environment)?;
+    let schema = config_file::read(source, global, environment)?.resolve(database.as_mut(), environment)?;
     let repair_sql = sql::repair::of(&schema).ok_or(RunError::NoRepair)?;
     let identity = database.identity()?;
     admission::refuse_unfit_plan(direction, &plan.header, &identity, overrides)?;
@@ -112,7 +117,7 @@ pub(super) fn run_plan(
     let execution = execute(&order, &mut plan, database.as_mut(), conduct)?;
     drop(database);
     let remaining = remaining(source, &wait_limits, global, environment)?;
-    let exit = exit(direction, &execution.done, remaining);
+    let exit = exit(direction, &execution.done, &remaining);
     // On SQLite, whoever can write can also create the table of states.
     let may_be_missing = execution.done.never_applied && is_on_server && journal::begun(path).is_none();
     let missing_mark = may_be_missing.then(|| journal::mark_of(path));
@@ -125,7 +130,7 @@ fn overrides(writing: &WriteArgs) -> Overrides {
     Overrides { leave_undecided: writing.leave_undecided, moved: writing.moved, read_only: writing.override_read_only }
 }
 
-fn exit(direction: Direction, done: &RunSummary, remaining: Remaining) -> Exit {
+fn exit(direction: Direction, done: &RunSummary, remaining: &Remaining) -> Exit {
     match (direction, remaining) {
         _ if done.rows_left() > 0 => Exit::NotClean,
         (Direction::Undo, Remaining { unchecked: 1.., .. }) => Exit::Incomplete,
@@ -156,6 +161,7 @@ impl Report<'_> {
     ) -> Vec<(Option<PathBuf>, String)> {
         let done = &execution.done;
         let left_rows = redaction::skipped_rows(&done.left_rows);
+        let tables: Vec<TableChanges> = done.tables.iter().map(table_changes).collect();
         let report = report::applied::ApplyReport {
             is_undo: self.direction == Direction::Undo,
             database: self.database,
@@ -166,6 +172,9 @@ impl Report<'_> {
             made: done.made,
             changed: done.changed,
             deleted: done.deleted,
+            tables: &tables,
+            header: &self.plan.header,
+            earlier_run: done.earlier_run.as_deref(),
             redefined: done.redefined,
             already: done.already,
             left: &done.left,
@@ -177,17 +186,28 @@ impl Report<'_> {
             relations: self.remaining.relations,
             unchecked: self.remaining.unchecked,
             orphan_rows: self.remaining.orphan_rows,
+            rows_left: self.remaining.rows,
+            relations_left: &self.remaining.relations_left,
         };
         super::documents(outputs, environment, |format, terminal| report::applied(&report, format, terminal))
     }
 }
 
+fn table_changes((table, rows): (&TableName, &RowChanges)) -> TableChanges {
+    TableChanges { table: table.to_string(), made: rows.made, changed: rows.changed, deleted: rows.deleted }
+}
+
 /// The result of a scan of the whole database after the run.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 struct Remaining {
     relations: u64,
     unchecked: u64,
+    /// The orphans of all relations.
     orphan_rows: u64,
+    /// The orphan rows, each counted once.
+    rows: Distinct,
+    /// The relations that still have orphans, with their number; those with most first.
+    relations_left: Vec<(String, u64)>,
 }
 
 fn remaining(
@@ -197,7 +217,7 @@ fn remaining(
     environment: &Environment,
 ) -> Result<Remaining, RunError> {
     let mut database = database::open(source, wait_limits, environment)?;
-    let config = config_file::read(global, environment)?;
+    let config = config_file::read(source, global, environment)?;
     let schema = config.resolve(database.as_mut(), environment)?;
     let mut sessions = super::sessions(database.as_mut(), &schema, None, environment)?;
     let options = ScanOptions {
@@ -207,14 +227,22 @@ fn remaining(
         progress: &|_, _| {},
         is_known: &|_, _, _| false,
     };
-    let mut remaining = Remaining { relations: 0, unchecked: 0, orphan_rows: 0 };
-    for fact in scan::scan(&schema, &mut sessions, &options) {
+    let facts = scan::scan(&schema, &mut sessions, &options);
+    let rows = sessions.first_mut().map(|session| OrphanRows::count(&schema, &facts, session.as_mut()).total());
+    let rows = rows.unwrap_or_default();
+    let mut remaining = Remaining { relations: 0, unchecked: 0, orphan_rows: 0, rows, relations_left: Vec::new() };
+    for (relation, fact) in schema.relations.iter().zip(&facts) {
         remaining.relations += 1;
         match fact {
-            ScanResult::Checked(tally) => remaining.orphan_rows += tally.orphan_rows,
+            ScanResult::Checked(tally) if tally.orphan_rows > 0 => {
+                remaining.orphan_rows += tally.orphan_rows;
+                remaining.relations_left.push((relation.id.clone(), tally.orphan_rows));
+            }
+            ScanResult::Checked(_) => {}
             ScanResult::Unchecked(_) => remaining.unchecked += 1,
         }
     }
+    remaining.relations_left.sort_by_key(|(_, rows)| std::cmp::Reverse(*rows));
     Ok(remaining)
 }
 

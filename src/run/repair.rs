@@ -10,6 +10,7 @@ use super::config_file;
 use super::database;
 use super::plan_path;
 use super::rule_files;
+use super::scan_run;
 use crate::apply::Direction;
 use crate::cli;
 use crate::engine::Deadline;
@@ -50,7 +51,7 @@ pub fn repair(
     if typed.prevent {
         typed_rules::prevent(&mut files.rules)?;
     }
-    let mut config = config_file::read(global, environment)?;
+    let mut config = config_file::read(&source, global, environment)?;
     config.typed = typed_rules::relations(typed)?;
     let redaction = super::redaction(typed.privacy.redact, &config, environment)?;
     let mut database = database::open(&source, &wait_limits, environment)?;
@@ -63,14 +64,20 @@ pub fn repair(
         plan_path::refuse_kept_files(path, &planned.header, &source)?;
         plan_path::write(path, &planned.header, &planned.draft, typed.overwrite)?;
     }
+    let with_plan = with_plan(typed, &source, environment);
     let report = report::repair::RepairReport {
         schema: &planned.schema,
         forecast: &redaction.forecast(&planned.schema, &planned.draft.forecast),
+        rules: &files.rules,
+        locations: &files.locations(),
         plan: plan.as_deref(),
         database: &source.to_string(),
+        with_plan: with_plan.as_deref(),
         is_applied: typed.apply,
+        follows_result: false,
     };
-    let mut documents = documents(&report, outputs, &planned, environment)?;
+    let has_result = typed.apply && plan.is_some();
+    let documents = documents(&report, outputs, &planned, environment, has_result)?;
     drop(database);
     let Some(plan) = plan.filter(|_| typed.apply) else {
         return Ok(Outcome { documents, notes: Vec::new(), exit: exit(&planned.draft.forecast, typed.apply) });
@@ -80,11 +87,12 @@ pub fn repair(
         source: &source,
         plan: &plan,
         writing: &typed.writing,
-        outputs: typed.format.is_empty().then_some((AnswerFormat::Table, None)).into_iter().collect(),
+        outputs: is_table_printed(typed).then_some((AnswerFormat::Table, None)).into_iter().collect(),
     };
-    let applied = super::apply::run_plan(plan_run, global, environment, progress)?;
-    documents.extend(applied.documents);
-    Ok(Outcome { documents, notes: Vec::new(), exit: applied.exit })
+    // The first line is the outcome, so the result comes before the plan.
+    let mut applied = super::apply::run_plan(plan_run, global, environment, progress)?;
+    applied.documents.extend(documents);
+    Ok(applied)
 }
 
 /// Returns an error if an output would overwrite the database or the plan. [`plan_path`] checks the plan's own file.
@@ -114,17 +122,39 @@ fn plan_path(typed: &cli::repair::RepairArgs, source: &Source, planned: &Planned
     }
 }
 
+/// True if standard output gets the report for people.
+fn is_table_printed(typed: &cli::repair::RepairArgs) -> bool {
+    let is_table =
+        |format: &cli::FormatArg<RepairFormat>| format.format == RepairFormat::Table && format.file.is_none();
+    typed.format.is_empty() || typed.format.iter().any(is_table)
+}
+
+/// Returns the command as typed, with a file for its plan.
+fn with_plan(typed: &cli::repair::RepairArgs, source: &Source, environment: &Environment) -> Option<String> {
+    if typed.output.is_some() || environment.arguments.is_empty() {
+        return None;
+    }
+    let command = scan_run::command(source, typed.database.as_deref(), environment);
+    let names = std::iter::once("plan.ndjson".to_owned()).chain((2..).map(|number| format!("plan-{number}.ndjson")));
+    let free = names.into_iter().find(|name| !environment.directory.join(name).exists())?;
+    Some(format!("{command} -o {free}"))
+}
+
 fn documents(
     report: &report::repair::RepairReport<'_>,
     outputs: Outputs,
     planned: &Planned,
     environment: &Environment,
+    has_result: bool,
 ) -> Result<Vec<(Option<PathBuf>, String)>, RunError> {
     let document = |(format, file): (RepairFormat, Option<PathBuf>)| {
         let terminal = if file.is_some() { TerminalStyle::default() } else { environment.terminal };
         let text = match format {
             RepairFormat::Sql => script::script(planned)?,
-            format => report::repair(report, format, &terminal),
+            format => {
+                let follows_result = has_result && file.is_none();
+                report::repair(&report::repair::RepairReport { follows_result, ..*report }, format, &terminal)
+            }
         };
         Ok((file, text))
     };

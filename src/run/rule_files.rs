@@ -1,5 +1,6 @@
 //! Reads rule files and the rules that come with the program. Every fault is shown with file, line and caret.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::path::PathBuf;
 
@@ -129,6 +130,17 @@ impl RuleFiles {
         let by_file: Vec<(usize, Fault)> =
             faults.iter().map(|(rule, fault)| (self.file_of[*rule], fault.clone())).collect();
         self.render(&by_file, environment)
+    }
+
+    /// Returns the file and the line of each rule by its id, such as `rules.toml:14`. A rule that was typed has none.
+    pub(super) fn locations(&self) -> BTreeMap<String, String> {
+        let rules = self.rules.iter().zip(&self.file_of).map(|(rule, file)| (rule, &self.files[*file]));
+        let in_files = rules.filter(|(_, file)| !file.shown.starts_with("--"));
+        let location = |(rule, file): (&Rule, &RuleFile)| {
+            let line = config::fault::line_number(&file.text, rule.id.span.start);
+            (rule.id.value.clone(), format!("{}:{line}", file.shown))
+        };
+        in_files.map(location).collect()
     }
 
     pub(super) fn digests(&self) -> Vec<RuleDigest> {

@@ -28,14 +28,22 @@ pub(super) fn of(
         .iter()
         .map(|condition| format!("--where {}", shell(&format!("{}: {}", condition.table.as_str(), condition.sql))));
     ScanRun {
-        database: typed.database.as_ref().map(|_| shell(&source.to_string())),
-        stem: stem(source, &examination.schema),
-        command: command(source, typed, environment),
+        command: command(source, typed.database.iter().map(String::as_str), environment),
         started: date::timestamp(environment.now),
         elapsed,
         restrictions: since.chain(conditions).collect(),
         baseline: typed.baseline.as_ref().map(|file| file.display().to_string()),
-        shipped_rules: shipped_rules(&examination.schema),
+        ..about(&examination.schema, source, typed.database.first().map(String::as_str))
+    }
+}
+
+/// Returns how the database is named in commands, and which rules ship for it. `typed` is the argument that names it.
+pub(super) fn about(schema: &Schema, source: &Source, typed: Option<&str>) -> ScanRun {
+    ScanRun {
+        database: typed.map(|_| shell(&source.to_string())),
+        stem: stem(source, schema),
+        shipped_rules: shipped_rules(schema),
+        ..ScanRun::default()
     }
 }
 
@@ -46,10 +54,15 @@ fn stem(source: &Source, schema: &Schema) -> String {
 }
 
 /// Returns the command as typed, without passwords.
-fn command(source: &Source, typed: &cli::ScanArgs, environment: &Environment) -> String {
-    let words = environment.arguments.iter().enumerate().map(|(position, word)| match &typed.database {
+pub(super) fn command<'a>(
+    source: &Source,
+    typed: impl IntoIterator<Item = &'a str>,
+    environment: &Environment,
+) -> String {
+    let typed: Vec<&str> = typed.into_iter().collect();
+    let words = environment.arguments.iter().enumerate().map(|(position, word)| match typed.as_slice() {
         _ if position == 0 => "fk-doctor".to_owned(),
-        Some(database) if database == word => shell(&source.to_string()),
+        [database] if database == word => shell(&source.to_string()),
         _ => shell(&source::masked(word)),
     });
     words.collect::<Vec<_>>().join(" ")

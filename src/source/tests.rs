@@ -10,6 +10,7 @@ use super::*;
 struct World {
     variables: BTreeMap<String, String>,
     files: BTreeMap<String, SettingsFile>,
+    login: Option<&'static str>,
     defaults_file: Option<&'static str>,
 }
 
@@ -19,6 +20,7 @@ impl World {
         World {
             variables: variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect(),
             files: files.iter().map(|(path, text)| ((*path).to_owned(), file(text))).collect(),
+            login: None,
             defaults_file: None,
         }
     }
@@ -29,12 +31,15 @@ impl World {
             found.ok_or_else(|| std::io::Error::from(std::io::ErrorKind::NotFound))
         };
         let defaults_file = self.defaults_file.map(Path::new);
-        Source::resolve(text, &Surroundings { variables: &self.variables, defaults_file, read: &read })
+        Source::resolve(
+            text,
+            &Surroundings { variables: &self.variables, login: self.login, defaults_file, read: &read },
+        )
     }
 
     fn address(&self, text: &str) -> Address {
         match self.resolve(text).map(|resolved| resolved.source) {
-            Ok(Source::Server { address, .. }) => address,
+            Ok(Source::Server { address, .. }) => *address,
             other => panic!("{text}: {other:?}"),
         }
     }
@@ -318,7 +323,7 @@ fn parameters_of_other_libraries_are_used_or_noted() {
         assert_eq!(tls(text), mode, "{text}");
     }
     let prisma = home().address("postgres://h/d?connection_limit=3&pgbouncer=true&connect_timeout=7");
-    assert_eq!((prisma.connections, prisma.is_pooled), (Some(3), true));
+    assert_eq!(prisma.connections, Some(3));
     assert_eq!(prisma.connect_timeout, Some(std::time::Duration::from_secs(7)));
     assert_eq!(home().address("mysql://h/d?pool=2").connections, Some(2));
     let java = home().address("jdbc:mysql://h/d?connectTimeout=5000");
@@ -333,6 +338,7 @@ fn parameters_of_other_libraries_are_used_or_noted() {
             "postgres://h/d?schema=public&charset=utf8&encoding=unicode&target_session_attrs=any&gssencmode=disable",
             vec![],
         ),
+        ("postgres://h/d?pgbouncer=true", vec![]),
         ("postgres://h/d?pool_timeout=5", vec!["the parameter pool_timeout of the address has no effect here"]),
         (
             "mysql2://h/d?encoding=latin1&pool=5&reconnect=true&checkout_timeout=5",
@@ -378,7 +384,6 @@ fn wrong_parameter_is_refused() {
             "error: connect_timeout cannot be \"soon\"\nbecause: it can be whole seconds, such as 5",
         ),
         ("postgres://h/d?connection_limit=0", "error: connection_limit cannot be \"0\""),
-        ("postgres://h/d?pgbouncer=perhaps", "error: pgbouncer cannot be \"perhaps\""),
         ("postgres://h/d?options=-x", "error: options cannot be \"-x\""),
         (
             "postgres://h/d?sslcrl=/crl",
@@ -409,6 +414,9 @@ fn postgres_environment_fills_what_the_address_leaves_open() {
         assert_eq!(summary(&world.address(text)), expected, "{text}");
     }
     assert_eq!(world.address("postgres://app@/shop").to_string(), "postgres://app@/shop");
+    let login = World { login: Some("ann"), ..World::default() };
+    assert_eq!(summary(&login.address("postgres:///shop")), "postgresql ann@-:-/shop");
+    assert_eq!(login.address("postgres:///shop").to_string(), "postgres:///shop");
     let wrong = World::new(&[("PGSSLMODE", "verify_full")], &[]);
     assert!(wrong.error("postgres://h/d").contains("error: PGSSLMODE cannot be \"verify_full\""));
     assert!(World::new(&[("PGPORT", "x")], &[]).error("postgres://h/d").contains("error: PGPORT cannot be \"x\""));
@@ -467,7 +475,8 @@ fn service_file_is_used_as_by_psql() {
 #[test]
 fn password_file_of_postgres_is_used() {
     let lines = "# comment\ndb1:5432:shop:app:hunter2\n*:*:*:ann:it\\:s\\\\\nlocalhost:*:main:app:local\n";
-    let mut world = World::new(&[("HOME", "/home/ann"), ("USER", "ann")], &[("/home/ann/.pgpass", lines)]);
+    let files = [("/home/ann/.pgpass", lines)];
+    let mut world = World { login: Some("ann"), ..World::new(&[("HOME", "/home/ann")], &files) };
     for (text, password) in [
         ("postgres://app@db1/shop", Some("hunter2")),
         ("postgres://app@db1:5433/shop", None),
@@ -499,15 +508,14 @@ fn option_file_of_mysql_is_used() {
         ("/more.cnf", "[client]\nssl-ca=/ca.pem\nssl-verify-server-cert\n"),
         ("/ca.pem", ""),
     ];
-    let world =
-        World::new(&[("HOME", "/home/ann"), ("USER", "ann"), ("MYSQL_HOST", "db9"), ("MYSQL_PWD", "weak")], &files);
+    let world = World::new(&[("HOME", "/home/ann"), ("MYSQL_HOST", "db9"), ("MYSQL_PWD", "weak")], &files);
     let address = world.address("mysql://");
     assert_eq!(summary(&address), "mysql app:hun#ter2@db1:3307/shop");
     assert_eq!((address.tls.authority.as_deref(), address.tls.mode), (Some("/ca.pem"), Some(TlsMode::VerifyFull)));
     assert_eq!(summary(&world.address("mariadb://root@db2/other")), "mariadb root:hun#ter2@db2:3307/other");
 
-    let variables =
-        World::new(&[("USER", "ann"), ("MYSQL_HOST", "db9"), ("MYSQL_TCP_PORT", "3309"), ("MYSQL_PWD", "pw")], &[]);
+    let variables = [("MYSQL_HOST", "db9"), ("MYSQL_TCP_PORT", "3309"), ("MYSQL_PWD", "pw")];
+    let variables = World { login: Some("ann"), ..World::new(&variables, &[]) };
     assert_eq!(summary(&variables.address("mysql:///shop")), "mysql ann:pw@db9:3309/shop");
 
     let named = World {

@@ -42,6 +42,7 @@ pub fn header(
         forecasts,
         treated: treated(forecast),
         undecided: forecast.undecided_keys(),
+        orphan_rows: (!forecast.orphan_rows.is_bound).then_some(forecast.orphan_rows.count),
     }
 }
 

@@ -16,6 +16,7 @@ use crate::model::forecast::PlanRefusal;
 use crate::model::ids::TableId;
 use crate::model::plan::ChangeReason;
 use crate::model::plan::ChangeRole;
+use crate::model::rule;
 use crate::model::rule::Limits;
 use crate::model::rule::Rule;
 use crate::model::rule::TreatmentKind;
@@ -38,11 +39,37 @@ pub(super) struct Losses {
 #[derive(Default)]
 struct OfRule {
     limits: Limits,
+    /// What happens to the rows, such as `cleared`.
+    verb: &'static str,
     rows: u64,
     tables: BTreeMap<TableId, u64>,
     /// By child table, the number of rows that any treatment changes.
     treated: BTreeMap<TableId, u64>,
     relations: BTreeSet<String>,
+}
+
+/// What happens to the rows of several treatments.
+const LOST: &str = "removed or cleared";
+
+/// Returns what a rule does to the rows that its limits count.
+fn verb(rule: &Rule) -> &'static str {
+    let mut verbs = rule.treatments.iter().filter_map(|treatment| match treatment.value.kind() {
+        TreatmentKind::SetNull => Some("cleared"),
+        TreatmentKind::SetDefault => Some("set to their default"),
+        TreatmentKind::Quarantine => Some("quarantined"),
+        TreatmentKind::Delete => Some("deleted"),
+        TreatmentKind::Follow => Some(LOST),
+        TreatmentKind::Remap | TreatmentKind::Placeholder | TreatmentKind::Sentinel => {
+            rule.limits.is_some().then_some("changed")
+        }
+        TreatmentKind::Report | TreatmentKind::Relax | TreatmentKind::Enforce | TreatmentKind::Prevent => None,
+    });
+    let first = verbs.next().unwrap_or("changed");
+    match verbs.find(|verb| *verb != first) {
+        None => first,
+        Some(_) if rule.limits.is_some() => "changed or removed",
+        Some(_) => LOST,
+    }
 }
 
 /// A row that was counted.
@@ -61,7 +88,7 @@ impl Losses {
     fn of(&mut self, rule: &Rule) -> &mut OfRule {
         if !self.rules.contains_key(&rule.id.value) {
             let limits = rule.limits.unwrap_or_default();
-            self.rules.insert(rule.id.value.clone(), OfRule { limits, ..OfRule::default() });
+            self.rules.insert(rule.id.value.clone(), OfRule { limits, verb: verb(rule), ..OfRule::default() });
         }
         self.rules.entry(rule.id.value.clone()).or_default()
     }
@@ -262,24 +289,24 @@ impl<'a> Planner<'a> {
         let name = |table: TableId| self.schema.tables[table].name.to_string();
         let uses = self.losses.uses();
         let refusals = uses.iter().filter(|limit_use| limit_use.is_over()).map(|limit_use| {
-            let limit = match (&limit_use.most, limit_use.table) {
-                (Most::Share(most), Some((table, of))) => format!(
-                    "it would touch {} of the {} in {}, and max-share is {most}",
-                    count(limit_use.rows),
-                    plural(of, "row"),
-                    name(table)
-                ),
-                (Most::Rows(most), _) => {
-                    format!("it would touch {}, and max-rows is {}", plural(limit_use.rows, "row"), count(*most))
-                }
-                (Most::Share(most), None) => format!("max-share is {most}"),
-            };
             let whose = match (limit_use.rule, limit_use.is_default) {
                 (Some(_), false) => "",
-                (Some(_), true) => ", the default for rules that remove or blank rows and set no such limit",
-                (None, false) => " for all rules together",
-                (None, true) => {
-                    " for all rules together, the default where rows are removed or blanked and no rule sets such a limit"
+                (Some(_), true) => ", the default",
+                (None, false) => ", for all rules together",
+                (None, true) => ", the default for all rules together",
+            };
+            let verb = limit_use.rule.and_then(|rule| self.losses.rules.get(rule)).map_or(LOST, |rule| rule.verb);
+            let (why, key) = match (&limit_use.most, limit_use.table) {
+                (Most::Share(most), Some((table, of))) => {
+                    let rows = format!("{} of {} of {}", count(limit_use.rows), plural(of, "row"), name(table));
+                    let limit = format!("{} ({}{whose})", count(rule::rows_of_share(*most, of)), rule::percent(*most));
+                    (format!("{rows} would be {verb}, and the limit is {limit}"), "max-share")
+                }
+                (Most::Share(most), None) => (format!("the limit is {}{whose}", rule::percent(*most)), "max-share"),
+                (Most::Rows(most), _) => {
+                    let limit = format!("{} (max-rows{whose})", count(*most));
+                    let rows = plural(limit_use.rows, "row");
+                    (format!("{rows} would be {verb}, and the limit is {limit}"), "max-rows")
                 }
             };
             let relations = limit_use.rule.and_then(|rule| self.losses.rules.get(rule)).map(|rule| &rule.relations);
@@ -287,8 +314,10 @@ impl<'a> Planner<'a> {
             PlanRefusal {
                 rule: limit_use.rule.cloned().unwrap_or_default(),
                 relation: only.cloned().unwrap_or_default(),
-                why: format!("{limit}{whose}"),
-                help: "review these rows; if the changes are correct, raise the limit under [limits] in the rule".to_owned(),
+                why,
+                help: format!(
+                    "look at these rows first; if all of them should change, raise {key} under [limits] in the rule"
+                ),
             }
         });
         let refusals = refusals.collect();

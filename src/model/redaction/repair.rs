@@ -32,9 +32,12 @@ impl Redaction {
             rule: relation.rule.clone(),
             keys: relation.keys,
             rows: relation.rows,
+            child_rows: relation.child_rows,
             rows_after: relation.rows_after,
         };
         RepairForecast {
+            orphan_rows: forecast.orphan_rows,
+            rows_left: forecast.rows_left,
             relations: forecast.relations.iter().map(relation).collect(),
             tables: forecast.tables.clone(),
             creates: forecast.creates.clone(),

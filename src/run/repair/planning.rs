@@ -19,6 +19,7 @@ use crate::run::DEFAULT_MEMORY;
 use crate::run::Environment;
 use crate::run::RunError;
 use crate::run::config_file::ConfigFile;
+use crate::run::orphan_rows::OrphanRows;
 use crate::run::rule_files::RuleFiles;
 use crate::scan;
 use crate::scan::Progress;
@@ -107,6 +108,7 @@ pub(in crate::run) fn plan_for_schema(
         is_known: &|_, _, _| false,
     };
     let facts = scan::scan(&schema, &mut sessions, &options);
+    let orphan_rows = OrphanRows::count(&schema, &facts, sessions[0].as_mut());
     let (definitions, are_some_hidden) = definitions(&schema, sessions[0].as_mut(), repair_sql)?;
     let defaults = defaults(&schema, &files.rules, &assigned, repair_sql, sessions[0].as_mut())?;
     let known = KnownDefinitions { definitions, are_some_hidden, defaults };
@@ -116,7 +118,9 @@ pub(in crate::run) fn plan_for_schema(
     let request =
         treat::Request { schema: &schema, facts: &facts, rules: &files.rules, assigned: &assigned, sql: repair_sql };
     let mut draft = treat::plan(request, sessions, progress)?;
+    draft.forecast.orphan_rows = orphan_rows.total();
     add_definitions(&mut draft, &schema, &files.rules, &assigned, repair_sql, &known);
+    draft.forecast.rows_left = orphan_rows.left(&schema, &draft.forecast.relations);
     let forecasts = forecasts(&schema, &facts, &draft.forecast);
     let tables = fingerprint::of_plan(&schema, &known.definitions, &draft.forecast, &forecasts);
     let digests = Digests {

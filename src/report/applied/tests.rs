@@ -1,0 +1,178 @@
+//! The result of `apply` and `undo`: the first line for every outcome, and whole reports at every width.
+
+use super::*;
+use crate::model::catalog::Engine;
+use crate::model::plan::TreatmentTotal;
+use crate::model::redaction::ShownValue;
+use crate::model::value::Value;
+use crate::report::sample;
+
+fn header(orphan_rows: u64, reported: u64) -> Header {
+    let treated = TreatmentTotal {
+        rule: "r".to_owned(),
+        relation: "orders(customer_id)->customers(id)".to_owned(),
+        treatment: "report".to_owned(),
+        keys: 1,
+        rows: reported,
+    };
+    Header {
+        engine: Engine::Sqlite,
+        database: "shop.sqlite".to_owned(),
+        identity: String::new(),
+        schema: String::new(),
+        tables: Vec::new(),
+        rules: Vec::new(),
+        creates: Vec::new(),
+        redefinitions: Vec::new(),
+        files: Vec::new(),
+        forecasts: Vec::new(),
+        treated: if reported > 0 { vec![treated] } else { Vec::new() },
+        undecided: 0,
+        orphan_rows: Some(orphan_rows),
+    }
+}
+
+fn with_report(header: &Header, change: impl FnOnce(&mut ApplyReport<'_>), check: impl FnOnce(&ApplyReport<'_>)) {
+    let schema = sample::shop();
+    let tables = [TableChanges { table: "orders".to_owned(), made: 0, changed: 1_200, deleted: 0 }];
+    let left = BTreeMap::new();
+    let mut report = ApplyReport {
+        is_undo: false,
+        database: &schema.database,
+        address: "my shop.sqlite",
+        plan: Path::new("my plan.ndjson"),
+        header,
+        backup: Some(Path::new("my shop.sqlite.backup-08989f56")),
+        kept: &[],
+        made: 0,
+        changed: 1_200,
+        deleted: 0,
+        tables: &tables,
+        redefined: 0,
+        already: 0,
+        left: &left,
+        left_rows: &[],
+        is_empty: false,
+        earlier_run: None,
+        never_applied: false,
+        missing_mark: None,
+        journal: None,
+        relations: 2,
+        unchecked: 0,
+        orphan_rows: 0,
+        rows_left: Distinct::default(),
+        relations_left: &[],
+    };
+    change(&mut report);
+    check(&report);
+}
+
+#[test]
+fn complete_repair_is_reported_at_every_width() {
+    with_report(
+        &header(1_200, 0),
+        |_| {},
+        |report| {
+            for width in [40, 80, 120] {
+                let text = render(report, &TerminalStyle::plain(width));
+                sample::assert_snapshot(&format!("applied-{width}.txt"), &text);
+            }
+        },
+    );
+}
+
+#[test]
+fn rest_is_reported_with_its_reasons() {
+    let left = BTreeMap::from([(SkipReason::Changed, 1)]);
+    let row = vec![("id".to_owned(), ShownValue::from(Value::Integer(28)))];
+    let rows = [SkippedRow { table: "orders".to_owned(), row, why: SkipReason::Changed }];
+    let relations = [("orders(customer_id)->customers(id)".to_owned(), 13)];
+    let header = header(14, 12);
+    for width in [40, 80, 120] {
+        with_report(
+            &header,
+            |report| {
+                report.rows_left = Distinct::exactly(13);
+                report.relations_left = Box::leak(Box::new(relations.clone()));
+                report.left = Box::leak(Box::new(left.clone()));
+                report.left_rows = Box::leak(Box::new(rows.clone()));
+                report.changed = 1;
+            },
+            |report| {
+                let text = render(report, &TerminalStyle::plain(width));
+                sample::assert_snapshot(&format!("applied-partly-{width}.txt"), &text);
+            },
+        );
+    }
+}
+
+#[test]
+fn undo_is_reported_at_every_width() {
+    with_report(
+        &header(1_200, 0),
+        |report| {
+            report.is_undo = true;
+            report.rows_left = Distinct::exactly(1_200);
+        },
+        |report| {
+            for width in [40, 80, 120] {
+                let text = render(report, &TerminalStyle::plain(width));
+                sample::assert_snapshot(&format!("undone-{width}.txt"), &text);
+            }
+        },
+    );
+}
+
+/// The tick stands only where the exit code is 0 and nothing is left.
+#[test]
+fn headline_follows_the_outcome() {
+    let line = |before: u64, change: &dyn Fn(&mut ApplyReport<'_>)| {
+        let mut line = String::new();
+        with_report(&header(before, 0), change, |report| {
+            let text = render(report, &TerminalStyle::plain(100));
+            line = text.lines().next().unwrap_or_default().to_owned();
+        });
+        line
+    };
+    let nothing = |report: &mut ApplyReport<'_>| {
+        report.changed = 0;
+        report.tables = &[];
+        report.backup = None;
+    };
+    assert_eq!(line(1_200, &|_| {}), "✓ shop.sqlite: all 1,200 orphan rows are repaired");
+    let left = |rows| move |report: &mut ApplyReport<'_>| report.rows_left = Distinct::exactly(rows);
+    assert_eq!(line(14, &left(13)), "! shop.sqlite: 1 of 14 orphan rows is repaired, 13 are left");
+    assert_eq!(line(14, &left(1)), "! shop.sqlite: 13 of 14 orphan rows are repaired, 1 is left");
+    // Rows that came since the plan was made are orphans too.
+    assert_eq!(line(14, &left(20)), "! shop.sqlite: my plan.ndjson is applied, and 20 orphan rows are left");
+    let unchecked = |report: &mut ApplyReport<'_>| report.unchecked = 1;
+    let expected = "? shop.sqlite: all 14 orphan rows are repaired, and 1 relation could not be checked";
+    assert_eq!(line(14, &unchecked), expected);
+    let again = |report: &mut ApplyReport<'_>| {
+        nothing(report);
+        report.earlier_run = Some("2026-11-27T23:54:09Z");
+    };
+    let expected = "○ nothing to do: my plan.ndjson was applied to shop.sqlite on 2026-11-27 23:54 UTC";
+    assert_eq!(line(14, &again), expected);
+    let again_with_rest = |report: &mut ApplyReport<'_>| {
+        again(report);
+        report.rows_left = Distinct::exactly(5);
+    };
+    assert_eq!(line(14, &again_with_rest).chars().next(), Some('!'));
+    let empty = |report: &mut ApplyReport<'_>| {
+        nothing(report);
+        report.is_empty = true;
+    };
+    assert_eq!(line(0, &empty), "○ nothing to do: my plan.ndjson has no changes for shop.sqlite");
+    let undone = |report: &mut ApplyReport<'_>| {
+        report.is_undo = true;
+        report.rows_left = Distinct::exactly(14);
+    };
+    assert_eq!(line(14, &undone), "✓ my plan.ndjson is taken back: 1,200 rows of orders have their old values");
+    let never = |report: &mut ApplyReport<'_>| {
+        nothing(report);
+        report.is_undo = true;
+        report.never_applied = true;
+    };
+    assert_eq!(line(14, &never), "○ nothing to do: shop.sqlite has no record that my plan.ndjson was applied");
+}

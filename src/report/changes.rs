@@ -1,0 +1,66 @@
+//! The changes of a plan, table by table, in words: what would change, what did, and what was taken back.
+
+use crate::model::forecast::TableChanges;
+use crate::model::text::count;
+use crate::model::text::plural;
+use crate::report::layout::Piece;
+use crate::report::layout::Sheet;
+
+/// The time of the changes, which decides the verbs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Tense {
+    Planned,
+    Done,
+    TakenBack,
+}
+
+/// Adds a line for each kind of change. `new` are the tables that the plan creates.
+pub(super) fn lines(sheet: &mut Sheet, label_width: usize, tables: &[TableChanges], new: &[String], tense: Tense) {
+    let kinds: [(&str, &str, &str, fn(&TableChanges) -> u64); 3] = match tense {
+        Tense::Planned => [
+            ("changes", "of", "", |table| table.changed),
+            ("adds", "to", "", |table| table.made),
+            ("removes", "of", "", |table| table.deleted),
+        ],
+        Tense::Done => [
+            ("changed", "of", "", |table| table.changed),
+            ("added", "to", "", |table| table.made),
+            ("removed", "of", "", |table| table.deleted),
+        ],
+        Tense::TakenBack => [
+            ("restored", "of", "", |table| table.changed),
+            ("returned", "of", "", |table| table.made),
+            ("removed", "of", ", which the plan had added", |table| table.deleted),
+        ],
+    };
+    for (label, preposition, ending, number) in kinds {
+        let of_tables = tables.iter().filter(|table| number(table) > 0).map(|table| {
+            let is_new = new.contains(&table.table) && tense != Tense::TakenBack;
+            let new = if is_new { " (new)" } else { "" };
+            format!("{} {preposition} {}{new}", plural(number(table), "row"), table.table)
+        });
+        let of_tables: Vec<String> = of_tables.collect();
+        if !of_tables.is_empty() {
+            sheet.labelled_prose(label_width, label, &Piece::plain(format!("{}{ending}", of_tables.join(", "))));
+        }
+    }
+}
+
+/// Returns the rows of the only table that only was changed, such as `1,200 rows of flights`.
+pub(super) fn only_changed(tables: &[TableChanges]) -> Option<String> {
+    match tables {
+        [TableChanges { table, made: 0, deleted: 0, changed }] => {
+            Some(format!("{} of {table}", plural(*changed, "row")))
+        }
+        _ => None,
+    }
+}
+
+/// Returns `all 14 orphan rows are`, `the only orphan row is`.
+pub(super) fn all_orphan_rows(rows: u64) -> String {
+    match rows {
+        1 => "the only orphan row".to_owned(),
+        2 => "both orphan rows".to_owned(),
+        rows => format!("all {} orphan rows", count(rows)),
+    }
+}
