@@ -53,6 +53,12 @@ pub enum Command {
     /// Check rules, draft rules, or list the rules that ship with fk-doctor
     #[command(subcommand)]
     Rules(repair::RulesCommand),
+    /// Explain a code of findings or a cause of missing keys, or list them all
+    Code {
+        /// The code or the cause, such as orphan or parent-key-not-unique
+        #[arg(value_name = "NAME")]
+        name: Option<String>,
+    },
     /// Print a completion script for a shell
     Completions { shell: clap_complete::Shell },
     /// Print the manual page
@@ -64,6 +70,15 @@ pub struct GlobalArgs {
     /// Configuration file [default: fk-doctor.toml, searched upward from here]
     #[arg(long, value_name = "FILE", global = true)]
     pub config: Option<PathBuf>,
+    /// Use no configuration file
+    #[arg(long, global = true, conflicts_with = "config")]
+    pub no_config: bool,
+    /// Read DATABASE_URL, PGPASSWORD and other environment variables from a file, such as .env
+    #[arg(long, value_name = "FILE", global = true)]
+    pub env_file: Option<PathBuf>,
+    /// Read the options of MySQL's clients from this file instead of ~/.my.cnf
+    #[arg(long, value_name = "FILE", global = true)]
+    pub defaults_file: Option<PathBuf>,
     /// Show no progress on standard error; `scan` then prints its verdict only, and nothing about a clean database
     #[arg(long, short, global = true)]
     pub quiet: bool,
@@ -168,6 +183,12 @@ pub struct SchemaArgs {
     /// A path, sqlite:PATH, or a URL: postgres://USER@HOST/DATABASE, mysql://… [default: the environment variable DATABASE_URL]
     #[arg(value_name = "DB")]
     pub database: Option<String>,
+    /// Show only the relations whose child or parent table matches, and their tables (a glob, repeatable)
+    #[arg(long, value_name = "GLOB", value_parser = Pattern::new)]
+    pub table: Vec<Pattern>,
+    /// Show the tables of --table, those up to N relations away, and all relations between them
+    #[arg(long, value_name = "N", requires = "table")]
+    pub around: Option<usize>,
     /// table, json, mermaid or dot; F=FILE writes this report to a file (repeatable)
     #[arg(long, value_name = "F[=FILE]", value_parser = output::<SchemaFormat>)]
     pub format: Vec<FormatArg<SchemaFormat>>,

@@ -285,6 +285,9 @@ impl Deadline {
 pub enum EngineError {
     #[error("read {what}")]
     Unreadable { what: String, why: String, help: String },
+    /// `server` is the server with the database and the user: `127.0.0.1:5432 (PostgreSQL, database shop, user app)`.
+    #[error("connect to {server}")]
+    Unconnected { server: String, why: String, help: String },
     #[error("write {what}")]
     Unwritable { what: String, why: String, help: String },
     #[error("finish within the time limit")]
@@ -312,16 +315,19 @@ impl EngineError {
 
     pub fn because(&self) -> String {
         match self {
-            EngineError::Unreadable { why, .. } | EngineError::Unwritable { why, .. } | EngineError::Failed { why } => {
-                why.clone()
-            }
+            EngineError::Unreadable { why, .. }
+            | EngineError::Unconnected { why, .. }
+            | EngineError::Unwritable { why, .. }
+            | EngineError::Failed { why } => why.clone(),
             EngineError::TimeLimit => "the time limit was reached".to_owned(),
         }
     }
 
     pub fn help(&self) -> Option<String> {
         match self {
-            EngineError::Unreadable { help, .. } | EngineError::Unwritable { help, .. } => Some(help.clone()),
+            EngineError::Unreadable { help, .. }
+            | EngineError::Unconnected { help, .. }
+            | EngineError::Unwritable { help, .. } => Some(help.clone()),
             EngineError::TimeLimit => Some("allow more time with --timeout".to_owned()),
             EngineError::Failed { .. } => None,
         }
@@ -335,6 +341,7 @@ mod tests {
     use crate::model::catalog::Engine;
     use crate::model::catalog::NameRule;
     use crate::model::ids::IdVec;
+    use crate::model::schema::Omitted;
     use crate::model::schema::Schema;
 
     /// Answers every question with these rows.
@@ -355,7 +362,13 @@ mod tests {
     fn answer_with_wrong_index_is_an_error() {
         let name = String::new();
         let database = DatabaseName { engine: Engine::Sqlite, name: name.clone(), version: name, default_schema: None };
-        let schema = Schema { database, names: NameRule::Exact, tables: IdVec::new(), relations: IdVec::new() };
+        let schema = Schema {
+            database,
+            names: NameRule::Exact,
+            tables: IdVec::new(),
+            relations: IdVec::new(),
+            omitted: Omitted::default(),
+        };
         let question = crate::sql::repair::of(&schema).unwrap().definitions();
         let ask = |rows: Vec<Vec<Value>>| {
             let mut found = Vec::new();

@@ -34,6 +34,7 @@ use crate::sql;
 
 pub mod baseline;
 mod error;
+pub mod extract;
 mod groups;
 pub mod locations;
 pub mod scan_filter;

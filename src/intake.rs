@@ -6,6 +6,7 @@
 use std::io::BufRead;
 use std::rc::Rc;
 
+use crate::model::text::io_reason;
 use crate::model::value::Value;
 
 mod csv;
@@ -77,7 +78,7 @@ impl FileError {
     }
 
     fn io(line: u64, error: &std::io::Error) -> FileError {
-        FileError::new(line, error.to_string(), "check that the file can be read to its end")
+        FileError::new(line, io_reason(error), "check that the file can be read to its end")
     }
 }
 

@@ -10,14 +10,16 @@ use crate::examine;
 use crate::model::examination::Examination;
 use crate::model::resolve;
 use crate::scan::ScanOptions;
+use crate::source;
 use crate::source::Source;
 use crate::source::SourceError;
+use crate::source::Surroundings;
 
 const LOCK_WAIT: Duration = Duration::from_secs(5);
 const MEMORY: u64 = 256_000_000;
 const SAMPLES: usize = 5;
 
-/// The reason why a database could not be scanned. The message reads well after "could not".
+/// The reason why a database could not be scanned.
 #[derive(Debug, thiserror::Error)]
 #[error("{message}")]
 pub struct Error {
@@ -46,13 +48,17 @@ impl From<SourceError> for Error {
 
 impl From<EngineError> for Error {
     fn from(error: EngineError) -> Error {
-        Error { message: error.to_string(), because: error.because(), help: error.help() }
+        Error { message: format!("could not {error}"), because: error.because(), help: error.help() }
     }
 }
 
 /// Scans a database without a configuration.
 pub(crate) fn scan_database(database: &str) -> Result<Examination, Error> {
-    let source = Source::parse(database)?;
+    let variables =
+        std::env::vars_os().filter_map(|(name, value)| name.into_string().ok().zip(value.into_string().ok()));
+    let variables = variables.collect();
+    let surroundings = Surroundings { variables: &variables, read: &source::read_file, ..Surroundings::default() };
+    let source = Source::resolve(database, &surroundings)?.source;
     let wait_limits = WaitLimits { lock_wait: LOCK_WAIT, deadline: Deadline::default() };
     let mut database = engines::open(&source, &wait_limits)?;
     let schema = resolve::resolve(database.catalog()?, &[]).map_err(|_| unresolved())?;
@@ -72,5 +78,9 @@ pub(crate) fn scan_database(database: &str) -> Result<Examination, Error> {
 
 /// The error for faults of configured relations. It cannot occur, because there are no configured relations.
 fn unresolved() -> Error {
-    Error { message: "resolve the definitions".to_owned(), because: "a relation is faulty".to_owned(), help: None }
+    Error {
+        message: "could not resolve the definitions".to_owned(),
+        because: "a relation is faulty".to_owned(),
+        help: None,
+    }
 }

@@ -9,6 +9,8 @@ use std::time::Instant;
 
 use clap::CommandFactory;
 use clap::Parser;
+use clap::error::ContextKind;
+use clap::error::ContextValue;
 use fk_doctor::internals::apply::Direction;
 use fk_doctor::internals::cli;
 use fk_doctor::internals::cli::Cli;
@@ -24,6 +26,7 @@ use fk_doctor::internals::run::Environment;
 use fk_doctor::internals::run::Outcome;
 use fk_doctor::internals::run::RunError;
 use fk_doctor::internals::scan::Progress;
+use fk_doctor::internals::source::masked;
 
 mod output;
 
@@ -35,12 +38,7 @@ const PROGRESS_DELAY: Duration = Duration::from_millis(500);
 fn main() -> ExitCode {
     let cli = match Cli::try_parse_from(cli::arguments(std::env::args_os())) {
         Ok(cli) => cli,
-        Err(error) => {
-            let exit = if error.use_stderr() { Exit::Usage } else { Exit::Clean };
-            // If printing fails too, nothing can be done.
-            let _ = error.print();
-            return ExitCode::from(exit.code());
-        }
+        Err(error) => return refuse_arguments(&error),
     };
     internal_fault::hide_panic_details();
     let run = internal_fault::catch_panic(|| execute(&cli).and_then(|outcome| publish(&outcome)));
@@ -55,7 +53,8 @@ fn main() -> ExitCode {
 }
 
 fn execute(cli: &Cli) -> Result<Outcome, Failure> {
-    let (global, environment) = (&cli.global, environment(cli));
+    let global = &cli.global;
+    let environment = run::with_env_file(environment(cli), global)?;
     let with_progress = |work: &dyn Fn(Progress<'_>) -> Result<Outcome, RunError>| {
         let progress = ProgressLine::new(global.quiet);
         Ok(work(&|done, total| progress.show(done, total))?)
@@ -76,6 +75,7 @@ fn execute(cli: &Cli) -> Result<Outcome, Failure> {
         Command::Status(typed) => with_progress(&|progress| run::status(typed, global, &environment, progress)),
         Command::Schema(typed) => Ok(run::schema(typed, global, &environment)?),
         Command::Rules(typed) => Ok(run::rules(typed, global, &environment)?),
+        Command::Code { name } => Ok(run::code(name.as_deref(), &environment)?),
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(*shell, &mut Cli::command(), "fk-doctor", &mut script);
@@ -91,6 +91,44 @@ fn execute(cli: &Cli) -> Result<Outcome, Failure> {
     }
 }
 
+/// Prints why the arguments cannot be used. A password in an argument is not printed.
+fn refuse_arguments(error: &clap::Error) -> ExitCode {
+    let arguments = arguments();
+    let exit = if error.use_stderr() { Exit::Usage } else { Exit::Clean };
+    let word = match error.get(ContextKind::InvalidSubcommand) {
+        Some(ContextValue::String(word)) => Some(word.as_str()),
+        _ => None,
+    };
+    if let Some(failure) = word.and_then(|word| run::database_as_command(word, &arguments)) {
+        Failure::from(failure).print(Color::Auto);
+        return ExitCode::from(exit.code());
+    }
+    let text = error.to_string();
+    let masked = without_passwords(&text);
+    // If printing fails too, nothing can be done.
+    let _ = if masked == text { error.print() } else { std::io::stderr().write_all(masked.as_bytes()) };
+    ExitCode::from(exit.code())
+}
+
+/// Returns the arguments of the program, without its name.
+fn arguments() -> Vec<String> {
+    std::env::args_os().skip(1).map(|argument| argument.to_string_lossy().into_owned()).collect()
+}
+
+/// Returns a text in which no address of this run shows its password, even if it was mistaken for something else.
+fn without_passwords(text: &str) -> String {
+    let addresses = arguments().into_iter().chain(std::env::var("DATABASE_URL").ok());
+    addresses.fold(text.to_owned(), |text, address| match masked(&address) {
+        masked if masked != address => text.replace(&address, &masked),
+        _ => text,
+    })
+}
+
+fn show_note(note: &str) {
+    // If printing fails too, nothing can be done.
+    let _ = writeln!(std::io::stderr(), "note: {}", visible_lines(&without_passwords(note)));
+}
+
 fn text(bytes: Vec<u8>) -> Outcome {
     Outcome::of(String::from_utf8_lossy(&bytes).into_owned())
 }
@@ -100,7 +138,12 @@ fn environment(cli: &Cli) -> Environment {
     let width = to_terminal.then(|| console_width().unwrap_or(80));
     Environment {
         directory: std::env::current_dir().unwrap_or_default(),
+        variables: std::env::vars_os()
+            .filter_map(|(name, value)| name.into_string().ok().zip(value.into_string().ok()))
+            .collect(),
         database_url: std::env::var("DATABASE_URL").ok(),
+        database_url_file: None,
+        show_note: if cli.global.quiet { None } else { Some(show_note) },
         cores: std::thread::available_parallelism().map_or(1, usize::from),
         terminal: TerminalStyle {
             width,
@@ -180,20 +223,14 @@ impl Failure {
             message.push_str(&format!("{} {}\n", label("1;32", "help"), visible_lines(help)));
         }
         // If printing fails too, nothing can be done.
-        let _ = std::io::stderr().write_all(message.as_bytes());
+        let _ = std::io::stderr().write_all(without_passwords(&message).as_bytes());
     }
 }
 
 impl From<RunError> for Failure {
     fn from(error: RunError) -> Failure {
         let rendered = error.is_rendered();
-        Failure {
-            error: if rendered { error.to_string() } else { format!("could not {error}") },
-            because: error.because(),
-            help: error.help(),
-            exit: error.exit(),
-            rendered,
-        }
+        Failure { error: error.headline(), because: error.because(), help: error.help(), exit: error.exit(), rendered }
     }
 }
 

@@ -6,6 +6,7 @@
 pub mod baseline;
 pub mod catalog;
 pub mod check_result;
+pub mod choice;
 pub mod configured;
 pub mod date;
 pub mod diagnosis;

@@ -20,6 +20,7 @@ use siphasher::sip::SipHasher24;
 use crate::model::plan::Change;
 use crate::model::plan::Header;
 use crate::model::row::Row;
+use crate::model::text::io_reason;
 
 mod blocks;
 mod wire;
@@ -126,7 +127,7 @@ const LONGEST_LINE: u64 = 1 << 30;
 impl PlanFile {
     pub fn open(path: &Path) -> Result<PlanFile, PlanError> {
         let shown = path.display().to_string();
-        let unreadable = |error: io::Error| PlanError::Unreadable { path: shown.clone(), why: error.to_string() };
+        let unreadable = |error: io::Error| PlanError::Unreadable { path: shown.clone(), why: io_reason(&error) };
         let untrusted = |why: &str| PlanError::Untrusted { path: shown.clone(), why: why.to_owned() };
         let mut file = BufReader::new(DigestingReader::new(File::open(path).map_err(unreadable)?));
         let mut digest = Sha256::new();
@@ -184,7 +185,7 @@ impl PlanFile {
                 let why = "it was changed while it was being read".to_owned();
                 return Err(PlanError::Untrusted { path: path(), why });
             }
-            Err(error) => return Err(PlanError::Unreadable { path: path(), why: error.to_string() }),
+            Err(error) => return Err(PlanError::Unreadable { path: path(), why: io_reason(&error) }),
         };
         let text = String::from_utf8(bytes).map_err(|error| error.to_string());
         let change = text.and_then(|text| read_change(text.trim_end_matches('\n')));

@@ -9,6 +9,7 @@ use std::path::Path;
 use std::path::PathBuf;
 
 use crate::model::plan::Header;
+use crate::model::text::io_reason;
 use crate::plan_file;
 use crate::plan_file::PlanError;
 use crate::plan_file::PlanFile;
@@ -122,5 +123,5 @@ impl QuarantineFiles {
 }
 
 fn unwritten(path: &Path, error: &io::Error) -> QuarantineError {
-    QuarantineError::Unwritten { path: path.to_owned(), why: error.to_string() }
+    QuarantineError::Unwritten { path: path.to_owned(), why: io_reason(error) }
 }

@@ -6,6 +6,7 @@
 pub mod applied;
 mod causes;
 mod checked;
+pub mod code_page;
 pub mod csv;
 mod dot;
 mod explanation;

@@ -1,5 +1,6 @@
 //! The commands, one file each, and their shared parts. Only this module uses all stages. It prints nothing.
 
+use std::collections::BTreeMap;
 use std::collections::HashSet;
 use std::path::Component;
 use std::path::Path;
@@ -22,11 +23,14 @@ use crate::source::Source;
 
 mod apply;
 mod check;
+mod code;
 mod command_setup;
 mod config_file;
 mod correct_load;
+mod database;
 mod error;
 mod explain;
+mod near_files;
 mod plan_path;
 mod planned_schema_check;
 mod repair;
@@ -41,6 +45,9 @@ mod status;
 
 pub use apply::apply;
 pub use check::check;
+pub use code::code;
+pub use database::database_as_command;
+pub use database::with_env_file;
 pub use error::RunError;
 pub use explain::explain;
 pub use repair::repair;
@@ -62,7 +69,13 @@ const DEFAULT_WAIT: Duration = Duration::from_secs(5);
 #[derive(Debug, Clone, Default)]
 pub struct Environment {
     pub directory: PathBuf,
+    /// The environment variables, and those of `--env-file`.
+    pub variables: BTreeMap<String, String>,
     pub database_url: Option<String>,
+    /// The file with DATABASE_URL, if it is not a variable of the process.
+    pub database_url_file: Option<PathBuf>,
+    /// Shows a note to the user.
+    pub show_note: Option<fn(&str)>,
     /// The number of processor cores.
     pub cores: usize,
     pub terminal: TerminalStyle,
@@ -76,6 +89,19 @@ pub struct Environment {
     pub now: u64,
     /// The id of this process.
     pub process: u32,
+}
+
+impl Environment {
+    /// Returns the arguments as typed, without the program.
+    fn words(&self) -> &[String] {
+        self.arguments.get(1..).unwrap_or_default()
+    }
+
+    fn note(&self, note: &str) {
+        if let Some(show) = self.show_note {
+            show(note);
+        }
+    }
 }
 
 /// The texts that a command returns, and the exit code of the program.
@@ -93,11 +119,6 @@ impl Outcome {
     pub fn of(text: String) -> Outcome {
         Outcome { documents: vec![(None, text)], notes: Vec::new(), exit: Exit::Clean }
     }
-}
-
-fn source(typed: &Option<String>, environment: &Environment) -> Result<Source, RunError> {
-    let text = typed.as_deref().or(environment.database_url.as_deref()).unwrap_or_default();
-    Source::parse(text).map_err(RunError::Source)
 }
 
 /// Returns each format with its file. `-o` applies to the format that names no file. Two reports to one file are an error.

@@ -241,7 +241,7 @@ fn empty_plan_is_reported_as_empty() {
     let run = bench.run(&["apply", "app.db", "plan.ndjson"]);
     assert_eq!(run.code, 6, "{}", run.stderr);
     assert!(
-        run.stdout.starts_with("? the plan holds no changes for app.db, and 2 orphan rows are left"),
+        run.stdout.starts_with("! the plan holds no changes for app.db, and 2 orphan rows are left"),
         "{}",
         run.stdout
     );

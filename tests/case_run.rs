@@ -150,7 +150,7 @@ impl CaseRun<'_> {
         if words[0] == "scan" {
             for jobs in ["1", "8"] {
                 let again = command(self.database, words, &["--jobs", jobs]);
-                if again.stdout != run.stdout {
+                if common::without_elapsed(&again.stdout) != common::without_elapsed(&run.stdout) {
                     self.complain(
                         step,
                         &format!("--jobs {jobs} prints other bytes:\n{}", diff(&run.stdout, &again.stdout)),
@@ -202,7 +202,7 @@ pub(crate) fn normalised(database: &dyn Database, text: &str) -> String {
         .replace(&database.address(), "app.db")
         .replace(&database.name(), "app.db")
         .replace(&version, "\"version\": \"ENGINE_VERSION\"");
-    let text = without_times(&text);
+    let text = common::without_elapsed(&without_times(&text));
     let Some((start, rest)) = text.split_once(", process ") else { return text };
     let (_, rest) = rest.split_once(" since ").unwrap_or(("", rest));
     let (_, rest) = rest.split_once('\n').unwrap_or(("", rest));

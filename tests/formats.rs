@@ -33,8 +33,11 @@ fn one_scan_writes_every_requested_format() {
         "--format=github=r.txt",
         "--format=csv=r.csv",
     ]);
-    assert_eq!((run.code, run.stderr.as_str()), (1, ""));
-    assert!(run.stdout.starts_with("✗ 500 orphan rows in 1 of 1 relation of app.db (500 missing keys)"));
+    assert_eq!(run.code, 1);
+    let wrote = |name: &str| format!("wrote {name}: 500 orphan rows in 1 of 1 relation (exit code 1)\n");
+    let names = ["r.json", "r.xml", "r.sarif", "r.md", "r.txt", "r.csv"];
+    assert_eq!(run.stderr, names.map(wrote).concat());
+    assert!(run.stdout.starts_with("✗ app.db: 500 orphan rows in 1 of 1 relation\n"));
     let read = |name| std::fs::read_to_string(bench.path(name)).unwrap();
     let json: serde_json::Value = serde_json::from_str(&read("r.json")).unwrap();
     common::assert_obeys("scan", &json);
@@ -135,9 +138,10 @@ fn step_summary_is_appended_to() {
 }
 
 #[test]
-fn quiet_prints_only_the_report() {
+fn quiet_prints_only_the_verdict() {
     let run = shop().run(&["--quiet", "scan", "app.db"]);
     assert_eq!((run.code, run.stderr.as_str()), (1, ""));
+    assert_eq!(run.stdout.lines().count(), 1, "{}", run.stdout);
 }
 
 /// Together the lines contain the same data as the JSON report, in the same order.

@@ -95,7 +95,7 @@ fn excluded_columns_are_always_masked() {
         }
     }
     let table = bench.run(&["scan", "app.db"]).stdout;
-    assert!(table.contains("user_id = 918273603") && table.contains("a = 918273606, b = '***'"), "{table}");
+    assert!(table.contains("918273603") && table.contains("(918273606, '***')"), "{table}");
 }
 
 #[test]

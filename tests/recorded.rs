@@ -281,7 +281,7 @@ fn status_reports_progress_of_a_plan() {
     assert_eq!(forget().code, 5);
 
     done(&bench, "apply", &[], 0);
-    assert!(plain(&bench.run(&["status", "plan.ndjson"])).contains("? plan.ndjson was started"));
+    assert!(plain(&bench.run(&["status", "plan.ndjson"])).contains("! plan.ndjson was started"));
     let report = status(&bench);
     assert_eq!(report["state"]["phase"], "applied");
     assert_eq!(report["state"]["made"]["changes"], 2);

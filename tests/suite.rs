@@ -1,6 +1,7 @@
 //! All tests that need no server, as one program, because linking takes most of the build time.
 #![allow(clippy::too_many_lines, reason = "a test tells its story in one piece")]
 
+mod addresses;
 mod applied;
 mod baseline;
 mod budget;
@@ -8,6 +9,7 @@ mod case;
 mod case_run;
 mod cases;
 mod check;
+mod code_pages;
 mod common;
 mod corpus;
 mod corpus_schema;
@@ -21,6 +23,7 @@ mod engines;
 mod explain;
 mod explain_differential;
 mod explain_verdicts;
+mod extract;
 mod faults;
 mod field_cases;
 mod formats;
@@ -40,6 +43,7 @@ mod orphans;
 mod pages;
 mod part;
 mod permissions;
+mod pictures;
 mod pipelines;
 mod plan_contents;
 mod precision;

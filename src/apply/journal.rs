@@ -14,6 +14,7 @@ use serde::Serialize;
 
 use super::ApplyError;
 use crate::model::state::StateEntry;
+use crate::model::text::io_reason;
 use crate::model::value::Value;
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -212,7 +213,7 @@ fn append(mut file: File, line: &str) -> io::Result<()> {
 fn unwritten(path: &Path, error: &io::Error) -> ApplyError {
     ApplyError::Record {
         what: format!("write {}", path.display()),
-        why: error.to_string(),
+        why: io_reason(error),
         help: "the plan needs this file beside it: copy the plan to a folder that you may write to, and apply it from there"
             .to_owned(),
     }

@@ -60,7 +60,7 @@ pub(crate) fn open(address: &Address, limits: &WaitLimits) -> Result<Box<dyn Dat
         let server = introspect::server(&mut first, &limits.deadline)?;
         Ok((first, server))
     };
-    let (first, server) = connect().map_err(|failure: Failure| failure::database_error(&failure, address))?;
+    let (first, server) = connect().map_err(|failure: Failure| failure::connect_error(&failure, address))?;
     if server.database.is_empty() {
         let why = "the URL names no database".to_owned();
         return Err(failure::unsuitable(address, why, "write mysql://USER@HOST/DATABASE"));
@@ -95,8 +95,13 @@ impl Database for MysqlDatabase {
     }
 
     fn sessions(&mut self, wanted: usize) -> Result<Vec<Box<dyn Session>>, EngineError> {
+        if self.address.connections == Some(1) {
+            return Ok(vec![self.session()?]);
+        }
+        // The connection that reads the definitions stays open.
+        let wanted = self.address.connections.map_or(wanted, |most| wanted.min(most - 1));
         let sessions = self.begin_sessions(wanted.max(1));
-        let sessions = sessions.map_err(|failure| failure::database_error(&failure, &self.address))?;
+        let sessions = sessions.map_err(|failure| failure::connect_error(&failure, &self.address))?;
         Ok(sessions.into_iter().map(|session| Box::new(session) as Box<dyn Session>).collect())
     }
 

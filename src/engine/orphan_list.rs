@@ -10,6 +10,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::EngineError;
+use crate::model::text::io_reason;
 use crate::model::value::Key;
 
 mod collect;
@@ -208,7 +209,7 @@ fn next_group<R: OrphanRows>(
 fn unreadable(error: &std::io::Error) -> EngineError {
     EngineError::Unreadable {
         what: "the temporary file of orphans".to_owned(),
-        why: error.to_string(),
+        why: io_reason(error),
         help: "make room in the folder for temporary files, or name another one with TMPDIR, and scan again".to_owned(),
     }
 }

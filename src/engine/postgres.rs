@@ -52,7 +52,7 @@ pub(crate) fn open(address: &Address, limits: &WaitLimits) -> Result<Box<dyn Dat
         exporter.run(transaction::begin(None, limits), &limits.deadline)?;
         Ok(Shared::new(exporter))
     };
-    let exporter = begun().map_err(|failure: Failure| failure::database_error(&failure, address))?;
+    let exporter = begun().map_err(|failure: Failure| failure::connect_error(&failure, address))?;
     Ok(Box::new(PostgresDatabase { address: address.clone(), limits: limits.clone(), exporter }))
 }
 
@@ -75,11 +75,16 @@ impl Database for PostgresDatabase {
     }
 
     fn sessions(&mut self, wanted: usize) -> Result<Vec<Box<dyn Session>>, EngineError> {
+        if self.address.connections == Some(1) {
+            return Ok(vec![self.session()?]);
+        }
         let snapshot = self.export();
         let wanted = if snapshot.is_some() { wanted.max(1) } else { 1 };
+        // The connection that exports the snapshot stays open.
+        let wanted = self.address.connections.map_or(wanted, |most| wanted.min(most - 1));
         // If the server has few free connections, the scan uses fewer sessions.
         let sessions = wire::opened(wanted, || PostgresSession::open(&self.address, &self.limits, snapshot.as_ref()))
-            .map_err(|failure| failure::database_error(&failure, &self.address))?;
+            .map_err(|failure| failure::connect_error(&failure, &self.address))?;
         Ok(sessions.into_iter().map(|session| Box::new(session) as Box<dyn Session>).collect())
     }
 

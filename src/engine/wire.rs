@@ -19,14 +19,15 @@ use sqlx::postgres::PgDatabaseError;
 use tokio::runtime::Builder;
 use tokio::runtime::Runtime;
 
+use self::connect_failure::ConnectFailure;
 use self::pages::Answer;
 use self::pages::Page;
 use self::relay::Relay;
 use self::relay::Route;
 use super::Deadline;
-use crate::model::text::nearest;
-use crate::source::Address;
+use crate::model::text::io_reason;
 
+pub(super) mod connect_failure;
 pub(super) mod pages;
 pub(super) mod relay;
 pub(super) mod scratch_tables;
@@ -68,12 +69,9 @@ pub(super) enum Failure {
         message: String,
         about: RefusalDetails,
     },
-    /// The URL or an environment variable is invalid.
-    InvalidAddress {
-        why: String,
-        help: String,
-    },
-    /// The server cannot be reached, or the connection was lost.
+    /// There was no connection.
+    NotConnected(ConnectFailure),
+    /// The connection was lost.
     Unreachable {
         why: String,
     },
@@ -84,7 +82,8 @@ impl Failure {
     pub(super) fn why(&self) -> String {
         match self {
             Failure::Refused { message, .. } => message.clone(),
-            Failure::Unreachable { why } | Failure::InvalidAddress { why, .. } => why.clone(),
+            Failure::Unreachable { why } => why.clone(),
+            Failure::NotConnected(failure) => failure.because(),
             Failure::TimeLimit => "the time limit was reached".to_owned(),
         }
     }
@@ -102,9 +101,7 @@ impl From<sqlx::Error> for Failure {
                 about: details_of(error.as_ref()),
                 message: error.message().to_owned(),
             },
-            sqlx::Error::Io(error) => Failure::Unreachable { why: error.to_string() },
-            sqlx::Error::Tls(error) => Failure::Unreachable { why: format!("no encrypted connection: {error}") },
-            sqlx::Error::Configuration(error) => Failure::Unreachable { why: error.to_string() },
+            sqlx::Error::Io(error) => Failure::Unreachable { why: io_reason(&error) },
             other => Failure::Unreachable { why: other.to_string() },
         }
     }
@@ -193,10 +190,7 @@ impl<C: Connection<Options: Route>> BlockingConnection<C> {
         let runtime = runtime.map_err(|error| Failure::Unreachable { why: error.to_string() })?;
         let limit = connect_timeout.unwrap_or(CONNECT_TIMEOUT);
         let limit = deadline.remaining().map_or(limit, |left| left.min(limit));
-        let silent = || {
-            let seconds = limit.as_secs_f64().ceil();
-            Failure::Unreachable { why: format!("no answer within {seconds:.0} seconds") }
-        };
+        let silent = || Failure::NotConnected(ConnectFailure::Silent { limit });
         let open = within(&runtime, Some(limit), async {
             let (connection, relay) = match Relay::open(&options).await? {
                 Some((through, relay)) => (through.connect().await?, Some(relay)),
@@ -204,7 +198,7 @@ impl<C: Connection<Options: Route>> BlockingConnection<C> {
             };
             Ok::<_, sqlx::Error>((connection, relay))
         });
-        let (open, relay) = open.ok_or_else(silent)??;
+        let (open, relay) = open.ok_or_else(silent)?.map_err(connect_failure::classified)?;
         Ok(BlockingConnection { open: Some(open), relay, options, ends_connection, runtime })
     }
 
@@ -255,7 +249,7 @@ impl<C: Connection<Options: Route>> BlockingConnection<C> {
         let is_lost = match &answer {
             Err(Failure::Unreachable { .. } | Failure::TimeLimit) => true,
             Err(Failure::Refused { code, .. }) => (self.ends_connection)(code),
-            Ok(()) | Err(Failure::InvalidAddress { .. }) => false,
+            Ok(()) | Err(Failure::NotConnected(_)) => false,
         };
         if is_lost {
             self.open = None;
@@ -299,19 +293,6 @@ async fn unreachable<C: Connection>(options: &C::Options, heartbeat: Heartbeat) 
     }
 }
 
-/// Refuses parameters that the driver would ignore. A misspelt `sslmode` must not disable encryption.
-pub(super) fn refuse_unknown(address: &Address, known: &[&str]) -> Result<(), Failure> {
-    let unknown = address.parameters().map(|(name, _)| name).find(|name| !known.contains(&name.as_str()));
-    let Some(unknown) = unknown else { return Ok(()) };
-    Err(Failure::InvalidAddress {
-        why: format!("the URL's parameter {unknown} is not known"),
-        help: match nearest(&unknown, known.iter().copied()) {
-            Some(near) => format!("did you mean {near}?"),
-            None => format!("the known parameters are {}", known.join(", ")),
-        },
-    })
-}
-
 /// Returns a server's message without its quoted parts, which may be values of a row.
 pub(super) fn without_values(message: &str) -> String {
     let mut shown = String::new();
@@ -331,14 +312,6 @@ pub(super) fn without_values(message: &str) -> String {
         }
     }
     shown
-}
-
-/// Parses `connect_timeout=SECONDS`, a parameter of PostgreSQL's own clients.
-pub(super) fn connect_timeout(text: &str) -> Result<Duration, Failure> {
-    text.parse().map(Duration::from_secs).map_err(|_| Failure::InvalidAddress {
-        why: format!("connect_timeout is {text}"),
-        help: "give whole seconds: connect_timeout=5".to_owned(),
-    })
 }
 
 fn closed() -> Failure {

@@ -111,7 +111,13 @@ fn excludes(schema: &Schema, relation: &Relation, pattern: &Pattern) -> bool {
     }
 }
 
-fn must_match(option: &'static str, pattern: &Pattern, known: &[String], intro: &str) -> Result<(), ExamineError> {
+/// Returns an error that names the nearest of the known names if none of them matches.
+pub(super) fn must_match(
+    option: &'static str,
+    pattern: &Pattern,
+    known: &[String],
+    intro: &str,
+) -> Result<(), ExamineError> {
     if known.iter().any(|name| pattern.matches(name)) {
         return Ok(());
     }

@@ -104,7 +104,7 @@ impl Diagnosis {
                 format!("{named} {is_or_are} above the highest {column}, {largest}")
             }
             Evidence::Nothing { parent, limits } => {
-                let nothing = if self.all_keys == 1 { "it" } else { "them" };
+                let nothing = if is_alone { "it" } else { "them" };
                 let nothing = format!("no key of {parent} is like {nothing}");
                 let limits = limits.iter().map(String::as_str);
                 std::iter::once(nothing.as_str()).chain(limits).collect::<Vec<_>>().join("; ")

@@ -16,9 +16,11 @@ pub struct Facts {
     pub name: &'static str,
     /// The name in messages, such as `PostgreSQL`.
     pub title: &'static str,
-    /// The schemes of this engine's URLs. The first one is the form that help texts show.
+    /// The schemes of this engine's URLs, in the spellings of all libraries. The first one is the form that help texts
+    /// show.
     pub schemes: &'static [&'static str],
     pub location: Location,
+    pub client: Client,
     pub trial: TrialKind,
     pub lexis: Lexis,
     /// The mark around a quoted name. Inside the name it is written twice.
@@ -66,6 +68,19 @@ pub enum Location {
     File,
     /// A server, to which other programs are connected.
     Server,
+}
+
+/// The clients whose addresses, environment variables and settings files fk-doctor understands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Client {
+    /// Libraries that open a file.
+    File,
+    /// PostgreSQL's own clients, and the libraries that follow them.
+    Libpq,
+    /// The clients of MySQL and MariaDB.
+    Mysql,
+    /// There are no conventions beyond the URL.
+    Url,
 }
 
 /// The way in which `explain` and `check` try statements.
@@ -186,8 +201,9 @@ pub enum Escapes {
 static SQLITE: Facts = Facts {
     name: "sqlite",
     title: "SQLite",
-    schemes: &["sqlite", "file"],
+    schemes: &["sqlite", "sqlite3", "file", "spatialite"],
     location: Location::File,
+    client: Client::File,
     trial: TrialKind::Copy,
     lexis: Lexis {
         brackets: true,
@@ -228,8 +244,9 @@ static SQLITE: Facts = Facts {
 static POSTGRES: Facts = Facts {
     name: "postgresql",
     title: "PostgreSQL",
-    schemes: &["postgres", "postgresql"],
+    schemes: &["postgres", "postgresql", "psql", "pgsql", "postgis", "timescale", "timescalegis"],
     location: Location::Server,
+    client: Client::Libpq,
     trial: TrialKind::OnServer,
     lexis: Lexis {
         brackets: false,
@@ -267,7 +284,7 @@ static POSTGRES: Facts = Facts {
     on_conflict: "ON CONFLICT",
 };
 
-static MYSQL: Facts = mysql("mysql", "MySQL", &["mysql"]);
+static MYSQL: Facts = mysql("mysql", "MySQL", &["mysql", "mysql2", "mysqlgis", "mysql-connector", "trilogy"]);
 static MARIADB: Facts = mysql("mariadb", "MariaDB", &["mariadb"]);
 
 /// MySQL and MariaDB differ in their statements, but in no fact.
@@ -277,6 +294,7 @@ const fn mysql(name: &'static str, title: &'static str, schemes: &'static [&'sta
         title,
         schemes,
         location: Location::Server,
+        client: Client::Mysql,
         trial: TrialKind::OnServer,
         lexis: Lexis {
             brackets: false,

@@ -12,6 +12,7 @@ use crate::model::examination::Excluded;
 use crate::model::ids::IdVec;
 use crate::model::ids::TableId;
 use crate::model::resolve;
+use crate::model::schema::Omitted;
 use crate::model::schema::Schema;
 use crate::model::schema::side;
 
@@ -38,6 +39,7 @@ pub fn with_planned_relations(today: Catalog, planned: Catalog) -> (Schema, Vec<
             names,
             tables: IdVec::new(),
             relations: IdVec::new(),
+            omitted: Omitted::default(),
         })
     };
     let mut schema = resolved(Catalog { foreign_keys, ..today });

@@ -21,6 +21,7 @@ use crate::model::relation::Origin;
 use crate::model::relation::Parent;
 use crate::model::relation::Relation;
 use crate::model::relation::Scope;
+use crate::model::schema::Omitted;
 use crate::model::schema::Schema;
 use crate::model::schema::side;
 
@@ -38,7 +39,7 @@ pub fn resolve(catalog: Catalog, configured: &[ConfiguredRelation]) -> Result<Sc
         foreign_keys.iter().map(|key| declared(database.engine, names, &tables, key)).collect();
     configured::add(names, &tables, configured, &mut relations)?;
     number_duplicates(&mut relations);
-    Ok(Schema { database, names, tables, relations: relations.into() })
+    Ok(Schema { database, names, tables, relations: relations.into(), omitted: Omitted::default() })
 }
 
 fn declared(engine: Engine, names: NameRule, tables: &Tables, key: &ForeignKey) -> Relation {

@@ -10,6 +10,8 @@ use crate::model::ids::IdVec;
 use crate::model::ids::RelationId;
 use crate::model::ids::TableId;
 use crate::model::relation::Relation;
+use crate::model::text::count;
+use crate::model::text::plural;
 
 #[derive(Debug, Clone)]
 pub struct Schema {
@@ -17,9 +19,27 @@ pub struct Schema {
     pub names: NameRule,
     pub tables: Tables,
     pub relations: IdVec<RelationId, Relation>,
+    /// The numbers of tables and relations that the user left out. A scan lists those that it leaves out instead.
+    pub omitted: Omitted,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Omitted {
+    pub tables: usize,
+    pub relations: usize,
 }
 
 impl Schema {
+    /// Returns the number of tables with its noun: `3 tables`, or `3 of 12 tables` if some are left out.
+    pub fn number_of_tables(&self) -> String {
+        of_all(self.tables.len(), self.omitted.tables, "table")
+    }
+
+    /// Returns the number of relations with its noun: `4 relations`, or `4 of 20 relations` if some are left out.
+    pub fn number_of_relations(&self) -> String {
+        of_all(self.relations.len(), self.omitted.relations, "relation")
+    }
+
     /// Returns the table with a name as reports write it.
     pub fn table(&self, name: &str) -> Option<TableId> {
         self.tables.position(|table| self.names.same(&table.name.to_string(), name))
@@ -52,6 +72,11 @@ impl Schema {
         let table = self.parent(relation);
         relation.parent.columns.iter().filter_map(move |&column| table.map(|table| &table.columns[column]))
     }
+}
+
+fn of_all(number: usize, omitted: usize, noun: &str) -> String {
+    let all = plural((number + omitted) as u64, noun);
+    if omitted == 0 { all } else { format!("{} of {all}", count(number as u64)) }
 }
 
 /// Returns one side of a relation as reports write it: `table(a,b)`.

@@ -86,6 +86,27 @@ pub fn shell(word: &str) -> String {
     format!("'{}'", word.replace('\'', "'\\''"))
 }
 
+/// Returns the reason of a failed access to a file, in words that need no knowledge of the operating system.
+pub fn io_reason(error: &std::io::Error) -> String {
+    use std::io::ErrorKind;
+    match error.kind() {
+        ErrorKind::NotFound => "there is no such file or folder".to_owned(),
+        ErrorKind::PermissionDenied => "permission was denied".to_owned(),
+        ErrorKind::IsADirectory => "it is a folder".to_owned(),
+        ErrorKind::NotADirectory => "a part of the path is a file, not a folder".to_owned(),
+        ErrorKind::StorageFull => "the disk is full".to_owned(),
+        ErrorKind::ReadOnlyFilesystem => "the file system is read-only".to_owned(),
+        _ => {
+            let text = error.to_string();
+            // Rust adds the number of the error.
+            let reason = text.split_once(" (os error").map_or(text.as_str(), |(reason, _)| reason);
+            let mut characters = reason.chars();
+            let first: String = characters.next().into_iter().flat_map(char::to_lowercase).collect();
+            first + characters.as_str()
+        }
+    }
+}
+
 /// Returns a number with separators: `12,345`.
 pub fn count(number: u64) -> String {
     let digits = number.to_string();

@@ -6,6 +6,7 @@
 use crate::model::catalog::Table;
 use crate::model::ids::TableId;
 use crate::model::relation::Relation;
+use crate::model::schema::Omitted;
 use crate::model::schema::Schema;
 use crate::model::text::visible;
 use crate::report::health::Health;
@@ -17,13 +18,13 @@ const RED: &str = "#c62828";
 const AMBER: &str = "#b26a00";
 
 pub(super) fn render(schema: &Schema) -> String {
-    let missing = Missing::of(schema);
+    let missing = Missing::of(schema.relations.iter());
     let mut lines = vec![
         "digraph schema {".to_string(),
         "  graph [rankdir=LR, fontname=\"Helvetica\", labelloc=t, nodesep=0.4, ranksep=1.2];".to_string(),
         "  node [shape=plain, fontname=\"Helvetica\", fontsize=11];".to_string(),
         "  edge [fontname=\"Helvetica\", fontsize=9, color=\"#607d8b\", arrowsize=0.7];".to_string(),
-        format!("  label=<{}>;", escaped(&schema.database.name)),
+        format!("  label=<{}>;", escaped(&title(schema))),
     ];
     for (id, table) in schema.tables.entries() {
         lines.push(node(schema, id, table));
@@ -39,6 +40,15 @@ pub(super) fn render(schema: &Schema) -> String {
     }
     lines.push("}".to_string());
     lines.join("\n") + "\n"
+}
+
+/// Returns the database's name, with what the drawing contains if the user left some of it out.
+fn title(schema: &Schema) -> String {
+    let name = &schema.database.name;
+    if schema.omitted == Omitted::default() {
+        return name.clone();
+    }
+    format!("{name}: {}, {}", schema.number_of_tables(), schema.number_of_relations())
 }
 
 fn node(schema: &Schema, id: TableId, table: &Table) -> String {

@@ -3,10 +3,13 @@
 //!
 //! Every text passes through [`escaped`]. The page is also well-formed XML, which the tests check.
 
+mod drawing;
 mod findings;
+mod graph;
 mod layered;
 mod picture;
 mod relations;
+mod state;
 mod trend;
 
 use std::sync::LazyLock;

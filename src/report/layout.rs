@@ -13,6 +13,7 @@ use comfy_table::Width;
 use comfy_table::presets;
 use textwrap::Options;
 use textwrap::WordSeparator;
+use textwrap::WordSplitter;
 use textwrap::core::Word;
 use textwrap::core::display_width;
 
@@ -412,7 +413,10 @@ impl Sheet {
 
 /// Wraps a text between words. A relation also breaks before `->`, and after `(` and `,`; no name is broken.
 fn wrapped(text: &str, width: usize) -> Vec<String> {
-    let options = Options::new(width).break_words(false).word_separator(WordSeparator::Custom(words));
+    let options = Options::new(width)
+        .break_words(false)
+        .word_separator(WordSeparator::Custom(words))
+        .word_splitter(WordSplitter::NoHyphenation);
     text.lines().flat_map(|line| textwrap::wrap(line, &options)).map(|line| line.into_owned()).collect()
 }
 

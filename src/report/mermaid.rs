@@ -4,13 +4,17 @@
 //! Mermaid's grammar for these diagrams is ambiguous. Keywords (`one`, `to`, `class`) start tokens anywhere, `%%{` starts
 //! a directive inside a string, and a line that contains `direction LR` is a directive. So only a name that is certainly
 //! harmless is written directly. Any other name becomes the quoted label of an alias.
+//!
+//! Mermaid refuses a long text, so a large schema is drawn in part.
 
 use std::collections::BTreeSet;
 
-use crate::model::catalog::Table;
+use crate::model::ids::RelationId;
 use crate::model::ids::TableId;
 use crate::model::relation::Relation;
 use crate::model::schema::Schema;
+use crate::model::text::count;
+use crate::model::text::plural;
 use crate::model::text::visible;
 use crate::report::health::Health;
 use crate::report::picture::Missing;
@@ -45,27 +49,98 @@ const RESERVED: [&str; 24] = [
     "u",
 ];
 
+/// The length of the longest text that Mermaid draws with its usual settings (`maxTextSize`), in UTF-16 units.
+const LONGEST: usize = 50_000;
+
+/// Draws the schema. If that is too much for Mermaid, the columns are left out first; then only the relations with an error
+/// or a warning are drawn, and the diagram says how many others there are.
 pub(super) fn render(schema: &Schema) -> String {
-    let missing = Missing::of(schema);
+    let whole = Content { tables: schema.tables.ids().collect(), relations: schema.relations.ids().collect() };
+    let sick = Content::of(schema, &sick(schema));
+    let attempts = [(&whole, true), (&whole, false), (&sick, true), (&sick, false)];
+    let fitting = attempts.into_iter().map(|(content, has_columns)| diagram(schema, content, has_columns));
+    fitting.into_iter().find(|text| is_short_enough(text)).unwrap_or_else(|| longest_start(schema, &sick))
+}
+
+/// Returns the relations with an error or a warning, the errors first.
+fn sick(schema: &Schema) -> Vec<RelationId> {
+    let with = |health| schema.relations.entries().filter(move |(_, about)| Health::of(about) == health);
+    with(Health::Broken).chain(with(Health::Warning)).map(|(id, _)| id).collect()
+}
+
+/// Draws as many of the relations as Mermaid can draw.
+fn longest_start(schema: &Schema, content: &Content) -> String {
+    let (mut fits, mut fails) = (0, content.relations.len());
+    while fits + 1 < fails {
+        let middle = fits.midpoint(fails);
+        let part = Content::of(schema, &content.relations[..middle]);
+        if is_short_enough(&diagram(schema, &part, false)) { fits = middle } else { fails = middle }
+    }
+    diagram(schema, &Content::of(schema, &content.relations[..fits]), false)
+}
+
+fn is_short_enough(text: &str) -> bool {
+    text.encode_utf16().count() <= LONGEST
+}
+
+/// The tables and relations of a diagram.
+struct Content {
+    tables: BTreeSet<TableId>,
+    relations: Vec<RelationId>,
+}
+
+impl Content {
+    /// Returns the relations with their tables.
+    fn of(schema: &Schema, relations: &[RelationId]) -> Content {
+        let about = |&id: &RelationId| &schema.relations[id];
+        let tables = relations.iter().map(about).flat_map(|about| [about.parent.table, Some(about.child)]);
+        Content { tables: tables.flatten().collect(), relations: relations.to_vec() }
+    }
+}
+
+fn diagram(schema: &Schema, content: &Content, has_columns: bool) -> String {
+    let missing = Missing::of(content.relations.iter().map(|&id| &schema.relations[id]));
     let mut lines = vec!["erDiagram".to_string()];
-    for (id, table) in schema.tables.entries() {
-        entity(&mut lines, schema, id, table);
+    if let Some(note) = note(schema, content, has_columns) {
+        // No table and no missing parent has this alias.
+        lines.push(format!("    m0[\"{note}\"]"));
+    }
+    for &id in &content.tables {
+        entity(&mut lines, schema, id, has_columns);
     }
     for (id, name) in missing.all() {
         lines.push(format!("    {id}[\"{} (missing)\"]", label(name)));
     }
-    for relation in &schema.relations {
-        lines.push(edge(schema, &missing, relation));
+    let mut drawn = content.relations.clone();
+    drawn.sort_unstable();
+    for &relation in &drawn {
+        lines.push(edge(schema, &missing, &schema.relations[relation]));
     }
-    classes(&mut lines, schema, &missing);
+    classes(&mut lines, schema, &drawn, &missing);
     lines.join("\n") + "\n"
 }
 
-fn entity(lines: &mut Vec<String>, schema: &Schema, table_id: TableId, table: &Table) {
+/// Returns what a diagram leaves out, for a box of its own, because readers do not see comments.
+fn note(schema: &Schema, content: &Content, has_columns: bool) -> Option<String> {
+    let all = schema.relations.len();
+    match all - content.relations.len() {
+        0 if has_columns => None,
+        0 => Some("Columns are not drawn: Mermaid draws at most 50,000 characters".to_owned()),
+        others => Some(format!(
+            "{} of {} drawn, the ones with errors or warnings: Mermaid draws at most 50,000 characters. \
+             Draw others with --table and --around",
+            count(content.relations.len() as u64),
+            plural((content.relations.len() + others) as u64, "relation"),
+        )),
+    }
+}
+
+fn entity(lines: &mut Vec<String>, schema: &Schema, table_id: TableId, has_columns: bool) {
+    let table = &schema.tables[table_id];
     let id = id(schema, table_id);
     let name = table.name.to_string();
     let head = if id == name { id } else { format!("{id}[\"{}\"]", label(&name)) };
-    if table.columns.is_empty() {
+    if table.columns.is_empty() || !has_columns {
         lines.push(format!("    {head}"));
         return;
     }
@@ -107,10 +182,10 @@ fn edge(schema: &Schema, missing: &Missing, relation: &Relation) -> String {
     format!("    {parent} {parent_end}{line}o{{ {} : \"{}\"", id(schema, relation.child), label(&text))
 }
 
-fn classes(lines: &mut Vec<String>, schema: &Schema, missing: &Missing) {
-    let broken: Vec<&Relation> =
-        schema.relations.iter().filter(|relation| Health::of(relation) == Health::Broken).collect();
-    let children: BTreeSet<TableId> = broken.iter().map(|relation| relation.child).collect();
+fn classes(lines: &mut Vec<String>, schema: &Schema, drawn: &[RelationId], missing: &Missing) {
+    let drawn = drawn.iter().map(|&id| &schema.relations[id]);
+    let broken = drawn.filter(|relation| Health::of(relation) == Health::Broken);
+    let children: BTreeSet<TableId> = broken.map(|relation| relation.child).collect();
     if !children.is_empty() {
         let ids: Vec<String> = children.into_iter().map(|child| id(schema, child)).collect();
         lines.push("    classDef broken stroke:#c62828,stroke-width:2px".to_string());
@@ -180,6 +255,7 @@ fn ends_with_direction(text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::finding::Code;
     use crate::report::sample;
 
     #[test]
@@ -215,6 +291,41 @@ mod tests {
     class m1 missing
 "#
         );
+    }
+
+    /// Returns a schema of this many tables, each with a relation to the first table.
+    fn star(tables: usize, columns: &[&str]) -> Schema {
+        let mut schema = sample::shop();
+        let name = |number: usize| format!("table_with_a_name_{number}");
+        schema.tables = (0..tables).map(|number| sample::table(&name(number), columns)).collect::<Vec<_>>().into();
+        (1..tables).for_each(|child| sample::relate(&mut schema, child, &[1], &name(0), &["id"]));
+        schema
+    }
+
+    #[test]
+    fn schema_too_large_for_mermaid_is_drawn_without_columns_then_only_its_sick_part() {
+        let columns = ["id", "parent_id", "a_column", "another_column", "a_third_column"];
+        let edges = |drawn: &str| drawn.lines().filter(|line| line.contains("o{")).count();
+
+        let small = render(&star(50, &columns));
+        assert!(edges(&small) == 49 && small.contains("a_column") && !small.contains("m0"), "{small}");
+        let medium = render(&star(400, &columns));
+        assert!(edges(&medium) == 399 && !medium.contains("a_column"), "{medium}");
+        assert!(medium.starts_with("erDiagram\n    m0[\"Columns are not drawn: "), "{medium}");
+
+        let mut schema = star(900, &columns);
+        for relation in [7, 500] {
+            sample::defect(&mut schema, relation, Code::ParentKeyNotUnique, "not unique", "make an index");
+        }
+        let large = render(&schema);
+        assert!(large.contains("m0[\"2 of 899 relations drawn, the ones with errors or warnings: "), "{large}");
+        assert!(edges(&large) == 2 && large.contains("a_column"), "the sick part has room for columns: {large}");
+        assert!(large.contains("table_with_a_name_8 {") && large.contains("table_with_a_name_501 {"), "{large}");
+
+        (0..899).for_each(|relation| sample::defect(&mut schema, relation, Code::ParentKeyNotUnique, "", ""));
+        let sickest = render(&schema);
+        assert!(sickest.len() <= LONGEST && sickest.len() > LONGEST * 9 / 10, "{}", sickest.len());
+        assert!(sickest.contains(&format!("m0[\"{} of 899 relations drawn", edges(&sickest))), "{sickest}");
     }
 
     #[test]

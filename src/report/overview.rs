@@ -25,14 +25,14 @@ pub(super) fn render(schema: &Schema, terminal: &TerminalStyle) -> String {
 
 fn headline(sheet: &mut Sheet, schema: &Schema) {
     let name = &schema.database.name;
-    let tables = plural(schema.tables.len() as u64, "table");
+    let tables = schema.number_of_tables();
     if schema.relations.is_empty() {
         let line = format!("{name} declares no foreign keys between its {tables}");
         sheet.line(0, vec![Piece::new("○", Style::Strong), Piece::new(line, Style::Strong)]);
         return;
     }
     let number = |health| schema.relations.iter().filter(|relation| Health::of(relation) == health).count();
-    let relations = plural(schema.relations.len() as u64, "relation");
+    let relations = schema.number_of_relations();
     let (broken, with_warning) = (number(Health::Broken), number(Health::Warning));
     let (mark, style) = match (broken, with_warning) {
         // No tick: the rows were not read, and may be orphans.

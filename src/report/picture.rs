@@ -14,9 +14,9 @@ use crate::model::schema::Schema;
 pub(super) struct Missing(Vec<String>);
 
 impl Missing {
-    /// Returns the missing parents in order of name. Their numbers follow this order.
-    pub(super) fn of(schema: &Schema) -> Missing {
-        let missing = schema.relations.iter().filter(|relation| relation.parent.table.is_none());
+    /// Returns the missing parents of relations in order of name. Their numbers follow this order.
+    pub(super) fn of<'a>(relations: impl Iterator<Item = &'a Relation>) -> Missing {
+        let missing = relations.filter(|relation| relation.parent.table.is_none());
         let names: BTreeSet<String> = missing.map(|relation| relation.parent.name.to_string()).collect();
         Missing(names.into_iter().collect())
     }

@@ -13,6 +13,7 @@ use crate::model::ids::RelationId;
 use crate::model::ids::TableId;
 use crate::model::redaction::ShownValue;
 use crate::model::relation::*;
+use crate::model::schema::Omitted;
 use crate::model::schema::Schema;
 use crate::model::schema::side;
 use crate::model::text::plural;
@@ -38,6 +39,7 @@ pub(super) fn shop() -> Schema {
             table("order_items", &["id", "order_id", "product_id"]),
         ]),
         relations: IdVec::new(),
+        omitted: Omitted::default(),
     }
 }
 

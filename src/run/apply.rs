@@ -10,6 +10,7 @@ use super::Environment;
 use super::Outcome;
 use super::RunError;
 use super::config_file;
+use super::database;
 use crate::apply::ApplyError;
 use crate::apply::Direction;
 use crate::apply::RunOptions;
@@ -26,7 +27,6 @@ use crate::cli;
 use crate::cli::repair::WriteArgs;
 use crate::engine::Deadline;
 use crate::engine::WaitLimits;
-use crate::engines;
 use crate::exit::Exit;
 use crate::model::catalog::DatabaseName;
 use crate::model::date;
@@ -48,7 +48,7 @@ pub fn apply(
     environment: &Environment,
     progress: Progress<'_>,
 ) -> Result<Outcome, RunError> {
-    let source = Source::parse(&typed.database).map_err(RunError::Source)?;
+    let source = database::source(Some(&typed.database), global, environment)?;
     let outputs = super::outputs(&typed.format, &None, AnswerFormat::Table)?;
     let files = outputs.iter().filter_map(|(_, file)| file.as_deref());
     super::refuse_to_overwrite(&source, files.clone())?;
@@ -86,8 +86,8 @@ pub(super) fn run_plan(
     let mut plan = PlanFile::open(path)?;
     let lock = exclusive::lock_plan(direction, &mut plan, is_on_server)?;
     let wait_limits = WaitLimits { lock_wait: writing.wait.unwrap_or(DEFAULT_WAIT), deadline: Deadline::default() };
-    engines::recover(source, &wait_limits)?;
-    let mut database = engines::open(source, &wait_limits)?;
+    database::recover(source, &wait_limits, environment)?;
+    let mut database = database::open(source, &wait_limits, environment)?;
     let overrides = overrides(writing);
     admission::refuse_read_only(direction, database.read_only()?, overrides)?;
     let schema = config_file::read(global, environment)?.resolve(database.as_mut(), environment)?;
@@ -196,7 +196,7 @@ fn remaining(
     global: &cli::GlobalArgs,
     environment: &Environment,
 ) -> Result<Remaining, RunError> {
-    let mut database = engines::open(source, wait_limits)?;
+    let mut database = database::open(source, wait_limits, environment)?;
     let config = config_file::read(global, environment)?;
     let schema = config.resolve(database.as_mut(), environment)?;
     let mut sessions = super::sessions(database.as_mut(), &schema, None, environment)?;

@@ -14,12 +14,12 @@ use super::RunError;
 use super::command_setup::CommandSetup;
 use super::correct_load;
 use super::correct_load::CorrectedFiles;
+use super::database;
 use super::planned_schema_check;
 use crate::check::Check;
 use crate::check::LINES_PER_SOURCE;
 use crate::cli;
 use crate::engine::Database;
-use crate::engines;
 use crate::examine::FindingOptions;
 use crate::exit::Exit;
 use crate::intake;
@@ -32,6 +32,7 @@ use crate::model::ids::TableId;
 use crate::model::resolve;
 use crate::model::schema::Schema;
 use crate::model::text;
+use crate::model::text::io_reason;
 use crate::model::text::shell;
 use crate::report;
 use crate::scan::Progress;
@@ -47,7 +48,7 @@ pub fn check(
     progress: Progress<'_>,
 ) -> Result<Outcome, RunError> {
     let setup = CommandSetup::new(&typed.database, &typed.answer, global, environment)?;
-    let mut database = engines::open(&setup.source, &setup.wait_limits)?;
+    let mut database = database::open(&setup.source, &setup.wait_limits, environment)?;
     if let Some(planned) = &typed.against {
         let config = &setup.file.config;
         let settings = &config.scan;
@@ -240,7 +241,7 @@ fn open(path: &Path) -> Result<Box<dyn BufRead>, RunError> {
     }
     let opened = std::fs::File::open(path).map_err(|error| RunError::Input {
         what: path.display().to_string(),
-        why: error.to_string(),
+        why: io_reason(&error),
         help: "check the path and its permissions".to_owned(),
     })?;
     Ok(Box::new(BufReader::with_capacity(BUFFER, opened)))

@@ -9,6 +9,7 @@ use super::Outcome;
 use super::RunError;
 use super::config_file;
 use super::config_file::ConfigFile;
+use super::database;
 use crate::cli;
 use crate::engine::Deadline;
 use crate::engine::WaitLimits;
@@ -34,7 +35,7 @@ impl CommandSetup {
         global: &cli::GlobalArgs,
         environment: &Environment,
     ) -> Result<CommandSetup, RunError> {
-        let source = super::source(database, environment)?;
+        let source = database::source(database.as_deref(), global, environment)?;
         let outputs = super::outputs(&typed.format, &typed.output, AnswerFormat::Table)?;
         super::refuse_to_overwrite(&source, outputs.iter().filter_map(|(_, file)| file.as_deref()))?;
         let file = config_file::read(global, environment)?;

@@ -11,6 +11,7 @@ use crate::model::configured::ConfiguredRelation;
 use crate::model::configured::Fault;
 use crate::model::resolve;
 use crate::model::schema::Schema;
+use crate::model::text::io_reason;
 use crate::sql;
 
 /// A configuration and the text that its faults point into.
@@ -41,7 +42,7 @@ pub(super) fn read(global: &cli::GlobalArgs, environment: &Environment) -> Resul
         });
     };
     let text = std::fs::read_to_string(&path)
-        .map_err(|error| RunError::ConfigFile { path: path.clone(), why: error.to_string() })?;
+        .map_err(|error| RunError::ConfigFile { path: path.clone(), why: io_reason(&error) })?;
     let shown = path.strip_prefix(&environment.directory).unwrap_or(&path).display().to_string();
     match config::parse(&text) {
         Ok(config) => Ok(ConfigFile { path: shown, text, config, typed: Vec::new() }),

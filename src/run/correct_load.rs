@@ -24,6 +24,7 @@ use crate::model::plan::ChangeRole;
 use crate::model::relation::Origin;
 use crate::model::resolve;
 use crate::model::schema::Schema;
+use crate::model::text::io_reason;
 use crate::model::value::Value;
 use crate::run::Environment;
 use crate::run::RunError;
@@ -98,7 +99,7 @@ pub(super) fn correct(
         ..CorrectedLoad::default()
     };
     let source =
-        std::fs::File::open(request.file).map_err(|error| unfit(request.file, &error.to_string(), "check the file"))?;
+        std::fs::File::open(request.file).map_err(|error| unfit(request.file, &io_reason(&error), "check the file"))?;
     let mut split = Split {
         request,
         load: load.as_ref(),

@@ -8,6 +8,7 @@ use crate::check::CheckError;
 use crate::engine::EngineError;
 use crate::examine::ExamineError;
 use crate::exit::Exit;
+use crate::model::text::io_reason;
 use crate::plan_file::PlanError;
 use crate::source::SourceError;
 use crate::treat::TreatError;
@@ -15,8 +16,17 @@ use crate::treat::TreatError;
 /// The text of each error continues "could not …".
 #[derive(Debug, thiserror::Error)]
 pub enum RunError {
-    #[error("{0}")]
-    Source(SourceError),
+    /// This is a whole sentence. `help` replaces the help of the error.
+    #[error("{error}")]
+    Source { error: Box<SourceError>, help: Option<String> },
+    /// The error of an address in an environment variable.
+    #[error("{error}")]
+    FromVariable { error: Box<RunError>, variable: String },
+    /// This is a whole sentence.
+    #[error("\"{database}\" is a database, not a command")]
+    NotACommand { database: String, help: String },
+    #[error("open {}", path.display())]
+    NoDatabaseFile { path: PathBuf, because: String, help: String },
     #[error("{0}")]
     Engine(EngineError),
     #[error("read the configuration {}", path.display())]
@@ -57,7 +67,7 @@ pub enum RunError {
 impl RunError {
     /// `None` is standard output.
     pub fn unwritten(file: Option<&Path>, error: &std::io::Error) -> RunError {
-        RunError::Unwritten { name: RunError::name(file), why: error.to_string() }
+        RunError::Unwritten { name: RunError::name(file), why: io_reason(error) }
     }
 
     /// `None` is standard output.
@@ -67,7 +77,7 @@ impl RunError {
 
     /// `option` is the option that named the file.
     pub(super) fn unreadable(path: &Path, error: &std::io::Error, option: &'static str) -> RunError {
-        RunError::Unreadable { path: path.to_owned(), why: error.to_string(), option }
+        RunError::Unreadable { path: path.to_owned(), why: io_reason(error), option }
     }
 
     /// `name` is the file or the table from which the rows come.
@@ -94,10 +104,26 @@ impl RunError {
 
     pub fn exit(&self) -> Exit {
         match self {
-            RunError::Engine(_) | RunError::Treat(_) => Exit::Unreadable,
+            RunError::FromVariable { error, .. } => error.exit(),
+            RunError::Engine(_) | RunError::NoDatabaseFile { .. } | RunError::Treat(_) => Exit::Unreadable,
             RunError::Apply(error) if error.is_engine_error() => Exit::Unreadable,
             RunError::Plan(PlanError::Untrusted { .. }) | RunError::Apply(_) => Exit::Refused,
             _ => Exit::Usage,
+        }
+    }
+
+    /// Returns the first line of the error.
+    pub fn headline(&self) -> String {
+        match self {
+            RunError::Source { .. } | RunError::NotACommand { .. } | RunError::Config { .. } => self.to_string(),
+            RunError::FromVariable { error, variable } => {
+                let headline = error.headline();
+                match headline.strip_suffix(')') {
+                    Some(headline) => format!("{headline}; from {variable})"),
+                    None => format!("{headline} (from {variable})"),
+                }
+            }
+            other => format!("could not {other}"),
         }
     }
 
@@ -108,12 +134,14 @@ impl RunError {
 
     pub fn because(&self) -> Option<String> {
         match self {
-            RunError::Source(error) => Some(error.because()),
+            RunError::Source { error, .. } => Some(error.because()),
+            RunError::FromVariable { error, .. } => error.because(),
+            RunError::NoDatabaseFile { because, .. } => Some(because.clone()),
             RunError::Engine(error) => Some(error.because()),
             RunError::ConfigFile { why, .. } | RunError::Unreadable { why, .. } | RunError::Unwritten { why, .. } => {
                 Some(why.clone())
             }
-            RunError::Config { .. } => None,
+            RunError::Config { .. } | RunError::NotACommand { .. } => None,
             RunError::Input { why, .. } => Some(why.clone()),
             RunError::Examine(error) => Some(error.because()),
             RunError::FaultyHistory { line, why, .. } => Some(format!("line {line}: {why}")),
@@ -130,7 +158,9 @@ impl RunError {
 
     pub fn help(&self) -> Option<String> {
         match self {
-            RunError::Source(error) => Some(error.help()),
+            RunError::Source { error, help } => Some(help.clone().unwrap_or_else(|| error.help())),
+            RunError::FromVariable { error, .. } => error.help(),
+            RunError::NoDatabaseFile { help, .. } | RunError::NotACommand { help, .. } => Some(help.clone()),
             RunError::Engine(error) => error.help(),
             RunError::ConfigFile { .. } => {
                 Some("name a file that can be read with --config, or leave the option out".to_owned())

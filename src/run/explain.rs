@@ -9,9 +9,9 @@ use super::Environment;
 use super::Outcome;
 use super::RunError;
 use super::command_setup::CommandSetup;
+use super::database;
 use crate::cli;
 use crate::engine::Trial;
-use crate::engines;
 use crate::exit::Exit;
 use crate::explain;
 use crate::explain::ExplainOptions;
@@ -22,8 +22,10 @@ use crate::model::explanation::StatementVerdict;
 use crate::model::facts::TrialKind;
 use crate::model::resolve;
 use crate::model::statement::Statement;
+use crate::model::text::io_reason;
 use crate::model::value::Value;
 use crate::report;
+use crate::source::Source;
 use crate::sql::read::statements;
 
 /// The longest text that is read as statements, in bytes.
@@ -38,7 +40,7 @@ pub fn explain(
     let (database, statement) = split_arguments(typed, environment);
     let setup = CommandSetup::new(&database, &typed.answer, global, environment)?;
     let request = request(typed, statement)?;
-    let mut database = engines::open(&setup.source, &setup.wait_limits)?;
+    let mut database = database::open(&setup.source, &setup.wait_limits, environment)?;
     let address = setup.source.to_string();
     let options = ExplainOptions { database: &address, samples: setup.samples, redaction: &setup.redaction };
     let explanation = match request {
@@ -68,7 +70,9 @@ pub fn explain(
 
 /// Returns the database and the statement. If `DATABASE_URL` is set, a single argument is the statement.
 fn split_arguments(typed: &cli::ExplainArgs, environment: &Environment) -> (Option<String>, Option<String>) {
-    let is_statement = |text: &str| text.contains(char::is_whitespace) && !Path::new(text).exists();
+    // `host=localhost dbname=shop` has a space too.
+    let is_server = |text: &str| Source::parse(text).is_ok_and(|source| source.file().is_none());
+    let is_statement = |text: &str| text.contains(char::is_whitespace) && !Path::new(text).exists() && !is_server(text);
     match (&typed.database, &typed.statement) {
         (Some(only), None) if environment.database_url.is_some() && is_statement(only) => (None, Some(only.clone())),
         (database, statement) => (database.clone(), statement.clone()),
@@ -131,8 +135,8 @@ fn text_of<R: Read>(opened: std::io::Result<R>, name: &str) -> Result<String, Ru
         help: "give a text file of SQL statements in UTF-8".to_owned(),
     };
     let mut text = String::new();
-    let mut reader = opened.map_err(|error| unreadable(error.to_string()))?.take(LONGEST_TEXT + 1);
-    reader.read_to_string(&mut text).map_err(|error| unreadable(error.to_string()))?;
+    let mut reader = opened.map_err(|error| unreadable(io_reason(&error)))?.take(LONGEST_TEXT + 1);
+    reader.read_to_string(&mut text).map_err(|error| unreadable(io_reason(&error)))?;
     if text.len() as u64 > LONGEST_TEXT {
         return Err(unreadable("it is longer than 64 MiB".to_owned()));
     }

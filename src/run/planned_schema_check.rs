@@ -11,6 +11,7 @@ use crate::model::examination::Examination;
 use crate::model::examination::ScanVerdict;
 use crate::model::finding::Severity;
 use crate::model::overlay;
+use crate::model::text::io_reason;
 use crate::report;
 use crate::report::AnswerFormat;
 use crate::report::ScanFormat;
@@ -31,7 +32,7 @@ pub(super) fn examine(
         why,
         help: "name a script of CREATE statements".to_owned(),
     };
-    let text = std::fs::read_to_string(path).map_err(|error| unreadable(error.to_string()))?;
+    let text = std::fs::read_to_string(path).map_err(|error| unreadable(io_reason(&error)))?;
     let catalog = database.catalog()?;
     let statements = statements::statements(catalog.database.engine, &text);
     let planned = database.planned_catalog(&statements).map_err(|error| RunError::Input {

@@ -7,13 +7,13 @@ use super::Environment;
 use super::Outcome;
 use super::RunError;
 use super::config_file;
+use super::database;
 use super::plan_path;
 use super::rule_files;
 use crate::apply::Direction;
 use crate::cli;
 use crate::engine::Deadline;
 use crate::engine::WaitLimits;
-use crate::engines;
 use crate::exit::Exit;
 use crate::model::forecast::RepairForecast;
 use crate::report;
@@ -40,7 +40,7 @@ pub fn repair(
     environment: &Environment,
     progress: Progress<'_>,
 ) -> Result<Outcome, RunError> {
-    let source = super::source(&typed.database, environment)?;
+    let source = database::source(typed.database.as_deref(), global, environment)?;
     let outputs = outputs(typed, &source)?;
     let existing =
         typed.output.as_deref().map(|path| plan_path::existing_plan(path, typed.overwrite)).transpose()?.flatten();
@@ -53,7 +53,7 @@ pub fn repair(
     let mut config = config_file::read(global, environment)?;
     config.typed = typed_rules::relations(typed)?;
     let redaction = super::redaction(typed.privacy.redact, &config, environment)?;
-    let mut database = engines::open(&source, &wait_limits)?;
+    let mut database = database::open(&source, &wait_limits, environment)?;
     if let Some(mut existing) = existing {
         plan_path::refuse_if_begun(&mut existing, database.as_mut(), &config, environment)?;
     }

@@ -16,6 +16,7 @@ use crate::model::rule::RemapHow;
 use crate::model::rule::Rule;
 use crate::model::rule::Rules;
 use crate::model::rule::Treatment;
+use crate::model::text::io_reason;
 use crate::plan_file;
 
 /// The rules that come with the program: name and text.
@@ -154,7 +155,7 @@ fn texts(paths: &[PathBuf]) -> Result<Vec<(PathBuf, String)>, RunError> {
     let mut texts = Vec::new();
     for path in paths {
         let unreadable =
-            |path: &Path, error: &std::io::Error| RunError::Rules { path: path.to_owned(), why: error.to_string() };
+            |path: &Path, error: &std::io::Error| RunError::Rules { path: path.to_owned(), why: io_reason(error) };
         let shipped = path.to_str().and_then(|name| SHIPPED.iter().find(|(known, _)| *known == name));
         if let (Some((name, text)), false) = (shipped, path.exists()) {
             texts.push((PathBuf::from(format!("rules/{name}.toml")), (*text).to_owned()));

@@ -10,18 +10,17 @@ use super::Environment;
 use super::Outcome;
 use super::RunError;
 use super::config_file;
+use super::database;
 use super::rule_files;
 use super::rule_files::SHIPPED;
 use crate::cli;
 use crate::config;
 use crate::engine::Deadline;
 use crate::engine::WaitLimits;
-use crate::engines;
 use crate::examine;
 use crate::model::text::plural;
 use crate::report;
 use crate::scan::ScanOptions;
-use crate::source::Source;
 use crate::sql;
 use crate::treat;
 
@@ -54,9 +53,9 @@ fn suggest(
     global: &cli::GlobalArgs,
     environment: &Environment,
 ) -> Result<String, RunError> {
-    let source = super::source(database, environment)?;
+    let source = database::source(database.as_deref(), global, environment)?;
     let wait_limits = WaitLimits { lock_wait: DEFAULT_WAIT, deadline: Deadline::after(timeout) };
-    let mut database = engines::open(&source, &wait_limits)?;
+    let mut database = database::open(&source, &wait_limits, environment)?;
     let config = config_file::read(global, environment)?;
     let schema = config.resolve(database.as_mut(), environment)?;
     let mut sessions = super::sessions(database.as_mut(), &schema, None, environment)?;
@@ -91,9 +90,9 @@ fn check(
     let Some(database) = against else {
         return Ok(format!("{rules} without a fault; add --against DATABASE to check them against a database too\n"));
     };
-    let source = Source::parse(database).map_err(RunError::Source)?;
+    let source = database::source(Some(database), global, environment)?;
     let wait_limits = WaitLimits { lock_wait: DEFAULT_WAIT, deadline: Deadline::after(timeout) };
-    let mut database = engines::open(&source, &wait_limits)?;
+    let mut database = database::open(&source, &wait_limits, environment)?;
     let config = config_file::read(global, environment)?;
     let schema = config.resolve(database.as_mut(), environment)?;
     let repair_sql = sql::repair::of(&schema).ok_or(RunError::NoRepair)?;

@@ -14,6 +14,7 @@ use super::RunError;
 use super::Sink;
 use super::config_file;
 use super::config_file::ConfigFile;
+use super::database;
 use super::reports;
 use super::reports::Output;
 use super::reports::StreamedReports;
@@ -25,7 +26,6 @@ use crate::engine::Database;
 use crate::engine::Deadline;
 use crate::engine::Session;
 use crate::engine::WaitLimits;
-use crate::engines;
 use crate::examine;
 use crate::examine::Examined;
 use crate::examine::FindingOptions;
@@ -67,7 +67,7 @@ pub fn scan(
     progress: Progress<'_>,
 ) -> Result<Outcome, RunError> {
     let begun = Instant::now();
-    let source = super::source(&typed.database, environment)?;
+    let source = database::source(typed.database.as_deref(), global, environment)?;
     let outputs = super::outputs(&typed.format, &typed.output, format_of_file(typed.output.as_deref()))?;
     super::refuse_to_overwrite(&source, outputs.iter().filter_map(|(_, file)| file.as_deref()))?;
     let others = [&typed.write_baseline, &typed.history];
@@ -109,9 +109,8 @@ pub fn scan(
     drop(sessions);
 
     let values = redaction.values;
-    let examined =
+    let mut examination =
         Examination { relations, findings, groups, excluded, fail_on, locations, values, ..Examination::of(schema) };
-    let mut examination = examined;
     if let Some(why) = database.change_while_reading() {
         examine::mark_unchecked(&mut examination, &why);
     }
@@ -119,8 +118,7 @@ pub fn scan(
     if let (Some(file), Some(past)) = (&typed.history, past) {
         add_to_history(file, past, &mut examination, environment, sink)?;
     }
-    let old_baseline = typed.baseline.as_deref();
-    examination.run = Some(scan_run::of(&examination, &source, typed, old_baseline, begun.elapsed(), environment));
+    examination.run = Some(scan_run::of(&examination, &source, typed, begun.elapsed(), environment));
     streamed.finish(&examination)?;
     if outputs.iter().any(|(format, _)| *format == ScanFormat::Github) {
         reports::summarize(&examination, environment, sink)?;
@@ -178,7 +176,7 @@ fn open(
         lock_wait: typed.wait.or(settings.wait).unwrap_or(DEFAULT_WAIT),
         deadline: Deadline::after(typed.timeout.or(settings.timeout)),
     };
-    let mut database = engines::open(source, &wait_limits)?;
+    let mut database = database::open(source, &wait_limits, environment)?;
     let whole = file.resolve(database.as_mut(), environment)?;
     let all = whole.relations.iter().map(|relation| relation.id.clone()).collect();
     let filters = Filters { tables: &typed.table, relations: &typed.relation, changed: &typed.changed_tables };

@@ -11,13 +11,13 @@ use crate::model::examination::Examination;
 use crate::model::scan_run::ScanRun;
 use crate::model::schema::Schema;
 use crate::model::text::shell;
+use crate::source;
 use crate::source::Source;
 
 pub(super) fn of(
     examination: &Examination,
     source: &Source,
     typed: &cli::ScanArgs,
-    baseline: Option<&Path>,
     elapsed: Duration,
     environment: &Environment,
 ) -> ScanRun {
@@ -33,7 +33,7 @@ pub(super) fn of(
         started: date::timestamp(environment.now),
         elapsed,
         restrictions: since.chain(conditions).collect(),
-        baseline: baseline.map(|file| file.display().to_string()),
+        baseline: typed.baseline.as_ref().map(|file| file.display().to_string()),
         shipped_rules: shipped_rules(&examination.schema),
     }
 }
@@ -49,7 +49,7 @@ fn command(source: &Source, typed: &cli::ScanArgs, environment: &Environment) ->
     let words = environment.arguments.iter().enumerate().map(|(position, word)| match &typed.database {
         _ if position == 0 => "fk-doctor".to_owned(),
         Some(database) if database == word => shell(&source.to_string()),
-        _ => shell(word),
+        _ => shell(&source::masked(word)),
     });
     words.collect::<Vec<_>>().join(" ")
 }

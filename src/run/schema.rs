@@ -1,14 +1,15 @@
-//! `schema`: reports every relation and its health, as a table or a diagram. It reads no row.
+//! `schema`: reports every relation and its health, or those around some tables, as a table or a diagram. It reads no row.
 
 use super::DEFAULT_WAIT;
 use super::Environment;
 use super::Outcome;
 use super::RunError;
 use super::config_file;
+use super::database;
 use crate::cli;
 use crate::engine::Deadline;
 use crate::engine::WaitLimits;
-use crate::engines;
+use crate::examine::extract::extract;
 use crate::exit::Exit;
 use crate::report;
 use crate::report::SchemaFormat;
@@ -18,7 +19,7 @@ pub fn schema(
     global: &cli::GlobalArgs,
     environment: &Environment,
 ) -> Result<Outcome, RunError> {
-    let source = super::source(&typed.database, environment)?;
+    let source = database::source(typed.database.as_deref(), global, environment)?;
     let outputs = super::outputs(&typed.format, &typed.output, SchemaFormat::Table)?;
     super::refuse_to_overwrite(&source, outputs.iter().filter_map(|(_, file)| file.as_deref()))?;
     let file = config_file::read(global, environment)?;
@@ -26,8 +27,8 @@ pub fn schema(
         lock_wait: typed.wait.or(file.config.scan.wait).unwrap_or(DEFAULT_WAIT),
         deadline: Deadline::default(),
     };
-    let mut database = engines::open(&source, &wait_limits)?;
-    let schema = file.resolve(database.as_mut(), environment)?;
+    let mut database = database::open(&source, &wait_limits, environment)?;
+    let schema = extract(file.resolve(database.as_mut(), environment)?, &typed.table, typed.around)?;
     let documents =
         super::documents(outputs, environment, |format, terminal| report::schema(&schema, format, terminal));
     Ok(Outcome { documents, notes: Vec::new(), exit: Exit::Clean })

@@ -5,6 +5,7 @@ use super::Environment;
 use super::Outcome;
 use super::RunError;
 use super::config_file;
+use super::database;
 use crate::apply;
 use crate::apply::ApplyError;
 use crate::apply::Observed;
@@ -14,7 +15,6 @@ use crate::cli;
 use crate::engine::Deadline;
 use crate::engine::WaitLimits;
 use crate::engine::write::WriteOptions;
-use crate::engines;
 use crate::exit::Exit;
 use crate::model::catalog::DatabaseName;
 use crate::model::redaction;
@@ -36,7 +36,8 @@ pub fn status(
     progress: Progress<'_>,
 ) -> Result<Outcome, RunError> {
     let outputs = super::outputs(&typed.format, &None, AnswerFormat::Table)?;
-    let source = typed.database.as_deref().map(Source::parse).transpose().map_err(RunError::Source)?;
+    let source = typed.database.as_deref();
+    let source = source.map(|typed| database::source(Some(typed), global, environment)).transpose()?;
     if let Some(source) = &source {
         super::refuse_to_overwrite(source, outputs.iter().filter_map(|(_, file)| file.as_deref()))?;
     }
@@ -87,7 +88,7 @@ fn observe(
     progress: Progress<'_>,
 ) -> Result<(DatabaseName, Observed), RunError> {
     let wait_limits = WaitLimits { lock_wait: typed.wait.unwrap_or(DEFAULT_WAIT), deadline: Deadline::default() };
-    let mut database = engines::open(source, &wait_limits)?;
+    let mut database = database::open(source, &wait_limits, environment)?;
     let schema = config_file::read(global, environment)?.resolve(database.as_mut(), environment)?;
     let repair_sql = sql::repair::of(&schema).ok_or(RunError::NoRepair)?;
     let order = RunOptions::read_only(&schema, repair_sql, progress);

@@ -4,6 +4,7 @@ static DUMMY: Facts = Facts {
     title: "Dummy",
     schemes: &["dummy"],
     location: Location::Server,
+    client: Client::Url,
     trial: TrialKind::OnServer,
     lexis: Lexis {
         brackets: false,

@@ -2,22 +2,22 @@
 
 use std::path::Path;
 use std::path::PathBuf;
-use std::str::FromStr;
 
 use futures_util::TryStreamExt;
 use sqlx::AssertSqlSafe;
 use sqlx::ConnectOptions;
 use sqlx::MySqlConnection;
 use sqlx::mysql::MySqlConnectOptions;
+use sqlx::mysql::MySqlSslMode;
 
 use super::value;
 use crate::engine::Deadline;
-use crate::engine::wire;
 use crate::engine::wire::BlockingConnection;
 use crate::engine::wire::Failure;
 use crate::engine::wire::relay::Route;
 use crate::model::value::Value;
 use crate::source::Address;
+use crate::source::TlsMode;
 
 /// The error codes after which the server closes the connection: shutdown, killed.
 const CLOSING_CODES: [&str; 3] = ["1053", "1927", "4031"];
@@ -25,32 +25,14 @@ const CLOSING_CODES: [&str; 3] = ["1053", "1927", "4031"];
 /// The number of prepared statements that stay open for reuse.
 const STATEMENTS_KEPT: usize = 400;
 
-const PARAMETERS: [&str; 9] =
-    ["connect_timeout", "socket", "ssl-ca", "ssl-cert", "ssl-key", "ssl-mode", "sslca", "sslcert", "sslkey"];
-
 pub(super) struct Connection {
     inner: BlockingConnection<MySqlConnection>,
 }
 
 impl Connection {
     pub(super) fn open(address: &Address, deadline: &Deadline) -> Result<Connection, Failure> {
-        wire::refuse_unknown(address, &PARAMETERS)?;
-        let connect_timeout = address.parameters().find(|(name, _)| name == "connect_timeout");
-        let connect_timeout = connect_timeout.map(|(_, seconds)| wire::connect_timeout(&seconds)).transpose()?;
-        let mut options = MySqlConnectOptions::from_str(address.secret())?;
-        // MySQL's own clients read this variable too.
-        if let (false, Ok(password)) = (address.has_password(), std::env::var("MYSQL_PWD")) {
-            options = options.password(&password);
-        }
-        // The SQL of this program converts to text explicitly, to a type that is not binary.
-        let options = options
-            .charset("utf8mb4")
-            .collation("utf8mb4_general_ci")
-            .pipes_as_concat(false)
-            .no_engine_substitution(false)
-            .statement_cache_capacity(STATEMENTS_KEPT)
-            .disable_statement_logging();
-        Ok(Connection { inner: BlockingConnection::open(options, ends_connection, connect_timeout, deadline)? })
+        let inner = BlockingConnection::open(options(address), ends_connection, address.connect_timeout, deadline)?;
+        Ok(Connection { inner })
     }
 
     pub(super) fn is_open(&self) -> bool {
@@ -131,6 +113,55 @@ impl Route for MySqlConnectOptions {
         let path = folder.join("server");
         (self.socket(&path), path)
     }
+}
+
+/// Returns the driver's options.
+pub(super) fn options(address: &Address) -> MySqlConnectOptions {
+    let mut options = MySqlConnectOptions::new();
+    if let Some(host) = &address.host {
+        options = options.host(host);
+    }
+    if let Some(port) = address.port {
+        options = options.port(port);
+    }
+    if let Some(socket) = &address.socket {
+        options = options.socket(socket);
+    }
+    if let Some(user) = &address.user {
+        options = options.username(user);
+    }
+    if let Some(password) = address.password() {
+        options = options.password(password);
+    }
+    if let Some(database) = &address.database {
+        options = options.database(database);
+    }
+    if let Some(mode) = address.tls.mode {
+        options = options.ssl_mode(match mode {
+            TlsMode::Disable => MySqlSslMode::Disabled,
+            TlsMode::Prefer => MySqlSslMode::Preferred,
+            TlsMode::Require => MySqlSslMode::Required,
+            TlsMode::VerifyCa => MySqlSslMode::VerifyCa,
+            TlsMode::VerifyFull => MySqlSslMode::VerifyIdentity,
+        });
+    }
+    if let Some(authority) = &address.tls.authority {
+        options = options.ssl_ca(authority);
+    }
+    if let Some(certificate) = &address.tls.certificate {
+        options = options.ssl_client_cert(certificate);
+    }
+    if let Some(key) = &address.tls.key {
+        options = options.ssl_client_key(key);
+    }
+    // The SQL of this program converts to text explicitly, to a type that is not binary.
+    options
+        .charset("utf8mb4")
+        .collation("utf8mb4_general_ci")
+        .pipes_as_concat(false)
+        .no_engine_substitution(false)
+        .statement_cache_capacity(STATEMENTS_KEPT)
+        .disable_statement_logging()
 }
 
 fn ends_connection(code: &str) -> bool {

@@ -1,11 +1,15 @@
 //! Converts the errors of a MySQL or MariaDB server into messages with a next step.
 
+use super::connection;
 use crate::engine::EngineError;
 use crate::engine::wire::Failure;
+use crate::engine::wire::connect_failure::ConnectFailure;
 use crate::engine::wire::without_values;
 use crate::engine::wire::writing::ServerErrorKind;
+use crate::model::catalog::Engine;
 use crate::model::refusal::Refusal;
 use crate::model::refusal::RefusalKind;
+use crate::model::text::shell;
 use crate::source::Address;
 
 /// The statement ran into the time limit that this program had set: MariaDB, MySQL.
@@ -109,7 +113,8 @@ pub(super) fn query_error(failure: Failure, address: &Address) -> EngineError {
         Failure::Refused { code, message, .. } if code == NOT_IN_DATABASE => {
             format!("{message}: it takes the privilege CREATE TEMPORARY TABLES")
         }
-        Failure::Refused { message, .. } | Failure::InvalidAddress { why: message, .. } => message,
+        Failure::Refused { message, .. } => message,
+        Failure::NotConnected(failure) => failure.because(),
         Failure::Unreachable { why } => format!("the connection was lost: {why}"),
     };
     EngineError::Failed { why: address.censored(&why) }
@@ -119,19 +124,76 @@ pub(super) fn query_error(failure: Failure, address: &Address) -> EngineError {
 pub(super) fn database_error(failure: &Failure, address: &Address) -> EngineError {
     let help = match failure {
         Failure::TimeLimit => return EngineError::TimeLimit,
-        Failure::InvalidAddress { help, .. } => help,
-        Failure::Refused { code, .. } => match code.as_str() {
-            "1045" | "1698" => "check the user, and give the password in the URL: mysql://USER:PASSWORD@HOST/DATABASE",
-            "1044" | "1049" => "name an existing database that this user may read: mysql://USER@HOST/DATABASE",
-            "1040" | "1203" | "1226" => "the server has no free connection: try again later",
-            _ => "check that this user may connect and read: mysql with the same user, host and database",
-        },
-        Failure::Unreachable { why } if why.contains("certificate") => {
-            "name the certificate authority with ?ssl-ca=FILE, or accept any server with ?ssl-mode=REQUIRED"
-        }
-        Failure::Unreachable { .. } => "check host, port and ssl-mode: mysql with the same user, host and database",
+        Failure::NotConnected(_) => return connect_error(failure, address),
+        _ => format!("check that this user may read: {}", ServerCommands::of(address).client),
     };
-    EngineError::Unreadable { what: address.to_string(), why: address.censored(&failure.why()), help: help.to_owned() }
+    EngineError::Unreadable { what: address.to_string(), why: address.censored(&failure.why()), help }
+}
+
+/// Converts a failure because of which there is no connection.
+pub(super) fn connect_error(failure: &Failure, address: &Address) -> EngineError {
+    let server = ServerCommands::of(address);
+    let mut why = failure.why();
+    let help = match failure {
+        Failure::TimeLimit => return EngineError::TimeLimit,
+        Failure::Refused { code, .. } => match code.as_str() {
+            "1045" | "1698" => {
+                if address.password().is_none() {
+                    why.push_str("; no password was given in the URL, in MYSQL_PWD or in ~/.my.cnf");
+                }
+                format!("give the password in MYSQL_PWD or in ~/.my.cnf, and try it: {}", server.client)
+            }
+            "1044" | "1049" => format!("{} -e 'SHOW DATABASES'", server.client_without_database),
+            "1040" | "1203" | "1226" => {
+                "the server has no free connection: try again later, or with --jobs 1".to_owned()
+            }
+            _ => format!("check that this user may connect: {}", server.client),
+        },
+        Failure::NotConnected(failure) if failure.is_about_certificates() => {
+            "name the certificate authority with ?ssl-ca=FILE, or accept any server with ?ssl-mode=REQUIRED".to_owned()
+        }
+        Failure::NotConnected(ConnectFailure::NoTls) => "allow it with ?ssl-mode=PREFERRED".to_owned(),
+        Failure::NotConnected(ConnectFailure::UnknownHost(_)) => "correct the host in the address".to_owned(),
+        Failure::NotConnected(_) | Failure::Unreachable { .. } => server.ping,
+    };
+    EngineError::Unconnected { server: server.name, why: address.censored(&why), help }
+}
+
+/// A server for messages, and commands that try to reach it.
+struct ServerCommands {
+    name: String,
+    ping: String,
+    client: String,
+    client_without_database: String,
+}
+
+impl ServerCommands {
+    fn of(address: &Address) -> ServerCommands {
+        let options = connection::options(address);
+        let (host, port, user) = (options.get_host(), options.get_port(), options.get_username());
+        let (server, at) = match options.get_socket() {
+            Some(socket) => {
+                let socket = socket.display().to_string();
+                let at = format!("-S {}", shell(&socket));
+                (socket, at)
+            }
+            None if host.contains(':') => (format!("[{host}]:{port}"), format!("-h {host} -P {port}")),
+            None => (format!("{host}:{port}"), format!("-h {} -P {port}", shell(host))),
+        };
+        let database = options.get_database().unwrap_or_default();
+        let title = address.engine.title();
+        let (client, admin) = match address.engine {
+            Engine::Mariadb => ("mariadb", "mariadb-admin"),
+            _ => ("mysql", "mysqladmin"),
+        };
+        let client_without_database = format!("{client} {at} -u {} -p", shell(user));
+        ServerCommands {
+            name: format!("{server} ({title}, database {database}, user {user})"),
+            ping: format!("{admin} {at} ping"),
+            client: format!("{client_without_database} {}", shell(database)),
+            client_without_database,
+        }
+    }
 }
 
 /// Returns the error for a server that answers but cannot be scanned.

@@ -2,8 +2,6 @@
 
 use std::path::Path;
 use std::path::PathBuf;
-use std::str::FromStr;
-use std::time::Duration;
 
 use futures_util::Stream;
 use futures_util::TryFutureExt;
@@ -17,36 +15,17 @@ use sqlx::PgConnection;
 use sqlx::SqlSafeStr as _;
 use sqlx::Statement as _;
 use sqlx::postgres::PgConnectOptions;
+use sqlx::postgres::PgSslMode;
 
 use super::failure::ends_connection;
 use super::value;
 use crate::engine::Deadline;
-use crate::engine::wire;
 use crate::engine::wire::BlockingConnection;
 use crate::engine::wire::Failure;
 use crate::engine::wire::relay::Route;
 use crate::model::value::Value;
 use crate::source::Address;
-
-/// The supported parameters of the URL, with the names of PostgreSQL's own clients.
-const PARAMETERS: [&str; 13] = [
-    "application_name",
-    "connect_timeout",
-    "dbname",
-    "host",
-    "hostaddr",
-    "options",
-    "password",
-    "port",
-    "sslcert",
-    "sslkey",
-    "sslmode",
-    "sslrootcert",
-    "user",
-];
-
-/// The modes that the driver can honour. It would treat `allow` as unencrypted, whatever the server offers.
-const SSL_MODES: [&str; 5] = ["disable", "prefer", "require", "verify-ca", "verify-full"];
+use crate::source::TlsMode;
 
 pub(super) struct Connection {
     inner: BlockingConnection<PgConnection>,
@@ -54,10 +33,8 @@ pub(super) struct Connection {
 
 impl Connection {
     pub(super) fn open(address: &Address, deadline: &Deadline) -> Result<Connection, Failure> {
-        let connect_timeout = checked(address)?;
-        let options = PgConnectOptions::from_str(address.secret())?;
-        let options = options.application_name("fk-doctor").disable_statement_logging();
-        Ok(Connection { inner: BlockingConnection::open(options, ends_connection, connect_timeout, deadline)? })
+        let inner = BlockingConnection::open(options(address), ends_connection, address.connect_timeout, deadline)?;
+        Ok(Connection { inner })
     }
 
     pub(super) fn is_open(&self) -> bool {
@@ -167,16 +144,51 @@ impl Route for PgConnectOptions {
     }
 }
 
-/// Checks the settings in the address and the environment. Returns the connect timeout, if one is set.
-fn checked(address: &Address) -> Result<Option<Duration>, Failure> {
-    wire::refuse_unknown(address, &PARAMETERS)?;
-    let given = |name: &str| address.parameters().find(|(known, _)| known == name).map(|(_, value)| value);
-    let setting = |name: &str, variable: &str| given(name).or_else(|| std::env::var(variable).ok());
-    if let Some(mode) = setting("sslmode", "PGSSLMODE").filter(|mode| !SSL_MODES.contains(&mode.as_str())) {
-        return Err(Failure::InvalidAddress {
-            why: format!("sslmode is {mode}"),
-            help: format!("it can be {}", SSL_MODES.join(", ")),
+/// Returns the driver's options. It adds the environment variables that the address leaves open.
+pub(super) fn options(address: &Address) -> PgConnectOptions {
+    let mut options = PgConnectOptions::new_without_pgpass();
+    options = match (&address.host_address, &address.host) {
+        (Some(host), _) => options.host(host),
+        (None, Some(folder)) if folder.starts_with('/') => options.socket(folder),
+        (None, Some(host)) => options.host(host),
+        (None, None) => options,
+    };
+    if let Some(port) = address.port {
+        options = options.port(port);
+    }
+    if let Some(user) = &address.user {
+        options = options.username(user);
+    }
+    if let Some(password) = address.password() {
+        options = options.password(password);
+    }
+    if let Some(database) = &address.database {
+        options = options.database(database);
+    }
+    if let Some(mode) = address.tls.mode {
+        options = options.ssl_mode(match mode {
+            TlsMode::Disable => PgSslMode::Disable,
+            TlsMode::Prefer => PgSslMode::Prefer,
+            TlsMode::Require => PgSslMode::Require,
+            TlsMode::VerifyCa => PgSslMode::VerifyCa,
+            TlsMode::VerifyFull => PgSslMode::VerifyFull,
         });
     }
-    setting("connect_timeout", "PGCONNECT_TIMEOUT").map(|seconds| wire::connect_timeout(&seconds)).transpose()
+    if let Some(authority) = &address.tls.authority {
+        options = options.ssl_root_cert(authority);
+    }
+    if let Some(certificate) = &address.tls.certificate {
+        options = options.ssl_client_cert(certificate);
+    }
+    if let Some(key) = &address.tls.key {
+        options = options.ssl_client_key(key);
+    }
+    if address.is_pooled {
+        // A pooler refuses settings that it does not know. Every transaction of ours sets this one itself.
+        options = options.extra_float_digits(None);
+    }
+    options
+        .options(address.options.iter().map(|(name, value)| (name, value)))
+        .application_name(address.application_name.as_deref().unwrap_or("fk-doctor"))
+        .disable_statement_logging()
 }

@@ -1,11 +1,14 @@
 //! Converts the errors of a PostgreSQL server into messages with a next step.
 
+use super::connection;
 use crate::engine::EngineError;
 use crate::engine::wire::Failure;
+use crate::engine::wire::connect_failure::ConnectFailure;
 use crate::engine::wire::without_values;
 use crate::engine::wire::writing::ServerErrorKind;
 use crate::model::refusal::Refusal;
 use crate::model::refusal::RefusalKind;
+use crate::model::text::shell;
 use crate::source::Address;
 
 /// The statement ran into the time limit that this program had set.
@@ -85,7 +88,8 @@ pub(super) fn query_error(failure: Failure, address: &Address) -> EngineError {
         }
         // Class 22 is about values.
         Failure::Refused { code, message, .. } if code.starts_with("22") => without_values(&message),
-        Failure::Refused { message, .. } | Failure::InvalidAddress { why: message, .. } => message,
+        Failure::Refused { message, .. } => message,
+        Failure::NotConnected(failure) => failure.because(),
         Failure::Unreachable { why } => format!("the connection was lost: {why}"),
     };
     EngineError::Failed { why: address.censored(&why) }
@@ -93,22 +97,76 @@ pub(super) fn query_error(failure: Failure, address: &Address) -> EngineError {
 
 /// Converts a failure because of which the whole database cannot be read.
 pub(super) fn database_error(failure: &Failure, address: &Address) -> EngineError {
+    let server = ServerCommands::of(address);
     let help = match failure {
         Failure::TimeLimit => return EngineError::TimeLimit,
-        Failure::InvalidAddress { help, .. } => help,
+        Failure::NotConnected(_) => return connect_error(failure, address),
+        _ => format!("check that this user may read: {}", server.psql),
+    };
+    EngineError::Unreadable { what: address.to_string(), why: address.censored(&failure.why()), help }
+}
+
+/// Converts a failure because of which there is no connection.
+pub(super) fn connect_error(failure: &Failure, address: &Address) -> EngineError {
+    let server = ServerCommands::of(address);
+    let mut why = failure.why();
+    let help = match failure {
+        Failure::TimeLimit => return EngineError::TimeLimit,
         Failure::Refused { code, .. } => match code.as_str() {
             "28P01" | "28000" => {
-                "check the user, and give the password in PGPASSWORD, ~/.pgpass or the URL; then check pg_hba.conf"
+                if address.password().is_none() && !server.has_variable_password {
+                    why.push_str("; no password was given in the URL, in PGPASSWORD or in ~/.pgpass");
+                }
+                format!("give the password in PGPASSWORD or in ~/.pgpass, and try it: {}", server.psql)
             }
-            "3D000" => "name an existing database: postgres://USER@HOST/DATABASE",
-            "53300" => "the server has no free connection: try again later",
-            "57P03" => "wait until the server has started, then try again",
-            _ => "check that this user may connect and read: psql with the same URL",
+            "3D000" => format!("{} -l", server.psql_without_database),
+            "53300" => "the server has no free connection: try again later, or with --jobs 1".to_owned(),
+            "57P03" => format!("wait until the server has started: {}", server.is_ready),
+            _ => format!("check that this user may connect: {}", server.psql),
         },
-        Failure::Unreachable { why } if why.contains("certificate") => {
+        Failure::NotConnected(failure) if failure.is_about_certificates() => {
             "name the certificate authority with ?sslrootcert=FILE, or accept any server with ?sslmode=require"
+                .to_owned()
         }
-        Failure::Unreachable { .. } => "check host, port and sslmode: psql with the same URL",
+        Failure::NotConnected(ConnectFailure::NoTls) => "allow it with ?sslmode=prefer".to_owned(),
+        Failure::NotConnected(ConnectFailure::UnknownHost(_)) => "correct the host in the address".to_owned(),
+        Failure::NotConnected(_) | Failure::Unreachable { .. } => server.is_ready,
     };
-    EngineError::Unreadable { what: address.to_string(), why: address.censored(&failure.why()), help: help.to_owned() }
+    EngineError::Unconnected { server: server.name, why: address.censored(&why), help }
+}
+
+/// A server for messages, and commands that try to reach it.
+struct ServerCommands {
+    name: String,
+    is_ready: String,
+    psql: String,
+    psql_without_database: String,
+    /// True if the driver has found a password in the environment.
+    has_variable_password: bool,
+}
+
+impl ServerCommands {
+    fn of(address: &Address) -> ServerCommands {
+        let options = connection::options(address);
+        let (port, user) = (options.get_port(), options.get_username());
+        let folder = options.get_socket().map(|folder| folder.display().to_string());
+        let host = folder.unwrap_or_else(|| options.get_host().to_owned());
+        let server = if host.starts_with('/') {
+            format!("{host}/.s.PGSQL.{port}")
+        } else if host.contains(':') {
+            format!("[{host}]:{port}")
+        } else {
+            format!("{host}:{port}")
+        };
+        let database = options.get_database().unwrap_or(user);
+        let at = format!("-h {} -p {port}", shell(&host));
+        let psql_without_database = format!("psql {at} -U {}", shell(user));
+        ServerCommands {
+            name: format!("{server} ({}, database {database}, user {user})", address.engine.title()),
+            is_ready: format!("pg_isready {at}"),
+            psql: format!("{psql_without_database} -d {}", shell(database)),
+            psql_without_database,
+            has_variable_password: std::env::var_os("PGPASSWORD").is_some(),
+        }
+    }
 }

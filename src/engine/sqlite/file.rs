@@ -7,6 +7,7 @@ use std::path::Path;
 use std::time::SystemTime;
 
 use crate::engine::EngineError;
+use crate::model::text::io_reason;
 
 /// Size and time of last change, to notice a change where no lock can be held.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,7 +33,7 @@ pub(super) fn examine(path: &Path) -> Result<Stamp, EngineError> {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
             return refuse("there is no such file".to_owned(), "check the path; fk-doctor never creates a database");
         }
-        Err(error) => return refuse(error.to_string(), "check the path and its permissions"),
+        Err(error) => return refuse(io_reason(&error), "check the path and its permissions"),
     };
     if metadata.is_dir() {
         return refuse("it is a directory".to_owned(), "name the database file inside it");
@@ -48,7 +49,7 @@ pub(super) fn examine(path: &Path) -> Result<Stamp, EngineError> {
     }
     let head = match head(path) {
         Ok(head) => head,
-        Err(error) => return refuse(error.to_string(), "check the file's permissions"),
+        Err(error) => return refuse(io_reason(&error), "check the file's permissions"),
     };
     if !head.starts_with(b"SQLite format 3\0") {
         let (why, help) = other_kind(&head);
@@ -57,7 +58,7 @@ pub(super) fn examine(path: &Path) -> Result<Stamp, EngineError> {
     if metadata.len() < 512 {
         return refuse("it is cut off inside its first page".to_owned(), "restore it from a backup");
     }
-    Stamp::of(path).or_else(|error| refuse(error.to_string(), "check the file's permissions"))
+    Stamp::of(path).or_else(|error| refuse(io_reason(&error), "check the file's permissions"))
 }
 
 fn head(path: &Path) -> std::io::Result<Vec<u8>> {

@@ -12,6 +12,9 @@ use std::path::PathBuf;
 use sqlx::ConnectOptions;
 use tokio::task::JoinHandle;
 
+#[cfg(unix)]
+use super::connect_failure::UnknownHost;
+
 /// The size of the relay's buffers, in bytes.
 #[cfg(unix)]
 const BUFFER: usize = 1 << 16;
@@ -39,7 +42,9 @@ impl Relay {
         let Ok(folder) = tempfile::tempdir() else { return Ok(None) };
         let (through, path) = options.clone().through(folder.path());
         let Ok(listener) = tokio::net::UnixListener::bind(path) else { return Ok(None) };
-        let mut server = tokio::net::TcpStream::connect((host, port)).await?;
+        let found = tokio::net::lookup_host((host.clone(), port)).await;
+        let addresses: Vec<_> = found.map_err(|_| UnknownHost::error(host))?.collect();
+        let mut server = tokio::net::TcpStream::connect(addresses.as_slice()).await?;
         server.set_nodelay(true)?;
         let task = tokio::spawn(async move {
             let Ok((mut driver, _)) = listener.accept().await else { return };

@@ -6,6 +6,7 @@ use crate::model::catalog::Column;
 use crate::model::catalog::Table;
 use crate::model::catalog::TableKind;
 use crate::model::relation::Relation;
+use crate::model::schema::Omitted;
 use crate::model::schema::Schema;
 use crate::report::health::Health;
 use crate::report::json::Database;
@@ -21,6 +22,8 @@ pub(in crate::report) fn render(schema: &Schema) -> String {
         database: Database::of(&schema.database),
         tables: schema.tables.iter().map(WireTable::of).collect(),
         relations: schema.relations.iter().map(|relation| WireRelationHealth::of(schema, relation)).collect(),
+        omitted: (schema.omitted != Omitted::default())
+            .then_some(WireOmitted { tables: schema.omitted.tables, relations: schema.omitted.relations }),
     })
 }
 
@@ -31,6 +34,15 @@ struct Report<'a> {
     database: Database<'a>,
     tables: Vec<WireTable<'a>>,
     relations: Vec<WireRelationHealth<'a>>,
+    /// Absent if the report contains the whole schema.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    omitted: Option<WireOmitted>,
+}
+
+#[derive(Serialize)]
+struct WireOmitted {
+    tables: usize,
+    relations: usize,
 }
 
 #[derive(Serialize)]
