@@ -70,18 +70,22 @@ pub struct ScanSettings {
 
 /// Returns the configuration, or all faults in the order of the text.
 pub fn parse(text: &str) -> Result<Config, Vec<Fault>> {
-    reader::read(text, |mut root| {
-        let sections = root.take("database").and_then(|item| item.table("tables such as `[database.\"app.db\"]`"));
-        let databases = sections.map(|sections| databases(sections, text)).unwrap_or_default();
-        Config { databases, ..config(root, text) }
-    })
+    reader::read(text, |root| config(root, text, Scope::File))
+}
+
+/// The part of the file that is read.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Scope {
+    File,
+    /// `[database."NAME"]`, which has no sections of its own.
+    Section,
 }
 
 fn databases(sections: Reader<'_, '_>, text: &str) -> Vec<DatabaseSection> {
     let faults = sections.faults();
     let read = |(name, item): (Spanned<String>, Item<'_, '_>)| {
         let section = item.table("a table such as `[database.\"app.db\"]`")?;
-        let config = config(section, text);
+        let config = config(section, text, Scope::Section);
         match Pattern::new(&name.value) {
             Ok(pattern) => Some(DatabaseSection { name: Spanned { value: pattern, span: name.span }, config }),
             Err(message) => {
@@ -145,7 +149,7 @@ impl ScanSettings {
 
 const SCAN_KEYS: [&str; 7] = ["time-columns", "jobs", "samples", "fail-on", "timeout", "wait", "memory"];
 
-fn config(mut root: Reader<'_, '_>, text: &str) -> Config {
+fn config(mut root: Reader<'_, '_>, text: &str, scope: Scope) -> Config {
     let exclude = root.take("exclude").map(|item| patterns(&item)).unwrap_or_default();
     let scan = root.take("scan").and_then(|item| item.table("the table `[scan]`")).map(scan).unwrap_or_default();
     let blocks = root.take("relation").map(|item| item.tables()).unwrap_or_default();
@@ -157,6 +161,9 @@ fn config(mut root: Reader<'_, '_>, text: &str) -> Config {
     let severities = severities.map(policy::severities).unwrap_or_default();
     let blocks = root.take("threshold").map(|item| item.tables()).unwrap_or_default();
     let thresholds = blocks.into_iter().filter_map(policy::threshold).collect();
+    let sections = if scope == Scope::File { root.take("database") } else { None };
+    let sections = sections.and_then(|item| item.table("tables such as `[database.\"app.db\"]`"));
+    let databases = sections.map(|sections| databases(sections, text)).unwrap_or_default();
     root.advise_misplaced(&["warn-if", "fail-if"], "it belongs under a `[[threshold]]`");
     root.advise_misplaced(&SCAN_KEYS, "it belongs under `[scan]`");
     root.advise_misplaced(
@@ -165,7 +172,7 @@ fn config(mut root: Reader<'_, '_>, text: &str) -> Config {
     );
     root.finish();
     let policy = Policy { severities, thresholds };
-    Config { exclude, scan, relations, redact, policy, databases: Vec::new() }
+    Config { exclude, scan, relations, redact, policy, databases }
 }
 
 fn redact(mut reader: Reader<'_, '_>) -> RedactSettings {
