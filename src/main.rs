@@ -75,6 +75,7 @@ fn execute(cli: &Cli) -> Result<Outcome, Failure> {
         Command::Status(typed) => with_progress(&|progress| run::status(typed, global, &environment, progress)),
         Command::Schema(typed) => Ok(run::schema(typed, global, &environment)?),
         Command::Rules(typed) => Ok(run::rules(typed, global, &environment)?),
+        Command::Init(typed) => with_progress(&|progress| run::init(typed, global, &environment, progress)),
         Command::Code { name } => Ok(run::code(name.as_deref(), &environment)?),
         Command::Completions { shell } => {
             let mut script = Vec::new();

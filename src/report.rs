@@ -15,6 +15,7 @@ mod github;
 mod headline;
 mod health;
 mod html;
+pub mod init;
 #[cfg(test)]
 mod injection;
 mod json;

@@ -29,6 +29,7 @@ mod field_cases;
 mod formats;
 mod generated;
 mod habitat;
+mod init;
 mod interference;
 mod journal;
 mod judge;

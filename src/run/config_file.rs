@@ -33,14 +33,7 @@ pub(super) fn read(global: &cli::GlobalArgs, environment: &Environment) -> Resul
             .map(|directory| directory.join("fk-doctor.toml"))
             .find(|path| path.is_file()),
     };
-    let Some(path) = found else {
-        return Ok(ConfigFile {
-            path: String::new(),
-            text: String::new(),
-            config: Config::default(),
-            typed: Vec::new(),
-        });
-    };
+    let Some(path) = found else { return Ok(ConfigFile::none()) };
     let text = std::fs::read_to_string(&path)
         .map_err(|error| RunError::ConfigFile { path: path.clone(), why: io_reason(&error) })?;
     let shown = path.strip_prefix(&environment.directory).unwrap_or(&path).display().to_string();
@@ -53,6 +46,11 @@ pub(super) fn read(global: &cli::GlobalArgs, environment: &Environment) -> Resul
 }
 
 impl ConfigFile {
+    /// Returns the configuration of a command without a file.
+    pub(super) fn none() -> ConfigFile {
+        ConfigFile { path: String::new(), text: String::new(), config: Config::default(), typed: Vec::new() }
+    }
+
     /// Returns the line of each configured relation.
     pub(super) fn relation_lines(&self) -> Vec<usize> {
         let entries = self.config.relations.iter();
