@@ -31,6 +31,7 @@ mod formats;
 mod generated;
 mod guided;
 mod habitat;
+mod init;
 mod interference;
 mod journal;
 mod judge;
