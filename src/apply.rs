@@ -15,6 +15,7 @@ use crate::model::facts::Facts;
 use crate::model::plan::Change;
 use crate::model::plan::Header;
 use crate::model::plan::NewTable;
+use crate::model::plan::shown_name;
 use crate::model::row::RowName;
 use crate::model::schema::Schema;
 use crate::model::state::SkipReason;
@@ -156,10 +157,14 @@ impl RunSummary {
         *of_table += 1;
     }
 
-    fn leave(&mut self, change: &Change, why: SkipReason) {
+    /// Counts a change that was skipped. `table` is the table of the change, if it is known.
+    fn leave(&mut self, table: Option<&Table>, change: &Change, why: SkipReason) {
         *self.left.entry(why).or_default() += 1;
         if self.left_rows.len() < NAMED {
-            self.left_rows.push(SkippedRow { table: change.table.to_string(), row: change.row.pairs(), why });
+            let stored = change.before.as_ref().or(change.after.as_ref());
+            let name = table.map(|table| shown_name(table, &change.row, stored));
+            let row = name.as_ref().unwrap_or(&change.row).pairs();
+            self.left_rows.push(SkippedRow { table: change.table.to_string(), row, why });
         }
     }
 

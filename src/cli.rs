@@ -55,6 +55,8 @@ pub enum Command {
     /// Check rules, draft rules, or list the rules that ship with fk-doctor
     #[command(subcommand)]
     Rules(repair::RulesCommand),
+    /// Draft fk-doctor.toml from a database
+    Init(InitArgs),
     /// Explain a code of findings or a cause of missing keys, or list them all
     Code {
         /// The code or the cause, such as orphan or parent-key-not-unique
@@ -180,6 +182,25 @@ pub struct ScanArgs {
     /// Memory for the keys of parents; a scan that needs more reads the children several times [default: 256MB]
     #[arg(long, value_name = "SIZE", value_parser = option_values::parse_memory)]
     pub memory: Option<u64>,
+}
+
+#[derive(Debug, Args)]
+pub struct InitArgs {
+    /// A path, sqlite:PATH, or a URL: postgres://USER@HOST/DATABASE, mysql://… [default: the environment variable DATABASE_URL]
+    #[arg(value_name = "DB")]
+    pub database: Option<String>,
+    /// The file to write; an existing file is never replaced
+    #[arg(long, short, value_name = "FILE", default_value = "fk-doctor.toml")]
+    pub output: PathBuf,
+    /// Also write what a scan finds to a file as known, so that only new findings fail a scan [default: known.toml]
+    #[arg(long, value_name = "FILE", num_args = 0..=1, require_equals = true, default_missing_value = "known.toml")]
+    pub baseline: Option<PathBuf>,
+    /// Time limit (500ms, 60s, 5m)
+    #[arg(long, value_name = "DURATION", value_parser = option_values::parse_timeout)]
+    pub timeout: Option<Duration>,
+    /// Longest wait for a lock of another program [default: 5s]
+    #[arg(long, value_name = "DURATION", value_parser = option_values::parse_duration)]
+    pub wait: Option<Duration>,
 }
 
 #[derive(Debug, Args)]
@@ -317,6 +338,12 @@ pub struct ExplainArgs {
     pub param: Vec<String>,
     #[command(flatten)]
     pub answer: AnswerArgs,
+}
+
+/// Returns the command that these words name, without the name of the program. `None` if they are no command.
+pub fn command(words: &[String]) -> Option<Command> {
+    let words = std::iter::once("fk-doctor").chain(words.iter().map(String::as_str));
+    Cli::try_parse_from(words).ok().map(|parsed| parsed.command)
 }
 
 /// Returns the arguments with a space before each that begins as a comment in SQL, `-- all of it`: no option does. A value

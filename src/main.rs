@@ -81,6 +81,7 @@ fn execute(cli: &Cli) -> Result<Outcome, Failure> {
             with_progress(&|progress| run::fix(typed, global, &environment, &dialogue, progress))
         }
         Command::Rules(typed) => Ok(run::rules(typed, global, &environment)?),
+        Command::Init(typed) => with_progress(&|progress| run::init(typed, global, &environment, progress)),
         Command::Code { name } => Ok(run::code(name.as_deref(), &environment)?),
         Command::Completions { shell } => {
             let mut script = Vec::new();

@@ -37,4 +37,5 @@ pub mod schema;
 pub mod state;
 pub mod statement;
 pub mod text;
+pub mod toml_text;
 pub mod value;

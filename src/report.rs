@@ -16,6 +16,7 @@ mod guided;
 mod headline;
 mod health;
 mod html;
+pub mod init;
 #[cfg(test)]
 mod injection;
 mod json;

@@ -213,3 +213,33 @@ fn deleted_row_leaves_no_record_of_a_remap() {
     assert_eq!(kept.len(), 1, "{kept:?}");
     assert_eq!(kept[0]["after"]["child_row"], 2);
 }
+
+/// SQLite allows NULL in most primary keys. Reports and scripts name a row by its key nevertheless, unless that has a NULL.
+#[test]
+fn row_is_named_by_its_primary_key() {
+    let seed = "CREATE TABLE p(id TEXT PRIMARY KEY); INSERT INTO p VALUES ('A'), ('B'), ('C'), ('D'); \
+        CREATE TABLE c(a INTEGER, n INTEGER, r TEXT REFERENCES p(id), PRIMARY KEY (a, n)); \
+        INSERT INTO c VALUES (1, 28, ' A'), (1, NULL, ' B'), (2, 5, 'C');";
+    let rule = "id = \"r\"\n[relation]\nchild = \"c(r)\"\n[[treat]]\naction = \"remap\"\nnormalize = [\"trim\"]\n";
+    let bench = Bench::new(seed);
+    bench.write("r.toml", rule);
+    let report = bench.run(&["repair", "app.db", "--rules", "r.toml", "-o", "plan.ndjson"]);
+    assert_eq!(report.code, 0, "{}", report.stderr);
+    for line in ["  a = 1, n = 28  r: ' A' → 'A'\n", "  rowid = 2      r: ' B' → 'B'\n"] {
+        assert!(report.stdout.contains(line), "{line}{}", report.stdout);
+    }
+    let script = bench.run(&["repair", "app.db", "--rules", "r.toml", "--format", "sql"]).stdout;
+    assert!(script.contains(" WHERE \"a\" = 1 AND \"n\" = 28 AND \"r\" = ' A';"), "{script}");
+    assert!(script.contains(" WHERE \"rowid\" = 2 AND \"r\" = ' B';"), "{script}");
+    let by_script = Bench::new(seed);
+    by_script.execute(&script);
+    assert_eq!(by_script.value("SELECT group_concat(r) FROM c"), "'A,B,C'");
+    bench.execute("UPDATE c SET r = ' D' WHERE n = 28");
+    let applied = bench.run(&["apply", "app.db", "plan.ndjson", "--skip-changed"]);
+    assert_eq!(applied.code, 6, "{}", applied.stderr);
+    assert!(
+        applied.stdout.contains("  skipped    1 row was changed since\n             c: a = 1, n = 28\n"),
+        "{}",
+        applied.stdout
+    );
+}

@@ -259,7 +259,12 @@ fn shapes(numbers: std::ops::Range<u64>) {
         assert_eq!((script.code, script.stderr.as_str()), (0, ""), "{context}");
         let relaxed =
             bench.run(&[&["repair", "app.db", "-o", "plan", "--apply", "--no-backup"], &arguments[..]].concat());
-        assert!(relaxed.stdout.states("changed 1 definition"), "{context}\n{}{}", relaxed.stdout, relaxed.stderr);
+        assert!(
+            relaxed.stdout.contains("  changed    1 definition\n"),
+            "{context}\n{}{}",
+            relaxed.stdout,
+            relaxed.stderr
+        );
         let text = definition(&path, shape.name);
         assert_eq!(words(&text), words(&format!("CREATE TABLE {}", shape.after)), "{context}\n{text}");
         assert_eq!(surroundings(&path, shape.name, true), around, "{context}");
@@ -436,7 +441,7 @@ fn table_without_foreign_keys_still_loses_not_null() {
         assert_eq!((applied.code, bench.value(fixed).as_str()), (0, left), "{what}: {}", applied.stderr);
         assert_eq!(surroundings(&bench.path("app.db"), "veo3_video_upscales", true), around, "{what}");
         let again = repair(&[]);
-        assert!(again.stdout.contains("there is nothing to repair"), "{what}: {}", again.stdout);
+        assert!(again.stdout.starts_with("○ nothing to do: app.db has no orphan rows"), "{what}: {}", again.stdout);
         assert_eq!(bench.run(&["undo", "app.db", "plan", "--no-backup"]).code, 0, "{what}");
         assert_eq!(bench.dump(), dump, "{what}");
         let by_hand = Bench::new(&columns(keys));

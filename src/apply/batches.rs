@@ -89,7 +89,7 @@ impl Walk<'_> {
                 Fit::Already => self.done.already += 1,
                 Fit::Left(why) if is_only_kept_out(&line.change, why) => {}
                 Fit::Left(why) => {
-                    self.done.leave(&line.change, why);
+                    self.done.leave(self.tables.get(&line.change.table.to_string()), &line.change, why);
                     self.count_left_orphans(&line.change);
                 }
                 Fit::Done | Fit::Moved => {}

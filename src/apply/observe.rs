@@ -89,7 +89,7 @@ pub fn observe(
             };
             for (change, row_match) in here.iter().zip(compare_rows) {
                 if row_match != ImageMatch::After && change.role() != ChangeRole::Counter {
-                    since.leave(change, SkipReason::Changed);
+                    since.leave(walk.tables.get(&table), change, SkipReason::Changed);
                 }
             }
         }

@@ -244,7 +244,7 @@ impl<'w> Walk<'w> {
                 if let Fit::Left(why) = line.fit
                     && !is_only_kept_out(&line.change, why)
                 {
-                    self.done.leave(&line.change, why);
+                    self.done.leave(self.tables.get(&line.change.table.to_string()), &line.change, why);
                 }
             }
         }

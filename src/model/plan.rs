@@ -15,6 +15,7 @@ use crate::model::redefinition::Redefinition;
 use crate::model::relation::Relation;
 use crate::model::row::Row;
 use crate::model::row::RowName;
+use crate::model::value::Value;
 
 /// The part of a plan before the changes.
 #[derive(Debug, Clone, PartialEq)]
@@ -254,6 +255,18 @@ pub fn identity_columns(table: &Table) -> Vec<&str> {
         return key.iter().map(|&column| table.columns[column].name.as_str()).collect();
     }
     table.lasting_address().into_iter().collect()
+}
+
+/// Returns the name under which reports and scripts show a row: its primary key if that has no NULL, else `identity`. SQLite
+/// allows NULL in most primary keys, so that a plan identifies such a row by its address.
+pub fn shown_name(table: &Table, identity: &RowName, stored: Option<&Row>) -> RowName {
+    let key = table.primary_key.iter().map(|&column| {
+        let name = table.columns[column].name.as_str();
+        let value = stored.and_then(|row| row.get(name)).filter(|value| **value != Value::Null)?;
+        Some((name, value.clone()))
+    });
+    let key: Option<Vec<(&str, Value)>> = key.collect();
+    key.filter(|key| !key.is_empty()).map_or_else(|| identity.clone(), RowName::from)
 }
 
 /// Returns the name and key of an orphan, from which its fingerprint is made: the columns that identify the row, followed

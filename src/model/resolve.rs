@@ -86,8 +86,7 @@ fn declared(engine: Engine, by_name: &TablesByName, tables: &Tables, key: &Forei
 fn relation_id(child: &Table, child_columns: &[usize], parent: &Parent) -> String {
     let child_names = child_columns.iter().map(|&column| child.columns[column].name.as_str());
     let child_side = side(&child.name, child_names);
-    let parent_side = side(&parent.name, parent.column_names.iter().map(String::as_str));
-    format!("{child_side}->{parent_side}")
+    child_side + "->" + &side(&parent.name, parent.column_names.iter().map(String::as_str))
 }
 
 /// Gives each relation its own id: a reference that is declared again gets a number, such as `#2`.

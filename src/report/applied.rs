@@ -144,7 +144,17 @@ impl ApplyReport<'_> {
     fn applied(&self) -> (Symbol, String) {
         let name = &self.database.name;
         let (before, after) = (self.header.orphan_rows, self.rows_left);
+        let changes_rows = self.made + self.changed + self.deleted > 0;
         let line = match before {
+            Some(before) if !changes_rows && after.count < before && !after.is_bound => {
+                let dropped = changes::dropped_keys(before, after.count);
+                let are = if before - after.count == 1 { "is" } else { "are" };
+                format!("{name}: {dropped} {are} dropped")
+            }
+            _ if !changes_rows => {
+                let are = if self.redefined == 1 { "is" } else { "are" };
+                format!("{name}: {} {are} changed", plural(self.redefined, "definition"))
+            }
             // Rows that came since the plan was made can be orphans too.
             Some(before) if after.count <= before && !after.is_bound => match after.count {
                 0 if before == 0 => format!("{name}: {} is applied", self.plan.display()),
@@ -165,6 +175,7 @@ impl ApplyReport<'_> {
         };
         if self.rows_left() > 0 {
             let changes = plural(self.rows_left(), "planned change");
+
             let were = if self.rows_left() == 1 { "was" } else { "were" };
             return (Symbol::Partly, format!("{line}, and {changes} {were} skipped"));
         }
@@ -286,14 +297,16 @@ fn left(sheet: &mut Sheet, report: &ApplyReport<'_>) {
     let reported: u64 = reported.map(|total| total.rows).sum();
     let mut reasons = Vec::new();
     if reported > 0 {
-        reasons.push("the rules report them, and leave them as they are".to_owned());
+        let (them, they, are) = if reported == 1 { ("it", "it", "is") } else { ("them", "they", "are") };
+        reasons.push(format!("the rules report {them}, and leave {them} as {they} {are}"));
     }
     if header.undecided > 0 {
         let are = if header.undecided == 1 { "is" } else { "are" };
         reasons.push(format!("{} {are} undecided", plural(header.undecided, "missing key")));
     }
     if reasons.is_empty() {
-        reasons.push("the plan has no change for them".to_owned());
+        let them = if report.rows_left.count == 1 { "it" } else { "them" };
+        reasons.push(format!("the plan has no change for {them}"));
     }
     let line = format!("{}: {}", report.rows_left.of("row"), reasons.join("; "));
     sheet.labelled_prose(LABEL, "left", &Piece::new(line, Style::Doubtful));

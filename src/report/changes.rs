@@ -56,11 +56,22 @@ pub(super) fn only_changed(tables: &[TableChanges]) -> Option<String> {
     }
 }
 
-/// Returns `all 14 orphan rows are`, `the only orphan row is`.
+/// Returns `all 14 orphan rows`, `the only orphan row`.
 pub(super) fn all_orphan_rows(rows: u64) -> String {
     match rows {
         1 => "the only orphan row".to_owned(),
         2 => "both orphan rows".to_owned(),
         rows => format!("all {} orphan rows", count(rows)),
+    }
+}
+
+/// Returns whose foreign keys a plan drops that changes definitions and no row: `the foreign keys of all 3 orphan rows`.
+/// `left` of `before` orphan rows keep theirs.
+pub(super) fn dropped_keys(before: u64, left: u64) -> String {
+    let dropped = before.saturating_sub(left);
+    let keys = if dropped == 1 { "the foreign key" } else { "the foreign keys" };
+    match left {
+        0 => format!("{keys} of {}", all_orphan_rows(before)),
+        _ => format!("{keys} of {} of {}", count(dropped), plural(before, "orphan row")),
     }
 }

@@ -101,6 +101,8 @@ fn headline(report: &RepairReport<'_>) -> (Symbol, String) {
     } else if before.count == 0 {
         let line = format!("{} would be changed, and no row", definitions(forecast.redefinitions.len() as u64));
         (Symbol::Done, format!("{name}: {line}"))
+    } else if forecast.tables.is_empty() && !forecast.redefinitions.is_empty() {
+        redefined_only(report)
     } else if changes == 0 {
         (Symbol::Partly, format!("{name}: none of {} would be repaired", before.of("orphan row")))
     } else if left.count == 0 {
@@ -114,6 +116,23 @@ fn headline(report: &RepairReport<'_>) -> (Symbol, String) {
     match unchecked {
         Some(unchecked) => (Symbol::Unsure, format!("{sentence}, and {unchecked}")),
         None => (symbol, sentence),
+    }
+}
+
+/// Returns the outcome of a plan that changes definitions and no row.
+fn redefined_only(report: &RepairReport<'_>) -> (Symbol, String) {
+    let forecast = report.forecast;
+    let name = &report.schema.database.name;
+    let (before, left) = (forecast.orphan_rows.count, forecast.rows_left.count);
+    if before <= left {
+        let definitions = definitions(forecast.redefinitions.len() as u64);
+        let line = format!("{name}: {definitions} would be changed, and {} would stay", plural(left, "orphan row"));
+        return (Symbol::Partly, line);
+    }
+    let line = format!("{name}: {} would be dropped", changes::dropped_keys(before, left));
+    match left {
+        0 => (Symbol::Done, format!("{line}, and no row changed")),
+        _ => (Symbol::Partly, format!("{line}, {} would stay", count(left))),
     }
 }
 

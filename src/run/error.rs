@@ -69,6 +69,9 @@ pub enum RunError {
     Plan(#[from] PlanError),
     #[error("{0}")]
     Apply(#[from] ApplyError),
+    /// A file that a command makes anew and never replaces.
+    #[error("write {}", path.display())]
+    NotReplaced { path: PathBuf },
     #[error("repair this database")]
     NoRepair,
 }
@@ -170,6 +173,9 @@ impl RunError {
             RunError::Treat(TreatError::PlanDraft(error)) => Some(error.to_string()),
             RunError::Plan(error) => Some(error.because()),
             RunError::Apply(error) => Some(error.because()),
+            RunError::NotReplaced { .. } => {
+                Some("a file of this name exists, and this command replaces none".to_owned())
+            }
             RunError::NoRepair => Some("fk-doctor cannot repair databases of this engine yet".to_owned()),
         }
     }
@@ -212,6 +218,9 @@ impl RunError {
             }
             RunError::Plan(error) => Some(error.help().to_owned()),
             RunError::Apply(error) => error.help(),
+            RunError::NotReplaced { .. } => Some(
+                "name another file, with -o for the configuration or --baseline=FILE for known findings".to_owned(),
+            ),
             RunError::NoRepair => Some("`fk-doctor scan` reports its orphans and defects".to_owned()),
         }
     }

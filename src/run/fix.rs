@@ -6,8 +6,6 @@
 use std::path::Path;
 use std::path::PathBuf;
 
-use clap::Parser;
-
 use super::Environment;
 use super::Outcome;
 use super::RunError;
@@ -155,11 +153,10 @@ impl Fix<'_> {
 
     /// Runs a command of this program, given its words without the program's name.
     fn run(&self, words: &[String]) -> Result<Outcome, RunError> {
-        let words = std::iter::once("fk-doctor").chain(words.iter().map(String::as_str));
         let (global, environment) = (self.global, self.environment);
-        match cli::Cli::try_parse_from(words).map(|parsed| parsed.command) {
-            Ok(cli::Command::Repair(typed)) => super::repair(&typed, global, environment, self.progress),
-            Ok(cli::Command::Apply(typed)) => {
+        match cli::command(words) {
+            Some(cli::Command::Repair(typed)) => super::repair(&typed, global, environment, self.progress),
+            Some(cli::Command::Apply(typed)) => {
                 super::apply(Direction::Apply, &typed, global, environment, self.progress)
             }
             _ => Err(RunError::unresolved()),

@@ -8,6 +8,7 @@ use super::rule_files;
 use crate::cli;
 use crate::model::date;
 use crate::model::examination::Examination;
+use crate::model::rule::Rule;
 use crate::model::scan_run::ScanRun;
 use crate::model::schema::Schema;
 use crate::model::text::shell;
@@ -69,11 +70,19 @@ pub(super) fn command<'a>(
 
 /// Returns the relations that a shipped rule names. A rule for any table, such as `*`, names none.
 fn shipped_rules(schema: &Schema) -> Vec<(String, String)> {
-    let rules = rule_files::shipped();
+    // Most databases have none of these tables.
+    let has_table = |name: &str| schema.tables.iter().any(|table| ends_with(name, &table.name.table));
+    let named = |rule: &Rule| rule.named_table().is_some_and(has_table);
+    let rules: Vec<(&str, Rule)> = rule_files::shipped().into_iter().filter(|(_, rule)| named(rule)).collect();
     let names = schema.relations.iter().filter_map(|relation| {
-        let fits =
-            |(_, rule): &&(&str, crate::model::rule::Rule)| rule.names_table() && rule.applies_to(schema, relation);
+        let fits = |(_, rule): &&(&str, Rule)| rule.applies_to(schema, relation);
         rules.iter().find(fits).map(|(name, _)| (relation.id.clone(), (*name).to_owned()))
     });
     names.collect()
+}
+
+/// True if a name ends with another, in any case. A table's name can follow the name of its schema.
+fn ends_with(name: &str, end: &str) -> bool {
+    let start = name.len().checked_sub(end.len());
+    start.and_then(|start| name.get(start..)).is_some_and(|rest| rest.eq_ignore_ascii_case(end))
 }

@@ -22,6 +22,7 @@ use crate::model::plan::Change;
 use crate::model::plan::ChangeRole;
 use crate::model::plan::has_own_address;
 use crate::model::plan::identity_columns;
+use crate::model::plan::shown_name;
 use crate::model::relation::Relation;
 use crate::model::row::RowName;
 use crate::model::rule::QuarantineTarget;
@@ -116,7 +117,7 @@ impl<'a> Planner<'a> {
         let child = self.schema.child(case.relation);
         let sample = || ChangeSample {
             table: child.name.to_string(),
-            row: pending.row.pairs(),
+            row: shown_name(child, &pending.row, Some(&image.columns)).pairs(),
             before: Some(image.columns.pairs()),
             after: None,
         };

@@ -16,6 +16,7 @@ use crate::model::forecast::ChangeSample;
 use crate::model::ids::TableId;
 use crate::model::plan::Change;
 use crate::model::plan::ChangeRole;
+use crate::model::plan::shown_name;
 use crate::model::refusal::RefusalKind;
 use crate::model::relation::Relation;
 use crate::model::row::Row;
@@ -183,13 +184,13 @@ impl<'a> Planner<'a> {
             self.count_loss(case, case.relation.child, &change.reasons)?;
         }
         change.reasons.push(case.reason(ChangeRole::Orphan, pending.treatment));
-        let table = &self.schema.child(case.relation).name;
+        let table = self.schema.child(case.relation);
         case.show(pending.treatment, || {
             let set = change.set();
             let old = change.before.iter().flat_map(|before| before.filtered(|column, _| set.has(column)).pairs());
             ChangeSample {
-                table: table.to_string(),
-                row: pending.row.pairs(),
+                table: table.name.to_string(),
+                row: shown_name(table, &pending.row, change.before.as_ref()).pairs(),
                 before: Some(old.collect()),
                 after: Some(set.pairs()),
             }

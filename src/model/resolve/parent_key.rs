@@ -200,6 +200,9 @@ enum NotAKey {
 
 /// Returns the reason if the index is not a unique key on exactly these columns.
 fn covers(table: &Table, index: &Index, columns: &[usize]) -> Result<(), NotAKey> {
+    if index.columns.len() != columns.len() {
+        return Err(NotAKey::OtherColumns);
+    }
     let mut indexed: Vec<Option<usize>> = index.columns.iter().map(|part| part.column).collect();
     let mut wanted: Vec<Option<usize>> = columns.iter().copied().map(Some).collect();
     indexed.sort_unstable();
@@ -280,6 +283,9 @@ pub fn suggested_index(facts: &Facts, table: &Table, columns: &[usize]) -> Strin
 /// Returns the table that has the original name, if `name` looks like the old copy of a rename: `users_old`,
 /// `_users_old_2019`.
 fn renamed_from<'a>(names: NameRule, tables: &'a Tables, name: &TableName) -> Option<&'a TableName> {
+    if !name.table.as_bytes().windows(3).any(|part| part.eq_ignore_ascii_case(b"old")) {
+        return None;
+    }
     let lower = name.table.to_ascii_lowercase();
     let core = lower.trim_matches('_');
     let (before, after) = match core.rsplit_once("_old") {

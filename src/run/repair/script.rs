@@ -6,6 +6,7 @@ use crate::model::catalog::Table;
 use crate::model::forecast::PlanRefusal;
 use crate::model::plan::Change;
 use crate::model::plan::ChangeRole;
+use crate::model::plan::shown_name;
 use crate::model::row::Row;
 use crate::model::row::RowName;
 use crate::model::text::plural;
@@ -33,7 +34,7 @@ pub(super) fn script(planned: &Planned) -> Result<String, RunError> {
         script.push_str(&format!("{};\n", repair_sql.create_table(table).text()));
     }
     let write_change = |table: &Table, change: &Change| -> rusqlite::Result<()> {
-        let statement = repair_sql.change_row(table, &unchanged_row(change), change);
+        let statement = repair_sql.change_row(table, &unchanged_row(table, change), change);
         script.push_str(&repair_sql.with_literals(&statement));
         script.push_str(";\n");
         if let (ChangeRole::Parent, Some(after)) = (change.role(), &change.after) {
@@ -63,8 +64,8 @@ fn refused(refusals: &[PlanRefusal]) -> String {
 }
 
 /// Returns the row's name with the old values of the changed columns, so that a statement matches only an unchanged row.
-fn unchanged_row(change: &Change) -> RowName {
-    let mut row = change.row.clone();
+fn unchanged_row(table: &Table, change: &Change) -> RowName {
+    let mut row = shown_name(table, &change.row, change.before.as_ref());
     let set = change.set();
     for (column, value) in change.before.iter().flat_map(Row::iter) {
         if *value != Value::Null && set.has(column) && !row.has(column) {
