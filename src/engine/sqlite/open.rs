@@ -99,3 +99,17 @@ fn immutable_uri(path: &Path) -> String {
         .collect();
     format!("file:{escaped}?immutable=1")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// `.cargo/config.toml` sets the flag. With the count, every allocation of SQLite takes a lock.
+    #[test]
+    fn sqlite_does_not_count_its_memory() {
+        let connection = Connection::open_in_memory().expect("a database in memory");
+        let used: rusqlite::Result<bool> =
+            connection.query_row("SELECT sqlite_compileoption_used('DEFAULT_MEMSTATUS=0')", [], |row| row.get(0));
+        assert_eq!(used, Ok(true));
+    }
+}
