@@ -50,6 +50,8 @@ pub enum Command {
     Undo(repair::ApplyArgs),
     /// Show the state of a plan: applied, partly applied or undone, and which rows changed since
     Status(repair::StatusArgs),
+    /// Repair a database step by step, with questions on the terminal: scan, choose, plan, apply
+    Fix(FixArgs),
     /// Check rules, draft rules, or list the rules that ship with fk-doctor
     #[command(subcommand)]
     Rules(repair::RulesCommand),
@@ -109,13 +111,15 @@ pub enum Color {
     Never,
 }
 
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub struct ScanArgs {
-    /// A path, sqlite:PATH, or a URL: postgres://USER@HOST/DATABASE, mysql://… [default: the environment variable DATABASE_URL]
+    /// One database or several: a path, or a URL as in SQLAlchemy, Django, Rails, Prisma, JDBC or libpq, such as
+    /// sqlite:///app.db, postgres://USER@HOST/DATABASE, mysql://… or 'host=… dbname=…' [default: the environment variable
+    /// DATABASE_URL]
     #[arg(value_name = "DB")]
-    pub database: Option<String>,
-    /// table, json, ndjson, junit, sarif, github, markdown, html or csv; F=FILE writes this report to a file
-    /// (repeatable: all reports come from one scan)
+    pub database: Vec<String>,
+    /// table, json, ndjson, junit, sarif, github, markdown, html or csv; F=FILE writes this report to a file, in which
+    /// {db} stands for the name of the database (repeatable: all reports come from one scan)
     #[arg(long, value_name = "F[=FILE]", value_parser = output::<ScanFormat>)]
     pub format: Vec<FormatArg<ScanFormat>>,
     /// Write the report to a file, in the format of its ending (.html, .json, .csv, .md, .sarif, .xml, .ndjson) unless
@@ -200,8 +204,18 @@ pub struct InitArgs {
 }
 
 #[derive(Debug, Args)]
-pub struct SchemaArgs {
+pub struct FixArgs {
     /// A path, sqlite:PATH, or a URL: postgres://USER@HOST/DATABASE, mysql://… [default: the environment variable DATABASE_URL]
+    #[arg(value_name = "DB")]
+    pub database: Option<String>,
+    /// Time limit of the scan (500ms, 60s, 5m)
+    #[arg(long, value_name = "DURATION", value_parser = option_values::parse_timeout)]
+    pub timeout: Option<Duration>,
+}
+
+#[derive(Debug, Args)]
+pub struct SchemaArgs {
+    /// A path, or a URL (see `fk-doctor scan --help`) [default: the environment variable DATABASE_URL]
     #[arg(value_name = "DB")]
     pub database: Option<String>,
     /// Show only the relations whose child or parent table matches, and their tables (a glob, repeatable)
@@ -245,7 +259,7 @@ pub struct AnswerArgs {
 
 #[derive(Debug, Args)]
 pub struct CheckArgs {
-    /// A path, sqlite:PATH, postgres://… or mysql://… [default: the environment variable DATABASE_URL]
+    /// A path, or a URL (see `fk-doctor scan --help`) [default: the environment variable DATABASE_URL]
     #[arg(value_name = "DB")]
     pub database: Option<String>,
     /// A file of rows: CSV, TSV, JSON (an array of objects) or NDJSON; - is standard input
@@ -306,7 +320,7 @@ fn file_kind(text: &str) -> Result<FileKind, String> {
 
 #[derive(Debug, Args)]
 pub struct ExplainArgs {
-    /// A path, sqlite:PATH, postgres://… or mysql://… [default: the environment variable DATABASE_URL]
+    /// A path, or a URL (see `fk-doctor scan --help`) [default: the environment variable DATABASE_URL]
     #[arg(value_name = "DB")]
     pub database: Option<String>,
     /// The statements, separated by semicolons [default: standard input]. They run on a private copy of an SQLite file,
@@ -324,6 +338,12 @@ pub struct ExplainArgs {
     pub param: Vec<String>,
     #[command(flatten)]
     pub answer: AnswerArgs,
+}
+
+/// Returns the command that these words name, without the name of the program. `None` if they are no command.
+pub fn command(words: &[String]) -> Option<Command> {
+    let words = std::iter::once("fk-doctor").chain(words.iter().map(String::as_str));
+    Cli::try_parse_from(words).ok().map(|parsed| parsed.command)
 }
 
 /// Returns the arguments with a space before each that begins as a comment in SQL, `-- all of it`: no option does. A value

@@ -35,6 +35,15 @@ pub struct Config {
     pub relations: Vec<ConfiguredRelation>,
     pub redact: RedactSettings,
     pub policy: Policy,
+    /// `[database."NAME"]`: what holds for some databases only.
+    pub databases: Vec<DatabaseSection>,
+}
+
+/// The part of a configuration for the databases with a matching name.
+#[derive(Debug, Clone, PartialEq)]
+pub struct DatabaseSection {
+    pub name: Spanned<Pattern>,
+    pub config: Config,
 }
 
 /// `[redact]`: the values that no report shows.
@@ -61,12 +70,86 @@ pub struct ScanSettings {
 
 /// Returns the configuration, or all faults in the order of the text.
 pub fn parse(text: &str) -> Result<Config, Vec<Fault>> {
-    reader::read(text, |root| config(root, text))
+    reader::read(text, |root| config(root, text, Scope::File))
+}
+
+/// The part of the file that is read.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Scope {
+    File,
+    /// `[database."NAME"]`, which has no sections of its own.
+    Section,
+}
+
+fn databases(sections: Reader<'_, '_>, text: &str) -> Vec<DatabaseSection> {
+    let faults = sections.faults();
+    let read = |(name, item): (Spanned<String>, Item<'_, '_>)| {
+        let section = item.table("a table such as `[database.\"app.db\"]`")?;
+        let config = config(section, text, Scope::Section);
+        match Pattern::new(&name.value) {
+            Ok(pattern) => Some(DatabaseSection { name: Spanned { value: pattern, span: name.span }, config }),
+            Err(message) => {
+                let name_and_message = format!("{} is not valid: {message}", fault::quoted(&name.value));
+                faults.report(name.span, name_and_message, None);
+                None
+            }
+        }
+    };
+    sections.all_entries().into_iter().filter_map(read).collect()
+}
+
+impl Config {
+    /// Returns the configuration for a database that has these names. Its sections are stronger than the rest, and the
+    /// last section is the strongest.
+    pub fn for_database(self, names: &[String]) -> Config {
+        let is_meant = |section: &DatabaseSection| names.iter().any(|name| section.name.value.matches(name));
+        let (meant, others): (Vec<_>, Vec<_>) = self.databases.clone().into_iter().partition(is_meant);
+        let whole = Config { databases: others, ..self };
+        meant.into_iter().fold(whole, |config, section| config.overruled_by(section.config))
+    }
+
+    fn overruled_by(self, section: Config) -> Config {
+        let identity = |relation: &ConfiguredRelation| {
+            let condition = relation.condition.as_ref().map(|condition| condition.value.clone());
+            (relation.child.value.clone(), relation.parent.value.clone(), condition)
+        };
+        let replaced: Vec<_> = section.relations.iter().map(identity).collect();
+        let kept = self.relations.into_iter().filter(|relation| !replaced.contains(&identity(relation)));
+        Config {
+            exclude: [self.exclude, section.exclude].concat(),
+            scan: self.scan.overruled_by(section.scan),
+            relations: kept.chain(section.relations).collect(),
+            redact: RedactSettings {
+                values: section.redact.values.or(self.redact.values),
+                columns: [self.redact.columns, section.redact.columns].concat(),
+            },
+            // The first match counts.
+            policy: Policy {
+                severities: [section.policy.severities, self.policy.severities].concat(),
+                thresholds: [section.policy.thresholds, self.policy.thresholds].concat(),
+            },
+            databases: self.databases,
+        }
+    }
+}
+
+impl ScanSettings {
+    fn overruled_by(self, stronger: ScanSettings) -> ScanSettings {
+        ScanSettings {
+            jobs: stronger.jobs.or(self.jobs),
+            samples: stronger.samples.or(self.samples),
+            fail_on: stronger.fail_on.or(self.fail_on),
+            timeout: stronger.timeout.or(self.timeout),
+            wait: stronger.wait.or(self.wait),
+            memory: stronger.memory.or(self.memory),
+            time_columns: [self.time_columns, stronger.time_columns].concat(),
+        }
+    }
 }
 
 const SCAN_KEYS: [&str; 7] = ["time-columns", "jobs", "samples", "fail-on", "timeout", "wait", "memory"];
 
-fn config(mut root: Reader<'_, '_>, text: &str) -> Config {
+fn config(mut root: Reader<'_, '_>, text: &str, scope: Scope) -> Config {
     let exclude = root.take("exclude").map(|item| patterns(&item)).unwrap_or_default();
     let scan = root.take("scan").and_then(|item| item.table("the table `[scan]`")).map(scan).unwrap_or_default();
     let blocks = root.take("relation").map(|item| item.tables()).unwrap_or_default();
@@ -78,6 +161,9 @@ fn config(mut root: Reader<'_, '_>, text: &str) -> Config {
     let severities = severities.map(policy::severities).unwrap_or_default();
     let blocks = root.take("threshold").map(|item| item.tables()).unwrap_or_default();
     let thresholds = blocks.into_iter().filter_map(policy::threshold).collect();
+    let sections = if scope == Scope::File { root.take("database") } else { None };
+    let sections = sections.and_then(|item| item.table("tables such as `[database.\"app.db\"]`"));
+    let databases = sections.map(|sections| databases(sections, text)).unwrap_or_default();
     root.advise_misplaced(&["warn-if", "fail-if"], "it belongs under a `[[threshold]]`");
     root.advise_misplaced(&SCAN_KEYS, "it belongs under `[scan]`");
     root.advise_misplaced(
@@ -85,7 +171,8 @@ fn config(mut root: Reader<'_, '_>, text: &str) -> Config {
         "it belongs under a `[[relation]]`",
     );
     root.finish();
-    Config { exclude, scan, relations, redact, policy: Policy { severities, thresholds } }
+    let policy = Policy { severities, thresholds };
+    Config { exclude, scan, relations, redact, policy, databases }
 }
 
 fn redact(mut reader: Reader<'_, '_>) -> RedactSettings {

@@ -10,11 +10,20 @@ pub enum Exit {
     Incomplete,
     Refused,
     NotClean,
+    Interrupted,
 }
 
 impl Exit {
-    pub const ALL: [Exit; 7] =
-        [Exit::Clean, Exit::Findings, Exit::Usage, Exit::Unreadable, Exit::Incomplete, Exit::Refused, Exit::NotClean];
+    pub const ALL: [Exit; 8] = [
+        Exit::Clean,
+        Exit::Findings,
+        Exit::Usage,
+        Exit::Unreadable,
+        Exit::Incomplete,
+        Exit::Refused,
+        Exit::NotClean,
+        Exit::Interrupted,
+    ];
 
     pub fn code(self) -> u8 {
         match self {
@@ -25,7 +34,23 @@ impl Exit {
             Exit::Incomplete => 4,
             Exit::Refused => 5,
             Exit::NotClean => 6,
+            Exit::Interrupted => 130,
         }
+    }
+
+    /// Returns the more serious of two outcomes.
+    #[must_use]
+    pub fn or_graver(self, other: Exit) -> Exit {
+        let order = [
+            Exit::Unreadable,
+            Exit::Usage,
+            Exit::Refused,
+            Exit::NotClean,
+            Exit::Incomplete,
+            Exit::Findings,
+            Exit::Clean,
+        ];
+        order.into_iter().find(|exit| [self, other].contains(exit)).unwrap_or(self)
     }
 
     pub fn meaning(self) -> &'static str {
@@ -37,6 +62,23 @@ impl Exit {
             Exit::Incomplete => "incomplete: some relation could not be checked",
             Exit::Refused => "refused: stale plan, limit tripped, guard",
             Exit::NotClean => "applied but not clean",
+            Exit::Interrupted => "`fix` was left by ctrl-c, before it changed anything",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn more_serious_outcome_wins() {
+        let order = [3, 2, 5, 6, 4, 1, 0];
+        for left in Exit::ALL {
+            for right in Exit::ALL {
+                let graver = order.into_iter().find(|code| [left.code(), right.code()].contains(code));
+                assert_eq!(Some(left.or_graver(right).code()), graver);
+            }
         }
     }
 }

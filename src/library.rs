@@ -57,7 +57,9 @@ pub(crate) fn scan_database(database: &str) -> Result<Examination, Error> {
     let variables =
         std::env::vars_os().filter_map(|(name, value)| name.into_string().ok().zip(value.into_string().ok()));
     let variables = variables.collect();
-    let surroundings = Surroundings { variables: &variables, read: &source::read_file, ..Surroundings::default() };
+    let login = whoami::username().ok();
+    let surroundings =
+        Surroundings { variables: &variables, login: login.as_deref(), defaults_file: None, read: &source::read_file };
     let source = Source::resolve(database, &surroundings)?.source;
     let wait_limits = WaitLimits { lock_wait: LOCK_WAIT, deadline: Deadline::default() };
     let mut database = engines::open(&source, &wait_limits)?;

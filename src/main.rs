@@ -28,8 +28,10 @@ use fk_doctor::internals::run::RunError;
 use fk_doctor::internals::scan::Progress;
 use fk_doctor::internals::source::masked;
 
+mod dialogue;
 mod output;
 
+use dialogue::TerminalDialogue;
 use output::FileOutput;
 
 /// Progress is shown for work that takes longer than this.
@@ -74,6 +76,10 @@ fn execute(cli: &Cli) -> Result<Outcome, Failure> {
         }
         Command::Status(typed) => with_progress(&|progress| run::status(typed, global, &environment, progress)),
         Command::Schema(typed) => Ok(run::schema(typed, global, &environment)?),
+        Command::Fix(typed) => {
+            let dialogue = TerminalDialogue::new(environment.terminal.color, environment.terminal.width);
+            with_progress(&|progress| run::fix(typed, global, &environment, &dialogue, progress))
+        }
         Command::Rules(typed) => Ok(run::rules(typed, global, &environment)?),
         Command::Init(typed) => with_progress(&|progress| run::init(typed, global, &environment, progress)),
         Command::Code { name } => Ok(run::code(name.as_deref(), &environment)?),
@@ -125,6 +131,10 @@ fn without_passwords(text: &str) -> String {
     })
 }
 
+fn show_error(error: &RunError) {
+    Failure::of(error).print(Color::Auto);
+}
+
 fn show_note(note: &str) {
     // If printing fails too, nothing can be done.
     let _ = writeln!(std::io::stderr(), "note: {}", visible_lines(&without_passwords(note)));
@@ -142,9 +152,11 @@ fn environment(cli: &Cli) -> Environment {
         variables: std::env::vars_os()
             .filter_map(|(name, value)| name.into_string().ok().zip(value.into_string().ok()))
             .collect(),
+        login: whoami::username().ok(),
         database_url: std::env::var("DATABASE_URL").ok(),
         database_url_file: None,
         show_note: if cli.global.quiet { None } else { Some(show_note) },
+        show_error: Some(show_error),
         cores: std::thread::available_parallelism().map_or(1, usize::from),
         terminal: TerminalStyle {
             width,
@@ -230,6 +242,12 @@ impl Failure {
 
 impl From<RunError> for Failure {
     fn from(error: RunError) -> Failure {
+        Failure::of(&error)
+    }
+}
+
+impl Failure {
+    fn of(error: &RunError) -> Failure {
         let rendered = error.is_rendered();
         Failure { error: error.headline(), because: error.because(), help: error.help(), exit: error.exit(), rendered }
     }

@@ -12,6 +12,7 @@ pub mod csv;
 mod dot;
 mod explanation;
 mod github;
+mod guided;
 mod headline;
 mod health;
 mod html;
@@ -40,9 +41,12 @@ mod tests;
 mod wording;
 
 use crate::model::check_result::CheckResult;
+use crate::model::choice::Choice;
 use crate::model::examination::Examination;
 use crate::model::explanation::Explanation;
+use crate::model::finding_group::FindingGroup;
 use crate::model::schema::Schema;
+pub use suggestion::Chosen;
 
 /// The width, the colors and the length of reports that people read. Formats for programs ignore it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -249,6 +253,14 @@ pub fn schema(schema: &Schema, format: SchemaFormat, terminal: &TerminalStyle) -
     }
 }
 
+/// Returns what a schema's report leaves out because its format has a limit.
+pub fn left_out(schema: &Schema, format: SchemaFormat) -> Option<String> {
+    match format {
+        SchemaFormat::Mermaid => mermaid::left_out(schema),
+        SchemaFormat::Table | SchemaFormat::Json | SchemaFormat::Dot => None,
+    }
+}
+
 /// Returns the report of a planned repair, ending in a newline.
 pub fn repair(report: &repair::RepairReport<'_>, format: RepairFormat, terminal: &TerminalStyle) -> String {
     match format {
@@ -281,9 +293,39 @@ pub fn explanation(explained: &Explanation, format: AnswerFormat, terminal: &Ter
     }
 }
 
-/// Returns rules drafted from a scan, ending in a newline. `database` is what the user passes to name the database.
-pub fn suggestion(examination: &Examination, database: &str) -> String {
-    suggestion::render(examination, database)
+/// Returns rules drafted from a scan, ending in a newline. `chosen` is what a person chose for each group.
+pub fn suggestion(examination: &Examination, chosen: Chosen<'_>) -> String {
+    suggestion::render(examination, chosen)
+}
+
+/// Returns the title of a step of the guided repair, with the command that it runs.
+pub fn step(title: &str, words: &[String], terminal: &TerminalStyle) -> String {
+    guided::step(title, words, terminal)
+}
+
+/// Returns a group of findings as the guided repair asks about it.
+pub fn group_to_decide(
+    examination: &Examination,
+    group: &FindingGroup,
+    title: &str,
+    terminal: &TerminalStyle,
+) -> String {
+    guided::group(examination, group, title, terminal)
+}
+
+/// Returns all that is known about a group, with its rows.
+pub fn rows_to_decide(examination: &Examination, group: &FindingGroup, terminal: &TerminalStyle) -> String {
+    guided::rows(examination, group, terminal)
+}
+
+/// Returns the shipped rule that treats all relations of a group, if there is one.
+pub fn shipped_rule(examination: &Examination, group: &FindingGroup) -> Option<String> {
+    causes::rule(examination, group).map(str::to_owned)
+}
+
+/// Returns what can be chosen for a group of orphans.
+pub fn choices_for(examination: &Examination, group: &FindingGroup) -> Vec<Choice> {
+    suggestion::choices_for(examination, group)
 }
 
 /// Returns which rows of a load would fail, ending in a newline.

@@ -30,6 +30,8 @@ mod correct_load;
 mod database;
 mod error;
 mod explain;
+mod fix;
+mod guided_scan;
 mod init;
 mod near_files;
 mod orphan_rows;
@@ -41,6 +43,7 @@ mod rule_files;
 mod rules;
 mod scan;
 mod scan_run;
+mod scans;
 mod schema;
 mod sink;
 mod status;
@@ -52,10 +55,14 @@ pub use database::database_as_command;
 pub use database::with_env_file;
 pub use error::RunError;
 pub use explain::explain;
+pub use fix::Dialogue;
+pub use fix::MenuItem;
+pub use fix::Reply;
+pub use fix::fix;
 pub use init::init;
 pub use repair::repair;
 pub use rules::rules;
-pub use scan::scan;
+pub use scans::scan;
 pub use schema::schema;
 pub use sink::NoSink;
 pub use sink::Sink;
@@ -74,11 +81,15 @@ pub struct Environment {
     pub directory: PathBuf,
     /// The environment variables, and those of `--env-file`.
     pub variables: BTreeMap<String, String>,
+    /// The login name of the user.
+    pub login: Option<String>,
     pub database_url: Option<String>,
     /// The file with DATABASE_URL, if it is not a variable of the process.
     pub database_url_file: Option<PathBuf>,
     /// Shows a note to the user.
     pub show_note: Option<fn(&str)>,
+    /// Shows an error after which the run goes on.
+    pub show_error: Option<fn(&RunError)>,
     /// The number of processor cores.
     pub cores: usize,
     pub terminal: TerminalStyle,

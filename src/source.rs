@@ -37,7 +37,7 @@ use settings::Settings;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Source {
     File { engine: Engine, path: PathBuf },
-    Server { engine: Engine, address: Address },
+    Server { engine: Engine, address: Box<Address> },
 }
 
 /// A source, and notes for the user: parameters that have no effect, and settings that came from a file.
@@ -130,7 +130,7 @@ fn server(scheme: &str, mut settings: Settings, surroundings: &Surroundings<'_>)
         Client::File | Client::Url => {}
     }
     let address = address::built(written, &mut settings, surroundings)?;
-    Ok(Resolved { source: Source::Server { engine, address }, notes: settings.into_notes() })
+    Ok(Resolved { source: Source::Server { engine, address: address.into() }, notes: settings.into_notes() })
 }
 
 /// Returns the engine whose databases are files. A path without a scheme belongs to it.

@@ -85,3 +85,26 @@ fn wrong_selection_is_an_error_that_helps() {
     let run = bench.run(&["schema", "app.db", "--around", "1"]);
     assert!(run.code == 2 && run.stderr.contains("--table"), "{}", run.stderr);
 }
+
+#[test]
+fn diagram_too_large_for_mermaid_says_so_with_the_command_for_the_whole() {
+    let tables: String = (0..900)
+        .map(|n| {
+            let kind = if n == 300 { "TEXT" } else { "INTEGER" };
+            format!("CREATE TABLE a_table_with_a_long_name_{n}(id INTEGER PRIMARY KEY, parent {kind} REFERENCES p(id), a, b, c);")
+        })
+        .collect();
+    let bench = Bench::new(&format!("CREATE TABLE p(id INTEGER PRIMARY KEY);{tables}"));
+    let run = bench.run(&["schema", "app.db", "--format", "mermaid"]);
+    let said =
+        "1 of 900 relations are drawn, those with errors or warnings, because Mermaid draws at most 50,000 characters";
+    assert_eq!(
+        (run.code, run.stderr.as_str()),
+        (0, format!("note: {said}; the whole schema: fk-doctor schema app.db --format dot\n").as_str())
+    );
+    assert!(run.stdout.contains(&format!("m0[\"{said}\"]")), "{}", run.stdout);
+    assert_eq!(run.stdout.matches("o{").count(), 1, "{}", run.stdout);
+    let around = ["schema", "app.db", "--table", "*_30", "--format", "mermaid"];
+    let run = bench.run(&around);
+    assert!(run.stderr.is_empty() && !run.stdout.contains("m0"), "{}", run.stderr);
+}

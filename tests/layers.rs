@@ -72,10 +72,24 @@ const PARTS: &[(&str, &[&str])] = &[
     ),
     // The program.
     ("internal_fault", &["exit"]),
+    ("dialogue", &["model", "run"]),
     ("output", &["run", "whole_file"]),
     (
         "main",
-        &["apply", "internal_fault", "cli", "exit", "explain", "model", "output", "report", "run", "scan", "source"],
+        &[
+            "apply",
+            "dialogue",
+            "internal_fault",
+            "cli",
+            "exit",
+            "explain",
+            "model",
+            "output",
+            "report",
+            "run",
+            "scan",
+            "source",
+        ],
     ),
 ];
 
@@ -90,8 +104,8 @@ const RESERVED: &[(&str, &[&str])] = &[
     ("eprintln!", &[]),
     ("eprint!", &[]),
     ("dbg!", &[]),
-    ("std::io::stdout", &["main", "output"]),
-    ("std::io::stderr", &["main"]),
+    ("std::io::stdout", &["dialogue", "main", "output"]),
+    ("std::io::stderr", &["dialogue", "main"]),
     ("std::process", &["main"]),
     ("std::env", &["internal_fault", "engine", "library", "main"]),
     // Files.

@@ -8,8 +8,10 @@ use std::collections::BTreeSet;
 
 use case::Case;
 use fk_doctor::internals::exit::Exit;
+use fk_doctor::internals::model::catalog::Engine;
 use fk_doctor::internals::model::finding::Code;
 use fk_doctor::internals::report::ScanFormat;
+use fk_doctor::internals::source::Source;
 
 fn readme() -> String {
     std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/README.md")).unwrap()
@@ -54,6 +56,34 @@ fn readme_output_is_real() {
     let run = bench.run(&["explain", demo, "INSERT INTO sync_run VALUES (5, 22)"]);
     assert_eq!(run.code, 1);
     assert!(readme.contains(run.stdout.trim_end()), "{}", run.stdout);
+}
+
+/// Every address of the table is understood, and every engine has one.
+#[test]
+fn readme_addresses_are_understood() {
+    let mut engines = BTreeSet::new();
+    for row in table("Addresses") {
+        for address in row.split('|').nth(1).unwrap().split('`').skip(1).step_by(2) {
+            let source = Source::parse(address);
+            // No file of services is here.
+            let is_known = source.is_ok() || address.starts_with("service=");
+            assert!(is_known, "{address}: {source:?}");
+            engines.extend(source.map(|source| source.engine().title()));
+        }
+    }
+    let all: BTreeSet<&str> = Engine::ALL.iter().map(|engine| engine.title()).collect();
+    assert_eq!(engines, all);
+}
+
+#[test]
+fn readme_sections_for_databases_are_valid() {
+    let readme = readme();
+    let (_, section) = readme.split_once("A file above several databases").unwrap();
+    let text = section.split("```toml\n").nth(1).unwrap().split("```").next().unwrap();
+    let config = fk_doctor::internals::config::parse(text).unwrap();
+    assert_eq!(config.databases.len(), 2);
+    assert_eq!(config.clone().for_database(&["app.db".to_owned()]).relations.len(), 1);
+    assert!(config.for_database(&["a_test.db".to_owned()]).scan.fail_on.is_some());
 }
 
 /// The shown rule is valid, and the actions are those of the grammar.

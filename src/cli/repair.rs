@@ -18,7 +18,7 @@ use crate::report::RepairFormat;
 
 #[derive(Debug, Args)]
 pub struct RepairArgs {
-    /// A path or sqlite:PATH [default: the environment variable DATABASE_URL]
+    /// A path, or a URL (see `fk-doctor scan --help`) [default: the environment variable DATABASE_URL]
     #[arg(value_name = "DB")]
     pub database: Option<String>,
     /// A file of rules, a folder of such files, or the name of a rule (see `fk-doctor rules list`); repeatable
@@ -68,7 +68,7 @@ pub struct RepairArgs {
 
 #[derive(Debug, Args)]
 pub struct ApplyArgs {
-    /// A path or sqlite:PATH
+    /// A path, or a URL (see `fk-doctor scan --help`)
     #[arg(value_name = "DB")]
     pub database: String,
     /// The plan that `repair -o` wrote
@@ -118,7 +118,7 @@ pub struct StatusArgs {
     /// The plan that `repair -o` wrote
     #[arg(value_name = "PLAN")]
     pub plan: PathBuf,
-    /// The database of the plan: a path or a URL
+    /// The database of the plan: a path, or a URL (see `fk-doctor scan --help`)
     #[arg(value_name = "DB")]
     pub database: Option<String>,
     /// table or json; F=FILE writes this report to a file (repeatable)
@@ -148,7 +148,7 @@ pub enum RulesCommand {
     },
     /// Draft a rules file from a scan
     Suggest {
-        /// A path or sqlite:PATH [default: the environment variable DATABASE_URL]
+        /// A path, or a URL (see `fk-doctor scan --help`) [default: the environment variable DATABASE_URL]
         #[arg(value_name = "DB")]
         database: Option<String>,
         /// Time limit (500ms, 60s, 5m)

@@ -35,18 +35,19 @@ pub fn advise(schema: &Schema, session: &mut dyn Session, relation: &Relation, f
     if parent.kind != TableKind::Table || key.is_empty() {
         return;
     }
-    let Some((rows, sharing)) = shared(schema, session, parent, key) else { return };
+    let Some(Shared { rows, sharing, values }) = shared(schema, session, parent, key) else { return };
     let facts = schema.database.engine.facts();
     if sharing == 0 {
         finding.help = format!("no two rows share a key: {}", suggested_index(facts, parent, key));
         return;
     }
     finding.message = format!(
-        "{}; {} of {} {} the key with another row",
-        finding.message,
-        text::count(sharing),
+        "{} is not unique: {} in {}; with foreign_keys on, SQLite refuses every insert and delete in the child, and every \
+         delete from {} (foreign key mismatch)",
+        side(&parent.name, names(parent, key)),
+        text::plural(values, "different value"),
         text::plural(rows, "row"),
-        if rows == 1 { "shares" } else { "share" }
+        parent.name
     );
     finding.help = match wider_key(schema, session, relation, parent) {
         Some(WiderKey { more, child: Some(child), has_index }) => {
@@ -58,7 +59,8 @@ pub fn advise(schema: &Schema, session: &mut dyn Session, relation: &Relation, f
             let whole = [key.as_slice(), &more].concat();
             let referring = [relation.child_columns.as_slice(), &child].concat();
             let declaration = format!(
-                "refer to the whole key: FOREIGN KEY ({}) REFERENCES {}({})",
+                "a column is missing from the key, and {} is unique; refer to it: FOREIGN KEY ({}) REFERENCES {}({})",
+                side(&parent.name, names(parent, &whole)),
                 quoted(schema.child(relation), &referring),
                 facts.quoted_table(&parent.name),
                 quoted(parent, &whole)
@@ -91,11 +93,20 @@ fn names<'a>(table: &'a Table, columns: &[usize]) -> impl Iterator<Item = &'a st
     columns.iter().map(|&column| table.columns[column].name.as_str())
 }
 
-/// Returns how many rows have a complete key, and how many of them share it with another: `(2835, 2656)`.
-fn shared(schema: &Schema, session: &mut dyn Session, table: &Table, columns: &[usize]) -> Option<(u64, u64)> {
+/// The rows of a table with a complete key.
+struct Shared {
+    rows: u64,
+    /// Those that share their key with another row.
+    sharing: u64,
+    /// The number of different keys.
+    values: u64,
+}
+
+/// Counts the rows with a complete key. An engine that keeps parent keys unique does not count.
+fn shared(schema: &Schema, session: &mut dyn Session, table: &Table, columns: &[usize]) -> Option<Shared> {
     let question = sql::of(schema).count_shared_keys(schema, table, columns)?;
     match session.numbers(&question).ok()?[..] {
-        [rows, sharing] => Some((rows, sharing)),
+        [rows, sharing, values] => Some(Shared { rows, sharing, values }),
         _ => None,
     }
 }
@@ -122,7 +133,7 @@ fn wider_key(schema: &Schema, session: &mut dyn Session, relation: &Relation, pa
     let both = (0..parent.columns.len()).filter(|column| !key.contains(column));
     let both: Vec<usize> = both.filter(|&column| in_child(&[column]).is_some()).take(MOST_TRIED).collect();
     let tried = both.into_iter().find_map(|column| {
-        let (rows, sharing) = shared(schema, session, parent, &[key.as_slice(), &[column]].concat())?;
+        let Shared { rows, sharing, .. } = shared(schema, session, parent, &[key.as_slice(), &[column]].concat())?;
         (rows > 0 && sharing == 0).then(|| WiderKey {
             child: in_child(&[column]),
             more: vec![column],

@@ -9,6 +9,7 @@ use std::collections::HashMap;
 use std::sync::Mutex;
 use std::sync::PoisonError;
 
+use self::beginnings::Beginnings;
 use super::Case;
 use super::Explanation;
 use super::Show;
@@ -25,6 +26,8 @@ use crate::model::value::Key;
 use crate::model::value::Value;
 use crate::model::value::ValueRef;
 use crate::sql;
+
+mod beginnings;
 
 /// The most rows of a parent that are read, where its storage cannot be read itself.
 const MOST_PARENTS: u64 = 1_000_000;
@@ -176,6 +179,9 @@ impl Sought {
     }
 
     fn near_misses(&self, parent: ValueRef<'_>) -> Vec<NearMiss> {
+        if self.beginnings.exclude(parent) {
+            return Vec::new();
+        }
         let mut slow = Vec::new();
         let quick = QuickForm::of(parent);
         let form = match &quick {
@@ -192,33 +198,6 @@ impl Sought {
             Some(NearMiss { case: *case, missing: missing.clone(), parent, cause, is_ambiguous: false })
         };
         self.forms.get(form).into_iter().flatten().filter_map(near_miss).collect()
-    }
-}
-
-/// A filter that lets most forms that are not sought end without a lookup: one bit for each beginning and length.
-struct Beginnings([u64; 64]);
-
-impl Default for Beginnings {
-    fn default() -> Beginnings {
-        Beginnings([0; 64])
-    }
-}
-
-impl Beginnings {
-    fn add(&mut self, form: &[u8]) {
-        let bit = Beginnings::bit(form);
-        self.0[bit / 64] |= 1 << (bit % 64);
-    }
-
-    fn may_hold(&self, form: &[u8]) -> bool {
-        let bit = Beginnings::bit(form);
-        self.0[bit / 64] & 1 << (bit % 64) != 0
-    }
-
-    fn bit(form: &[u8]) -> usize {
-        let beginning =
-            form.iter().take(6).fold(form.len() as u64, |all, &byte| all << 8 ^ u64::from(byte) ^ all >> 40);
-        (beginning.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 52) as usize
     }
 }
 
@@ -433,6 +412,11 @@ mod tests {
             if difference(&left, &right).is_some() {
                 assert_eq!(form(&left), form(&right), "{left:?} {right:?}");
                 differences += 1;
+            }
+            let mut beginnings = Beginnings::default();
+            if let Some(form) = form(&left) {
+                beginnings.add(&form);
+                assert!(!beginnings.exclude(left.borrowed()), "{left:?}");
             }
             if let Some(quick) = QuickForm::of(left.borrowed()) {
                 assert_eq!(form(&left).as_deref(), Some(quick.bytes()), "{left:?}");

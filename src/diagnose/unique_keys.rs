@@ -51,20 +51,44 @@ impl UniqueKeys {
         UniqueKeys { by_width, extensions }
     }
 
-    /// Returns the keys of other wanted tables that can hold the case's missing keys.
-    pub(super) fn candidates(
+    /// Returns the keys of these tables that can hold the case's missing keys.
+    pub(super) fn candidates_in(&self, schema: &Schema, case: &Case<'_>, tables: &BTreeSet<TableId>) -> Vec<UniqueKey> {
+        let of_width = self.of_width(case);
+        let of_table = |&table: &TableId| {
+            let start = of_width.partition_point(|unique_key| unique_key.table < table);
+            of_width[start..].iter().take_while(move |unique_key| unique_key.table == table)
+        };
+        self.candidates(schema, case, tables.iter().flat_map(of_table))
+    }
+
+    /// Returns the keys of all other tables that can hold the case's missing keys.
+    pub(super) fn candidates_outside(
         &self,
         schema: &Schema,
         case: &Case<'_>,
-        is_wanted: impl Fn(TableId) -> bool,
+        tables: &BTreeSet<TableId>,
+    ) -> Vec<UniqueKey> {
+        let others = self.of_width(case).iter().filter(|unique_key| !tables.contains(&unique_key.table));
+        self.candidates(schema, case, others)
+    }
+
+    /// Returns all keys with as many columns as the case's missing keys, in the order of their tables.
+    fn of_width(&self, case: &Case<'_>) -> &[UniqueKey] {
+        let first = case.open.first();
+        first.and_then(|missing| self.by_width.get(&missing.key.len())).map_or(&[], Vec::as_slice)
+    }
+
+    fn candidates<'k>(
+        &self,
+        schema: &Schema,
+        case: &Case<'_>,
+        unique_keys: impl Iterator<Item = &'k UniqueKey>,
     ) -> Vec<UniqueKey> {
         let relation = case.relation;
         let Some(first) = case.open.first().map(|missing| &missing.key) else { return Vec::new() };
-        let of_width = self.by_width.get(&first.len()).into_iter().flatten().copied();
         let is_other = |unique_key: &UniqueKey| {
             let parent = relation.parent.table;
-            is_wanted(unique_key.table)
-                && Some(unique_key.table) != parent
+            Some(unique_key.table) != parent
                 && unique_key.table != relation.child
                 && parent.is_none_or(|parent| !self.extensions.contains(&(*unique_key, parent)))
         };
@@ -74,7 +98,7 @@ impl UniqueKeys {
             columns.zip(first).all(|(column, value)| is_of_family(column, value))
                 && sql::of(schema).can_be_elsewhere(table, index, first)
         };
-        of_width.filter(is_other).filter(can_hold).collect()
+        unique_keys.copied().filter(is_other).filter(can_hold).collect()
     }
 }
 

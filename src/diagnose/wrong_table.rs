@@ -165,10 +165,10 @@ fn plan(
     for (position, case) in cases.iter().enumerate().filter(|(_, case)| !case.open.is_empty()) {
         let is_rare = case.open.iter().any(|missing| !is_small_integer(&missing.key));
         let fitting = names.fitting(schema, case.relation);
-        let fits = unique_keys.candidates(schema, case, |table| fitting.contains(&table));
+        let fits = unique_keys.candidates_in(schema, case, &fitting);
         // One small integer in a table of another name is never evidence, so that such a table is not missed.
         let others = if is_rare || case.open.len() > 1 {
-            unique_keys.candidates(schema, case, |table| !fitting.contains(&table))
+            unique_keys.candidates_outside(schema, case, &fitting)
         } else {
             Vec::new()
         };

@@ -16,6 +16,7 @@ use crate::model::value::Key;
 mod collect;
 mod keys;
 mod merge;
+mod rows;
 mod run;
 
 pub(super) use collect::KeyKind;
@@ -23,8 +24,10 @@ pub(super) use collect::OrphanBuffer;
 pub(super) use collect::OrphanCollector;
 pub(super) use collect::RunStore;
 pub(super) use keys::KeyBytes;
-use keys::RunKey;
+use keys::KeyRows;
 use merge::Merge;
+use rows::FixedRows;
+use rows::OrphanRows;
 use run::Run;
 
 /// The proven orphans of one relation. Copies share them.
@@ -96,9 +99,9 @@ pub struct OrphanStream<'a> {
 }
 
 enum Source<'a> {
-    Integers(Merge<'a, i64>),
-    Pairs(Merge<'a, (i64, i64)>),
-    Keys(Merge<'a, KeyBytes>),
+    Integers(Merge<'a, FixedRows<i64>>),
+    Pairs(Merge<'a, FixedRows<(i64, i64)>>),
+    Keys(Merge<'a, KeyRows>),
 }
 
 /// The orphans of one missing key.
@@ -155,35 +158,49 @@ impl OrphanStream<'_> {
     }
 }
 
-fn peek<K: RunKey>(merge: &Merge<'_, K>, key: &mut Key) -> Option<i64> {
-    let (found, row) = merge.first()?;
-    found.show(key);
-    Some(row)
+fn peek<R: OrphanRows>(merge: &Merge<'_, R>, key: &mut Key) -> Option<i64> {
+    let (orphans, at) = merge.next()?;
+    orphans.show(at, key);
+    Some(orphans.row(at))
 }
 
-fn next_row<K: RunKey>(merge: &mut Merge<'_, K>, key: &mut Key) -> Result<Option<i64>, EngineError> {
-    let Some((found, row)) = merge.first() else { return Ok(None) };
-    found.show(key);
-    merge.advance()?;
-    Ok(Some(row))
+fn next_row<R: OrphanRows>(merge: &mut Merge<'_, R>, key: &mut Key) -> Result<Option<i64>, EngineError> {
+    let row = peek(merge, key);
+    if row.is_some() {
+        merge.advance(1)?;
+    }
+    Ok(row)
 }
 
-fn next_group<K: RunKey>(
-    merge: &mut Merge<'_, K>,
+fn next_group<R: OrphanRows>(
+    merge: &mut Merge<'_, R>,
     key: &mut Key,
     kept: usize,
     rows: &mut Vec<i64>,
 ) -> Result<u64, EngineError> {
-    let Some((first, _)) = merge.first() else { return Ok(0) };
-    let group = first.clone();
-    group.show(key);
+    let Some((orphans, at)) = merge.next() else { return Ok(0) };
+    orphans.show(at, key);
     let mut count = 0;
-    while let Some((_, row)) = merge.first().filter(|(found, _)| **found == group) {
-        if rows.len() < kept {
-            rows.push(row);
+    let mut other = Vec::new();
+    while let Some((orphans, at)) = merge.next() {
+        // The group may go on with the first orphan that was not in memory before.
+        if count > 0 {
+            orphans.show(at, &mut other);
+            if other != *key {
+                break;
+            }
         }
-        count += 1;
-        merge.advance()?;
+        let mut end = at + 1;
+        while end < orphans.len() && orphans.is_same_key(at, end) {
+            end += 1;
+        }
+        rows.extend((at..end.min(at.saturating_add(kept.saturating_sub(rows.len())))).map(|at| orphans.row(at)));
+        let (found, is_in_memory) = (end - at, end < orphans.len());
+        count += found as u64;
+        merge.advance(found)?;
+        if is_in_memory {
+            break;
+        }
     }
     Ok(count)
 }
@@ -274,7 +291,7 @@ mod tests {
                 }
             }
             let mut buffer = collector.buffer(1);
-            buffer.add_key(bytes, row as i64);
+            buffer.add_key(&bytes, row as i64);
             collector.take(&mut buffer);
         }
         let list = collector.finish().unwrap();

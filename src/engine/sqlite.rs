@@ -92,11 +92,13 @@ impl Database for SqliteDatabase {
     }
 
     fn sessions(&mut self, wanted: usize) -> Result<Vec<Box<dyn Session>>, EngineError> {
-        let opened = snapshot::connect(&self.path, self.access, wanted, &self.limits, &self.handles);
+        let opened = snapshot::connect(&self.path, self.access, wanted, &self.limits, &self.handles, &self.first);
         let (connections, snapshot) = opened.map_err(|error| failure::unreadable(&self.path, &error))?;
+        let cache_kib = snapshot::cache_kib(connections.len());
         let session = |connection| {
             let storage = session::Storage::new(&self.handles, snapshot, self.schema_version, &self.layouts);
-            Box::new(session::SqliteSession::new(connection, self.limits.clone(), storage)) as Box<dyn Session>
+            Box::new(session::SqliteSession::new(connection, cache_kib, self.limits.clone(), storage))
+                as Box<dyn Session>
         };
         Ok(connections.into_iter().map(session).collect())
     }

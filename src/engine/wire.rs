@@ -102,6 +102,11 @@ impl From<sqlx::Error> for Failure {
                 message: error.message().to_owned(),
             },
             sqlx::Error::Io(error) => Failure::Unreachable { why: io_reason(&error) },
+            sqlx::Error::Protocol(why) => Failure::Unreachable { why },
+            // The driver's own text names types of Rust.
+            sqlx::Error::Decode(_) | sqlx::Error::ColumnDecode { .. } => {
+                Failure::Unreachable { why: "an answer of the server cannot be decoded".to_owned() }
+            }
             other => Failure::Unreachable { why: other.to_string() },
         }
     }

@@ -138,6 +138,9 @@ impl BaselineRun {
     /// Returns the finding, marked if the baseline knows it as a whole. If this scan writes the first baseline, every finding
     /// that gets an entry is marked.
     pub fn mark(&self, finding: Finding) -> Finding {
+        if self.old.is_none() && !self.writes {
+            return finding;
+        }
         let id = finding.id();
         let entry = self.valid().find(|entry| entry.id == id);
         if entry.is_some() {

@@ -101,7 +101,7 @@ impl Scanned<'_> {
             code: first.code,
             severity: first.severity,
             parent: self.schema.relations[first.relation].parent.name.to_string(),
-            parent_key: self.parent_key(first),
+            parent_key: if is_about_child(first.code) { String::new() } else { self.parent_key(first) },
             causes: first.diagnosis.iter().map(|diagnosis| diagnosis.cause).collect(),
             rows,
             keys,

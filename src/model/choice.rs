@@ -129,11 +129,11 @@ impl<'a> Facts<'a> {
         let exists = self.relations.iter().all(|relation| relation.parent.table.is_some());
         let columns =
             self.relations.first().map(|relation| relation.parent.column_names.join(", ")).unwrap_or_default();
-        let beside = if self.remap.is_some() { ", beside those in another spelling" } else { "" };
+        let beside = if self.remap.is_some() { ", beside the others" } else { "" };
         Choice {
             kind: ChoiceKind::Placeholder,
             title: format!("Add {} to {parent}", keys.of("row")),
-            effect: format!("adds {} to {parent}, with only {columns}{beside}", keys.of("row")),
+            effect: format!("adds {}, with only {columns}{beside}", keys.of("row")),
             refusal: (!exists).then(|| format!("{parent} does not exist")),
         }
     }

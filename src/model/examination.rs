@@ -56,7 +56,7 @@ pub struct Coverage {
     pub missing_keys: u64,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum CoverageState {
     Checked,
     /// Only some of the rows were checked, as the user requested.

@@ -203,7 +203,8 @@ impl<V> Finding<V> {
 /// Returns the id that every finding of this code about this relation has.
 pub fn id_of(code: Code, relation_id: &str) -> String {
     let digest = sha2::Sha256::digest(format!("fk-doctor/finding@1\0{}\0{relation_id}", code.name()));
-    digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+    let first = digest.iter().take(8).fold(0_u64, |number, &byte| number << 8 | u64::from(byte));
+    format!("{first:016x}")
 }
 
 /// A missing key, with the number of orphans that refer to it.

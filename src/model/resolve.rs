@@ -3,6 +3,8 @@
 //! All engines share this code. A faulty definition is not an error, but a defect of its relation. A configuration is
 //! refused if it names tables or columns that do not exist.
 
+use std::collections::HashMap;
+
 use crate::model::catalog::Action;
 use crate::model::catalog::Catalog;
 use crate::model::catalog::Engine;
@@ -35,18 +37,25 @@ pub use parent_key::suggested_index;
 /// Resolves a catalog and the relations of a configuration. Returns the schema, or all faults of the configuration.
 pub fn resolve(catalog: Catalog, configured: &[ConfiguredRelation]) -> Result<Schema, Vec<Fault>> {
     let Catalog { database, names, tables, foreign_keys } = catalog;
+    let by_name = TablesByName::new(names, &tables);
     let mut relations: Vec<Relation> =
-        foreign_keys.iter().map(|key| declared(database.engine, names, &tables, key)).collect();
+        foreign_keys.iter().map(|key| declared(database.engine, &by_name, &tables, key)).collect();
     configured::add(names, &tables, configured, &mut relations)?;
     number_duplicates(&mut relations);
     Ok(Schema { database, names, tables, relations: relations.into(), omitted: Omitted::default() })
 }
 
-fn declared(engine: Engine, names: NameRule, tables: &Tables, key: &ForeignKey) -> Relation {
+/// Returns the tables that relations name, if the relations are for another database.
+pub fn foreign_tables(catalog: &Catalog, configured: &[ConfiguredRelation]) -> Vec<String> {
+    configured::foreign_tables(catalog.names, &catalog.tables, configured)
+}
+
+fn declared(engine: Engine, by_name: &TablesByName, tables: &Tables, key: &ForeignKey) -> Relation {
+    let names = by_name.names;
     let child = &tables[key.child];
     let child_columns: Vec<usize> = key.columns.iter().filter_map(|name| column(names, child, name)).collect();
     let mut defects = Vec::new();
-    let (parent, judge) = parent_key::judge(engine.facts(), names, tables, key, &mut defects);
+    let (parent, judge) = parent_key::judge(engine.facts(), by_name, tables, key, &mut defects);
     flaws::name(engine, tables, key, &mut defects);
     if let Some(table) = parent.table
         && !parent.columns.is_empty()
@@ -77,13 +86,12 @@ fn declared(engine: Engine, names: NameRule, tables: &Tables, key: &ForeignKey) 
 fn relation_id(child: &Table, child_columns: &[usize], parent: &Parent) -> String {
     let child_names = child_columns.iter().map(|&column| child.columns[column].name.as_str());
     let child_side = side(&child.name, child_names);
-    let parent_side = side(&parent.name, parent.column_names.iter().map(String::as_str));
-    format!("{child_side}->{parent_side}")
+    child_side + "->" + &side(&parent.name, parent.column_names.iter().map(String::as_str))
 }
 
 /// Gives each relation its own id: a reference that is declared again gets a number, such as `#2`.
 fn number_duplicates(relations: &mut [Relation]) {
-    let mut seen = std::collections::HashMap::new();
+    let mut seen = HashMap::new();
     for relation in relations {
         let times = seen.entry(relation.id.clone()).or_insert(0_u32);
         *times += 1;
@@ -93,8 +101,33 @@ fn number_duplicates(relations: &mut [Relation]) {
     }
 }
 
-fn find_table(names: NameRule, tables: &Tables, wanted: &TableName) -> Option<TableId> {
-    tables.position(|table| table.name.schema == wanted.schema && names.same(&table.name.table, &wanted.table))
+/// The tables of a catalog by their names, by the engine's rule for equal names.
+struct TablesByName {
+    names: NameRule,
+    ids: HashMap<TableName, TableId>,
+}
+
+impl TablesByName {
+    fn new(names: NameRule, tables: &Tables) -> TablesByName {
+        let mut ids = HashMap::with_capacity(tables.len());
+        for (id, table) in tables.entries() {
+            ids.entry(Self::key(names, &table.name)).or_insert(id);
+        }
+        TablesByName { names, ids }
+    }
+
+    fn find(&self, wanted: &TableName) -> Option<TableId> {
+        self.ids.get(&Self::key(self.names, wanted)).copied()
+    }
+
+    /// Returns a name that is equal for equal names. A schema's name is always exact.
+    fn key(names: NameRule, name: &TableName) -> TableName {
+        let table = match names {
+            NameRule::Exact => name.table.clone(),
+            NameRule::AsciiCaseless => name.table.to_ascii_lowercase(),
+        };
+        TableName { schema: name.schema.clone(), table }
+    }
 }
 
 fn column(names: NameRule, table: &Table, wanted: &str) -> Option<usize> {

@@ -446,11 +446,11 @@ impl Rule {
         })
     }
 
-    /// True if the rule names the child's table, and is not for all tables of a pattern.
-    pub fn names_table(&self) -> bool {
+    /// Returns the child's table, unless the rule is for all tables of a pattern.
+    pub fn named_table(&self) -> Option<&str> {
         let pattern = self.child.value.as_str();
         let table = pattern.split('(').next().unwrap_or_default();
-        !table.contains(['*', '?', '['])
+        (!table.contains(['*', '?', '['])).then_some(table)
     }
 
     pub fn applies_to(&self, schema: &Schema, relation: &Relation) -> bool {

@@ -81,6 +81,13 @@ fn of_all(number: usize, omitted: usize, noun: &str) -> String {
 
 /// Returns one side of a relation as reports write it: `table(a,b)`.
 pub fn side<'a>(table: impl std::fmt::Display, columns: impl IntoIterator<Item = &'a str>) -> String {
-    let columns: Vec<&str> = columns.into_iter().collect();
-    format!("{table}({})", columns.join(","))
+    let mut text = format!("{table}(");
+    for (position, column) in columns.into_iter().enumerate() {
+        if position > 0 {
+            text.push(',');
+        }
+        text.push_str(column);
+    }
+    text.push(')');
+    text
 }

@@ -84,7 +84,8 @@ fn sum(left: Option<Distinct>, right: Option<Distinct>) -> Option<Distinct> {
     Some([left?, right?].into_iter().sum())
 }
 
-fn lines_of_group(examination: &Examination, group: &FindingGroup) -> Vec<CauseLine> {
+/// Returns the lines of a group, one for each of its causes.
+pub(super) fn lines_of_group(examination: &Examination, group: &FindingGroup) -> Vec<CauseLine> {
     if group.code != Code::Orphan {
         let words = words(group.code);
         let title = if group.parent_key.is_empty() { words.clone() } else { format!("{words}: {}", group.parent_key) };

@@ -10,17 +10,19 @@ mod layered;
 mod picture;
 mod relations;
 mod state;
+mod top;
 mod trend;
 
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
 use sha2::Digest;
 use sha2::Sha256;
 
+use crate::model::examination::CoverageState;
 use crate::model::examination::Examination;
-use crate::model::text::count;
-use crate::report::headline::Headline;
-use crate::report::layout::Symbol;
+use crate::model::examination::Excluded;
 use crate::report::markup::escaped;
 use crate::report::wording;
 
@@ -30,14 +32,15 @@ const SCRIPT: &str = include_str!("html/page.js");
 pub(super) fn render(examination: &Examination) -> String {
     let name = escaped(&examination.schema.database.name);
     let body = [
-        header(examination),
+        top::header(examination),
         "<main id=\"report\">\n".to_owned(),
-        trend::section(&examination.history),
-        picture::section(examination),
+        coverage_gaps(examination),
         findings::section(examination),
+        picture::section(examination),
+        trend::section(&examination.history),
         relations::section(examination),
         baseline(examination),
-        coverage_gaps(examination),
+        excluded(examination),
         "</main>\n".to_owned(),
     ];
     format!(
@@ -80,87 +83,6 @@ fn base64(bytes: &[u8]) -> String {
     bytes.chunks(3).map(group).collect()
 }
 
-fn header(examination: &Examination) -> String {
-    let verdict = examination.verdict().name();
-    let headline = Headline::of(examination);
-    let items: Vec<String> = headline
-        .sentences
-        .iter()
-        .map(|(tone, sentence)| {
-            let class = tone_class(*tone);
-            let mark = tone.mark();
-            format!(
-                "<li class=\"{class}\"><span class=\"mark\" aria-hidden=\"true\">{mark}</span><span>{}</span></li>\n",
-                escaped(sentence)
-            )
-        })
-        .collect();
-    format!(
-        "<header class=\"top\"><div>\n<div class=\"title\"><h1>Foreign keys of {}</h1>\
-         <span class=\"verdict {verdict}\">{verdict}</span></div>\n<ul class=\"verdict-list\">\n{}</ul>\n{}{}</div></header>\n",
-        escaped(&examination.schema.database.name),
-        items.concat(),
-        tiles(examination),
-        coverage(examination)
-    )
-}
-
-fn tone_class(tone: Symbol) -> &'static str {
-    match tone {
-        Symbol::Done => "good",
-        Symbol::Faults => "bad",
-        Symbol::Partly | Symbol::Unsure => "doubtful",
-        Symbol::Nothing => "neutral",
-    }
-}
-
-fn tiles(examination: &Examination) -> String {
-    let summary = examination.summary();
-    let class = |number: u64, class: &'static str| if number > 0 { class } else { "" };
-    let tiles = [
-        ("relations", summary.relations as u64, ""),
-        ("rows checked", examination.rows(), ""),
-        ("orphan rows", summary.orphan_rows, class(summary.orphan_rows, "bad")),
-        ("missing keys", summary.missing_keys, class(summary.missing_keys, "bad")),
-        ("defects", summary.defects as u64, class(summary.defects as u64, "bad")),
-        ("warnings", summary.warnings as u64, class(summary.warnings as u64, "doubtful")),
-        ("notes", summary.notes as u64, ""),
-        ("not checked", summary.unchecked as u64, class(summary.unchecked as u64, "doubtful")),
-    ];
-    let tile = |(name, number, class): (&str, u64, &str)| {
-        format!("<div><dt>{name}</dt><dd class=\"{class}\">{}</dd></div>\n", count(number))
-    };
-    format!("<dl class=\"tiles\">\n{}</dl>\n", tiles.map(tile).concat())
-}
-
-/// Shows as one bar how many relations were checked, partly checked and not checked.
-fn coverage(examination: &Examination) -> String {
-    let summary = examination.summary();
-    if summary.relations == 0 {
-        return String::new();
-    }
-    let parts = [("checked", summary.checked), ("partial", summary.partial), ("unchecked", summary.unchecked)];
-    let mut start = 0.0;
-    let (mut bars, mut keys) = (String::new(), String::new());
-    for (name, number) in parts.into_iter().filter(|(_, number)| *number > 0) {
-        let width = 100.0 * number as f64 / summary.relations as f64;
-        bars.push_str(&format!(
-            "<rect class=\"fill-{name}\" x=\"{start:.2}\" y=\"0\" width=\"{width:.2}\" height=\"4\"/>"
-        ));
-        keys.push_str(&format!("<span><i class=\"fill-{name}\"></i>{number} {name}</span>"));
-        start += width;
-    }
-    let values = if examination.values.name() == "shown" {
-        String::new()
-    } else {
-        format!("<span>values {}</span>", examination.values.name())
-    };
-    format!(
-        "<div class=\"coverage\"><svg viewBox=\"0 0 100 4\" preserveAspectRatio=\"none\" aria-hidden=\"true\">{bars}</svg>\
-         <div class=\"key\">{keys}{values}</div></div>\n"
-    )
-}
-
 /// Returns a relation's id as HTML. A line break is allowed only before the arrow.
 fn relation_id(id: &str) -> String {
     escaped(id).replacen("-&gt;", "<wbr/><span class=\"arrow\">-&gt;</span>", 1)
@@ -172,22 +94,26 @@ fn baseline(examination: &Examination) -> String {
     section("Baseline", "", &list(items))
 }
 
+/// Lists the relations that were not checked completely, those with one reason together, as the terminal's report does.
 fn coverage_gaps(examination: &Examination) -> String {
-    let relations = examination.schema.relations.iter().zip(&examination.relations);
-    let short = relations.filter_map(|(about, coverage)| {
-        let reason = wording::shortfall(coverage)?;
-        Some(format!(
-            "<li>{} <code>{}</code>: {}</li>\n",
-            coverage.state.name(),
-            relation_id(&about.id),
-            escaped(reason)
-        ))
+    let mut gaps: BTreeMap<(Reverse<CoverageState>, &str), Vec<&str>> = BTreeMap::new();
+    for (about, coverage) in examination.schema.relations.iter().zip(&examination.relations) {
+        if let Some(reason) = wording::shortfall(coverage) {
+            gaps.entry((Reverse(coverage.state), reason)).or_default().push(&about.id);
+        }
+    }
+    let items = gaps.into_iter().map(|((Reverse(state), reason), ids)| {
+        let label = if state == CoverageState::Unchecked { "not checked" } else { "in part" };
+        let ids: Vec<String> = ids.into_iter().map(|id| format!("<code>{}</code>", relation_id(id))).collect();
+        format!("<li><b>{label}</b> {}<br/>because {}</li>\n", ids.join(", "), escaped(reason))
     });
-    let left = examination
-        .excluded
-        .iter()
-        .map(|left| format!("<li>excluded <code>{}</code>: {}</li>\n", escaped(&left.name), escaped(&left.why)));
-    section("Coverage gaps", "", &list(short.chain(left).collect()))
+    section("Not checked", "", &list(items.collect()))
+}
+
+/// Lists the tables and relations that were not part of the scan.
+fn excluded(examination: &Examination) -> String {
+    let item = |left: &Excluded| format!("<li><code>{}</code>: {}</li>\n", escaped(&left.name), escaped(&left.why));
+    section("Excluded", "", &list(examination.excluded.iter().map(item).collect()))
 }
 
 fn list(items: Vec<String>) -> String {

@@ -16,7 +16,6 @@ use serde::Serialize;
 use serde::Serializer;
 use serde_json::ser::CompactFormatter;
 use serde_json::ser::Formatter;
-use serde_json::ser::PrettyFormatter;
 
 use crate::model::catalog::DatabaseName;
 use crate::model::catalog::TableName;
@@ -27,7 +26,7 @@ use crate::model::value::Value;
 
 /// Returns the whole document, indented, ending in a newline.
 pub(super) fn document(report: &impl Serialize) -> String {
-    serialized(report, PrettyFormatter::new()) + "\n"
+    serialized(report, Indented::default()) + "\n"
 }
 
 /// Returns the value on one line, without a newline.
@@ -42,7 +41,7 @@ fn serialized(report: &impl Serialize, layout: impl Formatter) -> String {
         // Neither a Vec nor a type below can fail, and an incomplete report must not look complete.
         unreachable!("the report cannot be written as JSON: {fault}");
     }
-    String::from_utf8_lossy(&bytes).into_owned()
+    String::from_utf8(bytes).unwrap_or_else(|fault| String::from_utf8_lossy(fault.as_bytes()).into_owned())
 }
 
 #[derive(Serialize)]
@@ -171,6 +170,80 @@ fn hexadecimal(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
+/// The layout of serde_json's own `PrettyFormatter`. It writes the end of a line and the indentation of the next in one step,
+/// because a report of many relations has a million lines.
+#[derive(Default)]
+struct Indented {
+    depth: usize,
+    has_value: bool,
+}
+
+impl Indented {
+    fn open<W: ?Sized + io::Write>(&mut self, writer: &mut W, bracket: &[u8]) -> io::Result<()> {
+        self.depth += 1;
+        self.has_value = false;
+        writer.write_all(bracket)
+    }
+
+    fn close<W: ?Sized + io::Write>(&mut self, writer: &mut W, bracket: &[u8]) -> io::Result<()> {
+        self.depth -= 1;
+        if self.has_value {
+            self.line(writer, true)?;
+        }
+        writer.write_all(bracket)
+    }
+
+    /// Begins a line, after a comma if it is not the first one.
+    fn line<W: ?Sized + io::Write>(&self, writer: &mut W, is_first: bool) -> io::Result<()> {
+        const LINE: &[u8] = b",\n                                ";
+        let start = usize::from(is_first);
+        let spaces = 2 * self.depth;
+        let at_once = spaces.min(LINE.len() - 2);
+        writer.write_all(&LINE[start..2 + at_once])?;
+        (at_once..spaces).try_for_each(|_| writer.write_all(b" "))
+    }
+}
+
+impl Formatter for Indented {
+    fn begin_array<W: ?Sized + io::Write>(&mut self, writer: &mut W) -> io::Result<()> {
+        self.open(writer, b"[")
+    }
+
+    fn end_array<W: ?Sized + io::Write>(&mut self, writer: &mut W) -> io::Result<()> {
+        self.close(writer, b"]")
+    }
+
+    fn begin_array_value<W: ?Sized + io::Write>(&mut self, writer: &mut W, first: bool) -> io::Result<()> {
+        self.line(writer, first)
+    }
+
+    fn end_array_value<W: ?Sized + io::Write>(&mut self, _: &mut W) -> io::Result<()> {
+        self.has_value = true;
+        Ok(())
+    }
+
+    fn begin_object<W: ?Sized + io::Write>(&mut self, writer: &mut W) -> io::Result<()> {
+        self.open(writer, b"{")
+    }
+
+    fn end_object<W: ?Sized + io::Write>(&mut self, writer: &mut W) -> io::Result<()> {
+        self.close(writer, b"}")
+    }
+
+    fn begin_object_key<W: ?Sized + io::Write>(&mut self, writer: &mut W, first: bool) -> io::Result<()> {
+        self.line(writer, first)
+    }
+
+    fn begin_object_value<W: ?Sized + io::Write>(&mut self, writer: &mut W) -> io::Result<()> {
+        writer.write_all(b": ")
+    }
+
+    fn end_object_value<W: ?Sized + io::Write>(&mut self, _: &mut W) -> io::Result<()> {
+        self.has_value = true;
+        Ok(())
+    }
+}
+
 /// A formatter that writes characters which a terminal would obey or hide as `\u` escapes. Parsers read the same JSON.
 /// serde_json itself escapes only what JSON requires. The inner formatter decides the layout.
 struct EscapeHidden<F>(F);
@@ -225,5 +298,19 @@ impl<F: Formatter> Formatter for EscapeHidden<F> {
 
     fn end_object_value<W: ?Sized + io::Write>(&mut self, writer: &mut W) -> io::Result<()> {
         self.0.end_object_value(writer)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn layout_is_the_one_of_serde_json() {
+        let mut deep = serde_json::json!([]);
+        for level in 0..40 {
+            deep = serde_json::json!({ "level": level, "list": [deep, [], {}], "text": "a\n\"b\"" });
+        }
+        assert_eq!(serialized(&deep, Indented::default()), serde_json::to_string_pretty(&deep).unwrap_or_default());
     }
 }

@@ -55,11 +55,27 @@ const LONGEST: usize = 50_000;
 /// Draws the schema. If that is too much for Mermaid, the columns are left out first; then only the relations with an error
 /// or a warning are drawn, and the diagram says how many others there are.
 pub(super) fn render(schema: &Schema) -> String {
+    drawn(schema).0
+}
+
+/// Returns what the diagram leaves out because it is too much for Mermaid.
+pub(super) fn left_out(schema: &Schema) -> Option<String> {
+    drawn(schema).1
+}
+
+/// Returns the diagram, and what it leaves out.
+fn drawn(schema: &Schema) -> (String, Option<String>) {
     let whole = Content { tables: schema.tables.ids().collect(), relations: schema.relations.ids().collect() };
     let sick = Content::of(schema, &sick(schema));
     let attempts = [(&whole, true), (&whole, false), (&sick, true), (&sick, false)];
-    let fitting = attempts.into_iter().map(|(content, has_columns)| diagram(schema, content, has_columns));
-    fitting.into_iter().find(|text| is_short_enough(text)).unwrap_or_else(|| longest_start(schema, &sick))
+    for (content, has_columns) in attempts {
+        let text = diagram(schema, content, has_columns);
+        if is_short_enough(&text) {
+            return (text, note(schema, content, has_columns));
+        }
+    }
+    let start = longest_start(schema, &sick);
+    (diagram(schema, &start, false), note(schema, &start, false))
 }
 
 /// Returns the relations with an error or a warning, the errors first.
@@ -68,15 +84,15 @@ fn sick(schema: &Schema) -> Vec<RelationId> {
     with(Health::Broken).chain(with(Health::Warning)).map(|(id, _)| id).collect()
 }
 
-/// Draws as many of the relations as Mermaid can draw.
-fn longest_start(schema: &Schema, content: &Content) -> String {
+/// Returns as many of the relations as Mermaid can draw.
+fn longest_start(schema: &Schema, content: &Content) -> Content {
     let (mut fits, mut fails) = (0, content.relations.len());
     while fits + 1 < fails {
         let middle = fits.midpoint(fails);
         let part = Content::of(schema, &content.relations[..middle]);
         if is_short_enough(&diagram(schema, &part, false)) { fits = middle } else { fails = middle }
     }
-    diagram(schema, &Content::of(schema, &content.relations[..fits]), false)
+    Content::of(schema, &content.relations[..fits])
 }
 
 fn is_short_enough(text: &str) -> bool {
@@ -102,7 +118,7 @@ fn diagram(schema: &Schema, content: &Content, has_columns: bool) -> String {
     let missing = Missing::of(content.relations.iter().map(|&id| &schema.relations[id]));
     let mut lines = vec!["erDiagram".to_string()];
     if let Some(note) = note(schema, content, has_columns) {
-        // No table and no missing parent has this alias.
+        // Readers do not see a comment, so this is a box. No table and no missing parent has its alias.
         lines.push(format!("    m0[\"{note}\"]"));
     }
     for &id in &content.tables {
@@ -120,18 +136,18 @@ fn diagram(schema: &Schema, content: &Content, has_columns: bool) -> String {
     lines.join("\n") + "\n"
 }
 
-/// Returns what a diagram leaves out, for a box of its own, because readers do not see comments.
+/// Returns what a diagram leaves out.
 fn note(schema: &Schema, content: &Content, has_columns: bool) -> Option<String> {
-    let all = schema.relations.len();
-    match all - content.relations.len() {
+    let limit = "Mermaid draws at most 50,000 characters";
+    let (all, number) = (schema.relations.len(), content.relations.len());
+    match all - number {
         0 if has_columns => None,
-        0 => Some("Columns are not drawn: Mermaid draws at most 50,000 characters".to_owned()),
-        others => Some(format!(
-            "{} of {} drawn, the ones with errors or warnings: Mermaid draws at most 50,000 characters. \
-             Draw others with --table and --around",
-            count(content.relations.len() as u64),
-            plural((content.relations.len() + others) as u64, "relation"),
-        )),
+        0 => Some(format!("no columns are drawn, because {limit}")),
+        _ => {
+            let all = plural(all as u64, "relation");
+            let number = count(number as u64);
+            Some(format!("{number} of {all} are drawn, those with errors or warnings, because {limit}"))
+        }
     }
 }
 
@@ -311,21 +327,21 @@ mod tests {
         assert!(edges(&small) == 49 && small.contains("a_column") && !small.contains("m0"), "{small}");
         let medium = render(&star(400, &columns));
         assert!(edges(&medium) == 399 && !medium.contains("a_column"), "{medium}");
-        assert!(medium.starts_with("erDiagram\n    m0[\"Columns are not drawn: "), "{medium}");
+        assert!(medium.starts_with("erDiagram\n    m0[\"no columns are drawn, "), "{medium}");
 
         let mut schema = star(900, &columns);
         for relation in [7, 500] {
             sample::defect(&mut schema, relation, Code::ParentKeyNotUnique, "not unique", "make an index");
         }
         let large = render(&schema);
-        assert!(large.contains("m0[\"2 of 899 relations drawn, the ones with errors or warnings: "), "{large}");
+        assert!(large.contains("m0[\"2 of 899 relations are drawn, those with errors or warnings, "), "{large}");
         assert!(edges(&large) == 2 && large.contains("a_column"), "the sick part has room for columns: {large}");
         assert!(large.contains("table_with_a_name_8 {") && large.contains("table_with_a_name_501 {"), "{large}");
 
         (0..899).for_each(|relation| sample::defect(&mut schema, relation, Code::ParentKeyNotUnique, "", ""));
         let sickest = render(&schema);
         assert!(sickest.len() <= LONGEST && sickest.len() > LONGEST * 9 / 10, "{}", sickest.len());
-        assert!(sickest.contains(&format!("m0[\"{} of 899 relations drawn", edges(&sickest))), "{sickest}");
+        assert!(sickest.contains(&format!("m0[\"{} of 899 relations are drawn", edges(&sickest))), "{sickest}");
     }
 
     #[test]

@@ -1,121 +1,203 @@
-//! Drafts rules from a scan and its diagnosis, as a file to edit. The active treatments delete nothing and change only
-//! keys that have exactly one right value. All other treatments are commented out, so that a person chooses.
+//! Drafts rules from the groups of a scan's findings, as a file to edit: one rule for each relation to decide about, or one for
+//! all relations of a table. The active treatments delete nothing and change only keys that have exactly one right value,
+//! unless a person chose another. All other treatments are comments, each with its effect.
 
+use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 
 use crate::model::catalog::Action;
+use crate::model::choice::Choice;
+use crate::model::choice::ChoiceKind;
+use crate::model::choice::choices;
+use crate::model::choice::limit;
 use crate::model::examination::Examination;
-use crate::model::finding::Cause;
 use crate::model::finding::Code;
 use crate::model::finding::Finding;
+use crate::model::finding_group::FindingGroup;
+use crate::model::ids::RelationId;
+use crate::model::ids::TableId;
 use crate::model::relation::Relation;
-use crate::model::schema::Schema;
 use crate::model::schema::side;
+use crate::model::text::count;
 use crate::model::text::plural;
 use crate::model::text::shell;
 use crate::model::text::visible;
+use crate::report::causes;
 
-pub(super) fn render(examination: &Examination, database: &str) -> String {
-    let schema = &examination.schema;
+/// Returns the choice that a person made for a group, if any.
+pub type Chosen<'a> = &'a dyn Fn(&FindingGroup) -> Option<ChoiceKind>;
+
+pub(super) fn render(examination: &Examination, chosen: Chosen<'_>) -> String {
     let mut text = String::new();
     let mut ids = BTreeSet::new();
-    line(
-        &mut text,
-        &format!(
-            "fk-doctor drafted these rules from a scan of {}. Choose the treatments, then see what they would change:",
-            schema.database.name
-        ),
-    );
-    line(&mut text, &format!("fk-doctor repair {} --rules THIS-FILE", shell(database)));
-    let orphans: Vec<&Finding> = examination.findings.iter().filter(|finding| finding.code == Code::Orphan).collect();
-    if orphans.is_empty() {
+    let run = examination.run.clone().unwrap_or_default();
+    let file = shell(&format!("{}.rules.toml", run.stem));
+    let next = run.command("fk-doctor repair", &format!("--rules {file} -o plan.ndjson"));
+    line(&mut text, &format!("Drafted from a scan of {}. Next: {next}", examination.schema.database.name));
+    let groups: Vec<&FindingGroup> = orphan_groups(examination).collect();
+    if groups.is_empty() {
         line(&mut text, "There are no orphans, so there is nothing to treat.");
     }
-    for finding in orphans {
-        let Some(relation) = schema.relations.get(finding.relation) else { continue };
+    for group in groups {
+        Draft { examination, group, chosen: chosen(group) }.write(&mut text, &mut ids);
+    }
+    for group in causes::grave_groups(examination).filter(|group| group.code != Code::Orphan) {
+        let relations = plural(group.findings.len() as u64, "relation");
+        let words = causes::words(group.code);
+        let about = if group.parent_key.is_empty() { relations } else { format!("{}: {relations}", group.parent_key) };
         text.push('\n');
-        draft(&mut text, schema, relation, finding, &mut ids);
+        line(&mut text, &format!("{about}, {words}: no rule repairs that. See: fk-doctor code {}", group.code.name()));
     }
     text
 }
 
-fn draft(text: &mut String, schema: &Schema, relation: &Relation, finding: &Finding, ids: &mut BTreeSet<String>) {
-    line(text, &format!("{}: {}.", relation.id, finding.message));
-    for diagnosis in &finding.diagnosis {
-        line(text, &format!("{} ({})", diagnosis.sentence(), plural(diagnosis.rows, "row")));
+/// Returns the groups that a rule can treat.
+pub(super) fn orphan_groups(examination: &Examination) -> impl Iterator<Item = &FindingGroup> {
+    examination.groups.groups.iter().filter(|group| group.code == Code::Orphan)
+}
+
+/// Returns the choices for a group.
+pub(super) fn choices_for(examination: &Examination, group: &FindingGroup) -> Vec<Choice> {
+    choices(&examination.schema, group, &examination.findings, &rows_of_tables(examination))
+}
+
+/// Returns the rows of each child table.
+fn rows_of_tables(examination: &Examination) -> BTreeMap<TableId, u64> {
+    let mut rows: BTreeMap<TableId, u64> = BTreeMap::new();
+    for (relation, coverage) in examination.schema.relations.iter().zip(&examination.relations) {
+        let known = rows.entry(relation.child).or_default();
+        *known = coverage.counts.rows.max(*known);
     }
-    let child = side(&schema.child(relation).name, schema.child_column_names(relation));
-    let parent = side(&relation.parent.name, relation.parent.column_names.iter().map(String::as_str));
-    let (Some(child), Some(parent)) = (pattern(&child), pattern(&parent)) else {
-        line(text, "The names of this relation cannot be written in a rule.");
-        return;
-    };
-    text.push_str(&format!("[[rule]]\nid = {}\n", string(&fresh_id(schema, relation, ids))));
-    text.push_str(&format!("relation = {{ child = {child}, parent = {parent} }}\n"));
-    let causes: Vec<Cause> = finding.diagnosis.iter().map(|diagnosis| diagnosis.cause).collect();
-    let has = |cause: Cause| causes.contains(&cause);
-    let forms = normal_forms(&causes);
-    if !forms.is_empty() && relation.child_columns.len() == 1 {
-        text.push_str(&format!(
-            "[[rule.treat]] # only if exactly one parent is then equal\naction = \"remap\"\nnormalize = [{}]\n",
-            forms.join(", ")
-        ));
+    rows
+}
+
+/// The rules of one group.
+struct Draft<'a> {
+    examination: &'a Examination,
+    group: &'a FindingGroup,
+    chosen: Option<ChoiceKind>,
+}
+
+impl Draft<'_> {
+    fn write(&self, text: &mut String, ids: &mut BTreeSet<String>) {
+        text.push('\n');
+        if let (Some(rule), None) = (causes::rule(self.examination, self.group), &self.chosen) {
+            let run = self.examination.run.clone().unwrap_or_default();
+            let command = run.command("fk-doctor repair", &format!("--rules {rule}"));
+            line(text, &format!("{}: a rule ships with fk-doctor: {command}", self.about()));
+            return;
+        }
+        let relations: Vec<RelationId> =
+            self.group.findings(&self.examination.findings).map(|finding| finding.relation).collect();
+        let targets = self.targets(&relations);
+        for (position, (relation, child)) in targets.iter().enumerate() {
+            let about = if position == 0 { self.about() } else { "treated as above".to_owned() };
+            self.write_rule(text, self.relation(*relation), child, &about, ids);
+        }
     }
-    if has(Cause::WrongTable) {
-        choice(
-            text,
-            "the keys belong to another table: name it, and the query that finds the right parent",
-            &[
-                "action = \"remap\"",
-                "via = \"that_table(id)\"",
-                "to = \"SELECT … FROM … WHERE … = via.…\"",
-                "record = \"kept_keys\" # both keys of every row",
-            ],
-        );
+
+    fn relation(&self, id: RelationId) -> &Relation {
+        &self.examination.schema.relations[id]
     }
-    let lost = has(Cause::ParentLoss) || has(Cause::ParentTableEmpty) || has(Cause::NotLoadedYet);
-    if lost {
-        line(
-            text,
-            "The parent table seems to be incomplete. Restore or load it before you delete rows or set keys to NULL.",
-        );
+
+    /// Returns what the group is about, in numbers, with its causes.
+    fn about(&self) -> String {
+        let FindingGroup { rows, keys, .. } = self.group;
+        let causes = causes::causes(self.examination, self.group);
+        let sentences: Vec<String> = causes
+            .iter()
+            .filter_map(|cause| cause.diagnosis.as_ref())
+            .map(|diagnosis| match causes.len() {
+                1 => diagnosis.sentence(),
+                _ => format!("{} ({})", diagnosis.sentence(), plural(diagnosis.rows, "row")),
+            })
+            .collect();
+        format!("{}, {}. {}", rows.of("row"), keys.of("key"), sentences.join(". "))
     }
-    if relation.parent.table.is_some() {
-        choice(
-            text,
-            "create the missing parents",
-            &["action = \"placeholder\"", "record = \"fk_doctor_placeholders\""],
-        );
+
+    /// Returns the relations to write rules for, each with the pattern of its child's side. One rule treats all relations of a
+    /// table, if all of them to this parent belong to the group.
+    fn targets(&self, relations: &[RelationId]) -> Vec<(RelationId, String)> {
+        let schema = &self.examination.schema;
+        let is_in_group = |id: &RelationId| relations.contains(id);
+        let mut targets: Vec<(RelationId, String)> = Vec::new();
+        let mut whole: BTreeSet<TableId> = BTreeSet::new();
+        for &id in relations {
+            let relation = &schema.relations[id];
+            let siblings = schema.relations.entries().filter(|(_, other)| {
+                other.child == relation.child
+                    && other.parent.name == relation.parent.name
+                    && other.parent.column_names == relation.parent.column_names
+            });
+            let siblings: Vec<RelationId> = siblings.map(|(id, _)| id).collect();
+            let is_whole = siblings.len() > 1 && siblings.iter().all(is_in_group);
+            if !is_whole {
+                targets.push((id, side(&schema.child(relation).name, schema.child_column_names(relation))));
+            } else if whole.insert(relation.child) {
+                targets.push((id, format!("{}(*)", schema.child(relation).name)));
+            }
+        }
+        targets
     }
-    if !lost {
-        let nullable = schema.child_columns(relation).any(|column| !column.not_null);
-        if nullable {
-            choice(text, "set the key to NULL", &["action = \"set-null\""]);
+
+    fn write_rule(&self, text: &mut String, relation: &Relation, child: &str, about: &str, ids: &mut BTreeSet<String>) {
+        let parent = side(&relation.parent.name, relation.parent.column_names.iter().map(String::as_str));
+        let is_whole_table = child.ends_with("(*)");
+        let child = match is_whole_table {
+            true => pattern(&child.replace("(*)", "(x)")).map(|pattern| pattern.replace("(x)", "(*)")),
+            false => pattern(child),
+        };
+        let (Some(child), Some(parent)) = (child, pattern(&parent)) else {
+            line(text, &format!("{}: {about}", relation.id));
+            line(text, "The names of this relation cannot be written in a rule.");
+            return;
+        };
+        let id = fresh_id(self.examination, relation, is_whole_table, ids);
+        text.push_str(&format!("[[rule]] # {}\n", visible(about)));
+        text.push_str(&format!("id = {}\n", string(&id)));
+        text.push_str(&format!("relation = {{ child = {child}, parent = {parent} }}\n"));
+        let choices = choices_for(self.examination, self.group);
+        let active = match &self.chosen {
+            Some(kind) => choices.iter().find(|choice| choice.kind == *kind),
+            None => choices.first(),
+        };
+        if let Some(active) = active {
+            text.push_str(&format!("treat = [{}] # {}\n", self.treatments(&active.kind), visible(&active.effect)));
+        }
+        for choice in choices.iter().filter(|choice| Some(*choice) != active && choice.kind != ChoiceKind::Leave) {
+            let limit = match choice.kind.takes_away() {
+                true => format!(" (limit {})", count(limit(self.rows_of_child(relation)))),
+                false => String::new(),
+            };
+            let refusal = choice.refusal.as_ref().map(|why| format!("; refused: {why}")).unwrap_or_default();
+            let effect = format!("{}{limit}{refusal}", choice.effect);
+            line(text, &format!("treat = [{}] # {effect}", self.treatments(&choice.kind)));
         }
         if matches!(relation.on_delete, Action::Cascade | Action::SetNull | Action::SetDefault) {
-            choice(text, &format!("apply ON DELETE {}", relation.on_delete.name()), &["action = \"follow\""]);
+            let effect = format!("applies ON DELETE {} to {}", relation.on_delete.name(), self.group.rows.of("row"));
+            line(text, &format!("treat = [{{ action = \"follow\" }}] # {effect}"));
         }
-        choice(text, "move the rows into quarantine", &["action = \"quarantine\""]);
     }
-    text.push_str("[[rule.treat]] # the rest stays unchanged, and is reported\naction = \"report\"\n");
-}
 
-/// Returns the normal forms in which the keys may equal their parents', as TOML strings.
-fn normal_forms(causes: &[Cause]) -> Vec<&'static str> {
-    let forms = [
-        (Cause::Whitespace, "\"trim\""),
-        (Cause::Case, "\"casefold\""),
-        (Cause::ZeroPadding, "\"zero-padding\""),
-        (Cause::UuidFormat, "\"uuid\""),
-    ];
-    forms.into_iter().filter(|(cause, _)| causes.contains(cause)).map(|(_, form)| form).collect()
-}
+    fn rows_of_child(&self, relation: &Relation) -> u64 {
+        rows_of_tables(self.examination).get(&relation.child).copied().unwrap_or_default()
+    }
 
-/// Writes a treatment that is commented out.
-fn choice(text: &mut String, why: &str, lines: &[&str]) {
-    text.push_str(&format!("# [[rule.treat]] # {why}\n"));
-    for line in lines {
-        text.push_str(&format!("# {line}\n"));
+    /// Returns the treatments of a choice. The last one reports the keys that the others cannot treat.
+    fn treatments(&self, kind: &ChoiceKind) -> String {
+        let is_whole = self.group.findings(&self.examination.findings).flat_map(|finding: &Finding| &finding.diagnosis);
+        let is_whole = is_whole.clone().all(|diagnosis| diagnosis.can_remap);
+        match kind {
+            ChoiceKind::Remap(forms) => {
+                let forms: Vec<String> = forms.iter().map(|form| string(form.name())).collect();
+                let remap = format!("{{ action = \"remap\", normalize = [{}] }}", forms.join(", "));
+                if is_whole { remap } else { format!("{remap}, {{ action = \"report\" }}") }
+            }
+            ChoiceKind::Placeholder => "{ action = \"placeholder\", record = \"fk_doctor_placeholders\" }".to_owned(),
+            ChoiceKind::SetNull => "{ action = \"set-null\" }".to_owned(),
+            ChoiceKind::Quarantine => "{ action = \"quarantine\" }".to_owned(),
+            ChoiceKind::Leave => "{ action = \"report\" }".to_owned(),
+        }
     }
 }
 
@@ -147,11 +229,20 @@ fn string(text: &str) -> String {
     format!("\"{escaped}\"")
 }
 
-fn fresh_id(schema: &Schema, relation: &Relation, ids: &mut BTreeSet<String>) -> String {
-    let name: Vec<&str> = std::iter::once(schema.child(relation).name.table.as_str())
-        .chain(schema.child_column_names(relation))
-        .collect();
-    let plain: String = name
+/// Returns an id that no other rule of the file has, such as `flights-airports`.
+fn fresh_id(
+    examination: &Examination,
+    relation: &Relation,
+    is_whole_table: bool,
+    ids: &mut BTreeSet<String>,
+) -> String {
+    let schema = &examination.schema;
+    let mut words = vec![schema.child(relation).name.table.as_str()];
+    if !is_whole_table {
+        words.extend(schema.child_column_names(relation));
+    }
+    words.push(relation.parent.name.table.as_str());
+    let plain: String = words
         .join("-")
         .to_lowercase()
         .chars()

@@ -27,7 +27,12 @@ use crate::report::layout::Sheet;
 use crate::report::layout::Style;
 use crate::report::wording;
 
-mod group;
+pub(super) mod group;
+
+pub(super) use group::block;
+pub(super) use group::keys;
+pub(super) use group::message;
+pub(super) use group::subject;
 
 /// The common width of the labels in a finding.
 const LABEL: u16 = 7;
@@ -125,7 +130,7 @@ fn blocks(sheet: &mut Sheet, examination: &Examination, groups: &[&FindingGroup]
             return;
         }
         shown += relations;
-        group::block(sheet, examination, group, terminal);
+        block(sheet, examination, group, terminal);
     }
 }
 
@@ -170,7 +175,7 @@ fn coverage_gaps(sheet: &mut Sheet, examination: &Examination, detail: Detail) {
 /// Shows what `--all` adds: every note.
 fn notes(sheet: &mut Sheet, examination: &Examination, terminal: &TerminalStyle) {
     for group in examination.groups.groups.iter().filter(|group| group.severity == Severity::Note) {
-        group::block(sheet, examination, group, terminal);
+        block(sheet, examination, group, terminal);
     }
 }
 
@@ -222,19 +227,8 @@ fn remarks(sheet: &mut Sheet, examination: &Examination, headline: &Headline) {
 }
 
 fn totals(sheet: &mut Sheet, examination: &Examination) {
-    let outlook = causes::outlook(examination);
-    if outlook.all.count > 0 {
-        let mut parts =
-            vec![format!("{} of {} can be repaired by rule", count(outlook.repairable), outlook.all.of("orphan row"))];
-        if outlook.to_load > 0 {
-            let verb = if outlook.to_load == 1 { "waits for its parent" } else { "wait for their parents" };
-            parts.push(format!("{} perhaps {verb}", count(outlook.to_load)));
-        }
-        if outlook.to_choose > 0 {
-            let verb = if outlook.to_choose == 1 { "needs" } else { "need" };
-            parts.push(format!("{} {verb} your choice", count(outlook.to_choose)));
-        }
-        sheet.prose(0, &Piece::new(parts.join(", "), Style::Strong));
+    if let Some(outlook) = wording::outlook(examination) {
+        sheet.prose(0, &Piece::new(outlook, Style::Strong));
     }
     let mut parts = vec![headline::checked(examination)];
     let summary = examination.summary();
@@ -251,7 +245,7 @@ fn totals(sheet: &mut Sheet, examination: &Examination) {
 
 /// Adds the next commands, ready to paste.
 fn next(sheet: &mut Sheet, examination: &Examination, headline: &Headline) {
-    let Some(run) = &examination.run else { return };
+    let Some(run) = examination.run.as_ref().filter(|run| !run.hides_next) else { return };
     let graves = || causes::grave_groups(examination);
     let mut commands = Vec::new();
     if headline.is_empty_handed() {

@@ -12,7 +12,9 @@ use crate::model::finding::MissingKey;
 use crate::model::redaction::Values;
 use crate::model::relation::Relation;
 use crate::model::text;
+use crate::model::text::count;
 use crate::model::text::plural;
+use crate::report::causes;
 
 /// Returns for example `letter case: 'A' is missing, 'a' exists (3 rows)`.
 pub(super) fn diagnosis(diagnosis: &Diagnosis) -> String {
@@ -87,6 +89,25 @@ pub(super) fn baseline(examination: &Examination) -> Vec<String> {
         sentences.push(format!("written, {}", plural(written as u64, "entry")));
     }
     sentences
+}
+
+/// Returns how many orphan rows can be repaired, and by whom; `None` if there are none.
+pub(super) fn outlook(examination: &Examination) -> Option<String> {
+    let outlook = causes::outlook(examination);
+    if outlook.all.count == 0 {
+        return None;
+    }
+    let mut parts =
+        vec![format!("{} of {} can be repaired by rule", count(outlook.repairable), outlook.all.of("orphan row"))];
+    if outlook.to_load > 0 {
+        let verb = if outlook.to_load == 1 { "waits for its parent" } else { "wait for their parents" };
+        parts.push(format!("{} perhaps {verb}", count(outlook.to_load)));
+    }
+    if outlook.to_choose > 0 {
+        let verb = if outlook.to_choose == 1 { "needs" } else { "need" };
+        parts.push(format!("{} {verb} your choice", count(outlook.to_choose)));
+    }
+    Some(parts.join(", "))
 }
 
 /// Returns why a relation was not checked completely, or `None` if it was.

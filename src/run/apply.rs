@@ -95,7 +95,7 @@ pub(super) fn run_plan(
     let mut database = database::open(source, &wait_limits, environment)?;
     let overrides = overrides(writing);
     admission::refuse_read_only(direction, database.read_only()?, overrides)?;
-    let schema = config_file::read(global, environment)?.resolve(database.as_mut(), environment)?;
+    let schema = config_file::read(source, global, environment)?.resolve(database.as_mut(), environment)?;
     let repair_sql = sql::repair::of(&schema).ok_or(RunError::NoRepair)?;
     let identity = database.identity()?;
     admission::refuse_unfit_plan(direction, &plan.header, &identity, overrides)?;
@@ -217,7 +217,7 @@ fn remaining(
     environment: &Environment,
 ) -> Result<Remaining, RunError> {
     let mut database = database::open(source, wait_limits, environment)?;
-    let config = config_file::read(global, environment)?;
+    let config = config_file::read(source, global, environment)?;
     let schema = config.resolve(database.as_mut(), environment)?;
     let mut sessions = super::sessions(database.as_mut(), &schema, None, environment)?;
     let options = ScanOptions {

@@ -38,7 +38,7 @@ impl CommandSetup {
         let source = database::source(database.as_deref(), global, environment)?;
         let outputs = super::outputs(&typed.format, &typed.output, AnswerFormat::Table)?;
         super::refuse_to_overwrite(&source, outputs.iter().filter_map(|(_, file)| file.as_deref()))?;
-        let file = config_file::read(global, environment)?;
+        let file = config_file::read(&source, global, environment)?;
         let redaction = super::redaction(typed.privacy.redact, &file, environment)?;
         let settings = &file.config.scan;
         let samples = typed.samples.or(settings.samples).unwrap_or(DEFAULT_SAMPLES);

@@ -34,6 +34,15 @@ pub(super) fn source(
     if typed.is_none() { resolved.map_err(|error| from_variable(error, environment)) } else { resolved }
 }
 
+fn surroundings(environment: &Environment) -> Surroundings<'_> {
+    Surroundings {
+        variables: &environment.variables,
+        login: environment.login.as_deref(),
+        defaults_file: None,
+        read: &source::read_file,
+    }
+}
+
 /// Adds to an error that its address comes from DATABASE_URL.
 fn from_variable(error: RunError, environment: &Environment) -> RunError {
     if matches!(&error, RunError::Source { error, .. } if matches!(**error, SourceError::Missing)) {
@@ -48,7 +57,7 @@ fn from_variable(error: RunError, environment: &Environment) -> RunError {
 
 fn resolved(text: &str, global: &cli::GlobalArgs, environment: &Environment) -> Result<Source, RunError> {
     let defaults_file = global.defaults_file.as_deref();
-    let surroundings = Surroundings { variables: &environment.variables, defaults_file, read: &source::read_file };
+    let surroundings = Surroundings { defaults_file, ..surroundings(environment) };
     match Source::resolve(text, &surroundings) {
         Ok(resolved) => {
             for note in &resolved.notes {
@@ -87,7 +96,7 @@ fn env_file_variables(path: &Path, text: &str) -> Result<BTreeMap<String, String
         let line = match &error {
             dotenvy::Error::LineParse(line, _) => {
                 let first = line.lines().next().unwrap_or_default();
-                text.lines().position(|known| known.trim() == first.trim())
+                text.lines().position(|known| !first.trim().is_empty() && known.contains(first.trim()))
             }
             _ => None,
         };
@@ -184,8 +193,7 @@ fn missing_because(path: &Path) -> String {
 /// Returns the text that the user wrote for a source: an argument, or the variable.
 fn written_address(source: &Source, environment: &Environment) -> Option<String> {
     let arguments = environment.words().iter().chain(&environment.database_url);
-    let surroundings =
-        Surroundings { variables: &environment.variables, read: &source::read_file, ..Surroundings::default() };
+    let surroundings = surroundings(environment);
     let is_same = |text: &&String| Source::resolve(text, &surroundings).is_ok_and(|found| found.source == *source);
     arguments.into_iter().find(is_same).cloned()
 }

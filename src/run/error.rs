@@ -25,12 +25,21 @@ pub enum RunError {
     /// This is a whole sentence.
     #[error("\"{database}\" is a database, not a command")]
     NotACommand { database: String, help: String },
+    /// This is a whole sentence. The database is a word of a command.
+    #[error("fix asks questions, and there is no terminal to ask on")]
+    NoTerminal { database: Option<String> },
     #[error("open {}", path.display())]
     NoDatabaseFile { path: PathBuf, because: String, help: String },
     #[error("{0}")]
     Engine(EngineError),
     #[error("read the configuration {}", path.display())]
     ConfigFile { path: PathBuf, why: String },
+    /// This is a whole sentence. The relations of the configuration are for another database.
+    #[error("{path} names tables that {database} does not have: {}", tables.join(", "))]
+    ConfigOfOthers { path: String, database: String, tables: Vec<String>, without: String },
+    /// This is a whole sentence. Reports of several databases would go to the same file.
+    #[error("{databases} databases cannot share {what}")]
+    SharedByDatabases { databases: usize, what: String, help: String },
     /// The faults of a configuration, with their carets. This is the complete text.
     #[error("{rendered}")]
     Config { rendered: String },
@@ -118,7 +127,12 @@ impl RunError {
     /// Returns the first line of the error.
     pub fn headline(&self) -> String {
         match self {
-            RunError::Source { .. } | RunError::NotACommand { .. } | RunError::Config { .. } => self.to_string(),
+            RunError::Source { .. }
+            | RunError::NotACommand { .. }
+            | RunError::NoTerminal { .. }
+            | RunError::ConfigOfOthers { .. }
+            | RunError::SharedByDatabases { .. }
+            | RunError::Config { .. } => self.to_string(),
             RunError::FromVariable { error, variable } => {
                 let headline = error.headline();
                 match headline.strip_suffix(')') {
@@ -139,12 +153,16 @@ impl RunError {
         match self {
             RunError::Source { error, .. } => Some(error.because()),
             RunError::FromVariable { error, .. } => error.because(),
+            RunError::ConfigOfOthers { .. } => {
+                Some("the file holds for every database that is scanned from this folder".to_owned())
+            }
+            RunError::SharedByDatabases { .. } => Some("each database has a report of its own".to_owned()),
             RunError::NoDatabaseFile { because, .. } => Some(because.clone()),
             RunError::Engine(error) => Some(error.because()),
             RunError::ConfigFile { why, .. } | RunError::Unreadable { why, .. } | RunError::Unwritten { why, .. } => {
                 Some(why.clone())
             }
-            RunError::Config { .. } | RunError::NotACommand { .. } => None,
+            RunError::Config { .. } | RunError::NotACommand { .. } | RunError::NoTerminal { .. } => None,
             RunError::Input { why, .. } => Some(why.clone()),
             RunError::Examine(error) => Some(error.because()),
             RunError::FaultyHistory { line, why, .. } => Some(format!("line {line}: {why}")),
@@ -166,7 +184,13 @@ impl RunError {
         match self {
             RunError::Source { error, help } => Some(help.clone().unwrap_or_else(|| error.help())),
             RunError::FromVariable { error, .. } => error.help(),
+            RunError::ConfigOfOthers { database, without, .. } => {
+                let other = if database == "app.db" { "other.db" } else { "app.db" };
+                Some(format!("move its relations below [database.\"{other}\"], or: {without}"))
+            }
+            RunError::SharedByDatabases { help, .. } => Some(help.clone()),
             RunError::NoDatabaseFile { help, .. } | RunError::NotACommand { help, .. } => Some(help.clone()),
+            RunError::NoTerminal { database } => Some(without_questions(database.as_deref())),
             RunError::Engine(error) => error.help(),
             RunError::ConfigFile { .. } => {
                 Some("name a file that can be read with --config, or leave the option out".to_owned())
@@ -200,6 +224,15 @@ impl RunError {
             RunError::NoRepair => Some("`fk-doctor scan` reports its orphans and defects".to_owned()),
         }
     }
+}
+
+/// Returns the commands that repair a database without questions.
+fn without_questions(database: Option<&str>) -> String {
+    let database = database.map(|database| format!("{database} ")).unwrap_or_default();
+    format!(
+        "fk-doctor rules suggest {database}> my.rules.toml\n      \
+         fk-doctor repair {database}--rules my.rules.toml -o my.plan.ndjson"
+    )
 }
 
 impl From<EngineError> for RunError {

@@ -51,7 +51,7 @@ pub fn init(
         WaitLimits { lock_wait: typed.wait.unwrap_or(DEFAULT_WAIT), deadline: Deadline::after(typed.timeout) };
     let mut database = database::open(&source, &wait_limits, environment)?;
     // The draft describes the database, and not what another configuration says about it.
-    let schema = ConfigFile::none().resolve(database.as_mut(), environment)?;
+    let schema = ConfigFile::default().resolve(database.as_mut(), environment)?;
     let all: HashSet<String> = schema.relations.iter().map(|relation| relation.id.clone()).collect();
     let mut sessions = super::sessions(database.as_mut(), &schema, None, environment)?;
     let redaction = Redaction::default();

@@ -51,7 +51,7 @@ pub fn repair(
     if typed.prevent {
         typed_rules::prevent(&mut files.rules)?;
     }
-    let mut config = config_file::read(global, environment)?;
+    let mut config = config_file::read(&source, global, environment)?;
     config.typed = typed_rules::relations(typed)?;
     let redaction = super::redaction(typed.privacy.redact, &config, environment)?;
     let mut database = database::open(&source, &wait_limits, environment)?;

@@ -3,24 +3,21 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::DEFAULT_MEMORY;
-use super::DEFAULT_SAMPLES;
 use super::DEFAULT_WAIT;
 use super::Environment;
 use super::Outcome;
 use super::RunError;
 use super::config_file;
 use super::database;
+use super::guided_scan;
 use super::rule_files;
 use super::rule_files::SHIPPED;
 use crate::cli;
 use crate::config;
 use crate::engine::Deadline;
 use crate::engine::WaitLimits;
-use crate::examine;
 use crate::model::text::plural;
 use crate::report;
-use crate::scan::ScanOptions;
 use crate::sql;
 use crate::treat;
 
@@ -54,19 +51,9 @@ fn suggest(
     environment: &Environment,
 ) -> Result<String, RunError> {
     let source = database::source(database.as_deref(), global, environment)?;
-    let wait_limits = WaitLimits { lock_wait: DEFAULT_WAIT, deadline: Deadline::after(timeout) };
-    let mut database = database::open(&source, &wait_limits, environment)?;
-    let config = config_file::read(global, environment)?;
-    let schema = config.resolve(database.as_mut(), environment)?;
-    let mut sessions = super::sessions(database.as_mut(), &schema, None, environment)?;
-    let options = ScanOptions {
-        samples: DEFAULT_SAMPLES,
-        memory: DEFAULT_MEMORY,
-        threads: environment.cores,
-        progress: &|_, _| {},
-        is_known: &|_, _, _| false,
-    };
-    Ok(report::suggestion(&examine::examine(schema, &mut sessions, &options), &source.to_string()))
+    let typed = database.as_deref();
+    let examination = guided_scan::scan(&source, typed, timeout, global, environment, &|_, _| {})?;
+    Ok(report::suggestion(&examination, &|_| None))
 }
 
 fn list() -> String {
@@ -93,7 +80,7 @@ fn check(
     let source = database::source(Some(database), global, environment)?;
     let wait_limits = WaitLimits { lock_wait: DEFAULT_WAIT, deadline: Deadline::after(timeout) };
     let mut database = database::open(&source, &wait_limits, environment)?;
-    let config = config_file::read(global, environment)?;
+    let config = config_file::read(&source, global, environment)?;
     let schema = config.resolve(database.as_mut(), environment)?;
     let repair_sql = sql::repair::of(&schema).ok_or(RunError::NoRepair)?;
     let mut session = database.session()?;

@@ -59,7 +59,9 @@ use crate::scan::Progress;
 use crate::scan::ScanOptions;
 use crate::source::Source;
 
-pub fn scan(
+/// Scans one database.
+pub(super) fn scan_database(
+    source: &Source,
     typed: &cli::ScanArgs,
     global: &cli::GlobalArgs,
     environment: &Environment,
@@ -67,13 +69,12 @@ pub fn scan(
     progress: Progress<'_>,
 ) -> Result<Outcome, RunError> {
     let begun = Instant::now();
-    let source = database::source(typed.database.as_deref(), global, environment)?;
     let outputs = super::outputs(&typed.format, &typed.output, format_of_file(typed.output.as_deref()))?;
-    super::refuse_to_overwrite(&source, outputs.iter().filter_map(|(_, file)| file.as_deref()))?;
+    super::refuse_to_overwrite(source, outputs.iter().filter_map(|(_, file)| file.as_deref()))?;
     let others = [&typed.write_baseline, &typed.history];
-    super::refuse_to_overwrite(&source, others.into_iter().flatten().map(PathBuf::as_path))?;
+    super::refuse_to_overwrite(source, others.into_iter().flatten().map(PathBuf::as_path))?;
     // All files are read first, so that a fault in one of them does not waste a long scan.
-    let file = config_file::read(global, environment)?;
+    let file = config_file::read(source, global, environment)?;
     let settings = &file.config.scan;
     let redaction = super::redaction(typed.privacy.redact, &file, environment)?;
     let fail_on = threshold(typed, &file);
@@ -82,7 +83,7 @@ pub fn scan(
     let baseline = BaselineRun::new(old, typed.write_baseline.is_some(), fail_on, &redaction, today)?;
     let past = typed.history.as_deref().map(read_history).transpose()?;
 
-    let Opened { database, mut sessions, schema, locations, all, excluded } = open(&source, typed, &file, environment)?;
+    let Opened { database, mut sessions, schema, locations, all, excluded } = open(source, typed, &file, environment)?;
     let is_known =
         |relation: RelationId, key: &Key, rows: u64| baseline.knows_key(&schema, &redaction, relation, key, rows);
     let options = ScanOptions {
@@ -118,7 +119,7 @@ pub fn scan(
     if let (Some(file), Some(past)) = (&typed.history, past) {
         add_to_history(file, past, &mut examination, environment, sink)?;
     }
-    examination.run = Some(scan_run::of(&examination, &source, typed, begun.elapsed(), environment));
+    examination.run = Some(scan_run::of(&examination, source, typed, begun.elapsed(), environment));
     streamed.finish(&examination)?;
     if outputs.iter().any(|(format, _)| *format == ScanFormat::Github) {
         reports::summarize(&examination, environment, sink)?;
@@ -132,7 +133,7 @@ pub fn scan(
 }
 
 /// Returns the format that the ending of a file's name stands for.
-fn format_of_file(file: Option<&Path>) -> ScanFormat {
+pub(super) fn format_of_file(file: Option<&Path>) -> ScanFormat {
     let ending = file.and_then(Path::extension).map(|ending| ending.to_string_lossy());
     ending.and_then(|ending| ScanFormat::of_ending(&ending)).unwrap_or(ScanFormat::Table)
 }
@@ -198,7 +199,7 @@ fn jobs(typed: &cli::ScanArgs, file: &ConfigFile, environment: &Environment) -> 
     typed.jobs.or(file.config.scan.jobs).unwrap_or(environment.cores).max(1)
 }
 
-fn exit(examination: &Examination) -> Exit {
+pub(super) fn exit(examination: &Examination) -> Exit {
     match examination.verdict() {
         ScanVerdict::Clean | ScanVerdict::Partial => Exit::Clean,
         ScanVerdict::Findings => Exit::Findings,

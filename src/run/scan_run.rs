@@ -8,6 +8,7 @@ use super::rule_files;
 use crate::cli;
 use crate::model::date;
 use crate::model::examination::Examination;
+use crate::model::rule::Rule;
 use crate::model::scan_run::ScanRun;
 use crate::model::schema::Schema;
 use crate::model::text::shell;
@@ -27,14 +28,22 @@ pub(super) fn of(
         .iter()
         .map(|condition| format!("--where {}", shell(&format!("{}: {}", condition.table.as_str(), condition.sql))));
     ScanRun {
-        database: typed.database.as_ref().map(|_| shell(&source.to_string())),
-        stem: stem(source, &examination.schema),
-        command: command(source, typed.database.as_deref(), environment),
+        command: command(source, typed.database.iter().map(String::as_str), environment),
         started: date::timestamp(environment.now),
         elapsed,
         restrictions: since.chain(conditions).collect(),
         baseline: typed.baseline.as_ref().map(|file| file.display().to_string()),
-        shipped_rules: shipped_rules(&examination.schema),
+        ..about(&examination.schema, source, typed.database.first().map(String::as_str))
+    }
+}
+
+/// Returns how the database is named in commands, and which rules ship for it. `typed` is the argument that names it.
+pub(super) fn about(schema: &Schema, source: &Source, typed: Option<&str>) -> ScanRun {
+    ScanRun {
+        database: typed.map(|_| shell(&source.to_string())),
+        stem: stem(source, schema),
+        shipped_rules: shipped_rules(schema),
+        ..ScanRun::default()
     }
 }
 
@@ -45,10 +54,15 @@ fn stem(source: &Source, schema: &Schema) -> String {
 }
 
 /// Returns the command as typed, without passwords.
-pub(super) fn command(source: &Source, database: Option<&str>, environment: &Environment) -> String {
-    let words = environment.arguments.iter().enumerate().map(|(position, word)| match database {
+pub(super) fn command<'a>(
+    source: &Source,
+    typed: impl IntoIterator<Item = &'a str>,
+    environment: &Environment,
+) -> String {
+    let typed: Vec<&str> = typed.into_iter().collect();
+    let words = environment.arguments.iter().enumerate().map(|(position, word)| match typed.as_slice() {
         _ if position == 0 => "fk-doctor".to_owned(),
-        Some(database) if database == word => shell(&source.to_string()),
+        [database] if database == word => shell(&source.to_string()),
         _ => shell(&source::masked(word)),
     });
     words.collect::<Vec<_>>().join(" ")
@@ -56,11 +70,19 @@ pub(super) fn command(source: &Source, database: Option<&str>, environment: &Env
 
 /// Returns the relations that a shipped rule names. A rule for any table, such as `*`, names none.
 fn shipped_rules(schema: &Schema) -> Vec<(String, String)> {
-    let rules = rule_files::shipped();
+    // Most databases have none of these tables.
+    let has_table = |name: &str| schema.tables.iter().any(|table| ends_with(name, &table.name.table));
+    let named = |rule: &Rule| rule.named_table().is_some_and(has_table);
+    let rules: Vec<(&str, Rule)> = rule_files::shipped().into_iter().filter(|(_, rule)| named(rule)).collect();
     let names = schema.relations.iter().filter_map(|relation| {
-        let fits =
-            |(_, rule): &&(&str, crate::model::rule::Rule)| rule.names_table() && rule.applies_to(schema, relation);
+        let fits = |(_, rule): &&(&str, Rule)| rule.applies_to(schema, relation);
         rules.iter().find(fits).map(|(name, _)| (relation.id.clone(), (*name).to_owned()))
     });
     names.collect()
+}
+
+/// True if a name ends with another, in any case. A table's name can follow the name of its schema.
+fn ends_with(name: &str, end: &str) -> bool {
+    let start = name.len().checked_sub(end.len());
+    start.and_then(|start| name.get(start..)).is_some_and(|rest| rest.eq_ignore_ascii_case(end))
 }

@@ -1,5 +1,7 @@
 //! `schema`: reports every relation and its health, or those around some tables, as a table or a diagram. It reads no row.
 
+use std::path::PathBuf;
+
 use super::DEFAULT_WAIT;
 use super::Environment;
 use super::Outcome;
@@ -11,8 +13,11 @@ use crate::engine::Deadline;
 use crate::engine::WaitLimits;
 use crate::examine::extract::extract;
 use crate::exit::Exit;
+use crate::model::schema::Schema;
+use crate::model::text::shell;
 use crate::report;
 use crate::report::SchemaFormat;
+use crate::source::Source;
 
 pub fn schema(
     typed: &cli::SchemaArgs,
@@ -22,14 +27,31 @@ pub fn schema(
     let source = database::source(typed.database.as_deref(), global, environment)?;
     let outputs = super::outputs(&typed.format, &typed.output, SchemaFormat::Table)?;
     super::refuse_to_overwrite(&source, outputs.iter().filter_map(|(_, file)| file.as_deref()))?;
-    let file = config_file::read(global, environment)?;
+    let file = config_file::read(&source, global, environment)?;
     let wait_limits = WaitLimits {
         lock_wait: typed.wait.or(file.config.scan.wait).unwrap_or(DEFAULT_WAIT),
         deadline: Deadline::default(),
     };
     let mut database = database::open(&source, &wait_limits, environment)?;
     let schema = extract(file.resolve(database.as_mut(), environment)?, &typed.table, typed.around)?;
+    let notes = notes(&schema, &outputs, &source, typed);
     let documents =
         super::documents(outputs, environment, |format, terminal| report::schema(&schema, format, terminal));
-    Ok(Outcome { documents, notes: Vec::new(), exit: Exit::Clean })
+    Ok(Outcome { documents, notes, exit: Exit::Clean })
+}
+
+/// Returns what the reports leave out, with the command that shows the whole schema.
+fn notes(
+    schema: &Schema,
+    outputs: &[(SchemaFormat, Option<PathBuf>)],
+    source: &Source,
+    typed: &cli::SchemaArgs,
+) -> Vec<String> {
+    let database = typed.database.as_ref().map(|_| format!(" {}", shell(&source.to_string()))).unwrap_or_default();
+    let note = |(format, _): &(SchemaFormat, Option<PathBuf>)| {
+        let left_out = report::left_out(schema, *format)?;
+        let whole = format!("fk-doctor schema{database} --format {}", SchemaFormat::Dot.name());
+        Some(format!("note: {left_out}; the whole schema: {whole}"))
+    };
+    outputs.iter().filter_map(note).collect()
 }

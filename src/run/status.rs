@@ -89,7 +89,7 @@ fn observe(
 ) -> Result<(DatabaseName, Observed), RunError> {
     let wait_limits = WaitLimits { lock_wait: typed.wait.unwrap_or(DEFAULT_WAIT), deadline: Deadline::default() };
     let mut database = database::open(source, &wait_limits, environment)?;
-    let schema = config_file::read(global, environment)?.resolve(database.as_mut(), environment)?;
+    let schema = config_file::read(source, global, environment)?.resolve(database.as_mut(), environment)?;
     let repair_sql = sql::repair::of(&schema).ok_or(RunError::NoRepair)?;
     let order = RunOptions::read_only(&schema, repair_sql, progress);
     let observed = apply::observe(&order, plan, database.session()?.as_mut())?;

@@ -94,8 +94,6 @@ pub struct Address {
     /// Names and values of the server's settings.
     pub options: Vec<(String, String)>,
     pub application_name: Option<String>,
-    /// True if a pooler such as PgBouncer forwards the connection.
-    pub is_pooled: bool,
     password: Option<String>,
     written: String,
 }
@@ -198,7 +196,6 @@ pub(super) fn built(
     let port = take(Setting::Port).map(|given| number(&given, 1..=u16::MAX.into(), "a number from 1 to 65535"));
     let timeout = take(Setting::ConnectTimeout).map(connect_timeout).transpose()?;
     let connections = take(Setting::Connections).map(|given| number(&given, 1..=u32::MAX.into(), "a number from 1 up"));
-    let is_pooled = take(Setting::Pooler).map(|given| flag(&given)).transpose()?.unwrap_or_default();
     let options = take(Setting::Options).map(|given| options(&given)).transpose()?.unwrap_or_default();
     let file = |given: Option<Given>| given.map(|given| existing_file(given, surroundings)).transpose();
     let mode = take(Setting::Tls).and_then(|given| TlsMode::named(&given.value));
@@ -227,7 +224,6 @@ pub(super) fn built(
         connections: connections.transpose()?.and_then(|connections| usize::try_from(connections).ok()),
         options,
         application_name: text(take(Setting::ApplicationName)),
-        is_pooled,
         password: take(Setting::Password).map(|given| given.value),
         written,
     })
@@ -245,14 +241,6 @@ fn wrong(given: &Given, expected: &str) -> SourceError {
 fn number(given: &Given, allowed: std::ops::RangeInclusive<u64>, expected: &str) -> Result<u64, SourceError> {
     let number = given.value.trim().parse().ok().filter(|number| allowed.contains(number));
     number.ok_or_else(|| wrong(given, expected))
-}
-
-fn flag(given: &Given) -> Result<bool, SourceError> {
-    match given.value.to_ascii_lowercase().as_str() {
-        "true" | "1" | "yes" | "on" => Ok(true),
-        "false" | "0" | "no" | "off" => Ok(false),
-        _ => Err(wrong(given, "true or false")),
-    }
 }
 
 /// Returns the longest wait for a connection. Zero and negative numbers mean no limit of the user's own. MySQL's driver

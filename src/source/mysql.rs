@@ -28,8 +28,8 @@ pub(super) fn complete(
             weaker.set(setting, variable, value);
         }
     }
-    if let Some(user) = surroundings.user() {
-        weaker.set(Setting::User, "USER", user);
+    if let Some(login) = surroundings.login {
+        weaker.set(Setting::User, "user", login);
     }
     settings.fill_from(weaker);
     match settings.get(Setting::Database) {

@@ -15,6 +15,8 @@ pub(super) enum Meaning {
     /// It sets the encoding of texts. fk-doctor always uses UTF-8.
     Encoding,
     NoEffect,
+    /// fk-doctor always works in the way that it asks for.
+    AlwaysSo,
     /// It has no effect, and there is no note if it has this value.
     NoEffectIfDefault(&'static str),
     /// It demands a protection that fk-doctor does not have.
@@ -23,6 +25,7 @@ pub(super) enum Meaning {
     DemandsIfRequired,
 }
 
+use Meaning::AlwaysSo;
 use Meaning::Demands;
 use Meaning::DemandsIfRequired;
 use Meaning::Encoding;
@@ -90,7 +93,8 @@ const LIBPQ: Table = &[
     (Sets(Setting::ServiceFile), &["servicefile"]),
     (Sets(Setting::PassFile), &["passfile"]),
     (Sets(Setting::Schema), &["schema", "currentSchema", "search_path", "schema_search_path"]),
-    (Sets(Setting::Pooler), &["pgbouncer"]),
+    // Statements are not kept and settings last for a transaction, so that poolers need no care.
+    (AlwaysSo, &["pgbouncer"]),
     (Tls, &["sslmode", "ssl-mode", "ssl", "sslaccept"]),
     (NoEffectIfDefault("any"), &["target_session_attrs", "targetServerType"]),
     (DemandsIfRequired, &["gssencmode", "gssEncMode"]),

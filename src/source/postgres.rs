@@ -44,6 +44,9 @@ pub(super) fn complete(settings: &mut Settings, surroundings: &Surroundings<'_>)
         weaker.add_parameter("sslmode", mode).map_err(|error| named_by_variable(error, "PGSSLMODE"))?;
     }
     settings.fill_from(weaker);
+    if let Some(login) = surroundings.login {
+        settings.fill(Setting::User, given("user", login.to_owned()));
+    }
     trust_the_system(settings);
     if settings.get(Setting::Password).is_none() {
         pass_file::add_password(settings, surroundings);

@@ -32,8 +32,6 @@ pub(super) enum Setting {
     Schema,
     Options,
     ApplicationName,
-    /// True for a pooler such as PgBouncer.
-    Pooler,
     Service,
     ServiceFile,
     PassFile,
@@ -150,6 +148,7 @@ impl Settings {
         match meaning {
             Some(Meaning::Sets(setting)) => self.set(setting, name, value),
             Some(Meaning::Tls) => self.add_tls(name, value)?,
+            Some(Meaning::AlwaysSo) => {}
             Some(Meaning::Encoding) if value.to_ascii_lowercase().starts_with("ut") || value == "unicode" => {}
             Some(Meaning::DemandsIfRequired) if value != "require" => {}
             Some(Meaning::DemandsIfRequired | Meaning::Demands) => {

@@ -20,6 +20,8 @@ pub(super) type ReadFile<'a> = &'a dyn Fn(&Path) -> std::io::Result<SettingsFile
 #[derive(Clone, Copy)]
 pub struct Surroundings<'a> {
     pub variables: &'a BTreeMap<String, String>,
+    /// The login name of the user.
+    pub login: Option<&'a str>,
     /// The file of the option `--defaults-file`.
     pub defaults_file: Option<&'a Path>,
     pub read: ReadFile<'a>,
@@ -47,7 +49,7 @@ static NO_VARIABLES: BTreeMap<String, String> = BTreeMap::new();
 impl Default for Surroundings<'_> {
     fn default() -> Self {
         let absent = &|_: &Path| Err(std::io::Error::from(ErrorKind::NotFound));
-        Surroundings { variables: &NO_VARIABLES, defaults_file: None, read: absent }
+        Surroundings { variables: &NO_VARIABLES, login: None, defaults_file: None, read: absent }
     }
 }
 
@@ -76,11 +78,6 @@ impl Surroundings<'_> {
             Some(rest) if !rest.as_os_str().is_empty() => format!("~/{}", rest.display()),
             _ => path.display().to_string(),
         }
-    }
-
-    /// Returns the login name of the user.
-    pub(super) fn user(&self) -> Option<&str> {
-        ["USER", "LOGNAME", "USERNAME"].into_iter().find_map(|name| self.variable(name))
     }
 
     /// Reads a file that need not exist.

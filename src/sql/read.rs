@@ -5,4 +5,5 @@ pub mod dml;
 pub mod forbidden;
 pub mod locations;
 pub mod statements;
+pub mod stored_definition;
 pub mod tokens;

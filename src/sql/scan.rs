@@ -310,8 +310,8 @@ pub trait Scan: Grammar {
         None
     }
 
-    /// Returns a query for one row: how many rows have no NULL in these columns, and how many of them equal another row
-    /// there, such as (1200, 40). `None` if the engine itself keeps parent keys unique.
+    /// Returns a query for one row: how many rows have no NULL in these columns, how many of them equal another row there, and
+    /// how many different values there are, such as (1200, 40, 1180). `None` if the engine itself keeps parent keys unique.
     fn count_shared_keys(&self, _: &Schema, _: &Table, _columns: &[usize]) -> Option<Sql> {
         None
     }

@@ -149,7 +149,10 @@ pub(super) fn connect_error(failure: &Failure, address: &Address) -> EngineError
             }
             _ => format!("check that this user may connect: {}", server.client),
         },
-        Failure::NotConnected(failure) if failure.is_about_certificates() => {
+        Failure::NotConnected(ConnectFailure::OtherName) => {
+            "name the host as in the certificate, or check only the authority with ?ssl-mode=VERIFY_CA".to_owned()
+        }
+        Failure::NotConnected(ConnectFailure::Untrusted(_)) => {
             "name the certificate authority with ?ssl-ca=FILE, or accept any server with ?ssl-mode=REQUIRED".to_owned()
         }
         Failure::NotConnected(ConnectFailure::NoTls) => "allow it with ?ssl-mode=PREFERRED".to_owned(),

@@ -13,8 +13,9 @@ use std::sync::PoisonError;
 use super::OrphanList;
 use super::Runs;
 use super::keys::KeyBytes;
-use super::keys::RunKey;
-use super::run;
+use super::keys::KeyRows;
+use super::rows::FixedRows;
+use super::rows::OrphanRows;
 use super::run::Run;
 
 /// Where the runs of all relations are kept: in memory up to a limit, and after that in one temporary file, which has no
@@ -95,28 +96,9 @@ pub(in crate::engine) struct OrphanBuffer {
 }
 
 enum Found {
-    Integers(Orphans<i64>),
-    Pairs(Orphans<(i64, i64)>),
-    Keys(Orphans<KeyBytes>),
-}
-
-#[derive(Default)]
-struct Orphans<K> {
-    rows: Vec<(K, i64)>,
-    /// In memory.
-    bytes: usize,
-}
-
-impl<K: RunKey> Orphans<K> {
-    fn add(&mut self, key: K, row: i64) {
-        self.bytes += size_of::<(K, i64)>() + key.heap_bytes();
-        self.rows.push((key, row));
-    }
-
-    fn append(&mut self, mut other: Orphans<K>) {
-        self.bytes += other.bytes;
-        self.rows.append(&mut other.rows);
-    }
+    Integers(FixedRows<i64>),
+    Pairs(FixedRows<(i64, i64)>),
+    Keys(KeyRows),
 }
 
 impl OrphanBuffer {
@@ -137,9 +119,17 @@ impl OrphanBuffer {
     }
 
     /// Adds an orphan with another key. Only the buffer of a collector for such keys takes it.
-    pub(in crate::engine) fn add_key(&mut self, key: KeyBytes, row: i64) {
+    pub(in crate::engine) fn add_key(&mut self, key: &KeyBytes, row: i64) {
         if let Found::Keys(orphans) = &mut self.found {
             orphans.add(key, row);
+        }
+    }
+
+    /// Adds an orphan with a key of one text. Only the buffer of a collector for such keys takes it.
+    #[inline]
+    pub(in crate::engine) fn add_text(&mut self, text: &[u8], row: i64) {
+        if let Found::Keys(orphans) = &mut self.found {
+            orphans.add_text(text, row);
         }
     }
 
@@ -194,10 +184,10 @@ impl<'a> OrphanCollector<'a> {
         if bytes == 0 {
             return;
         }
-        let found = std::mem::replace(&mut buffer.found, Found::empty(self.keys));
         if bytes >= self.store.run_size / 2 {
-            return self.make_run(found);
+            return self.make_run(&mut buffer.found);
         }
+        let found = std::mem::replace(&mut buffer.found, Found::empty(self.keys));
         let is_too_much = self.store.hold_back(bytes);
         let full = {
             let mut held = self.held();
@@ -205,18 +195,18 @@ impl<'a> OrphanCollector<'a> {
             let is_full = held.rest.bytes() >= self.store.run_size || is_too_much;
             is_full.then(|| std::mem::replace(&mut held.rest, Found::empty(self.keys)))
         };
-        if let Some(full) = full {
+        if let Some(mut full) = full {
             self.store.give_back(full.bytes());
-            self.make_run(full);
+            self.make_run(&mut full);
         }
     }
 
     /// Returns the list of all orphans; the fault if the temporary file failed.
     pub(in crate::engine) fn finish(self) -> io::Result<OrphanList> {
-        let rest = std::mem::replace(&mut self.held().rest, Found::empty(self.keys));
+        let mut rest = std::mem::replace(&mut self.held().rest, Found::empty(self.keys));
         if rest.bytes() > 0 {
             self.store.give_back(rest.bytes());
-            self.make_run(rest);
+            self.make_run(&mut rest);
         }
         let held = self.held.into_inner().unwrap_or_else(PoisonError::into_inner);
         if let Some(fault) = held.fault {
@@ -230,7 +220,8 @@ impl<'a> OrphanCollector<'a> {
         })
     }
 
-    fn make_run(&self, found: Found) {
+    /// Makes a run of these orphans, and leaves their memory for others.
+    fn make_run(&self, found: &mut Found) {
         let (entries, bytes) = match found {
             Found::Integers(orphans) => sorted(orphans),
             Found::Pairs(orphans) => sorted(orphans),
@@ -252,22 +243,22 @@ impl<'a> OrphanCollector<'a> {
 impl Found {
     fn empty(keys: KeyKind) -> Found {
         match keys {
-            KeyKind::Integer => Found::Integers(Orphans::default()),
-            KeyKind::TwoIntegers => Found::Pairs(Orphans::default()),
-            KeyKind::Other => Found::Keys(Orphans::default()),
+            KeyKind::Integer => Found::Integers(FixedRows::default()),
+            KeyKind::TwoIntegers => Found::Pairs(FixedRows::default()),
+            KeyKind::Other => Found::Keys(KeyRows::default()),
         }
     }
 
     fn bytes(&self) -> usize {
         match self {
-            Found::Integers(orphans) => orphans.bytes,
-            Found::Pairs(orphans) => orphans.bytes,
-            Found::Keys(orphans) => orphans.bytes,
+            Found::Integers(orphans) => orphans.bytes(),
+            Found::Pairs(orphans) => orphans.bytes(),
+            Found::Keys(orphans) => orphans.bytes(),
         }
     }
 
-    fn append(&mut self, other: Found) {
-        match (self, other) {
+    fn append(&mut self, mut other: Found) {
+        match (self, &mut other) {
             (Found::Integers(orphans), Found::Integers(more)) => orphans.append(more),
             (Found::Pairs(orphans), Found::Pairs(more)) => orphans.append(more),
             (Found::Keys(orphans), Found::Keys(more)) => orphans.append(more),
@@ -277,7 +268,11 @@ impl Found {
     }
 }
 
-fn sorted<K: RunKey>(mut orphans: Orphans<K>) -> (u64, Vec<u8>) {
-    K::sort(&mut orphans.rows);
-    (orphans.rows.len() as u64, run::pack(&orphans.rows))
+/// Returns the number of orphans, and the orphans sorted and packed.
+fn sorted(orphans: &mut impl OrphanRows) -> (u64, Vec<u8>) {
+    let (mut packed, count) = (Vec::new(), orphans.len() as u64);
+    orphans.sort();
+    orphans.pack(&mut packed);
+    orphans.clear();
+    (count, packed)
 }

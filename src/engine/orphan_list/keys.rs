@@ -1,126 +1,15 @@
-//! Keys as runs hold them: ordered like the engine's values, and packed beside the key before.
+//! Orphans in memory whose keys have several values or are no integers. Their bytes lie one after the other, and are ordered
+//! like the engine's values.
 
+use std::cmp::Ordering;
 use std::io;
+use std::ops::Range;
 
+use super::rows::OrphanRows;
 use super::run::RunReader;
 use super::run::push_step;
 use super::run::push_varint;
 use crate::model::value::Value;
-
-/// A key that can be sorted and packed.
-pub(super) trait RunKey: Ord + Clone + Default + Send {
-    /// Memory beyond the key itself, in bytes.
-    fn heap_bytes(&self) -> usize;
-
-    /// Appends the key, as far as it differs from the one before.
-    fn pack(&self, before: &Self, into: &mut Vec<u8>);
-
-    /// Replaces the key before by the next one of a run.
-    fn unpack(&mut self, from: &mut RunReader<'_>) -> io::Result<()>;
-
-    /// Puts the key's values into `into`.
-    fn show(&self, into: &mut Vec<Value>);
-
-    /// Sorts by key, then by address.
-    fn sort(orphans: &mut Vec<(Self, i64)>) {
-        orphans.sort_unstable();
-    }
-}
-
-impl RunKey for i64 {
-    fn heap_bytes(&self) -> usize {
-        0
-    }
-
-    #[inline]
-    fn pack(&self, before: &i64, into: &mut Vec<u8>) {
-        push_varint(self.wrapping_sub(*before).cast_unsigned(), into);
-    }
-
-    #[inline]
-    fn unpack(&mut self, from: &mut RunReader<'_>) -> io::Result<()> {
-        *self = self.wrapping_add(from.varint()?.cast_signed());
-        Ok(())
-    }
-
-    #[inline]
-    fn show(&self, into: &mut Vec<Value>) {
-        match into.as_mut_slice() {
-            [Value::Integer(number)] => *number = *self,
-            _ => *into = vec![Value::Integer(*self)],
-        }
-    }
-
-    fn sort(orphans: &mut Vec<(i64, i64)>) {
-        if orphans.len() < DIGITS || orphans.len() > u32::MAX as usize {
-            orphans.sort_unstable();
-        } else if !orphans.is_sorted() {
-            if !orphans.is_sorted_by_key(|(_, row)| *row) {
-                sort_by_digits(orphans, |(_, row)| *row);
-            }
-            sort_by_digits(orphans, |(key, _)| *key);
-        }
-    }
-}
-
-/// Two integers.
-impl RunKey for (i64, i64) {
-    fn heap_bytes(&self) -> usize {
-        0
-    }
-
-    #[inline]
-    fn pack(&self, before: &(i64, i64), into: &mut Vec<u8>) {
-        self.0.pack(&before.0, into);
-        push_step(self.1.wrapping_sub(before.1), into);
-    }
-
-    #[inline]
-    fn unpack(&mut self, from: &mut RunReader<'_>) -> io::Result<()> {
-        self.0.unpack(from)?;
-        self.1 = self.1.wrapping_add(from.step()?);
-        Ok(())
-    }
-
-    #[inline]
-    fn show(&self, into: &mut Vec<Value>) {
-        match into.as_mut_slice() {
-            [Value::Integer(first), Value::Integer(second)] => (*first, *second) = *self,
-            _ => *into = vec![Value::Integer(self.0), Value::Integer(self.1)],
-        }
-    }
-}
-
-/// A digit is one byte: the places to write to then fit into the processor's nearest cache.
-const DIGITS: usize = 1 << 8;
-
-/// Sorts by a number, one digit after the other from the lowest on. Orphans with equal numbers keep their order.
-fn sort_by_digits(orphans: &mut Vec<(i64, i64)>, number: impl Fn(&(i64, i64)) -> i64) {
-    let bits = |orphan: &(i64, i64)| number(orphan).cast_unsigned() ^ 1 << 63;
-    let first = orphans.first().map_or(0, bits);
-    let varying = orphans.iter().fold(0, |varying, orphan| varying | (bits(orphan) ^ first));
-    let mut sorted = vec![(0, 0); orphans.len()];
-    for shift in (0..u64::BITS).step_by(8) {
-        let digit = |orphan: &(i64, i64)| (bits(orphan) >> shift) as usize % DIGITS;
-        if ((varying >> shift) as usize).is_multiple_of(DIGITS) {
-            continue;
-        }
-        let mut next = [0_u32; DIGITS];
-        for orphan in orphans.iter() {
-            next[digit(orphan)] += 1;
-        }
-        let mut start = 0;
-        for count in &mut next {
-            start += std::mem::replace(count, start);
-        }
-        for orphan in orphans.iter() {
-            let position = &mut next[digit(orphan)];
-            sorted[*position as usize] = *orphan;
-            *position += 1;
-        }
-        std::mem::swap(orphans, &mut sorted);
-    }
-}
 
 const INTEGER: u8 = 1;
 const TEXT: u8 = 2;
@@ -130,72 +19,239 @@ const BLOB: u8 = 3;
 ///
 /// A value begins with its class. An integer has its sign turned and its highest byte first. A text or blob ends with two
 /// zero bytes, and a zero byte in it is followed by 255, so that the shorter one comes first.
-#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub(in crate::engine) struct KeyBytes {
-    /// The first eight bytes, which decide nearly every comparison without a look at the others.
-    first: u64,
-    bytes: Vec<u8>,
-}
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(in crate::engine) struct KeyBytes(Vec<u8>);
 
 impl KeyBytes {
+    pub(in crate::engine) fn clear(&mut self) {
+        self.0.clear();
+    }
+
     pub(in crate::engine) fn add_integer(&mut self, number: i64) {
-        self.bytes.push(INTEGER);
-        self.bytes.extend_from_slice(&(number.cast_unsigned() ^ 1 << 63).to_be_bytes());
-        self.set_first();
+        self.0.push(INTEGER);
+        self.0.extend_from_slice(&(number.cast_unsigned() ^ 1 << 63).to_be_bytes());
     }
 
     pub(in crate::engine) fn add_text(&mut self, text: &[u8]) {
-        self.add_escaped(TEXT, text);
+        add_escaped(TEXT, text, &mut self.0);
     }
 
     pub(in crate::engine) fn add_blob(&mut self, blob: &[u8]) {
-        self.add_escaped(BLOB, blob);
-    }
-
-    fn add_escaped(&mut self, class: u8, bytes: &[u8]) {
-        self.bytes.reserve_exact(bytes.len() + 3);
-        self.bytes.push(class);
-        for (position, part) in bytes.split(|&byte| byte == 0).enumerate() {
-            if position > 0 {
-                self.bytes.extend_from_slice(&[0, 255]);
-            }
-            self.bytes.extend_from_slice(part);
-        }
-        self.bytes.extend_from_slice(&[0, 0]);
-        self.set_first();
-    }
-
-    fn set_first(&mut self) {
-        let mut first = [0; 8];
-        let length = self.bytes.len().min(8);
-        first[..length].copy_from_slice(&self.bytes[..length]);
-        self.first = u64::from_be_bytes(first);
+        add_escaped(BLOB, blob, &mut self.0);
     }
 }
 
-impl RunKey for KeyBytes {
-    fn heap_bytes(&self) -> usize {
-        self.bytes.capacity() + 16
+fn add_escaped(class: u8, bytes: &[u8], into: &mut Vec<u8>) {
+    into.push(class);
+    if has_zero(bytes) {
+        for (position, part) in bytes.split(|&byte| byte == 0).enumerate() {
+            if position > 0 {
+                into.extend_from_slice(&[0, 255]);
+            }
+            into.extend_from_slice(part);
+        }
+    } else {
+        into.extend_from_slice(bytes);
+    }
+    into.extend_from_slice(&[0, 0]);
+}
+
+/// Orphans with such keys.
+#[derive(Default)]
+pub(super) struct KeyRows {
+    orphans: Vec<Orphan>,
+    bytes: Vec<u8>,
+}
+
+#[derive(Clone, Copy)]
+struct Orphan {
+    /// The first bytes of the key that differ, which decide nearly every comparison. Only a sort needs them.
+    first: u64,
+    /// The offset of the key's bytes, and their number.
+    start: u32,
+    length: u32,
+    row: i64,
+}
+
+impl KeyRows {
+    pub(super) fn add(&mut self, key: &KeyBytes, row: i64) {
+        let start = self.bytes.len();
+        self.bytes.extend_from_slice(&key.0);
+        self.end_key(start, row);
     }
 
-    fn pack(&self, before: &KeyBytes, into: &mut Vec<u8>) {
-        let shared = self.bytes.iter().zip(&before.bytes).take_while(|(left, right)| left == right).count();
-        push_varint(shared as u64, into);
-        push_varint((self.bytes.len() - shared) as u64, into);
-        into.extend_from_slice(&self.bytes[shared..]);
+    /// Adds an orphan whose key is a single text.
+    pub(super) fn add_text(&mut self, text: &[u8], row: i64) {
+        let start = self.bytes.len();
+        add_escaped(TEXT, text, &mut self.bytes);
+        self.end_key(start, row);
     }
 
-    fn unpack(&mut self, from: &mut RunReader<'_>) -> io::Result<()> {
-        let shared = from.varint()? as usize;
-        let length = from.varint()? as usize;
-        self.bytes.truncate(shared);
-        from.bytes(length, &mut self.bytes)?;
-        self.set_first();
+    fn end_key(&mut self, start: usize, row: i64) {
+        let length = (self.bytes.len() - start) as u32;
+        self.orphans.push(Orphan { first: 0, start: start as u32, length, row });
+    }
+
+    fn key(&self, at: usize) -> &[u8] {
+        bytes_of(&self.bytes, &self.orphans[at])
+    }
+
+    /// Sorts by the first bytes that differ, then by the others.
+    fn sort_by_first(&mut self, sort: impl FnOnce(&mut [Orphan])) {
+        let shared = self.shared_by_all();
+        let bytes = &self.bytes;
+        for orphan in &mut self.orphans {
+            orphan.first = first_bytes(&bytes_of(bytes, orphan)[shared..]);
+        }
+        sort(&mut self.orphans);
+        let key = |orphan: &Orphan| &bytes_of(bytes, orphan)[shared..];
+        for orphans in self.orphans.chunk_by_mut(|left, right| left.first == right.first) {
+            if orphans.len() > 1 {
+                orphans.sort_unstable_by(|left, right| key(left).cmp(key(right)).then(left.row.cmp(&right.row)));
+            }
+        }
+    }
+
+    /// Returns how many of their first bytes all keys share.
+    fn shared_by_all(&self) -> usize {
+        let Some(first) = self.orphans.first() else { return 0 };
+        let mut shared = bytes_of(&self.bytes, first);
+        for orphan in &self.orphans {
+            let key = bytes_of(&self.bytes, orphan);
+            if !key.starts_with(shared) {
+                shared = &shared[..shared_bytes(shared, key)];
+            }
+        }
+        shared.len()
+    }
+}
+
+fn bytes_of<'a>(bytes: &'a [u8], orphan: &Orphan) -> &'a [u8] {
+    &bytes[orphan.start as usize..][..orphan.length as usize]
+}
+
+/// True if one of the bytes is zero.
+fn has_zero(bytes: &[u8]) -> bool {
+    const LOW: u64 = u64::from_ne_bytes([1; 8]);
+    const HIGH: u64 = u64::from_ne_bytes([0x80; 8]);
+    let (words, rest) = bytes.as_chunks();
+    let found = words.iter().fold(0, |found, word| {
+        let word = u64::from_ne_bytes(*word);
+        found | (word.wrapping_sub(LOW) & !word & HIGH)
+    });
+    found != 0 || rest.contains(&0)
+}
+
+/// Returns how many of their first bytes two keys share.
+fn shared_bytes(left: &[u8], right: &[u8]) -> usize {
+    let (mut lefts, mut rights) = (left.chunks_exact(8), right.chunks_exact(8));
+    let words = lefts.by_ref().zip(rights.by_ref()).take_while(|(left, right)| left == right).count();
+    let (left, right) = (&left[8 * words..], &right[8 * words..]);
+    8 * words + left.iter().zip(right).take_while(|(left, right)| left == right).count()
+}
+
+/// Returns the first eight bytes as a number.
+fn first_bytes(bytes: &[u8]) -> u64 {
+    match bytes.first_chunk() {
+        Some(first) => u64::from_be_bytes(*first),
+        None => {
+            let mut first = [0; 8];
+            first[..bytes.len()].copy_from_slice(bytes);
+            u64::from_be_bytes(first)
+        }
+    }
+}
+
+impl OrphanRows for KeyRows {
+    type Last = (Vec<u8>, i64);
+
+    fn len(&self) -> usize {
+        self.orphans.len()
+    }
+
+    fn bytes(&self) -> usize {
+        self.orphans.len() * size_of::<Orphan>() + self.bytes.len()
+    }
+
+    fn clear(&mut self) {
+        self.orphans.clear();
+        self.bytes.clear();
+    }
+
+    fn append(&mut self, other: &mut KeyRows) {
+        let before = self.bytes.len() as u32;
+        self.bytes.append(&mut other.bytes);
+        self.orphans.extend(other.orphans.drain(..).map(|orphan| Orphan { start: orphan.start + before, ..orphan }));
+    }
+
+    fn extend(&mut self, others: &KeyRows, range: Range<usize>) {
+        let others_range = &others.orphans[range];
+        let (Some(first), Some(last)) = (others_range.first(), others_range.last()) else { return };
+        let (start, end) = (first.start as usize, (last.start + last.length) as usize);
+        let before = self.bytes.len() as u32;
+        self.bytes.extend_from_slice(&others.bytes[start..end]);
+        let moved = |orphan: &Orphan| Orphan { start: orphan.start - start as u32 + before, ..*orphan };
+        self.orphans.extend(others_range.iter().map(moved));
+    }
+
+    fn remove_first(&mut self, count: usize) {
+        self.orphans.drain(..count);
+        let start = self.orphans.first().map_or(self.bytes.len(), |orphan| orphan.start as usize);
+        self.bytes.drain(..start);
+        self.orphans.iter_mut().for_each(|orphan| orphan.start -= start as u32);
+    }
+
+    fn sort(&mut self) {
+        self.sort_by_first(|orphans| orphans.sort_unstable_by_key(|orphan| orphan.first));
+    }
+
+    fn merge(&mut self, _: usize) {
+        // A stable sort finds what is sorted already.
+        self.sort_by_first(|orphans| orphans.sort_by_key(|orphan| orphan.first));
+    }
+
+    fn pack(&self, into: &mut Vec<u8>) {
+        into.reserve(self.bytes.len() + self.orphans.len() * 4);
+        let (mut before, mut row_before): (&[u8], i64) = (&[], 0);
+        for orphan in &self.orphans {
+            let key = bytes_of(&self.bytes, orphan);
+            let shared = shared_bytes(key, before);
+            push_varint(shared as u64, into);
+            push_varint((key.len() - shared) as u64, into);
+            into.extend_from_slice(&key[shared..]);
+            push_step(orphan.row.wrapping_sub(row_before), into);
+            (before, row_before) = (key, orphan.row);
+        }
+    }
+
+    fn unpack(&mut self, from: &mut RunReader<'_>, most: usize, (last, row): &mut (Vec<u8>, i64)) -> io::Result<()> {
+        let mut before: Option<usize> = None;
+        while self.bytes() < most && from.next_entry() {
+            let (shared, length) = (from.varint()? as usize, from.varint()? as usize);
+            let start = self.bytes.len();
+            match before {
+                None => self.bytes.extend_from_slice(last.get(..shared).ok_or(io::ErrorKind::UnexpectedEof)?),
+                Some(before) if before + shared <= start => self.bytes.extend_from_within(before..before + shared),
+                Some(_) => return Err(io::ErrorKind::UnexpectedEof.into()),
+            }
+            from.bytes(length, &mut self.bytes)?;
+            *row = row.wrapping_add(from.step()?);
+            self.end_key(start, *row);
+            before = Some(start);
+        }
+        if let Some(before) = before {
+            last.clear();
+            last.extend_from_slice(&self.bytes[before..]);
+        }
         Ok(())
     }
 
-    fn show(&self, into: &mut Vec<Value>) {
-        let mut rest = self.bytes.as_slice();
+    fn row(&self, at: usize) -> i64 {
+        self.orphans[at].row
+    }
+
+    fn show(&self, at: usize, into: &mut Vec<Value>) {
+        let mut rest = self.key(at);
         let mut position = 0;
         while let Some((&class, after)) = rest.split_first() {
             let value = if class == INTEGER {
@@ -219,11 +275,24 @@ impl RunKey for KeyBytes {
         }
         into.truncate(position);
     }
+
+    fn is_same_key(&self, left: usize, right: usize) -> bool {
+        self.key(left) == self.key(right)
+    }
+
+    fn order(&self, at: usize, others: &KeyRows, other: usize) -> Ordering {
+        self.key(at).cmp(others.key(other)).then(self.row(at).cmp(&others.row(other)))
+    }
 }
 
 /// Returns the bytes of a text or blob, in the memory of `into`, and all after its end.
 fn unescaped(mut from: &[u8], mut into: Vec<u8>) -> (Vec<u8>, &[u8]) {
     into.clear();
+    // Nearly every key is a single value without a zero byte.
+    if let Some(bytes) = from.strip_suffix(&[0, 0]).filter(|bytes| !has_zero(bytes)) {
+        into.extend_from_slice(bytes);
+        return (into, &[]);
+    }
     loop {
         let zero = from.iter().position(|&byte| byte == 0).unwrap_or(from.len());
         into.extend_from_slice(&from[..zero]);

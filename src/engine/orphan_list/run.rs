@@ -4,8 +4,6 @@ use std::fs::File;
 use std::io;
 use std::sync::Arc;
 
-use super::keys::RunKey;
-
 /// A packed run. Each entry is a key and a row's address, as far as they differ from the entry before.
 pub(super) struct Run {
     entries: u64,
@@ -45,19 +43,6 @@ impl Run {
     }
 }
 
-/// Packs sorted orphans.
-pub(super) fn pack<K: RunKey>(orphans: &[(K, i64)]) -> Vec<u8> {
-    let mut bytes = Vec::with_capacity(orphans.len() * 6);
-    let first = (K::default(), 0);
-    let mut before = &first;
-    for orphan in orphans {
-        orphan.0.pack(&before.0, &mut bytes);
-        push_step(orphan.1.wrapping_sub(before.1), &mut bytes);
-        before = orphan;
-    }
-    bytes
-}
-
 /// Appends a difference, so that a small one is short in either direction.
 #[inline]
 pub(super) fn push_step(step: i64, into: &mut Vec<u8>) {
@@ -93,16 +78,17 @@ impl<'a> RunReader<'a> {
         RunReader { run, entries_left: run.entries, next: 0, window: Vec::new(), at: 0, window_size }
     }
 
-    /// Replaces an entry by the next one. Returns false at the end of the run.
+    /// True if entries are left.
+    pub(super) fn has_more(&self) -> bool {
+        self.entries_left > 0
+    }
+
+    /// Begins the next entry. Returns false at the end of the run.
     #[inline]
-    pub(super) fn advance<K: RunKey>(&mut self, key: &mut K, row: &mut i64) -> io::Result<bool> {
-        if self.entries_left == 0 {
-            return Ok(false);
-        }
-        self.entries_left -= 1;
-        key.unpack(self)?;
-        *row = row.wrapping_add(self.step()?);
-        Ok(true)
+    pub(super) fn next_entry(&mut self) -> bool {
+        let is_left = self.entries_left > 0;
+        self.entries_left -= u64::from(is_left);
+        is_left
     }
 
     /// Reads a difference.

@@ -183,12 +183,12 @@ pub(super) fn options(address: &Address) -> PgConnectOptions {
     if let Some(key) = &address.tls.key {
         options = options.ssl_client_key(key);
     }
-    if address.is_pooled {
-        // A pooler refuses settings that it does not know. Every transaction of ours sets this one itself.
-        options = options.extra_float_digits(None);
+    if !address.options.is_empty() {
+        options = options.options(address.options.iter().map(|(name, value)| (name, value)));
     }
     options
-        .options(address.options.iter().map(|(name, value)| (name, value)))
+        // Poolers refuse settings that they do not know. Every transaction of ours sets this one itself.
+        .extra_float_digits(None)
         .application_name(address.application_name.as_deref().unwrap_or("fk-doctor"))
         .disable_statement_logging()
 }

@@ -114,7 +114,7 @@ pub(super) fn connect_error(failure: &Failure, address: &Address) -> EngineError
         Failure::TimeLimit => return EngineError::TimeLimit,
         Failure::Refused { code, .. } => match code.as_str() {
             "28P01" | "28000" => {
-                if address.password().is_none() && !server.has_variable_password {
+                if address.password().is_none() {
                     why.push_str("; no password was given in the URL, in PGPASSWORD or in ~/.pgpass");
                 }
                 format!("give the password in PGPASSWORD or in ~/.pgpass, and try it: {}", server.psql)
@@ -124,7 +124,10 @@ pub(super) fn connect_error(failure: &Failure, address: &Address) -> EngineError
             "57P03" => format!("wait until the server has started: {}", server.is_ready),
             _ => format!("check that this user may connect: {}", server.psql),
         },
-        Failure::NotConnected(failure) if failure.is_about_certificates() => {
+        Failure::NotConnected(ConnectFailure::OtherName) => {
+            "name the host as in the certificate, or check only the authority with ?sslmode=verify-ca".to_owned()
+        }
+        Failure::NotConnected(ConnectFailure::Untrusted(_)) => {
             "name the certificate authority with ?sslrootcert=FILE, or accept any server with ?sslmode=require"
                 .to_owned()
         }
@@ -141,8 +144,6 @@ struct ServerCommands {
     is_ready: String,
     psql: String,
     psql_without_database: String,
-    /// True if the driver has found a password in the environment.
-    has_variable_password: bool,
 }
 
 impl ServerCommands {
@@ -166,7 +167,6 @@ impl ServerCommands {
             is_ready: format!("pg_isready {at}"),
             psql: format!("{psql_without_database} -d {}", shell(database)),
             psql_without_database,
-            has_variable_password: std::env::var_os("PGPASSWORD").is_some(),
         }
     }
 }

@@ -30,6 +30,7 @@ pub(super) fn reference_clauses(create_table: &str) -> Vec<ReferenceClause> {
             clauses.push(ReferenceClause { name: name.take(), parent: parent.text.clone(), deferred: false });
         } else if is(at, "DEFERRED")
             && is(at.wrapping_sub(1), "INITIALLY")
+            && is(at.wrapping_sub(2), "DEFERRABLE")
             && !is(at.wrapping_sub(3), "NOT")
             && let Some(clause) = clauses.last_mut()
         {
@@ -48,7 +49,7 @@ mod tests {
         let clauses = reference_clauses(
             "CREATE TABLE c( -- REFERENCES nothing\n a INT CONSTRAINT \"fk one\" REFERENCES p(id) DEFERRABLE INITIALLY DEFERRED,\n\
              b TEXT DEFAULT 'x REFERENCES y' /* REFERENCES z */ REFERENCES [q r] ON DELETE CASCADE NOT DEFERRABLE INITIALLY DEFERRED,\n\
-             d INT CONSTRAINT ck CHECK (d > 0) REFERENCES \"we\"\"ird\", CONSTRAINT t FOREIGN KEY (a) REFERENCES p DEFERRABLE)",
+             d INT CONSTRAINT ck CHECK (d > 0) REFERENCES \"we\"\"ird\", CONSTRAINT t FOREIGN KEY (a) REFERENCES p DEFERRABLE, INITIALLY DEFERRED)",
         );
         let clause = |name: Option<&str>, parent: &str, deferred| ReferenceClause {
             name: name.map(str::to_owned),

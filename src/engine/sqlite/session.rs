@@ -34,6 +34,8 @@ use crate::sql::quoted;
 pub(super) struct SqliteSession {
     // The connection comes first, because it must be closed before the file handles.
     connection: Connection,
+    /// The size of the page cache, until it is set.
+    cache_kib: Option<usize>,
     limits: WaitLimits,
     storage: Storage,
 }
@@ -73,18 +75,17 @@ pub(super) fn schema_version(connection: &Connection) -> rusqlite::Result<i64> {
 
 impl Session for SqliteSession {
     fn each_row(&mut self, sql: &Sql, each: &mut dyn FnMut(&[Value])) -> Result<(), EngineError> {
-        self.within_the_limit()?;
-        run(&self.connection, sql, each).map_err(|error| failure::failed(&error))
+        run(self.for_sql()?, sql, each).map_err(|error| failure::failed(&error))
     }
 
     fn damage(&mut self, table: &Table) -> Result<Option<Damage>, EngineError> {
         if table.kind == TableKind::View {
             return Ok(None);
         }
-        self.within_the_limit()?;
+        let connection = self.for_sql()?;
         let check = format!("PRAGMA main.quick_check({})", quoted(&table.name.table));
         let found: rusqlite::Result<Vec<String>> = (|| {
-            let mut statement = self.connection.prepare(&check)?;
+            let mut statement = connection.prepare(&check)?;
             let rows = statement.query_map([], |row| row.get(0))?;
             rows.collect()
         })();
@@ -159,12 +160,22 @@ fn is_damage(message: &str) -> bool {
 }
 
 impl SqliteSession {
-    pub(super) fn new(connection: Connection, limits: WaitLimits, storage: Storage) -> SqliteSession {
-        SqliteSession { connection, limits, storage }
+    pub(super) fn new(connection: Connection, cache_kib: usize, limits: WaitLimits, storage: Storage) -> SqliteSession {
+        SqliteSession { connection, cache_kib: Some(cache_kib), limits, storage }
     }
 
-    fn within_the_limit(&self) -> Result<(), EngineError> {
-        if self.limits.deadline.has_passed() { Err(EngineError::TimeLimit) } else { Ok(()) }
+    /// Returns the connection for a statement. At the first, SQLite parses the definitions, which only the size of the
+    /// cache and statements need: a worker that reads pages is spared.
+    fn for_sql(&mut self) -> Result<&Connection, EngineError> {
+        if self.limits.deadline.has_passed() {
+            return Err(EngineError::TimeLimit);
+        }
+        if let Some(kib) = self.cache_kib {
+            let size = format!("PRAGMA main.cache_size = -{kib}");
+            self.connection.execute_batch(&size).map_err(|error| failure::failed(&error))?;
+            self.cache_kib = None;
+        }
+        Ok(&self.connection)
     }
 }
 

@@ -17,6 +17,7 @@ use super::open::Access;
 use super::pages::fault::Fault;
 use super::pages::source::PageSource;
 use super::pages::wal;
+use super::session::schema_version;
 use crate::engine::WaitLimits;
 
 /// The page cache of all sessions together. Their sorting takes up to four times as much.
@@ -72,22 +73,17 @@ pub(super) fn connect(
     wanted: usize,
     limits: &WaitLimits,
     handles: &Handles,
+    first: &Connection,
 ) -> Result<(Vec<Connection>, Snapshot)> {
     let mut connections = Vec::new();
     for _ in 0..wanted.max(1) {
         let mut connection = open::again(path, access)?;
-        let kib = CACHE_KIB / wanted.max(1);
-        // This pragma reads the schema, so it needs a lock.
-        failure::retry_while_busy(limits.lock_wait, || {
-            connection.execute_batch(&format!("PRAGMA main.cache_size = -{kib}"))
-        })?;
         let deadline = limits.deadline.clone();
         connection.progress_handler(10_000, Some(move || deadline.has_passed()))?;
         connections.push(connection);
     }
     failure::retry_while_busy(limits.lock_wait, || begin(&connections[0]))?;
-    let mode: String = connections[0].query_row("PRAGMA main.journal_mode", [], |row| row.get(0))?;
-    if access == Access::Immutable || mode != "wal" {
+    if access == Access::Immutable || !is_write_ahead(first, limits)? {
         // The file cannot change any more. A connection that fails now waits for a writer that waits for this process.
         let in_time = connections.iter().skip(1).take_while(|connection| begin(connection).is_ok()).count();
         connections.truncate(1 + in_time);
@@ -109,12 +105,28 @@ pub(super) fn connect(
     Ok((connections, Snapshot::Unknown))
 }
 
+/// Returns the size of a connection's page cache if there are so many connections.
+pub(super) fn cache_kib(connections: usize) -> usize {
+    CACHE_KIB / connections.max(1)
+}
+
+/// True if the database has a write-ahead log. The connection must have read the definitions, because this pragma does.
+fn is_write_ahead(connection: &Connection, limits: &WaitLimits) -> Result<bool> {
+    // A read, so that the connection sees a change of the mode.
+    failure::retry_while_busy(limits.lock_wait, || schema_version(connection))?;
+    let mode: String = connection.query_row("PRAGMA main.journal_mode", [], |row| row.get(0))?;
+    Ok(mode == "wal")
+}
+
 /// Begins a transaction and reads once, because only then does the transaction have a snapshot.
+///
+/// This read does not need the definitions. SQLite parses them when a connection needs them for the first time, and a
+/// connection that only holds a snapshot never does.
 pub(super) fn begin(connection: &Connection) -> Result<()> {
     if connection.is_autocommit() {
         connection.execute_batch("BEGIN")?;
     }
-    let read = connection.query_row("SELECT count(*) FROM main.sqlite_schema", [], |_| Ok(()));
+    let read = schema_version(connection).map(|_| ());
     if read.is_err() {
         connection.execute_batch("ROLLBACK")?;
     }

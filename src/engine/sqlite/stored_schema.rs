@@ -12,7 +12,6 @@ use rusqlite::types::ValueRef;
 pub(super) struct StoredSchema {
     /// By the name in lower case, as SQLite compares names.
     tables: HashMap<String, StoredTable>,
-    index_roots: HashMap<String, u32>,
     unknown: StoredTable,
 }
 
@@ -22,26 +21,38 @@ pub(super) struct StoredTable {
     pub(super) root: Option<u32>,
     /// The statement that created it; `None` if it is not readable as text.
     pub(super) text: Option<String>,
-    pub(super) has_index: bool,
+    /// In the order in which they were created.
+    pub(super) indexes: Vec<StoredIndex>,
+}
+
+pub(super) struct StoredIndex {
+    pub(super) name: String,
+    pub(super) root: Option<u32>,
+    /// The statement that created it; `None` for the index of a key of its table.
+    pub(super) text: Option<String>,
 }
 
 impl StoredSchema {
     pub(super) fn read(connection: &Connection) -> Result<StoredSchema> {
-        let mut statement = connection.prepare(
-            "SELECT type = 'index', name, tbl_name, rootpage, sql FROM main.sqlite_schema WHERE type IN ('table', 'index')",
-        )?;
+        let mut statement =
+            connection.prepare("SELECT type, name, tbl_name, rootpage, sql FROM main.sqlite_schema ORDER BY rowid")?;
         let mut rows = statement.query([])?;
         let mut schema = StoredSchema::default();
         while let Some(row) = rows.next()? {
-            let name = |at: usize| row.get_ref(at).map(lower_case);
+            let name = |at: usize| row.get_ref(at).map(text_of);
+            let is_kind = |kind: &[u8], wanted: &str| kind.eq_ignore_ascii_case(wanted.as_bytes());
+            let (ValueRef::Text(kind) | ValueRef::Blob(kind)) = row.get_ref(0)? else { continue };
             let root: Option<u32> = row.get::<_, u32>(3).ok().filter(|&root| root > 0);
-            if row.get(0)? {
-                schema.tables.entry(name(2)?).or_default().has_index = true;
-                if let Some(root) = root {
-                    schema.index_roots.entry(name(1)?).or_insert(root);
-                }
-            } else {
-                let table = schema.tables.entry(name(1)?).or_default();
+            if is_kind(kind, "index") {
+                // A text that cannot be read is not the absence of a text.
+                let text = match row.get_ref(4)? {
+                    ValueRef::Null => None,
+                    _ => Some(row.get(4).unwrap_or_default()),
+                };
+                let table = schema.tables.entry(name(2)?.to_ascii_lowercase()).or_default();
+                table.indexes.push(StoredIndex { name: name(1)?, root, text });
+            } else if is_kind(kind, "table") {
+                let table = schema.tables.entry(name(1)?.to_ascii_lowercase()).or_default();
                 table.root = table.root.or(root);
                 table.text = table.text.take().or(row.get(4).ok());
             }
@@ -52,32 +63,18 @@ impl StoredSchema {
     pub(super) fn table(&self, name: &str) -> &StoredTable {
         self.tables.get(&name.to_ascii_lowercase()).unwrap_or(&self.unknown)
     }
-
-    /// Leaves the pragmas as the only source.
-    #[cfg(test)]
-    pub(super) fn forget_texts(&mut self) {
-        for table in self.tables.values_mut() {
-            table.text = None;
-            table.has_index = true;
-        }
-    }
-
-    pub(super) fn index_root(&self, name: &str) -> Option<u32> {
-        self.index_roots.get(&name.to_ascii_lowercase()).copied()
-    }
 }
 
 impl StoredTable {
-    /// True if the text contains a keyword, or could: a keyword cannot be written in another way.
-    pub(super) fn mentions(&self, keyword: &str) -> bool {
-        let is_keyword = |part: &[u8]| part.eq_ignore_ascii_case(keyword.as_bytes());
-        self.text.as_ref().is_none_or(|text| text.as_bytes().windows(keyword.len()).any(is_keyword))
+    /// Returns the root page of the first index with a name.
+    pub(super) fn index_root(&self, name: &str) -> Option<u32> {
+        self.indexes.iter().filter(|index| index.name.eq_ignore_ascii_case(name)).find_map(|index| index.root)
     }
 }
 
-fn lower_case(name: ValueRef<'_>) -> String {
+fn text_of(name: ValueRef<'_>) -> String {
     match name {
-        ValueRef::Text(name) => String::from_utf8_lossy(name).to_ascii_lowercase(),
+        ValueRef::Text(name) | ValueRef::Blob(name) => String::from_utf8_lossy(name).into_owned(),
         _ => String::new(),
     }
 }

@@ -23,6 +23,8 @@ pub(in crate::engine) enum ConnectFailure {
     NoTls,
     /// The certificate of the server is not accepted. The text says why.
     Untrusted(String),
+    /// The certificate of the server is for another host name.
+    OtherName,
     Tls(String),
     /// The answer is not in the protocol that was expected.
     WrongProtocol,
@@ -44,17 +46,13 @@ impl ConnectFailure {
             ConnectFailure::Closed => "the server closed the connection during the login".to_owned(),
             ConnectFailure::NoTls => "the server offers no encryption, and the address demands it".to_owned(),
             ConnectFailure::Untrusted(why) => format!("the certificate of the server is not accepted: {why}"),
+            ConnectFailure::OtherName => "the certificate of the server is for another host name".to_owned(),
             ConnectFailure::Tls(why) => format!("the encryption failed: {why}"),
             ConnectFailure::WrongProtocol => {
                 "the answer is not in the protocol of such a server: another program may listen there".to_owned()
             }
             ConnectFailure::Other(why) => why.clone(),
         }
-    }
-
-    /// True if the failure is about certificates.
-    pub(in crate::engine) fn is_about_certificates(&self) -> bool {
-        matches!(self, ConnectFailure::Untrusted(_))
     }
 }
 
@@ -106,7 +104,7 @@ fn of_tls(text: &str) -> ConnectFailure {
     } else if text.contains("UnknownIssuer") {
         untrusted("no authority that this computer trusts has signed it")
     } else if text.contains("not valid for name") || text.contains("NotValidForName") {
-        untrusted("it is for another host name")
+        ConnectFailure::OtherName
     } else if text.contains("expired") || text.contains("Expired") {
         untrusted("it has expired")
     } else if text.contains("certificate") {

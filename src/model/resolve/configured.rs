@@ -202,6 +202,26 @@ fn parent_of(names: NameRule, tables: &Tables, wanted: &Spanned<SideName>) -> Re
     }
 }
 
+/// Returns the tables that the relations name and the database does not have, sorted, if it has no table that they name
+/// or might mean. The relations are then for another database.
+pub(super) fn foreign_tables(names: NameRule, tables: &Tables, configured: &[ConfiguredRelation]) -> Vec<String> {
+    let known: Vec<String> = tables.iter().map(|table| table.name.to_string()).collect();
+    let is_glob = |name: &str| name.contains(['*', '?', '[']);
+    let children = configured.iter().map(|relation| &relation.child.value.table).filter(|name| !is_glob(name));
+    let named = children.chain(configured.iter().map(|relation| &relation.parent.value.table));
+    let mut absent: Vec<String> = Vec::new();
+    for name in named {
+        let is_known = known.iter().any(|known| names.same(known, name));
+        if is_known || nearest(name, known.iter().map(String::as_str)).is_some() {
+            return Vec::new();
+        }
+        absent.push(name.clone());
+    }
+    absent.sort_unstable();
+    absent.dedup();
+    absent
+}
+
 fn columns_of<'a>(names: NameRule, table: &Table, wanted: &'a [String]) -> Result<Vec<usize>, &'a str> {
     wanted.iter().map(|name| super::column(names, table, name).ok_or(name.as_str())).collect()
 }

@@ -10,6 +10,9 @@ use crate::model::relation::Defect;
 
 /// Adds a defect for each flaw of a declared key.
 pub(super) fn name(engine: Engine, tables: &Tables, key: &ForeignKey, defects: &mut Vec<Defect>) {
+    if key.flaws.is_empty() {
+        return;
+    }
     let child = engine.facts().quoted_table(&tables[key.child].name);
     let constraint = engine.facts().quoted(key.name.as_deref().unwrap_or_default());
     defects.extend(key.flaws.iter().map(|flaw| match flaw {

@@ -5,7 +5,7 @@
 //! any order, each with the column's own collation. If no columns are named, it is the primary key, in key order. A
 //! partial index, an index with another collation, or a view cannot be a parent key.
 
-use super::find_table;
+use super::TablesByName;
 use crate::model::catalog::ForeignKey;
 use crate::model::catalog::Index;
 use crate::model::catalog::NameRule;
@@ -24,16 +24,17 @@ use crate::model::schema::side;
 
 pub(super) fn judge(
     facts: &Facts,
-    names: NameRule,
+    by_name: &TablesByName,
     tables: &Tables,
     key: &ForeignKey,
     defects: &mut Vec<Defect>,
 ) -> (Parent, Judge) {
+    let names = by_name.names;
     let declared_columns = key.parent_columns.clone().unwrap_or_default();
     let mut parent = Parent {
         name: key.parent.clone(),
         column_names: declared_columns,
-        table: find_table(names, tables, &key.parent),
+        table: by_name.find(&key.parent),
         columns: Vec::new(),
         key: None,
     };
@@ -199,6 +200,9 @@ enum NotAKey {
 
 /// Returns the reason if the index is not a unique key on exactly these columns.
 fn covers(table: &Table, index: &Index, columns: &[usize]) -> Result<(), NotAKey> {
+    if index.columns.len() != columns.len() {
+        return Err(NotAKey::OtherColumns);
+    }
     let mut indexed: Vec<Option<usize>> = index.columns.iter().map(|part| part.column).collect();
     let mut wanted: Vec<Option<usize>> = columns.iter().copied().map(Some).collect();
     indexed.sort_unstable();
@@ -279,6 +283,9 @@ pub fn suggested_index(facts: &Facts, table: &Table, columns: &[usize]) -> Strin
 /// Returns the table that has the original name, if `name` looks like the old copy of a rename: `users_old`,
 /// `_users_old_2019`.
 fn renamed_from<'a>(names: NameRule, tables: &'a Tables, name: &TableName) -> Option<&'a TableName> {
+    if !name.table.as_bytes().windows(3).any(|part| part.eq_ignore_ascii_case(b"old")) {
+        return None;
+    }
     let lower = name.table.to_ascii_lowercase();
     let core = lower.trim_matches('_');
     let (before, after) = match core.rsplit_once("_old") {

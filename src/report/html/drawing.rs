@@ -21,8 +21,8 @@ use crate::report::html::state::State;
 use crate::report::markup::escaped;
 
 /// The longest name that is not shortened, in characters.
-const LONGEST_NAME: usize = 30;
-const LONGEST_COLUMNS: usize = 24;
+const LONGEST_NAME: usize = 40;
+const LONGEST_COLUMNS: usize = 30;
 /// The width of a letter of a table's name, and of a label.
 const NAME_LETTER: f64 = 7.6;
 const LABEL_LETTER: f64 = 6.4;
@@ -140,7 +140,7 @@ fn draw_box(svg: &mut String, class: &str, name: &str, rest: usize, frame: &Fram
 
 fn draw_line(svg: &mut String, examination: &Examination, line: &Line<'_>, route: &Route, label: &str) {
     let target = match line.finding {
-        Some(finding) => format!("f-{}", finding.id()),
+        Some(finding) => finding.id(),
         None => format!("r-{}", line.relation),
     };
     let (path, tip) = path(route);

@@ -1,184 +1,266 @@
-//! The findings of the page, one card each. A card opens to show the evidence and the next step.
+//! The findings of the page: the groups of equal findings, the gravest first. A group opens in place to show the relations,
+//! the keys, the rows, the cause and the remedy. It needs no script.
 
-use crate::model::catalog::TableKind;
 use crate::model::examination::Examination;
+use crate::model::finding::Code;
 use crate::model::finding::Finding;
 use crate::model::finding::Known;
 use crate::model::finding::Severity;
+use crate::model::finding_group::Distinct;
+use crate::model::finding_group::FindingGroup;
+use crate::model::finding_group::GroupSample;
+use crate::model::redaction::ShownValue;
 use crate::model::text;
 use crate::model::text::count;
 use crate::model::text::plural;
+use crate::report::causes;
+use crate::report::causes::CauseLine;
 use crate::report::html;
 use crate::report::markup::escaped;
+use crate::report::remedies;
+use crate::report::table::group as words;
 use crate::report::wording;
 
+/// With more groups than these, the page can be searched.
+const FEW: usize = 8;
+/// The groups that are listed at first, so that the picture is not far below. The others can be opened.
+const FIRST: usize = 12;
+
 pub(super) fn section(examination: &Examination) -> String {
-    let mut findings: Vec<&Finding> = examination.findings.iter().collect();
-    // The most severe first, then those with the most rows. Findings in the baseline come last.
-    findings.sort_by_key(|finding| {
-        let is_known = finding.known == Known::Wholly;
-        (is_known, std::cmp::Reverse(finding.severity), std::cmp::Reverse(finding.rows))
-    });
-    if findings.is_empty() {
+    let groups = &examination.groups.groups;
+    let known: Vec<&Finding> = examination.findings.iter().filter(|finding| finding.known == Known::Wholly).collect();
+    if groups.is_empty() && known.is_empty() {
         return String::new();
     }
-    let cards: Vec<String> =
-        findings.iter().enumerate().map(|(index, finding)| card(examination, finding, index)).collect();
-    let inside = format!("{}<div id=\"list\">\n{}</div>", tools(&findings), cards.concat());
-    html::section("Findings", &plural(findings.len() as u64, "finding"), &inside)
+    let shown: Vec<String> =
+        groups.iter().enumerate().map(|(index, group)| details(examination, group, index == 0)).collect();
+    let (first, rest) = shown.split_at(if shown.len() > FIRST + 1 { FIRST } else { shown.len() });
+    let rest = match rest.len() {
+        0 => String::new(),
+        more => format!(
+            "<details class=\"more\"><summary>{}</summary>\n{}</details>\n",
+            plural(more as u64, "more group"),
+            rest.concat()
+        ),
+    };
+    let tools = if groups.len() > FEW {
+        "<div class=\"tools\" hidden=\"\"><input type=\"search\" placeholder=\"Search\" aria-label=\"Search the findings\"/>\
+         <output class=\"dim\"></output></div>\n"
+    } else {
+        ""
+    };
+    let head = "<div class=\"head\" aria-hidden=\"true\"><span></span><span>finding</span><span class=\"number h\">relations</span>\
+                <span class=\"number h\">rows</span><span class=\"number h\">keys</span><span>repair</span></div>\n";
+    let head = if groups.is_empty() { "" } else { head };
+    let inside = format!("{tools}{head}<div id=\"list\">\n{}{rest}</div>{}", first.concat(), known_findings(&known));
+    let note = format!("{}, gravest first", plural(groups.len() as u64, "group"));
+    html::section("Findings", if groups.len() > 1 { &note } else { "" }, &inside)
 }
 
-/// The search and filter controls, hidden until the script runs.
-fn tools(findings: &[&Finding]) -> String {
-    let mut grades: Vec<&str> = findings.iter().map(|finding| grade(finding)).collect();
-    grades.sort_unstable();
-    grades.dedup();
-    let boxes: Vec<String> = ["error", "warning", "note", "known"]
-        .into_iter()
-        .filter(|grade| grades.contains(grade))
-        .map(|grade| {
-            // Notes are many and seldom urgent, so they are hidden at first.
-            let checked = if grade != "note" || grades == ["note"] { " checked=\"\"" } else { "" };
-            format!("<label><input type=\"checkbox\" value=\"{grade}\"{checked}/>{grade}</label>\n")
-        })
-        .collect();
+fn details(examination: &Examination, group: &FindingGroup, is_first: bool) -> String {
+    let findings: Vec<&Finding> = group.findings(&examination.findings).collect();
+    let lines = causes::lines_of_group(examination, group);
+    let open = if is_first && group.severity > Severity::Note { " open=\"\"" } else { "" };
+    let grade = match group.severity {
+        Severity::Error => String::new(),
+        other => format!("<span class=\"grade {0}\">{0}</span> ", other.name()),
+    };
+    let rows: String = lines.iter().map(|line| summary_line(line, group.severity)).collect();
+    let body = [
+        message(examination, group, &findings),
+        relations(examination, group, &findings),
+        evidence(examination, group, &findings),
+        facts(examination, group, &findings),
+    ];
     format!(
-        "<div class=\"tools\" hidden=\"\">\n<input type=\"search\" placeholder=\"Search\" aria-label=\"Search the findings\"/>\n{}\
-         <select aria-label=\"Order\"><option value=\"weight\">most severe first</option><option value=\"rows\">most rows first</option>\
-         <option value=\"keys\">most missing keys first</option><option value=\"relation\">by relation</option></select>\n\
-         <output class=\"dim\"></output>\n</div>\n",
-        boxes.concat()
+        "<details class=\"group\"{open}>\n<summary>{grade}<span class=\"lines\">{rows}</span></summary>\n\
+         <div class=\"body\">\n{}</div>\n</details>\n",
+        body.concat()
     )
 }
 
-fn grade(finding: &Finding) -> &'static str {
-    if finding.known == Known::Wholly { "known" } else { finding.severity.name() }
+fn summary_line(line: &CauseLine, severity: Severity) -> String {
+    let number = |number: Option<Distinct>| match number {
+        Some(number) if number.is_bound => format!("≤{}", count(number.count)),
+        Some(number) => count(number.count),
+        None => "–".to_owned(),
+    };
+    let title = match line.title.split_once(": ") {
+        Some((cause, what)) => format!("<b>{}:</b> {}", escaped(cause), escaped(what)),
+        None => format!("<b>{}</b>", escaped(&line.title)),
+    };
+    let remedy = line.remedy.name();
+    let tag = match severity {
+        Severity::Note => "<span></span>".to_owned(),
+        _ => format!("<span class=\"tag {remedy}\">{remedy}</span>"),
+    };
+    format!(
+        "<span class=\"line\"><span class=\"title\">{title}</span><span class=\"number h\">{}</span><span class=\"number h\">{}</span>\
+         <span class=\"number h\">{}</span>{tag}</span>",
+        count(line.relations),
+        number(line.rows),
+        number(line.keys)
+    )
 }
 
-fn card(examination: &Examination, finding: &Finding, index: usize) -> String {
-    let grade = grade(finding);
-    let weight = match (grade, finding.severity) {
-        ("known", _) => 0,
-        (_, Severity::Note) => 1,
-        (_, Severity::Warning) => 2,
-        (_, Severity::Error) => 3,
+/// Returns the common message of a group, or nothing if its relations have different messages.
+fn message(examination: &Examination, group: &FindingGroup, findings: &[&Finding]) -> String {
+    let message = match findings {
+        _ if group.code == Code::Orphan => words::message(examination, group),
+        [first, others @ ..] if others.iter().all(|other| other.message == first.message) => first.message.clone(),
+        _ => return String::new(),
     };
-    let open = if index == 0 && weight > 1 { " open=\"\"" } else { "" };
-    let figure = |number: u64, name: &str, class: &str| {
-        if number == 0 {
-            return format!("<span class=\"figure {class}\"></span>");
+    format!("<p>{}</p>\n", escaped(&message))
+}
+
+/// Lists the relations of a group. A group of one relation names it in a line. Each line has the id of its finding: a
+/// browser without the script opens a group only for a link to something inside.
+fn relations(examination: &Examination, group: &FindingGroup, findings: &[&Finding]) -> String {
+    if let [single] = findings {
+        let known = wording::known(single).map(|known| format!(" <span class=\"dim\">{known}</span>"));
+        let id = html::relation_id(&single.relation_id);
+        return format!("<p id=\"{}\"><code>{id}</code>{}</p>\n", single.id(), known.unwrap_or_default());
+    }
+    let is_orphan = group.code == Code::Orphan;
+    let has_messages = !is_orphan && findings.iter().any(|finding| finding.message != findings[0].message);
+    let has_help = !is_orphan && findings.iter().any(|finding| finding.help != findings[0].help);
+    let row = |finding: &&Finding| {
+        let all = examination.relations.get(finding.relation).map_or(0, |coverage| coverage.counts.rows);
+        let mut cells = format!("<td><code>{}</code></td>", html::relation_id(&finding.relation_id));
+        if is_orphan {
+            let known = wording::known(finding).map(|known| format!(" <span class=\"dim\">{known}</span>"));
+            cells.push_str(&format!(
+                "<td class=\"number\">{} of {}{}</td><td class=\"number\">{}</td>",
+                count(finding.rows),
+                plural(all, "row"),
+                known.unwrap_or_default(),
+                plural(finding.missing_keys, "key")
+            ));
         }
-        let plural = plural(number, name);
-        let noun = plural.split_once(' ').map_or("", |(_, noun)| noun);
-        format!("<span class=\"figure {class}\"><b>{}</b><span>{noun}</span></span>", count(number))
+        for text in [(has_messages, &finding.message), (has_help, &finding.help)].iter().filter(|(shown, _)| *shown) {
+            cells.push_str(&format!("<td>{}</td>", escaped(text.1)));
+        }
+        format!("<tr id=\"{}\">{cells}</tr>\n", finding.id())
     };
-    format!(
-        "<details class=\"finding\" id=\"f-{}\" data-grade=\"{grade}\" data-weight=\"{weight}\" data-rows=\"{}\" \
-         data-keys=\"{}\" data-relation=\"{}\" data-index=\"{index}\"{open}>\n<summary><span class=\"grade {grade}\">{grade}</span>\
-         <span class=\"about\"><span class=\"id\">{}</span><span class=\"dim\">{} · {}</span></span>{}{}\
-         <span class=\"turn\" aria-hidden=\"true\">›</span></summary>\n<div class=\"inside\">\n{}</div>\n</details>\n",
-        finding.id(),
-        finding.rows,
-        finding.missing_keys,
-        escaped(&finding.relation_id),
-        html::relation_id(&finding.relation_id),
-        finding.code.name(),
-        escaped(&finding.message),
-        figure(finding.rows, "row", ""),
-        figure(finding.missing_keys, "missing key", "keys"),
-        [known(finding), diagnosis(finding), evidence(examination, finding), help(finding)].concat()
-    )
+    let rows: String = findings.iter().map(row).collect();
+    format!("<div class=\"scroll\"><table><tbody>\n{rows}</tbody></table></div>\n")
 }
 
-fn known(finding: &Finding) -> String {
-    wording::known(finding).map(|known| format!("<p class=\"dim\">{known}</p>\n")).unwrap_or_default()
-}
-
-fn diagnosis(finding: &Finding) -> String {
-    if finding.diagnosis.is_empty() {
+fn evidence(examination: &Examination, group: &FindingGroup, findings: &[&Finding]) -> String {
+    let (keys, rows) = (keys(group), rows(examination, group, findings));
+    if keys.is_empty() && rows.is_empty() {
         return String::new();
     }
-    let causes: Vec<String> = finding
-        .diagnosis
-        .iter()
-        .map(|found| {
-            let rows = plural(found.rows, "row");
-            format!(
-                "<dt>{}</dt><dd>{} <span class=\"dim\">({rows})</span></dd>\n",
-                found.cause.name(),
-                escaped(&found.evidence())
-            )
-        })
-        .collect();
-    format!("<div><h4>Likely cause</h4><dl class=\"cause\">\n{}</dl></div>\n", causes.concat())
+    format!("<div class=\"two\">\n{keys}{rows}</div>\n")
 }
 
-fn evidence(examination: &Examination, finding: &Finding) -> String {
-    let (missing, samples) = (missing(examination, finding), samples(examination, finding));
-    if missing.is_empty() && samples.is_empty() {
-        return String::new();
-    }
-    format!("<div class=\"two\">\n{missing}{samples}</div>\n")
-}
-
-fn missing(examination: &Examination, finding: &Finding) -> String {
-    let Some(most) = finding.top_missing.iter().map(|missing| missing.rows).max() else { return String::new() };
-    let has_spans = finding.top_missing.iter().any(|missing| missing.span.is_some());
-    let mut rows: Vec<String> = finding
-        .top_missing
-        .iter()
-        .map(|missing| {
-            let width = 100.0 * missing.rows as f64 / most as f64;
-            let span = wording::span(missing).map(|span| escaped(&span)).unwrap_or_default();
-            let span = if has_spans { format!("<td>{span}</td>") } else { String::new() };
-            format!(
-                "<tr><td><code>{}</code></td><td class=\"number\">{}</td><td><svg class=\"bar\" viewBox=\"0 0 100 8\" \
-                 preserveAspectRatio=\"none\" aria-hidden=\"true\"><rect x=\"0\" y=\"0\" width=\"{width:.1}\" height=\"8\"/></svg></td>{span}</tr>\n",
-                escaped(&wording::missing_key(examination, finding, missing)),
-                count(missing.rows)
-            )
-        })
-        .collect();
-    if let Some((keys, left)) = wording::unlisted(finding) {
-        let empty = if has_spans { "<td></td><td></td>" } else { "<td></td>" };
-        rows.push(format!(
-            "<tr class=\"dim\"><td>{} more</td><td class=\"number\">{}</td>{empty}</tr>\n",
-            count(keys),
-            count(left)
+/// Shows the missing keys with most references.
+fn keys(group: &FindingGroup) -> String {
+    let Some(most) = group.top_missing.iter().map(|missing| missing.rows).max() else { return String::new() };
+    let has_spans = group.top_missing.iter().any(|missing| missing.span.is_some());
+    let mut rows = String::new();
+    for missing in &group.top_missing {
+        let width = 100.0 * missing.rows as f64 / most.max(1) as f64;
+        let span = wording::span(missing).map(|span| escaped(&span)).unwrap_or_default();
+        let span = if has_spans { format!("<td>{span}</td>") } else { String::new() };
+        rows.push_str(&format!(
+            "<tr><td><code><span>{}</span></code></td><td class=\"number\">{}</td><td><svg class=\"share\" viewBox=\"0 0 100 8\" \
+             preserveAspectRatio=\"none\" aria-hidden=\"true\"><rect x=\"0\" y=\"0\" width=\"{width:.1}\" height=\"8\"/></svg></td>{span}</tr>\n",
+            escaped(&text::key(&missing.key)),
+            count(missing.rows)
         ));
+    }
+    let more = group.keys.count.saturating_sub(group.top_missing.len() as u64);
+    if more > 0 {
+        let more = format!("and {}{} more", group.keys.bound(), count(more));
+        let width = if has_spans { 4 } else { 3 };
+        rows.push_str(&format!("<tr class=\"dim\"><td colspan=\"{width}\">{more}</td></tr>\n"));
     }
     let spans = if has_spans { "<th>first to last</th>" } else { "" };
     format!(
-        "<div class=\"scroll\"><table><thead><tr><th>missing key</th><th class=\"number\">rows</th><th><span class=\"dim\">share</span></th>{spans}</tr></thead>\
-         <tbody>\n{}</tbody></table></div>\n",
-        rows.concat()
+        "<div class=\"scroll\"><table><thead><tr><th>missing key</th><th class=\"number\">references</th><th></th>{spans}</tr></thead>\
+         <tbody>\n{rows}</tbody></table></div>\n"
     )
 }
 
-fn samples(examination: &Examination, finding: &Finding) -> String {
-    if finding.samples.is_empty() {
-        return String::new();
+/// Shows some rows, each with its broken references.
+fn rows(examination: &Examination, group: &FindingGroup, findings: &[&Finding]) -> String {
+    let [first, ..] = group.samples.as_slice() else { return String::new() };
+    let has_one_table = findings.iter().all(|finding| {
+        let about = &examination.schema.relations[finding.relation];
+        examination.schema.child(about).name.to_string() == first.table
+    });
+    let row = |sample: &GroupSample| {
+        let table =
+            if has_one_table { String::new() } else { format!("<td><code>{}</code></td>", escaped(&sample.table)) };
+        let references = match findings {
+            [_] => {
+                let key: Vec<_> = sample.keys.iter().map(|(_, value)| value.clone()).collect();
+                format!("<span>{}</span>", escaped(&text::key(&key)))
+            }
+            _ => pairs(&sample.keys),
+        };
+        format!("<tr>{table}<td><code>{}</code></td><td><code>{references}</code></td></tr>\n", pairs(&sample.row))
+    };
+    let mut rows: String = group.samples.iter().map(row).collect();
+    let more = group.rows.count.saturating_sub(group.samples.len() as u64);
+    let width = if has_one_table { 2 } else { 3 };
+    if more > 0 {
+        let more = format!("and {}{} more", group.rows.bound(), count(more));
+        rows.push_str(&format!("<tr class=\"dim\"><td colspan=\"{width}\">{more}</td></tr>\n"));
     }
-    let rows: Vec<String> = finding
-        .samples
-        .iter()
-        .map(|sample| {
-            let (row, key) = (text::row(&sample.row), text::key(&sample.key));
-            format!("<tr><td><code>{}</code></td><td><code>{}</code></td></tr>\n", escaped(&row), escaped(&key))
-        })
-        .collect();
-    let about = &examination.schema.relations[finding.relation];
-    let child = examination.schema.child(about);
-    let name = if child.kind == TableKind::Table { escaped(&child.name.to_string()) } else { "row".to_owned() };
+    let heads = if has_one_table { "" } else { "<th>table</th>" };
+    let name = if has_one_table { format!("row of {}", escaped(&first.table)) } else { "row".to_owned() };
     format!(
-        "<div class=\"scroll\"><table><thead><tr><th>row of {name}</th><th>refers to</th></tr></thead><tbody>\n{}</tbody></table></div>\n",
-        rows.concat()
+        "<div class=\"scroll\"><table><thead><tr>{heads}<th>{name}</th><th>refers to</th></tr></thead><tbody>\n{rows}</tbody></table></div>\n"
     )
 }
 
-fn help(finding: &Finding) -> String {
-    if finding.help.is_empty() {
+/// Returns columns with their values. A line may break only between two of them.
+fn pairs(values: &[(String, ShownValue)]) -> String {
+    let pair = |pair| format!("<span>{}</span>", escaped(&text::row(std::slice::from_ref(pair))));
+    values.iter().map(pair).collect::<Vec<_>>().join(", ")
+}
+
+/// Shows the causes and the remedies.
+fn facts(examination: &Examination, group: &FindingGroup, findings: &[&Finding]) -> String {
+    let mut facts: Vec<(&str, String)> = Vec::new();
+    if group.code == Code::Orphan {
+        facts.extend(words::reasons(examination, group).into_iter().map(|(label, reason)| (label, escaped(&reason))));
+        for (position, sentence) in remedies::sentences(examination, group).iter().enumerate() {
+            let command = sentence.command.as_ref().map(|command| format!("<pre>{}</pre>", escaped(command)));
+            let label = if position == 0 { "repair" } else { "" };
+            facts.push((label, escaped(&sentence.text) + &command.unwrap_or_default()));
+        }
+    } else if let [first, others @ ..] = findings
+        && !first.help.is_empty()
+        && others.iter().all(|other| other.help == first.help)
+    {
+        facts.push(("repair", escaped(&first.help)));
+    }
+    if facts.is_empty() {
         return String::new();
     }
-    format!("<p class=\"help\"><b>Next</b>{}</p>\n", escaped(&finding.help))
+    let facts = facts.into_iter().map(|(label, text)| format!("<dt>{label}</dt><dd>{text}</dd>\n"));
+    format!("<dl class=\"facts\">\n{}</dl>\n", facts.collect::<String>())
+}
+
+/// Lists the findings that the baseline contains.
+fn known_findings(known: &[&Finding]) -> String {
+    if known.is_empty() {
+        return String::new();
+    }
+    let row = |finding: &&Finding| {
+        format!(
+            "<tr id=\"{}\"><td><code>{}</code></td><td>{}</td></tr>\n",
+            finding.id(),
+            html::relation_id(&finding.relation_id),
+            escaped(&finding.message)
+        )
+    };
+    format!(
+        "<details class=\"more\"><summary>{} in the baseline</summary>\n<div class=\"scroll\"><table><tbody>\n{}</tbody></table></div>\n</details>\n",
+        plural(known.len() as u64, "known finding"),
+        known.iter().map(row).collect::<String>()
+    )
 }

@@ -25,7 +25,6 @@ pub(super) struct Line<'a> {
     pub(super) child: usize,
     pub(super) parent: usize,
     pub(super) state: State,
-    pub(super) is_checked: bool,
     pub(super) orphans: u64,
     pub(super) finding: Option<&'a Finding>,
 }
@@ -58,9 +57,9 @@ impl Graph<'_> {
         let index: BTreeMap<&(String, bool), usize> = names.iter().enumerate().map(|(at, name)| (*name, at)).collect();
         let conditions = state::conditions(examination);
         let lines = examination.relations.ids().zip(conditions).zip(&ends).map(|((relation, condition), ends)| {
-            let Condition { state, is_checked, orphans, finding } = condition;
+            let Condition { state, orphans, finding, .. } = condition;
             let (child, parent) = (index[&ends.0], index[&ends.1]);
-            Line { relation, child, parent, state, is_checked, orphans, finding }
+            Line { relation, child, parent, state, orphans, finding }
         });
         let lines = lines.collect();
         let nodes = names.into_iter().map(|(name, is_missing)| Node { name: name.clone(), is_missing: *is_missing });

@@ -1,37 +1,19 @@
 "use strict";
-// Sorting, filtering and zooming only: without this the page shows all the same. No less-than sign and no ampersand, so that
+// Searching, sorting and zooming only: without this the page shows all the same. No less-than sign and no ampersand, so that
 // the page is well-formed XML too.
-const list = document.querySelector("#list");
 const tools = document.querySelector(".tools");
 if (tools) {
-  const cards = Array.from(list.querySelectorAll(".finding"));
-  const search = tools.querySelector("input[type=search]");
-  const grades = Array.from(tools.querySelectorAll("input[type=checkbox]"));
-  const order = tools.querySelector("select");
+  const groups = Array.from(document.querySelectorAll(".group"));
+  const search = tools.querySelector("input");
   const counter = tools.querySelector("output");
-  const show = () => {
+  search.addEventListener("input", () => {
     const words = search.value.toLowerCase();
-    const wanted = new Set(grades.filter((box) => box.checked).map((box) => box.value));
-    let shown = 0;
-    for (const card of cards) {
-      const fits = wanted.has(card.dataset.grade) ? card.textContent.toLowerCase().includes(words) : false;
-      card.hidden = !fits;
-      shown += fits ? 1 : 0;
-    }
-    counter.textContent = shown + " of " + cards.length;
-  };
-  const sort = () => {
-    const by = order.value;
-    const value = (card) => by === "relation" ? card.dataset.relation : -Number(card.dataset[by]);
-    const compare = (a, b) => value(a) > value(b) ? 1 : value(b) > value(a) ? -1 : a.dataset.index - b.dataset.index;
-    cards.sort(compare);
-    list.append(...cards);
-  };
-  search.addEventListener("input", show);
-  grades.forEach((box) => box.addEventListener("change", show));
-  order.addEventListener("change", sort);
+    const more = document.querySelector("#list > .more");
+    if (more) more.open = true;
+    groups.forEach((group) => { group.hidden = !group.textContent.toLowerCase().includes(words); });
+    counter.textContent = groups.filter((group) => !group.hidden).length + " of " + groups.length;
+  });
   tools.hidden = false;
-  show();
 }
 for (const table of document.querySelectorAll("table[data-sortable]")) {
   const heads = Array.from(table.tHead.rows[0].cells);
@@ -91,7 +73,9 @@ for (const frame of document.querySelectorAll(".frame")) {
     const isWhole = event.deltaY > 0 ? !frame.classList.contains("zoomed") : false;
     if (scrolls || isWhole) return;
     event.preventDefault();
-    zoom(svg, event.deltaY > 0 ? 1.15 : 1 / 1.15, event.clientX, event.clientY);
+    // A wheel counts lines or pixels, and a trackpad many small steps.
+    const pixels = event.deltaMode === 1 ? event.deltaY * 33 : event.deltaY;
+    zoom(svg, 1.002 ** Math.min(Math.max(pixels, -120), 120), event.clientX, event.clientY);
   }, { passive: false });
   frame.addEventListener("keydown", (event) => {
     const what = { "0": "fit", "+": "in", "=": "in", "-": "out" }[event.key];
@@ -123,6 +107,7 @@ for (const frame of document.querySelectorAll(".frame")) {
   frame.addEventListener("click", (event) => { if (moved) event.preventDefault(); }, { capture: true });
   frame.addEventListener("dragstart", (event) => event.preventDefault());
 }
+document.querySelectorAll(".keys").forEach((keys) => { keys.hidden = false; });
 for (const tools of document.querySelectorAll(".zoom")) {
   tools.hidden = false;
   tools.addEventListener("click", (event) => {
@@ -142,8 +127,9 @@ addEventListener("afterprint", () => opened.forEach((details) => { details.open 
 // A link into the page opens what it leads to, and everything around that.
 const reveal = () => {
   const target = location.hash ? document.getElementById(location.hash.slice(1)) : null;
-  for (let closed = target; closed; closed = closed.parentElement) {
-    if (closed instanceof HTMLDetailsElement) closed.open = true;
+  for (let around = target; around; around = around.parentElement) {
+    if (around instanceof HTMLDetailsElement) around.open = true;
+    around.hidden = false;
   }
   if (target) target.scrollIntoView();
 };

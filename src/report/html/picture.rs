@@ -25,23 +25,28 @@ pub(super) fn section(examination: &Examination) -> String {
     let is_small = graph.lines.len() <= MOST;
     let is_open = |part: &Part| part.sick > 0 || is_small && parts[0].sick == 0;
     let (open, closed): (Vec<&Part>, Vec<&Part>) = parts.iter().partition(|part| is_open(part));
-    let mut cards = Cards { examination, graph: &graph, made: 0 };
-    let mut inside = format!("<div class=\"parts\">\n{}</div>\n", cards.of(&open));
+    let mut cards = Cards { examination, graph: &graph, made: 0, has_excerpt: false };
+    let mut inside = match open.is_empty() {
+        true => String::new(),
+        false => format!("<div class=\"parts\">\n{}</div>\n", cards.of(&open)),
+    };
     if !closed.is_empty() {
         let relations: usize = closed.iter().map(|part| part.lines.len()).sum();
         let tables: usize = closed.iter().map(|part| part.tables).sum();
+        let noun = if open.is_empty() { "group" } else { "more group" };
         let _ = write!(
             inside,
             "<details class=\"more\"><summary>{} without errors: {}, {}</summary>\n<div class=\"parts\">\n{}</div>\n</details>\n",
-            plural(closed.len() as u64, "more group") + " of tables",
+            plural(closed.len() as u64, noun) + " of tables",
             plural(tables as u64, "table"),
             plural(relations as u64, "relation"),
             cards.of(&closed)
         );
     }
     inside.push_str(&unrelated(examination, &graph));
-    inside.push_str(&legend(&graph));
-    html::section("Picture", "children left, parents right", &inside)
+    inside.push_str(&legend(&graph, cards.has_excerpt));
+    let keys = "<span class=\"keys\" hidden=\"\"> · the wheel, + and − zoom, dragging moves, 0 fits</span>";
+    html::section("Picture", &format!("children left, parents right{keys}"), &inside)
 }
 
 /// The cards of the parts, with a number for each in the order of the page.
@@ -49,6 +54,8 @@ struct Cards<'a> {
     examination: &'a Examination,
     graph: &'a Graph<'a>,
     made: usize,
+    /// True if a drawing leaves relations out.
+    has_excerpt: bool,
 }
 
 impl Cards<'_> {
@@ -80,6 +87,7 @@ impl Cards<'_> {
         let (views, frames) = if chosen.is_empty() || chosen.len() == part.lines.len() {
             (String::new(), draw(&part.lines, "whole", &about))
         } else {
+            self.has_excerpt = true;
             let sick = format!("the sick relations and their neighbours ({})", count(chosen.len() as u64));
             let choice = |value: &str, label: &str, checked: &str| {
                 format!(
@@ -118,7 +126,7 @@ fn unrelated(examination: &Examination, graph: &Graph<'_>) -> String {
 }
 
 /// Explains the kinds of lines and boxes that the pictures contain.
-fn legend(graph: &Graph<'_>) -> String {
+fn legend(graph: &Graph<'_>, has_excerpt: bool) -> String {
     let mut parts: Vec<String> = LABELS
         .into_iter()
         .filter(|(state, _)| graph.lines.iter().any(|line| line.state == *state))
@@ -136,6 +144,9 @@ fn legend(graph: &Graph<'_>) -> String {
              <rect x=\"4\" y=\"2\" width=\"36\" height=\"12\" rx=\"3\"/></g></svg>no such table</span>"
                 .to_owned(),
         );
+    }
+    if has_excerpt {
+        parts.push("<span><b>+3</b> relations of the table that the drawing leaves out</span>".to_owned());
     }
     format!("<div class=\"legend\">{}</div>", parts.concat())
 }

@@ -22,16 +22,6 @@ pub(super) enum State {
 }
 
 impl State {
-    pub(super) const ALL: [State; 7] = [
-        State::Defective,
-        State::Orphans,
-        State::Unchecked,
-        State::Warning,
-        State::Partial,
-        State::Known,
-        State::Sound,
-    ];
-
     /// Returns the class in the page's style.
     pub(super) fn class(self) -> &'static str {
         match self {

@@ -59,6 +59,8 @@ pub(in crate::report) struct WireSummary {
     partial: usize,
     unchecked: usize,
     orphan_rows: u64,
+    /// Each row once, as the headline counts; null if only a bound is known.
+    distinct_orphan_rows: Option<u64>,
     missing_keys: u64,
     defects: usize,
     warnings: usize,
@@ -68,12 +70,14 @@ pub(in crate::report) struct WireSummary {
 impl WireSummary {
     pub(in crate::report) fn of(examination: &Examination) -> WireSummary {
         let summary = examination.summary();
+        let distinct = examination.groups.orphan_rows;
         WireSummary {
             relations: summary.relations,
             checked: summary.checked,
             partial: summary.partial,
             unchecked: summary.unchecked,
             orphan_rows: summary.orphan_rows,
+            distinct_orphan_rows: (!distinct.is_bound).then_some(distinct.count),
             missing_keys: summary.missing_keys,
             defects: summary.defects,
             warnings: summary.warnings,

@@ -33,17 +33,50 @@ struct Block<'a> {
     listed: usize,
 }
 
-pub(super) fn block(sheet: &mut Sheet, examination: &Examination, group: &FindingGroup, terminal: &TerminalStyle) {
-    let findings: Vec<&Finding> = group.findings(&examination.findings).collect();
-    let samples = terminal.samples.unwrap_or(USUAL_SAMPLES);
-    let listed = if terminal.detail == Detail::All { findings.len() } else { MOST_LISTED };
-    let block = Block { examination, group, findings, samples, listed };
+/// Returns the relation of a group, or the number of its relations and their parent.
+pub(in crate::report) fn subject(examination: &Examination, group: &FindingGroup) -> String {
+    Block::of(examination, group, &TerminalStyle::default()).subject()
+}
+
+/// Returns how many rows of a group of orphans refer to how many missing keys.
+pub(in crate::report) fn message(examination: &Examination, group: &FindingGroup) -> String {
+    Block::of(examination, group, &TerminalStyle::default()).message()
+}
+
+/// Returns the missing keys of a group with most rows; `None` if there is only one row.
+pub(in crate::report) fn keys(
+    examination: &Examination,
+    group: &FindingGroup,
+    terminal: &TerminalStyle,
+) -> Option<String> {
+    Block::of(examination, group, terminal).frequent_keys()
+}
+
+pub(in crate::report) fn block(
+    sheet: &mut Sheet,
+    examination: &Examination,
+    group: &FindingGroup,
+    terminal: &TerminalStyle,
+) {
+    let block = Block::of(examination, group, terminal);
     sheet.blank();
     sheet.heading(grade(group.code, group.severity), Piece::new(block.subject(), Style::Strong));
     if group.code == Code::Orphan { block.orphans(sheet) } else { block.defects(sheet) }
 }
 
-impl Block<'_> {
+/// Returns the causes of a group of orphans, and notes on how the rows were judged, each with its label.
+pub(in crate::report) fn reasons(examination: &Examination, group: &FindingGroup) -> Vec<(&'static str, String)> {
+    Block::of(examination, group, &TerminalStyle::default()).reasons()
+}
+
+impl<'a> Block<'a> {
+    fn of(examination: &'a Examination, group: &'a FindingGroup, terminal: &TerminalStyle) -> Block<'a> {
+        let findings: Vec<&Finding> = group.findings(&examination.findings).collect();
+        let samples = terminal.samples.unwrap_or(USUAL_SAMPLES);
+        let listed = if terminal.detail == Detail::All { findings.len() } else { MOST_LISTED };
+        Block { examination, group, findings, samples, listed }
+    }
+
     fn subject(&self) -> String {
         match self.findings.as_slice() {
             [single] => single.relation_id.clone(),
@@ -136,9 +169,16 @@ impl Block<'_> {
 
     /// Shows the keys with most rows, unless one row says all.
     fn keys(&self, sheet: &mut Sheet) {
+        if let Some(keys) = self.frequent_keys().filter(|_| !self.is_listed_by_relation()) {
+            sheet.labelled_prose(LABEL, "keys", &Piece::plain(keys));
+        }
+    }
+
+    /// Returns the keys with most rows; `None` if there is only one row.
+    fn frequent_keys(&self) -> Option<String> {
         let FindingGroup { rows, keys, top_missing, .. } = self.group;
-        if rows.count < 2 || top_missing.is_empty() || self.is_listed_by_relation() {
-            return;
+        if rows.count < 2 || top_missing.is_empty() {
+            return None;
         }
         let shown = top_missing.iter().take(self.samples).enumerate().map(|(position, missing)| {
             let rows = if position == 0 { plural(missing.rows, "row") } else { count(missing.rows) };
@@ -147,7 +187,7 @@ impl Block<'_> {
         });
         let shown: Vec<String> = shown.collect();
         let more = keys.count.saturating_sub(shown.len() as u64);
-        sheet.labelled_prose(LABEL, "keys", &Piece::plain(and_more(&shown, more)));
+        Some(and_more(&shown, more))
     }
 
     /// True if every relation has one row, which its line shows.

@@ -14,7 +14,7 @@ use crate::source::settings::Settings;
 pub(super) fn add_password(settings: &mut Settings, surroundings: &Surroundings<'_>) {
     let Some(path) = path(settings, surroundings) else { return };
     let Ok(Some(file)) = surroundings.read_if_exists(&path) else { return };
-    let user = value_or(settings, Setting::User, surroundings.user().unwrap_or_default());
+    let user = value_or(settings, Setting::User, "");
     let host = settings.get(Setting::Host).or_else(|| settings.get(Setting::HostAddress)).unwrap_or("localhost");
     let host = if SOCKET_FOLDERS.contains(&host) { "localhost" } else { host };
     let wanted = [

@@ -87,7 +87,7 @@ impl Scan for Sqlite {
             columns.iter().map(|&column| self.qualified("parent", &table.columns[column].name)).collect();
         let complete: Vec<String> = key.iter().map(|column| self.not_null(column)).collect();
         Some(plain(format!(
-            "SELECT coalesce(sum(alike), 0), coalesce(sum(alike) FILTER (WHERE alike > 1), 0) \
+            "SELECT coalesce(sum(alike), 0), coalesce(sum(alike) FILTER (WHERE alike > 1), 0), count(*) \
              FROM (SELECT count(*) AS alike FROM {} WHERE {} GROUP BY {})",
             self.source(None, table, "parent", Reading::WholeTable),
             complete.join(" AND "),

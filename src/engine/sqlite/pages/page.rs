@@ -84,6 +84,16 @@ pub struct ShortRecord<'a> {
     pub length: usize,
 }
 
+impl ShortRecord<'_> {
+    /// Returns the rowid of a table's row.
+    #[inline(always)]
+    pub fn rowid(&self) -> Option<i64> {
+        let length_width = if *self.page.get(self.cell)? < 0x80 { 1 } else { 2 };
+        let (rowid, _) = record::varint(self.page.get(self.cell + length_width..)?)?;
+        Some(rowid.cast_signed())
+    }
+}
+
 impl<'a> Page<'a> {
     /// `bytes` excludes the reserved bytes at the page's end.
     pub fn parse(number: u32, bytes: &'a [u8]) -> Result<Page<'a>, Fault> {

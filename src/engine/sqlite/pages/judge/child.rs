@@ -30,6 +30,7 @@ use super::plan::Address;
 use super::plan::Pass;
 use super::plan::ReadingPlan;
 use super::quick_rows::Pending;
+use super::quick_rows::Proven;
 use super::quick_rows::QuickRows;
 use crate::engine::OrphanList;
 use crate::engine::StorageReading;
@@ -139,7 +140,8 @@ pub(super) fn read(
         let parent = parents.get(&probe.parent)?.as_ref().ok()?;
         Some((probe, &plan.parents[probe.parent].comparison, &parent.keys))
     });
-    let quick_rows = QuickRows::of(&readable.collect::<Vec<_>>());
+    let is_proven = matches!(&probes[..], [Probe { orphans: Some(_), .. }]);
+    let quick_rows = QuickRows::of(&readable.collect::<Vec<_>>(), is_proven);
     let child = ChildReader { pass, wanted, quick_rows, probes, limit };
     match child.read(source, meter) {
         Ok(tallies) => answers.extend(inclusions.into_iter().zip(tallies.into_iter().map(Ok))),
@@ -221,10 +223,12 @@ struct Worker<'a> {
     states: Vec<ProbeState<'a>>,
 }
 
-/// The current record, and a buffer for one of its keys.
+/// The current record, and buffers for one of its keys.
 struct Record {
     fields: Fields,
     key: Vec<u8>,
+    /// The buffer for a key that no parent has.
+    missing: KeyBytes,
 }
 
 /// A worker's state for one probe.
@@ -298,7 +302,7 @@ impl<'a> ProbeState<'a> {
     }
 
     /// Adds a row whose key no parent has; `None` stands for a key that is too long.
-    fn add_missing_bytes(&mut self, key: Option<KeyBytes>, address: Option<i64>) {
+    fn add_missing_bytes(&mut self, key: Option<&KeyBytes>, address: Option<i64>) {
         match (&mut self.orphans, key, address) {
             (Some(orphans), Some(key), Some(row)) => orphans.add_key(key, row),
             _ => return self.tally.suspect(address),
@@ -330,8 +334,8 @@ impl ChildReader<'_> {
         let reader = RecordReader::new(source, self.wanted.len());
         let worker = || Worker {
             buffer: Vec::new(),
-            pending: Pending::default(),
-            record: Record { fields: Fields::new(&self.wanted), key: Vec::new() },
+            pending: Pending::new(self.proven()),
+            record: Record { fields: Fields::new(&self.wanted), key: Vec::new(), missing: KeyBytes::default() },
             states: self.probes.iter().map(|probe| ProbeState::new(probe, self.limit, self.probes.len())).collect(),
         };
         let pieces: Vec<TreePiece> = self.pass.tree.pieces().collect();
@@ -344,9 +348,13 @@ impl ChildReader<'_> {
                     pages += 1;
                     let look_up = |cell: Cell<'_>| self.look_up(page, cell, &reader, record, states);
                     self.quick_rows.each_other_cell(page, pending, look_up)?;
+                    if pending.proven.as_ref().is_some_and(|proven| proven.orphans.is_full()) {
+                        self.collect(pending);
+                    }
                     states.iter_mut().for_each(|state| state.end_page(page.cell_count()));
                     Ok(())
                 })?;
+                self.collect(pending);
                 meter.pages_read(pages)?;
                 Ok(states.iter_mut().map(|state| state.finish_piece(self.limit)).collect())
             })
@@ -360,6 +368,19 @@ impl ChildReader<'_> {
         Ok(tallies)
     }
 
+    /// Returns a taker of orphans that are proven without decoding their records.
+    fn proven(&self) -> Option<Proven> {
+        let [Probe { orphans: Some(orphans), .. }] = &self.probes[..] else { return None };
+        Some(Proven { orphans: orphans.buffer(1), address: self.pass.address })
+    }
+
+    /// Hands these orphans to the collector.
+    fn collect(&self, pending: &mut Pending) {
+        if let (Some(proven), [Probe { orphans: Some(orphans), .. }]) = (&mut pending.proven, &self.probes[..]) {
+            orphans.take(&mut proven.orphans);
+        }
+    }
+
     /// Adds every key of a row to the state of its probe. It is kept out of the loop over rows, which so stays small
     /// and fast.
     #[inline(never)]
@@ -371,7 +392,7 @@ impl ChildReader<'_> {
         record: &mut Record,
         states: &mut [ProbeState<'_>],
     ) -> Result<(), Fault> {
-        let Record { fields, key: scratch } = record;
+        let Record { fields, key: scratch, missing } = record;
         let mut is_read = false;
         for state in states {
             let key = match state.probe.quick_key(&cell) {
@@ -390,8 +411,8 @@ impl ChildReader<'_> {
                         reader.read(page, &cell, fields)?;
                         is_read = true;
                     }
-                    let bytes = state.probe.lookup.key_bytes(&cell, fields);
-                    state.add_missing_bytes(bytes, self.address(&cell, fields));
+                    let is_whole = state.probe.lookup.key_bytes(&cell, fields, missing);
+                    state.add_missing_bytes(is_whole.then_some(&*missing), self.address(&cell, fields));
                 }
                 continue;
             }

@@ -81,19 +81,21 @@ impl Lookup {
         }
     }
 
-    /// Returns the key's values as bytes that keep their order; `None` if a value is none that orphans are proven with.
-    pub(super) fn key_bytes(&self, cell: &Cell<'_>, fields: &Fields) -> Option<KeyBytes> {
+    /// Puts the key's values into `into` as bytes that keep their order. Returns false if a value is none that orphans are
+    /// proven with.
+    pub(super) fn key_bytes(&self, cell: &Cell<'_>, fields: &Fields, into: &mut KeyBytes) -> bool {
+        into.clear();
         let mut values = [Stored::Null; WIDEST_KEY];
-        let mut bytes = KeyBytes::default();
-        for value in self.values(cell, fields, &mut values)? {
+        let Some(values) = self.values(cell, fields, &mut values) else { return false };
+        for value in values {
             match value {
-                Stored::Integer(number) => bytes.add_integer(*number),
-                Stored::Text(text) => bytes.add_text(text),
-                Stored::Blob(blob) => bytes.add_blob(blob),
-                Stored::Null | Stored::Real(_) => return None,
+                Stored::Integer(number) => into.add_integer(*number),
+                Stored::Text(text) => into.add_text(text),
+                Stored::Blob(blob) => into.add_blob(blob),
+                Stored::Null | Stored::Real(_) => return false,
             }
         }
-        Some(bytes)
+        true
     }
 
     /// True if the second of two records certainly belongs before the first.

@@ -139,7 +139,7 @@ pub(super) fn plan(
     for (position, inclusion) in inclusions.iter().enumerate() {
         planned.push(planner.inclusion(position, inclusion));
     }
-    let mut passes = planner.passes(inclusions, &mut planned);
+    let passes = planner.passes(inclusions, &mut planned);
     let index_passes = passes.iter().filter(|pass| pass.table.is_some());
     let by_index: HashSet<usize> =
         index_passes.flat_map(|pass| pass.probes.iter().map(|probe| probe.inclusion)).collect();
@@ -149,7 +149,7 @@ pub(super) fn plan(
         .map(|(inclusion, planned)| planned.as_ref().is_ok_and(|(_, probe)| planner.proves_orphans(inclusion, probe)))
         .collect();
     let parents = planner.parents;
-    let rounds = rounds(&parents, &mut passes, memory);
+    let rounds = rounds(&parents, passes, memory);
     let inclusions = planned
         .into_iter()
         .enumerate()
@@ -346,15 +346,29 @@ fn stored(layout: &TableLayout, columns: &[usize]) -> Result<Vec<ColumnSource>, 
 }
 
 /// Divides the parents' keys into rounds of at most `memory` bytes. A parent that needs more gets several rounds.
-fn rounds(parents: &[ParentPlan], passes: &mut [Pass], memory: u64) -> Vec<Round> {
+fn rounds(parents: &[ParentPlan], passes: Vec<Pass>, memory: u64) -> Vec<Round> {
+    let needs = parents.iter().map(|parent| {
+        let needed = bytes_for(parent);
+        (needed, shares(parent, needed.div_ceil(memory.max(1)).max(1)))
+    });
+    match <[_; 1]>::try_from(shares_of_rounds(needs, memory)) {
+        // No parent is divided, and the probes need all of each.
+        Ok([parents]) => vec![Round { parents, passes }],
+        Err(rounds) => {
+            rounds.into_iter().map(|parents| Round { passes: passes_with(&parents, &passes), parents }).collect()
+        }
+    }
+}
+
+/// Divides the shares of all parents into rounds. `needs` has the bytes for each parent, and its shares. A round has at most
+/// one share of a parent.
+fn shares_of_rounds(needs: impl Iterator<Item = (u64, Vec<KeyShare>)>, memory: u64) -> Vec<Vec<(usize, KeyShare)>> {
     let mut rounds: Vec<Vec<(usize, KeyShare)>> = Vec::new();
     let mut available = 0;
-    for (position, parent) in parents.iter().enumerate() {
-        let needed = bytes_for(parent);
-        let shares = shares(parent, needed.div_ceil(memory.max(1)).max(1));
+    for (position, (needed, shares)) in needs.enumerate() {
         let each = needed / shares.len() as u64;
-        for share in shares {
-            if rounds.is_empty() || each > available {
+        for (number, share) in shares.into_iter().enumerate() {
+            if rounds.is_empty() || each > available || number > 0 {
                 rounds.push(Vec::new());
                 available = memory;
             }
@@ -364,7 +378,7 @@ fn rounds(parents: &[ParentPlan], passes: &mut [Pass], memory: u64) -> Vec<Round
             }
         }
     }
-    rounds.into_iter().map(|parents| Round { passes: passes_with(&parents, passes), parents }).collect()
+    rounds
 }
 
 /// Returns a high estimate of the memory for a parent's keys, in bytes.
@@ -406,4 +420,21 @@ fn passes_with(parents: &[(usize, KeyShare)], passes: &[Pass]) -> Vec<Pass> {
         (!probes.is_empty()).then(|| Pass { probes, ..pass.clone() })
     });
     narrowed.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn round_has_one_share_of_a_parent() {
+        let parts = |of| (0..of).map(|number| KeyShare::Part { number, of }).collect::<Vec<_>>();
+        // Two shares of the second parent have exactly as many bytes as fit.
+        let needs = [(10, parts(1)), (101, parts(2)), (20, parts(1))];
+        let rounds = shares_of_rounds(needs.into_iter(), 100);
+        let share = |number, of| KeyShare::Part { number, of };
+        assert_eq!(rounds, [vec![(0, share(0, 1)), (1, share(0, 2))], vec![(1, share(1, 2)), (2, share(0, 1))]]);
+        let rounds = shares_of_rounds([(101, parts(2))].into_iter(), 100);
+        assert_eq!(rounds, [vec![(0, share(0, 2))], vec![(0, share(1, 2))]]);
+    }
 }

@@ -1,0 +1,112 @@
+//! Asks the questions of `fix` on the terminal. It is part of the binary.
+
+use std::io::IsTerminal;
+use std::io::Write;
+
+use fk_doctor::internals::model::text::visible;
+use fk_doctor::internals::model::text::visible_lines;
+use fk_doctor::internals::run::Dialogue;
+use fk_doctor::internals::run::MenuItem;
+use fk_doctor::internals::run::Reply;
+use inquire::InquireError;
+use inquire::Select;
+use inquire::Text;
+use inquire::ui::Color;
+use inquire::ui::RenderConfig;
+use inquire::ui::StyleSheet;
+use inquire::ui::Styled;
+use inquire::validator::Validation;
+
+/// The width of a title, beside which its effect stands.
+const TITLE: usize = 24;
+
+pub(crate) struct TerminalDialogue {
+    color: bool,
+    width: usize,
+}
+
+impl TerminalDialogue {
+    pub(crate) fn new(color: bool, width: Option<usize>) -> TerminalDialogue {
+        TerminalDialogue { color, width: width.unwrap_or(80) }
+    }
+
+    fn render_config(&self) -> RenderConfig<'static> {
+        let config = if self.color { RenderConfig::default_colored() } else { RenderConfig::empty() };
+        let strong = |text: &'static str| Styled::new(text);
+        config
+            .with_prompt_prefix(strong("?"))
+            .with_answered_prompt_prefix(strong("?"))
+            .with_highlighted_option_prefix(strong(">"))
+            .with_canceled_prompt_indicator(strong("back"))
+            .with_selected_option(self.color.then(|| StyleSheet::new().with_fg(Color::DarkCyan)))
+    }
+
+    /// Returns an item as a line, its effect beside its title. An item that takes something away is red.
+    fn line(&self, item: &MenuItem, title: usize) -> String {
+        let text = format!("{:title$}  {}", visible(&item.title), visible(&item.effect));
+        // The prompt has two columns before each line.
+        let text: String = text.trim_end().chars().take(self.width.saturating_sub(3)).collect();
+        if item.takes_away && self.color { format!("\x1b[31m{text}\x1b[0m") } else { text }
+    }
+}
+
+impl Dialogue for TerminalDialogue {
+    fn is_possible(&self) -> bool {
+        std::io::stdin().is_terminal() && std::io::stderr().is_terminal()
+    }
+
+    fn show(&self, text: &str) {
+        let text = if self.color { text.to_owned() } else { visible_lines(text).into_owned() };
+        // If printing fails, the next question fails too.
+        let _ = std::io::stdout().write_all(text.as_bytes()).and_then(|()| std::io::stdout().flush());
+    }
+
+    fn choose(&self, question: &str, items: &[MenuItem], first: usize) -> Reply<usize> {
+        let title = items.iter().map(|item| item.title.chars().count()).max().unwrap_or(0).min(TITLE);
+        let lines: Vec<String> = items.iter().map(|item| self.line(item, title)).collect();
+        let titles: Vec<&str> = items.iter().map(|item| item.title.as_str()).collect();
+        let shown = |option: inquire::list_option::ListOption<&String>| {
+            titles.get(option.index).map(|title| visible(title).into_owned()).unwrap_or_default()
+        };
+        let select = Select::new(question, lines)
+            .with_starting_cursor(first)
+            .with_page_size(12)
+            .without_filtering()
+            .without_help_message()
+            .with_formatter(&shown)
+            .with_render_config(self.render_config());
+        reply(select.raw_prompt().map(|chosen| chosen.index))
+    }
+
+    fn answer(&self, question: &str, words: &[&str]) -> Reply<usize> {
+        let known: Vec<String> = words.iter().map(|word| (*word).to_owned()).collect();
+        let hint = format!("answer {}", known.join(", "));
+        let question =
+            if words.len() > 1 { format!("{question} ({})", words.join(" / ")) } else { question.to_owned() };
+        let position = |text: &str| {
+            let text = text.trim().replace(',', "").to_lowercase();
+            known.iter().position(|word| *word == text)
+        };
+        let validator = {
+            let (known, hint) = (known.clone(), hint.clone());
+            move |text: &str| {
+                let text = text.trim().replace(',', "").to_lowercase();
+                let is_known = known.contains(&text);
+                Ok(if is_known { Validation::Valid } else { Validation::Invalid(hint.clone().into()) })
+            }
+        };
+        let prompt = Text::new(&question).with_validator(validator).with_render_config(self.render_config());
+        match prompt.prompt() {
+            Ok(text) => position(&text).map_or(Reply::Back, Reply::Given),
+            Err(error) => reply(Err(error)),
+        }
+    }
+}
+
+fn reply(answer: Result<usize, InquireError>) -> Reply<usize> {
+    match answer {
+        Ok(position) => Reply::Given(position),
+        Err(InquireError::OperationCanceled) => Reply::Back,
+        Err(_) => Reply::Quit,
+    }
+}

@@ -1,0 +1,79 @@
+//! The texts of the guided repair: the steps, and each group of findings as a question shows it.
+
+use crate::model::examination::Examination;
+use crate::model::finding::Code;
+use crate::model::finding_group::FindingGroup;
+use crate::report::Detail;
+use crate::report::TerminalStyle;
+use crate::report::causes;
+use crate::report::layout::Piece;
+use crate::report::layout::Sheet;
+use crate::report::layout::Style;
+use crate::report::table;
+
+/// Returns the title of a step, and beside or below it the command that it runs.
+pub(super) fn step(title: &str, words: &[String], terminal: &TerminalStyle) -> String {
+    let mut sheet = Sheet::new(terminal);
+    let command = format!("$ fk-doctor {}", words.join(" "));
+    sheet.blank();
+    if title.chars().count() + 4 + command.chars().count() <= sheet.width() {
+        sheet.whole_line(
+            0,
+            &[Piece::new(title, Style::Strong), Piece::plain("    "), Piece::new(command, Style::Command)],
+        );
+    } else {
+        sheet.whole_line(0, &[Piece::new(title, Style::Strong)]);
+        for line in continued(&command, sheet.width().saturating_sub(2)) {
+            sheet.whole_line(2, &[Piece::new(line, Style::Command)]);
+        }
+    }
+    sheet.finish()
+}
+
+/// Breaks a command before options, so that a shell still reads it as one.
+fn continued(command: &str, width: usize) -> Vec<String> {
+    let mut lines = vec![String::new()];
+    for part in command.split_inclusive(' ') {
+        let is_option = part.starts_with('-') || part.starts_with('>');
+        let last = lines.len() - 1;
+        if is_option && lines[last].chars().count() + part.chars().count() + 30 > width {
+            lines[last].push('\\');
+            lines.push("    ".to_owned());
+        }
+        let last = lines.len() - 1;
+        lines[last].push_str(part);
+    }
+    lines
+}
+
+/// Returns a group in two or three lines: what is wrong, and why.
+pub(super) fn group(examination: &Examination, group: &FindingGroup, title: &str, terminal: &TerminalStyle) -> String {
+    let mut sheet = Sheet::new(terminal);
+    let indent = title.chars().count() + 2;
+    let mut lines = Vec::new();
+    if group.code == Code::Orphan {
+        lines.push(table::message(examination, group));
+        lines.extend(table::keys(examination, group, terminal));
+        let sentences = causes::causes(examination, group).into_iter().filter_map(|cause| cause.diagnosis);
+        lines.extend(sentences.map(|diagnosis| diagnosis.sentence()));
+    } else {
+        let words = causes::words(group.code);
+        lines.push(format!("{}: {words}", table::subject(examination, group)));
+        let code = group.code.name();
+        lines.push(format!("No row is at fault, so fix changes nothing here. See: fk-doctor code {code}"));
+    }
+    sheet.blank();
+    for (position, line) in lines.iter().enumerate() {
+        let label = if position == 0 { title } else { "" };
+        sheet.labelled_line(indent, Piece::new(label, Style::Strong), &Piece::plain(line));
+    }
+    sheet.finish()
+}
+
+/// Returns the whole block of a group, with more rows than a scan shows.
+pub(super) fn rows(examination: &Examination, group: &FindingGroup, terminal: &TerminalStyle) -> String {
+    let mut sheet = Sheet::new(terminal);
+    let style = TerminalStyle { detail: Detail::All, samples: Some(usize::MAX), ..*terminal };
+    table::block(&mut sheet, examination, group, &style);
+    sheet.finish()
+}
