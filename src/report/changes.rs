@@ -14,9 +14,12 @@ pub(super) enum Tense {
     TakenBack,
 }
 
+/// A kind of change: its label, the preposition before the table, the end of the line, and the number of rows.
+type Kind = (&'static str, &'static str, &'static str, fn(&TableChanges) -> u64);
+
 /// Adds a line for each kind of change. `new` are the tables that the plan creates.
 pub(super) fn lines(sheet: &mut Sheet, label_width: usize, tables: &[TableChanges], new: &[String], tense: Tense) {
-    let kinds: [(&str, &str, &str, fn(&TableChanges) -> u64); 3] = match tense {
+    let kinds: [Kind; 3] = match tense {
         Tense::Planned => [
             ("changes", "of", "", |table| table.changed),
             ("adds", "to", "", |table| table.made),

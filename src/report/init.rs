@@ -164,7 +164,7 @@ fn relations(examination: &Examination) -> Vec<String> {
     let mut number = 0;
     for relation in schema.relations.iter().filter(|relation| relation.configured.is_none()) {
         let own = |finding: &&Finding| finding.code == Code::Orphan && finding.relation_id == relation.id;
-        let none = examination.findings.iter().find(own).and_then(|finding| values_for_none(finding));
+        let none = examination.findings.iter().find(own).and_then(values_for_none);
         let deleted = deletion_mark(schema, relation);
         if (none.is_none() && deleted.is_none()) || number == MOST_RELATIONS {
             continue;

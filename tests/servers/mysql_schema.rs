@@ -62,7 +62,7 @@ fn foreign_keys_are_relaxed_and_restored_exactly() {
         assert_eq!(definitions(&server), before, "a dry run writes nothing");
         let applied = server.run(&["apply", &url, "plan"]);
         assert_eq!((applied.code, applied.stderr.as_str()), (0, ""), "{}", applied.stdout);
-        assert!(applied.stdout.states("6 definitions changed"), "{}", applied.stdout);
+        assert!(applied.stdout.states("changed    6 definitions"), "{}", applied.stdout);
         assert_eq!(foreign_keys(&server), Vec::<String>::new());
         let relaxed = definitions(&server);
         assert!(relaxed.iter().any(|text| text.contains("`r1` int DEFAULT NULL")), "{relaxed:?}");
@@ -208,7 +208,7 @@ fn status_before_its_source_gets_a_placeholder() {
         assert_eq!(server.texts("SELECT title FROM media_sources WHERE url = 'https://v/dQ'"), ["A song"]);
 
         let again = server.run(&["repair", &url, "--rules", "r.toml"]);
-        assert!(again.stdout.contains("there is nothing to repair"), "{}", again.stdout);
+        assert!(again.stdout.contains("nothing to do: "), "{}", again.stdout);
         let dropped = server.run(&["repair", &url, "--no-prevent", "statuses(*)", "-o", "drop", "--apply"]);
         assert_eq!(dropped.code, 0, "{}{}", dropped.stdout, dropped.stderr);
         assert_eq!(definitions(&server)[..3], before[..3]);

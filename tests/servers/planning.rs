@@ -96,7 +96,7 @@ fn unique_index_conflict_is_decided_while_planning() {
     let before = p.dump();
     let planned = p.plan();
     let told = planned.stdout.split_whitespace().collect::<Vec<_>>().join(" ");
-    assert!(told.states("1 row, such as r = 7 because remap: UNIQUE constraint failed: index c_live of c"), "{told}");
+    assert!(told.states("1 row: r = 7 because remap: UNIQUE constraint failed: index c_live of c"), "{told}");
     let applied = p.apply(&["--leave-undecided"]);
     assert_eq!(applied.code, 6, "{}", applied.stderr);
     assert_eq!(p.column("c", "r"), "1,7,1,1,2");

@@ -186,10 +186,10 @@ fn plan_state_is_recorded_in_the_database() {
         let url = patient.server.url();
         let forget = || patient.server.run(&["status", "plan.ndjson", &url, "--forget"]);
         assert_eq!(status(patient)["state"]["phase"], "never applied");
-        ended(patient, patient.undo(&[]), 0, "has no record that the plan was applied");
+        ended(patient, patient.undo(&[]), 0, "has no record that ");
         ended(patient, forget(), 5, "the database has no record of it");
 
-        ended(patient, patient.apply(&[]), 0, "is repaired");
+        ended(patient, patient.apply(&[]), 0, " repaired");
         let state = status(patient)["state"].clone();
         assert_eq!((&state["phase"], &state["made"]["changes"]), (&json!("applied"), &json!(3)));
         assert_eq!(state["journal"], Value::Null);
@@ -246,7 +246,7 @@ fn server_placeholder_made_first_by_the_application_stays() {
             planned(patient, "action = \"placeholder\"\nvalues = { name = \"made\" }");
             patient.server.execute("INSERT INTO p VALUES (16, 'made')");
             let before = patient.dump();
-            ended(patient, patient.apply(options), 0, "2 rows inserted; 1 was already as planned");
+            ended(patient, patient.apply(options), 0, "1 row was already as planned");
             assert_eq!(status(patient)["state"]["left"], json!({ "already": 1 }));
             patient.take_back(&before);
             patient.server.execute("UPDATE b SET r = NULL WHERE id = 2; DELETE FROM p WHERE id = 16");
@@ -280,7 +280,7 @@ fn role_without_create_table_records_beside_the_plan() {
         assert_eq!(state["journal"], "plan.ndjson.begun");
         let shown = patient.server.run(&["status", "plan.ndjson", &url]);
         ended(patient, shown, 0, "record plan.ndjson.begun: keep it next to the plan");
-        ended(patient, run("apply", "plan.ndjson"), 0, "nothing was changed");
+        ended(patient, run("apply", "plan.ndjson"), 0, "nothing to do");
 
         // A plan has one record, wherever the plan is.
         let bench = &patient.server.bench;
@@ -290,12 +290,12 @@ fn role_without_create_table_records_beside_the_plan() {
         }
         // Without its record nothing is guessed.
         copied_alone(patient);
-        let lost = ended(patient, run("undo", "plan.ndjson"), 0, "has no record that the plan was applied");
+        let lost = ended(patient, run("undo", "plan.ndjson"), 0, "has no record that ");
         assert!(plain(&lost).contains("plan.ndjson.begun: this file does not exist"), "{}", lost.stdout);
         assert_eq!(blanked(patient), 3);
-        ended(patient, run("undo", "moved/plan.ndjson"), 0, "the plan was taken back");
+        ended(patient, run("undo", "moved/plan.ndjson"), 0, "is taken back");
         assert_eq!(patient.dump(), before);
-        ended(patient, run("undo", "moved/plan.ndjson"), 0, "nothing was changed");
+        ended(patient, run("undo", "moved/plan.ndjson"), 0, "nothing to do");
         let status = |options: &[&str]| patient.server.run(&[&["status", "moved/plan.ndjson", &url], options].concat());
         ended(patient, status(&[]), 0, "moved/plan.ndjson was taken back");
         ended(patient, status(&["--forget"]), 0, "is removed");
@@ -410,7 +410,7 @@ fn unusable_state_table_is_reported() {
         planned_as(patient, &url, "action = \"placeholder\"");
         let run = |command: &str| patient.server.run(&[command, &url, "plan.ndjson"]);
         ended(patient, run("apply"), 0, "plan.ndjson.begun");
-        ended(patient, run("undo"), 0, "the plan was taken back");
+        ended(patient, run("undo"), 0, "is taken back");
         assert_eq!(patient.dump(), before);
         dropped(patient, &role);
     });
@@ -434,7 +434,7 @@ fn plan_made_by_a_reader_is_applied_by_another_role() {
         });
         planned_as(patient, &server.url_as(&role), "action = \"set-null\"");
         let before = patient.dump();
-        ended(patient, patient.apply(&[]), 0, "is repaired");
+        ended(patient, patient.apply(&[]), 0, " repaired");
         patient.take_back(&before);
         // The server does not show this foreign key to either user, but it refuses the change nevertheless.
         if patient.kind != Kind::Postgres {
@@ -477,8 +477,8 @@ fn two_server_runs_of_one_plan_exclude_each_other() {
                 ended(patient, second, 5, &format!("another run of this plan is active ({who}"));
             }
         });
-        ended(patient, first, 0, "is repaired");
-        ended(patient, from_copy(patient, "apply"), 0, "nothing was changed");
+        ended(patient, first, 0, " repaired");
+        ended(patient, from_copy(patient, "apply"), 0, "nothing to do");
         // The lock ends with the connection.
         assert_eq!(patient.undo(&[]).code, 0);
         patient.server.beside("BEGIN; SELECT id FROM b WHERE id = 3 FOR UPDATE");
@@ -502,9 +502,9 @@ fn runs_on_two_databases_do_not_exclude_each_other() {
         let first = beside_a_lock(&one, 3, &["apply", &url, "plan.ndjson", "--wait", "60s"], || {
             let plan = one.server.bench.path("plan.ndjson");
             std::fs::copy(plan, other.server.bench.path("plan.ndjson")).unwrap();
-            ended(&other, other.apply(&["--moved"]), 0, "is repaired");
+            ended(&other, other.apply(&["--moved"]), 0, " repaired");
         });
-        ended(&one, first, 0, "is repaired");
+        ended(&one, first, 0, " repaired");
     }
 }
 
@@ -521,7 +521,7 @@ fn run_after_lost_connection_excludes_others_again() {
             let first = scope.spawn(|| patient.server.run(&["apply", &far, "plan.ndjson", "--batch", "5"]));
             until(|| blanked(patient) > 60 || first.is_finished());
             ended(patient, from_copy(patient, "apply"), 5, "another run of this plan is active (connection ");
-            ended(patient, first.join().unwrap(), 0, "is repaired");
+            ended(patient, first.join().unwrap(), 0, " repaired");
         });
         assert_eq!(blanked(patient), MANY);
     });
@@ -587,7 +587,7 @@ fn table_made_by_others_is_not_dropped() {
         let server = &patient.server;
         planned(patient, "action = \"quarantine\"");
         let before = patient.dump();
-        ended(patient, patient.apply(&[]), 0, "is repaired");
+        ended(patient, patient.apply(&[]), 0, " repaired");
         let (like, back) = match patient.kind {
             Kind::Postgres => (
                 "CREATE TABLE mine(LIKE fk_doctor_quarantine INCLUDING ALL)",
@@ -605,7 +605,7 @@ fn table_made_by_others_is_not_dropped() {
         std::fs::remove_file(server.bench.path("plan.ndjson.begun")).unwrap();
         let url = server.url();
         assert_eq!(server.run(&["status", "plan.ndjson", &url, "--forget"]).code, 0);
-        ended(patient, patient.apply(&[]), 0, "is repaired");
+        ended(patient, patient.apply(&[]), 0, " repaired");
         assert_eq!(count(patient, "fk_doctor_quarantine"), 3);
         ended(patient, patient.undo(&[]), 0, "");
         assert_eq!(count(patient, "fk_doctor_quarantine"), 0);
@@ -621,17 +621,17 @@ fn table_made_by_a_killed_run_is_dropped_with_its_last_row() {
         let Some(patient) = Patient::new(kind, SEED) else { continue };
         planned(&patient, "action = \"quarantine\"");
         let before = patient.dump();
-        ended(&patient, patient.apply(&[]), 0, "is repaired");
+        ended(&patient, patient.apply(&[]), 0, " repaired");
         patient.server.execute("DELETE FROM fk_doctor_state WHERE direction = 'create'");
-        ended(&patient, patient.undo(&[]), 0, "the plan was taken back");
+        ended(&patient, patient.undo(&[]), 0, "is taken back");
         assert_eq!(patient.dump(), before, "{kind:?}");
         // A table of the same name that replaced it belongs to someone else.
-        ended(&patient, patient.apply(&[]), 0, "is repaired");
+        ended(&patient, patient.apply(&[]), 0, " repaired");
         patient.server.execute(
             "CREATE TABLE mine LIKE fk_doctor_quarantine; ALTER TABLE mine COMMENT = ''; INSERT INTO mine SELECT * FROM fk_doctor_quarantine; \
              DROP TABLE fk_doctor_quarantine; RENAME TABLE mine TO fk_doctor_quarantine",
         );
-        ended(&patient, patient.undo(&[]), 0, "the plan was taken back");
+        ended(&patient, patient.undo(&[]), 0, "is taken back");
         assert_eq!(count(&patient, "fk_doctor_quarantine"), 0, "{kind:?}");
     }
 }
@@ -641,7 +641,7 @@ fn table_made_by_a_killed_run_is_dropped_with_its_last_row() {
 fn undo_waits_for_rows_of_another_plan_in_its_table() {
     on_each(SEED, |patient| {
         planned(patient, "action = \"quarantine\"");
-        ended(patient, patient.apply(&[]), 0, "is repaired");
+        ended(patient, patient.apply(&[]), 0, " repaired");
         let insert = format!("INSERT INTO fk_doctor_quarantine({}) VALUES (99)", first_column(patient));
         patient.server.beside(&format!("BEGIN; {insert}"));
         std::thread::scope(|scope| {
@@ -649,7 +649,7 @@ fn undo_waits_for_rows_of_another_plan_in_its_table() {
             until_waiting(|| is_waiting(patient) || undo.is_finished());
             assert!(!undo.is_finished(), "{:?}: nobody has waited for the other", patient.kind);
             patient.server.beside("COMMIT");
-            ended(patient, undo.join().unwrap(), 0, "the plan was taken back");
+            ended(patient, undo.join().unwrap(), 0, "is taken back");
         });
         assert_eq!(count(patient, "fk_doctor_quarantine"), 1, "{:?}", patient.kind);
         assert_eq!(patient.orphans(), 3);
@@ -680,14 +680,14 @@ fn empty_table_without_drop_privilege_stays() {
         let server = &patient.server;
         if patient.kind == Kind::Postgres {
             planned(patient, "action = \"quarantine\"");
-            ended(patient, patient.apply(&[]), 0, "is repaired");
+            ended(patient, patient.apply(&[]), 0, " repaired");
             server.execute(&format!("GRANT ALL ON ALL TABLES IN SCHEMA public TO {role}"));
         } else {
             server.execute(&format!("GRANT CREATE, INSERT, UPDATE, DELETE ON {}.* TO {role}@'127.0.0.1'", server.name));
             planned_as(patient, &url, "action = \"quarantine\"");
-            ended(patient, server.run(&["apply", &url, "plan.ndjson"]), 0, "is repaired");
+            ended(patient, server.run(&["apply", &url, "plan.ndjson"]), 0, " repaired");
         }
-        ended(patient, server.run(&["undo", &url, "plan.ndjson"]), 0, "the plan was taken back");
+        ended(patient, server.run(&["undo", &url, "plan.ndjson"]), 0, "is taken back");
         assert_eq!(count(patient, "fk_doctor_quarantine"), 0, "{:?}", patient.kind);
         assert_eq!(status(patient)["state"]["phase"], "taken back");
         dropped(patient, &role);
@@ -700,7 +700,7 @@ fn server_undo_creates_no_orphan() {
         let server = &patient.server;
         planned(patient, "action = \"placeholder\"");
         let before = patient.dump();
-        ended(patient, patient.apply(&[]), 0, "is repaired");
+        ended(patient, patient.apply(&[]), 0, " repaired");
         server.execute("INSERT INTO a VALUES (9, 16)");
         let referred = patient.dump();
         ended(patient, patient.undo(&[]), 5, "p (id = 16) is referred to by rows that were added since");
@@ -733,7 +733,7 @@ fn server_undo_creates_no_orphan() {
 fn server_row_without_its_other_parent_is_not_restored() {
     on_each(SEED, |patient| {
         planned(patient, "action = \"quarantine\"");
-        ended(patient, patient.apply(&[]), 0, "is repaired");
+        ended(patient, patient.apply(&[]), 0, " repaired");
         patient.server.execute("DELETE FROM b WHERE id = 1; DELETE FROM q WHERE id = 1");
         let gone = patient.dump();
         ended(patient, patient.undo(&[]), 5, "b (id = 2) would have no parent in q");
