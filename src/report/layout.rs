@@ -136,12 +136,6 @@ impl Piece {
     pub(super) fn plain(text: impl AsRef<str>) -> Piece {
         Piece::new(text, Style::Plain)
     }
-
-    /// Returns several lines for one cell.
-    pub(super) fn stack<T: AsRef<str>>(lines: impl IntoIterator<Item = T>, style: Style) -> Piece {
-        let lines: Vec<String> = lines.into_iter().map(|line| visible(line.as_ref()).into_owned()).collect();
-        Piece { text: lines.join("\n"), style }
-    }
 }
 
 impl Sheet {

@@ -1,5 +1,7 @@
 //! The schema for a terminal: every relation with its actions and its health, then every defect. Only a scan reads rows.
 
+use crate::model::catalog::Action;
+use crate::model::finding::Code;
 use crate::model::finding::Severity;
 use crate::model::relation::Defect;
 use crate::model::relation::Relation;
@@ -7,19 +9,34 @@ use crate::model::schema::Schema;
 use crate::model::text::plural;
 use crate::report::TerminalStyle;
 use crate::report::health::Health;
-use crate::report::layout::Grid;
+use crate::report::layout::Columns;
+use crate::report::layout::ColumnsRow;
 use crate::report::layout::Piece;
 use crate::report::layout::Sheet;
 use crate::report::layout::Style;
+use crate::report::layout::Symbol;
 use crate::report::table::grade;
-use crate::report::table::labelled;
-use crate::report::table::relation;
+
+/// The common width of the labels.
+const LABEL: usize = 7;
 
 pub(super) fn render(schema: &Schema, terminal: &TerminalStyle) -> String {
     let mut sheet = Sheet::new(terminal);
     headline(&mut sheet, schema);
-    relations(&mut sheet, schema);
-    defects(&mut sheet, schema);
+    if !schema.relations.is_empty() {
+        sheet.blank();
+        relations(&mut sheet, schema);
+    }
+    let defects = defects(schema);
+    for group in defects.chunk_by(|(_, first), (_, second)| first.code == second.code) {
+        match group {
+            [(_, first), ..] if first.code.severity() == Severity::Note => notes(&mut sheet, group),
+            grave => grave.iter().for_each(|(about, defect)| block(&mut sheet, about, defect)),
+        }
+    }
+    if let Some((_, gravest)) = defects.first().filter(|(_, defect)| defect.code.severity() > Severity::Note) {
+        sheet.next(&[format!("fk-doctor code {}", gravest.code.name())]);
+    }
     sheet.finish()
 }
 
@@ -27,74 +44,83 @@ fn headline(sheet: &mut Sheet, schema: &Schema) {
     let name = &schema.database.name;
     let tables = schema.number_of_tables();
     if schema.relations.is_empty() {
-        let line = format!("{name} declares no foreign keys between its {tables}");
-        sheet.line(0, vec![Piece::new("○", Style::Strong), Piece::new(line, Style::Strong)]);
+        sheet.headline(Symbol::Nothing, format!("{name} declares no foreign keys between its {tables}"));
         return;
     }
     let number = |health| schema.relations.iter().filter(|relation| Health::of(relation) == health).count();
     let relations = schema.number_of_relations();
     let (broken, with_warning) = (number(Health::Broken), number(Health::Warning));
-    let (mark, style) = match (broken, with_warning) {
+    let symbol = match (broken, with_warning) {
         // No tick: the rows were not read, and may be orphans.
-        (0, 0) => ("○", Style::Strong),
-        (0, _) => ("!", Style::Doubtful),
-        _ => ("✗", Style::Bad),
+        (0, 0) => Symbol::Nothing,
+        (0, _) => Symbol::Partly,
+        _ => Symbol::Faults,
     };
-    let mut line = format!("{relations} between {tables} in {name}");
+    let mut line = format!("{name}: {relations} between {tables}");
     for (number, health) in [(broken, "broken"), (with_warning, "with a warning")] {
         if number > 0 {
             line.push_str(&format!(", {number} {health}"));
         }
     }
-    line.push_str("; no row was read");
-    sheet.line(0, vec![Piece::new(mark, style), Piece::new(line, style)]);
+    line.push_str("; rows were not looked at");
+    sheet.headline(symbol, line);
 }
 
+/// Shows one line for each relation. The column `on update` stands only where an update has an action.
 fn relations(sheet: &mut Sheet, schema: &Schema) {
-    if schema.relations.is_empty() {
+    let updates = schema.relations.iter().any(|relation| relation.on_update != Action::NoAction);
+    if sheet.is_narrow() {
+        for about in &schema.relations {
+            sheet.prose(2, &Piece::plain(&about.id));
+            let mut facts = vec![format!("on delete {}", about.on_delete.name())];
+            facts.extend(updates.then(|| format!("on update {}", about.on_update.name())));
+            facts.push(definition(about));
+            sheet.prose(4, &Piece::new(facts.join(" · "), Style::Dim));
+        }
         return;
     }
-    // 42 columns are for the other cells, at their usual widths.
-    let width = sheet.width().saturating_sub(42);
-    let row = |about| {
-        let health = Health::of(about);
-        let style = match health {
-            Health::Ok => Style::Good,
-            Health::Note => Style::Dim,
+    let row = |about: &Relation| {
+        let style = match Health::of(about) {
+            Health::Ok | Health::Note => Style::Plain,
             Health::Warning => Style::Doubtful,
             Health::Broken => Style::Bad,
         };
-        vec![
-            relation(schema, about, width),
-            Piece::plain(about.on_delete.name()),
-            Piece::plain(about.on_update.name()),
-            Piece::new(health.name(), style),
-        ]
+        let mut facts = vec![Piece::plain(about.on_delete.name())];
+        facts.extend(updates.then(|| Piece::plain(about.on_update.name())));
+        facts.push(Piece::new(definition(about), style));
+        ColumnsRow { name: Piece::plain(&about.id), facts }
     };
-    let rows = schema.relations.iter().map(row).collect();
-    sheet.blank();
-    let header = &["relation", "on delete", "on update", "definition"];
-    sheet.grid(Grid { indent: 2, numbers: &[], first: None, header, rows });
+    let header: &[&str] = match updates {
+        true => &["relation", "on delete", "on update", "definition"],
+        false => &["relation", "on delete", "definition"],
+    };
+    sheet.table(&Columns { header, numbers: &[], rows: schema.relations.iter().map(row).collect() });
 }
 
-fn defects(sheet: &mut Sheet, schema: &Schema) {
+/// Returns the health of a definition, for example `sound, no index`.
+fn definition(about: &Relation) -> String {
+    let health = match Health::of(about) {
+        Health::Ok | Health::Note => "sound",
+        graver => graver.name(),
+    };
+    let has_no_index = about.defects.iter().any(|defect| defect.code == Code::ChildNotIndexed);
+    format!("{health}{}", if has_no_index { ", no index" } else { "" })
+}
+
+/// Returns every defect, the gravest first.
+fn defects(schema: &Schema) -> Vec<(&Relation, &Defect)> {
     let mut all: Vec<(&Relation, &Defect)> =
         schema.relations.iter().flat_map(|about| about.defects.iter().map(move |defect| (about, defect))).collect();
     all.sort_by_key(|(_, defect)| (std::cmp::Reverse(defect.code.severity()), defect.code));
-    for group in all.chunk_by(|(_, first), (_, second)| first.code == second.code) {
-        match group {
-            [(_, first), _, ..] if first.code.severity() == Severity::Note => notes(sheet, group),
-            several => several.iter().for_each(|(about, defect)| single_defect(sheet, about, defect)),
-        }
-    }
+    all
 }
 
-fn single_defect(sheet: &mut Sheet, about: &Relation, defect: &Defect) {
+fn block(sheet: &mut Sheet, about: &Relation, defect: &Defect) {
     sheet.blank();
     sheet.heading(grade(defect.code, defect.code.severity()), Piece::new(&about.id, Style::Strong));
-    sheet.line(2, vec![Piece::plain(&defect.message)]);
+    sheet.prose(2, &Piece::plain(&defect.message));
     if !defect.help.is_empty() {
-        labelled(sheet, "help", &defect.help);
+        sheet.labelled_prose(LABEL, "help", &Piece::plain(&defect.help));
     }
 }
 
@@ -104,11 +130,12 @@ fn notes(sheet: &mut Sheet, group: &[(&Relation, &Defect)]) {
     sheet.blank();
     let number = plural(group.len() as u64, "relation");
     sheet.heading(grade(code, code.severity()), Piece::new(number, Style::Strong));
-    sheet.line(2, vec![Piece::plain(code.explanation())]);
+    sheet.prose(2, &Piece::plain(code.explanation()));
     for (about, defect) in group {
-        sheet.line(2, vec![Piece::plain(&about.id)]);
+        sheet.prose(2, &Piece::plain(&about.id));
         if !defect.help.is_empty() {
-            sheet.line(4, vec![Piece::new(&defect.help, Style::Dim)]);
+            // A statement to paste is never wrapped.
+            sheet.whole_line(4, &[Piece::new(&defect.help, Style::Command)]);
         }
     }
 }
@@ -118,57 +145,42 @@ mod tests {
     use super::*;
     use crate::report::sample;
 
-    const TERMINAL: TerminalStyle = TerminalStyle::plain(80);
-
     #[test]
     fn schema_with_defects_lists_relations_and_defects() {
-        let expected = "\
-✗ 4 relations between 3 tables in shop.sqlite, 1 broken, 1 with a warning; no
-  row was read
-
-  relation                            on delete  on update  definition
-──────────────────────────────────────────────────────────────────────
-  orders(customer_id)->customers(id)  CASCADE    NO ACTION  ok
-  orders(region,code)                 CASCADE    NO ACTION  ok
-    ->customers(region,code)
-  orders(old_id)->orders_old(id)      CASCADE    NO ACTION  broken
-  order_items(order_id)->orders(id)   CASCADE    NO ACTION  warning
-
-error[parent-table-missing] orders(old_id)->orders_old(id)
-  the parent table orders_old does not exist: every complete key is an orphan
-  help     create orders_old, or drop the foreign key
-
-warning[type-mismatch] order_items(order_id)->orders(id)
-  order_items.order_id is TEXT, orders.id is INTEGER: '007' and 7 are compared
-  as text
-  help     declare both columns with the same type
-
-note[child-not-indexed] order_items(order_id)->orders(id)
-  no index
-  help     create one
-";
-        assert_eq!(render(&sample::sick().schema, &TERMINAL), expected);
+        for width in [40, 80, 120] {
+            let report = render(&sample::sick().schema, &TerminalStyle::plain(width));
+            sample::assert_snapshot(&format!("schema-sick-{width}.txt"), &report);
+        }
     }
 
     #[test]
     fn notes_with_one_code_are_grouped() {
-        let mut schema = sample::sick().schema;
-        sample::defect(&mut schema, 0, crate::model::finding::Code::ChildNotIndexed, "no index", "create another");
-        let expected = "
-note[child-not-indexed] 2 relations
-  no index on the child's key: every delete of a parent reads the whole table
-  orders(customer_id)->customers(id)
-    create another
-  order_items(order_id)->orders(id)
-    create one
-";
-        let report = render(&schema, &TERMINAL);
-        assert!(report.ends_with(expected), "{report}");
+        let mut schema = sample::clean().schema;
+        sample::defect(
+            &mut schema,
+            0,
+            Code::ChildNotIndexed,
+            "no index",
+            "CREATE INDEX orders_c ON orders(customer_id)",
+        );
+        for width in [40, 80, 120] {
+            let report = render(&schema, &TerminalStyle::plain(width));
+            sample::assert_snapshot(&format!("schema-sound-{width}.txt"), &report);
+        }
+    }
+
+    #[test]
+    fn column_of_updates_stands_only_where_an_update_has_an_action() {
+        let mut schema = sample::clean().schema;
+        let report = |schema: &Schema| render(schema, &TerminalStyle::plain(80));
+        assert!(!report(&schema).contains("on update"), "{}", report(&schema));
+        schema.relations.iter_mut().for_each(|relation| relation.on_update = Action::Cascade);
+        assert!(report(&schema).contains("on update"), "{}", report(&schema));
     }
 
     #[test]
     fn schema_without_relations_is_one_line() {
         let expected = "○ shop.sqlite declares no foreign keys between its 3 tables\n";
-        assert_eq!(render(&sample::shop(), &TERMINAL), expected);
+        assert_eq!(render(&sample::shop(), &TerminalStyle::plain(80)), expected);
     }
 }

@@ -10,7 +10,6 @@ use crate::model::finding_group::FindingGroup;
 use crate::model::redaction::Values;
 use crate::model::relation::Relation;
 use crate::model::schema::Schema;
-use crate::model::schema::side;
 use crate::model::text;
 use crate::model::text::count;
 use crate::model::text::plural;
@@ -264,18 +263,6 @@ fn next(sheet: &mut Sheet, examination: &Examination, headline: &Headline) {
         None => {}
     }
     sheet.next(&commands);
-}
-
-/// Returns a relation's id. An id wider than `width` continues on a second line, which starts with the parent, so that both
-/// halves can be copied.
-pub(super) fn relation(schema: &Schema, relation: &Relation, width: usize) -> Piece {
-    if relation.id.chars().count() > width {
-        let child = side(&schema.child(relation).name, schema.child_column_names(relation));
-        if let Some(parent) = relation.id.strip_prefix(&child) {
-            return Piece::stack([child.as_str(), &format!("  {parent}")], Style::Plain);
-        }
-    }
-    Piece::plain(&relation.id)
 }
 
 /// Returns the heading of a finding, for example `error[orphan]`, in the style of its severity.
