@@ -9,6 +9,7 @@ use crate::findings;
 use crate::model::catalog::Action;
 use crate::model::explanation::Constraint;
 use crate::model::explanation::Event;
+use crate::model::explanation::PARENT_FIRST;
 use crate::model::explanation::StatementReason;
 use crate::model::facts::Facts;
 use crate::model::facts::Recheck;
@@ -172,7 +173,7 @@ fn next_step(schema: &Schema, relation: &Relation, failing: &FailingRows, option
             Some(missing),
         ) if relation.judge == Judge::Engine => {
             format!(
-                "insert the parent first: {}",
+                "{PARENT_FIRST}{}",
                 parent_insert(schema, relation, &options.redaction.key(schema, relation, &missing.key))
             )
         }

@@ -9,6 +9,9 @@ use super::refusal::Refusal;
 use super::schema::Schema;
 use super::statement::Statement;
 
+/// The beginning of the next step that inserts a missing parent; the statement follows.
+pub const PARENT_FIRST: &str = "insert the parent first: ";
+
 #[derive(Debug, Clone)]
 pub struct Explanation {
     /// The schema before the first statement.

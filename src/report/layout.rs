@@ -136,6 +136,10 @@ impl Piece {
     pub(super) fn plain(text: impl AsRef<str>) -> Piece {
         Piece::new(text, Style::Plain)
     }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.text.is_empty()
+    }
 }
 
 impl Sheet {
