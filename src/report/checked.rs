@@ -15,16 +15,13 @@ use crate::report::TerminalStyle;
 use crate::report::layout::Piece;
 use crate::report::layout::Sheet;
 use crate::report::layout::Style;
+use crate::report::layout::Symbol;
 use crate::report::table;
 use crate::report::table::labelled;
 
 pub(super) fn render(checked: &CheckResult, terminal: &TerminalStyle) -> String {
     let mut sheet = Sheet::new(terminal);
     headline(&mut sheet, checked);
-    for load in &checked.loads {
-        let line = format!("{}: {} for {}", load.source, plural(load.rows, "row"), load.table);
-        sheet.line(2, vec![Piece::new(line, Style::Dim)]);
-    }
     for finding in &checked.findings {
         sheet.blank();
         sheet.heading(table::grade(finding.code, finding.severity), Piece::new(&finding.relation_id, Style::Strong));
@@ -47,14 +44,23 @@ pub(super) fn render(checked: &CheckResult, terminal: &TerminalStyle) -> String 
 fn headline(sheet: &mut Sheet, checked: &CheckResult) {
     let all = plural(checked.rows(), "row");
     let name = &checked.schema.database.name;
-    let (mark, style, line) = if checked.is_clean() {
-        ("✓", Style::Good, format!("{name} would accept {all}"))
-    } else if checked.would_fail == 0 {
-        ("✗", Style::Bad, format!("{name} would refuse every row: its definitions are broken"))
-    } else {
-        ("✗", Style::Bad, format!("{name} would refuse {} of {all}", count(checked.would_fail)))
+    // A single source is named in the sentence; several are listed below it.
+    let (source, target) = match checked.loads.as_slice() {
+        [load] => (format!("{}: ", load.source), format!("{} of {name}", load.table)),
+        _ => (String::new(), name.clone()),
     };
-    sheet.line(0, vec![Piece::new(mark, style), Piece::new(line, style)]);
+    let (symbol, outcome) = if checked.is_clean() {
+        (Symbol::Done, format!("{all} would be accepted by {target}"))
+    } else if checked.would_fail == 0 {
+        (Symbol::Faults, format!("every row would be refused by {target}: its definitions are broken"))
+    } else {
+        (Symbol::Faults, format!("{} of {all} would be refused by {target}", count(checked.would_fail)))
+    };
+    sheet.headline(symbol, format!("{source}{outcome}"));
+    for load in checked.loads.iter().filter(|_| checked.loads.len() > 1) {
+        let line = format!("{}: {} for {}", load.source, plural(load.rows, "row"), load.table);
+        sheet.prose(2, &Piece::new(line, Style::Dim));
+    }
 }
 
 fn constraint(sheet: &mut Sheet, refused: &RefusedRows) {
@@ -116,5 +122,46 @@ fn order(sheet: &mut Sheet, checked: &CheckResult) {
         let line =
             format!("{} refer to each other: load them in one transaction with deferred constraints", cycle.join(", "));
         labelled(sheet, "cycle", line);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::model::check_result::LoadSource;
+    use crate::model::explanation::Constraint;
+    use crate::model::finding::Code;
+    use crate::report::sample;
+
+    #[test]
+    fn first_line_names_source_rows_and_table() {
+        let load = LoadSource { table: "orders".into(), source: "orders.csv".into(), is_staged: false, rows: 6 };
+        let row = RefusedRow { source: "orders.csv".into(), line: 5, key: Vec::new(), taken: None };
+        let constraint = Constraint {
+            code: Code::NotNull,
+            table: Some("orders".into()),
+            columns: vec!["id".into()],
+            message: "orders(id) is NULL".into(),
+            help: "give the column a value".into(),
+        };
+        let checked = CheckResult {
+            schema: Arc::new(sample::shop()),
+            loads: vec![load],
+            findings: Vec::new(),
+            refused: vec![RefusedRows { constraint, rows: 1, samples: vec![row] }],
+            would_fail: 1,
+            order: Vec::new(),
+            cycles: Vec::new(),
+            corrected: None,
+        };
+        for width in [40, 80, 120] {
+            let report = render(&checked, &TerminalStyle::plain(width));
+            sample::assert_snapshot(&format!("check-{width}.txt"), &report);
+        }
+        let clean = CheckResult { refused: Vec::new(), would_fail: 0, ..checked };
+        let expected = "✓ orders.csv: 6 rows would be accepted by orders of shop.sqlite\n";
+        assert_eq!(render(&clean, &TerminalStyle::plain(80)), expected);
     }
 }
