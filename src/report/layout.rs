@@ -11,11 +11,9 @@ use comfy_table::Table;
 use comfy_table::TableStyle;
 use comfy_table::Width;
 use comfy_table::presets;
-use textwrap::Options;
-use textwrap::WordSeparator;
-use textwrap::WordSplitter;
 use textwrap::core::Word;
 use textwrap::core::display_width;
+use textwrap::wrap_algorithms::wrap_first_fit;
 
 use crate::model::text::visible;
 use crate::report::TerminalStyle;
@@ -412,43 +410,54 @@ impl Sheet {
     }
 }
 
-/// Wraps a text between words. A relation also breaks before `->`, and after `(` and `,`; no name is broken.
+/// Wraps a text between words. A relation that is wider than a line breaks before `->`, and then after `(` and `,`. No other
+/// name is broken, and a number stays with its noun.
 fn wrapped(text: &str, width: usize) -> Vec<String> {
-    let options = Options::new(width)
-        .break_words(false)
-        .word_separator(WordSeparator::Custom(words))
-        .word_splitter(WordSplitter::NoHyphenation);
-    text.lines().flat_map(|line| textwrap::wrap(line, &options)).map(|line| line.into_owned()).collect()
-}
-
-/// Splits a line into words, and a relation's id into the parts between which it may break.
-fn words(line: &str) -> Box<dyn Iterator<Item = Word<'_>> + '_> {
-    let mut words = Vec::new();
-    let mut start = 0;
-    for (position, character) in line.char_indices() {
-        let end = position + character.len_utf8();
-        let rest = &line[end..];
-        let is_break = match character {
-            // A number stays with its noun.
-            ' ' => !rest.starts_with(' ') && !line[..position].ends_with(|before: char| before.is_ascii_digit()),
-            '(' | ',' => !rest.starts_with(' ') && !rest.is_empty() && is_within_relation(line, position),
-            _ => rest.starts_with("->"),
-        };
-        if is_break {
-            words.push(Word::from(&line[start..end]));
-            start = end;
+    let mut lines = Vec::new();
+    for line in text.lines() {
+        let words = words(line, width);
+        for words in wrap_first_fit(&words, &[width as f64]) {
+            let mut line: String = words.iter().map(|word| format!("{}{}", word.word, word.whitespace)).collect();
+            line.truncate(line.trim_end_matches(' ').len());
+            lines.push(line);
         }
     }
-    words.push(Word::from(&line[start..]));
-    Box::new(words.into_iter())
+    lines
 }
 
-/// True if the character stands in a relation's id, `child(a,b)->parent(c,d)`, and not within quotes.
-fn is_within_relation(line: &str, position: usize) -> bool {
-    let start = line[..position].rfind(' ').map_or(0, |space| space + 1);
-    let end = line[position..].find(' ').map_or(line.len(), |space| position + space);
-    let word = &line[start..end];
-    word.contains('(') && !word.contains('\'') && word.chars().filter(|&c| c == '(').count() <= 2
+/// Splits a line into the words between which it may break.
+fn words(line: &str, width: usize) -> Vec<Word<'_>> {
+    let mut words = Vec::new();
+    let mut rest = line;
+    while !rest.is_empty() {
+        let mut end = 0;
+        // A number stays with its noun.
+        loop {
+            end += rest[end..].find(' ').unwrap_or(rest.len() - end);
+            if !rest[..end].ends_with(|last: char| last.is_ascii_digit()) || end == rest.len() {
+                break;
+            }
+            end += 1;
+        }
+        end += rest[end..].len() - rest[end..].trim_start_matches(' ').len();
+        let (word, after) = rest.split_at(end);
+        words.extend(parts(word, width).into_iter().map(Word::from));
+        rest = after;
+    }
+    words
+}
+
+/// Splits a relation that is wider than a line. Any other word stays whole.
+fn parts(word: &str, width: usize) -> Vec<&str> {
+    let fits = |text: &str| display_width(text.trim_end_matches(' ')) <= width;
+    let is_relation = word.contains("->") && word.contains('(') && !word.contains('\'');
+    if fits(word) || !is_relation {
+        return vec![word];
+    }
+    let arrow = word.find("->").unwrap_or(word.len());
+    let (child, parent) = word.split_at(arrow);
+    let halves = [child, parent].into_iter().filter(|half| !half.is_empty());
+    halves.flat_map(|half| if fits(half) { vec![half] } else { half.split_inclusive(['(', ',']).collect() }).collect()
 }
 
 fn padded(text: &str, width: usize) -> String {
