@@ -117,6 +117,7 @@ impl<'a> Facts<'a> {
             _ => "Write the keys as the parent does",
         };
         let rest = match self.group.rows.count.saturating_sub(rows) {
+            0 if rows == 1 => format!("it finds its {}", self.group.parent),
             0 => format!("all find their {}", self.group.parent),
             rest => format!("{} stay", count(rest)),
         };
@@ -155,12 +156,8 @@ impl<'a> Facts<'a> {
             false => Some("the columns are NOT NULL".to_owned()),
         };
         let rows = self.group.rows;
-        let effect = format!(
-            "{} {} their {}",
-            rows.of("row"),
-            if rows.count == 1 { "loses" } else { "lose" },
-            self.group.parent
-        );
+        let lose = if rows.count == 1 { "loses its" } else { "lose their" };
+        let effect = format!("{} {lose} {}", rows.of("row"), self.group.parent);
         Choice { kind: ChoiceKind::SetNull, title: format!("Clear {columns}"), effect, refusal }
     }
 

@@ -11,14 +11,16 @@ use comfy_table::Table;
 use comfy_table::TableStyle;
 use comfy_table::Width;
 use comfy_table::presets;
-use textwrap::Options;
-use textwrap::WordSeparator;
-use textwrap::WordSplitter;
-use textwrap::core::Word;
 use textwrap::core::display_width;
 
 use crate::model::text::visible;
 use crate::report::TerminalStyle;
+
+mod wrap;
+
+use wrap::padded;
+pub(super) use wrap::shortened;
+use wrap::wrapped;
 
 /// The width if the output is not a terminal.
 const USUAL: usize = 100;
@@ -408,65 +410,6 @@ impl Sheet {
         }
         text
     }
-}
-
-/// Wraps a text between words. A relation also breaks before `->`, and after `(` and `,`; no name is broken.
-fn wrapped(text: &str, width: usize) -> Vec<String> {
-    let options = Options::new(width)
-        .break_words(false)
-        .word_separator(WordSeparator::Custom(words))
-        .word_splitter(WordSplitter::NoHyphenation);
-    text.lines().flat_map(|line| textwrap::wrap(line, &options)).map(|line| line.into_owned()).collect()
-}
-
-/// Splits a line into words, and a relation's id into the parts between which it may break.
-fn words(line: &str) -> Box<dyn Iterator<Item = Word<'_>> + '_> {
-    let mut words = Vec::new();
-    let mut start = 0;
-    for (position, character) in line.char_indices() {
-        let end = position + character.len_utf8();
-        let rest = &line[end..];
-        let is_break = match character {
-            // A number stays with its noun.
-            ' ' => !rest.starts_with(' ') && !line[..position].ends_with(|before: char| before.is_ascii_digit()),
-            '(' | ',' => !rest.starts_with(' ') && !rest.is_empty() && is_within_relation(line, position),
-            _ => rest.starts_with("->"),
-        };
-        if is_break {
-            words.push(Word::from(&line[start..end]));
-            start = end;
-        }
-    }
-    words.push(Word::from(&line[start..]));
-    Box::new(words.into_iter())
-}
-
-/// True if the character stands in a relation's id, `child(a,b)->parent(c,d)`, and not within quotes.
-fn is_within_relation(line: &str, position: usize) -> bool {
-    let start = line[..position].rfind(' ').map_or(0, |space| space + 1);
-    let end = line[position..].find(' ').map_or(line.len(), |space| position + space);
-    let word = &line[start..end];
-    word.contains('(') && !word.contains('\'') && word.chars().filter(|&c| c == '(').count() <= 2
-}
-
-fn padded(text: &str, width: usize) -> String {
-    format!("{text}{}", " ".repeat(width.saturating_sub(display_width(text))))
-}
-
-/// Cuts a name that is too long, at its last `_` if it has one there.
-pub(super) fn shortened(text: &str, width: usize) -> String {
-    if display_width(text) <= width {
-        return text.to_owned();
-    }
-    let mut kept = String::new();
-    for character in text.chars() {
-        if display_width(&kept) + 2 > width {
-            break;
-        }
-        kept.push(character);
-    }
-    let end = kept.rfind('_').filter(|&end| end * 2 > kept.len()).map_or(kept.len(), |end| end + 1);
-    format!("{}…", &kept[..end])
 }
 
 /// Returns a table style with one rule below the titles and no frame.

@@ -91,8 +91,8 @@ impl Draft<'_> {
             self.group.findings(&self.examination.findings).map(|finding| finding.relation).collect();
         let targets = self.targets(&relations);
         for (position, (relation, child)) in targets.iter().enumerate() {
-            let about = if position == 0 { self.about() } else { "treated as above".to_owned() };
-            self.write_rule(text, self.relation(*relation), child, &about, ids);
+            let about = if position == 0 { self.about() } else { "as above".to_owned() };
+            self.write_rule(text, (self.relation(*relation), child), &about, position == 0, ids);
         }
     }
 
@@ -140,7 +140,14 @@ impl Draft<'_> {
         targets
     }
 
-    fn write_rule(&self, text: &mut String, relation: &Relation, child: &str, about: &str, ids: &mut BTreeSet<String>) {
+    fn write_rule(
+        &self,
+        text: &mut String,
+        (relation, child): (&Relation, &str),
+        about: &str,
+        is_first: bool,
+        ids: &mut BTreeSet<String>,
+    ) {
         let parent = side(&relation.parent.name, relation.parent.column_names.iter().map(String::as_str));
         let is_whole_table = child.ends_with("(*)");
         let child = match is_whole_table {
@@ -162,7 +169,11 @@ impl Draft<'_> {
             None => choices.first(),
         };
         if let Some(active) = active {
-            text.push_str(&format!("treat = [{}] # {}\n", self.treatments(&active.kind), visible(&active.effect)));
+            let effect = if is_first { format!(" # {}", visible(&active.effect)) } else { String::new() };
+            text.push_str(&format!("treat = [{}]{effect}\n", self.treatments(&active.kind)));
+        }
+        if !is_first {
+            return;
         }
         for choice in choices.iter().filter(|choice| Some(*choice) != active && choice.kind != ChoiceKind::Leave) {
             let limit = match choice.kind.takes_away() {
@@ -237,20 +248,23 @@ fn fresh_id(
     ids: &mut BTreeSet<String>,
 ) -> String {
     let schema = &examination.schema;
-    let mut words = vec![schema.child(relation).name.table.as_str()];
+    let (child, parent) = (schema.child(relation).name.table.as_str(), relation.parent.name.table.as_str());
+    let mut words = vec![child];
     if !is_whole_table {
         words.extend(schema.child_column_names(relation));
     }
-    words.push(relation.parent.name.table.as_str());
-    let plain: String = words
-        .join("-")
-        .to_lowercase()
-        .chars()
-        .map(|c| if c.is_ascii_lowercase() || c.is_ascii_digit() { c } else { '-' })
-        .collect();
-    let plain = if plain.starts_with(|first: char| first.is_ascii_lowercase()) { plain } else { format!("r-{plain}") };
-    let numbered = std::iter::once(plain.clone()).chain((2..).map(|number| format!("{plain}-{number}")));
+    words.push(parent);
+    let (short, plain) = (id_of(&[child, parent]), id_of(&words));
+    let numbered = [short, plain.clone()].into_iter().chain((2..).map(|number| format!("{plain}-{number}")));
     let id = numbered.into_iter().find(|id| !ids.contains(id)).unwrap_or(plain);
     ids.insert(id.clone());
     id
+}
+
+/// Returns words as an id: lower-case letters, digits and dashes, beginning with a letter.
+fn id_of(words: &[&str]) -> String {
+    let plain = words.join("-").to_lowercase();
+    let plain: String =
+        plain.chars().map(|c| if c.is_ascii_lowercase() || c.is_ascii_digit() { c } else { '-' }).collect();
+    if plain.starts_with(|first: char| first.is_ascii_lowercase()) { plain } else { format!("r-{plain}") }
 }

@@ -120,7 +120,7 @@ fn reader_sees_every_foreign_key_of_readable_tables() {
 fn workers_give_the_same_report() {
     let seed = include_str!("../data/multi-source-sync.sql");
     for (server, report) in trap(&format!("SELECT 1 | {seed}"), &["orphan"]) {
-        assert_eq!(report["findings"][0]["diagnosis"][0]["evidence"], "22 is multi_source_knowledge_base(id)");
+        assert_eq!(report["findings"][0]["diagnosis"][0]["evidence"], "22 is a key of multi_source_knowledge_base(id)");
         let one = server.run(&["scan", &server.url(), "--format", "json", "--jobs", "1"]);
         let eight = server.run(&["scan", &server.url(), "--format", "json", "--jobs", "8"]);
         assert_eq!(one.stdout, eight.stdout);

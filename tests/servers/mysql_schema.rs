@@ -68,7 +68,7 @@ fn foreign_keys_are_relaxed_and_restored_exactly() {
         assert!(relaxed.iter().any(|text| text.contains("`r1` int DEFAULT NULL")), "{relaxed:?}");
         assert!(relaxed.iter().any(|text| text.contains("DEFAULT 'it''s' COMMENT 'why ''it'' is'")), "{relaxed:?}");
         let again = server.run(&["apply", &url, "plan"]);
-        assert!(again.stdout.contains("nothing was changed"), "{}{}", again.stdout, again.stderr);
+        assert!(again.stdout.contains("nothing to do: plan was applied"), "{}{}", again.stdout, again.stderr);
 
         server.execute("UPDATE `odd child` SET r1 = NULL WHERE id = 1");
         let refused = server.run(&["undo", &url, "plan"]);

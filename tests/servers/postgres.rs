@@ -20,7 +20,7 @@ fn id_of_another_table_is_diagnosed_as_wrong_table() {
     assert_eq!((&finding["code"], &finding["rows"]), (&"orphan".into(), &2.into()));
     assert_eq!(finding["top_missing"][0]["key"]["knowledge_base_id"], 22);
     assert_eq!(finding["diagnosis"][0]["cause"], "wrong-table");
-    assert_eq!(finding["diagnosis"][0]["evidence"], "22 is multi_source_knowledge_base(id)");
+    assert_eq!(finding["diagnosis"][0]["evidence"], "22 is a key of multi_source_knowledge_base(id)");
     let run = server.run(&["schema", &server.url(), "--format", "json"]);
     common::assert_obeys("schema", &serde_json::from_str(&run.stdout).unwrap());
     assert_eq!((run.code, run.stderr.as_str()), (0, ""));
