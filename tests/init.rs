@@ -104,3 +104,11 @@ fn database_without_foreign_keys_gets_an_example() {
     config::parse(&draft).unwrap();
     config::parse(&switched_on(&draft)).unwrap();
 }
+
+#[test]
+fn configuration_under_another_name_is_named_by_the_next_command() {
+    let bench = Bench::new("CREATE TABLE p(id INTEGER PRIMARY KEY); CREATE TABLE c(p REFERENCES p(id));");
+    let run = bench.run(&["init", "app.db", "-o", "other.toml"]);
+    assert!(run.stdout.ends_with("\nnext: fk-doctor scan app.db --config other.toml\n"), "{}", run.stdout);
+    assert_eq!(bench.run(&["scan", "app.db", "--config", "other.toml"]).code, 0);
+}

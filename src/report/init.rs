@@ -59,6 +59,10 @@ impl InitReport<'_> {
                 command.push_str(&format!(" {word}"));
             }
         }
+        // Only a file of this name in this folder is found without an option.
+        if self.file != "fk-doctor.toml" {
+            command.push_str(&format!(" --config {}", text::shell(self.file)));
+        }
         if let Some(baseline) = self.baseline {
             command.push_str(&format!(" --baseline {}", text::shell(baseline)));
         }
