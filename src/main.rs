@@ -3,9 +3,6 @@
 use std::io::IsTerminal;
 use std::io::Write;
 use std::process::ExitCode;
-use std::sync::Mutex;
-use std::time::Duration;
-use std::time::Instant;
 
 use clap::CommandFactory;
 use clap::Parser;
@@ -30,12 +27,11 @@ use fk_doctor::internals::source::masked;
 
 mod dialogue;
 mod output;
+mod progress;
 
 use dialogue::TerminalDialogue;
 use output::FileOutput;
-
-/// Progress is shown for work that takes longer than this.
-const PROGRESS_DELAY: Duration = Duration::from_millis(500);
+use progress::ProgressLine;
 
 fn main() -> ExitCode {
     let cli = match Cli::try_parse_from(cli::arguments(std::env::args_os())) {
@@ -57,9 +53,11 @@ fn main() -> ExitCode {
 fn execute(cli: &Cli) -> Result<Outcome, Failure> {
     let global = &cli.global;
     let environment = run::with_env_file(environment(cli), global)?;
+    let line = ProgressLine::new(phase(&cli.command), console_width().unwrap_or(80), global.quiet);
     let with_progress = |work: &dyn Fn(Progress<'_>) -> Result<Outcome, RunError>| {
-        let progress = ProgressLine::new(global.quiet);
-        Ok(work(&|done, total| progress.show(done, total))?)
+        let outcome = work(&|done, total| line.show(done, total));
+        line.erase();
+        Ok(outcome?)
     };
     match &cli.command {
         Command::Scan(typed) => {
@@ -77,7 +75,7 @@ fn execute(cli: &Cli) -> Result<Outcome, Failure> {
         Command::Status(typed) => with_progress(&|progress| run::status(typed, global, &environment, progress)),
         Command::Schema(typed) => Ok(run::schema(typed, global, &environment)?),
         Command::Fix(typed) => {
-            let dialogue = TerminalDialogue::new(environment.terminal.color, environment.terminal.width);
+            let dialogue = TerminalDialogue::new(environment.terminal.color, environment.terminal.width, &line);
             with_progress(&|progress| run::fix(typed, global, &environment, &dialogue, progress))
         }
         Command::Rules(typed) => Ok(run::rules(typed, global, &environment)?),
@@ -95,6 +93,20 @@ fn execute(cli: &Cli) -> Result<Outcome, Failure> {
                 .map_err(|error| RunError::unwritten(None, &error))?;
             Ok(text(page))
         }
+    }
+}
+
+/// Returns the word before the progress of a command.
+fn phase(command: &Command) -> &'static str {
+    match command {
+        Command::Check(_) => "check",
+        Command::Explain(_) => "explain",
+        Command::Repair(_) => "repair",
+        Command::Apply(_) => "apply",
+        Command::Undo(_) => "undo",
+        Command::Status(_) => "status",
+        Command::Fix(_) => "fix",
+        _ => "scan",
     }
 }
 
@@ -261,43 +273,6 @@ impl From<InternalFault> for Failure {
             help: Some(fault.help()),
             exit: fault.exit(),
             rendered: false,
-        }
-    }
-}
-
-/// A progress bar on standard error, if that is a terminal and the work takes long.
-struct ProgressLine {
-    start: Instant,
-    bar: Option<Mutex<Option<indicatif::ProgressBar>>>,
-}
-
-impl ProgressLine {
-    fn new(quiet: bool) -> ProgressLine {
-        let wanted = !quiet && std::io::stderr().is_terminal();
-        ProgressLine { start: Instant::now(), bar: wanted.then(|| Mutex::new(None)) }
-    }
-
-    fn show(&self, done: usize, total: usize) {
-        let Some(bar) = &self.bar else { return };
-        if self.start.elapsed() < PROGRESS_DELAY {
-            return;
-        }
-        if let Ok(mut bar) = bar.lock() {
-            let bar = bar.get_or_insert_with(|| indicatif::ProgressBar::new(total as u64));
-            bar.set_length(total as u64);
-            bar.set_position(done as u64);
-        }
-    }
-}
-
-impl Drop for ProgressLine {
-    /// Removes the bar, however the work ends.
-    fn drop(&mut self) {
-        if let Some(bar) = &self.bar
-            && let Ok(bar) = bar.lock()
-            && let Some(bar) = bar.as_ref()
-        {
-            bar.finish_and_clear();
         }
     }
 }

@@ -72,7 +72,8 @@ const PARTS: &[(&str, &[&str])] = &[
     ),
     // The program.
     ("internal_fault", &["exit"]),
-    ("dialogue", &["model", "run"]),
+    ("progress", &["model"]),
+    ("dialogue", &["model", "progress", "run"]),
     ("output", &["run", "whole_file"]),
     (
         "main",
@@ -85,6 +86,7 @@ const PARTS: &[(&str, &[&str])] = &[
             "explain",
             "model",
             "output",
+            "progress",
             "report",
             "run",
             "scan",
@@ -105,7 +107,7 @@ const RESERVED: &[(&str, &[&str])] = &[
     ("eprint!", &[]),
     ("dbg!", &[]),
     ("std::io::stdout", &["dialogue", "main", "output"]),
-    ("std::io::stderr", &["dialogue", "main"]),
+    ("std::io::stderr", &["dialogue", "main", "progress"]),
     ("std::process", &["main"]),
     ("std::env", &["internal_fault", "engine", "library", "main"]),
     // Files.
@@ -127,7 +129,7 @@ const RESERVED: &[(&str, &[&str])] = &[
     ),
     ("tempfile", &["engine", "run", "whole_file"]),
     // Clocks and threads.
-    ("std::time::Instant", &["engine", "main", "run"]),
+    ("std::time::Instant", &["engine", "main", "progress", "run"]),
     ("std::time::SystemTime", &["engine::sqlite", "main"]),
     ("std::thread", &["engine", "library", "main", "run", "scan"]),
     // Only the engine's part and the table of engines know an engine, and only the engine knows its driver.
