@@ -105,6 +105,24 @@ pub struct Table {
 }
 
 impl Table {
+    /// Returns a table without columns, which any transaction can change and undo.
+    pub fn new(name: TableName, kind: TableKind) -> Table {
+        Table {
+            name,
+            kind,
+            columns: Vec::new(),
+            primary_key: Vec::new(),
+            indexes: Vec::new(),
+            row_address: None,
+            address_lasts: false,
+            address_column: None,
+            storage: Storage::Transactional,
+            without_foreign_keys: None,
+            irreversible: None,
+            partitions: Vec::new(),
+        }
+    }
+
     /// Returns the name of the row address, if a row keeps its address until it is deleted.
     pub fn lasting_address(&self) -> Option<&str> {
         self.row_address.as_deref().filter(|_| self.address_lasts)

@@ -6,7 +6,6 @@
 use crate::model::catalog::Column;
 use crate::model::catalog::Engine;
 use crate::model::catalog::Family;
-use crate::model::catalog::Storage;
 use crate::model::catalog::Table;
 use crate::model::catalog::TableKind;
 use crate::model::catalog::TableName;
@@ -183,18 +182,9 @@ impl NewTable {
             sql_type: None,
         };
         Table {
-            name: self.name.clone(),
-            kind: TableKind::Table,
             columns: self.columns.iter().enumerate().map(column).collect(),
             primary_key: vec![0],
-            indexes: Vec::new(),
-            row_address: None,
-            address_lasts: false,
-            address_column: None,
-            storage: Storage::Transactional,
-            without_foreign_keys: None,
-            irreversible: None,
-            partitions: Vec::new(),
+            ..Table::new(self.name.clone(), TableKind::Table)
         }
     }
 }

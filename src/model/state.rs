@@ -7,7 +7,6 @@ use std::collections::BTreeMap;
 
 use crate::model::catalog::Column;
 use crate::model::catalog::Family;
-use crate::model::catalog::Storage;
 use crate::model::catalog::Table;
 use crate::model::catalog::TableKind;
 use crate::model::catalog::TableName;
@@ -384,18 +383,9 @@ pub fn table() -> Table {
         sql_type: None,
     };
     Table {
-        name: TableName { schema: None, table: TABLE.to_owned() },
-        kind: TableKind::Table,
         columns: COLUMNS.iter().map(column).collect(),
         primary_key: vec![0, 1],
-        indexes: Vec::new(),
-        row_address: None,
-        address_lasts: false,
-        address_column: None,
-        storage: Storage::Transactional,
-        without_foreign_keys: None,
-        irreversible: None,
-        partitions: Vec::new(),
+        ..Table::new(TableName { schema: None, table: TABLE.to_owned() }, TableKind::Table)
     }
 }
 

@@ -20,7 +20,6 @@ use crate::model::catalog::Index;
 use crate::model::catalog::IndexColumn;
 use crate::model::catalog::Match;
 use crate::model::catalog::NameRule;
-use crate::model::catalog::Storage;
 use crate::model::catalog::Table;
 use crate::model::catalog::TableKind;
 use crate::model::catalog::TableName;
@@ -136,8 +135,6 @@ fn table(name: &str, columns: &[&str]) -> Table {
     };
     let part = IndexColumn { column: Some(0), collation: None };
     Table {
-        name: named(name),
-        kind: TableKind::Table,
         columns: columns.iter().map(column).collect(),
         primary_key: vec![0],
         indexes: vec![Index {
@@ -148,13 +145,7 @@ fn table(name: &str, columns: &[&str]) -> Table {
             primary: true,
             separate: true,
         }],
-        row_address: None,
-        address_lasts: false,
-        address_column: None,
-        storage: Storage::Transactional,
-        without_foreign_keys: None,
-        irreversible: None,
-        partitions: Vec::new(),
+        ..Table::new(named(name), TableKind::Table)
     }
 }
 

@@ -130,18 +130,10 @@ impl Reader<'_> {
             let partitioned = options.contains("partitioned");
             let name = self.table_name(schema, name);
             self.tables.push(Table {
-                name,
-                kind: table_kind(&kind, &storage, partitioned),
-                columns: Vec::new(),
-                primary_key: Vec::new(),
-                indexes: Vec::new(),
-                row_address: None,
-                address_lasts: false,
-                address_column: None,
                 storage: stored_in(&kind, &storage),
                 without_foreign_keys: without_foreign_keys(&kind, &storage, partitioned),
                 irreversible: irreversible(&kind, &storage, partitioned),
-                partitions: Vec::new(),
+                ..Table::new(name, table_kind(&kind, &storage, partitioned))
             });
         }
         let mut tables = std::mem::take(&mut self.tables);

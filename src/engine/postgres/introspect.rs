@@ -23,7 +23,6 @@ use crate::model::catalog::Match;
 use crate::model::catalog::NameRule;
 use crate::model::catalog::QualifiedName;
 use crate::model::catalog::SqlType;
-use crate::model::catalog::Storage;
 use crate::model::catalog::Table;
 use crate::model::catalog::TableKind;
 use crate::model::catalog::TableName;
@@ -87,20 +86,7 @@ impl Tables {
             "f" => (TableKind::Virtual, None),
             _ => (TableKind::View, None),
         };
-        let id = self.found.push(Table {
-            name,
-            kind,
-            columns: Vec::new(),
-            primary_key: Vec::new(),
-            indexes: Vec::new(),
-            row_address,
-            address_lasts: false,
-            address_column: None,
-            storage: Storage::Transactional,
-            without_foreign_keys: None,
-            irreversible: None,
-            partitions: Vec::new(),
-        });
+        let id = self.found.push(Table { row_address, ..Table::new(name, kind) });
         self.position.insert(oid, id);
     }
 

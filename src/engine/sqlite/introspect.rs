@@ -20,10 +20,8 @@ use crate::model::catalog::ForeignKey;
 use crate::model::catalog::Index;
 use crate::model::catalog::IndexColumn;
 use crate::model::catalog::NameRule;
-use crate::model::catalog::Storage;
 use crate::model::catalog::Table;
 use crate::model::catalog::TableKind;
-use crate::model::catalog::TableName;
 use crate::model::catalog::Tables;
 use crate::model::facts::RowAddress;
 use crate::model::ids::TableId;
@@ -111,24 +109,6 @@ fn list(connection: &Connection) -> Result<Vec<ListedTable>> {
         Ok(ListedTable { name: row.get(0)?, kind, without_rowid: row.get(2)?, strict: row.get(3)? })
     })?;
     listed.collect()
-}
-
-/// Returns a table without columns.
-fn empty_table(name: String, kind: TableKind) -> Table {
-    Table {
-        name: TableName { schema: None, table: name },
-        kind,
-        columns: Vec::new(),
-        primary_key: Vec::new(),
-        indexes: Vec::new(),
-        row_address: None,
-        address_lasts: false,
-        address_column: None,
-        storage: Storage::Transactional,
-        without_foreign_keys: None,
-        irreversible: None,
-        partitions: Vec::new(),
-    }
 }
 
 /// Finds the name under which the rowid can be reached. Returns the column that is the rowid itself, if one is.

@@ -7,7 +7,6 @@ use rusqlite::Result;
 use rusqlite::Statement;
 
 use super::ListedTable;
-use super::empty_table;
 use super::family;
 use super::rowid;
 use crate::engine::sqlite::ddl;
@@ -63,7 +62,7 @@ impl<'c> Pragmas<'c> {
         stored: &StoredTable,
         layouts: &mut Layouts,
     ) -> Result<(Table, Vec<ForeignKey>)> {
-        let mut table = empty_table(listed.name, listed.kind);
+        let mut table = Table::new(TableName { schema: None, table: listed.name }, listed.kind);
         // Only its module, which is not run, knows the columns of a virtual table. A broken view has no columns.
         if table.kind == TableKind::Virtual {
             return Ok((table, Vec::new()));

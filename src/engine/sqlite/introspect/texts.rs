@@ -4,7 +4,6 @@
 //! texts define.
 
 use super::ListedTable;
-use super::empty_table;
 use super::family;
 use super::rowid;
 use crate::engine::sqlite::pages::layout::IndexFields;
@@ -40,7 +39,7 @@ pub(super) fn table(
     if definition.name != listed.name || definition.strict != listed.strict || listed.without_rowid {
         return None;
     }
-    let mut table = empty_table(definition.name.to_owned(), listed.kind);
+    let mut table = Table::new(TableName { schema: None, table: definition.name.to_owned() }, listed.kind);
     table.columns = columns(&definition);
     table.primary_key.clone_from(&definition.primary_key);
     let indexes = indexes(&definition, &table.columns, stored)?;
