@@ -54,3 +54,21 @@ fn key_that_two_relations_miss_counts_once() {
     let table = bench.run(&["scan", "app.db"]).stdout;
     assert!(table.contains("2,000 of 2,000 rows of c refer to 800 keys that p does not have"), "{table}");
 }
+
+/// Beyond this size the rows are not counted again, and the headline says that its number is a bound.
+#[test]
+fn number_of_rows_in_a_large_table_is_a_bound() {
+    let extra = "WITHOUT ROWID";
+    let bench = Bench::new(&seed("id INTEGER PRIMARY KEY", 10, 6, extra));
+    bench.execute(
+        "WITH RECURSIVE n(i) AS (SELECT 11 UNION ALL SELECT i + 1 FROM n WHERE i <= 1000000) INSERT INTO c SELECT i, 1, 2 FROM n;
+         UPDATE c SET a = 5, b = 6 WHERE id <= 10",
+    );
+    let (_, report) = bench.scan();
+    assert_eq!(report["summary"]["orphan_rows"], 20);
+    assert_eq!(report["summary"]["distinct_orphan_rows"], serde_json::Value::Null);
+    let table = bench.run(&["scan", "app.db"]).stdout;
+    assert!(table.starts_with("✗ app.db: up to 20 orphan rows in 2 of 2 relations\n"), "{table}");
+    bench.execute("DELETE FROM c WHERE id > 1000000");
+    assert_eq!(counts(&bench), (10, 10));
+}

@@ -18,6 +18,7 @@ use crate::model::redaction::Redaction;
 use crate::model::schema::Schema;
 use crate::model::schema::side;
 use crate::model::value::Value;
+use crate::model::value::exact_bytes;
 use crate::scan::KEYS_WITH_SAMPLES;
 use crate::scan::ScanResult;
 use crate::scan::ScanResults;
@@ -47,9 +48,9 @@ pub(super) fn group(
     samples: usize,
 ) -> Groups {
     let scanned = Scanned { schema, facts, findings, redaction, samples };
-    let counter = DistinctCounter::new(schema, facts);
+    let mut counter = DistinctCounter::new(schema, facts);
     let mut groups: Vec<FindingGroup> =
-        scanned.members().into_values().map(|members| scanned.group(session, &counter, members)).collect();
+        scanned.members().into_values().map(|members| scanned.group(session, &mut counter, members)).collect();
     groups.sort_by_key(|group| {
         let is_orphan = group.code == Code::Orphan;
         let size = (group.rows.count, group.findings.len());
@@ -87,7 +88,12 @@ impl Scanned<'_> {
         side(&parent.name, parent.column_names.iter().map(String::as_str))
     }
 
-    fn group(&self, session: &mut dyn Session, counter: &DistinctCounter<'_>, mut members: Vec<usize>) -> FindingGroup {
+    fn group(
+        &self,
+        session: &mut dyn Session,
+        counter: &mut DistinctCounter<'_>,
+        mut members: Vec<usize>,
+    ) -> FindingGroup {
         members.sort_by_key(|&position| Reverse(self.findings[position].rows));
         let first = &self.findings[members[0]];
         let relations: Vec<RelationId> = members.iter().map(|&position| self.findings[position].relation).collect();
@@ -127,7 +133,7 @@ impl Scanned<'_> {
         let mut positions: BTreeMap<Vec<u8>, usize> = BTreeMap::new();
         for relation in members.iter().map(|&position| self.findings[position].relation) {
             for missing in self.tally(relation).iter().flat_map(|tally| &tally.top) {
-                match positions.entry(exact(missing.key.iter())) {
+                match positions.entry(exact_bytes(&missing.key)) {
                     std::collections::btree_map::Entry::Occupied(known) => keys[*known.get()].1.rows += missing.rows,
                     std::collections::btree_map::Entry::Vacant(new) => {
                         new.insert(keys.len());
@@ -158,7 +164,7 @@ impl Scanned<'_> {
             let tally = self.tally(id);
             let top = tally.iter().flat_map(|tally| tally.top.iter().take(keys));
             for sample in top.flat_map(|missing| &missing.samples) {
-                let name = (table.clone(), exact(sample.row.iter().map(|(_, value)| value)));
+                let name = (table.clone(), exact_bytes(sample.row.iter().map(|(_, value)| value)));
                 // Only rows that may be shown are kept.
                 let is_later =
                     rows.len() >= self.samples && rows.last_key_value().is_some_and(|(last, _)| *last < name);
@@ -184,10 +190,4 @@ impl Scanned<'_> {
         }
         rows.into_values().collect()
     }
-}
-
-fn exact<'v>(values: impl Iterator<Item = &'v Value>) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    values.for_each(|value| value.append_exact(&mut bytes));
-    bytes
 }

@@ -35,8 +35,8 @@ impl Value {
         }
     }
 
-    /// Appends bytes that differ for any two values that are not [`same`](Value::is_same), also in a row of values.
-    pub fn append_exact(&self, into: &mut Vec<u8>) {
+    /// Appends bytes for [`exact_bytes`].
+    fn append_exact(&self, into: &mut Vec<u8>) {
         let mut sized = |class: u8, bytes: &[u8]| {
             into.push(class);
             into.extend_from_slice(&(bytes.len() as u64).to_be_bytes());
@@ -58,6 +58,13 @@ impl Value {
             _ => None,
         }
     }
+}
+
+/// Returns bytes that differ for any two rows of values, unless their values are all [`same`](Value::is_same).
+pub fn exact_bytes<'v>(values: impl IntoIterator<Item = &'v Value>) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    values.into_iter().for_each(|value| value.append_exact(&mut bytes));
+    bytes
 }
 
 /// A value that is borrowed from where it was read.

@@ -19,7 +19,7 @@ pub(super) struct OrphanRows {
 
 impl OrphanRows {
     pub(super) fn count(schema: &Schema, facts: &ScanResults, session: &mut dyn Session) -> OrphanRows {
-        let counter = DistinctCounter::new(schema, facts);
+        let mut counter = DistinctCounter::new(schema, facts);
         let mut relations: BTreeMap<TableId, Vec<RelationId>> = BTreeMap::new();
         for (id, relation) in schema.relations.entries() {
             if matches!(&facts[id], ScanResult::Checked(tally) if tally.orphan_rows > 0) {

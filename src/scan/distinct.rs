@@ -20,6 +20,7 @@ use crate::model::ids::TableId;
 use crate::model::relation::Relation;
 use crate::model::schema::Schema;
 use crate::model::value::Value;
+use crate::model::value::exact_bytes;
 use crate::sql;
 
 /// The most rows of a table that the engine counts again.
@@ -31,6 +32,8 @@ pub struct DistinctCounter<'a> {
     facts: &'a ScanResults,
     /// The orphans of relations whose child has orphans of several relations; `None` if only the engine can tell.
     rows: BTreeMap<RelationId, Option<Rows>>,
+    /// The answers so far, by the relations of one child in ascending order.
+    counted: BTreeMap<Vec<RelationId>, Distinct>,
 }
 
 /// All orphans of one relation.
@@ -48,16 +51,25 @@ impl<'a> DistinctCounter<'a> {
         }
         let shared = of_child.into_values().filter(|relations| relations.len() > 1).flatten();
         let rows = shared.filter_map(|id| Some((id, rows(schema, &schema.relations[id], tally(facts, id)?)))).collect();
-        DistinctCounter { schema, facts, rows }
+        DistinctCounter { schema, facts, rows, counted: BTreeMap::new() }
     }
 
     /// Returns how many rows are orphans of at least one of these relations.
-    pub fn rows(&self, session: &mut dyn Session, relations: &[RelationId]) -> Distinct {
+    pub fn rows(&mut self, session: &mut dyn Session, relations: &[RelationId]) -> Distinct {
         let mut of_child: BTreeMap<TableId, Vec<RelationId>> = BTreeMap::new();
         for &id in relations.iter().filter(|&&id| self.orphans(id) > 0) {
             of_child.entry(self.schema.relations[id].child).or_default().push(id);
         }
-        of_child.into_iter().map(|(child, relations)| self.rows_of_child(session, child, &relations)).sum()
+        let count = |(child, mut relations): (TableId, Vec<RelationId>)| {
+            relations.sort_unstable();
+            if let Some(known) = self.counted.get(&relations) {
+                return *known;
+            }
+            let rows = self.rows_of_child(session, child, &relations);
+            self.counted.insert(relations, rows);
+            rows
+        };
+        of_child.into_iter().map(count).sum()
     }
 
     fn rows_of_child(&self, session: &mut dyn Session, child: TableId, relations: &[RelationId]) -> Distinct {
@@ -103,7 +115,7 @@ impl<'a> DistinctCounter<'a> {
             return Distinct::exactly(single.missing_keys);
         }
         if tallies.iter().all(|tally| tally.top.len() as u64 == tally.missing_keys) {
-            let keys = tallies.iter().flat_map(|tally| &tally.top).map(|missing| exact(&missing.key));
+            let keys = tallies.iter().flat_map(|tally| &tally.top).map(|missing| exact_bytes(&missing.key));
             return Distinct::exactly(keys.collect::<BTreeSet<_>>().len() as u64);
         }
         let integers: Option<Vec<RoaringTreemap>> = tallies.iter().map(|tally| integer_keys(tally)).collect();
@@ -161,18 +173,8 @@ fn named(schema: &Schema, relation: &Relation, tally: &Tally) -> Option<BTreeSet
 }
 
 fn name(sample: &Sample<Value>) -> Vec<u8> {
-    let mut name = Vec::new();
-    for (column, value) in &sample.row {
-        Value::text(column.as_str()).append_exact(&mut name);
-        value.append_exact(&mut name);
-    }
-    name
-}
-
-fn exact(key: &[Value]) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    key.iter().for_each(|value| value.append_exact(&mut bytes));
-    bytes
+    let columns: Vec<Value> = sample.row.iter().map(|(column, _)| Value::text(column.as_str())).collect();
+    exact_bytes(columns.iter().zip(&sample.row).flat_map(|(column, (_, value))| [column, value]))
 }
 
 /// Returns all missing keys, if each is one integer that the storage proved to be missing.
