@@ -223,15 +223,19 @@ impl Examination {
         }
     }
 
-    /// Returns the number of rows in the checked tables. A table with several relations counts once, with the largest of
-    /// their numbers.
+    /// Returns the number of rows in the checked tables.
     pub fn rows(&self) -> u64 {
+        self.rows_of_tables().values().sum()
+    }
+
+    /// Returns the number of rows of each checked table. A table with several relations has the largest of their numbers.
+    pub fn rows_of_tables(&self) -> BTreeMap<TableId, u64> {
         let mut of_table: BTreeMap<TableId, u64> = BTreeMap::new();
         for (relation, coverage) in self.schema.relations.iter().zip(&self.relations) {
             let rows = of_table.entry(relation.child).or_default();
             *rows = coverage.counts.rows.max(*rows);
         }
-        of_table.values().sum()
+        of_table
     }
 
     /// Returns the findings that the baseline does not know as a whole.

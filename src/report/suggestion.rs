@@ -22,6 +22,7 @@ use crate::model::text::count;
 use crate::model::text::plural;
 use crate::model::text::shell;
 use crate::model::text::visible;
+use crate::model::toml_text::string;
 use crate::report::causes;
 
 /// Returns the choice that a person made for a group, if any.
@@ -38,8 +39,9 @@ pub(super) fn render(examination: &Examination, chosen: Chosen<'_>) -> String {
     if groups.is_empty() {
         line(&mut text, "There are no orphans, so there is nothing to treat.");
     }
+    let rows_of_tables = examination.rows_of_tables();
     for group in groups {
-        Draft { examination, group, chosen: chosen(group) }.write(&mut text, &mut ids);
+        Draft { examination, rows_of_tables: &rows_of_tables, group, chosen: chosen(group) }.write(&mut text, &mut ids);
     }
     for group in causes::grave_groups(examination).filter(|group| group.code != Code::Orphan) {
         let relations = plural(group.findings.len() as u64, "relation");
@@ -58,22 +60,13 @@ pub(super) fn orphan_groups(examination: &Examination) -> impl Iterator<Item = &
 
 /// Returns the choices for a group.
 pub(super) fn choices_for(examination: &Examination, group: &FindingGroup) -> Vec<Choice> {
-    choices(&examination.schema, group, &examination.findings, &rows_of_tables(examination))
-}
-
-/// Returns the rows of each child table.
-fn rows_of_tables(examination: &Examination) -> BTreeMap<TableId, u64> {
-    let mut rows: BTreeMap<TableId, u64> = BTreeMap::new();
-    for (relation, coverage) in examination.schema.relations.iter().zip(&examination.relations) {
-        let known = rows.entry(relation.child).or_default();
-        *known = coverage.counts.rows.max(*known);
-    }
-    rows
+    choices(&examination.schema, group, &examination.findings, &examination.rows_of_tables())
 }
 
 /// The rules of one group.
 struct Draft<'a> {
     examination: &'a Examination,
+    rows_of_tables: &'a BTreeMap<TableId, u64>,
     group: &'a FindingGroup,
     chosen: Option<ChoiceKind>,
 }
@@ -163,7 +156,8 @@ impl Draft<'_> {
         text.push_str(&format!("[[rule]] # {}\n", visible(about)));
         text.push_str(&format!("id = {}\n", string(&id)));
         text.push_str(&format!("relation = {{ child = {child}, parent = {parent} }}\n"));
-        let choices = choices_for(self.examination, self.group);
+        let choices = choices(&self.examination.schema, self.group, &self.examination.findings, self.rows_of_tables);
+        let limit_of_child = limit(self.rows_of_tables.get(&relation.child).copied().unwrap_or_default());
         let active = match &self.chosen {
             Some(kind) => choices.iter().find(|choice| choice.kind == *kind),
             None => choices.first(),
@@ -177,7 +171,7 @@ impl Draft<'_> {
         }
         for choice in choices.iter().filter(|choice| Some(*choice) != active && choice.kind != ChoiceKind::Leave) {
             let limit = match choice.kind.takes_away() {
-                true => format!(" (limit {})", count(limit(self.rows_of_child(relation)))),
+                true => format!(" (limit {})", count(limit_of_child)),
                 false => String::new(),
             };
             let refusal = choice.refusal.as_ref().map(|why| format!("; refused: {why}")).unwrap_or_default();
@@ -188,10 +182,6 @@ impl Draft<'_> {
             let effect = format!("applies ON DELETE {} to {}", relation.on_delete.name(), self.group.rows.of("row"));
             line(text, &format!("treat = [{{ action = \"follow\" }}] # {effect}"));
         }
-    }
-
-    fn rows_of_child(&self, relation: &Relation) -> u64 {
-        rows_of_tables(self.examination).get(&relation.child).copied().unwrap_or_default()
     }
 
     /// Returns the treatments of a choice. The last one reports the keys that the others cannot treat.
@@ -225,19 +215,6 @@ fn pattern(name: &str) -> Option<String> {
     let escaped: String =
         name.chars().map(|c| if matches!(c, '*' | '?' | '[') { format!("[{c}]") } else { c.to_string() }).collect();
     Some(string(&escaped))
-}
-
-fn string(text: &str) -> String {
-    let escaped: String = text
-        .chars()
-        .map(|c| match c {
-            '"' => "\\\"".to_owned(),
-            '\\' => "\\\\".to_owned(),
-            c if crate::model::text::is_unseen(c) => format!("\\U{:08X}", u32::from(c)),
-            c => c.to_string(),
-        })
-        .collect();
-    format!("\"{escaped}\"")
 }
 
 /// Returns an id that no other rule of the file has, such as `flights-airports`.
