@@ -1,6 +1,5 @@
 //! Small schemas and examinations for the tests of every format.
 
-use crate::model::catalog::Storage;
 use crate::model::catalog::*;
 use crate::model::diagnosis::Diagnosis;
 use crate::model::diagnosis::Evidence;
@@ -11,6 +10,7 @@ use crate::model::ids::Id;
 use crate::model::ids::IdVec;
 use crate::model::ids::RelationId;
 use crate::model::ids::TableId;
+use crate::model::plan::Header;
 use crate::model::redaction::ShownValue;
 use crate::model::relation::*;
 use crate::model::schema::Omitted;
@@ -55,18 +55,12 @@ pub(super) fn table(name: &str, columns: &[&str]) -> Table {
         sql_type: None,
     };
     Table {
-        name: TableName { schema: None, table: name.to_string() },
-        kind: TableKind::Table,
         columns: columns.iter().map(column).collect(),
         primary_key: vec![0],
         indexes: Vec::new(),
         row_address: Some("rowid".to_string()),
         address_lasts: true,
-        address_column: None,
-        storage: Storage::Transactional,
-        without_foreign_keys: None,
-        irreversible: None,
-        partitions: Vec::new(),
+        ..Table::new(TableName { schema: None, table: name.to_string() }, TableKind::Table)
     }
 }
 
@@ -306,6 +300,25 @@ pub(super) fn hostile() -> Examination {
 pub(super) fn assert_harmless(report: &str) {
     let bad = report.chars().find(|&character| character != '\n' && crate::model::text::is_unseen(character));
     assert_eq!(bad, None, "{}", report.escape_debug());
+}
+
+/// Returns the header of a plan for `shop.sqlite` without changes.
+pub(super) fn plan_header(orphan_rows: u64) -> Header {
+    Header {
+        engine: Engine::Sqlite,
+        database: "shop.sqlite".to_owned(),
+        identity: String::new(),
+        schema: String::new(),
+        tables: Vec::new(),
+        rules: Vec::new(),
+        creates: Vec::new(),
+        redefinitions: Vec::new(),
+        files: Vec::new(),
+        forecasts: Vec::new(),
+        treated: Vec::new(),
+        undecided: 0,
+        orphan_rows: Some(orphan_rows),
+    }
 }
 
 /// Compares a report with its snapshot in `src/report/snapshots`; with `BLESS=1`, replaces the snapshot.

@@ -1,7 +1,6 @@
 //! The result of `apply` and `undo`: the first line for every outcome, and whole reports at every width.
 
 use super::*;
-use crate::model::catalog::Engine;
 use crate::model::plan::TreatmentTotal;
 use crate::model::redaction::ShownValue;
 use crate::model::value::Value;
@@ -15,21 +14,8 @@ fn header(orphan_rows: u64, reported: u64) -> Header {
         keys: 1,
         rows: reported,
     };
-    Header {
-        engine: Engine::Sqlite,
-        database: "shop.sqlite".to_owned(),
-        identity: String::new(),
-        schema: String::new(),
-        tables: Vec::new(),
-        rules: Vec::new(),
-        creates: Vec::new(),
-        redefinitions: Vec::new(),
-        files: Vec::new(),
-        forecasts: Vec::new(),
-        treated: if reported > 0 { vec![treated] } else { Vec::new() },
-        undecided: 0,
-        orphan_rows: Some(orphan_rows),
-    }
+    let treated = if reported > 0 { vec![treated] } else { Vec::new() };
+    Header { treated, ..sample::plan_header(orphan_rows) }
 }
 
 fn with_report(header: &Header, change: impl FnOnce(&mut ApplyReport<'_>), check: impl FnOnce(&ApplyReport<'_>)) {

@@ -1,7 +1,6 @@
 //! The state of a plan at every width.
 
 use super::*;
-use crate::model::catalog::Engine;
 use crate::model::redaction::ShownValue;
 use crate::model::value::Value;
 use crate::report::sample;
@@ -9,21 +8,7 @@ use crate::report::sample;
 #[test]
 fn plan_with_a_changed_row_is_reported_at_every_width() {
     let schema = sample::shop();
-    let header = Header {
-        engine: Engine::Sqlite,
-        database: "shop.sqlite".to_owned(),
-        identity: String::new(),
-        schema: String::new(),
-        tables: Vec::new(),
-        rules: Vec::new(),
-        creates: Vec::new(),
-        redefinitions: Vec::new(),
-        files: Vec::new(),
-        forecasts: Vec::new(),
-        treated: Vec::new(),
-        undecided: 0,
-        orphan_rows: Some(1_200),
-    };
+    let header = sample::plan_header(1_200);
     let row = vec![("id".to_owned(), ShownValue::from(Value::Integer(28)))];
     let rows = [SkippedRow { table: "orders".to_owned(), row, why: SkipReason::Changed }];
     let state = RecordedState {
