@@ -88,18 +88,14 @@ impl Dialogue for TerminalDialogue<'_> {
         self.progress.erase();
         let known: Vec<String> = words.iter().map(|word| (*word).to_owned()).collect();
         let hint = format!("answer {}", known.join(", "));
+        let question = visible(question);
         let question =
-            if words.len() > 1 { format!("{question} ({})", words.join(" / ")) } else { question.to_owned() };
-        let position = |text: &str| {
-            let text = text.trim().replace(',', "").to_lowercase();
-            known.iter().position(|word| *word == text)
-        };
+            if words.len() > 1 { format!("{question} ({})", words.join(" / ")) } else { question.into_owned() };
         let validator = {
-            let (known, hint) = (known.clone(), hint.clone());
-            move |text: &str| {
-                let text = text.trim().replace(',', "").to_lowercase();
-                let is_known = known.contains(&text);
-                Ok(if is_known { Validation::Valid } else { Validation::Invalid(hint.clone().into()) })
+            let known = known.clone();
+            move |text: &str| match position(&known, text) {
+                Some(_) => Ok(Validation::Valid),
+                None => Ok(Validation::Invalid(hint.clone().into())),
             }
         };
         let prompt = Text::new(&question).with_validator(validator).with_render_config(self.render_config());
@@ -107,10 +103,16 @@ impl Dialogue for TerminalDialogue<'_> {
         // The time of the answer is not time of the work.
         self.progress.erase();
         match answer {
-            Ok(text) => position(&text).map_or(Reply::Back, Reply::Given),
+            Ok(text) => position(&known, &text).map_or(Reply::Back, Reply::Given),
             Err(error) => reply(Err(error)),
         }
     }
+}
+
+/// Returns the position of a typed answer. A number may be typed with separators.
+fn position(known: &[String], answer: &str) -> Option<usize> {
+    let answer = answer.trim().replace(',', "").to_lowercase();
+    known.iter().position(|word| *word == answer)
 }
 
 fn reply(answer: Result<usize, InquireError>) -> Reply<usize> {

@@ -298,6 +298,11 @@ pub fn suggestion(examination: &Examination, chosen: Chosen<'_>) -> String {
     suggestion::render(examination, chosen)
 }
 
+/// Returns the verdict and the causes of a scan, as the guided repair shows them.
+pub fn scan_to_repair(examination: &Examination, terminal: &TerminalStyle) -> String {
+    guided::scan(examination, terminal)
+}
+
 /// Returns the title of a step of the guided repair, with the command that it runs.
 pub fn step(title: &str, words: &[String], terminal: &TerminalStyle) -> String {
     guided::step(title, words, terminal)

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::collections::HashSet;
+use std::io::Write;
 use std::path::Component;
 use std::path::Path;
 use std::path::PathBuf;
@@ -20,6 +21,7 @@ use crate::model::redaction::Values;
 use crate::model::schema::Schema;
 use crate::report::TerminalStyle;
 use crate::source::Source;
+use crate::whole_file::WholeFile;
 
 mod apply;
 mod check;
@@ -216,6 +218,17 @@ fn refuse_to_overwrite<'a>(source: &Source, files: impl Iterator<Item = &'a Path
         }
     }
     refuse_the_database(source, files.into_iter())
+}
+
+/// Writes a new file in the folder of the run. An existing file is an error, and stays as it is.
+fn create_file(file: &Path, text: &str, environment: &Environment) -> Result<(), RunError> {
+    let unwritten = |error: std::io::Error| match error.kind() {
+        std::io::ErrorKind::AlreadyExists => RunError::NotReplaced { path: file.to_owned() },
+        _ => RunError::unwritten(Some(file), &error),
+    };
+    let mut whole = WholeFile::beside(&environment.directory.join(file)).map_err(unwritten)?;
+    whole.write_all(text.as_bytes()).map_err(unwritten)?;
+    whole.sync().and_then(|synced| synced.create_new()).map_err(unwritten)
 }
 
 /// Returns the absolute path of a file that exists or will be created, equal for every spelling of its path.

@@ -28,9 +28,18 @@ const ESCAPE: &str = "\u{1b}";
 const DOWN: &str = "\u{1b}[B";
 
 fn fix(bench: &Bench) -> PtySession {
+    start(bench, |command| command.env("NO_COLOR", "1"))
+}
+
+fn colored(bench: &Bench) -> PtySession {
+    start(bench, |command| command.arg("--color").arg("always").env_remove("NO_COLOR"))
+}
+
+fn start(bench: &Bench, adapt: impl FnOnce(&mut Command) -> &mut Command) -> PtySession {
     let mut command = Command::new(env!("CARGO_BIN_EXE_fk-doctor"));
     command.args(["fix", "app.db"]).current_dir(bench.path(""));
-    command.env("COLUMNS", "120").env("NO_COLOR", "1").env_remove("DATABASE_URL").env("TERM", "xterm");
+    command.env("COLUMNS", "120").env_remove("DATABASE_URL").env("TERM", "xterm");
+    adapt(&mut command);
     spawn_command(command, Some(20_000)).unwrap()
 }
 
@@ -130,4 +139,36 @@ fn without_a_terminal_the_commands_are_named() {
                     help: fk-doctor rules suggest app.db > my.rules.toml\n      \
                     fk-doctor repair app.db --rules my.rules.toml -o my.plan.ndjson\n";
     assert_eq!(run.stderr, expected);
+}
+
+/// A name could otherwise change the title of the terminal, or paint over a question.
+#[test]
+fn hostile_name_reaches_no_terminal() {
+    let name = "c\u{1b}]0;owned\u{7}\u{1b}[2J";
+    let add = DOWN.to_owned();
+    for (orphans, keys, question, seen) in [
+        (10, add, "Apply this plan?", "Not offered: clear, quarantine (10 rows of c\\u{1b}]0;owned"),
+        (2, DOWN.repeat(3), "to choose this:", "2 rows leave c\\u{1b}]0;owned"),
+    ] {
+        let bench = Bench::new(&format!(
+            "CREATE TABLE p(id INTEGER PRIMARY KEY); INSERT INTO p VALUES (1), (2), (3);
+             CREATE TABLE \"{name}\"(id INTEGER PRIMARY KEY, p INTEGER REFERENCES p(id));
+             CREATE TABLE team(id INTEGER); INSERT INTO team VALUES (1), (1);
+             CREATE TABLE \"t{name}\"(team INTEGER REFERENCES team(id));
+             WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 40)
+             INSERT INTO \"{name}\" SELECT i, CASE WHEN i <= {orphans} THEN -77 ELSE 1 END FROM n"
+        ));
+        let mut session = colored(&bench);
+        let mut shown = session.exp_string("2 of 2").unwrap();
+        shown.push_str(&session.exp_string("Show the rows").unwrap());
+        session.send(&keys).unwrap();
+        session.send("\r").unwrap();
+        session.flush().unwrap();
+        shown.push_str(&session.exp_string(question).unwrap());
+        session.send_control('c').unwrap();
+        shown.push_str(&session.exp_eof().unwrap());
+        assert!(shown.contains(seen), "{shown:?}");
+        assert!(!shown.contains("\u{1b}]0;") && !shown.contains("\u{1b}[2J") && !shown.contains('\u{7}'), "{shown:?}");
+        assert_eq!(exit_code(&mut session), 130);
+    }
 }

@@ -18,9 +18,7 @@ pub struct ScanRun {
     pub restrictions: Vec<String>,
     /// The file of known findings.
     pub baseline: Option<String>,
-    /// True if the report names no next command, because the guided repair goes on by itself.
-    pub hides_next: bool,
-    /// The ids of the relations that a shipped rule names, each with the name of the rule.
+    /// The ids of the relations with orphans that a shipped rule names, each with the name of the rule.
     pub shipped_rules: Vec<(String, String)>,
 }
 

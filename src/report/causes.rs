@@ -208,7 +208,7 @@ pub(super) fn rule<'a>(examination: &'a Examination, group: &FindingGroup) -> Op
 
 /// How many of the orphan rows have which remedy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(super) struct Outlook {
+pub(super) struct RepairCounts {
     pub(super) all: Distinct,
     pub(super) repairable: u64,
     pub(super) to_load: u64,
@@ -216,7 +216,7 @@ pub(super) struct Outlook {
 }
 
 /// Returns how many orphan rows a rule can repair. A row with several broken references counts by its gravest.
-pub(super) fn outlook(examination: &Examination) -> Outlook {
+pub(super) fn repair_counts(examination: &Examination) -> RepairCounts {
     let all = examination.groups.orphan_rows;
     let (mut to_load, mut to_choose) = (0, 0);
     for group in examination.groups.groups.iter().filter(|group| group.code == Code::Orphan) {
@@ -230,5 +230,5 @@ pub(super) fn outlook(examination: &Examination) -> Outlook {
     }
     let to_choose = to_choose.min(all.count);
     let to_load = to_load.min(all.count - to_choose);
-    Outlook { all, repairable: all.count - to_choose - to_load, to_load, to_choose }
+    RepairCounts { all, repairable: all.count - to_choose - to_load, to_load, to_choose }
 }

@@ -6,10 +6,19 @@ use crate::model::finding_group::FindingGroup;
 use crate::report::Detail;
 use crate::report::TerminalStyle;
 use crate::report::causes;
+use crate::report::headline::Headline;
 use crate::report::layout::Piece;
 use crate::report::layout::Sheet;
 use crate::report::layout::Style;
 use crate::report::table;
+
+/// Returns the verdict and the causes of a scan. The guided repair goes on by itself, so no next command follows.
+pub(super) fn scan(examination: &Examination, terminal: &TerminalStyle) -> String {
+    let mut sheet = Sheet::new(terminal);
+    let style = TerminalStyle { detail: Detail::Brief, ..*terminal };
+    table::body(&mut sheet, examination, &Headline::of(examination), &style);
+    sheet.finish()
+}
 
 /// Returns the title of a step, and beside or below it the command that it runs.
 pub(super) fn step(title: &str, words: &[String], terminal: &TerminalStyle) -> String {

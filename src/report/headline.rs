@@ -20,14 +20,14 @@ use crate::report::layout::Symbol;
 pub(super) struct Headline {
     pub(super) sentences: Vec<(Symbol, String)>,
     /// True if the sentence counts the relations and rows that were checked.
-    pub(super) counts_what_was_checked: bool,
+    pub(super) counts_checked_relations: bool,
 }
 
 impl Headline {
     pub(super) fn of(examination: &Examination) -> Headline {
         let sentences = sentences(examination);
-        let counts_what_was_checked = sentences.iter().any(|(_, text)| text.ends_with(&counted(examination)));
-        Headline { sentences, counts_what_was_checked }
+        let counts_checked_relations = sentences.iter().any(|(_, text)| text.ends_with(&counted(examination)));
+        Headline { sentences, counts_checked_relations }
     }
 
     /// True if the database has no findings and was checked completely, so that the sentence says all.
@@ -35,8 +35,8 @@ impl Headline {
         self.sentences.iter().all(|(symbol, _)| *symbol == Symbol::Done)
     }
 
-    /// True if no relation was there to be checked.
-    pub(super) fn is_empty_handed(&self) -> bool {
+    /// True if there is no relation to check.
+    pub(super) fn has_no_relations(&self) -> bool {
         self.sentences.iter().all(|(symbol, _)| *symbol == Symbol::Nothing)
     }
 }

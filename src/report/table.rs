@@ -1,14 +1,16 @@
 //! The report of a scan for a terminal: the verdict, the causes, the gravest findings with evidence and remedy, the gaps
 //! in coverage, and the next commands. `layout` arranges the lines.
 
+use std::collections::BTreeSet;
+
 use crate::model::examination::CoverageState;
 use crate::model::examination::Examination;
 use crate::model::finding::Code;
 use crate::model::finding::Finding;
 use crate::model::finding::Severity;
 use crate::model::finding_group::FindingGroup;
+use crate::model::ids::RelationId;
 use crate::model::redaction::Values;
-use crate::model::relation::Relation;
 use crate::model::schema::Schema;
 use crate::model::text;
 use crate::model::text::count;
@@ -48,31 +50,38 @@ pub(super) fn render(examination: &Examination, terminal: &TerminalStyle) -> Str
         return String::new();
     }
     let mut sheet = Sheet::new(terminal);
+    body(&mut sheet, examination, &headline, terminal);
+    if terminal.detail > Detail::Quiet {
+        next(&mut sheet, examination, &headline);
+    }
+    sheet.finish()
+}
+
+/// Adds the report without the next commands.
+pub(super) fn body(sheet: &mut Sheet, examination: &Examination, headline: &Headline, terminal: &TerminalStyle) {
     for (symbol, sentence) in &headline.sentences {
         sheet.headline(*symbol, sentence);
     }
     if terminal.detail == Detail::Quiet {
-        return sheet.finish();
+        return;
     }
     let groups: Vec<&FindingGroup> = causes::grave_groups(examination).collect();
     if groups.len() > 1 || (terminal.detail == Detail::Brief && !groups.is_empty()) {
-        cause_table(&mut sheet, examination);
+        cause_table(sheet, examination);
     }
     if terminal.detail >= Detail::Usual {
-        coverage_gaps(&mut sheet, examination, terminal.detail);
-        blocks(&mut sheet, examination, &groups, terminal);
+        coverage_gaps(sheet, examination, terminal.detail);
+        blocks(sheet, examination, &groups, terminal);
     }
     if terminal.detail == Detail::All {
-        notes(&mut sheet, examination, terminal);
-        sound_relations(&mut sheet, examination);
+        notes(sheet, examination, terminal);
+        sound_relations(sheet, examination);
     }
-    remarks(&mut sheet, examination, &headline);
-    if !headline.counts_what_was_checked && !headline.is_empty_handed() {
+    remarks(sheet, examination, headline);
+    if !headline.counts_checked_relations && !headline.has_no_relations() {
         sheet.blank();
-        totals(&mut sheet, examination);
+        totals(sheet, examination);
     }
-    next(&mut sheet, examination, &headline);
-    sheet.finish()
 }
 
 /// Shows one line for each cause, the gravest first.
@@ -180,14 +189,13 @@ fn notes(sheet: &mut Sheet, examination: &Examination, terminal: &TerminalStyle)
 
 /// Lists the relations without errors or warnings.
 fn sound_relations(sheet: &mut Sheet, examination: &Examination) {
-    let is_sound = |relation: &Relation| {
-        examination
-            .open_findings()
-            .all(|finding| finding.severity == Severity::Note || finding.relation_id != relation.id)
-    };
-    let all = examination.schema.relations.iter().zip(&examination.relations);
-    let sound: Vec<_> =
-        all.filter(|(relation, coverage)| coverage.state == CoverageState::Checked && is_sound(relation)).collect();
+    let grave = examination.open_findings().filter(|finding| finding.severity > Severity::Note);
+    let sick: BTreeSet<RelationId> = grave.map(|finding| finding.relation).collect();
+    let all = examination.schema.relations.entries().zip(&examination.relations);
+    let sound: Vec<_> = all
+        .filter(|((id, _), coverage)| coverage.state == CoverageState::Checked && !sick.contains(id))
+        .map(|((_, relation), coverage)| (relation, coverage))
+        .collect();
     if sound.is_empty() {
         return;
     }
@@ -226,8 +234,8 @@ fn remarks(sheet: &mut Sheet, examination: &Examination, headline: &Headline) {
 }
 
 fn totals(sheet: &mut Sheet, examination: &Examination) {
-    if let Some(outlook) = wording::outlook(examination) {
-        sheet.prose(0, &Piece::new(outlook, Style::Strong));
+    if let Some(repair_counts) = wording::repair_counts(examination) {
+        sheet.prose(0, &Piece::new(repair_counts, Style::Strong));
     }
     let mut parts = vec![headline::checked(examination)];
     let summary = examination.summary();
@@ -244,10 +252,10 @@ fn totals(sheet: &mut Sheet, examination: &Examination) {
 
 /// Adds the next commands, ready to paste.
 fn next(sheet: &mut Sheet, examination: &Examination, headline: &Headline) {
-    let Some(run) = examination.run.as_ref().filter(|run| !run.hides_next) else { return };
+    let Some(run) = &examination.run else { return };
     let graves = || causes::grave_groups(examination);
     let mut commands = Vec::new();
-    if headline.is_empty_handed() {
+    if headline.has_no_relations() {
         commands.push(run.command("fk-doctor init", ""));
     }
     let has_orphans = graves().any(|group| group.code == Code::Orphan);

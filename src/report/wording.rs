@@ -92,20 +92,23 @@ pub(super) fn baseline(examination: &Examination) -> Vec<String> {
 }
 
 /// Returns how many orphan rows can be repaired, and by whom; `None` if there are none.
-pub(super) fn outlook(examination: &Examination) -> Option<String> {
-    let outlook = causes::outlook(examination);
-    if outlook.all.count == 0 {
+pub(super) fn repair_counts(examination: &Examination) -> Option<String> {
+    let repair_counts = causes::repair_counts(examination);
+    if repair_counts.all.count == 0 {
         return None;
     }
-    let mut parts =
-        vec![format!("{} of {} can be repaired by rule", count(outlook.repairable), outlook.all.of("orphan row"))];
-    if outlook.to_load > 0 {
-        let verb = if outlook.to_load == 1 { "waits for its parent" } else { "wait for their parents" };
-        parts.push(format!("{} perhaps {verb}", count(outlook.to_load)));
+    let mut parts = vec![format!(
+        "{} of {} can be repaired by rule",
+        count(repair_counts.repairable),
+        repair_counts.all.of("orphan row")
+    )];
+    if repair_counts.to_load > 0 {
+        let verb = if repair_counts.to_load == 1 { "waits for its parent" } else { "wait for their parents" };
+        parts.push(format!("{} perhaps {verb}", count(repair_counts.to_load)));
     }
-    if outlook.to_choose > 0 {
-        let verb = if outlook.to_choose == 1 { "needs" } else { "need" };
-        parts.push(format!("{} {verb} your choice", count(outlook.to_choose)));
+    if repair_counts.to_choose > 0 {
+        let verb = if repair_counts.to_choose == 1 { "needs" } else { "need" };
+        parts.push(format!("{} {verb} your choice", count(repair_counts.to_choose)));
     }
     Some(parts.join(", "))
 }

@@ -23,10 +23,9 @@ use crate::model::finding_group::FindingGroup;
 use crate::model::text::count;
 use crate::model::text::plural;
 use crate::model::text::shell;
+use crate::model::text::visible_lines;
 use crate::plan_file::PlanFile;
 use crate::report;
-use crate::report::Detail;
-use crate::report::TerminalStyle;
 use crate::scan::Progress;
 
 /// Asks a person on a terminal.
@@ -125,12 +124,12 @@ impl Fix<'_> {
         let mut words = self.words("scan");
         words.push("--brief".to_owned());
         self.step(1, "scan", &words);
-        let style = TerminalStyle { detail: Detail::Brief, ..self.environment.terminal };
-        let mut shown = self.examination.clone();
-        if let Some(run) = &mut shown.run {
-            run.hides_next = true;
-        }
-        self.dialogue.show(&report::scan(&shown, report::ScanFormat::Table, &style));
+        self.dialogue.show(&report::scan_to_repair(self.examination, &self.environment.terminal));
+    }
+
+    /// Shows a text that may hold names from the database.
+    fn say(&self, text: &str) {
+        self.dialogue.show(&visible_lines(text));
     }
 
     /// Shows the title of a step, and the command that it runs.
@@ -149,6 +148,13 @@ impl Fix<'_> {
     /// Returns the words of a command about the database.
     fn words(&self, command: &str) -> Vec<String> {
         [Some(command), self.typed].into_iter().flatten().map(str::to_owned).collect()
+    }
+
+    /// Returns the words of a repair by these values of `--rules`.
+    fn repair_words(&self, rules: &[String]) -> Vec<String> {
+        let mut words = self.words("repair");
+        words.extend(rules.iter().flat_map(|file| ["--rules".to_owned(), file.clone()]));
+        words
     }
 
     /// Runs a command of this program, given its words without the program's name.
@@ -201,7 +207,7 @@ impl Fix<'_> {
         let show = MenuItem { title: "Show the rows".to_owned(), effect: String::new(), takes_away: false };
         items.push((show, None));
         if !refused.is_empty() {
-            self.dialogue.show(&not_offered(&refused));
+            self.say(&not_offered(&refused));
         }
         let menu: Vec<MenuItem> = items.iter().map(|(item, _)| item.clone()).collect();
         let first = items.iter().position(|(_, chosen)| before.is_some() && chosen.as_ref() == before).unwrap_or(0);
@@ -262,8 +268,7 @@ impl Fix<'_> {
             let path = unused(self.environment, &format!("{}.rules", self.stem()), "toml");
             let text = report::suggestion(self.examination, &of_group);
             let file = path.display().to_string();
-            std::fs::write(self.environment.directory.join(&path), text)
-                .map_err(|error| RunError::unwritten(Some(&path), &error))?;
+            super::create_file(&path, &text, self.environment)?;
             values.insert(0, file);
         }
         Ok(values)
@@ -276,8 +281,7 @@ impl Fix<'_> {
     /// Plans the repair, shows it, and applies it if the person says yes.
     fn plan_and_apply(&self, rules: &[String]) -> Result<Exit, RunError> {
         let plan = unused(self.environment, &format!("{}.plan", self.stem()), "ndjson");
-        let mut words = self.words("repair");
-        words.extend(rules.iter().flat_map(|file| ["--rules".to_owned(), file.clone()]));
+        let mut words = self.repair_words(rules);
         words.extend(["-o".to_owned(), plan.display().to_string()]);
         self.step(3, "plan", &words);
         let outcome = self.run(&words)?;
@@ -301,12 +305,11 @@ impl Fix<'_> {
 
     /// Says how to go on later.
     fn later(&self, rules: &[String]) {
-        let mut words = self.words("repair");
-        words.extend(rules.iter().flat_map(|file| ["--rules".to_owned(), file.clone()]));
+        let mut words = self.repair_words(rules);
         words.push("--apply".to_owned());
         let words: Vec<String> = words.iter().map(|word| self.shown_word(word)).collect();
         let answers = rules.first().cloned().unwrap_or_default();
-        self.dialogue.show(&format!(
+        self.say(&format!(
             "Nothing was changed. Your answers are in {answers}; to go on:\n  fk-doctor {}\n",
             words.join(" ")
         ));
@@ -327,7 +330,7 @@ impl Fix<'_> {
         for group in left {
             let relations = plural(group.findings.len() as u64, "relation");
             let code = group.code.name();
-            self.dialogue.show(&format!("  schema  {relations} to {}: fk-doctor code {code}\n", group.parent_key));
+            self.say(&format!("  schema  {relations} to {}: fk-doctor code {code}\n", group.parent_key));
         }
         Ok(outcome.exit)
     }

@@ -1,7 +1,6 @@
 //! `init`: drafts a configuration from a database, and on request writes a baseline of what a scan finds.
 
 use std::collections::HashSet;
-use std::io::Write;
 use std::path::Path;
 
 use super::DEFAULT_MEMORY;
@@ -35,7 +34,6 @@ use crate::report;
 use crate::report::init::InitReport;
 use crate::scan::Progress;
 use crate::scan::ScanOptions;
-use crate::whole_file::WholeFile;
 
 pub fn init(
     typed: &cli::InitArgs,
@@ -72,9 +70,9 @@ pub fn init(
         baseline: baseline.as_deref(),
     };
     if let (Some(file), Some(text)) = (&typed.baseline, known) {
-        create(file, &text, environment)?;
+        super::create_file(file, &text, environment)?;
     }
-    create(&typed.output, &report::init::configuration(&report), environment)?;
+    super::create_file(&typed.output, &report::init::configuration(&report), environment)?;
     Ok(Outcome::of(report::init::render(&report, &environment.terminal)))
 }
 
@@ -111,14 +109,4 @@ fn refuse_existing(file: &Path, environment: &Environment) -> Result<(), RunErro
         return Ok(());
     }
     Err(RunError::NotReplaced { path: file.to_owned() })
-}
-
-fn create(file: &Path, text: &str, environment: &Environment) -> Result<(), RunError> {
-    let unwritten = |error: std::io::Error| match error.kind() {
-        std::io::ErrorKind::AlreadyExists => RunError::NotReplaced { path: file.to_owned() },
-        _ => RunError::unwritten(Some(file), &error),
-    };
-    let mut whole = WholeFile::beside(&environment.directory.join(file)).map_err(unwritten)?;
-    whole.write_all(text.as_bytes()).map_err(unwritten)?;
-    whole.sync().and_then(|synced| synced.create_new()).map_err(unwritten)
 }

@@ -1,5 +1,6 @@
 //! The circumstances of a scan, for the lines of its report that name commands and times.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::Duration;
 
@@ -8,6 +9,8 @@ use super::rule_files;
 use crate::cli;
 use crate::model::date;
 use crate::model::examination::Examination;
+use crate::model::finding::Code;
+use crate::model::ids::RelationId;
 use crate::model::rule::Rule;
 use crate::model::scan_run::ScanRun;
 use crate::model::schema::Schema;
@@ -33,16 +36,16 @@ pub(super) fn of(
         elapsed,
         restrictions: since.chain(conditions).collect(),
         baseline: typed.baseline.as_ref().map(|file| file.display().to_string()),
-        ..about(&examination.schema, source, typed.database.first().map(String::as_str))
+        ..about(examination, source, typed.database.first().map(String::as_str))
     }
 }
 
 /// Returns how the database is named in commands, and which rules ship for it. `typed` is the argument that names it.
-pub(super) fn about(schema: &Schema, source: &Source, typed: Option<&str>) -> ScanRun {
+pub(super) fn about(examination: &Examination, source: &Source, typed: Option<&str>) -> ScanRun {
     ScanRun {
         database: typed.map(|_| shell(&source.to_string())),
-        stem: stem(source, schema),
-        shipped_rules: shipped_rules(schema),
+        stem: stem(source, &examination.schema),
+        shipped_rules: shipped_rules(examination),
         ..ScanRun::default()
     }
 }
@@ -68,13 +71,20 @@ pub(super) fn command<'a>(
     words.collect::<Vec<_>>().join(" ")
 }
 
-/// Returns the relations that a shipped rule names. A rule for any table, such as `*`, names none.
-fn shipped_rules(schema: &Schema) -> Vec<(String, String)> {
+/// Returns the relations with orphans that a shipped rule names. A rule for any table, such as `*`, names none.
+fn shipped_rules(examination: &Examination) -> Vec<(String, String)> {
+    // The rules are parsed only for a scan that has a use for them.
+    let orphans = examination.open_findings().filter(|finding| finding.code == Code::Orphan);
+    let sick: BTreeSet<RelationId> = orphans.map(|finding| finding.relation).collect();
+    if sick.is_empty() {
+        return Vec::new();
+    }
+    let schema = &examination.schema;
     // Most databases have none of these tables.
     let has_table = |name: &str| schema.tables.iter().any(|table| ends_with(name, &table.name.table));
     let named = |rule: &Rule| rule.named_table().is_some_and(has_table);
     let rules: Vec<(&str, Rule)> = rule_files::shipped().into_iter().filter(|(_, rule)| named(rule)).collect();
-    let names = schema.relations.iter().filter_map(|relation| {
+    let names = sick.into_iter().map(|id| &schema.relations[id]).filter_map(|relation| {
         let fits = |(_, rule): &&(&str, Rule)| rule.applies_to(schema, relation);
         rules.iter().find(fits).map(|(name, _)| (relation.id.clone(), (*name).to_owned()))
     });

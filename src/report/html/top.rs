@@ -28,10 +28,12 @@ pub(super) fn header(examination: &Examination) -> String {
             escaped(sentence)
         )
     });
-    let outlook = wording::outlook(examination);
-    let outlook = outlook.map(|outlook| format!("<p class=\"sub\">{}</p>\n", escaped(&outlook))).unwrap_or_default();
+    let repair_counts = wording::repair_counts(examination);
+    let repair_counts = repair_counts
+        .map(|repair_counts| format!("<p class=\"sub\">{}</p>\n", escaped(&repair_counts)))
+        .unwrap_or_default();
     format!(
-        "<header class=\"top\"><div>\n<h1>Foreign keys of {}</h1>\n{}{outlook}{}{}</div></header>\n",
+        "<header class=\"top\"><div>\n<h1>Foreign keys of {}</h1>\n{}{repair_counts}{}{}</div></header>\n",
         escaped(name),
         sentences.collect::<String>(),
         bar(examination),
