@@ -5,6 +5,7 @@
 
 pub mod baseline;
 pub mod catalog;
+pub mod change_group;
 pub mod check_result;
 pub mod choice;
 pub mod configured;
