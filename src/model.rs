@@ -4,6 +4,7 @@
 //! own types.
 
 pub mod baseline;
+pub mod batch_size;
 pub mod catalog;
 pub mod check_result;
 pub mod choice;
