@@ -77,6 +77,14 @@ impl Direction {
             Direction::Undo => "take back",
         }
     }
+
+    /// Returns the name of the command.
+    pub fn command(self) -> &'static str {
+        match self {
+            Direction::Apply => "apply",
+            Direction::Undo => "undo",
+        }
+    }
 }
 
 /// The plan run that is requested: its database, direction and options.

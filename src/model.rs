@@ -25,6 +25,7 @@ pub mod overlay;
 pub mod pattern;
 pub mod plan;
 pub mod policy;
+pub mod progress;
 pub mod redaction;
 pub mod redefinition;
 pub mod refusal;

@@ -15,6 +15,8 @@ use crate::model::finding::MissingKey;
 use crate::model::finding::Sample;
 use crate::model::ids::IdVec;
 use crate::model::ids::RelationId;
+use crate::model::progress::ProgressStep;
+use crate::model::progress::RunPhase;
 use crate::model::relation::Relation;
 use crate::model::schema::Schema;
 use crate::model::value::Key;
@@ -103,8 +105,7 @@ pub struct FalseOrphans {
     pub samples: Vec<Sample<Value>>,
 }
 
-/// Called as work is done, with the amount that is done and the total amount.
-pub type Progress<'a> = &'a (dyn Fn(usize, usize) + Sync);
+pub use crate::model::progress::Progress;
 
 /// The limits of a scan, and how much it returns.
 pub struct ScanOptions<'a> {
@@ -125,9 +126,10 @@ pub fn scan(schema: &Schema, sessions: &mut [Box<dyn Session + '_>], options: &S
     let mut works = work::plan(schema, sessions, options);
     let (tables, children) = (work::tables_asked(&works), work::tables_counted(&works));
     let total = tables.len() + children.len() + works.len();
-    let storage = work::examine_storage(schema, sessions, &tables, |done| (options.progress)(done, total));
+    let show = |done: usize| (options.progress)(&ProgressStep::of(RunPhase::Scan, done, total));
+    let storage = work::examine_storage(schema, sessions, &tables, show);
     let before = tables.len();
-    work::count_rows(schema, sessions, &mut works, &children, |done| (options.progress)(before + done, total));
+    work::count_rows(schema, sessions, &mut works, &children, |done| show(before + done));
     let before = before + children.len();
     let proofs = proof::Proofs::of(schema, works.iter().map(work::Work::reading));
     let (last, first): (Vec<RelationId>, Vec<RelationId>) =
@@ -139,7 +141,7 @@ pub fn scan(schema: &Schema, sessions: &mut [Box<dyn Session + '_>], options: &S
             sessions,
             ids.len(),
             |session, i| works[ids[i]].fact(schema, session, &storage, &proofs, options),
-            |done| (options.progress)(before + done, total),
+            |done| show(before + done),
         );
         facts.extend(ids.into_iter().zip(some));
     }

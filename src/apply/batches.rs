@@ -19,6 +19,8 @@ use crate::engine::write::CommitOutcome;
 use crate::engine::write::Writer;
 use crate::model::batch_size::BatchSize;
 use crate::model::plan::ChangeRole;
+use crate::model::progress::ProgressStep;
+use crate::model::progress::RunPhase;
 use crate::model::state;
 use crate::model::state::Operation;
 use crate::model::state::Phase;
@@ -41,7 +43,7 @@ impl Walk<'_> {
         let total = self.reading.plan.changes();
         let (mut step, mut in_batch) = (0, 0);
         while step < total {
-            (self.options.progress)(total + step, 2 * total);
+            (self.options.progress)(&ProgressStep::of(RunPhase::ChangeRows, step, total));
             let mut portion = self.reading.portion(step, batch.saturating_sub(in_batch).clamp(1, CHUNK))?;
             step += portion.lines.len();
             in_batch += portion.lines.len();
@@ -69,6 +71,7 @@ impl Walk<'_> {
             Direction::Apply => self.verify(writer, VerifyAt::BeforeCommit)?,
             Direction::Undo => self.count_after(writer)?,
         }
+        (self.options.progress)(&ProgressStep::of(RunPhase::Commit, 0, 0));
         let phase = if defines_at_once { self.phase() } else { self.last_phase() };
         self.commit(writer, phase)?;
         Ok(())

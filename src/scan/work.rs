@@ -25,6 +25,8 @@ use crate::model::examination::Method;
 use crate::model::ids::IdVec;
 use crate::model::ids::RelationId;
 use crate::model::ids::TableId;
+use crate::model::progress::ProgressStep;
+use crate::model::progress::RunPhase;
 use crate::model::relation::Judge;
 use crate::model::relation::Relation;
 use crate::model::schema::Schema;
@@ -94,7 +96,8 @@ pub(super) fn plan<'a>(
         })
         .collect();
     let (asked, inclusions): (Vec<RelationId>, Vec<Inclusion>) = inclusions.into_iter().unzip();
-    let effort = StorageReadOptions { memory: options.memory, threads: options.threads, progress: options.progress };
+    let progress = |done: usize, total: usize| (options.progress)(&ProgressStep::of(RunPhase::Scan, done, total));
+    let effort = StorageReadOptions { memory: options.memory, threads: options.threads, progress: &progress };
     let answers = match sessions.first_mut() {
         Some(session) if !inclusions.is_empty() => session.read_storage(&schema.tables, &inclusions, &effort),
         _ => Vec::new(),
