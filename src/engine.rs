@@ -93,6 +93,19 @@ pub trait Database {
     }
 }
 
+/// A connection that measures how far replicas are behind; see [`crate::model::facts::ReplicaLag`].
+pub trait LagMeter {
+    /// Returns the replica that is furthest behind; `None` if there is no replica.
+    fn lag(&mut self) -> Result<Option<Lag>, EngineError>;
+}
+
+/// The lag of one replica.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Lag {
+    pub behind: Duration,
+    pub replica: String,
+}
+
 /// One read-only connection inside its snapshot.
 pub trait Session: Send {
     /// Calls `each` with every row of the answer.

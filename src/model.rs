@@ -4,6 +4,7 @@
 //! own types.
 
 pub mod baseline;
+pub mod batch_size;
 pub mod catalog;
 pub mod change_group;
 pub mod check_result;

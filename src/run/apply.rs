@@ -12,6 +12,7 @@ use super::RunError;
 use super::config_file;
 use super::database;
 use super::orphan_rows::OrphanRows;
+use super::replicas::BatchInterval;
 use crate::apply::ApplyError;
 use crate::apply::Direction;
 use crate::apply::RowChanges;
@@ -107,6 +108,7 @@ pub(super) fn run_plan(
     admission::refuse_unfit_plan(direction, &plan.header, &identity, overrides)?;
     let kept_files = quarantine_file::paths(path, &plan.header);
     super::refuse_to_overwrite(source, kept_files.iter().map(PathBuf::as_path))?;
+    let interval = BatchInterval::open(direction, writing, source, &wait_limits, (global, environment))?;
     let at = date::timestamp(environment.now);
     let backup = wanted_backup(writing, source, &plan.header.schema);
     let phases: Vec<RunPhase> =
@@ -116,7 +118,8 @@ pub(super) fn run_plan(
         schema: &schema,
         sql: repair_sql,
         direction,
-        batch: writing.batch.and_then(|batch| usize::try_from(batch).ok()),
+        batch: writing.batch,
+        between: &|| interval.wait(&|_| {}),
         skip_changed: writing.skip_changed,
         run: &exclusive::run_name(environment.process, &at),
         at: &at,
