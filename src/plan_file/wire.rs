@@ -336,6 +336,10 @@ pub(super) fn row(row: &Row) -> String {
     text(&WireRow(row.clone()))
 }
 
+pub(super) fn read_row(text: &str) -> Result<Row, String> {
+    serde_json::from_str::<WireRow>(text).map(|row| row.0).map_err(|error| format!("it is no row: {error}"))
+}
+
 pub(super) fn read_change(line: &str) -> Result<Change, String> {
     let wire: WireChange =
         serde_json::from_str(line).map_err(|error| format!("one of its lines is not a change: {error}"))?;
