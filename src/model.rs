@@ -33,6 +33,7 @@ pub mod refusal;
 pub mod relation;
 pub mod remedy;
 pub mod resolve;
+pub mod restore;
 pub mod row;
 pub mod rule;
 pub mod scan_run;

@@ -68,6 +68,41 @@ pub struct RepairArgs {
 }
 
 #[derive(Debug, Args)]
+pub struct RestoreArgs {
+    /// A path, or a URL (see `fk-doctor scan --help`) [default: the environment variable DATABASE_URL]
+    #[arg(value_name = "DB")]
+    pub database: Option<String>,
+    /// Restore only the rows of this table
+    #[arg(long, value_name = "TABLE")]
+    pub table: Option<String>,
+    /// Restore only the rows that meet an SQL condition over their columns, such as "total > 100"
+    #[arg(long = "where", value_name = "SQL")]
+    pub condition: Option<String>,
+    /// Restore the rows that a rule's `file` keeps, instead of those in quarantine tables (repeatable)
+    #[arg(long, value_name = "FILE")]
+    pub file: Vec<PathBuf>,
+    /// Write the plan to a file
+    #[arg(long, short, value_name = "PLAN")]
+    pub output: Option<PathBuf>,
+    /// Replace an existing plan, unless it was applied
+    #[arg(long, requires = "output")]
+    pub overwrite: bool,
+    /// table, json or sql (the changes as a script); F=FILE writes this report to a file (repeatable)
+    #[arg(long, value_name = "F[=FILE]", value_parser = output::<RepairFormat>)]
+    pub format: Vec<FormatArg<RepairFormat>>,
+    #[command(flatten)]
+    pub privacy: PrivacyArgs,
+    /// Apply the plan immediately
+    #[arg(long)]
+    pub apply: bool,
+    /// Time limit for making the plan (500ms, 60s, 5m)
+    #[arg(long, value_name = "DURATION", value_parser = option_values::parse_timeout)]
+    pub timeout: Option<Duration>,
+    #[command(flatten)]
+    pub writing: WriteArgs,
+}
+
+#[derive(Debug, Args)]
 pub struct ApplyArgs {
     /// A path, or a URL (see `fk-doctor scan --help`)
     #[arg(value_name = "DB")]

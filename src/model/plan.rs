@@ -125,11 +125,19 @@ pub enum ChangeRole {
     Orphan,
     /// Changes or deletes a row whose parent is deleted.
     Dependant,
+    /// Inserts a quarantined row again.
+    Restored,
 }
 
 impl ChangeRole {
-    pub const ALL: [ChangeRole; 5] =
-        [ChangeRole::Parent, ChangeRole::Record, ChangeRole::Counter, ChangeRole::Orphan, ChangeRole::Dependant];
+    pub const ALL: [ChangeRole; 6] = [
+        ChangeRole::Parent,
+        ChangeRole::Record,
+        ChangeRole::Counter,
+        ChangeRole::Orphan,
+        ChangeRole::Dependant,
+        ChangeRole::Restored,
+    ];
 
     pub fn name(self) -> &'static str {
         match self {
@@ -138,6 +146,7 @@ impl ChangeRole {
             ChangeRole::Counter => "counter",
             ChangeRole::Orphan => "orphan",
             ChangeRole::Dependant => "dependant",
+            ChangeRole::Restored => "restored",
         }
     }
 }

@@ -65,7 +65,7 @@ pub fn apply(
     if files.into_iter().any(is_the_plan) {
         return Err(RunError::WouldOverwrite { path: typed.plan.clone(), why: "this file is the plan" });
     }
-    let plan_run = PlanRun { direction, source: &source, plan: &typed.plan, writing: &typed.writing, outputs };
+    let plan_run = PlanRun { direction, source: &source, plan: &typed.plan, writing: &typed.writing, outputs, staying: 0 };
     run_plan(plan_run, global, environment, progress)
 }
 
@@ -80,6 +80,8 @@ pub(super) struct PlanRun<'g> {
     pub(super) plan: &'g Path,
     pub(super) writing: &'g WriteArgs,
     pub(super) outputs: Vec<(AnswerFormat, Option<PathBuf>)>,
+    /// The quarantined rows that the plan leaves where they are, if it restores rows.
+    pub(super) staying: u64,
 }
 
 pub(super) fn run_plan(
@@ -88,7 +90,7 @@ pub(super) fn run_plan(
     environment: &Environment,
     progress: Progress<'_>,
 ) -> Result<Outcome, RunError> {
-    let PlanRun { direction, source, plan: path, writing, outputs } = plan_run;
+    let PlanRun { direction, source, plan: path, writing, outputs, staying } = plan_run;
     let is_on_server = source.file().is_none();
     if writing.backup.is_some() && is_on_server {
         let why = "--backup copies the database file, and this database is on a server".to_owned();
@@ -134,7 +136,7 @@ pub(super) fn run_plan(
     let may_be_missing = execution.done.never_applied && is_on_server && journal::begun(path).is_none();
     let missing_mark = may_be_missing.then(|| journal::mark_of(path));
     let report =
-        Report { direction, database: &schema.database, source, plan: &plan, kept_files, missing_mark, remaining };
+        Report { direction, database: &schema.database, source, plan: &plan, kept_files, missing_mark, remaining, staying };
     Ok(Outcome { documents: report.documents(&execution, outputs, environment), notes: Vec::new(), exit })
 }
 
@@ -162,6 +164,7 @@ struct Report<'a> {
     kept_files: Vec<PathBuf>,
     missing_mark: Option<PathBuf>,
     remaining: Remaining,
+    staying: u64,
 }
 
 impl Report<'_> {
@@ -186,6 +189,7 @@ impl Report<'_> {
             deleted: done.deleted,
             tables: &tables,
             header: &self.plan.header,
+            staying: self.staying,
             earlier_run: done.earlier_run.as_deref(),
             redefined: done.redefined,
             already: done.already,
