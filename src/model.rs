@@ -31,6 +31,7 @@ pub mod relation;
 pub mod remedy;
 pub mod resolve;
 pub mod row;
+pub mod row_group;
 pub mod rule;
 pub mod scan_run;
 pub mod schema;
