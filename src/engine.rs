@@ -25,6 +25,7 @@ pub(crate) mod mysql;
 mod orphan_list;
 pub(crate) mod postgres;
 mod read_at;
+pub mod set_writer;
 pub mod sqlite;
 pub mod trial;
 mod wire;

@@ -35,6 +35,7 @@ pub mod remedy;
 pub mod resolve;
 pub mod restore;
 pub mod row;
+pub mod row_group;
 pub mod rule;
 pub mod scan_run;
 pub mod schema;
