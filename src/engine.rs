@@ -15,6 +15,7 @@ use crate::model::catalog::Tables;
 use crate::model::examination::Counts;
 use crate::model::examination::Method;
 use crate::model::ids::TableId;
+use crate::model::progress::Progress;
 use crate::model::statement::Statement;
 use crate::model::value::Value;
 use crate::model::value::ValueRef;
@@ -228,7 +229,7 @@ pub struct StorageReadOptions<'a> {
     pub memory: u64,
     pub threads: usize,
     /// Called with the pages read and the pages to read.
-    pub progress: &'a (dyn Fn(usize, usize) + Sync),
+    pub progress: Progress<'a>,
 }
 
 /// Damage of a table's storage.

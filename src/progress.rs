@@ -85,7 +85,7 @@ type PhaseKey = (Option<&'static str>, &'static str, Option<u64>);
 
 struct Current {
     step: ProgressStep<'static>,
-    subject: Option<String>,
+    table: Option<String>,
     /// The time at which the phase began or went on.
     since: Instant,
     /// The time of the last step that advanced.
@@ -133,14 +133,14 @@ impl ProgressLine {
 
 impl State {
     fn store(&mut self, step: &ProgressStep<'_>, now: Instant) {
-        let subject = step.subject.map(str::to_owned);
-        let step = ProgressStep { subject: None, ..*step };
+        let table = step.table.map(str::to_owned);
+        let step = ProgressStep { table: None, ..*step };
         match &mut self.current {
             Some(current) if key(&current.step) == key(&step) => {
                 if current.step != step {
                     current.advanced = now;
                 }
-                (current.step, current.subject) = (step, subject);
+                (current.step, current.table) = (step, table);
             }
             current => {
                 if let Some(last) = current {
@@ -150,7 +150,7 @@ impl State {
                 }
                 let before = self.earlier.iter().find(|(phase, _)| *phase == key(&step));
                 let before = before.map_or(Duration::ZERO, |(_, spent)| *spent);
-                *current = Some(Current { step, subject, since: now, advanced: now, before });
+                *current = Some(Current { step, table, since: now, advanced: now, before });
             }
         }
     }
@@ -160,7 +160,7 @@ impl Current {
     fn shown(&self, command: &'static str, now: Instant) -> Shown<'_> {
         Shown {
             command: self.step.command.unwrap_or(command),
-            step: ProgressStep { subject: self.subject.as_deref(), ..self.step },
+            step: ProgressStep { table: self.table.as_deref(), ..self.step },
             elapsed: self.before + now.duration_since(self.since),
             still: now.duration_since(self.advanced),
         }

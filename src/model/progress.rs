@@ -53,8 +53,10 @@ pub struct ProgressStep<'a> {
     pub done: u64,
     /// `None` if nobody knows it.
     pub total: Option<u64>,
-    /// The object of the work, such as a table.
-    pub subject: Option<&'a str>,
+    /// The table that is read.
+    pub table: Option<&'a str>,
+    /// The number of the table among all tables, such as `(2, 3)`.
+    pub tables: Option<(usize, usize)>,
     /// The number of rows that were read so far, if the phase counts something else.
     pub rows: Option<u64>,
     /// The number of orphan rows that were found so far.
@@ -70,7 +72,8 @@ impl ProgressStep<'_> {
             position: None,
             done: done as u64,
             total: Some(total as u64).filter(|&total| total > 0),
-            subject: None,
+            table: None,
+            tables: None,
             rows: None,
             found: 0,
         }

@@ -69,8 +69,11 @@ fn label(command: &str, step: &ProgressStep<'_>) -> String {
         None if name == command => String::new(),
         None => name.to_owned(),
     };
-    match step.subject {
-        Some(subject) if phase.is_empty() => visible(subject).into_owned(),
+    match (step.table, step.tables) {
+        (Some(table), Some((number, of))) if phase.is_empty() => {
+            format!("{}, {number} of {}", visible(table), plural(of as u64, "table"))
+        }
+        (Some(table), None) if phase.is_empty() => visible(table).into_owned(),
         _ => phase,
     }
 }
@@ -169,10 +172,7 @@ mod tests {
         let step =
             ProgressStep { position: Some((2, 3)), ..ProgressStep::of(RunPhase::DecideKeys, 600_000, 2_050_000) };
         let repair = Shown { elapsed: Duration::from_millis(1_580), ..shown("repair", step, 0) };
-        assert_eq!(
-            drawn(&repair, 80),
-            "repair    2/3 decide keys    29%  600,000 of 2,050,000 · 380,000/s · 4 s left"
-        );
+        assert_eq!(drawn(&repair, 80), "repair    2/3 decide keys    29%  600,000 of 2,050,000 · 380,000/s · 4 s left");
         assert_eq!(drawn(&repair, 40), "repair  2/3 decide keys    29%  4 s left");
         let step =
             ProgressStep { position: Some((3, 5)), ..ProgressStep::of(RunPhase::ChangeRows, 1_240_000, 2_050_000) };
@@ -186,7 +186,8 @@ mod tests {
     #[test]
     fn scan_names_its_table_and_has_a_bar() {
         let step = ProgressStep {
-            subject: Some("line, 2 of 3 tables"),
+            table: Some("line"),
+            tables: Some((2, 3)),
             rows: Some(15_500_000),
             ..ProgressStep::of(RunPhase::Scan, 46, 100)
         };
@@ -200,7 +201,8 @@ mod tests {
     #[test]
     fn unknown_total_has_no_share() {
         let step = ProgressStep {
-            subject: Some("orders, 3 of 6 tables"),
+            table: Some("orders"),
+            tables: Some((3, 6)),
             rows: Some(12_400_000),
             found: 206,
             ..ProgressStep::of(RunPhase::Scan, 3, 0)
@@ -229,7 +231,7 @@ mod tests {
     #[test]
     fn line_fits_and_is_ascii_on_request() {
         let step = ProgressStep {
-            subject: Some("a_long_name_of_a_table"),
+            table: Some("a_long_name_of_a_table"),
             rows: Some(u64::MAX),
             found: u64::MAX,
             ..ProgressStep::of(RunPhase::Scan, 1, usize::MAX)
