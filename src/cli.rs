@@ -42,6 +42,8 @@ pub enum Command {
     Check(CheckArgs),
     /// Explain why a statement fails, list every reference that fails, and show what a delete cascades to
     Explain(ExplainArgs),
+    /// Find the relations that nobody declared
+    Discover(DiscoverArgs),
     /// Plan a repair by rules and show its effects; the database changes only with --apply
     Repair(repair::RepairArgs),
     /// Apply a reviewed plan
@@ -203,6 +205,21 @@ pub struct InitArgs {
     /// Longest wait for a lock of another program [default: 5s]
     #[arg(long, value_name = "DURATION", value_parser = option_values::parse_duration)]
     pub wait: Option<Duration>,
+}
+
+#[derive(Debug, Args)]
+pub struct DiscoverArgs {
+    /// A path, or a URL (see `fk-doctor scan --help`) [default: the environment variable DATABASE_URL]
+    #[arg(value_name = "DB")]
+    pub database: Option<String>,
+    #[command(flatten)]
+    pub answer: AnswerArgs,
+    /// Memory for keys (64MB, 1GB); beyond it, the tables are read again in parts [default: 256MB]
+    #[arg(long, value_name = "SIZE", value_parser = option_values::parse_memory)]
+    pub memory: Option<u64>,
+    /// Number of workers [default: one for each core]
+    #[arg(long, value_name = "N", value_parser = option_values::parse_jobs)]
+    pub jobs: Option<usize>,
 }
 
 #[derive(Debug, Args)]

@@ -43,6 +43,7 @@ mod wording;
 
 use crate::model::check_result::CheckResult;
 use crate::model::choice::Choice;
+use crate::model::discovery::Discovery;
 use crate::model::examination::Examination;
 use crate::model::explanation::Explanation;
 use crate::model::finding_group::FindingGroup;
@@ -219,6 +220,11 @@ impl AnswerFormat {
             AnswerFormat::Json => "json",
         }
     }
+}
+
+/// Returns the report of a discovery as JSON.
+pub fn discovery(schema: &Schema, discovery: &Discovery) -> String {
+    json::discovery::render(schema, discovery)
 }
 
 /// Returns the report of a scan, ending in a newline. It contains only what the examination holds; a streamed report

@@ -3,6 +3,7 @@
 
 pub(super) mod applied;
 pub(super) mod checked;
+pub(super) mod discovery;
 pub(super) mod examination;
 pub(super) mod explanation;
 pub(super) mod repair;
