@@ -59,7 +59,7 @@ pub struct DiscoverOptions<'a> {
     pub samples: usize,
     /// The secret of the hashes, drawn anew for each run.
     pub seed: (u64, u64),
-    pub is_wanted: &'a dyn Fn(TableId) -> bool,
+    pub is_wanted: &'a (dyn Fn(TableId) -> bool + Sync),
     /// True for a pair whose names speak clearly for it, so that more keys may be missing.
     pub has_strong_name: &'a (dyn Fn(&ColumnList, &ColumnList) -> bool + Sync),
 }
