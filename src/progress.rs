@@ -16,6 +16,7 @@ use indicatif::ProgressStyle;
 
 mod text;
 
+use crate::stop_signal;
 use text::Shown;
 use text::line;
 
@@ -163,6 +164,7 @@ impl Current {
             step: ProgressStep { table: self.table.as_deref(), ..self.step },
             elapsed: self.before + now.duration_since(self.since),
             still: now.duration_since(self.advanced),
+            is_stopping: stop_signal::is_pending(),
         }
     }
 }

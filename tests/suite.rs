@@ -60,6 +60,7 @@ mod refusals;
 mod relax;
 mod several_databases;
 mod source_paths;
+mod stopping;
 mod thresholds;
 mod traps;
 mod treatments;

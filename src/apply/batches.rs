@@ -41,6 +41,9 @@ impl Walk<'_> {
         let (mut step, mut in_batch) = (0, 0);
         while step < total {
             (self.options.progress)(&ProgressStep::of(RunPhase::ChangeRows, step, total));
+            if in_batch == 0 || self.options.batch.is_none() {
+                self.stop_if_asked(step)?;
+            }
             let mut portion = self.reading.portion(step, batch.saturating_sub(in_batch).clamp(1, CHUNK))?;
             step += portion.lines.len();
             in_batch += portion.lines.len();

@@ -113,6 +113,42 @@ pub struct WriteArgs {
     pub wait: Option<Duration>,
 }
 
+impl WriteArgs {
+    /// Returns the options as words of a command.
+    pub fn words(&self) -> Vec<String> {
+        let WriteArgs {
+            backup,
+            no_backup,
+            batch,
+            skip_changed,
+            no_triggers,
+            leave_undecided,
+            moved,
+            override_read_only,
+            wait,
+        } = self;
+        let switches = [
+            (no_backup, "--no-backup"),
+            (skip_changed, "--skip-changed"),
+            (no_triggers, "--no-triggers"),
+            (leave_undecided, "--leave-undecided"),
+            (moved, "--moved"),
+            (override_read_only, "--override-read-only"),
+        ];
+        let mut words: Vec<String> =
+            switches.into_iter().filter(|(is_set, _)| **is_set).map(|(_, switch)| switch.to_owned()).collect();
+        let values = [
+            ("--backup", backup.as_ref().map(|file| file.display().to_string())),
+            ("--batch", batch.map(|batch| batch.to_string())),
+            ("--wait", wait.map(|wait| format!("{}ms", wait.as_millis()))),
+        ];
+        for (option, value) in values {
+            words.extend(value.into_iter().flat_map(|value| [option.to_owned(), value]));
+        }
+        words
+    }
+}
+
 #[derive(Debug, Args)]
 pub struct StatusArgs {
     /// The plan that `repair -o` wrote

@@ -12,6 +12,7 @@ use super::RunError;
 use super::config_file;
 use super::database;
 use super::orphan_rows::OrphanRows;
+use super::stopped::StoppedRun;
 use crate::apply::ApplyError;
 use crate::apply::Direction;
 use crate::apply::RowChanges;
@@ -121,9 +122,19 @@ pub(super) fn run_plan(
         run: &exclusive::run_name(environment.process, &at),
         at: &at,
         progress: &progress,
+        stop: &environment.stop_requests.is_pending,
     };
     let conduct = ExecuteOptions { lock, identity: &identity, no_triggers: writing.no_triggers, backup };
-    let execution = execute(&order, &mut plan, database.as_mut(), conduct)?;
+    (environment.stop_requests.begin)();
+    let execution = execute(&order, &mut plan, database.as_mut(), conduct);
+    (environment.stop_requests.end)();
+    let execution = match execution {
+        Err(ApplyError::Stopped { next, total, committed, .. }) => {
+            let stopped = StoppedRun { direction, source, plan: path, writing, global, next, total, committed };
+            return Err(stopped.error());
+        }
+        execution => execution?,
+    };
     drop(database);
     let remaining = remaining(source, &wait_limits, global, environment, &progress)?;
     let exit = exit(direction, &execution.done, &remaining);
