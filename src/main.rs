@@ -78,6 +78,7 @@ fn execute(cli: &Cli) -> Result<Outcome, Failure> {
         Command::Undo(typed) => {
             with_progress(&|progress| run::apply(Direction::Undo, typed, global, &environment, progress))
         }
+        Command::Restore(typed) => with_progress(&|progress| run::restore(typed, global, &environment, progress)),
         Command::Status(typed) => with_progress(&|progress| run::status(typed, global, &environment, progress)),
         Command::Schema(typed) => Ok(run::schema(typed, global, &environment)?),
         Command::Fix(typed) => {
@@ -110,6 +111,7 @@ fn command_name(command: &Command) -> &'static str {
         Command::Repair(_) => "repair",
         Command::Apply(_) => "apply",
         Command::Undo(_) => "undo",
+        Command::Restore(_) => "restore",
         Command::Status(_) => "status",
         Command::Fix(_) => "fix",
         Command::Init(_) => "init",

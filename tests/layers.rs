@@ -38,7 +38,7 @@ const PARTS: &[(&str, &[&str])] = &[
     ("explain", &["diagnose", "engine", "findings", "model", "scan", "sql"]),
     ("stored_rows", &["engine", "model", "sql"]),
     ("plan_draft", &["model", "plan_file"]),
-    ("treat", &["engine", "model", "plan_draft", "plan_file", "scan", "sql", "stored_rows"]),
+    ("treat", &["engine", "model", "plan_draft", "plan_file", "quarantine_file", "scan", "sql", "stored_rows"]),
     ("apply", &["engine", "model", "plan_file", "quarantine_file", "scan", "sql", "stored_rows"]),
     // The interface for other programs.
     ("library", &["engine", "engines", "examine", "model", "scan", "source"]),

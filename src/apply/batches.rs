@@ -2,6 +2,7 @@
 //! record.
 
 use std::collections::BTreeMap;
+use std::time::Instant;
 
 use super::ApplyError;
 use super::CHUNK;
@@ -16,6 +17,7 @@ use super::walk::VerifyAt;
 use super::walk::Walk;
 use crate::engine::write::CommitOutcome;
 use crate::engine::write::Writer;
+use crate::model::batch_size::BatchSize;
 use crate::model::plan::ChangeRole;
 use crate::model::progress::ProgressStep;
 use crate::model::progress::RunPhase;
@@ -36,7 +38,8 @@ pub(super) struct Batch {
 impl Walk<'_> {
     /// Changes all rows, batch by batch.
     pub(super) fn change_all(&mut self, writer: &mut dyn Writer) -> Result<(), Halt> {
-        let batch = self.options.batch.unwrap_or(usize::MAX);
+        let mut batch = self.options.batch.map_or(usize::MAX, BatchSize::first);
+        let mut start = Instant::now();
         let total = self.reading.plan.changes();
         let (mut step, mut in_batch) = (0, 0);
         while step < total {
@@ -51,7 +54,12 @@ impl Walk<'_> {
             let is_whole = in_batch >= batch && step < total;
             if is_whole && self.check_pending_orphans(writer, in_batch >= batch.saturating_mul(10))? {
                 self.commit(writer, self.phase())?;
+                if let Some(size) = self.options.batch {
+                    batch = size.next(batch, in_batch, start.elapsed());
+                }
+                (self.options.between)()?;
                 self.begin(writer)?;
+                start = Instant::now();
                 self.refuse_if_overtaken(writer)?;
                 in_batch = 0;
             }

@@ -131,6 +131,7 @@ impl<'a> RunOptions<'a> {
             sql,
             direction,
             batch: None,
+            between: &|| Ok(()),
             skip_changed: false,
             run: "",
             at: "",

@@ -95,8 +95,14 @@ fn fact_lists(shown: &Shown<'_>, width: usize) -> Vec<Facts> {
         return vec![list("stopping (ctrl-c again: at once)"), list("stopping")];
     }
     let left = time_left(shown).map(|left| format!("{left} left"));
-    if shown.still >= STILL {
-        let waiting = format!("waiting for the database, {}", whole_seconds(shown.still.as_secs_f64()));
+    let waiting = match step.waiting {
+        Some(waiting) => Some(visible(waiting).into_owned()),
+        None if shown.still >= STILL => {
+            Some(format!("waiting for the database, {}", whole_seconds(shown.still.as_secs_f64())))
+        }
+        None => None,
+    };
+    if let Some(waiting) = waiting {
         return vec![(None, vec![waiting]), (None, vec!["waiting".to_owned()])];
     }
     let brief: Vec<String> = left.clone().into_iter().collect();
@@ -225,6 +231,9 @@ mod tests {
         let apply = Shown { still: Duration::from_secs(12), ..shown("apply", step, 30) };
         assert_eq!(drawn(&apply, 80), "apply     3/5 change rows    60%  waiting for the database, 12 s");
         assert_eq!(drawn(&apply, 40), "apply  3/5 change rows    60%  waiting");
+        let replica = ProgressStep { waiting: Some("waiting for replica2, 7 s behind"), ..step };
+        let shown = Shown { step: replica, still: Duration::ZERO, ..apply };
+        assert_eq!(drawn(&shown, 80), "apply     3/5 change rows    60%  waiting for replica2, 7 s behind");
         let apply = Shown { is_stopping: true, ..apply };
         let stopping = "apply     3/5 change rows    60%  stopping (ctrl-c again: at once)";
         assert_eq!(drawn(&apply, 80), stopping);
