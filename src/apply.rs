@@ -37,6 +37,7 @@ pub mod exclusive;
 pub mod execute;
 pub mod fingerprint;
 mod fit;
+mod groups;
 pub mod journal;
 mod lookahead;
 mod observe;
@@ -45,6 +46,7 @@ mod record;
 mod recording;
 mod redefine;
 mod references;
+mod sets;
 mod tables;
 mod verify;
 mod walk;
@@ -231,6 +233,7 @@ fn run(
 ) -> Result<RunSummary, ApplyError> {
     let mut before = RunSummary::default();
     let (mut made, mut excluded, mut counts_each_change) = (Vec::new(), BTreeMap::new(), false);
+    let mut avoids_sets = false;
     let mut is_secured = false;
     let mut secure = |writer: &mut dyn Writer| {
         if is_secured {
@@ -244,6 +247,7 @@ fn run(
     let mut applied_before = None;
     loop {
         let mut walk = Walk::new(options, plan, made, excluded, counts_each_change);
+        walk.avoids_sets = avoids_sets;
         let halt = match walk.run(writer, admit, &mut secure) {
             Ok(mut done) => {
                 done.already += applied_before.unwrap_or(walk.applied_before);
@@ -272,6 +276,7 @@ fn run(
             Halt::Retry => restarts += 1,
         }
         (excluded, counts_each_change) = (walk.excluded, walk.counts_each_change);
+        avoids_sets = walk.avoids_sets;
         made = if options.facts().defines_at_once() { walk.made } else { walk.committed_tables };
     }
 }

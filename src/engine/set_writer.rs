@@ -1,6 +1,8 @@
 //! The interface with which a batch of a plan is changed in few statements. It changes all rows of the batch as planned, or the
 //! caller rolls the batch back and changes the rows one by one.
 
+use std::sync::Arc;
+
 use super::EngineError;
 use crate::model::ids::RelationId;
 use crate::model::row_group::BatchOutcome;
@@ -17,9 +19,15 @@ pub trait SetWriter {
     /// other changes are made row by row.
     fn supports(&mut self, group: &RowGroup<'_>) -> Result<bool, EngineError>;
 
+    /// Returns a number that changes whenever another session commits changes; `None` if the engine has no such number. While it
+    /// stays equal, results of earlier queries stay valid.
+    fn data_version(&mut self) -> Result<Option<i64>, EngineError> {
+        Ok(None)
+    }
+
     /// Takes the locks under which the conditions of the groups stay true until the transaction ends. It is called first in a
     /// transaction that changes rows. False if another session holds one of them.
-    fn lock(&mut self, _groups: &[&RowGroup<'_>]) -> Result<bool, EngineError> {
+    fn lock(&mut self, _groups: &[Arc<RowGroup<'_>>]) -> Result<bool, EngineError> {
         Ok(true)
     }
 
