@@ -39,6 +39,7 @@ pub mod fingerprint;
 mod fit;
 mod groups;
 pub mod journal;
+mod known_references;
 mod lookahead;
 mod observe;
 mod portion;
@@ -89,6 +90,8 @@ pub struct RunOptions<'a> {
     pub batch: Option<usize>,
     /// True if rows that differ from the plan are skipped. Otherwise such a row refuses the plan.
     pub skip_changed: bool,
+    /// True if rows are changed one by one, never in sets.
+    pub row_by_row: bool,
     /// The unique name of this run.
     pub run: &'a str,
     /// The time at which the run began.
@@ -233,7 +236,7 @@ fn run(
 ) -> Result<RunSummary, ApplyError> {
     let mut before = RunSummary::default();
     let (mut made, mut excluded, mut counts_each_change) = (Vec::new(), BTreeMap::new(), false);
-    let mut avoids_sets = false;
+    let mut avoids_sets = options.row_by_row;
     let mut is_secured = false;
     let mut secure = |writer: &mut dyn Writer| {
         if is_secured {

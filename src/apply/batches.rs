@@ -37,8 +37,8 @@ impl Walk<'_> {
         let batch = self.options.batch.unwrap_or(usize::MAX);
         let total = self.reading.plan.changes();
         let (mut step, mut in_batch) = (0, 0);
+        (self.options.progress)(total, 2 * total);
         while step < total {
-            (self.options.progress)(total + step, 2 * total);
             let most = batch.saturating_sub(in_batch).clamp(1, self.portion_size());
             let mut portion = self.reading.portion(step, most)?;
             if !self.change_portion(writer, &mut portion)? {
@@ -48,6 +48,7 @@ impl Walk<'_> {
             }
             step += portion.lines.len();
             in_batch += portion.lines.len();
+            (self.options.progress)(total + step, 2 * total);
             let is_whole = in_batch >= batch && step < total;
             if is_whole && self.check_pending_orphans(writer, in_batch >= batch.saturating_mul(10))? {
                 self.commit(writer, self.phase())?;

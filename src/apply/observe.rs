@@ -124,6 +124,16 @@ impl<'a> RunOptions<'a> {
         progress: crate::scan::Progress<'a>,
     ) -> RunOptions<'a> {
         let direction = Direction::Apply;
-        RunOptions { schema, sql, direction, batch: None, skip_changed: false, run: "", at: "", progress }
+        RunOptions {
+            schema,
+            sql,
+            direction,
+            batch: None,
+            skip_changed: false,
+            row_by_row: false,
+            run: "",
+            at: "",
+            progress,
+        }
     }
 }

@@ -11,6 +11,7 @@ use super::CHUNK;
 use super::Direction;
 use super::groups::Groups;
 use super::groups::batch_line;
+use super::known_references::KnownReferences;
 use super::lookahead::orphan_fingerprint;
 use super::lookahead::row_fingerprint;
 use super::portion::Fit;
@@ -27,7 +28,6 @@ use crate::model::plan::identity_columns;
 use crate::model::row::Row;
 use crate::model::row_group::BatchLine;
 use crate::model::row_group::RowBatch;
-use crate::model::row_group::RowChangeKind;
 use crate::model::state::Positions;
 use crate::model::value::Value;
 use crate::plan_file;
@@ -53,7 +53,13 @@ enum Route {
     Done,
 }
 
-impl<'w> Walk<'w> {
+impl<'s> Sets<'s> {
+    pub(super) fn groups(&self) -> Option<&Groups<'s>> {
+        self.groups.as_ref()
+    }
+}
+
+impl Walk<'_> {
     /// Decides if rows can be changed in sets at all.
     pub(super) fn open_sets(&mut self, writer: &mut dyn Writer) {
         let Some(size) = writer.sets().map(|sets| sets.batch_size()) else { return };
@@ -112,6 +118,23 @@ impl<'w> Walk<'w> {
         Ok(portion.lines.iter().any(|line| ours.contains(line.position) == is_apply))
     }
 
+    /// Returns the group of each line; `None` if one of them has no group.
+    pub(super) fn groups_of(
+        &mut self,
+        writer: &mut dyn Writer,
+        portion: &Portion,
+    ) -> Result<Option<Vec<usize>>, ApplyError> {
+        let (Some(all), Some(sets)) = (self.sets.groups.as_mut(), writer.sets()) else { return Ok(None) };
+        let mut groups = Vec::with_capacity(portion.lines.len());
+        for line in &portion.lines {
+            match all.group(&line.change, &mut |group| sets.supports(group))? {
+                Some(group) => groups.push(group),
+                None => return Ok(None),
+            }
+        }
+        Ok(Some(groups))
+    }
+
     fn route(&mut self, writer: &mut dyn Writer, portion: &Portion) -> Result<Route, ApplyError> {
         if self.is_one_by_one(portion) || portion.lines.iter().any(|line| self.excluded.contains_key(&line.position)) {
             return Ok(Route::OneByOne);
@@ -122,15 +145,7 @@ impl<'w> Walk<'w> {
         if done > 0 {
             return Ok(if done == portion.lines.len() { Route::Done } else { Route::OneByOne });
         }
-        let (Some(all), Some(sets)) = (self.sets.groups.as_mut(), writer.sets()) else { return Ok(Route::OneByOne) };
-        let mut groups = Vec::with_capacity(portion.lines.len());
-        for line in &portion.lines {
-            match all.group(&line.change, &mut |group| sets.supports(group))? {
-                Some(group) => groups.push(group),
-                None => return Ok(Route::OneByOne),
-            }
-        }
-        Ok(Route::Set(groups))
+        Ok(self.groups_of(writer, portion)?.map_or(Route::OneByOne, Route::Set))
     }
 
     /// True if every row of a portion fits now.
@@ -149,6 +164,7 @@ impl<'w> Walk<'w> {
     pub(super) fn change_portion(&mut self, writer: &mut dyn Writer, portion: &mut Portion) -> Result<bool, Halt> {
         let Route::Set(groups) = self.route(writer, portion)? else {
             self.look_ahead_at_all()?;
+            self.known = KnownReferences::default();
             return self.change(writer, portion).map(|()| true);
         };
         let changed_before = writer.changed_so_far()?;
@@ -166,6 +182,7 @@ impl<'w> Walk<'w> {
                 self.made(&line.change);
             }
         }
+        self.forget_references(&groups);
         self.extend_batch(portion, portion.lines.len() as u64);
         Ok(true)
     }
@@ -173,7 +190,10 @@ impl<'w> Walk<'w> {
     /// Changes the rows of a portion. Returns false if they did not all fit.
     fn change_set(&mut self, writer: &mut dyn Writer, portion: &Portion, groups: &[usize]) -> Result<bool, Halt> {
         let lines = batch_lines(portion, groups);
-        for (relation, children) in self.references_to_deleted(writer, &lines)? {
+        let is_needed = self.are_known_to_be_needed(writer, portion)?;
+        let is_free = self.are_known_to_be_free(writer, portion, groups)?;
+        let references = if is_free { BTreeMap::new() } else { self.references_to_deleted(writer, &lines)? };
+        for (relation, children) in references {
             if self.are_known_references(portion, relation, &children) {
                 continue;
             }
@@ -189,7 +209,7 @@ impl<'w> Walk<'w> {
         if !sets.change_batch(&batch)?.is_exact(&batch) {
             return Ok(false);
         }
-        self.are_needed(writer, portion, &batch)
+        if is_needed { Ok(true) } else { self.are_needed(writer, portion, &batch) }
     }
 
     /// Returns the rows that refer to rows which the lines delete, each with the index of its line.
@@ -216,7 +236,7 @@ impl<'w> Walk<'w> {
     }
 
     /// Returns the columns of a child in a row of [`crate::engine::set_writer::SetWriter::each_reference`].
-    fn reference_columns(&self, relation: RelationId) -> std::sync::Arc<[String]> {
+    pub(super) fn reference_columns(&self, relation: RelationId) -> std::sync::Arc<[String]> {
         let schema = self.options.schema;
         let relation = &schema.relations[relation];
         let key = schema.child_columns(relation).filter(|column| !column.generated).map(|column| column.name.as_str());
@@ -267,11 +287,8 @@ impl<'w> Walk<'w> {
     /// True if a row refers to each inserted parent that was made for rows.
     fn are_needed(&self, writer: &mut dyn Writer, portion: &Portion, batch: &RowBatch<'_, '_>) -> Result<bool, Halt> {
         let schema = self.options.schema;
-        let adopts = |line: &Line| line.change.adopts.as_ref().is_some_and(|adopts| !adopts.is_empty());
-        let inserts = |line: &BatchLine<'_>| batch.groups[line.group].kind == RowChangeKind::Insert;
-        let mut open: BTreeSet<usize> = (0..portion.lines.len())
-            .filter(|&index| inserts(&batch.lines[index]) && adopts(&portion.lines[index]))
-            .collect();
+        let mut open: BTreeSet<usize> =
+            (0..portion.lines.len()).filter(|&index| adopts_rows(&portion.lines[index])).collect();
         for (id, relation) in schema.relations.entries() {
             let is_adopted = |index: &usize| {
                 let mut adopts = portion.lines[*index].change.adopts.iter().flatten();
@@ -320,6 +337,11 @@ impl<'w> Walk<'w> {
             Direction::Undo => !self.applied_at_start.contains(position),
         })
     }
+}
+
+/// True if the line inserts a parent for rows that the plan does not change.
+pub(super) fn adopts_rows(line: &Line) -> bool {
+    line.change.before.is_none() && line.change.adopts.as_ref().is_some_and(|adopts| !adopts.is_empty())
 }
 
 fn batch_lines<'p>(portion: &'p Portion, groups: &[usize]) -> Vec<BatchLine<'p>> {

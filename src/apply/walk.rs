@@ -12,6 +12,7 @@ use super::RunSummary;
 use super::Step;
 use super::batches::Batch;
 use super::fit::Mismatches;
+use super::known_references::KnownReferences;
 use super::locks;
 use super::lookahead::Lookahead;
 use super::portion::Fit;
@@ -85,6 +86,7 @@ pub(super) struct Walk<'w> {
     pub(super) counts_before: BTreeMap<RelationId, u64>,
     /// The changes in sets.
     pub(super) sets: Sets<'w>,
+    pub(super) known: KnownReferences,
     /// True if all rows are changed one by one, because an earlier attempt found that sets do not come out as planned.
     pub(super) avoids_sets: bool,
     /// True if the lookahead is complete.
@@ -158,6 +160,7 @@ impl<'w> Walk<'w> {
             all_ready: false,
             counts_before: BTreeMap::new(),
             sets: Sets::default(),
+            known: KnownReferences::default(),
             avoids_sets: false,
             has_looked_ahead: false,
             applied_at_start: Positions::default(),

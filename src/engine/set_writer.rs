@@ -8,6 +8,7 @@ use crate::model::ids::RelationId;
 use crate::model::row_group::BatchOutcome;
 use crate::model::row_group::RowBatch;
 use crate::model::row_group::RowGroup;
+use crate::model::schema::Schema;
 use crate::model::value::Value;
 
 /// Changes rows in sets, inside the transaction of the writer.
@@ -23,6 +24,17 @@ pub trait SetWriter {
     /// stays equal, results of earlier queries stay valid.
     fn data_version(&mut self) -> Result<Option<i64>, EngineError> {
         Ok(None)
+    }
+
+    /// Calls `each` with the orphans of a relation: with the values of the columns that identify the row, followed by the stored
+    /// columns of its foreign key that are not generated. An engine with a data version must have this.
+    fn each_orphan(
+        &mut self,
+        _schema: &Schema,
+        _relation: RelationId,
+        _each: &mut dyn FnMut(&[Value]),
+    ) -> Result<(), EngineError> {
+        Err(EngineError::Failed { why: "the orphans cannot be listed".to_owned() })
     }
 
     /// Takes the locks under which the conditions of the groups stay true until the transaction ends. It is called first in a

@@ -108,6 +108,7 @@ pub(super) fn run_plan(
         direction,
         batch: writing.batch.and_then(|batch| usize::try_from(batch).ok()),
         skip_changed: writing.skip_changed,
+        row_by_row: writing.row_by_row,
         run: &exclusive::run_name(environment.process, &at),
         at: &at,
         progress,

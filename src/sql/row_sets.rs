@@ -6,10 +6,12 @@
 
 use crate::model::catalog::Column;
 use crate::model::ids::RelationId;
+use crate::model::plan::identity_columns;
 use crate::model::relation::Relation;
 use crate::model::row_group::BatchLine;
 use crate::model::row_group::RowChangeKind;
 use crate::model::row_group::RowGroup;
+use crate::model::schema::Schema;
 use crate::model::value::Value;
 use crate::sql::grammar::Grammar;
 use crate::sql::grammar::Reading;
@@ -244,23 +246,32 @@ fn new_value(slots: &mut Slots, group: &RowGroup<'_>, column: &Column) -> String
     }
 }
 
-/// The columns of a child that [`references`] returns: those that identify a row, and those of its foreign key.
-pub fn reference_columns(group: &RowGroup<'_>, relation: &Relation) -> Vec<String> {
-    let child = group.schema.child(relation);
-    let key = relation.child_columns.iter().map(|&column| &child.columns[column]).filter(|column| !column.generated);
-    let identity = crate::model::plan::identity_columns(child).into_iter();
-    identity.chain(key.map(|column| column.name.as_str())).map(str::to_owned).collect()
+/// The columns of a child that identify a row, and those of its foreign key.
+fn reference_columns(schema: &Schema, relation: &Relation) -> String {
+    let child = schema.child(relation);
+    let key = schema.child_columns(relation).filter(|column| !column.generated);
+    let names = identity_columns(child).into_iter().chain(key.map(|column| column.name.as_str()));
+    let shown: Vec<String> = names.map(|name| Sqlite.qualified("child", name)).collect();
+    shown.join(", ")
+}
+
+/// Returns the query for the orphans of a relation. A row holds the columns that identify it, and its foreign key, such as (17, 5).
+pub fn orphans(schema: &Schema, relation: &Relation) -> Sql {
+    let mut query = Sqlite.query();
+    let parent = Sqlite.parent_query(schema, relation);
+    let orphan = Sqlite.is_orphan(&mut query, schema, relation, parent.as_deref());
+    let child = source(&Sqlite, schema, schema.child(relation), "child", Reading::AnyIndex);
+    query.finish(format!("SELECT {} FROM {child} WHERE {orphan}", reference_columns(schema, relation)))
 }
 
 /// Returns the query for the child rows that refer to a row of the group's table, which is the relation's parent. A row holds
-/// the name of the parent, and the child's [`reference_columns`], such as (5, 17, 5). For one parent, its name is a parameter.
+/// the name of the parent, the columns that identify the child, and its foreign key, such as (5, 17, 5). For one parent, its name is a parameter.
 /// Without it, the query reads the whole child.
 pub fn references(group: &RowGroup<'_>, relation: &Relation, of_one_parent: bool) -> RowStatement {
     let mut slots = Slots::new();
     let child = group.schema.child(relation);
     let names = group.name.iter().map(|name| Sqlite.qualified("parent", name));
-    let shown = reference_columns(group, relation).into_iter().map(|name| Sqlite.qualified("child", &name));
-    let shown: Vec<String> = names.chain(shown).collect();
+    let shown: Vec<String> = names.chain([reference_columns(group.schema, relation)]).collect();
     let refers: Vec<String> = key_parts(group.schema, relation)
         .filter_map(|part| {
             let (parent, child) = (Sqlite.qualified("parent", &part.parent?.name), Sqlite.child_value(&part));
