@@ -60,6 +60,7 @@ mod readme;
 mod recorded;
 mod refusals;
 mod relax;
+mod sets;
 mod several_databases;
 mod source_paths;
 mod stopping;
