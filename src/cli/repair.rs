@@ -172,6 +172,7 @@ impl WriteArgs {
             pause,
             max_lag,
             replica,
+            row_by_row,
             skip_changed,
             no_triggers,
             leave_undecided,
@@ -181,6 +182,7 @@ impl WriteArgs {
         } = self;
         let switches = [
             (no_backup, "--no-backup"),
+            (row_by_row, "--row-by-row"),
             (skip_changed, "--skip-changed"),
             (no_triggers, "--no-triggers"),
             (leave_undecided, "--leave-undecided"),
