@@ -58,6 +58,7 @@ mod readme;
 mod recorded;
 mod refusals;
 mod relax;
+mod restore;
 mod several_databases;
 mod source_paths;
 mod thresholds;

@@ -25,6 +25,9 @@ pub struct Header {
     pub identity: String,
     /// A digest of the definitions on which the plan depends.
     pub schema: String,
+    /// A digest of the record of plans when this plan was made; empty if nothing was recorded. A plan that is made again after
+    /// it was applied is thereby another plan, with a record of its own.
+    pub record: String,
     /// The tables that the plan changes or reads. Each has a digest of its definition and of the definitions that act on
     /// it. Empty in a plan of an older version, where `schema` is a digest of all definitions.
     pub tables: Vec<TableDigest>,
