@@ -40,6 +40,7 @@ mod orphan_rows;
 mod plan_path;
 mod planned_schema_check;
 mod repair;
+mod replicas;
 mod reports;
 mod restore;
 mod rule_files;

@@ -12,6 +12,7 @@ use crate::cli::PrivacyArgs;
 use crate::cli::output;
 use crate::config::option_values;
 use crate::config::rules;
+use crate::model::batch_size::BatchSize;
 use crate::model::catalog::Action;
 use crate::report::AnswerFormat;
 use crate::report::RepairFormat;
@@ -125,9 +126,19 @@ pub struct WriteArgs {
     /// Make no backup
     #[arg(long)]
     pub no_backup: bool,
-    /// Commit after every N changes; repeat the command to resume an interrupted run [default: one transaction]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
-    pub batch: Option<u32>,
+    /// Commit after every N changes, or after each DURATION; repeat the command to resume an interrupted run
+    /// [default: one transaction]. Where other programs write, use --batch 150ms --pause 20ms
+    #[arg(long, value_name = "N|DURATION", value_parser = option_values::parse_batch)]
+    pub batch: Option<BatchSize>,
+    /// Wait between two batches, so that other programs get their turn
+    #[arg(long, value_name = "DURATION", value_parser = option_values::parse_duration, requires = "batch")]
+    pub pause: Option<Duration>,
+    /// Between two batches, wait until no replica of the server is further behind than this
+    #[arg(long, value_name = "DURATION", value_parser = option_values::parse_duration, requires = "batch")]
+    pub max_lag: Option<Duration>,
+    /// A replica for --max-lag (repeatable): MySQL and MariaDB only, because PostgreSQL knows its replicas
+    #[arg(long, value_name = "URL", requires = "max_lag")]
+    pub replica: Vec<String>,
     /// Skip and list the rows that changed since the plan was made [default: refuse the plan]
     #[arg(long)]
     pub skip_changed: bool,

@@ -116,7 +116,7 @@ pub struct Adopted {
 }
 
 /// The purpose of a change.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ChangeRole {
     /// Inserts a missing parent.
     Parent,
@@ -155,7 +155,7 @@ impl ChangeRole {
 }
 
 /// A reason for a change: the treatment of a rule, for a relation.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct ChangeReason {
     pub role: ChangeRole,
     pub relation: String,

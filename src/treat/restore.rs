@@ -450,7 +450,7 @@ impl<'a> Restorer<'a> {
         }
         self.planner.record_restored(table, &name);
         self.tables[work].forecast.restore(row.shown_name(about));
-        self.planner.progress.advance(2);
+        self.planner.progress.tried(1);
         Ok(())
     }
 
@@ -466,7 +466,7 @@ impl<'a> Restorer<'a> {
         let about = self.tables[work].table.map(|table| &schema.tables[table]);
         let name = about.map_or_else(|| row.name.pairs(), |about| row.shown_name(about));
         self.tables[work].forecast.leave(&blocked.obstacle, blocked.key.as_ref(), name);
-        self.planner.progress.advance(2);
+        self.planner.progress.tried(1);
     }
 
     /// Counts the rows that have no parent, or no table.
@@ -507,7 +507,7 @@ impl<'a> Restorer<'a> {
                 Ok(row) => readable.push((index, row)),
                 Err(why) => {
                     self.tables[work].forecast.leave(&Obstacle::Unreadable(why), None, Vec::new());
-                    self.planner.progress.advance(2);
+                    self.planner.progress.tried(1);
                 }
             }
         }

@@ -61,7 +61,7 @@ impl<'a> Planner<'a> {
     /// Changes rows. Updates are rehearsed together, because they can conflict only in a unique key, and the rehearsal checks
     /// that. If the plan may delete rows, each row is rehearsed alone, because a delete concerns all rows after it.
     pub(super) fn change_rows(&mut self, case: &mut Case<'a>, pending: &[Pending<'_>]) -> Result<(), TreatError> {
-        self.progress.advance(pending.len() as u64);
+        self.progress.tried(pending.len() as u64);
         let names: Vec<&RowName> = pending.iter().map(|pending| &pending.row).collect();
         let mut found = self.images(case.relation.child, &names)?.into_iter();
         let chunk_size = if self.conflicts.may_remove { 1 } else { CHUNK };

@@ -12,6 +12,8 @@ use crate::model::catalog::Table;
 use crate::model::plan::Change;
 use crate::model::plan::Header;
 use crate::model::plan::NewTable;
+use crate::model::progress::RunPhase;
+use crate::model::progress::numbered;
 use crate::model::redefinition::Definition;
 use crate::model::schema::Schema;
 use crate::plan_file;
@@ -38,6 +40,9 @@ use crate::treat::header::header;
 
 /// Delay before the sessions are opened again, so that a waiting writer can commit.
 const DELAY: Duration = Duration::from_millis(5);
+
+/// The phases of planning, in order.
+const PHASES: [RunPhase; 3] = [RunPhase::Scan, RunPhase::DecideKeys, RunPhase::TryRows];
 
 /// A plan that is not written to a file yet.
 pub(in crate::run) struct Planned {
@@ -88,6 +93,7 @@ pub(in crate::run) fn plan_for_schema(
     wait: Duration,
     progress: Progress<'_>,
 ) -> Result<Planned, RunError> {
+    let progress = &numbered("repair", &PHASES, progress);
     plan_by(schema, database, files, environment, wait, progress, |request, sessions| {
         treat::plan(request, sessions, progress)
     })
