@@ -14,6 +14,7 @@ use crate::model::redefinition::Redefinition;
 use crate::model::relation::Relation;
 use crate::model::row::Row;
 use crate::model::row::RowName;
+use crate::model::rule::TreatmentKind;
 use crate::model::value::Value;
 
 /// The part of a plan before the changes.
@@ -113,6 +114,14 @@ pub struct Adopted {
     pub relation: String,
     /// The fingerprint of each orphan's name and key; see [`orphan_name`].
     pub rows: Vec<u64>,
+}
+
+impl Header {
+    /// True if the plan keeps rows in a quarantine.
+    pub fn keeps_rows(&self) -> bool {
+        let keeps = [TreatmentKind::Quarantine, TreatmentKind::Follow].map(TreatmentKind::name);
+        self.treated.iter().any(|total| total.rows > 0 && keeps.contains(&total.treatment.as_str()))
+    }
 }
 
 /// The purpose of a change.
