@@ -113,6 +113,15 @@ features! {
         LooserThanRival "looser-than-rival" "an equally named key holds the child's values more closely",
         BothNames "both-names" "the column is named after the parent table and after its key",
         NameFewKeys "name-few-keys" "the names are alike, and the child has at most two different keys",
+        ManyMissingRows "many-missing-rows" "more than a seventh of the child's rows with a key have no parent",
+        PersonExtension "person-extension" "the child's own key, and the parent holds the people or parties that the child may describe",
+        OwnKeyOtherParent "own-key-other-parent" "the child's key is named after its own table, and the parent's key has another name",
+        Surprise "improbable" "so many keys would hardly exist in the parent by chance",
+        SurpriseUnnamed "improbable-without-name" "no name speaks for the pair, but so many keys would hardly exist in the parent by chance",
+        Closest "closest" "share of keys in use, compared with the other parents",
+        UnevennessGap "more-uneven" "the child's keys are spread more unevenly than over another parent's",
+        OwnerElsewhere "owner-elsewhere" "another parent that holds the keys as well is the table that the column is named after",
+        ParentKeyNamedElsewhere "parent-key-named-elsewhere" "the parent's key is named after another table, and perhaps refers to it itself",
         Bias "start" "where every pair starts",
     }
 }

@@ -7,6 +7,7 @@ use crate::discover::subject::NAMED;
 use crate::discover::subject::RoleKind;
 use crate::discover::subject::Subject;
 use crate::discover::subject::ValueKind;
+use crate::discover::words;
 
 /// Computes the features of all pairs.
 pub(super) fn compute(subject: &mut Subject<'_>) {
@@ -36,6 +37,7 @@ impl<'s> Features<'s> {
         features.without_names(&others);
         features.combinations();
         features.rivals(&others);
+        features.chance(&others);
         features.put(F::Bias, 1.0);
         features
     }
@@ -134,7 +136,7 @@ impl<'s> Features<'s> {
         self.put(F::Nullable, child.nulls as f64 / child.rows.max(1) as f64);
         self.flag(F::OneToOne, (child.is_unique || child.key.is_some()) && pair.coverage() > 0.9);
         self.put(F::Distinct, (((facts.distinct + 1) as f64).log10() / 4.0).min(1.0));
-        self.flag(F::ZeroBased, child.has_zero);
+        self.flag(F::ZeroBased, child.has_zero_as_least());
         self.flag(F::SmallParent, facts.parent_keys <= 3);
         let words = subject.words(facts.child);
         let tables = &subject.names.tables;
@@ -186,6 +188,37 @@ impl<'s> Features<'s> {
         self.flag(F::TypeEqualText, self.is_set(F::TypeEqual) && child.values != ValueKind::Integer);
         self.put(F::BothNames, pair.to_key.degree.min(pair.to_table.degree));
         self.put(F::NameFewKeys, if pair.facts.distinct <= 2 { pair.name } else { 0.0 });
+    }
+
+    /// Features that weigh the match of the values against chance.
+    fn chance(&mut self, others: &[&Judged]) {
+        let (subject, pair) = (self.subject, self.pair);
+        let (child, parent) = (subject.child(pair), subject.parent(pair));
+        self.flag(F::ManyMissingRows, self.get(F::MissingRows) > 0.15);
+        let words = subject.words(pair.facts.child);
+        let tables = &subject.names.tables;
+        let is_key = child.is_unique || child.key.is_some();
+        let is_self = subject.is_self_reference(pair);
+        let is_supertype = words::is_supertype(tables[parent.table].last());
+        let is_first = child.is_primary() || child.column == 0;
+        let extends = is_key && is_first && is_supertype && !is_self && pair.is_exact() && subject.has_good_key(pair);
+        self.flag(F::PersonExtension, extends);
+        let is_own = !words.base.is_empty() && words.base == tables[child.table].joined;
+        self.flag(F::OwnKeyOtherParent, is_own && is_key && !is_self && pair.to_key.kind != Kind::Equal);
+        let surprise = subject.surprise(pair);
+        self.put(F::Surprise, surprise);
+        self.put(F::SurpriseUnnamed, if pair.is_named() { 0.0 } else { surprise });
+        let is_owner = |pair: &Judged| pair.to_table.kind == Kind::Equal && subject.has_good_key(pair);
+        let owns = |other: &&Judged| is_owner(other) && other.facts.missing_keys <= pair.facts.missing_keys;
+        self.flag(F::OwnerElsewhere, !is_owner(pair) && others.iter().any(|other| owns(&other)));
+        let key_words = subject.words(pair.facts.parent);
+        let is_named_elsewhere = !key_words.base.is_empty() && subject.best_table[pair.facts.parent] >= 0.9;
+        self.flag(F::ParentKeyNamedElsewhere, is_named_elsewhere && key_words.base != tables[parent.table].joined);
+        let exact = others.iter().filter(|other| other.facts.missing_keys <= pair.facts.missing_keys);
+        let best = exact.clone().map(|other| other.coverage()).fold(pair.coverage(), f64::max);
+        self.put(F::Closest, pair.coverage() / best.max(1e-9));
+        let most_even = exact.map(|other| other.facts.spread).fold(pair.facts.spread, f64::min);
+        self.put(F::UnevennessGap, 2.0 * (pair.facts.spread - most_even));
     }
 
     /// Compares the pair with other parents whose names are equally close and that hold at least as many keys.

@@ -1,5 +1,6 @@
 //! Gates: upper bounds of a score that no weight overrules.
 
+use crate::discover::feature::NeighbourFeature;
 use crate::discover::feature::PairFeature as F;
 use crate::discover::subject::Judged;
 use crate::discover::subject::Subject;
@@ -43,6 +44,7 @@ pub(super) fn strictest(subject: &Subject<'_>, pair: &Judged, is_blind: bool) ->
         gates.push(BLIND);
     } else {
         unnamed(subject, pair, &mut gates);
+        own_key(subject, pair, &mut gates);
         keys(subject, pair, &mut gates);
         twins(subject, pair, &mut gates);
         for_certain(subject, pair, &mut gates);
@@ -67,7 +69,7 @@ fn unnamed(subject: &Subject<'_>, pair: &Judged, gates: &mut Vec<Gate>) {
     if pair.is_named() {
         return;
     }
-    if child.is_primary() && !words.base.is_empty() {
+    if child.is_primary() && !words.base.is_empty() && !pair.has(F::PersonExtension) {
         let own = &subject.names.tables[child.table];
         if words.base == own.joined || words.has_id_word() {
             let text = "no name speaks for the pair, and the column is the key of its own table";
@@ -77,7 +79,9 @@ fn unnamed(subject: &Subject<'_>, pair: &Judged, gates: &mut Vec<Gate>) {
     if pair.facts.is_joined {
         return;
     }
-    let is_slight = pair.coverage() < 0.3 || pair.facts.distinct <= 2 || pair.has(F::SmallParent);
+    // The columns of one name pattern, such as winner_id and loser_id, support each other.
+    let has_sibling = pair.neighbours[NeighbourFeature::SiblingWord as usize] >= 0.8;
+    let is_slight = !has_sibling && (pair.coverage() < 0.3 || pair.facts.distinct <= 2 || pair.has(F::SmallParent));
     if is_slight && !pair.has(F::UnnamedChildTable) {
         let text = "no name speaks for the pair, and so few keys can match by chance";
         gates.push(Gate { name: "gate:chance", text, bound: POSSIBLE });
@@ -94,6 +98,15 @@ fn unnamed(subject: &Subject<'_>, pair: &Judged, gates: &mut Vec<Gate>) {
     if is_measured {
         let text = "no name speaks for the pair, and the column looks like a measure, a date or a mark of its row";
         gates.push(Gate { name: "gate:measure", text, bound: WEAK });
+    }
+}
+
+/// The key of a table does not refer to a table that has another name.
+fn own_key(subject: &Subject<'_>, pair: &Judged, gates: &mut Vec<Gate>) {
+    let is_loose = pair.to_table.degree < 0.9 && pair.to_key.degree < 0.85;
+    if subject.child(pair).is_primary() && pair.has(F::OwnKeyOtherParent) && is_loose && !pair.has(F::PersonExtension) {
+        let text = "the column is named after its own table, whose key it is";
+        gates.push(Gate { name: "gate:own-key", text, bound: POSSIBLE });
     }
 }
 

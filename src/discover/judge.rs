@@ -38,7 +38,8 @@ impl<'n> Judgement<'n> {
         features::compute(&mut subject);
         let steps = if is_blind { &weights.blind } else { &weights.named };
         for pair in &mut subject.pairs {
-            pair.alone = sigmoid(dot(&pair.features, &steps.pair));
+            pair.alone_logit = dot(&pair.features, &steps.pair);
+            pair.alone = sigmoid(pair.alone_logit);
         }
         neighbours::compute(&mut subject);
         for pair in &mut subject.pairs {

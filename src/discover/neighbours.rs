@@ -126,7 +126,7 @@ impl Picture {
         let (best, second) = self.best.get(&child).copied().unwrap_or((index, 0.0));
         let is_best = best == index;
         let is_counted = is_best && pair.alone > STRONG;
-        put(F::Pair, logit(pair.alone));
+        put(F::Pair, pair.alone_logit);
         let has_id = subject.words(child).has_id_word();
         put(F::IdConvention, if has_id { self.id_share } else { 1.0 - self.id_share });
         let (by_name, adjacent) = self.siblings(subject, index);

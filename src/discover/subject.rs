@@ -1,6 +1,7 @@
 //! The pairs of single columns as the judgement sees them: facts about values and keys, and likenesses of names.
 
 use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 
 use crate::discover::feature::NeighbourFeature;
 use crate::discover::feature::PairFeature;
@@ -34,12 +35,17 @@ pub(super) struct ColumnFacts {
     pub(super) declared_type: String,
     pub(super) values: ValueKind,
     pub(super) is_long_text: bool,
-    pub(super) has_zero: bool,
+    /// The least and the greatest value, if all are integers.
+    pub(super) integers: Option<(i64, i64)>,
 }
 
 impl ColumnFacts {
     pub(super) fn is_primary(&self) -> bool {
         self.key == Some(DeclaredKey::Primary)
+    }
+
+    pub(super) fn has_zero_as_least(&self) -> bool {
+        self.integers.is_some_and(|(least, _)| least == 0)
     }
 
     /// The rows whose value is not NULL.
@@ -101,8 +107,9 @@ pub(super) struct Judged {
     pub(super) role: Option<RoleKind>,
     pub(super) features: [f64; PairFeature::COUNT],
     pub(super) neighbours: [f64; NeighbourFeature::COUNT],
-    /// The score of the pair by itself.
+    /// The score of the pair by itself, and its logit.
     pub(super) alone: f64,
+    pub(super) alone_logit: f64,
     /// The score among its neighbours, before gates.
     pub(super) score: f64,
 }
@@ -179,9 +186,9 @@ impl<'a> Subject<'a> {
         for (index, pair) in facts.iter().enumerate() {
             subject.of_child.entry(pair.child).or_default().push(index);
         }
-        let children: Vec<usize> = subject.of_child.keys().copied().collect();
-        for child in children {
-            subject.best_table[child] = subject.likeness_to_other_tables(child);
+        let columns: BTreeSet<usize> = facts.iter().flat_map(|pair| [pair.child, pair.parent]).collect();
+        for column in columns {
+            subject.best_table[column] = subject.likeness_to_other_tables(column);
         }
         subject.pairs = facts.into_iter().map(|facts| subject.judged(facts)).collect();
         subject.find_roles();
@@ -210,6 +217,23 @@ impl<'a> Subject<'a> {
         self.parent(pair).key.is_some() || !self.declares_keys
     }
 
+    /// Returns how improbable it is that the child's keys exist in the parent by chance, from 0 to 1. Keys from a dense range,
+    /// such as 1 to 50, say little; few texts or numbers from a wide range say much.
+    pub(super) fn surprise(&self, pair: &Judged) -> f64 {
+        const TEXTS: f64 = 0.01;
+        const HALF: f64 = 3.0;
+        let parent = self.parent(pair);
+        let density = match parent.integers {
+            Some((least, greatest)) => {
+                let range = i128::from(greatest) - i128::from(least) + 1;
+                (pair.facts.parent_keys as f64 / range as f64).clamp(1e-6, 1.0)
+            }
+            None => TEXTS,
+        };
+        let digits = (pair.facts.distinct - pair.facts.missing_keys) as f64 * -density.log10();
+        digits / (digits + HALF)
+    }
+
     fn likeness_to_other_tables(&self, column: usize) -> f64 {
         let own = self.columns[column].table;
         let others = self.names.tables.entries().filter(|(table, _)| *table != own);
@@ -236,6 +260,7 @@ impl<'a> Subject<'a> {
             features: [0.0; PairFeature::COUNT],
             neighbours: [0.0; NeighbourFeature::COUNT],
             alone: 0.0,
+            alone_logit: 0.0,
             score: 0.0,
         }
     }

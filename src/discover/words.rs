@@ -168,6 +168,9 @@ const PERSON_ROLES: &[&str] = &[
     "teller",
 ];
 
+/// Tables whose rows other tables often describe further, each with a key of its own.
+const SUPERTYPES: &[&str] = &["person", "party", "individual", "user", "contact", "member", "entity"];
+
 /// Words in the names of tables that hold people.
 const PEOPLE: &[&str] = &[
     "user",
@@ -302,6 +305,10 @@ pub(super) fn is_people(word: &str) -> bool {
     PEOPLE.contains(&word)
 }
 
+pub(super) fn is_supertype(word: &str) -> bool {
+    SUPERTYPES.contains(&word)
+}
+
 /// True if the word marks a table as a copy or a history, or is a year of this century.
 pub(super) fn is_twin_word(word: &str) -> bool {
     let is_year = word.len() == 4 && word.starts_with("20") && word.bytes().all(|byte| byte.is_ascii_digit());
@@ -314,8 +321,11 @@ pub(super) fn is_measure(name: &str, words: &[String]) -> bool {
     const LONG: usize = 5;
     let lower = name.to_lowercase();
     let whole = lower.strip_suffix('s').unwrap_or(&lower);
-    let is_glued = |measure: &&&str| measure.len() >= LONG && whole.ends_with(**measure);
-    MEASURES.iter().find(is_glued).is_some()
+    let is_glued = |measure: &&str| measure.len() >= LONG && whole.ends_with(*measure);
+    // `number_of_hosts` counts hosts.
+    let counts = matches!(words, [first, of, ..] if of == "of" && ["number", "num", "no", "count"].contains(&first.as_str()));
+    counts
+        || MEASURES.iter().any(|measure| is_glued(&measure))
         || (whole.ends_with("date") && !whole.ends_with("candidate"))
         || words.iter().any(|word| MEASURES.contains(&word.as_str()))
 }
