@@ -10,6 +10,7 @@ pub mod choice;
 pub mod configured;
 pub mod date;
 pub mod diagnosis;
+pub mod discovery;
 pub mod examination;
 pub mod explanation;
 pub mod facts;
