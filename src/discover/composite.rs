@@ -27,6 +27,10 @@ pub(super) struct CompositeFacts {
     /// The number of combinations of the values of the key's parts.
     pub(super) combinations: f64,
     pub(super) is_declared_key: bool,
+    /// The number of columns of the parent.
+    pub(super) parent_width: usize,
+    /// True if the schema has this relation already.
+    pub(super) is_declared: bool,
 }
 
 impl CompositeFacts {
@@ -199,10 +203,16 @@ fn keep_best_order(judged: &mut [JudgedComposite], limits: &Limits) {
     for (index, pair) in judged.iter().enumerate() {
         groups.entry((pair.facts.child, pair.facts.parent, pair.facts.sorted_columns())).or_default().push(index);
     }
+    let is_declared: Vec<bool> = judged.iter().map(|pair| pair.facts.is_declared).collect();
     for group in groups.into_values() {
-        let best = best_of(judged, &group);
+        let declared = group.iter().copied().find(|&index| is_declared[index]);
+        let best = declared.or_else(|| best_of(judged, &group));
         for index in group {
             let decision = &mut judged[index].decision;
+            if is_declared[index] {
+                decision.tier = Tier::Declared;
+                continue;
+            }
             if Some(index) != best {
                 decision.reject(Rejection::AnotherParent);
                 continue;
@@ -228,7 +238,7 @@ fn take_back_parts(subject: &Subject<'_>, singles: &mut [Decision], judged: &[Ju
     for (pair, decision) in subject.pairs.iter().zip(singles) {
         let child = subject.child(pair);
         let is_weak = subject.parent(pair).key.is_none() || pair.name < 0.8;
-        if decision.is_found() && is_weak && parts.contains(&(child.table, child.column)) {
+        if decision.is_found() && !pair.facts.is_declared && is_weak && parts.contains(&(child.table, child.column)) {
             decision.tier = Tier::Possible;
             decision.reason = Some(Rejection::PartOfComposite);
         }
@@ -239,7 +249,7 @@ fn take_back_parts(subject: &Subject<'_>, singles: &mut [Decision], judged: &[Ju
 fn reject_reverse(names: &Names, judged: &mut [JudgedComposite]) {
     let ends = |facts: &CompositeFacts| (facts.child, facts.parent, facts.child_columns.clone(), facts.parent_columns.clone());
     let accepted: Vec<_> = judged.iter().filter(|pair| pair.decision.is_found()).map(|pair| ends(&pair.facts)).collect();
-    for pair in judged.iter_mut().filter(|pair| pair.decision.is_found()) {
+    for pair in judged.iter_mut().filter(|pair| pair.decision.is_found() && !pair.facts.is_declared) {
         let (child, parent, child_columns, parent_columns) = ends(&pair.facts);
         let reverse = (parent, child, parent_columns, child_columns);
         let (own, other) = (&names.tables[child].joined, &names.tables[parent].joined);
@@ -257,8 +267,12 @@ fn keep_best_parent(judged: &mut [JudgedComposite]) {
         groups.entry((pair.facts.child, pair.facts.sorted_columns())).or_default().push(index);
     }
     for group in groups.into_values() {
-        let best = best_of(judged, &group);
+        let declared = group.iter().copied().find(|&index| judged[index].facts.is_declared);
+        let best = declared.or_else(|| best_of(judged, &group));
         for index in group.into_iter().filter(|index| Some(*index) != best) {
+            if judged[index].facts.is_declared {
+                continue;
+            }
             judged[index].decision.reject(Rejection::AnotherParent);
         }
     }

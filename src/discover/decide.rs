@@ -1,6 +1,7 @@
 //! Decides the tier of every pair of single columns: one parent for each child, and no two directions at once.
 
 use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::collections::HashMap;
 
 use crate::discover::feature::PairFeature as F;
@@ -34,7 +35,7 @@ impl Decision {
     }
 
     pub(super) fn is_found(&self) -> bool {
-        matches!(self.tier, Tier::Certain | Tier::Likely)
+        matches!(self.tier, Tier::Declared | Tier::Certain | Tier::Likely)
     }
 
     pub(super) fn reject(&mut self, reason: Rejection) {
@@ -62,6 +63,9 @@ pub(super) fn decide(subject: &Subject<'_>, limits: &Limits, is_blind: bool) -> 
     let mut decisions: Vec<Decision> = subject.pairs.iter().map(|pair| gated(subject, pair, is_blind)).collect();
     let mut best: BTreeMap<usize, usize> = BTreeMap::new();
     for (&child, group) in &subject.of_child {
+        if group.iter().any(|&index| subject.pairs[index].facts.is_declared) {
+            continue;
+        }
         let order = |left: &&usize, right: &&usize| {
             let (left, right) = (**left, **right);
             let by_score = decisions[right].score.total_cmp(&decisions[left].score);
@@ -73,7 +77,9 @@ pub(super) fn decide(subject: &Subject<'_>, limits: &Limits, is_blind: bool) -> 
     }
     choose_among_subtypes(subject, &mut best, &mut decisions);
     for (index, pair) in subject.pairs.iter().enumerate() {
-        if best.get(&pair.facts.child) != Some(&index) {
+        if pair.facts.is_declared {
+            decisions[index].tier = Tier::Declared;
+        } else if best.get(&pair.facts.child) != Some(&index) {
             let reason = decisions[index].reason.take().unwrap_or(Rejection::AnotherParent);
             decisions[index].reject(reason);
         }
@@ -84,6 +90,7 @@ pub(super) fn decide(subject: &Subject<'_>, limits: &Limits, is_blind: bool) -> 
         decision.reason = (decision.tier == Tier::Rejected).then_some(Rejection::Score);
     }
     reject_reverse(subject, &best, &mut decisions);
+    reject_reverse_of_declared(subject, &mut decisions);
     decisions
 }
 
@@ -219,5 +226,16 @@ fn reject_reverse(subject: &Subject<'_>, best: &BTreeMap<usize, usize>, decision
         let is_weaker = this.0.total_cmp(&other.0).then(this.1.total_cmp(&other.1)).is_lt();
         let weaker = if is_weaker { index } else { reverse };
         decisions[weaker].reject(Rejection::OtherDirection);
+    }
+}
+
+/// The other direction of a declared relation is no relation.
+fn reject_reverse_of_declared(subject: &Subject<'_>, decisions: &mut [Decision]) {
+    let declared = subject.pairs.iter().filter(|pair| pair.facts.is_declared);
+    let reverse: BTreeSet<(usize, usize)> = declared.map(|pair| (pair.facts.parent, pair.facts.child)).collect();
+    for (pair, decision) in subject.pairs.iter().zip(decisions) {
+        if !pair.facts.is_declared && decision.is_found() && reverse.contains(&(pair.facts.child, pair.facts.parent)) {
+            decision.reject(Rejection::OtherDirection);
+        }
     }
 }

@@ -16,6 +16,9 @@ use crate::discover::weights::Steps;
 use crate::discover::weights::Weights;
 use crate::model::discovery::Evidence;
 
+/// The score of a declared relation, as its neighbours see it.
+const DECLARED: f64 = 0.999;
+
 /// The judgement of every pair, in the order of the given pairs.
 pub(super) struct Judgement<'n> {
     pub(super) subject: Subject<'n>,
@@ -39,7 +42,7 @@ impl<'n> Judgement<'n> {
         let steps = if is_blind { &weights.blind } else { &weights.named };
         for pair in &mut subject.pairs {
             pair.alone_logit = dot(&pair.features, &steps.pair);
-            pair.alone = sigmoid(pair.alone_logit);
+            pair.alone = if pair.facts.is_declared { DECLARED } else { sigmoid(pair.alone_logit) };
         }
         neighbours::compute(&mut subject);
         for pair in &mut subject.pairs {

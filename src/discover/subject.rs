@@ -87,6 +87,8 @@ pub(super) struct PairFacts {
     pub(super) spread: f64,
     pub(super) covered_range: f64,
     pub(super) is_joined: bool,
+    /// True if the schema has this relation already.
+    pub(super) is_declared: bool,
 }
 
 /// A role of another row that a column's name speaks of, where no name of the schema explains it better.
