@@ -24,21 +24,6 @@ pub(super) enum Kind {
     Generic,
 }
 
-impl Kind {
-    pub(super) fn name(self) -> &'static str {
-        match self {
-            Kind::None => "none",
-            Kind::Equal => "equal",
-            Kind::Role => "role",
-            Kind::Tail => "tail",
-            Kind::Abbreviation => "abbreviation",
-            Kind::Word => "word",
-            Kind::Base => "base",
-            Kind::Generic => "generic",
-        }
-    }
-}
-
 /// A likeness from 0 to 1, and its kind.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub(super) struct Likeness {

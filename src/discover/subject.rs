@@ -161,8 +161,6 @@ pub(super) enum Pattern {
 pub(super) struct Subject<'a> {
     pub(super) names: &'a Names,
     pub(super) columns: Vec<ColumnFacts>,
-    /// The number of rows of each table.
-    pub(super) rows: BTreeMap<TableId, u64>,
     /// True if the database declares any key.
     pub(super) declares_keys: bool,
     pub(super) pairs: Vec<Judged>,
@@ -175,12 +173,10 @@ pub(super) struct Subject<'a> {
 impl<'a> Subject<'a> {
     pub(super) fn new(names: &'a Names, columns: Vec<ColumnFacts>, facts: Vec<PairFacts>) -> Subject<'a> {
         let declares_keys = columns.iter().any(|column| column.key.is_some() || column.is_part_of_primary);
-        let rows = columns.iter().map(|column| (column.table, column.rows)).collect();
         let mut subject = Subject {
             names,
             best_table: vec![0.0; columns.len()],
             columns,
-            rows,
             declares_keys,
             pairs: Vec::new(),
             of_child: BTreeMap::new(),

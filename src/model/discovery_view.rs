@@ -21,6 +21,8 @@ use crate::model::redaction::ShownValue;
 use crate::model::redaction::Values;
 use crate::model::schema::Schema;
 use crate::model::schema::side;
+use crate::model::value::Key;
+use crate::model::value::Value;
 
 #[derive(Debug, Clone, PartialEq)]
 pub struct DiscoveryView {
@@ -166,11 +168,12 @@ impl CandidateView {
         let pair = &candidate.pair;
         let (child, parent) = (SideView::of(schema, &pair.child), SideView::of(schema, &pair.parent));
         let (own, other) = (child.table.to_string(), parent.table.to_string());
-        let hidden = |(position, value)| {
-            let column = |side: &SideView| side.columns.get(position).cloned().unwrap_or_default();
-            redaction.value_of_any(&[(&own, &column(&child)), (&other, &column(&parent))], value)
+        let hidden = |(position, value): (usize, &Value)| {
+            let column = |side: &SideView| -> String { side.columns.get(position).cloned().unwrap_or_default() };
+            let names: [String; 2] = [column(&child), column(&parent)];
+            redaction.value_of_any(&[(own.as_str(), names[0].as_str()), (other.as_str(), names[1].as_str())], value)
         };
-        let key = |key: &Vec<crate::model::value::Value>| key.iter().enumerate().map(hidden).collect();
+        let key = |key: &Key| key.iter().enumerate().map(hidden).collect();
         let condition = pair.condition.iter().map(|(column, value)| {
             let name = schema.tables[pair.child.table].columns[*column].name.clone();
             let shown = redaction.value(&own, &name, value);

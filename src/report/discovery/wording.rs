@@ -89,9 +89,3 @@ pub(super) fn near(near: &NearView) -> String {
         count(near.counts.orphan_rows)
     )
 }
-
-/// Returns the orphans of a candidate, such as `3 of 120 rows`.
-pub(super) fn orphans(candidate: &CandidateView) -> String {
-    let counts = &candidate.counts;
-    format!("{} of {}", count(counts.orphan_rows), plural(counts.complete_rows(), "row"))
-}
