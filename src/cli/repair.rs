@@ -173,6 +173,7 @@ impl WriteArgs {
             max_lag,
             replica,
             skip_changed,
+            row_by_row,
             no_triggers,
             leave_undecided,
             moved,
@@ -182,6 +183,7 @@ impl WriteArgs {
         let switches = [
             (no_backup, "--no-backup"),
             (skip_changed, "--skip-changed"),
+            (row_by_row, "--row-by-row"),
             (no_triggers, "--no-triggers"),
             (leave_undecided, "--leave-undecided"),
             (moved, "--moved"),
