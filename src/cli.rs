@@ -20,6 +20,7 @@ use crate::report::AnswerFormat;
 use crate::report::ScanFormat;
 use crate::report::SchemaFormat;
 
+pub mod discover;
 pub mod repair;
 
 #[derive(Debug, Parser)]
@@ -42,6 +43,8 @@ pub enum Command {
     Check(CheckArgs),
     /// Explain why a statement fails, list every reference that fails, and show what a delete cascades to
     Explain(ExplainArgs),
+    /// Find the references that the database does not declare, and say how sure each is
+    Discover(discover::DiscoverArgs),
     /// Plan a repair by rules and show its effects; the database changes only with --apply
     Repair(repair::RepairArgs),
     /// Apply a reviewed plan

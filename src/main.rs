@@ -71,6 +71,7 @@ fn execute(cli: &Cli) -> Result<Outcome, Failure> {
         }
         Command::Check(typed) => with_progress(&|progress| run::check(typed, global, &environment, progress)),
         Command::Explain(typed) => with_progress(&|progress| run::explain(typed, global, &environment, progress)),
+        Command::Discover(typed) => with_progress(&|progress| run::discover(typed, global, &environment, progress)),
         Command::Repair(typed) => with_progress(&|progress| run::repair(typed, global, &environment, progress)),
         Command::Apply(typed) => {
             with_progress(&|progress| run::apply(Direction::Apply, typed, global, &environment, progress))
@@ -108,6 +109,7 @@ fn command_name(command: &Command) -> &'static str {
     match command {
         Command::Check(_) => "check",
         Command::Explain(_) => "explain",
+        Command::Discover(_) => "discover",
         Command::Repair(_) => "repair",
         Command::Apply(_) => "apply",
         Command::Undo(_) => "undo",

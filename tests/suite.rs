@@ -60,6 +60,7 @@ mod readme;
 mod recorded;
 mod refusals;
 mod relax;
+mod restore;
 mod sets;
 mod several_databases;
 mod source_paths;

@@ -182,8 +182,8 @@ impl WriteArgs {
         } = self;
         let switches = [
             (no_backup, "--no-backup"),
-            (row_by_row, "--row-by-row"),
             (skip_changed, "--skip-changed"),
+            (row_by_row, "--row-by-row"),
             (no_triggers, "--no-triggers"),
             (leave_undecided, "--leave-undecided"),
             (moved, "--moved"),

@@ -311,6 +311,7 @@ pub(super) fn plan_header(orphan_rows: u64) -> Header {
         database: "shop.sqlite".to_owned(),
         identity: String::new(),
         schema: String::new(),
+        record: String::new(),
         tables: Vec::new(),
         rules: Vec::new(),
         creates: Vec::new(),
