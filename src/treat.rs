@@ -55,6 +55,7 @@ mod rehearsal;
 mod rekey;
 mod rows;
 mod stop;
+mod uniform;
 mod unique;
 mod warnings;
 

@@ -169,10 +169,7 @@ mod tests {
         let step =
             ProgressStep { position: Some((2, 3)), ..ProgressStep::of(RunPhase::DecideKeys, 600_000, 2_050_000) };
         let repair = Shown { elapsed: Duration::from_millis(1_580), ..shown("repair", step, 0) };
-        assert_eq!(
-            drawn(&repair, 80),
-            "repair    2/3 decide keys    29%  600,000 of 2,050,000 · 380,000/s · 4 s left"
-        );
+        assert_eq!(drawn(&repair, 80), "repair    2/3 decide keys    29%  600,000 of 2,050,000 · 380,000/s · 4 s left");
         assert_eq!(drawn(&repair, 40), "repair  2/3 decide keys    29%  4 s left");
         let step =
             ProgressStep { position: Some((3, 5)), ..ProgressStep::of(RunPhase::ChangeRows, 1_240_000, 2_050_000) };
