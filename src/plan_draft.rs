@@ -123,9 +123,20 @@ impl PlanDraft {
         Ok(())
     }
 
-    /// Stores a change, unless it changes nothing.
+    /// Adds a change of a row that has none yet, and that belongs to no unit.
+    pub fn put_new(&mut self, change: &Change) -> Result<()> {
+        self.next += 1;
+        self.store_change(change, Unit { step: step(change) as i64, number: self.next })
+    }
+
+    /// Stores a change, replacing an earlier change of the row.
     fn insert(&mut self, change: &Change, unit: Unit) -> Result<()> {
         self.take_away(&change.table, &change.row)?;
+        self.store_change(change, unit)
+    }
+
+    /// Stores a change, unless it changes nothing.
+    fn store_change(&mut self, change: &Change, unit: Unit) -> Result<()> {
         if change.changes_nothing() {
             return Ok(());
         }

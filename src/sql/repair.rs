@@ -307,23 +307,39 @@ pub trait Repair: Scan + RuleGrammar + WriteGrammar + CatalogStatements {
 
     /// Returns the INSERT of a row.
     fn insert(&self, table: &Table, row: &RowName, image: &Row) -> Sql {
+        self.insert_rows(table, &[(row, image)])
+    }
+
+    /// Returns the INSERT of rows that all have the same columns.
+    fn insert_rows(&self, table: &Table, rows: &[(&RowName, &Row)]) -> Sql {
         let mut query = self.query();
-        // A row's address is no column, but some engines let an INSERT set it.
-        let address =
-            row.iter().filter(|(name, _)| table.row_address.as_deref() == Some(name) && image.get(name).is_none());
-        let (names, values): (Vec<String>, Vec<String>) = address
-            .chain(image.iter())
-            .map(|(name, value)| {
-                (self.quoted(name), self.stored_parameter(query.parameter(value.clone()), column(table, name), value))
-            })
-            .unzip();
+        let mut names: Vec<String> = Vec::new();
+        let mut lists: Vec<String> = Vec::with_capacity(rows.len());
+        for (row, image) in rows {
+            // A row's address is no column, but some engines let an INSERT set it.
+            let address =
+                row.iter().filter(|(name, _)| table.row_address.as_deref() == Some(name) && image.get(name).is_none());
+            let (row_names, values): (Vec<&str>, Vec<String>) = address
+                .chain(image.iter())
+                .map(|(name, value)| {
+                    (name, self.stored_parameter(query.parameter(value.clone()), column(table, name), value))
+                })
+                .unzip();
+            if lists.is_empty() {
+                names = row_names.into_iter().map(|name| self.quoted(name)).collect();
+            }
+            lists.push(format!("({})", values.join(", ")));
+        }
         let [into, row] = self.words().insert;
-        query.finish(format!(
-            "{into} {}({}){row} ({})",
-            self.table_name(None, table),
-            names.join(", "),
-            values.join(", ")
-        ))
+        query.finish(format!("{into} {}({}){row} {}", self.table_name(None, table), names.join(", "), lists.join(", ")))
+    }
+
+    /// Returns the DELETE of rows.
+    fn delete_rows(&self, table: &Table, rows: &[&RowName]) -> Sql {
+        let mut query = self.query();
+        let rows: Vec<String> = rows.iter().map(|row| format!("({})", self.is_row(&mut query, table, row))).collect();
+        let are_rows = rows.join(" OR ");
+        query.finish(self.without_cascades(format!("DELETE FROM {} WHERE {are_rows}", self.write_target(table))))
     }
 
     /// Returns the UPDATE of columns of a row.

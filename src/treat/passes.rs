@@ -43,6 +43,10 @@ impl<'a> Planner<'a> {
             case.forecast.share(treatment.value.name());
         }
         case.guarded = self.parent_loss(&case)?;
+        // A delete may concern any row. A new parent may be a row of the child itself.
+        case.meets_changes = self.conflicts.may_remove
+            || self.draft.changes(&self.schema.child(case.relation).name)
+            || case.relation.parent.table == Some(case.relation.child);
         let decisions = match self.decide_at_once(&mut case)? {
             Some(decisions) => decisions,
             None => self.first_pass(&mut case, reader)?,
