@@ -15,6 +15,7 @@ use crate::model::catalog::Tables;
 use crate::model::examination::Counts;
 use crate::model::examination::Method;
 use crate::model::ids::TableId;
+use crate::model::progress::Progress;
 use crate::model::statement::Statement;
 use crate::model::value::Value;
 use crate::model::value::ValueRef;
@@ -25,6 +26,7 @@ pub(crate) mod mysql;
 mod orphan_list;
 pub(crate) mod postgres;
 mod read_at;
+pub mod set_writer;
 pub mod sqlite;
 pub mod trial;
 mod wire;
@@ -93,6 +95,19 @@ pub trait Database {
     }
 }
 
+/// A connection that measures how far replicas are behind; see [`crate::model::facts::ReplicaLag`].
+pub trait LagMeter {
+    /// Returns the replica that is furthest behind; `None` if there is no replica.
+    fn lag(&mut self) -> Result<Option<Lag>, EngineError>;
+}
+
+/// The lag of one replica.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Lag {
+    pub behind: Duration,
+    pub replica: String,
+}
+
 /// One read-only connection inside its snapshot.
 pub trait Session: Send {
     /// Calls `each` with every row of the answer.
@@ -132,6 +147,17 @@ pub trait Session: Send {
         Ok(false)
     }
 
+    /// Gives columns of all rows of several tables to readers, from several threads and in no order, by reading the storage
+    /// itself. Returns false for each reading that the storage cannot answer; its readers may have got some of the rows.
+    fn read_stored_rows(
+        &mut self,
+        readings: &[RowsReading<'_>],
+        _threads: usize,
+        _: &dyn RowConsumer,
+    ) -> Result<Vec<bool>, EngineError> {
+        Ok(vec![false; readings.len()])
+    }
+
     /// Looks up rows of tables by reading the storage itself. Returns one answer for each question; `None` if only a query
     /// can answer it.
     fn look_up_rows(&mut self, questions: &[RowsQuestion<'_>]) -> Vec<Option<RowsAnswer>> {
@@ -142,6 +168,32 @@ pub trait Session: Send {
     fn read_storage(&mut self, _: &Tables, inclusions: &[Inclusion], _: &StorageReadOptions<'_>) -> Vec<StorageAnswer> {
         vec![StorageAnswer::AskSql { why: None }; inclusions.len()]
     }
+}
+
+/// Columns of a table that are read in all rows.
+#[derive(Debug, Clone)]
+pub struct RowsReading<'a> {
+    pub table: &'a Table,
+    pub columns: Vec<usize>,
+}
+
+/// Makes the readers of rows.
+pub trait RowConsumer: Sync {
+    /// Returns a reader for some rows of a reading, which is given by its position.
+    fn reader(&self, reading: usize) -> Box<dyn RowReader + '_>;
+}
+
+/// Receives rows on one thread.
+pub trait RowReader {
+    fn row(&mut self, values: &[ValueRef<'_>]);
+
+    /// True if the reader needs no more rows.
+    fn is_done(&self) -> bool {
+        false
+    }
+
+    /// Ends the reader, after its last row.
+    fn finish(self: Box<Self>);
 }
 
 /// A question about the rows of a table, whose addresses a column stores.
@@ -214,7 +266,7 @@ pub struct StorageReadOptions<'a> {
     pub memory: u64,
     pub threads: usize,
     /// Called with the pages read and the pages to read.
-    pub progress: &'a (dyn Fn(usize, usize) + Sync),
+    pub progress: Progress<'a>,
 }
 
 /// Damage of a table's storage.

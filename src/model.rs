@@ -4,6 +4,7 @@
 //! own types.
 
 pub mod baseline;
+pub mod batch_size;
 pub mod catalog;
 pub mod change_group;
 pub mod check_result;
@@ -11,6 +12,8 @@ pub mod choice;
 pub mod configured;
 pub mod date;
 pub mod diagnosis;
+pub mod discovery;
+pub mod discovery_view;
 pub mod examination;
 pub mod explanation;
 pub mod facts;
@@ -32,7 +35,9 @@ pub mod refusal;
 pub mod relation;
 pub mod remedy;
 pub mod resolve;
+pub mod restore;
 pub mod row;
+pub mod row_group;
 pub mod rule;
 pub mod scan_run;
 pub mod schema;

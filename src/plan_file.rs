@@ -212,6 +212,11 @@ pub fn row_text(row: &Row) -> String {
     wire::values::row(row)
 }
 
+/// Parses a row that [`row_text`] wrote. The error is a message.
+pub fn read_row(text: &str) -> Result<Row, String> {
+    wire::values::read_row(text)
+}
+
 /// Returns the fingerprint of a row. Equal rows have equal fingerprints, in every version and on every machine.
 pub fn fingerprint(row: &Row) -> u64 {
     SipHasher24::new().hash(row_text(row).as_bytes())

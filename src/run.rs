@@ -30,6 +30,7 @@ mod command_setup;
 mod config_file;
 mod correct_load;
 mod database;
+mod discover;
 mod error;
 mod explain;
 mod fix;
@@ -40,7 +41,9 @@ mod orphan_rows;
 mod plan_path;
 mod planned_schema_check;
 mod repair;
+mod replicas;
 mod reports;
+mod restore;
 mod rule_files;
 mod rules;
 mod scan;
@@ -49,12 +52,14 @@ mod scans;
 mod schema;
 mod sink;
 mod status;
+mod stopped;
 
 pub use apply::apply;
 pub use check::check;
 pub use code::code;
 pub use database::database_as_command;
 pub use database::with_env_file;
+pub use discover::discover;
 pub use error::RunError;
 pub use explain::explain;
 pub use fix::Dialogue;
@@ -63,6 +68,7 @@ pub use fix::Reply;
 pub use fix::fix;
 pub use init::init;
 pub use repair::repair;
+pub use restore::restore;
 pub use rules::rules;
 pub use scans::scan;
 pub use schema::schema;
@@ -76,6 +82,22 @@ use config_file::ConfigFile;
 const DEFAULT_SAMPLES: usize = 5;
 const DEFAULT_MEMORY: u64 = 256_000_000;
 const DEFAULT_WAIT: Duration = Duration::from_secs(5);
+
+/// Requests to stop a run, such as ctrl-c. Between `begin` and `end`, a request does not end the program.
+#[derive(Debug, Clone, Copy)]
+pub struct StopRequests {
+    pub begin: fn(),
+    /// True if there was a request.
+    pub is_pending: fn() -> bool,
+    pub end: fn(),
+}
+
+impl Default for StopRequests {
+    /// Returns requests that never come.
+    fn default() -> StopRequests {
+        StopRequests { begin: || {}, is_pending: || false, end: || {} }
+    }
+}
 
 /// The environment of a run. It is passed in, so that a run depends on nothing else.
 #[derive(Debug, Clone, Default)]
@@ -92,6 +114,7 @@ pub struct Environment {
     pub show_note: Option<fn(&str)>,
     /// Shows an error after which the run goes on.
     pub show_error: Option<fn(&RunError)>,
+    pub stop_requests: StopRequests,
     /// The number of processor cores.
     pub cores: usize,
     pub terminal: TerminalStyle,

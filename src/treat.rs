@@ -53,6 +53,7 @@ mod passes;
 pub mod redefine;
 mod rehearsal;
 mod rekey;
+pub mod restore;
 mod rows;
 mod stop;
 mod uniform;
@@ -75,6 +76,9 @@ pub enum TreatError {
     Engine(#[from] EngineError),
     #[error("keep the plan while it is made")]
     PlanDraft(#[from] rusqlite::Error),
+    /// The condition that selects rows of a table does not compile.
+    #[error("evaluate the condition on {table}")]
+    Condition { table: String, why: String },
 }
 
 /// A plan that is not written to a file yet: its changes, and a summary of them.

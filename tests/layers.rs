@@ -38,7 +38,7 @@ const PARTS: &[(&str, &[&str])] = &[
     ("explain", &["diagnose", "engine", "findings", "model", "scan", "sql"]),
     ("stored_rows", &["engine", "model", "sql"]),
     ("plan_draft", &["model", "plan_file"]),
-    ("treat", &["engine", "model", "plan_draft", "plan_file", "scan", "sql", "stored_rows"]),
+    ("treat", &["engine", "model", "plan_draft", "plan_file", "quarantine_file", "scan", "sql", "stored_rows"]),
     ("apply", &["engine", "model", "plan_file", "quarantine_file", "scan", "sql", "stored_rows"]),
     // The interface for other programs.
     ("library", &["engine", "engines", "examine", "model", "scan", "source"]),
@@ -72,7 +72,8 @@ const PARTS: &[(&str, &[&str])] = &[
     ),
     // The program.
     ("internal_fault", &["exit"]),
-    ("progress", &["model"]),
+    ("stop_signal", &["run"]),
+    ("progress", &["model", "stop_signal"]),
     ("dialogue", &["model", "progress", "run"]),
     ("output", &["progress", "run", "whole_file"]),
     (
@@ -91,6 +92,7 @@ const PARTS: &[(&str, &[&str])] = &[
             "run",
             "scan",
             "source",
+            "stop_signal",
         ],
     ),
 ];

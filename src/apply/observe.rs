@@ -126,6 +126,18 @@ impl<'a> RunOptions<'a> {
         progress: crate::scan::Progress<'a>,
     ) -> RunOptions<'a> {
         let direction = Direction::Apply;
-        RunOptions { schema, sql, direction, batch: None, skip_changed: false, run: "", at: "", progress }
+        RunOptions {
+            schema,
+            sql,
+            direction,
+            batch: None,
+            between: &|| Ok(()),
+            skip_changed: false,
+            row_by_row: false,
+            run: "",
+            at: "",
+            progress,
+            stop: &|| false,
+        }
     }
 }

@@ -10,6 +10,7 @@ use super::EngineError;
 use super::RowsAnswer;
 use super::RowsQuestion;
 use super::Session;
+use super::set_writer::SetWriter;
 use crate::model::catalog::Table;
 use crate::model::refusal::Refusal;
 use crate::model::value::Value;
@@ -63,6 +64,11 @@ pub trait Writer: Session {
     /// Returns a counter of the rows that this session has changed, triggers and cascades included. Only differences
     /// between two calls are meaningful.
     fn changed_so_far(&mut self) -> Result<u64, EngineError>;
+
+    /// Returns the interface that changes rows in sets; `None` if the engine changes rows only one by one.
+    fn sets(&mut self) -> Option<&mut dyn SetWriter> {
+        None
+    }
 
     /// Runs a statement that creates or drops a definition, and changes no row.
     fn define(&mut self, statement: &Sql) -> Result<(), EngineError> {

@@ -14,6 +14,7 @@ use crate::model::redefinition::Redefinition;
 use crate::model::relation::Relation;
 use crate::model::row::Row;
 use crate::model::row::RowName;
+use crate::model::rule::TreatmentKind;
 use crate::model::value::Value;
 
 /// The part of a plan before the changes.
@@ -25,6 +26,9 @@ pub struct Header {
     pub identity: String,
     /// A digest of the definitions on which the plan depends.
     pub schema: String,
+    /// A digest of the record of plans when this plan was made; empty if nothing was recorded. A plan that is made again after
+    /// it was applied is thereby another plan, with a record of its own.
+    pub record: String,
     /// The tables that the plan changes or reads. Each has a digest of its definition and of the definitions that act on
     /// it. Empty in a plan of an older version, where `schema` is a digest of all definitions.
     pub tables: Vec<TableDigest>,
@@ -112,6 +116,14 @@ pub struct Adopted {
     pub rows: Vec<u64>,
 }
 
+impl Header {
+    /// True if the plan keeps rows in a quarantine.
+    pub fn keeps_rows(&self) -> bool {
+        let keeps = [TreatmentKind::Quarantine, TreatmentKind::Follow].map(TreatmentKind::name);
+        self.treated.iter().any(|total| total.rows > 0 && keeps.contains(&total.treatment.as_str()))
+    }
+}
+
 /// The purpose of a change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ChangeRole {
@@ -125,11 +137,19 @@ pub enum ChangeRole {
     Orphan,
     /// Changes or deletes a row whose parent is deleted.
     Dependant,
+    /// Inserts a quarantined row again.
+    Restored,
 }
 
 impl ChangeRole {
-    pub const ALL: [ChangeRole; 5] =
-        [ChangeRole::Parent, ChangeRole::Record, ChangeRole::Counter, ChangeRole::Orphan, ChangeRole::Dependant];
+    pub const ALL: [ChangeRole; 6] = [
+        ChangeRole::Parent,
+        ChangeRole::Record,
+        ChangeRole::Counter,
+        ChangeRole::Orphan,
+        ChangeRole::Dependant,
+        ChangeRole::Restored,
+    ];
 
     pub fn name(self) -> &'static str {
         match self {
@@ -138,6 +158,7 @@ impl ChangeRole {
             ChangeRole::Counter => "counter",
             ChangeRole::Orphan => "orphan",
             ChangeRole::Dependant => "dependant",
+            ChangeRole::Restored => "restored",
         }
     }
 }

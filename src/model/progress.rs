@@ -53,15 +53,24 @@ pub struct ProgressStep<'a> {
     pub done: u64,
     /// `None` if nobody knows it.
     pub total: Option<u64>,
-    /// The object of the work, such as a table.
-    pub subject: Option<&'a str>,
+    /// The table that is read.
+    pub table: Option<&'a str>,
+    /// The number of the table among all tables, such as `(2, 3)`.
+    pub tables: Option<(usize, usize)>,
     /// The number of rows that were read so far, if the phase counts something else.
     pub rows: Option<u64>,
     /// The number of orphan rows that were found so far.
     pub found: u64,
+    /// The reason why the phase does not advance, such as `waiting for replica2, 7 s behind`. Such a step has no counts.
+    pub waiting: Option<&'a str>,
 }
 
 impl ProgressStep<'_> {
+    /// Returns a step that tells why a phase does not advance.
+    pub fn waiting(phase: RunPhase, why: &str) -> ProgressStep<'_> {
+        ProgressStep { waiting: Some(why), ..ProgressStep::of(phase, 0, 0) }
+    }
+
     /// Returns a step of a phase. A total of 0 is unknown.
     pub fn of(phase: RunPhase, done: usize, total: usize) -> ProgressStep<'static> {
         ProgressStep {
@@ -70,9 +79,11 @@ impl ProgressStep<'_> {
             position: None,
             done: done as u64,
             total: Some(total as u64).filter(|&total| total > 0),
-            subject: None,
+            table: None,
+            tables: None,
             rows: None,
             found: 0,
+            waiting: None,
         }
     }
 }

@@ -32,6 +32,8 @@ pub(super) struct Shown<'a> {
     pub(super) elapsed: Duration,
     /// The time since the last advance.
     pub(super) still: Duration,
+    /// True if the run was asked to stop.
+    pub(super) is_stopping: bool,
 }
 
 /// Returns the line. It is never wider than the terminal.
@@ -69,8 +71,11 @@ fn label(command: &str, step: &ProgressStep<'_>) -> String {
         None if name == command => String::new(),
         None => name.to_owned(),
     };
-    match step.subject {
-        Some(subject) if phase.is_empty() => visible(subject).into_owned(),
+    match (step.table, step.tables) {
+        (Some(table), Some((number, of))) if phase.is_empty() => {
+            format!("{}, {number} of {}", visible(table), plural(of as u64, "table"))
+        }
+        (Some(table), None) if phase.is_empty() => visible(table).into_owned(),
         _ => phase,
     }
 }
@@ -85,9 +90,19 @@ type Facts = (Option<String>, Vec<String>);
 /// Returns the facts after the share, the fullest list first. The line takes the first list that fits.
 fn fact_lists(shown: &Shown<'_>, width: usize) -> Vec<Facts> {
     let step = &shown.step;
+    if shown.is_stopping {
+        let list = |words: &str| (None, vec![words.to_owned()]);
+        return vec![list("stopping (ctrl-c again: at once)"), list("stopping")];
+    }
     let left = time_left(shown).map(|left| format!("{left} left"));
-    if shown.still >= STILL {
-        let waiting = format!("waiting for the database, {}", whole_seconds(shown.still.as_secs_f64()));
+    let waiting = match step.waiting {
+        Some(waiting) => Some(visible(waiting).into_owned()),
+        None if shown.still >= STILL => {
+            Some(format!("waiting for the database, {}", whole_seconds(shown.still.as_secs_f64())))
+        }
+        None => None,
+    };
+    if let Some(waiting) = waiting {
         return vec![(None, vec![waiting]), (None, vec!["waiting".to_owned()])];
     }
     let brief: Vec<String> = left.clone().into_iter().collect();
@@ -157,7 +172,7 @@ mod tests {
     use super::*;
 
     fn shown(command: &'static str, step: ProgressStep<'static>, seconds: u64) -> Shown<'static> {
-        Shown { command, step, elapsed: Duration::from_secs(seconds), still: Duration::ZERO }
+        Shown { command, step, elapsed: Duration::from_secs(seconds), still: Duration::ZERO, is_stopping: false }
     }
 
     fn drawn(shown: &Shown<'_>, width: usize) -> String {
@@ -183,7 +198,8 @@ mod tests {
     #[test]
     fn scan_names_its_table_and_has_a_bar() {
         let step = ProgressStep {
-            subject: Some("line, 2 of 3 tables"),
+            table: Some("line"),
+            tables: Some((2, 3)),
             rows: Some(15_500_000),
             ..ProgressStep::of(RunPhase::Scan, 46, 100)
         };
@@ -197,7 +213,8 @@ mod tests {
     #[test]
     fn unknown_total_has_no_share() {
         let step = ProgressStep {
-            subject: Some("orders, 3 of 6 tables"),
+            table: Some("orders"),
+            tables: Some((3, 6)),
             rows: Some(12_400_000),
             found: 206,
             ..ProgressStep::of(RunPhase::Scan, 3, 0)
@@ -214,6 +231,13 @@ mod tests {
         let apply = Shown { still: Duration::from_secs(12), ..shown("apply", step, 30) };
         assert_eq!(drawn(&apply, 80), "apply     3/5 change rows    60%  waiting for the database, 12 s");
         assert_eq!(drawn(&apply, 40), "apply  3/5 change rows    60%  waiting");
+        let replica = ProgressStep { waiting: Some("waiting for replica2, 7 s behind"), ..step };
+        let shown = Shown { step: replica, still: Duration::ZERO, ..apply };
+        assert_eq!(drawn(&shown, 80), "apply     3/5 change rows    60%  waiting for replica2, 7 s behind");
+        let apply = Shown { is_stopping: true, ..apply };
+        let stopping = "apply     3/5 change rows    60%  stopping (ctrl-c again: at once)";
+        assert_eq!(drawn(&apply, 80), stopping);
+        assert_eq!(drawn(&apply, 40), "apply  3/5 change rows    60%  stopping");
     }
 
     #[test]
@@ -226,7 +250,7 @@ mod tests {
     #[test]
     fn line_fits_and_is_ascii_on_request() {
         let step = ProgressStep {
-            subject: Some("a_long_name_of_a_table"),
+            table: Some("a_long_name_of_a_table"),
             rows: Some(u64::MAX),
             found: u64::MAX,
             ..ProgressStep::of(RunPhase::Scan, 1, usize::MAX)

@@ -74,6 +74,9 @@ pub enum RunError {
     NotReplaced { path: PathBuf },
     #[error("repair this database")]
     NoRepair,
+    /// This is a whole sentence. A request such as ctrl-c ended the run.
+    #[error("{headline}")]
+    Stopped { headline: String, because: String, commands: String, exit: Exit },
 }
 
 impl RunError {
@@ -117,6 +120,8 @@ impl RunError {
     pub fn exit(&self) -> Exit {
         match self {
             RunError::FromVariable { error, .. } => error.exit(),
+            RunError::Treat(TreatError::Condition { .. }) => Exit::Usage,
+            RunError::Stopped { exit, .. } => *exit,
             RunError::Engine(_) | RunError::NoDatabaseFile { .. } | RunError::Treat(_) => Exit::Unreadable,
             RunError::Apply(error) if error.is_engine_error() => Exit::Unreadable,
             RunError::Plan(PlanError::Untrusted { .. }) | RunError::Apply(_) => Exit::Refused,
@@ -132,6 +137,7 @@ impl RunError {
             | RunError::NoTerminal { .. }
             | RunError::ConfigOfOthers { .. }
             | RunError::SharedByDatabases { .. }
+            | RunError::Stopped { .. }
             | RunError::Config { .. } => self.to_string(),
             RunError::FromVariable { error, variable } => {
                 let headline = error.headline();
@@ -171,11 +177,13 @@ impl RunError {
             RunError::Rules { why, .. } => Some(why.clone()),
             RunError::Treat(TreatError::Engine(error)) => Some(error.because()),
             RunError::Treat(TreatError::PlanDraft(error)) => Some(error.to_string()),
+            RunError::Treat(TreatError::Condition { why, .. }) => Some(why.clone()),
             RunError::Plan(error) => Some(error.because()),
             RunError::Apply(error) => Some(error.because()),
             RunError::NotReplaced { .. } => {
                 Some("a file of this name exists, and this command replaces none".to_owned())
             }
+            RunError::Stopped { because, .. } => Some(because.clone()),
             RunError::NoRepair => Some("fk-doctor cannot repair databases of this engine yet".to_owned()),
         }
     }
@@ -216,11 +224,15 @@ impl RunError {
             RunError::Treat(TreatError::PlanDraft(_)) => {
                 Some("free disk space for temporary files, or set TMPDIR to another folder".to_owned())
             }
+            RunError::Treat(TreatError::Condition { table, .. }) => {
+                Some(format!("use only columns of {table} in --where; --table names the table whose rows it selects"))
+            }
             RunError::Plan(error) => Some(error.help().to_owned()),
             RunError::Apply(error) => error.help(),
             RunError::NotReplaced { .. } => Some(
                 "name another file, with -o for the configuration or --baseline=FILE for known findings".to_owned(),
             ),
+            RunError::Stopped { commands, .. } => Some(commands.clone()),
             RunError::NoRepair => Some("`fk-doctor scan` reports its orphans and defects".to_owned()),
         }
     }

@@ -393,7 +393,7 @@ impl<'a> Planner<'a> {
     }
 
     /// Returns for each row true if its reference is NULL, or its parent exists or is planned.
-    fn have_parents(&mut self, relation: &Relation, images: &[&Row]) -> Result<Vec<bool>, TreatError> {
+    pub(super) fn have_parents(&mut self, relation: &Relation, images: &[&Row]) -> Result<Vec<bool>, TreatError> {
         let keys: Vec<Option<Key>> = images.iter().map(|image| self.reference(relation, image)).collect();
         let given: Vec<&Key> = keys.iter().flatten().collect();
         let Some(parent) = relation.parent.table.filter(|_| !given.is_empty()) else {

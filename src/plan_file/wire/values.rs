@@ -192,6 +192,11 @@ pub(super) fn push_values<'v>(line: &mut String, values: impl IntoIterator<Item 
     line.push(']');
 }
 
+/// Parses an object that [`row`] wrote.
+pub(in crate::plan_file) fn read_row(text: &str) -> Result<Row, String> {
+    serde_json::from_str::<WireRow>(text).map(|row| row.0).map_err(|error| format!("it is no row: {error}"))
+}
+
 /// Returns a row as an object.
 pub(in crate::plan_file) fn row(row: &Row) -> String {
     let mut line = String::with_capacity(64);

@@ -49,7 +49,7 @@ pub(in crate::run) struct Planned {
     pub(in crate::run) schema: Schema,
     pub(super) definitions: Vec<Definition>,
     pub(in crate::run) sql: &'static dyn Repair,
-    pub(super) header: Header,
+    pub(in crate::run) header: Header,
     pub(in crate::run) draft: Draft,
 }
 
@@ -94,6 +94,21 @@ pub(in crate::run) fn plan_for_schema(
     progress: Progress<'_>,
 ) -> Result<Planned, RunError> {
     let progress = &numbered("repair", &PHASES, progress);
+    plan_by(schema, database, files, environment, wait, progress, |request, sessions| {
+        treat::plan(request, sessions, progress)
+    })
+}
+
+/// Makes a plan whose changes `treat` decides, from the facts of a scan.
+pub(in crate::run) fn plan_by(
+    schema: Schema,
+    database: &mut dyn Database,
+    files: &RuleFiles,
+    environment: &Environment,
+    wait: Duration,
+    progress: Progress<'_>,
+    treat: impl FnOnce(treat::Request<'_>, PlanSessions) -> Result<Draft, treat::TreatError>,
+) -> Result<Planned, RunError> {
     let repair_sql = sql::repair::of(&schema).ok_or(RunError::NoRepair)?;
     let (assigned, faults) = treat::assign::assign(&schema, &files.rules);
     if !faults.is_empty() {
@@ -115,6 +130,7 @@ pub(in crate::run) fn plan_for_schema(
     };
     let facts = scan::scan(&schema, &mut sessions, &options);
     let orphan_rows = OrphanRows::count(&schema, &facts, sessions[0].as_mut());
+    let earlier_plans = fingerprint::of_record(&schema, repair_sql, sessions[0].as_mut());
     let (definitions, are_some_hidden) = definitions(&schema, sessions[0].as_mut(), repair_sql)?;
     let defaults = defaults(&schema, &files.rules, &assigned, repair_sql, sessions[0].as_mut())?;
     let known = KnownDefinitions { definitions, are_some_hidden, defaults };
@@ -123,7 +139,7 @@ pub(in crate::run) fn plan_for_schema(
     let sessions = PlanSessions { reader, lookups, rehearsal };
     let request =
         treat::Request { schema: &schema, facts: &facts, rules: &files.rules, assigned: &assigned, sql: repair_sql };
-    let mut draft = treat::plan(request, sessions, progress)?;
+    let mut draft = treat(request, sessions)?;
     draft.forecast.orphan_rows = orphan_rows.total();
     add_definitions(&mut draft, &schema, &files.rules, &assigned, repair_sql, &known);
     draft.forecast.rows_left = orphan_rows.left(&schema, &draft.forecast.relations);
@@ -132,6 +148,7 @@ pub(in crate::run) fn plan_for_schema(
     let digests = Digests {
         identity: plan_file::digest([database.identity()?.as_bytes()]),
         schema: fingerprint::of_all(&tables),
+        record: earlier_plans,
         tables,
         rules: files.digests(),
     };

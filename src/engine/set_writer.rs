@@ -1,0 +1,65 @@
+//! The interface with which a batch of a plan is changed in few statements. It changes all rows of the batch as planned, or the
+//! caller rolls the batch back and changes the rows one by one.
+
+use std::sync::Arc;
+
+use super::EngineError;
+use crate::model::ids::RelationId;
+use crate::model::row_group::BatchOutcome;
+use crate::model::row_group::RowBatch;
+use crate::model::row_group::RowGroup;
+use crate::model::schema::Schema;
+use crate::model::value::Value;
+
+/// Changes rows in sets, inside the transaction of the writer.
+pub trait SetWriter {
+    /// Returns the largest useful number of lines in a batch. The caller passes batches of at most about this size.
+    fn batch_size(&self) -> usize;
+
+    /// True if the rows of a group can be changed in sets. The caller asks once for each group, before the first batch. All
+    /// other changes are made row by row.
+    fn supports(&mut self, group: &RowGroup<'_>) -> Result<bool, EngineError>;
+
+    /// Returns a number that changes whenever another session commits changes; `None` if the engine has no such number. While it
+    /// stays equal, results of earlier queries stay valid.
+    fn data_version(&mut self) -> Result<Option<i64>, EngineError> {
+        Ok(None)
+    }
+
+    /// Calls `each` with the orphans of a relation: with the values of the columns that identify the row, followed by the stored
+    /// columns of its foreign key that are not generated. An engine with a data version must have this.
+    fn each_orphan(
+        &mut self,
+        _schema: &Schema,
+        _relation: RelationId,
+        _each: &mut dyn FnMut(&[Value]),
+    ) -> Result<(), EngineError> {
+        Err(EngineError::Failed { why: "the orphans cannot be listed".to_owned() })
+    }
+
+    /// Takes the locks under which the conditions of the groups stay true until the transaction ends. It is called first in a
+    /// transaction that changes rows. False if another session holds one of them.
+    fn lock(&mut self, _groups: &[Arc<RowGroup<'_>>]) -> Result<bool, EngineError> {
+        Ok(true)
+    }
+
+    /// Returns the number of lines that fit now. Changes nothing. The condition of `needs_parent_in` is left out, because
+    /// earlier lines of the plan may insert the parent.
+    fn count_fitting(&mut self, batch: &RowBatch<'_, '_>) -> Result<u64, EngineError>;
+
+    /// Changes the rows of a batch whose conditions hold, and compares the stored rows with the plan if triggers can replace
+    /// values. After an error, or an outcome that is not exact, the caller rolls the transaction back.
+    fn change_batch(&mut self, batch: &RowBatch<'_, '_>) -> Result<BatchOutcome, EngineError>;
+
+    /// Calls `each` with the child rows of a relation that refer to rows of the batch. The rows of the batch are rows of the
+    /// relation's parent table that exist now. `is_wanted` selects the lines by their index. The callback gets the index of the
+    /// line, and the values of the columns that identify the child, as queries show them, followed by the stored columns of its
+    /// foreign key that are not generated, without loss. An example is `(3, [17, 5])`.
+    fn each_reference(
+        &mut self,
+        batch: &RowBatch<'_, '_>,
+        relation: RelationId,
+        is_wanted: &dyn Fn(usize) -> bool,
+        each: &mut dyn FnMut(usize, &[Value]),
+    ) -> Result<(), EngineError>;
+}

@@ -1,0 +1,103 @@
+//! Groups of changes that differ only in their values, so that one statement can change all of their rows.
+//!
+//! A group says which conditions its rows must meet. An engine checks them in the statement that changes the rows.
+
+use std::sync::Arc;
+
+use super::catalog::Table;
+use super::ids::RelationId;
+use super::plan::ChangeRole;
+use super::schema::Schema;
+use super::value::Value;
+
+/// The kind of a group's changes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum RowChangeKind {
+    Insert,
+    Update,
+    Delete,
+}
+
+/// Changes of one table and one kind, with the conditions that each of its rows must meet.
+#[derive(Debug, Clone)]
+pub struct RowGroup<'s> {
+    pub schema: &'s Schema,
+    /// The table. It may be one that the plan creates, which the schema lacks.
+    pub table: Arc<Table>,
+    pub kind: RowChangeKind,
+    pub role: ChangeRole,
+    /// The columns that identify the row. One of them may be the row's address.
+    pub name: Arc<[String]>,
+    /// All columns of the stored row; empty for an insert. The row must be equal to them, to the bit.
+    pub before: Arc<[String]>,
+    /// The columns that get new values: the changed columns of an update, or the columns of a new row. Each comes with its
+    /// position in [`BatchLine::after`].
+    pub set: Vec<(String, usize)>,
+    /// The row's own address, which an insert sets; see [`BatchLine::address`].
+    pub address: Option<String>,
+    /// Relations of which the stored row must be an orphan.
+    pub orphan_of: Vec<RelationId>,
+    /// Relations in which no parent may have the key of the new row.
+    pub missing_in: Vec<RelationId>,
+    /// Relations in which the row, after its change, may not be an orphan. The columns that the group sets are part of their
+    /// keys, so the new values decide.
+    pub needs_parent_in: Vec<RelationId>,
+}
+
+/// The change of one row of a group.
+#[derive(Debug, Clone, Copy)]
+pub struct BatchLine<'l> {
+    /// The index of the group in [`RowBatch::groups`].
+    pub group: usize,
+    /// The values of [`RowGroup::name`].
+    pub name: &'l [Value],
+    /// The address under which an insert stores the row, if [`RowGroup::address`] is set.
+    pub address: Option<i64>,
+    /// The values of [`RowGroup::before`]. Empty for an insert.
+    pub before: &'l [Value],
+    /// The values that [`RowGroup::set`] refers to. Empty for a delete.
+    pub after: &'l [Value],
+}
+
+impl<'l> BatchLine<'l> {
+    /// Returns the new values of the columns of [`RowGroup::set`], in their order.
+    pub fn new_values(&self, group: &RowGroup<'_>) -> impl Iterator<Item = &'l Value> {
+        let after = self.after;
+        group.set.iter().map(move |(_, position)| &after[*position])
+    }
+}
+
+/// Changes that are made together or not at all, in the order of the plan. No two of them change one row.
+#[derive(Debug, Clone, Copy)]
+pub struct RowBatch<'b, 's> {
+    pub groups: &'b [Arc<RowGroup<'s>>],
+    pub lines: &'b [BatchLine<'b>],
+}
+
+/// The outcome of a batch. If it is not exact, the caller rolls the transaction back.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[must_use]
+pub struct BatchOutcome {
+    /// The number of lines whose row was changed, and is stored as planned.
+    pub changed: u64,
+    /// The lines that did not fit, as indexes of [`RowBatch::lines`], as far as the engine knows them at once.
+    pub unfit: Vec<(usize, UnfitReason)>,
+    /// The number of rows that were changed beyond the lines, by triggers or cascades.
+    pub beyond: u64,
+}
+
+/// The reason why the row of a line was not changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum UnfitReason {
+    /// The row differs from its image or is missing, its key has a parent, or a new row has no parent.
+    Differs,
+    /// Another session has locked the row.
+    Busy,
+}
+
+impl BatchOutcome {
+    /// True if exactly the rows of all lines changed.
+    pub fn is_exact(&self, batch: &RowBatch<'_, '_>) -> bool {
+        self.changed == batch.lines.len() as u64 && self.unfit.is_empty() && self.beyond == 0
+    }
+}
