@@ -19,6 +19,7 @@ use crate::model::plan::NewTable;
 use crate::model::plan::shown_name;
 use crate::model::row::RowName;
 use crate::model::schema::Schema;
+use crate::model::state::RowNow;
 use crate::model::state::SkipReason;
 use crate::model::state::SkippedRow;
 use crate::model::text;
@@ -38,7 +39,9 @@ pub mod exclusive;
 pub mod execute;
 pub mod fingerprint;
 mod fit;
+mod groups;
 pub mod journal;
+mod known_references;
 mod lookahead;
 mod observe;
 mod portion;
@@ -46,6 +49,8 @@ mod record;
 mod recording;
 mod redefine;
 mod references;
+mod row_now;
+mod sets;
 mod tables;
 mod verify;
 mod walk;
@@ -98,11 +103,15 @@ pub struct RunOptions<'a> {
     pub between: &'a dyn Fn() -> Result<(), EngineError>,
     /// True if rows that differ from the plan are skipped. Otherwise such a row refuses the plan.
     pub skip_changed: bool,
+    /// True if rows are changed one by one, never in sets.
+    pub row_by_row: bool,
     /// The unique name of this run.
     pub run: &'a str,
     /// The time at which the run began.
     pub at: &'a str,
     pub progress: Progress<'a>,
+    /// True if the run should end: before its next batch, or with a rollback if it has one transaction.
+    pub stop: &'a (dyn Fn() -> bool + Sync),
 }
 
 impl RunOptions<'_> {
@@ -169,13 +178,13 @@ impl RunSummary {
     }
 
     /// Counts a change that was skipped. `table` is the table of the change, if it is known.
-    fn leave(&mut self, table: Option<&Table>, change: &Change, why: SkipReason) {
+    fn leave(&mut self, table: Option<&Table>, change: &Change, why: SkipReason, now: RowNow<Value>) {
         *self.left.entry(why).or_default() += 1;
         if self.left_rows.len() < NAMED {
             let stored = change.before.as_ref().or(change.after.as_ref());
             let name = table.map(|table| shown_name(table, &change.row, stored));
             let row = name.as_ref().unwrap_or(&change.row).pairs();
-            self.left_rows.push(SkippedRow { table: change.table.to_string(), row, why });
+            self.left_rows.push(SkippedRow { table: change.table.to_string(), row, why, now });
         }
     }
 
@@ -214,9 +223,15 @@ pub enum ApplyError {
     Quarantine(#[from] QuarantineError),
     #[error("{doing} the plan")]
     Refused { doing: &'static str, why: String, help: String },
+    /// Rows differ from the plan.
+    #[error("{doing} the plan")]
+    OutOfDate { doing: &'static str, why: String, help: String },
     /// The record of plans cannot be read or written.
     #[error("{what}")]
     Record { what: String, why: String, help: String },
+    /// A request ended the run before this change of `total`. This run committed `committed` changes.
+    #[error("{doing} the whole plan")]
+    Stopped { doing: &'static str, next: usize, total: usize, committed: u64 },
     /// The run stopped after some of its changes were committed.
     #[error("{doing} the whole plan")]
     Partly { doing: &'static str, error: Box<ApplyError>, committed: u64 },
@@ -242,6 +257,7 @@ fn run(
 ) -> Result<RunSummary, ApplyError> {
     let mut before = RunSummary::default();
     let (mut made, mut excluded, mut counts_each_change) = (Vec::new(), BTreeMap::new(), false);
+    let mut avoids_sets = options.row_by_row;
     let mut is_secured = false;
     let mut secure = |writer: &mut dyn Writer| {
         if is_secured {
@@ -255,6 +271,7 @@ fn run(
     let mut applied_before = None;
     loop {
         let mut walk = Walk::new(options, plan, made, excluded, counts_each_change);
+        walk.avoids_sets = avoids_sets;
         let halt = match walk.run(writer, admit, &mut secure) {
             Ok(mut done) => {
                 done.already += applied_before.unwrap_or(walk.applied_before);
@@ -283,15 +300,17 @@ fn run(
             Halt::Retry => restarts += 1,
         }
         (excluded, counts_each_change) = (walk.excluded, walk.counts_each_change);
+        avoids_sets = walk.avoids_sets;
         made = if options.facts().defines_at_once() { walk.made } else { walk.committed_tables };
     }
 }
 
 /// Returns the error as one of a partial run, if changes were committed before.
 fn partly(error: ApplyError, direction: Direction, committed: u64) -> ApplyError {
-    match committed {
-        0 => error,
-        _ => ApplyError::Partly { doing: direction.doing(), error: Box::new(error), committed },
+    match (committed, error) {
+        (0, error) => error,
+        (_, ApplyError::Stopped { doing, next, total, .. }) => ApplyError::Stopped { doing, next, total, committed },
+        (_, error) => ApplyError::Partly { doing: direction.doing(), error: Box::new(error), committed },
     }
 }
 
@@ -347,7 +366,10 @@ impl ApplyError {
             ApplyError::Engine(error) => error.because(),
             ApplyError::Plan(error) => error.because(),
             ApplyError::Quarantine(error) => error.because(),
-            ApplyError::Refused { why, .. } | ApplyError::Record { why, .. } => why.clone(),
+            ApplyError::Refused { why, .. } | ApplyError::OutOfDate { why, .. } | ApplyError::Record { why, .. } => {
+                why.clone()
+            }
+            ApplyError::Stopped { .. } => "it was asked to stop".to_owned(),
             ApplyError::Partly { error, .. } => error.because(),
         }
     }
@@ -357,7 +379,10 @@ impl ApplyError {
             ApplyError::Engine(error) => error.help(),
             ApplyError::Plan(error) => Some(error.help().to_owned()),
             ApplyError::Quarantine(error) => Some(error.help().to_owned()),
-            ApplyError::Refused { help, .. } | ApplyError::Record { help, .. } => Some(help.clone()),
+            ApplyError::Refused { help, .. } | ApplyError::OutOfDate { help, .. } | ApplyError::Record { help, .. } => {
+                Some(help.clone())
+            }
+            ApplyError::Stopped { .. } => Some("repeat the command".to_owned()),
             ApplyError::Partly { doing, error, committed } => Some(help_if_partly(doing, error, *committed)),
         }
     }

@@ -20,6 +20,7 @@ use crate::report::AnswerFormat;
 use crate::report::ScanFormat;
 use crate::report::SchemaFormat;
 
+pub mod discover;
 pub mod repair;
 
 #[derive(Debug, Parser)]
@@ -42,8 +43,8 @@ pub enum Command {
     Check(CheckArgs),
     /// Explain why a statement fails, list every reference that fails, and show what a delete cascades to
     Explain(ExplainArgs),
-    /// Find the relations that nobody declared
-    Discover(DiscoverArgs),
+    /// Find the references that the database does not declare, and say how sure each is
+    Discover(discover::DiscoverArgs),
     /// Plan a repair by rules and show its effects; the database changes only with --apply
     Repair(repair::RepairArgs),
     /// Apply a reviewed plan
@@ -96,6 +97,17 @@ pub struct GlobalArgs {
     /// When to color the output
     #[arg(long, value_name = "WHEN", default_value = "auto", global = true)]
     pub color: Color,
+}
+
+impl GlobalArgs {
+    /// Returns the options that decide which database and configuration a command uses, as words of a command.
+    pub fn words(&self) -> Vec<String> {
+        let GlobalArgs { config, no_config, env_file, defaults_file, quiet: _, ascii: _, color: _ } = self;
+        let files = [("--config", config), ("--env-file", env_file), ("--defaults-file", defaults_file)];
+        let files = files.into_iter().filter_map(|(option, file)| Some((option, file.as_ref()?)));
+        let words = files.flat_map(|(option, file)| [option.to_owned(), file.display().to_string()]);
+        words.chain(no_config.then(|| "--no-config".to_owned())).collect()
+    }
 }
 
 /// Options of every command that reports rows.
@@ -205,21 +217,6 @@ pub struct InitArgs {
     /// Longest wait for a lock of another program [default: 5s]
     #[arg(long, value_name = "DURATION", value_parser = option_values::parse_duration)]
     pub wait: Option<Duration>,
-}
-
-#[derive(Debug, Args)]
-pub struct DiscoverArgs {
-    /// A path, or a URL (see `fk-doctor scan --help`) [default: the environment variable DATABASE_URL]
-    #[arg(value_name = "DB")]
-    pub database: Option<String>,
-    #[command(flatten)]
-    pub answer: AnswerArgs,
-    /// Memory for keys (64MB, 1GB); beyond it, the tables are read again in parts [default: 256MB]
-    #[arg(long, value_name = "SIZE", value_parser = option_values::parse_memory)]
-    pub memory: Option<u64>,
-    /// Number of workers [default: one for each core]
-    #[arg(long, value_name = "N", value_parser = option_values::parse_jobs)]
-    pub jobs: Option<usize>,
 }
 
 #[derive(Debug, Args)]

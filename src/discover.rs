@@ -37,6 +37,28 @@ pub mod tolerance;
 pub mod tuples;
 pub mod values;
 
+mod assess;
+mod composite;
+mod conditional;
+mod decide;
+mod evidence;
+mod feature;
+mod features;
+mod gates;
+mod judge;
+mod likeness;
+mod names;
+mod neighbours;
+mod polymorphic;
+mod strong_names;
+mod subject;
+mod weights;
+mod without_rows;
+mod words;
+
+pub use assess::assess;
+pub use strong_names::StrongNames;
+
 use form::KeyHasher;
 use pairs::ColumnPair;
 use pairs::Outcome;

@@ -13,6 +13,7 @@ pub mod configured;
 pub mod date;
 pub mod diagnosis;
 pub mod discovery;
+pub mod discovery_view;
 pub mod examination;
 pub mod explanation;
 pub mod facts;
