@@ -25,6 +25,7 @@ use crate::report::layout::Symbol;
 
 mod actions;
 mod examples;
+mod twins;
 
 /// The common width of the labels.
 const LABEL: usize = 8;
@@ -68,6 +69,7 @@ pub(super) fn render(report: &RepairReport<'_>, terminal: &TerminalStyle) -> Str
     }
     actions::without_rule(&mut sheet, report);
     examples::not_checked(&mut sheet, forecast);
+    twins::tables(&mut sheet, report);
     redefinitions(&mut sheet, report);
     if forecast.refusals.is_empty() {
         totals(&mut sheet, report);
@@ -89,7 +91,9 @@ fn headline(report: &RepairReport<'_>) -> (Symbol, String) {
     };
     let (before, left) = (forecast.orphan_rows, forecast.rows_left);
     let changes = forecast.changes();
-    let (symbol, sentence) = if before.count == 0 && forecast.redefinitions.is_empty() {
+    let (symbol, sentence) = if before.count == 0 && !forecast.repoints.is_empty() {
+        twins::headline(report)
+    } else if before.count == 0 && forecast.redefinitions.is_empty() {
         match &unchecked {
             Some(_) => (Symbol::Unsure, format!("{name}: no orphan rows in the relations that were checked")),
             None if !forecast.warnings.is_empty() => {

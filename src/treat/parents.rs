@@ -508,12 +508,7 @@ impl<'a> Planner<'a> {
 
 impl Case<'_> {
     pub(super) fn reason(&self, role: ChangeRole, treatment: &str) -> ChangeReason {
-        ChangeReason {
-            role,
-            relation: self.relation.id.clone(),
-            rule: self.rule.id.value.clone(),
-            treatment: treatment.to_owned(),
-        }
+        self.cause().reason(role, treatment)
     }
 
     /// Counts a change of a treatment, and keeps the first few as examples.
