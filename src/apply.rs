@@ -38,7 +38,9 @@ pub mod exclusive;
 pub mod execute;
 pub mod fingerprint;
 mod fit;
+mod groups;
 pub mod journal;
+mod known_references;
 mod lookahead;
 mod observe;
 mod portion;
@@ -46,6 +48,7 @@ mod record;
 mod recording;
 mod redefine;
 mod references;
+mod sets;
 mod tables;
 mod verify;
 mod walk;
@@ -98,6 +101,8 @@ pub struct RunOptions<'a> {
     pub between: &'a dyn Fn() -> Result<(), EngineError>,
     /// True if rows that differ from the plan are skipped. Otherwise such a row refuses the plan.
     pub skip_changed: bool,
+    /// True if rows are changed one by one, never in sets.
+    pub row_by_row: bool,
     /// The unique name of this run.
     pub run: &'a str,
     /// The time at which the run began.
@@ -242,6 +247,7 @@ fn run(
 ) -> Result<RunSummary, ApplyError> {
     let mut before = RunSummary::default();
     let (mut made, mut excluded, mut counts_each_change) = (Vec::new(), BTreeMap::new(), false);
+    let mut avoids_sets = options.row_by_row;
     let mut is_secured = false;
     let mut secure = |writer: &mut dyn Writer| {
         if is_secured {
@@ -255,6 +261,7 @@ fn run(
     let mut applied_before = None;
     loop {
         let mut walk = Walk::new(options, plan, made, excluded, counts_each_change);
+        walk.avoids_sets = avoids_sets;
         let halt = match walk.run(writer, admit, &mut secure) {
             Ok(mut done) => {
                 done.already += applied_before.unwrap_or(walk.applied_before);
@@ -283,6 +290,7 @@ fn run(
             Halt::Retry => restarts += 1,
         }
         (excluded, counts_each_change) = (walk.excluded, walk.counts_each_change);
+        avoids_sets = walk.avoids_sets;
         made = if options.facts().defines_at_once() { walk.made } else { walk.committed_tables };
     }
 }

@@ -62,6 +62,7 @@ mod refusals;
 mod relax;
 mod repoint;
 mod restore;
+mod sets;
 mod several_databases;
 mod source_paths;
 mod thresholds;

@@ -133,6 +133,7 @@ impl<'a> RunOptions<'a> {
             batch: None,
             between: &|| Ok(()),
             skip_changed: false,
+            row_by_row: false,
             run: "",
             at: "",
             progress,

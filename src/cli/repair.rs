@@ -142,6 +142,9 @@ pub struct WriteArgs {
     /// Skip and list the rows that changed since the plan was made [default: refuse the plan]
     #[arg(long)]
     pub skip_changed: bool,
+    /// Change rows one by one, and not in sets. Slower, with the same result
+    #[arg(long, hide = true)]
+    pub row_by_row: bool,
     /// Disable triggers while the changes are made
     #[arg(long)]
     pub no_triggers: bool,
