@@ -91,7 +91,7 @@ fn headline(report: &RepairReport<'_>) -> (Symbol, String) {
     };
     let (before, left) = (forecast.orphan_rows, forecast.rows_left);
     let changes = forecast.changes();
-    let (symbol, sentence) = if before.count == 0 && !forecast.repoints.is_empty() {
+    let (symbol, sentence) = if !forecast.repoints.is_empty() && forecast.relations.iter().all(|relation| relation.rule.is_none()) {
         twins::headline(report)
     } else if before.count == 0 && forecast.redefinitions.is_empty() {
         match &unchecked {

@@ -12,12 +12,12 @@ use crate::report::layout::Sheet;
 use crate::report::layout::Style;
 use crate::report::layout::Symbol;
 
-/// Returns the outcome of a plan that merges twins of a database without orphans.
+/// Returns the outcome of a plan that merges twins and treats no orphans.
 pub(super) fn headline(report: &RepairReport<'_>) -> (Symbol, String) {
     let name = &report.schema.database.name;
     let sum = |of: fn(&RepointForecast) -> u64| report.forecast.repoints.iter().map(of).sum::<u64>();
     let (twins, merged) = (sum(|repoint| repoint.twins), sum(|repoint| repoint.merged));
-    match twins {
+    let (symbol, sentence) = match twins {
         0 => (Symbol::Nothing, format!("nothing to do: {name} has no such twins")),
         1 if merged == 1 => (Symbol::Done, format!("{name}: the only twin would be merged")),
         _ if merged == twins => (Symbol::Done, format!("{name}: all {} twins would be merged", count(twins))),
@@ -25,6 +25,10 @@ pub(super) fn headline(report: &RepairReport<'_>) -> (Symbol, String) {
             let merged_of = format!("{} of {} would be merged", count(merged), plural(twins, "twin"));
             (Symbol::Partly, format!("{name}: {merged_of}, {} would stay", count(twins - merged)))
         }
+    };
+    match report.forecast.rows_left.count {
+        0 => (symbol, sentence),
+        rows => (Symbol::Partly, format!("{sentence}, and {} would stay", plural(rows, "orphan row"))),
     }
 }
 

@@ -160,7 +160,9 @@ impl<'a> Planner<'a> {
             Trial::Stored(name, image) => (name, image),
             Trial::Taken(taken) => return self.resolve_conflict(merge, relation, index, taken),
         };
-        self.check_other_parents(relation, &after, &changed)?;
+        // A row under a new key is inserted, so that all of its references are checked.
+        let checked = if new_name.is_same(&own) { Some(changed.as_slice()) } else { None };
+        self.check_other_parents(relation, &after, checked)?;
         if !self.is_unique_affected(table, &changed) && !merge.rows[index].was_planned() {
             self.forget_last_rehearsed(&mut merge.rehearsed)?;
         }
@@ -208,18 +210,22 @@ impl<'a> Planner<'a> {
         }
     }
 
-    /// Refuses a child that would lose the parent of another relation, because both have a column in common.
+    /// Refuses a child that would have no parent in another relation. If `changed` is given, only relations with one of these
+    /// columns can lose it.
     fn check_other_parents(
         &mut self,
         relation: &Relation,
         after: &Row,
-        changed: &[usize],
+        changed: Option<&[usize]>,
     ) -> Result<(), Stop> {
         let schema = self.schema;
+        let is_concerned = |other: &&Relation| {
+            changed.is_none_or(|changed| other.child_columns.iter().any(|column| changed.contains(column)))
+        };
         let others = schema.relations.iter().filter(|other| other.child == relation.child && other.id != relation.id);
-        for other in others.filter(|other| other.child_columns.iter().any(|column| changed.contains(column))) {
+        for other in others.filter(is_concerned) {
             if !self.have_parents(other, &[after])?.pop().unwrap_or_default() {
-                return Stop::undecided(format!("a row of {} would lose its parent: {}", schema.child(relation).name, other.id));
+                return Stop::undecided(format!("a row of {} would have no parent: {}", schema.child(relation).name, other.id));
             }
         }
         Ok(())

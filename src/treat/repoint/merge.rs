@@ -188,6 +188,10 @@ impl<'a> Planner<'a> {
                 self.put_update(row, image, unit)?;
                 continue;
             }
+            if row.moved_to.as_ref().is_some_and(|earlier| earlier.is_same(&name)) {
+                self.amend_insert(row, &name, image)?;
+                continue;
+            }
             if let Some(earlier) = &row.moved_to {
                 self.draft.take_away(&self.schema.tables[row.table].name, earlier)?;
             } else if row.has_dependants {
@@ -228,6 +232,15 @@ impl<'a> Planner<'a> {
         self.record_change(row);
         // A change that is planned already keeps its position, which comes before the delete of its old parent.
         if row.was_planned { Ok(self.draft.amend(&change)?) } else { Ok(self.draft.put_in(unit, &change)?) }
+    }
+
+    /// Changes the image of a row that an earlier merge inserts under its new key. The insert keeps its position.
+    fn amend_insert(&mut self, row: &MergedRow, name: &RowName, image: Row) -> Result<(), TreatError> {
+        let table = &self.schema.tables[row.table];
+        let Some(mut change) = self.draft.get(&table.name, name)? else { return Ok(()) };
+        change.after = Some(image);
+        change.reasons.clone_from(&row.reasons);
+        Ok(self.draft.amend(&change)?)
     }
 
     fn put_insert(&mut self, row: &MergedRow, name: &RowName, image: Row, unit: Unit) -> Result<(), TreatError> {
