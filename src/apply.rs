@@ -108,6 +108,8 @@ pub struct RunOptions<'a> {
     /// The time at which the run began.
     pub at: &'a str,
     pub progress: Progress<'a>,
+    /// True if the run should end: before its next batch, or with a rollback if it has one transaction.
+    pub stop: &'a (dyn Fn() -> bool + Sync),
 }
 
 impl RunOptions<'_> {
@@ -222,6 +224,9 @@ pub enum ApplyError {
     /// The record of plans cannot be read or written.
     #[error("{what}")]
     Record { what: String, why: String, help: String },
+    /// A request ended the run before this change of `total`. This run committed `committed` changes.
+    #[error("{doing} the whole plan")]
+    Stopped { doing: &'static str, next: usize, total: usize, committed: u64 },
     /// The run stopped after some of its changes were committed.
     #[error("{doing} the whole plan")]
     Partly { doing: &'static str, error: Box<ApplyError>, committed: u64 },
@@ -297,9 +302,10 @@ fn run(
 
 /// Returns the error as one of a partial run, if changes were committed before.
 fn partly(error: ApplyError, direction: Direction, committed: u64) -> ApplyError {
-    match committed {
-        0 => error,
-        _ => ApplyError::Partly { doing: direction.doing(), error: Box::new(error), committed },
+    match (committed, error) {
+        (0, error) => error,
+        (_, ApplyError::Stopped { doing, next, total, .. }) => ApplyError::Stopped { doing, next, total, committed },
+        (_, error) => ApplyError::Partly { doing: direction.doing(), error: Box::new(error), committed },
     }
 }
 
@@ -356,6 +362,7 @@ impl ApplyError {
             ApplyError::Plan(error) => error.because(),
             ApplyError::Quarantine(error) => error.because(),
             ApplyError::Refused { why, .. } | ApplyError::Record { why, .. } => why.clone(),
+            ApplyError::Stopped { .. } => "it was asked to stop".to_owned(),
             ApplyError::Partly { error, .. } => error.because(),
         }
     }
@@ -366,6 +373,7 @@ impl ApplyError {
             ApplyError::Plan(error) => Some(error.help().to_owned()),
             ApplyError::Quarantine(error) => Some(error.help().to_owned()),
             ApplyError::Refused { help, .. } | ApplyError::Record { help, .. } => Some(help.clone()),
+            ApplyError::Stopped { .. } => Some("repeat the command".to_owned()),
             ApplyError::Partly { doing, error, committed } => Some(help_if_partly(doing, error, *committed)),
         }
     }

@@ -65,6 +65,7 @@ mod restore;
 mod sets;
 mod several_databases;
 mod source_paths;
+mod stopping;
 mod thresholds;
 mod traps;
 mod treatments;

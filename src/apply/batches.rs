@@ -44,6 +44,9 @@ impl Walk<'_> {
         let (mut step, mut in_batch) = (0, 0);
         while step < total {
             (self.options.progress)(&ProgressStep::of(RunPhase::ChangeRows, step, total));
+            if in_batch == 0 || self.options.batch.is_none() {
+                self.stop_if_asked(step)?;
+            }
             let most = batch.saturating_sub(in_batch).clamp(1, self.portion_size());
             let mut portion = self.reading.portion(step, most)?;
             if !self.change_portion(writer, &mut portion)? {

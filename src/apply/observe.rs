@@ -137,6 +137,7 @@ impl<'a> RunOptions<'a> {
             run: "",
             at: "",
             progress,
+            stop: &|| false,
         }
     }
 }

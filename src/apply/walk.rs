@@ -242,6 +242,7 @@ impl<'w> Walk<'w> {
         let mut step = 0;
         while step < total {
             (self.options.progress)(&ProgressStep::of(RunPhase::CompareRows, step, total));
+            self.stop_if_asked(0)?;
             let mut portion = self.reading.portion(step, CHUNK)?;
             step += portion.lines.len();
             // The rows of a set were compared already, and are ready.
@@ -316,6 +317,13 @@ impl<'w> Walk<'w> {
             }
         };
         self.refused(mismatches.sentence(), help)
+    }
+
+    /// Returns an error if the run should end before this step.
+    pub(super) fn stop_if_asked(&self, step: usize) -> Result<(), ApplyError> {
+        let (doing, total) = (self.options.direction.doing(), self.reading.plan.changes());
+        let stopped = ApplyError::Stopped { doing, next: step, total, committed: 0 };
+        if (self.options.stop)() { Err(stopped) } else { Ok(()) }
     }
 
     pub(super) fn refused(&self, why: String, help: &str) -> ApplyError {

@@ -132,6 +132,7 @@ pub(super) fn examined(schema: Schema) -> Examination {
                 samples: Vec::new(),
                 diagnosis: Vec::new(),
                 known: Known::No,
+                key_repair: None,
             });
         }
     }
@@ -182,6 +183,7 @@ pub(super) fn orphans(examination: &mut Examination, relation: usize, keys: &[(&
             evidence: Evidence::WrongTable { keys: "suppliers(id)".to_string() },
         }],
         known: Known::No,
+        key_repair: None,
     });
 }
 

@@ -25,7 +25,12 @@ fn quarantined_rows_come_back() {
         p.server.execute("INSERT INTO p VALUES (9)");
         let before = p.dump();
         let some = p.server.run(&["restore", &url, "-o", "back.ndjson"]);
-        assert!(some.stdout.contains("4 of 6 quarantined rows could come back, 2 could not"), "{:?}\n{}", p.kind, some.stdout);
+        assert!(
+            some.stdout.contains("4 of 6 quarantined rows could come back, 2 could not"),
+            "{:?}\n{}",
+            p.kind,
+            some.stdout
+        );
         assert_eq!((some.code, p.dump() == before), (0, true), "a dry run writes nothing");
         let applied = p.server.run(&["apply", &url, "back.ndjson"]);
         assert_eq!((applied.code, applied.stderr.as_str()), (0, ""), "{:?}\n{}", p.kind, applied.stdout);
@@ -42,7 +47,9 @@ fn quarantined_rows_come_back() {
         assert_eq!(bad.code, 2, "{:?}\n{}{}", p.kind, bad.stdout, bad.stderr);
         let all = p.server.run(&["restore", &url, "--apply"]);
         assert_eq!(all.code, 0, "{:?}\n{}{}", p.kind, all.stdout, all.stderr);
-        let names = |dump: &[String]| -> Vec<String> { dump.iter().filter(|row| !row.starts_with("fk_doctor")).cloned().collect() };
+        let names = |dump: &[String]| -> Vec<String> {
+            dump.iter().filter(|row| !row.starts_with("fk_doctor")).cloned().collect()
+        };
         let (now, then) = (names(&p.dump()), names(&complete));
         assert!(then.iter().all(|row| now.contains(row)), "{:?}\n{now:#?}\n{then:#?}", p.kind);
         assert_eq!(now.len(), then.len() + 2, "only the two parents are more: {now:#?}");
