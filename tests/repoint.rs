@@ -19,7 +19,8 @@ fn rule(parent: &str, settings: &str) -> String {
 /// Returns the report of a dry run, which writes nothing.
 fn planned(bench: &Bench, code: i32) -> serde_json::Value {
     let before = bench.dump();
-    let run = bench.run(&["repair", "app.db", "--rules", "r.toml", "-o", "plan.ndjson", "--overwrite", "--format", "json"]);
+    let run =
+        bench.run(&["repair", "app.db", "--rules", "r.toml", "-o", "plan.ndjson", "--overwrite", "--format", "json"]);
     assert_eq!(run.code, code, "{}{}", run.stdout, run.stderr);
     assert_eq!(bench.dump(), before, "a dry run writes nothing");
     let report = serde_json::from_str(&run.stdout).unwrap();
@@ -245,7 +246,10 @@ fn faults_are_shown_at_their_spans() {
         (file(parent, "same = [\"email\"]\n[[treat]]\naction = \"report\""), "cannot stand beside other treatments"),
         (file("parent = \"q(id)\"", "same = [\"email\"]"), "there is no table q"),
         (file(parent, "same = [\"emial\"]"), "this does not compile: no such column: emial"),
-        (file(parent, "same = [\"email\"]\nkeep = \"SELECT nothing\""), "this does not compile: no such column: nothing"),
+        (
+            file(parent, "same = [\"email\"]\nkeep = \"SELECT nothing\""),
+            "this does not compile: no such column: nothing",
+        ),
         (file(parent, "map = \"map(older -> new)\""), "map has no column older"),
         (file(parent, "map = \"short.csv\""), "must have 2 columns"),
         (file(parent, "map = \"none.csv\""), "`map`: "),
@@ -285,7 +289,10 @@ fn twins_and_orphans_share_a_plan() {
         treat = [{ action = \"set-null\" }]\n";
     merged(&bench, &(rule("p(id)", "same = [\"lower(email)\"]") + orphans), |_| {
         assert_eq!(bench.value("SELECT group_concat(id) FROM p"), "'1,4,5,6'");
-        assert_eq!(bench.value("SELECT group_concat(id || ':' || coalesce(r, '-')) FROM c"), "'6:-,9:-,4:1,1:1,2:1,3:1,5:5'");
+        assert_eq!(
+            bench.value("SELECT group_concat(id || ':' || coalesce(r, '-')) FROM c"),
+            "'6:-,9:-,4:1,1:1,2:1,3:1,5:5'"
+        );
     });
 }
 

@@ -108,7 +108,8 @@ fn parent_side(mut reader: Reader<'_, '_>) -> Sides {
         child.fault("`repoint` needs no `child`", Some(help.to_owned()));
     }
     reader.finish();
-    let child = parent.as_ref().and_then(|parent| Some(Spanned { value: Pattern::new("*").ok()?, span: parent.span.clone() }));
+    let child =
+        parent.as_ref().and_then(|parent| Some(Spanned { value: Pattern::new("*").ok()?, span: parent.span.clone() }));
     (child, parent)
 }
 

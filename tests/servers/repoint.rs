@@ -35,7 +35,10 @@ fn twins_are_merged() {
             "map = \"keys.csv\"".to_owned(),
             "map = \"merged(old_id -> kept_id)\"".to_owned(),
         ] {
-            p.rules(&(rule("p(id)", &format!("{settings}\non-conflict = \"merge-delete\"")) + &rule("s(id)", "same = [\"name\"]")));
+            p.rules(
+                &(rule("p(id)", &format!("{settings}\non-conflict = \"merge-delete\""))
+                    + &rule("s(id)", "same = [\"name\"]")),
+            );
             let before = p.dump();
             p.repair();
             assert_eq!(p.column("p", "id"), "1,4,5,6", "{kind:?} {settings}");
@@ -43,7 +46,9 @@ fn twins_are_merged() {
             assert_eq!(p.column("d", "c"), "1,4", "{kind:?}");
             let pairs = p.server.texts(match kind {
                 super::patient::Kind::Postgres => "SELECT p || ':' || q FROM j ORDER BY p, q",
-                super::patient::Kind::Mariadb | super::patient::Kind::Mysql => "SELECT concat(p, ':', q) FROM j ORDER BY p, q",
+                super::patient::Kind::Mariadb | super::patient::Kind::Mysql => {
+                    "SELECT concat(p, ':', q) FROM j ORDER BY p, q"
+                }
             });
             assert_eq!(pairs, ["1:1", "1:6", "5:1"], "{kind:?} {settings}");
             assert_eq!((p.column("s", "id"), p.column("s", "up")), ("1,3".into(), "null,1".into()), "{kind:?}");

@@ -41,7 +41,10 @@ pub(super) fn tables(sheet: &mut Sheet, report: &RepairReport<'_>) {
         sheet.labelled_prose(LABEL, "twins", &Piece::plain(line));
         lines(sheet, "points", &repoint.children, " at the kept rows");
         lines(sheet, "moves", &repoint.removed, " aside, because the kept row has one with the same unique key");
-        let samples = repoint.samples.iter().map(|sample| vec![text::row(&sample.twin), format!("→ {}", text::row(&sample.kept))]);
+        let samples = repoint
+            .samples
+            .iter()
+            .map(|sample| vec![text::row(&sample.twin), format!("→ {}", text::row(&sample.kept))]);
         sheet.aligned(2, samples.collect());
         let more = repoint.merged.saturating_sub(repoint.samples.len() as u64);
         if more > 0 {

@@ -45,7 +45,12 @@ impl TwinChecker<'_> {
                     let query = self.sql.twins(self.schema, parent, &[&expression.value], true);
                     self.compiles(&query, &expression.span)?;
                 }
-                if let (KeptTwin::Query(query), true) = (&keep.value, self.faults.len() == before) {
+                let is_wide = width > 1 && !self.schema.database.engine.facts().wide_rule_queries;
+                if let (KeptTwin::Query(_), true) = (&keep.value, is_wide) {
+                    let message = "on this engine a query cannot give a key of several columns".to_owned();
+                    let help = Some("use `keep = \"oldest\"`, or a `map`".to_owned());
+                    self.faults.push(Fault { span: keep.span.clone(), message, help });
+                } else if let (KeptTwin::Query(query), true) = (&keep.value, self.faults.len() == before) {
                     let query = self.sql.kept_twins(self.schema, parent, &[], query);
                     self.compiles(&query, &keep.span)?;
                 }

@@ -40,7 +40,10 @@ impl<'a> Planner<'a> {
             return Stop::undecided(format!("{} {why}", about.name));
         }
         if merge.open.contains(&index) || merge.open.len() > DEEPEST {
-            return Stop::undecided(format!("rows of {} would have to be merged with each other in a circle", about.name));
+            return Stop::undecided(format!(
+                "rows of {} would have to be merged with each other in a circle",
+                about.name
+            ));
         }
         let target = self.merged_row(merge, table, kept)?;
         let Some((_, target)) = merge.rows[target].now.clone() else {
@@ -170,12 +173,19 @@ impl<'a> Planner<'a> {
         if !dependants.is_empty() {
             let before = merge.rows[index].before.clone();
             if self.is_needed(table, &before, Some(&changed)) {
-                return Stop::undecided(format!("another change of this plan refers to the old key of a row of {}", about.name));
+                return Stop::undecided(format!(
+                    "another change of this plan refers to the old key of a row of {}",
+                    about.name
+                ));
             }
             self.record_rekeying(table, &before, &changed);
         }
         self.require_parent(relation, &after)?;
-        merge.change(index, Some((new_name, after.clone())), reason(merge.about, ChangeRole::Repointed, Some(&relation.id)));
+        merge.change(
+            index,
+            Some((new_name, after.clone())),
+            reason(merge.about, ChangeRole::Repointed, Some(&relation.id)),
+        );
         *merge.children.entry(relation.id.clone()).or_default() += 1;
         for dependant in dependants {
             self.repoint_children(merge, dependant, (&own, index), &after)?;
@@ -203,7 +213,8 @@ impl<'a> Planner<'a> {
                     rule: merge.about.rule.id.value.clone(),
                     relation: relation.id.clone(),
                     why: taken.why.clone(),
-                    help: "on-conflict = \"merge-delete\" keeps such rows aside, \"skip\" leaves their twins".to_owned(),
+                    help: "on-conflict = \"merge-delete\" keeps such rows aside, \"skip\" leaves their twins"
+                        .to_owned(),
                 });
                 Stop::undecided(taken.why)
             }
@@ -212,12 +223,7 @@ impl<'a> Planner<'a> {
 
     /// Refuses a child that would have no parent in another relation. If `changed` is given, only relations with one of these
     /// columns can lose it.
-    fn check_other_parents(
-        &mut self,
-        relation: &Relation,
-        after: &Row,
-        changed: Option<&[usize]>,
-    ) -> Result<(), Stop> {
+    fn check_other_parents(&mut self, relation: &Relation, after: &Row, changed: Option<&[usize]>) -> Result<(), Stop> {
         let schema = self.schema;
         let is_concerned = |other: &&Relation| {
             changed.is_none_or(|changed| other.child_columns.iter().any(|column| changed.contains(column)))
@@ -225,7 +231,11 @@ impl<'a> Planner<'a> {
         let others = schema.relations.iter().filter(|other| other.child == relation.child && other.id != relation.id);
         for other in others.filter(is_concerned) {
             if !self.have_parents(other, &[after])?.pop().unwrap_or_default() {
-                return Stop::undecided(format!("a row of {} would have no parent: {}", schema.child(relation).name, other.id));
+                return Stop::undecided(format!(
+                    "a row of {} would have no parent: {}",
+                    schema.child(relation).name,
+                    other.id
+                ));
             }
         }
         Ok(())

@@ -224,9 +224,8 @@ impl<'a> Planner<'a> {
     fn put_update(&mut self, row: &MergedRow, image: Row, unit: Unit) -> Result<(), TreatError> {
         let table = &self.schema.tables[row.table];
         let planned = self.draft.get(&table.name, &row.name)?;
-        let mut change = planned.unwrap_or_else(|| {
-            Change::new(table.name.clone(), row.name.clone(), Some(row.before.clone()), None)
-        });
+        let mut change = planned
+            .unwrap_or_else(|| Change::new(table.name.clone(), row.name.clone(), Some(row.before.clone()), None));
         change.after = Some(image);
         change.reasons.clone_from(&row.reasons);
         self.record_change(row);

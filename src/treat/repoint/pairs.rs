@@ -42,8 +42,7 @@ impl<'a> Planner<'a> {
             }
             TwinSource::File(map) => {
                 let key = |texts: &Vec<String>| self.typed_key(about.table, texts);
-                let mut entries: Vec<(Key, Key)> =
-                    map.entries.iter().map(|(old, new)| (key(old), key(new))).collect();
+                let mut entries: Vec<(Key, Key)> = map.entries.iter().map(|(old, new)| (key(old), key(new))).collect();
                 entries.sort_by_key(|(old, _)| crate::model::value::exact_bytes(old));
                 self.mapped_pairs(about.table, entries, forecast)
             }

@@ -42,11 +42,7 @@ impl Planner<'_> {
         let name = named(&identity_columns(about), earlier.0, image);
         let (rehearsal, sql) = self.rehearsal_of(table)?;
         let _ = rehearsal.attempt(&sql.delete(about, earlier.0))?;
-        rehearsed.push(Rehearsed {
-            table,
-            name: name.clone(),
-            earlier: Some((earlier.0.clone(), earlier.1.clone())),
-        });
+        rehearsed.push(Rehearsed { table, name: name.clone(), earlier: Some((earlier.0.clone(), earlier.1.clone())) });
         if let Attempt::Refused(refusal) = rehearsal.attempt(&sql.insert(about, &name, image))? {
             return match refusal.kind {
                 RefusalKind::Unique => Ok(Trial::Taken(Taken { why: refusal.message, by: None })),
