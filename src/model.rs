@@ -34,6 +34,7 @@ pub mod redefinition;
 pub mod refusal;
 pub mod relation;
 pub mod remedy;
+pub mod repoint;
 pub mod resolve;
 pub mod restore;
 pub mod row;

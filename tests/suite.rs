@@ -60,6 +60,7 @@ mod readme;
 mod recorded;
 mod refusals;
 mod relax;
+mod repoint;
 mod restore;
 mod sets;
 mod several_databases;

@@ -149,7 +149,7 @@ impl ApplyReport<'_> {
         let (before, after) = (self.header.orphan_rows, self.rows_left);
         let changes_rows = self.made + self.changed + self.deleted > 0;
         let line = match before {
-            _ if self.restored() > 0 => return self.came_back(),
+            _ if self.planned_rows(RESTORE) > 0 => return self.came_back(),
             Some(before) if !changes_rows && after.count < before && !after.is_bound => {
                 let dropped = changes::dropped_keys(before, after.count);
                 let are = if before - after.count == 1 { "is" } else { "are" };
@@ -161,6 +161,11 @@ impl ApplyReport<'_> {
             }
             // Rows that came since the plan was made can be orphans too.
             Some(before) if after.count <= before && !after.is_bound => match after.count {
+                0 if before == 0 && self.planned_rows(TreatmentKind::Repoint.name()) > 0 => {
+                    let twins = self.planned_rows(TreatmentKind::Repoint.name());
+                    let are = if twins == 1 { "is" } else { "are" };
+                    format!("{name}: {} {are} merged", plural(twins, "twin"))
+                }
                 0 if before == 0 => format!("{name}: {} is applied", self.plan.display()),
                 0 => {
                     let are = if before == 1 { "is" } else { "are" };
@@ -186,16 +191,16 @@ impl ApplyReport<'_> {
         self.with_scan(Symbol::Done, line)
     }
 
-    /// Returns the number of quarantined rows that the plan restores.
-    fn restored(&self) -> u64 {
-        let restored = self.header.treated.iter().filter(|total| total.treatment == RESTORE);
-        restored.map(|total| total.rows).sum()
+    /// Returns the number of rows of a treatment in the plan.
+    fn planned_rows(&self, treatment: &str) -> u64 {
+        let totals = self.header.treated.iter().filter(|total| total.treatment == treatment);
+        totals.map(|total| total.rows).sum()
     }
 
     /// Returns how many quarantined rows came back.
     fn came_back(&self) -> (Symbol, String) {
         let name = &self.database.name;
-        let planned = self.restored();
+        let planned = self.planned_rows(RESTORE);
         if self.rows_left() > 0 {
             let skipped = plural(self.rows_left(), "planned change");
             let were = if self.rows_left() == 1 { "was" } else { "were" };
