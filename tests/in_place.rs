@@ -292,7 +292,7 @@ fn trial_in_place_makes_no_call_that_writes_to_the_database() {
         assert_eq!(output.status.code(), Some(1), "{output:?}");
         let log = std::fs::read_to_string(log.path()).unwrap();
         let about: Vec<&str> =
-            log.lines().filter(|line| line.contains("app.db") && !line.contains("app.db-shm")).collect();
+            log.lines().filter(|line| line.contains("/app.db") && !line.contains("/app.db-shm")).collect();
         assert!(
             about.iter().any(|line| line.contains("openat") && line.contains("O_RDWR")),
             "the file is opened\n{log}"
