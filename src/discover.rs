@@ -82,21 +82,15 @@ pub struct DiscoverOptions<'a> {
 }
 
 /// Reads the tables and returns all facts.
-pub fn facts(
-    schema: &Schema,
-    session: &mut dyn Session,
-    options: &DiscoverOptions<'_>,
-) -> Result<Facts, EngineError> {
+pub fn facts(schema: &Schema, session: &mut dyn Session, options: &DiscoverOptions<'_>) -> Result<Facts, EngineError> {
     let pool = rayon::ThreadPoolBuilder::new().num_threads(options.threads.max(1)).build();
     let pool = pool.map_err(|error| EngineError::Failed { why: error.to_string() })?;
     let hasher = KeyHasher::new(options.seed);
-    let mut profiles =
-        profile::profile(schema, session, hasher, options.is_wanted, options.memory, options.threads)?;
+    let mut profiles = profile::profile(schema, session, hasher, options.is_wanted, options.memory, options.threads)?;
     let required = required_pairs(schema, &profiles);
     let search_of = |columns: &[ProfiledColumn], search: &mut dyn FnMut(&Search<'_>)| {
         let list = |index: usize| ColumnList::single(columns[index].table, columns[index].column);
-        let has_strong_name =
-            |pair: ColumnPair| (options.has_strong_name)(&list(pair.child), &list(pair.parent));
+        let has_strong_name = |pair: ColumnPair| (options.has_strong_name)(&list(pair.child), &list(pair.parent));
         let is_required = |pair: ColumnPair| required.contains(&(pair.child, pair.parent));
         search(&Search {
             columns,

@@ -107,7 +107,8 @@ fn features(names: &Names, singles: &Singles, facts: &CompositeFacts) -> ([f64; 
         }
         None => {
             put(F::NoRole, 1.0);
-            let parts: Vec<f64> = parts(names, facts).map(|(child, key)| part_likeness(names, facts, child, key)).collect();
+            let parts: Vec<f64> =
+                parts(names, facts).map(|(child, key)| part_likeness(names, facts, child, key)).collect();
             let all_alike = parts.iter().all(|likeness| *likeness >= 0.6);
             put(F::NamesAlike, if all_alike { parts.iter().sum::<f64>() / parts.len() as f64 } else { 0.0 });
         }
@@ -247,8 +248,10 @@ fn take_back_parts(subject: &Subject<'_>, singles: &mut [Decision], judged: &[Ju
 
 /// Two tables with one key do not refer to each other, unless one name contains the other.
 fn reject_reverse(names: &Names, judged: &mut [JudgedComposite]) {
-    let ends = |facts: &CompositeFacts| (facts.child, facts.parent, facts.child_columns.clone(), facts.parent_columns.clone());
-    let accepted: Vec<_> = judged.iter().filter(|pair| pair.decision.is_found()).map(|pair| ends(&pair.facts)).collect();
+    let ends =
+        |facts: &CompositeFacts| (facts.child, facts.parent, facts.child_columns.clone(), facts.parent_columns.clone());
+    let accepted: Vec<_> =
+        judged.iter().filter(|pair| pair.decision.is_found()).map(|pair| ends(&pair.facts)).collect();
     for pair in judged.iter_mut().filter(|pair| pair.decision.is_found() && !pair.facts.is_declared) {
         let (child, parent, child_columns, parent_columns) = ends(&pair.facts);
         let reverse = (parent, child, parent_columns, child_columns);

@@ -156,7 +156,12 @@ struct Choice {
 }
 
 impl Choice {
-    fn among(subject: &Subject<'_>, first: usize, decisions: &[Decision], hubs: &HashMap<TableId, usize>) -> Option<Choice> {
+    fn among(
+        subject: &Subject<'_>,
+        first: usize,
+        decisions: &[Decision],
+        hubs: &HashMap<TableId, usize>,
+    ) -> Option<Choice> {
         let pair = &subject.pairs[first];
         let key = subject.words(pair.facts.parent);
         if key.base.is_empty() {

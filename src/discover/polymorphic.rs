@@ -17,7 +17,8 @@ pub(super) fn is_type_of(type_column: &ColumnWords, id_column: &ColumnWords) -> 
         return false;
     }
     let base: Vec<&str> = id_column.words.iter().map(String::as_str).collect();
-    stem.iter().map(String::as_str).eq(base.iter().copied()) || stem.iter().map(String::as_str).eq(without_id(id_column))
+    stem.iter().map(String::as_str).eq(base.iter().copied())
+        || stem.iter().map(String::as_str).eq(without_id(id_column))
 }
 
 /// Returns the words of a column without the identifier words at its end.
@@ -39,7 +40,8 @@ pub(super) fn value_names_table(names: &Names, value: &str, table: TableId) -> f
     if joined == table.joined {
         return 1.0;
     }
-    let (short, long) = if joined.len() < table.joined.len() { (&joined, &table.joined) } else { (&table.joined, &joined) };
+    let (short, long) =
+        if joined.len() < table.joined.len() { (&joined, &table.joined) } else { (&table.joined, &joined) };
     if short.len() > 3 && long.ends_with(short.as_str()) {
         return 0.85;
     }

@@ -82,7 +82,9 @@ impl ProfiledColumn {
             text_bytes: stats.text_bytes,
             longest_text: stats.longest_text,
             leads_index: table.indexes.iter().any(|index| {
-                !index.unique && !index.partial && index.columns.first().is_some_and(|part| part.column == Some(self.column))
+                !index.unique
+                    && !index.partial
+                    && index.columns.first().is_some_and(|part| part.column == Some(self.column))
             }),
         }
     }
@@ -141,7 +143,16 @@ fn profiled(table: TableId, rows: u64, wanted: WantedColumn, keys: ColumnKeys) -
     let is_counted = !keys.is_dropped;
     let distinct = is_counted.then(|| keys.own().distinct());
     let is_unique = is_counted && keys.own().rows() > 0 && !keys.own().has_repetition();
-    ProfiledColumn { table, column: wanted.column, rows, plan: wanted.plan, keys, distinct, is_unique, is_excluded: false }
+    ProfiledColumn {
+        table,
+        column: wanted.column,
+        rows,
+        plan: wanted.plan,
+        keys,
+        distinct,
+        is_unique,
+        is_excluded: false,
+    }
 }
 
 /// True if the table stores rows that a discovery reads.

@@ -29,9 +29,10 @@ fn entry(candidate: &CandidateView, facts: &Facts, date: &str) -> String {
     lines.push(format!("child = {}", side(&candidate.child)));
     lines.push(format!("parent = {}", side(&candidate.parent)));
     if !candidate.condition.is_empty() {
-        let terms = candidate.condition.iter().map(|(column, value)| {
-            format!("child.{} = {}", facts.readable(column), literal(value.as_ref()))
-        });
+        let terms = candidate
+            .condition
+            .iter()
+            .map(|(column, value)| format!("child.{} = {}", facts.readable(column), literal(value.as_ref())));
         lines.push(format!("where = {}", toml_text::string(&terms.collect::<Vec<_>>().join(" AND "))));
     }
     lines.iter().map(|line| visible(line).into_owned() + "\n").collect()
