@@ -168,7 +168,7 @@ fn explained_script(path: &Path, sql: &str) -> Vec<Explained> {
         lines.map(str::to_owned).collect()
     };
     let (copied, direct) = (lines(&on_copy), lines(&in_place));
-    let different = copied.iter().zip(&direct).position(|(one, other)| one != other);
+    let different = copied.iter().zip(&direct).position(|(left, right)| left != right);
     if let Some(line) = different.or((copied.len() != direct.len()).then_some(0)) {
         let from = line.saturating_sub(30);
         let part = |lines: &[String]| lines[from..lines.len().min(line + 10)].join("\n");

@@ -35,7 +35,7 @@ use crate::model::statement::Statement;
 use crate::model::text::bytes;
 use crate::sql::Sql;
 
-/// Virtual machine instructions between two looks at the clock and at the memory.
+/// Virtual machine instructions between two checks of the clock and the memory.
 const INSTRUCTIONS: i32 = 1_000;
 /// Delay between two attempts to begin while another program writes.
 const RETRY_DELAY: Duration = Duration::from_millis(1);

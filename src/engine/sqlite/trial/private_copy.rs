@@ -23,7 +23,7 @@ use crate::engine::sqlite::space;
 
 /// The number of pages copied between two reports of progress.
 pub(super) const STRIDE: i32 = 4096;
-/// Virtual machine instructions between two looks at the clock.
+/// Virtual machine instructions between two checks of the clock.
 const INSTRUCTIONS: i32 = 10_000;
 
 /// Copies the snapshot of `source`, which must be inside a transaction.
