@@ -31,6 +31,7 @@ mod formats;
 mod generated;
 mod guided;
 mod habitat;
+mod in_place;
 mod init;
 mod interference;
 mod journal;
