@@ -17,6 +17,7 @@ mod cut_plans;
 mod damage;
 mod diagnosis;
 mod differential;
+mod discover;
 mod distinct;
 mod endless_rules;
 mod enforce;
