@@ -1,24 +1,35 @@
 //! How much work a repair is beside the same change written by hand as set-based SQL: `cargo bench --bench repair`.
 //!
-//! Prints rows planned and applied a second, and what the script takes. `FK_DOCTOR_ROWS` sets the orphans (100,000),
-//! spread over twenty relations.
+//! Prints rows planned, applied, undone and changed by the script, for each second and for each second of processor time, and the
+//! memory of the largest step. `FK_DOCTOR_ROWS` sets the orphans (100,000), spread over `FK_DOCTOR_RELATIONS` relations (20);
+//! `FK_DOCTOR_BATCH` the changes of a transaction (10,000), and 0 makes one transaction. `FK_DOCTOR_ONLY` names one treatment.
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a bench prints, and may fail loudly")]
 
 use std::path::Path;
-use std::process::Command;
-use std::time::Duration;
-use std::time::Instant;
 
+use fk_doctor::internals::apply::Direction;
+use fk_doctor::internals::cli::Cli;
+use fk_doctor::internals::cli::Command;
+use fk_doctor::internals::run;
 use rusqlite::Connection;
 
-const RELATIONS: u64 = 20;
+mod measure;
 
-/// The rules, and per relation the statement that does the same.
-const REPAIRS: [(&str, &str, &str); 2] = [
+use measure::Costs;
+use measure::number;
+
+/// A treatment, its rule, and for each relation the statements that do the same.
+const REPAIRS: [(&str, &str, &str); 4] = [
     (
         "set-null",
-        "even-if-parent-lost = true\n[relation]\nchild = \"*\"\n[limits]\nmax-rows = 4_000_000_000\n[[treat]]\naction = \"set-null\"\n",
+        "even-if-parent-lost = true\n[relation]\nchild = \"*\"\n[limits]\nmax-rows = 4_000_000_000\nmax-share = 1.0\n\
+         [[treat]]\naction = \"set-null\"\n",
         "UPDATE c{n} SET r = NULL WHERE r IS NOT NULL AND NOT EXISTS (SELECT 1 FROM p{n} WHERE p{n}.id = c{n}.r)",
+    ),
+    (
+        "remap",
+        "[relation]\nchild = \"*\"\n[[treat]]\naction = \"remap\"\nto = \"SELECT 1\"\n",
+        "UPDATE c{n} SET r = 1 WHERE r IS NOT NULL AND NOT EXISTS (SELECT 1 FROM p{n} WHERE p{n}.id = c{n}.r)",
     ),
     (
         "placeholder",
@@ -26,14 +37,21 @@ const REPAIRS: [(&str, &str, &str); 2] = [
         "INSERT INTO p{n}(id, name) SELECT DISTINCT r, 'placeholder-' || r FROM c{n} WHERE r IS NOT NULL \
          AND NOT EXISTS (SELECT 1 FROM p{n} WHERE p{n}.id = c{n}.r)",
     ),
+    (
+        "quarantine",
+        "even-if-parent-lost = true\n[relation]\nchild = \"*\"\n[limits]\nmax-rows = 4_000_000_000\nmax-share = 1.0\n\
+         [[treat]]\naction = \"quarantine\"\n",
+        "CREATE TABLE q{n} AS SELECT * FROM c{n} WHERE r IS NOT NULL AND NOT EXISTS (SELECT 1 FROM p{n} WHERE p{n}.id = c{n}.r); \
+         DELETE FROM c{n} WHERE r IS NOT NULL AND NOT EXISTS (SELECT 1 FROM p{n} WHERE p{n}.id = c{n}.r)",
+    ),
 ];
 
 /// A third of all child rows are orphans, two to a missing key.
-fn database(path: &Path, orphans: u64) {
+fn database(path: &Path, orphans: u64, relations: u64) {
     let database = Connection::open(path).unwrap();
     database.execute_batch("PRAGMA foreign_keys = OFF; PRAGMA synchronous = OFF; BEGIN").unwrap();
-    let each = orphans / RELATIONS;
-    for n in 0..RELATIONS {
+    let each = orphans / relations;
+    for n in 0..relations {
         database
             .execute_batch(&format!(
                 "CREATE TABLE p{n}(id INTEGER PRIMARY KEY, name TEXT NOT NULL); \
@@ -49,44 +67,76 @@ fn database(path: &Path, orphans: u64) {
     database.execute_batch("COMMIT").unwrap();
 }
 
-fn timed(mut work: impl FnMut()) -> Duration {
-    let start = Instant::now();
-    work();
-    start.elapsed()
+/// Returns the sum of all values of the database, so that two databases can be compared.
+fn content(path: &Path, relations: u64) -> Vec<i64> {
+    let database = Connection::open(path).unwrap();
+    let sums = (0..relations).flat_map(|n| {
+        [
+            format!("SELECT coalesce(sum(id * 31 + coalesce(r, -7) * 17 + length(note)), 0) % 1000000007 FROM c{n}"),
+            format!("SELECT coalesce(sum(id * 31 + length(name)), 0) % 1000000007 FROM p{n}"),
+        ]
+    });
+    sums.map(|sum| database.query_row(&sum, [], |row| row.get(0)).unwrap()).collect()
+}
+
+/// Runs a command of the program in this process.
+fn run_here(folder: &Path, arguments: &[&str]) {
+    let typed = [&["fk-doctor"], arguments].concat();
+    let cli = <Cli as clap::Parser>::try_parse_from(typed).unwrap();
+    let environment = run::Environment { directory: folder.to_owned(), cores: 2, ..run::Environment::default() };
+    let global = &cli.global;
+    let progress: fk_doctor::internals::scan::Progress<'_> = &|_| {};
+    let outcome = match &cli.command {
+        Command::Repair(typed) => run::repair(typed, global, &environment, progress),
+        Command::Apply(typed) => run::apply(Direction::Apply, typed, global, &environment, progress),
+        Command::Undo(typed) => run::apply(Direction::Undo, typed, global, &environment, progress),
+        _ => unreachable!(),
+    };
+    let outcome = outcome.unwrap();
+    assert_eq!(outcome.exit.code(), 0, "{arguments:?}: {:?}", outcome.documents);
 }
 
 fn main() {
-    let orphans: u64 = std::env::var("FK_DOCTOR_ROWS").map_or(100_000, |rows| rows.parse().unwrap());
+    let (orphans, relations) = (number("FK_DOCTOR_ROWS", 100_000), number("FK_DOCTOR_RELATIONS", 20));
+    let batch = number("FK_DOCTOR_BATCH", 10_000).to_string();
+    let only = std::env::var("FK_DOCTOR_ONLY").ok();
     let folder = tempfile::tempdir().unwrap();
     let path = |name: &str| folder.path().join(name);
-    let run = |arguments: &[&str]| {
-        let status =
-            Command::new(env!("CARGO_BIN_EXE_fk-doctor")).args(arguments).current_dir(folder.path()).output().unwrap();
-        assert!(status.status.success(), "{}", String::from_utf8_lossy(&status.stderr));
-    };
-    println!("{orphans} orphans in {RELATIONS} relations");
-    println!(
-        "{:<12} {:>14} {:>14} {:>14} {:>14}",
-        "", "planned rows/s", "applied rows/s", "undone rows/s", "script rows/s"
-    );
-    for (name, rule, statement) in REPAIRS {
-        database(&path("app.db"), orphans);
+    let text = |name: &str| path(name).to_str().unwrap().to_owned();
+    let (app, rule, plan) = (text("app.db"), text("rule.toml"), text("plan.ndjson"));
+    println!("SQLite: {orphans} orphans in {relations} relations, batches of {batch}");
+    println!("rows a second, and rows a second of processor time; memory in MB");
+    println!("{:<12} {:>19} {:>19} {:>19} {:>19} {:>8}", "", "planned", "applied", "undone", "script", "memory");
+    for (name, text, statement) in REPAIRS {
+        if only.as_ref().is_some_and(|only| only != name) {
+            continue;
+        }
+        database(&path("app.db"), orphans, relations);
         std::fs::copy(path("app.db"), path("hand.db")).unwrap();
-        std::fs::write(path("rule.toml"), format!("id = \"bench\"\n{rule}")).unwrap();
-        let planned = timed(|| run(&["repair", "app.db", "--rules", "rule.toml", "-o", "plan.ndjson"]));
-        let applied = timed(|| run(&["apply", "app.db", "plan.ndjson", "--no-backup"]));
-        let undone = timed(|| run(&["undo", "app.db", "plan.ndjson", "--no-backup"]));
-        let script = timed(|| {
+        std::fs::write(path("rule.toml"), format!("id = \"bench\"\n{text}")).unwrap();
+        let before = content(&path("app.db"), relations);
+        let mut costs = [Costs::default(), Costs::default(), Costs::default(), Costs::default()];
+        let [planned, applied, undone, script] = &mut costs;
+        let batches: &[&str] = if batch == "0" { &[] } else { &["--batch", &batch] };
+        planned.of(|| run_here(folder.path(), &["repair", &app, "--rules", &rule, "-o", &plan]));
+        applied.of(|| run_here(folder.path(), &[&["apply", &app, &plan, "--no-backup"], batches].concat()));
+        assert_ne!(content(&path("app.db"), relations), before, "{name}: apply changed nothing");
+        undone.of(|| run_here(folder.path(), &[&["undo", &app, &plan, "--no-backup"], batches].concat()));
+        assert_eq!(content(&path("app.db"), relations), before, "{name}: undo did not restore the database");
+        script.of(|| {
             let database = Connection::open(path("hand.db")).unwrap();
             database.execute_batch("PRAGMA foreign_keys = OFF; BEGIN").unwrap();
-            for n in 0..RELATIONS {
+            for n in 0..relations {
                 database.execute_batch(&statement.replace("{n}", &n.to_string())).unwrap();
             }
             database.execute_batch("COMMIT").unwrap();
         });
         #[allow(clippy::cast_precision_loss, reason = "a rate needs no more")]
-        let rate = |took: Duration| format!("{:.0}", orphans as f64 / took.as_secs_f64());
-        println!("{name:<12} {:>14} {:>14} {:>14} {:>14}", rate(planned), rate(applied), rate(undone), rate(script));
+        let rate = |milliseconds: f64| format!("{:.0}", orphans as f64 * 1e3 / milliseconds);
+        let shown: Vec<String> =
+            costs.iter().map(|costs| format!("{:>9} {:>9}", rate(costs.wall[0]), rate(costs.cpu[0]))).collect();
+        let memory = costs[..3].iter().map(|costs| costs.peak[0]).fold(0.0, f64::max);
+        println!("{name:<12} {} {memory:>8.0}", shown.join(" "));
         for file in ["app.db", "hand.db", "plan.ndjson"] {
             std::fs::remove_file(path(file)).unwrap();
         }

@@ -38,7 +38,9 @@ pub mod exclusive;
 pub mod execute;
 pub mod fingerprint;
 mod fit;
+mod groups;
 pub mod journal;
+mod known_references;
 mod lookahead;
 mod observe;
 mod portion;
@@ -46,6 +48,7 @@ mod record;
 mod recording;
 mod redefine;
 mod references;
+mod sets;
 mod tables;
 mod verify;
 mod walk;
@@ -98,11 +101,15 @@ pub struct RunOptions<'a> {
     pub between: &'a dyn Fn() -> Result<(), EngineError>,
     /// True if rows that differ from the plan are skipped. Otherwise such a row refuses the plan.
     pub skip_changed: bool,
+    /// True if rows are changed one by one, never in sets.
+    pub row_by_row: bool,
     /// The unique name of this run.
     pub run: &'a str,
     /// The time at which the run began.
     pub at: &'a str,
     pub progress: Progress<'a>,
+    /// True if the run should end: before its next batch, or with a rollback if it has one transaction.
+    pub stop: &'a (dyn Fn() -> bool + Sync),
 }
 
 impl RunOptions<'_> {
@@ -217,6 +224,9 @@ pub enum ApplyError {
     /// The record of plans cannot be read or written.
     #[error("{what}")]
     Record { what: String, why: String, help: String },
+    /// A request ended the run before this change of `total`. This run committed `committed` changes.
+    #[error("{doing} the whole plan")]
+    Stopped { doing: &'static str, next: usize, total: usize, committed: u64 },
     /// The run stopped after some of its changes were committed.
     #[error("{doing} the whole plan")]
     Partly { doing: &'static str, error: Box<ApplyError>, committed: u64 },
@@ -242,6 +252,7 @@ fn run(
 ) -> Result<RunSummary, ApplyError> {
     let mut before = RunSummary::default();
     let (mut made, mut excluded, mut counts_each_change) = (Vec::new(), BTreeMap::new(), false);
+    let mut avoids_sets = options.row_by_row;
     let mut is_secured = false;
     let mut secure = |writer: &mut dyn Writer| {
         if is_secured {
@@ -255,6 +266,7 @@ fn run(
     let mut applied_before = None;
     loop {
         let mut walk = Walk::new(options, plan, made, excluded, counts_each_change);
+        walk.avoids_sets = avoids_sets;
         let halt = match walk.run(writer, admit, &mut secure) {
             Ok(mut done) => {
                 done.already += applied_before.unwrap_or(walk.applied_before);
@@ -283,15 +295,17 @@ fn run(
             Halt::Retry => restarts += 1,
         }
         (excluded, counts_each_change) = (walk.excluded, walk.counts_each_change);
+        avoids_sets = walk.avoids_sets;
         made = if options.facts().defines_at_once() { walk.made } else { walk.committed_tables };
     }
 }
 
 /// Returns the error as one of a partial run, if changes were committed before.
 fn partly(error: ApplyError, direction: Direction, committed: u64) -> ApplyError {
-    match committed {
-        0 => error,
-        _ => ApplyError::Partly { doing: direction.doing(), error: Box::new(error), committed },
+    match (committed, error) {
+        (0, error) => error,
+        (_, ApplyError::Stopped { doing, next, total, .. }) => ApplyError::Stopped { doing, next, total, committed },
+        (_, error) => ApplyError::Partly { doing: direction.doing(), error: Box::new(error), committed },
     }
 }
 
@@ -348,6 +362,7 @@ impl ApplyError {
             ApplyError::Plan(error) => error.because(),
             ApplyError::Quarantine(error) => error.because(),
             ApplyError::Refused { why, .. } | ApplyError::Record { why, .. } => why.clone(),
+            ApplyError::Stopped { .. } => "it was asked to stop".to_owned(),
             ApplyError::Partly { error, .. } => error.because(),
         }
     }
@@ -358,6 +373,7 @@ impl ApplyError {
             ApplyError::Plan(error) => Some(error.help().to_owned()),
             ApplyError::Quarantine(error) => Some(error.help().to_owned()),
             ApplyError::Refused { help, .. } | ApplyError::Record { help, .. } => Some(help.clone()),
+            ApplyError::Stopped { .. } => Some("repeat the command".to_owned()),
             ApplyError::Partly { doing, error, committed } => Some(help_if_partly(doing, error, *committed)),
         }
     }

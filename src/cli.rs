@@ -99,6 +99,17 @@ pub struct GlobalArgs {
     pub color: Color,
 }
 
+impl GlobalArgs {
+    /// Returns the options that decide which database and configuration a command uses, as words of a command.
+    pub fn words(&self) -> Vec<String> {
+        let GlobalArgs { config, no_config, env_file, defaults_file, quiet: _, ascii: _, color: _ } = self;
+        let files = [("--config", config), ("--env-file", env_file), ("--defaults-file", defaults_file)];
+        let files = files.into_iter().filter_map(|(option, file)| Some((option, file.as_ref()?)));
+        let words = files.flat_map(|(option, file)| [option.to_owned(), file.display().to_string()]);
+        words.chain(no_config.then(|| "--no-config".to_owned())).collect()
+    }
+}
+
 /// Options of every command that reports rows.
 #[derive(Debug, Clone, Default, Args)]
 pub struct PrivacyArgs {

@@ -28,6 +28,7 @@ use fk_doctor::internals::source::masked;
 mod dialogue;
 mod output;
 mod progress;
+mod stop_signal;
 
 use dialogue::TerminalDialogue;
 use output::FileOutput;
@@ -182,6 +183,7 @@ fn environment(cli: &Cli) -> Environment {
         database_url_file: None,
         show_note: if cli.global.quiet { None } else { Some(show_note) },
         show_error: Some(show_error),
+        stop_requests: stop_signal::REQUESTS,
         cores: std::thread::available_parallelism().map_or(1, usize::from),
         terminal: TerminalStyle {
             width,

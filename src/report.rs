@@ -299,9 +299,10 @@ pub fn verdict(examination: &Examination) -> String {
 }
 
 /// Returns a schema in one of its formats, ending in a newline.
-pub fn schema(schema: &Schema, format: SchemaFormat, terminal: &TerminalStyle) -> String {
+/// `scan` is the command that scans its rows.
+pub fn schema(schema: &Schema, format: SchemaFormat, scan: &str, terminal: &TerminalStyle) -> String {
     match format {
-        SchemaFormat::Table => overview::render(schema, terminal),
+        SchemaFormat::Table => overview::render(schema, scan, terminal),
         SchemaFormat::Json => json::schema::render(schema),
         SchemaFormat::Mermaid => mermaid::render(schema),
         SchemaFormat::Dot => dot::render(schema),

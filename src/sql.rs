@@ -28,6 +28,7 @@ pub mod read;
 pub mod recorder;
 pub mod redefine;
 pub mod repair;
+pub mod row_sets;
 mod scan;
 mod scratch;
 mod sqlite;

@@ -14,7 +14,7 @@ use rusqlite::Connection;
 use serde_json::Value;
 
 /// Returns triggers that make every change of a row fail while the table `fuse` names that row.
-fn fuses(made: &Made) -> String {
+pub(crate) fn fuses(made: &Made) -> String {
     let mut sql = "CREATE TABLE fuse(tab, id, other);\n".to_owned();
     for table in &made.tables {
         let name = &table.name;
@@ -29,7 +29,7 @@ fn fuses(made: &Made) -> String {
     sql
 }
 
-fn arm(bench: &Bench, line: &Value) {
+pub(crate) fn arm(bench: &Bench, line: &Value) {
     let literal = |value: &Value| match value {
         Value::String(text) => format!("'{text}'"),
         other => other.to_string(),

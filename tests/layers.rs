@@ -74,7 +74,8 @@ const PARTS: &[(&str, &[&str])] = &[
     ),
     // The program.
     ("internal_fault", &["exit"]),
-    ("progress", &["model"]),
+    ("stop_signal", &["run"]),
+    ("progress", &["model", "stop_signal"]),
     ("dialogue", &["model", "progress", "run"]),
     ("output", &["progress", "run", "whole_file"]),
     (
@@ -93,6 +94,7 @@ const PARTS: &[(&str, &[&str])] = &[
             "run",
             "scan",
             "source",
+            "stop_signal",
         ],
     ),
 ];

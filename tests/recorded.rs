@@ -377,16 +377,17 @@ fn many(rows: u32) -> String {
 /// The run is killed between two batches, and resumes after parents arrived for the remaining orphans.
 #[test]
 fn resumed_run_checks_its_rows_again() {
-    let bench = planned(&many(3_000), &rule("c(r)", "action = \"delete\"\nkeep = false"));
+    const ROWS: u32 = 20_000;
+    let bench = planned(&many(ROWS), &rule("c(r)", "action = \"delete\"\nkeep = false"));
     let mut child = started(&bench, "apply", &["--batch", "10"]);
     let count = || bench.value("SELECT count(*) FROM c").parse::<u32>().unwrap();
-    until(|| count() < 3_000);
+    until(|| count() < ROWS);
     let _ = child.kill();
     child.wait().unwrap();
     let left = count();
     assert!(left > 0 && left % 10 == 0, "{left} rows are left");
     assert_eq!(phase(&bench), "applying");
-    assert_eq!(status(&bench)["state"]["made"]["changes"], 3_000 - left);
+    assert_eq!(status(&bench)["state"]["made"]["changes"], ROWS - left);
     bench.execute("INSERT INTO p SELECT r FROM c ORDER BY id DESC LIMIT 5");
     let refused = done(&bench, "apply", &["--batch", "10"], 5);
     assert!(plain(&refused).contains("has its parent by now; and 2 more rows"), "{}", refused.stderr);
@@ -395,7 +396,7 @@ fn resumed_run_checks_its_rows_again() {
     assert!(plain(&skipped).states("5 rows have a parent by now"), "{}", skipped.stdout);
     assert_eq!(count(), 5);
     done(&bench, "undo", &["--batch", "100"], 0);
-    assert_eq!(count(), 3_000);
+    assert_eq!(count(), ROWS);
 }
 
 /// Overwriting the plan while it waits for a lock does not change the executed bytes.

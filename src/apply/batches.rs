@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use std::time::Instant;
 
 use super::ApplyError;
-use super::CHUNK;
 use super::Direction;
 use super::fit::Mismatches;
 use super::portion::Fit;
@@ -13,6 +12,7 @@ use super::portion::Portion;
 use super::portion::is_only_kept_out;
 use super::walk::Halt;
 use super::walk::Side;
+use super::walk::TransactionStart;
 use super::walk::VerifyAt;
 use super::walk::Walk;
 use crate::engine::write::CommitOutcome;
@@ -44,10 +44,18 @@ impl Walk<'_> {
         let (mut step, mut in_batch) = (0, 0);
         while step < total {
             (self.options.progress)(&ProgressStep::of(RunPhase::ChangeRows, step, total));
-            let mut portion = self.reading.portion(step, batch.saturating_sub(in_batch).clamp(1, CHUNK))?;
+            if in_batch == 0 || self.options.batch.is_none() {
+                self.stop_if_asked(step)?;
+            }
+            let most = batch.saturating_sub(in_batch).clamp(1, self.portion_size());
+            let mut portion = self.reading.portion(step, most)?;
+            if !self.change_portion(writer, &mut portion)? {
+                step = self.restart_transaction(writer)?;
+                in_batch = 0;
+                continue;
+            }
             step += portion.lines.len();
             in_batch += portion.lines.len();
-            self.change(writer, &mut portion)?;
             let is_whole = in_batch >= batch && step < total;
             if is_whole && self.check_pending_orphans(writer, in_batch >= batch.saturating_mul(10))? {
                 self.commit(writer, self.phase())?;
@@ -55,6 +63,7 @@ impl Walk<'_> {
                     batch = size.next(batch, in_batch, start.elapsed());
                 }
                 (self.options.between)()?;
+                self.transaction = Some(TransactionStart { step, left_orphans: self.left_orphans.clone() });
                 self.begin(writer)?;
                 start = Instant::now();
                 self.refuse_if_overtaken(writer)?;
@@ -75,6 +84,24 @@ impl Walk<'_> {
         let phase = if defines_at_once { self.phase() } else { self.last_phase() };
         self.commit(writer, phase)?;
         Ok(())
+    }
+
+    /// Rolls the current transaction back and starts it again. Returns its first step. The first transaction of a walk also created
+    /// tables, so the whole run starts again.
+    fn restart_transaction(&mut self, writer: &mut dyn Writer) -> Result<usize, Halt> {
+        let Some(start) = &self.transaction else {
+            self.avoids_sets = true;
+            return Err(Halt::Retry);
+        };
+        let step = start.step;
+        self.left_orphans.clone_from(&start.left_orphans);
+        writer.rollback();
+        self.done = self.committed.clone();
+        self.batch = None;
+        self.pending_orphans.clear();
+        self.begin(writer)?;
+        self.refuse_if_overtaken(writer)?;
+        Ok(step)
     }
 
     pub(super) fn change(&mut self, writer: &mut dyn Writer, portion: &mut Portion) -> Result<(), Halt> {

@@ -133,9 +133,11 @@ impl<'a> RunOptions<'a> {
             batch: None,
             between: &|| Ok(()),
             skip_changed: false,
+            row_by_row: false,
             run: "",
             at: "",
             progress,
+            stop: &|| false,
         }
     }
 }

@@ -204,7 +204,7 @@ impl Walk<'_> {
                 .iter()
                 .filter(|line| line.fit == Fit::Ready && schema.child(relation).name == line.change.table)
                 .filter(|line| takes_reference(schema, relation, &line.change))
-                .filter(|line| !self.may_be_orphan(&line.change, relation))
+                .filter(|line| !may_be_orphan(self.options.direction, &line.change, relation))
                 .collect();
             let rows: Vec<&RowName> = concerned.iter().map(|line| &line.change.row).collect();
             let orphans = self.orphans_among(session, relation, &rows)?;
@@ -303,12 +303,13 @@ impl Walk<'_> {
             self.excluded.insert(pending.position, SkipReason::NoParent);
         }
     }
+}
 
-    fn may_be_orphan(&self, change: &Change, relation: &Relation) -> bool {
-        match self.options.direction {
-            Direction::Apply => change.orphan_of.contains(&relation.id),
-            Direction::Undo => was_orphan_of(change, relation),
-        }
+/// True if the plan knows that the changed row is an orphan of the relation.
+pub(super) fn may_be_orphan(direction: Direction, change: &Change, relation: &Relation) -> bool {
+    match direction {
+        Direction::Apply => change.orphan_of.contains(&relation.id),
+        Direction::Undo => was_orphan_of(change, relation),
     }
 }
 
@@ -322,13 +323,13 @@ pub(super) fn watched(schema: &Schema, header: &Header) -> Vec<RelationId> {
     schema.relations.ids().filter(|&relation_id| is_watched(&schema.relations[relation_id])).collect()
 }
 
-fn adopted_by(change: &Change, relation: &str) -> HashSet<u64> {
+pub(super) fn adopted_by(change: &Change, relation: &str) -> HashSet<u64> {
     let adopted = change.adopts.iter().flatten().filter(|adopted| adopted.relation == relation);
     adopted.flat_map(|adopted| adopted.rows.iter().copied()).collect()
 }
 
 /// True if the row is deleted or gets another key for this relation.
-fn leaves_key(schema: &Schema, relation: &Relation, change: &Change) -> bool {
+pub(super) fn leaves_key(schema: &Schema, relation: &Relation, change: &Change) -> bool {
     match (&change.before, &change.after) {
         (Some(_), None) => true,
         (Some(_), Some(_)) => {
@@ -340,7 +341,7 @@ fn leaves_key(schema: &Schema, relation: &Relation, change: &Change) -> bool {
 }
 
 /// True if the row is new or gets another reference.
-fn takes_reference(schema: &Schema, relation: &Relation, change: &Change) -> bool {
+pub(super) fn takes_reference(schema: &Schema, relation: &Relation, change: &Change) -> bool {
     match (&change.before, &change.after) {
         (None, Some(_)) => true,
         (Some(_), Some(_)) => {

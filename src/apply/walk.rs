@@ -12,6 +12,7 @@ use super::RunSummary;
 use super::Step;
 use super::batches::Batch;
 use super::fit::Mismatches;
+use super::known_references::KnownReferences;
 use super::locks;
 use super::lookahead::Lookahead;
 use super::portion::Fit;
@@ -20,6 +21,7 @@ use super::portion::is_only_kept_out;
 use super::record::Record;
 use super::references::PendingOrphan;
 use super::references::watched;
+use super::sets::Sets;
 use super::tables_by_name;
 use crate::engine::write::Writer;
 use crate::model::catalog::Table;
@@ -28,6 +30,7 @@ use crate::model::plan::ChangeRole;
 use crate::model::plan::NewTable;
 use crate::model::progress::ProgressStep;
 use crate::model::progress::RunPhase;
+use crate::model::state::Positions;
 use crate::model::state::SkipReason;
 use crate::plan_file::PlanFile;
 
@@ -83,6 +86,23 @@ pub(super) struct Walk<'w> {
     pub(super) all_ready: bool,
     /// The number of orphans before the first change, for relations whose orphans can only be counted.
     pub(super) counts_before: BTreeMap<RelationId, u64>,
+    /// The changes in sets.
+    pub(super) sets: Sets<'w>,
+    pub(super) known: KnownReferences,
+    /// True if all rows are changed one by one, because an earlier attempt found that sets do not come out as planned.
+    pub(super) avoids_sets: bool,
+    /// True if the lookahead is complete.
+    pub(super) has_looked_ahead: bool,
+    /// For undo, the changes that were in effect before this walk.
+    pub(super) applied_at_start: Positions,
+    /// The state at the start of the current transaction. `None` in the first transaction of the walk, which also creates tables.
+    pub(super) transaction: Option<TransactionStart>,
+}
+
+/// The state to which a rollback of the current transaction returns.
+pub(super) struct TransactionStart {
+    pub(super) step: usize,
+    pub(super) left_orphans: BTreeMap<String, u64>,
 }
 
 /// The reason why a walk ends early.
@@ -141,6 +161,12 @@ impl<'w> Walk<'w> {
             left_orphans: BTreeMap::new(),
             all_ready: false,
             counts_before: BTreeMap::new(),
+            sets: Sets::default(),
+            known: KnownReferences::default(),
+            avoids_sets: false,
+            has_looked_ahead: false,
+            applied_at_start: Positions::default(),
+            transaction: None,
         }
     }
 
@@ -155,6 +181,8 @@ impl<'w> Walk<'w> {
             self.begin(writer)?;
             admit(writer)?;
             self.load(writer)?;
+            self.applied_at_start = self.record()?.state.ours.clone();
+            self.open_sets(writer);
             let is_fresh = self.record()?.state.entries == 0;
             if is_undo && is_fresh {
                 writer.rollback();
@@ -202,14 +230,25 @@ impl<'w> Walk<'w> {
     fn inspect_all(&mut self, writer: &mut dyn Writer) -> Result<Found, ApplyError> {
         let mut found = Found::default();
         self.inspect_definitions(writer, &mut found.ready, &mut found.already)?;
-        self.lookahead = Lookahead::default();
+        (self.lookahead, self.has_looked_ahead) = (Lookahead::default(), false);
         let total = self.reading.plan.changes();
+        let (ready, fits) = self.inspect_sets(writer)?;
+        if fits {
+            found.ready += ready;
+            self.all_ready = self.options.batch.is_none() && found.ready >= total as u64 && found.already == 0;
+            return Ok(found);
+        }
+        self.has_looked_ahead = true;
         let mut step = 0;
         while step < total {
             (self.options.progress)(&ProgressStep::of(RunPhase::CompareRows, step, total));
+            self.stop_if_asked(0)?;
             let mut portion = self.reading.portion(step, CHUNK)?;
             step += portion.lines.len();
-            self.fit(writer, &mut portion)?;
+            // The rows of a set were compared already, and are ready.
+            if self.is_one_by_one(&portion) || self.is_any_done(&portion)? {
+                self.fit(writer, &mut portion)?;
+            }
             self.look_ahead(&portion);
             let is_fresh = self.options.direction == Direction::Apply && self.record()?.state.ours.is_empty();
             for line in &portion.lines {
@@ -278,6 +317,13 @@ impl<'w> Walk<'w> {
             }
         };
         self.refused(mismatches.sentence(), help)
+    }
+
+    /// Returns an error if the run should end before this step.
+    pub(super) fn stop_if_asked(&self, step: usize) -> Result<(), ApplyError> {
+        let (doing, total) = (self.options.direction.doing(), self.reading.plan.changes());
+        let stopped = ApplyError::Stopped { doing, next: step, total, committed: 0 };
+        if (self.options.stop)() { Err(stopped) } else { Ok(()) }
     }
 
     pub(super) fn refused(&self, why: String, help: &str) -> ApplyError {

@@ -1,11 +1,14 @@
 //! The interface with which a batch of a plan is changed in few statements. It changes all rows of the batch as planned, or the
 //! caller rolls the batch back and changes the rows one by one.
 
+use std::sync::Arc;
+
 use super::EngineError;
 use crate::model::ids::RelationId;
 use crate::model::row_group::BatchOutcome;
 use crate::model::row_group::RowBatch;
 use crate::model::row_group::RowGroup;
+use crate::model::schema::Schema;
 use crate::model::value::Value;
 
 /// Changes rows in sets, inside the transaction of the writer.
@@ -17,9 +20,26 @@ pub trait SetWriter {
     /// other changes are made row by row.
     fn supports(&mut self, group: &RowGroup<'_>) -> Result<bool, EngineError>;
 
+    /// Returns a number that changes whenever another session commits changes; `None` if the engine has no such number. While it
+    /// stays equal, results of earlier queries stay valid.
+    fn data_version(&mut self) -> Result<Option<i64>, EngineError> {
+        Ok(None)
+    }
+
+    /// Calls `each` with the orphans of a relation: with the values of the columns that identify the row, followed by the stored
+    /// columns of its foreign key that are not generated. An engine with a data version must have this.
+    fn each_orphan(
+        &mut self,
+        _schema: &Schema,
+        _relation: RelationId,
+        _each: &mut dyn FnMut(&[Value]),
+    ) -> Result<(), EngineError> {
+        Err(EngineError::Failed { why: "the orphans cannot be listed".to_owned() })
+    }
+
     /// Takes the locks under which the conditions of the groups stay true until the transaction ends. It is called first in a
     /// transaction that changes rows. False if another session holds one of them.
-    fn lock(&mut self, _groups: &[&RowGroup<'_>]) -> Result<bool, EngineError> {
+    fn lock(&mut self, _groups: &[Arc<RowGroup<'_>>]) -> Result<bool, EngineError> {
         Ok(true)
     }
 

@@ -29,6 +29,7 @@ pub mod pages;
 mod planned_schema;
 mod rehearsal;
 mod session;
+mod set_writer;
 mod snapshot;
 mod space;
 mod stored_schema;

@@ -173,6 +173,7 @@ impl Redaction {
             missing_keys: finding.missing_keys,
             diagnosis: finding.diagnosis,
             known: finding.known,
+            key_repair: finding.key_repair,
         }
     }
 

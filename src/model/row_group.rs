@@ -23,7 +23,7 @@ pub enum RowChangeKind {
 pub struct RowGroup<'s> {
     pub schema: &'s Schema,
     /// The table. It may be one that the plan creates, which the schema lacks.
-    pub table: &'s Table,
+    pub table: Arc<Table>,
     pub kind: RowChangeKind,
     pub role: ChangeRole,
     /// The columns that identify the row. One of them may be the row's address.
@@ -70,7 +70,7 @@ impl<'l> BatchLine<'l> {
 /// Changes that are made together or not at all, in the order of the plan. No two of them change one row.
 #[derive(Debug, Clone, Copy)]
 pub struct RowBatch<'b, 's> {
-    pub groups: &'b [&'b RowGroup<'s>],
+    pub groups: &'b [Arc<RowGroup<'s>>],
     pub lines: &'b [BatchLine<'b>],
 }
 

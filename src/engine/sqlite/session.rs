@@ -241,7 +241,7 @@ pub(super) fn row_counts(connection: &Connection) -> rusqlite::Result<Vec<(Strin
     names.into_iter().map(count).collect()
 }
 
-fn from_sqlite(value: ValueRef<'_>) -> Value {
+pub(super) fn from_sqlite(value: ValueRef<'_>) -> Value {
     match value {
         ValueRef::Null => Value::Null,
         ValueRef::Integer(number) => Value::Integer(number),

@@ -11,10 +11,12 @@ use super::backup;
 use super::failure;
 use super::open;
 use super::session;
+use super::set_writer;
 use crate::engine::Damage;
 use crate::engine::EngineError;
 use crate::engine::Session;
 use crate::engine::WaitLimits;
+use crate::engine::set_writer::SetWriter;
 use crate::engine::write::CommitOutcome;
 use crate::engine::write::WriteOptions;
 use crate::engine::write::Writer;
@@ -36,6 +38,8 @@ pub(super) fn connect(path: &Path, limits: &WaitLimits, options: WriteOptions) -
         connection.busy_timeout(std::time::Duration::ZERO)?;
         open::distrust(&connection)?;
         connection.set_limit(Limit::SQLITE_LIMIT_TRIGGER_DEPTH, 1_000)?;
+        connection.set_prepared_statement_cache_capacity(set_writer::STATEMENTS);
+        set_writer::register(&connection)?;
         connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_TRIGGER, !options.no_triggers)?;
         // These pragmas read the definitions, so another program's lock can block them.
         failure::retry_while_busy(limits.lock_wait, || {
@@ -50,6 +54,10 @@ pub(super) fn connect(path: &Path, limits: &WaitLimits, options: WriteOptions) -
 }
 
 impl SqliteWriter {
+    pub(super) fn connection(&self) -> &Connection {
+        &self.connection
+    }
+
     /// Rolls back the hot journal of a writer that died. SQLite does this at the first read.
     pub(super) fn roll_back_hot_journal(&self) -> Result<(), EngineError> {
         let read = || self.connection.query_row("SELECT count(*) FROM main.sqlite_schema", [], |_| Ok(()));
@@ -129,6 +137,10 @@ impl Writer for SqliteWriter {
 
     fn change(&mut self, statement: &Sql) -> Result<u64, EngineError> {
         self.changed(statement)
+    }
+
+    fn sets(&mut self) -> Option<&mut dyn SetWriter> {
+        Some(self)
     }
 
     fn changed_so_far(&mut self) -> Result<u64, EngineError> {

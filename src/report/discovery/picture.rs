@@ -23,7 +23,7 @@ pub(super) fn dot(report: &DiscoveryReport<'_>) -> String {
 
 fn drawn(report: &DiscoveryReport<'_>, format: SchemaFormat) -> String {
     let schema = with_discovered(report.schema, report.view.found());
-    report::schema(&schema, format, &TerminalStyle::default())
+    report::schema(&schema, format, "", &TerminalStyle::default())
 }
 
 /// Returns the schema with a relation for each candidate. A column that refers to several tables, as another column says, has

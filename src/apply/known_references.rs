@@ -1,0 +1,201 @@
+//! References that are checked for many batches at once. The results stay valid while no other session commits and this run does
+//! not change the child, so that a child without an index is not read for each batch.
+
+use std::collections::BTreeSet;
+use std::collections::HashMap;
+use std::collections::HashSet;
+
+use super::ApplyError;
+use super::Direction;
+use super::portion::Portion;
+use super::sets::adopts_rows;
+use super::walk::Walk;
+use crate::engine::write::Writer;
+use crate::model::ids::RelationId;
+use crate::model::row::Row;
+use crate::model::row_group::BatchLine;
+use crate::model::row_group::RowBatch;
+use crate::model::row_group::RowChangeKind;
+use crate::model::state::Positions;
+use crate::model::value::Value;
+use crate::plan_file;
+
+/// The largest number of deleted parents whose references are checked at once, which bounds the memory.
+const WINDOW: usize = 200_000;
+
+#[derive(Default)]
+pub(super) struct KnownReferences {
+    /// The data version for which the results are valid.
+    version: Option<i64>,
+    /// The fingerprints of the orphans of a relation.
+    orphans: HashMap<RelationId, HashSet<u64>>,
+    /// The lines that delete parents to which only known rows refer.
+    checked: Positions,
+    /// True if another row refers to a parent, so that each portion has to find out which.
+    is_refuted: bool,
+}
+
+/// Deleted parents, with the rows that may refer to them.
+#[derive(Default)]
+struct Window {
+    positions: Vec<usize>,
+    groups: Vec<usize>,
+    names: Vec<Vec<Value>>,
+    /// For each line, the end of its rows in `rows`.
+    ends: Vec<usize>,
+    /// Fingerprints of rows, for each relation that the plan names.
+    rows: Vec<u64>,
+}
+
+impl Walk<'_> {
+    /// Forgets the results if another session committed since. Returns false if the engine cannot tell.
+    fn renew_known_references(&mut self, writer: &mut dyn Writer) -> Result<bool, ApplyError> {
+        let version = writer.sets().map_or(Ok(None), |sets| sets.data_version())?;
+        if version.is_none() || version != self.known.version {
+            self.known = KnownReferences { version, ..KnownReferences::default() };
+        }
+        Ok(version.is_some())
+    }
+
+    /// Forgets the results that changes of these groups may make wrong.
+    pub(super) fn forget_references(&mut self, groups: &[usize]) {
+        let schema = self.options.schema;
+        let Some(all) = self.sets.groups() else { return };
+        let touched: BTreeSet<usize> = groups.iter().copied().collect();
+        for group in touched.into_iter().map(|group| &all.groups[group]) {
+            let is_child = |id: RelationId| schema.child(&schema.relations[id]).name == group.table.name;
+            self.known.orphans.retain(|id, _| !is_child(*id));
+            if group.kind != RowChangeKind::Delete && self.watched.iter().any(|&id| is_child(id)) {
+                self.known.checked = Positions::default();
+            }
+        }
+    }
+
+    /// True if each inserted parent of a portion is known to be needed: an orphan that it adopts is still there.
+    pub(super) fn are_known_to_be_needed(
+        &mut self,
+        writer: &mut dyn Writer,
+        portion: &Portion,
+    ) -> Result<bool, ApplyError> {
+        let schema = self.options.schema;
+        if !portion.lines.iter().any(adopts_rows) {
+            return Ok(true);
+        }
+        if !self.renew_known_references(writer)? {
+            return Ok(false);
+        }
+        for line in portion.lines.iter().filter(|line| adopts_rows(line)) {
+            let mut is_needed = false;
+            for adopted in line.change.adopts.iter().flatten() {
+                let Some(id) = schema.relations.position(|relation| relation.id == adopted.relation) else { continue };
+                if !self.known.orphans.contains_key(&id) {
+                    let orphans = self.orphans_of(writer, id)?;
+                    self.known.orphans.insert(id, orphans);
+                }
+                let orphans = &self.known.orphans[&id];
+                is_needed |= adopted.rows.iter().any(|row| orphans.contains(row));
+            }
+            if !is_needed {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// Returns the fingerprints of all orphans of a relation.
+    fn orphans_of(&self, writer: &mut dyn Writer, id: RelationId) -> Result<HashSet<u64>, ApplyError> {
+        let names = self.reference_columns(id);
+        let mut orphans = HashSet::new();
+        if let Some(sets) = writer.sets() {
+            sets.each_orphan(self.options.schema, id, &mut |values| {
+                orphans.insert(plan_file::fingerprint(&Row::of(&names, values.to_vec())));
+            })?;
+        }
+        Ok(orphans)
+    }
+
+    /// True if only orphans that the plan knows refer to the parents that a portion deletes.
+    pub(super) fn are_known_to_be_free(
+        &mut self,
+        writer: &mut dyn Writer,
+        portion: &Portion,
+        groups: &[usize],
+    ) -> Result<bool, ApplyError> {
+        if self.options.direction == Direction::Apply || !self.renew_known_references(writer)? {
+            return Ok(false);
+        }
+        let Some(all) = self.sets.groups() else { return Ok(false) };
+        let leaves = |(_, group): &(&super::portion::Line, &usize)| !all.leaves[**group].is_empty();
+        let leaving: Vec<usize> =
+            portion.lines.iter().zip(groups).filter(leaves).map(|(line, _)| line.position).collect();
+        let is_checked = |walk: &Walk<'_>| leaving.iter().all(|&position| walk.known.checked.contains(position));
+        if !is_checked(self) && !self.known.is_refuted {
+            let Some(first) = portion.lines.first().map(|line| line.position) else { return Ok(true) };
+            self.check_window(writer, self.reading.plan.changes() - 1 - first)?;
+        }
+        Ok(is_checked(self))
+    }
+
+    /// Checks the references to many parents that later lines delete.
+    fn check_window(&mut self, writer: &mut dyn Writer, first: usize) -> Result<(), ApplyError> {
+        let window = self.window(writer, first)?;
+        let Some(all) = self.sets.groups() else { return Ok(()) };
+        let named = window.groups.iter().zip(&window.names);
+        let lines: Vec<BatchLine<'_>> =
+            named.map(|(&group, name)| BatchLine { group, name, address: None, before: &[], after: &[] }).collect();
+        let batch = RowBatch { groups: &all.groups, lines: &lines };
+        let relations: BTreeSet<RelationId> =
+            window.groups.iter().flat_map(|&group| all.leaves[group].iter().copied()).collect();
+        let mut is_refuted = false;
+        for relation in relations {
+            let names = self.reference_columns(relation);
+            let leaves = |index: usize| all.leaves[window.groups[index]].contains(&relation);
+            let Some(sets) = writer.sets() else { return Ok(()) };
+            sets.each_reference(&batch, relation, &leaves, &mut |index, values| {
+                let start = if index == 0 { 0 } else { window.ends[index - 1] };
+                let row = plan_file::fingerprint(&Row::of(&names, values.to_vec()));
+                is_refuted |= !window.rows[start..window.ends[index]].contains(&(row ^ salt(relation)));
+            })?;
+        }
+        self.known.is_refuted = is_refuted;
+        if !is_refuted {
+            window.positions.iter().for_each(|&position| self.known.checked.insert(position));
+        }
+        Ok(())
+    }
+
+    /// Returns the next parents that the plan deletes, from a step on.
+    fn window(&mut self, writer: &mut dyn Writer, first: usize) -> Result<Window, ApplyError> {
+        let schema = self.options.schema;
+        let mut window = Window::default();
+        let mut step = first;
+        let total = self.reading.plan.changes();
+        while step < total && window.positions.len() < WINDOW {
+            let portion = self.reading.portion(step, self.portion_size())?;
+            step += portion.lines.len();
+            let Some(groups) = self.groups_of(writer, &portion)? else { continue };
+            let Some(all) = self.sets.groups() else { break };
+            for (line, group) in portion.lines.into_iter().zip(groups) {
+                if all.leaves[group].is_empty() {
+                    continue;
+                }
+                for adopted in line.change.adopts.iter().flatten() {
+                    let Some(id) = schema.relations.position(|relation| relation.id == adopted.relation) else {
+                        continue;
+                    };
+                    window.rows.extend(adopted.rows.iter().map(|row| row ^ salt(id)));
+                }
+                window.positions.push(line.position);
+                window.groups.push(group);
+                window.names.push(line.change.row.values().to_vec());
+                window.ends.push(window.rows.len());
+            }
+        }
+        Ok(window)
+    }
+}
+
+/// Returns a number that makes the fingerprints of two relations differ.
+fn salt(relation: RelationId) -> u64 {
+    (relation.index() as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15)
+}
