@@ -18,6 +18,7 @@ mod damage;
 mod diagnosis;
 mod differential;
 mod discover;
+mod discover_command;
 mod distinct;
 mod endless_rules;
 mod enforce;

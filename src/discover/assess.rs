@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 use std::collections::HashMap;
 
-use crate::discover::composite::CompositeFacts;
+use crate::discover::composite_judge::CompositeFacts;
 use crate::discover::conditional;
 use crate::discover::judge::Judgement;
 use crate::discover::names::Names;

@@ -6,7 +6,7 @@ use crate::discover::decide::Decision;
 use crate::discover::feature::CompositeFeature;
 use crate::discover::feature::NeighbourFeature;
 use crate::discover::feature::PairFeature;
-use crate::discover::composite::JudgedComposite;
+use crate::discover::composite_judge::JudgedComposite;
 use crate::discover::neighbours::logit;
 use crate::discover::subject::Judged;
 use crate::discover::subject::Subject;
