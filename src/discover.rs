@@ -57,6 +57,8 @@ mod without_rows;
 mod words;
 
 pub use assess::assess;
+pub use polymorphic::TypedReference;
+pub use polymorphic::typed_references;
 pub use strong_names::StrongNames;
 
 use form::KeyHasher;

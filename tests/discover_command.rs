@@ -73,7 +73,11 @@ fn references_that_nobody_declared_are_found_with_exact_counts() {
     assert_eq!(bench.dump(), before, "discovery writes nothing");
     let table = bench.run(&["discover", "app.db"]);
     assert!(table.stdout.starts_with("○ app.db: 5 references that it does not declare, "), "{}", table.stdout);
-    assert!(table.stdout.contains("next: fk-doctor discover app.db --accept certain >> fk-doctor.toml"), "{}", table.stdout);
+    assert!(
+        table.stdout.contains("next: fk-doctor discover app.db --accept certain >> fk-doctor.toml"),
+        "{}",
+        table.stdout
+    );
 }
 
 #[test]
@@ -99,7 +103,8 @@ fn every_score_can_be_computed_from_its_evidence() {
 fn number_of_threads_changes_no_byte() {
     let bench = Bench::new(SHOP);
     for format in ["table", "json", "ndjson", "csv", "markdown", "html", "mermaid", "dot"] {
-        let run = |jobs: &str| bench.run(&["discover", "app.db", "--format", format, "--jobs", jobs, "--tier", "rejected"]);
+        let run =
+            |jobs: &str| bench.run(&["discover", "app.db", "--format", format, "--jobs", jobs, "--tier", "rejected"]);
         let (single, several) = (run("1"), run("8"));
         assert_eq!((single.code, single.stderr.as_str()), (0, ""), "{format}");
         assert!(single.stdout.contains("customer_id"), "{format}: {}", single.stdout);
@@ -247,7 +252,15 @@ fn accepted_reference_is_repaired_and_declared() {
     let repaired = bench.run(&["repair", "app.db", "--rules", "lost.toml", "--apply", "-o", "plan"]);
     assert_eq!(repaired.code, 0, "{}{}", repaired.stdout, repaired.stderr);
     assert_eq!(bench.run(&["scan", "app.db"]).code, 0);
-    let enforced = bench.run(&["repair", "app.db", "--enforce", "orders(customer_id) -> customers(id)", "--apply", "-o", "enforce"]);
+    let enforced = bench.run(&[
+        "repair",
+        "app.db",
+        "--enforce",
+        "orders(customer_id) -> customers(id)",
+        "--apply",
+        "-o",
+        "enforce",
+    ]);
     assert_eq!(enforced.code, 0, "{}{}", enforced.stdout, enforced.stderr);
     let database = Connection::open(bench.path("app.db")).unwrap();
     database.execute_batch("PRAGMA foreign_keys = ON").unwrap();

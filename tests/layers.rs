@@ -133,7 +133,7 @@ const RESERVED: &[(&str, &[&str])] = &[
     ),
     ("tempfile", &["engine", "run", "whole_file"]),
     // Clocks and threads.
-    ("std::time::Instant", &["engine", "progress", "run"]),
+    ("std::time::Instant", &["apply::batches", "engine", "progress", "run"]),
     ("std::time::SystemTime", &["engine::sqlite", "main"]),
     ("std::thread", &["engine", "library", "main", "progress", "run", "scan"]),
     // Only the engine's part and the table of engines know an engine, and only the engine knows its driver.

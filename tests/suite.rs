@@ -71,4 +71,5 @@ mod thresholds;
 mod traps;
 mod treatments;
 mod trust;
+mod uniform_plans;
 mod waiting;

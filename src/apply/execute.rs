@@ -65,7 +65,7 @@ pub fn execute(
     };
     let done = super::run(options, plan, writer.as_mut(), &mut admit, &mut secure);
     let is_unchanged = match &done {
-        Err(ApplyError::Refused { .. }) => options.batch.is_none(),
+        Err(ApplyError::Refused { .. } | ApplyError::OutOfDate { .. }) => options.batch.is_none(),
         Err(ApplyError::Stopped { committed, .. }) => options.batch.is_none() && *committed == 0,
         _ => false,
     };

@@ -92,9 +92,10 @@ impl Format for DiscoveryFormat {
 
 fn parse_tier(text: &str) -> Result<Tier, String> {
     let tiers = Tier::ALL.into_iter().filter(|tier| *tier != Tier::Declared);
-    tiers.into_iter().find(|tier| tier.name() == text).ok_or_else(|| {
-        "expected certain, likely, possible or rejected".to_owned()
-    })
+    tiers
+        .into_iter()
+        .find(|tier| tier.name() == text)
+        .ok_or_else(|| "expected certain, likely, possible or rejected".to_owned())
 }
 
 fn parse_failing_tier(text: &str) -> Result<Tier, String> {

@@ -50,7 +50,8 @@ pub fn assess(schema: &Schema, facts: Facts, rejected: &[Pattern]) -> Discovery 
     let order = |candidate: &Candidate| (candidate.tier, std::cmp::Reverse((candidate.score * 1e9) as u64));
     candidates.sort_by_cached_key(|candidate| {
         let pair = &candidate.pair;
-        let condition: Vec<String> = pair.condition.iter().map(|(column, value)| format!("{column} {value:?}")).collect();
+        let condition: Vec<String> =
+            pair.condition.iter().map(|(column, value)| format!("{column} {value:?}")).collect();
         (order(candidate), schema.pair_id(&pair.child, &pair.parent), condition)
     });
     Discovery {

@@ -92,8 +92,7 @@ pub fn pairs(
         } else {
             options.tolerance
         };
-        let is_within =
-            tolerance.has(counts.distinct, counts.missing_keys, counts.complete_rows(), counts.orphan_rows);
+        let is_within = tolerance.has(counts.distinct, counts.missing_keys, counts.complete_rows(), counts.orphan_rows);
         if (combination.needs_engine || !tally.is_outside) && is_within {
             found.push(pair(combination, child, parent, counts, &keys[combination.key]));
         }
@@ -199,10 +198,8 @@ impl Plan {
                 plan.children.push(WantedTuples { table: child_table, parts, stop, ends_at_repetition: false });
                 plan.children.len() - 1
             });
-            let is_strong = (options.has_strong_name)(
-                &list(profiles, &combination.child),
-                &list(profiles, &combination.parent),
-            );
+            let is_strong =
+                (options.has_strong_name)(&list(profiles, &combination.child), &list(profiles, &combination.parent));
             let tolerance = if is_strong { options.tolerance.for_strong_name() } else { options.tolerance };
             if let Some(stop) = &mut plan.children[child].stop {
                 stop.parents.push((tolerance, keys[combination.key].distinct));

@@ -90,9 +90,8 @@ pub(super) fn judge(
 type Singles = Vec<((TableId, usize), (TableId, usize))>;
 
 fn accepted_singles(subject: &Subject<'_>, decisions: &[Decision], least_name: f64) -> Singles {
-    let accepted = subject.pairs.iter().zip(decisions).filter(|(pair, decision)| {
-        decision.is_found() && pair.name >= least_name
-    });
+    let accepted =
+        subject.pairs.iter().zip(decisions).filter(|(pair, decision)| decision.is_found() && pair.name >= least_name);
     let declared = accepted.filter(|(pair, _)| subject.parent(pair).key.is_some());
     declared
         .map(|(pair, _)| {
@@ -102,7 +101,12 @@ fn accepted_singles(subject: &Subject<'_>, decisions: &[Decision], least_name: f
         .collect()
 }
 
-fn features(names: &Names, singles: &Singles, named: &Singles, facts: &CompositeFacts) -> ([f64; F::COUNT], Option<Vec<String>>) {
+fn features(
+    names: &Names,
+    singles: &Singles,
+    named: &Singles,
+    facts: &CompositeFacts,
+) -> ([f64; F::COUNT], Option<Vec<String>>) {
     let mut values = [0.0; F::COUNT];
     let mut put = |feature: F, value: f64| values[feature as usize] = value;
     let flag = |is_set: bool| f64::from(u8::from(is_set));
@@ -118,7 +122,8 @@ fn features(names: &Names, singles: &Singles, named: &Singles, facts: &Composite
         }
         None => {
             put(F::NoRole, 1.0);
-            let parts: Vec<f64> = parts(names, facts).map(|(child, key)| part_likeness(names, facts, child, key)).collect();
+            let parts: Vec<f64> =
+                parts(names, facts).map(|(child, key)| part_likeness(names, facts, child, key)).collect();
             let all_alike = parts.iter().all(|likeness| *likeness >= 0.6);
             put(F::NamesAlike, if all_alike { parts.iter().sum::<f64>() / parts.len() as f64 } else { 0.0 });
         }
@@ -299,8 +304,10 @@ fn take_back_parts(subject: &Subject<'_>, singles: &mut [Decision], judged: &[Ju
 
 /// Two tables with one key do not refer to each other, unless one name contains the other.
 fn reject_reverse(names: &Names, judged: &mut [JudgedComposite]) {
-    let ends = |facts: &CompositeFacts| (facts.child, facts.parent, facts.child_columns.clone(), facts.parent_columns.clone());
-    let accepted: Vec<_> = judged.iter().filter(|pair| pair.decision.is_found()).map(|pair| ends(&pair.facts)).collect();
+    let ends =
+        |facts: &CompositeFacts| (facts.child, facts.parent, facts.child_columns.clone(), facts.parent_columns.clone());
+    let accepted: Vec<_> =
+        judged.iter().filter(|pair| pair.decision.is_found()).map(|pair| ends(&pair.facts)).collect();
     for pair in judged.iter_mut().filter(|pair| pair.decision.is_found() && !pair.facts.is_declared) {
         let (child, parent, child_columns, parent_columns) = ends(&pair.facts);
         let reverse = (parent, child, parent_columns, child_columns);

@@ -49,7 +49,8 @@ pub fn add_declared(schema: &Schema, profiles: &Profiles, options: &DiscoverOpti
                 continue;
             }
             let columns = profiles.columns.iter().filter(|column| column.table == id);
-            let filled = columns.filter(|column| list.columns.contains(&column.column)).map(ProfiledColumn::filled_rows);
+            let filled =
+                columns.filter(|column| list.columns.contains(&column.column)).map(ProfiledColumn::filled_rows);
             let distinct = filled.min().unwrap_or(0);
             keys.push(FoundKey { columns: list, kind, distinct, repeated_rows: 0 });
         }
@@ -151,7 +152,8 @@ impl KeySearch<'_> {
     fn has_enough_values(&self, list: &[usize]) -> bool {
         let rows = self.columns[0].rows;
         let nulls: u64 = list.iter().map(|&index| self.columns[index].keys.stats.nulls).sum();
-        let most = list.iter().fold(1u64, |most, &index| most.saturating_mul(self.columns[index].keys.own().distinct()));
+        let most =
+            list.iter().fold(1u64, |most, &index| most.saturating_mul(self.columns[index].keys.own().distinct()));
         most >= rows.saturating_sub(nulls)
     }
 
@@ -179,12 +181,7 @@ impl KeySearch<'_> {
             let column = self.columns[index];
             TuplePart { column: column.column, form: column.plan.own, is_real: column.plan.is_real }
         };
-        WantedTuples {
-            table: self.table,
-            parts: list.iter().map(part).collect(),
-            stop: None,
-            ends_at_repetition: true,
-        }
+        WantedTuples { table: self.table, parts: list.iter().map(part).collect(), stop: None, ends_at_repetition: true }
     }
 
     /// Returns the keys of some rows.

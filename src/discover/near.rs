@@ -128,13 +128,8 @@ fn counts(
             }
         }
     }
-    let counts = PairCounts {
-        rows: column.rows,
-        null_rows: column.keys.stats.nulls,
-        orphan_rows,
-        distinct,
-        missing_keys,
-    };
+    let counts =
+        PairCounts { rows: column.rows, null_rows: column.keys.stats.nulls, orphan_rows, distinct, missing_keys };
     (counts.present_keys() >= LEAST_KEYS).then_some(counts)
 }
 

@@ -146,8 +146,7 @@ impl BaselineRun {
         if entry.is_some() {
             self.seen.lock().unwrap_or_else(PoisonError::into_inner).used.insert(id);
         }
-        let accepted =
-            self.writes && self.old.is_none() && (finding.severity >= self.bar || finding.code.is_orphan());
+        let accepted = self.writes && self.old.is_none() && (finding.severity >= self.bar || finding.code.is_orphan());
         if accepted || entry.is_some_and(|entry| knows(entry, &finding)) {
             Finding { known: Known::Wholly, ..finding }
         } else {

@@ -95,9 +95,8 @@ pub fn discover(
         return Ok(Outcome { documents: vec![(None, text)], notes: Vec::new(), exit });
     }
     drop(session);
-    let documents = super::documents(outputs, environment, |format, terminal| {
-        report::discovery::render(&report, format, terminal)
-    });
+    let documents =
+        super::documents(outputs, environment, |format, terminal| report::discovery::render(&report, format, terminal));
     Ok(Outcome { documents, notes: Vec::new(), exit })
 }
 
@@ -250,7 +249,8 @@ fn accepting(
     let entries = report::discovery::entries(accepted.iter().copied(), facts, today);
     let number = plural(accepted.len() as u64, "relation");
     if accepted.is_empty() {
-        let note = "note: nothing is to be accepted; what is known already is in the configuration or declared".to_owned();
+        let note =
+            "note: nothing is to be accepted; what is known already is in the configuration or declared".to_owned();
         return Ok(Outcome { documents: Vec::new(), notes: vec![note], exit });
     }
     let Some(file) = file else {
@@ -270,7 +270,8 @@ fn accepted<'v>(view: &'v DiscoveryView, options: &[String]) -> Result<Vec<&'v C
         let tier = [Tier::Certain, Tier::Likely, Tier::Possible].into_iter().find(|tier| tier.name() == option);
         let mut is_known = false;
         let mut any = false;
-        let pattern = tier.is_none().then(|| Pattern::new(option)).transpose().map_err(|why| not_accepted(option, why))?;
+        let pattern =
+            tier.is_none().then(|| Pattern::new(option)).transpose().map_err(|why| not_accepted(option, why))?;
         let has_wildcard = option.contains(['*', '?']);
         for (accepted, candidate) in is_accepted.iter_mut().zip(&view.candidates) {
             let is_meant = match (&pattern, tier) {
@@ -302,7 +303,8 @@ fn not_accepted(option: &str, why: String) -> RunError {
     RunError::Input {
         what: format!("--accept {option}"),
         why,
-        help: "name a tier (certain, likely, possible) or a pair that `fk-doctor discover --tier rejected` lists".to_owned(),
+        help: "name a tier (certain, likely, possible) or a pair that `fk-doctor discover --tier rejected` lists"
+            .to_owned(),
     }
 }
 
@@ -318,7 +320,8 @@ fn explained(
     for pair in pairs {
         let (child, parent) = absent::columns(schema, pair)?;
         let id = schema.pair_id(&child, &parent);
-        let listed: Vec<&CandidateView> = report.view.candidates.iter().filter(|candidate| candidate.id == id).collect();
+        let listed: Vec<&CandidateView> =
+            report.view.candidates.iter().filter(|candidate| candidate.id == id).collect();
         if listed.is_empty() {
             let pair = absent::observe(schema, session, child, parent)?;
             texts.push(report::discovery::absent(&pair, &environment.terminal));

@@ -183,7 +183,8 @@ fn open(
     };
     let mut database = database::open(source, &wait_limits, environment)?;
     let whole = file.resolve(database.as_mut(), environment)?;
-    let whole = if typed.discover { with_discovered(whole, database.as_mut(), typed, file, environment)? } else { whole };
+    let whole =
+        if typed.discover { with_discovered(whole, database.as_mut(), typed, file, environment)? } else { whole };
     let all = whole.relations.iter().map(|relation| relation.id.clone()).collect();
     let filters = Filters { tables: &typed.table, relations: &typed.relation, changed: &typed.changed_tables };
     let (mut schema, not_selected) = select(whole, &file.config.exclude, &filters)?;
@@ -208,12 +209,8 @@ fn with_discovered(
     file: &ConfigFile,
     environment: &Environment,
 ) -> Result<Schema, RunError> {
-    let arguments = DiscoverArgs {
-        timeout: typed.timeout,
-        jobs: typed.jobs,
-        memory: typed.memory,
-        ..DiscoverArgs::default()
-    };
+    let arguments =
+        DiscoverArgs { timeout: typed.timeout, jobs: typed.jobs, memory: typed.memory, ..DiscoverArgs::default() };
     let mut session = database.session()?;
     let found = discover::relations(&schema, session.as_mut(), &arguments, file, environment, Tier::Certain)?;
     Ok(discovered::with_discovered(schema, &found))

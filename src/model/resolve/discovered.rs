@@ -38,7 +38,11 @@ fn relation(schema: &Schema, found: &DiscoveredRelation) -> Relation {
     let side = |list: &ColumnList| Spanned {
         value: SideName {
             table: schema.tables[list.table].name.to_string(),
-            columns: list.columns.iter().map(|&column| schema.tables[list.table].columns[column].name.clone()).collect(),
+            columns: list
+                .columns
+                .iter()
+                .map(|&column| schema.tables[list.table].columns[column].name.clone())
+                .collect(),
         },
         span: 0..0,
     };

@@ -79,7 +79,8 @@ fn name(candidate: &CandidateView) -> Option<&'static str> {
         ("table-name-word", "common word"),
         ("key-name-alike", "similar name"),
     ];
-    let has = |feature: &str| candidate.evidence.iter().any(|evidence| evidence.feature == feature && evidence.value > 0.0);
+    let has =
+        |feature: &str| candidate.evidence.iter().any(|evidence| evidence.feature == feature && evidence.value > 0.0);
     NAMES.iter().find(|(feature, _)| has(feature)).map(|(_, words)| *words)
 }
 
