@@ -111,7 +111,7 @@ impl GlobalArgs {
 }
 
 /// Options of every command that reports rows.
-#[derive(Debug, Clone, Args)]
+#[derive(Debug, Clone, Default, Args)]
 pub struct PrivacyArgs {
     /// Show no value of any row: mask all values, or hash them (=hash) with the key in FK_DOCTOR_REDACT_KEY. Plans
     /// still contain all values
@@ -169,6 +169,9 @@ pub struct ScanArgs {
     /// partial
     #[arg(long, value_name = "TIME", value_parser = crate::sql::checked_time)]
     pub since: Option<String>,
+    /// Also check the relations that nobody declares but that are certain; their orphans are warnings
+    #[arg(long)]
+    pub discover: bool,
     /// Append a line about this scan to a file, from which html reports draw the trend
     #[arg(long, value_name = "FILE")]
     pub history: Option<PathBuf>,
@@ -240,6 +243,9 @@ pub struct SchemaArgs {
     /// Show the tables of --table, those up to N relations away, and all relations between them
     #[arg(long, value_name = "N", requires = "table")]
     pub around: Option<usize>,
+    /// Also show the references that nobody declares: certain ones dashed, likely ones dotted; this reads the rows
+    #[arg(long)]
+    pub discover: bool,
     /// table, json, mermaid or dot; F=FILE writes this report to a file (repeatable)
     #[arg(long, value_name = "F[=FILE]", value_parser = output::<SchemaFormat>)]
     pub format: Vec<FormatArg<SchemaFormat>>,

@@ -17,6 +17,8 @@ mod cut_plans;
 mod damage;
 mod diagnosis;
 mod differential;
+mod discover;
+mod discover_command;
 mod distinct;
 mod endless_rules;
 mod enforce;
