@@ -19,6 +19,7 @@ use crate::model::plan::NewTable;
 use crate::model::plan::shown_name;
 use crate::model::row::RowName;
 use crate::model::schema::Schema;
+use crate::model::state::RowNow;
 use crate::model::state::SkipReason;
 use crate::model::state::SkippedRow;
 use crate::model::text;
@@ -48,6 +49,7 @@ mod record;
 mod recording;
 mod redefine;
 mod references;
+mod row_now;
 mod sets;
 mod tables;
 mod verify;
@@ -176,13 +178,13 @@ impl RunSummary {
     }
 
     /// Counts a change that was skipped. `table` is the table of the change, if it is known.
-    fn leave(&mut self, table: Option<&Table>, change: &Change, why: SkipReason) {
+    fn leave(&mut self, table: Option<&Table>, change: &Change, why: SkipReason, now: RowNow<Value>) {
         *self.left.entry(why).or_default() += 1;
         if self.left_rows.len() < NAMED {
             let stored = change.before.as_ref().or(change.after.as_ref());
             let name = table.map(|table| shown_name(table, &change.row, stored));
             let row = name.as_ref().unwrap_or(&change.row).pairs();
-            self.left_rows.push(SkippedRow { table: change.table.to_string(), row, why });
+            self.left_rows.push(SkippedRow { table: change.table.to_string(), row, why, now });
         }
     }
 
@@ -221,6 +223,9 @@ pub enum ApplyError {
     Quarantine(#[from] QuarantineError),
     #[error("{doing} the plan")]
     Refused { doing: &'static str, why: String, help: String },
+    /// Rows differ from the plan.
+    #[error("{doing} the plan")]
+    OutOfDate { doing: &'static str, why: String, help: String },
     /// The record of plans cannot be read or written.
     #[error("{what}")]
     Record { what: String, why: String, help: String },
@@ -361,7 +366,9 @@ impl ApplyError {
             ApplyError::Engine(error) => error.because(),
             ApplyError::Plan(error) => error.because(),
             ApplyError::Quarantine(error) => error.because(),
-            ApplyError::Refused { why, .. } | ApplyError::Record { why, .. } => why.clone(),
+            ApplyError::Refused { why, .. } | ApplyError::OutOfDate { why, .. } | ApplyError::Record { why, .. } => {
+                why.clone()
+            }
             ApplyError::Stopped { .. } => "it was asked to stop".to_owned(),
             ApplyError::Partly { error, .. } => error.because(),
         }
@@ -372,7 +379,9 @@ impl ApplyError {
             ApplyError::Engine(error) => error.help(),
             ApplyError::Plan(error) => Some(error.help().to_owned()),
             ApplyError::Quarantine(error) => Some(error.help().to_owned()),
-            ApplyError::Refused { help, .. } | ApplyError::Record { help, .. } => Some(help.clone()),
+            ApplyError::Refused { help, .. } | ApplyError::OutOfDate { help, .. } | ApplyError::Record { help, .. } => {
+                Some(help.clone())
+            }
             ApplyError::Stopped { .. } => Some("repeat the command".to_owned()),
             ApplyError::Partly { doing, error, committed } => Some(help_if_partly(doing, error, *committed)),
         }

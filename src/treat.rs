@@ -18,6 +18,8 @@ use crate::model::forecast::RepairForecast;
 use crate::model::ids::RelationId;
 use crate::model::ids::TableId;
 use crate::model::plan::Change;
+use crate::model::plan::ChangeReason;
+use crate::model::plan::ChangeRole;
 use crate::model::plan::NewTable;
 use crate::model::progress::ProgressStep;
 use crate::model::progress::RunPhase;
@@ -54,6 +56,7 @@ mod passes;
 pub mod redefine;
 mod rehearsal;
 mod rekey;
+mod repoint;
 pub mod restore;
 mod rows;
 mod stop;
@@ -180,6 +183,31 @@ struct Case<'a> {
     batch: Batch,
 }
 
+/// The cause of a change: a rule, and the relation for which it changes a row.
+#[derive(Clone, Copy)]
+struct Cause<'c> {
+    rule: &'c Rule,
+    /// The id of the relation.
+    relation: &'c str,
+}
+
+impl Cause<'_> {
+    fn reason(&self, role: ChangeRole, treatment: &str) -> ChangeReason {
+        ChangeReason {
+            role,
+            relation: self.relation.to_owned(),
+            rule: self.rule.id.value.clone(),
+            treatment: treatment.to_owned(),
+        }
+    }
+}
+
+impl Case<'_> {
+    fn cause(&self) -> Cause<'_> {
+        Cause { rule: self.rule, relation: &self.relation.id }
+    }
+}
+
 /// The input of a plan. The facts were scanned in the snapshot of the sessions.
 #[derive(Clone, Copy)]
 pub struct Request<'a> {
@@ -211,11 +239,14 @@ pub fn plan<'a>(request: Request<'a>, sessions: PlanSessions, progress: Progress
             Start::NotDeclared => {}
         }
     }
+    let repoints = planner.repoint(request.rules)?;
     if planner.may_continue() {
         planner.remember_orphans(request.facts, reader.as_mut())?;
     }
     planner.plan_counters()?;
-    Ok(planner.finish(forecasts))
+    let mut draft = planner.finish(forecasts);
+    draft.forecast.repoints = repoints;
+    Ok(draft)
 }
 
 impl<'a> Request<'a> {

@@ -110,7 +110,7 @@ impl Walk<'_> {
         }
         self.skip_needed_parents(writer, portion)?;
         let mut mismatches = Mismatches::default();
-        mismatches.collect(portion, self.options.direction);
+        self.collect_mismatches(writer, portion, &mut mismatches);
         if !mismatches.is_empty() && !self.options.skip_changed {
             return Err(self.mismatch_error(&mismatches, false).into());
         }
@@ -127,7 +127,8 @@ impl Walk<'_> {
                 Fit::Already => self.done.already += 1,
                 Fit::Left(why) if is_only_kept_out(&line.change, why) => {}
                 Fit::Left(why) => {
-                    self.done.leave(self.tables.get(&line.change.table.to_string()), &line.change, why);
+                    let now = self.row_of_skipped(writer, &line.change, why);
+                    self.done.leave(self.tables.get(&line.change.table.to_string()), &line.change, why, now);
                     self.count_left_orphans(&line.change);
                 }
                 Fit::Done | Fit::Moved => {}

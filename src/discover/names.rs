@@ -174,9 +174,9 @@ fn unglued(word: &str, vocabulary: &BTreeSet<String>) -> Option<(String, &'stati
     const SHORTEST_STEM: usize = 3;
     GLUED_ID_WORDS.iter().find_map(|id_word| {
         let stem = word.strip_suffix(id_word).filter(|stem| stem.chars().count() >= SHORTEST_STEM)?;
-        let is_known = vocabulary.iter().any(|known| {
-            known.ends_with(stem) || known.starts_with(stem) || stem.ends_with(known.as_str())
-        });
+        let is_known = vocabulary
+            .iter()
+            .any(|known| known.ends_with(stem) || known.starts_with(stem) || stem.ends_with(known.as_str()));
         is_known.then(|| (words::singular(stem), *id_word))
     })
 }
