@@ -90,7 +90,12 @@ impl Restorer<'_> {
     }
 
     /// Inserts a row into the rehearsal. Returns the reason if that is refused.
-    pub(super) fn rehearse(&mut self, table: TableId, name: &RowName, image: &Row) -> Result<Option<Obstacle>, TreatError> {
+    pub(super) fn rehearse(
+        &mut self,
+        table: TableId,
+        name: &RowName,
+        image: &Row,
+    ) -> Result<Option<Obstacle>, TreatError> {
         let about = &self.planner.schema.tables[table];
         if let Err(stop) = self.planner.rehearse_table(table) {
             return Ok(Some(Obstacle::Refused(stop.why()?)));
@@ -139,7 +144,11 @@ impl Restorer<'_> {
     }
 
     /// Returns for each row the first relation whose parent neither exists nor comes back.
-    pub(super) fn missing_parents(&mut self, table: TableId, images: &[&Row]) -> Result<Vec<Option<Blocked>>, TreatError> {
+    pub(super) fn missing_parents(
+        &mut self,
+        table: TableId,
+        images: &[&Row],
+    ) -> Result<Vec<Option<Blocked>>, TreatError> {
         let schema = self.planner.schema;
         let mut blocked: Vec<Option<Blocked>> = images.iter().map(|_| None).collect();
         for relation in schema.relations.iter().filter(|relation| relation.child == table && is_compared(relation)) {
