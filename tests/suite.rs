@@ -35,6 +35,7 @@ mod init;
 mod interference;
 mod journal;
 mod judge;
+mod key_repairs;
 mod layers;
 mod limits;
 mod live;
