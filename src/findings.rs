@@ -11,6 +11,7 @@ use crate::model::finding::Known;
 use crate::model::finding::Sample;
 use crate::model::ids::RelationId;
 use crate::model::relation::Judge;
+use crate::model::relation::Origin;
 use crate::model::relation::Relation;
 use crate::model::remedy;
 use crate::model::schema::Schema;
@@ -151,8 +152,15 @@ fn orphans(
     let relation = &schema.relations[index];
     let message = orphans_message(schema, relation, tally, (tally.orphan_rows, tally.missing_keys));
     let help = next_step(relation, &diagnosis);
-    let finding = plain(index, relation, Code::Orphan, message, help);
+    let finding = plain(index, relation, code_of_orphans(relation), message, help);
     Some(Finding { diagnosis, known, ..with_tally(finding, tally, samples) })
+}
+
+fn code_of_orphans(relation: &Relation) -> Code {
+    match relation.origin {
+        Origin::Declared | Origin::Configured => Code::Orphan,
+        Origin::Discovered | Origin::Likely => Code::OrphanDiscovered,
+    }
 }
 
 /// Returns a finding with the counts of a tally, and some of its keys and rows.
@@ -181,7 +189,7 @@ fn wholly_known(schema: &Schema, index: RelationId, tally: &Tally) -> Finding<Va
         rows: tally.known_rows,
         missing_keys: tally.known_keys,
         known: Known::Wholly,
-        ..plain(index, relation, Code::Orphan, message, String::new())
+        ..plain(index, relation, code_of_orphans(relation), message, String::new())
     }
 }
 

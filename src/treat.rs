@@ -18,6 +18,8 @@ use crate::model::forecast::RepairForecast;
 use crate::model::ids::RelationId;
 use crate::model::ids::TableId;
 use crate::model::plan::Change;
+use crate::model::plan::ChangeReason;
+use crate::model::plan::ChangeRole;
 use crate::model::plan::NewTable;
 use crate::model::progress::ProgressStep;
 use crate::model::progress::RunPhase;
@@ -53,9 +55,11 @@ mod passes;
 pub mod redefine;
 mod rehearsal;
 mod rekey;
+mod repoint;
 pub mod restore;
 mod rows;
 mod stop;
+mod uniform;
 mod unique;
 mod warnings;
 
@@ -172,6 +176,33 @@ struct Case<'a> {
     last_undecided_key: Option<usize>,
     /// The treatment that creates new rows now.
     creating: &'static str,
+    /// False if no change of the plan concerns the child, apart from those of this relation's orphans.
+    meets_changes: bool,
+}
+
+/// The cause of a change: a rule, and the relation for which it changes a row.
+#[derive(Clone, Copy)]
+struct Cause<'c> {
+    rule: &'c Rule,
+    /// The id of the relation.
+    relation: &'c str,
+}
+
+impl Cause<'_> {
+    fn reason(&self, role: ChangeRole, treatment: &str) -> ChangeReason {
+        ChangeReason {
+            role,
+            relation: self.relation.to_owned(),
+            rule: self.rule.id.value.clone(),
+            treatment: treatment.to_owned(),
+        }
+    }
+}
+
+impl Case<'_> {
+    fn cause(&self) -> Cause<'_> {
+        Cause { rule: self.rule, relation: &self.relation.id }
+    }
 }
 
 /// The input of a plan. The facts were scanned in the snapshot of the sessions.
@@ -205,11 +236,14 @@ pub fn plan<'a>(request: Request<'a>, sessions: PlanSessions, progress: Progress
             Start::NotDeclared => {}
         }
     }
+    let repoints = planner.repoint(request.rules)?;
     if planner.may_continue() {
         planner.remember_orphans(request.facts, reader.as_mut())?;
     }
     planner.plan_counters()?;
-    Ok(planner.finish(forecasts))
+    let mut draft = planner.finish(forecasts);
+    draft.forecast.repoints = repoints;
+    Ok(draft)
 }
 
 impl<'a> Request<'a> {
@@ -245,6 +279,7 @@ impl<'a> Request<'a> {
             treated: 0,
             last_undecided_key: None,
             creating: "",
+            meets_changes: true,
         }))
     }
 }

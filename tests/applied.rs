@@ -47,6 +47,8 @@ fn apply_and_undo_write_json_reports() {
     assert_eq!(changes(&applied), made);
     assert!(bench.path(applied["backup"].as_str().unwrap()).exists());
     assert_eq!(applied["scan"]["orphan_rows"], 0);
+    assert_eq!(applied["backup_origin"], "copy");
+    assert!(applied["backup_bytes"].as_u64().unwrap() > 4_000);
     let again = report(&bench, "apply", &[], 0);
     assert_eq!((&again["outcome"], &again["backup"]), (&"already-applied".into(), &serde_json::Value::Null));
     assert_eq!(changes(&again), none);

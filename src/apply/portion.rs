@@ -118,8 +118,10 @@ impl Portion {
             leave_rows_without_record(lines);
             let is_left = lines.iter().any(|line| matches!(line.fit, Fit::Left(_)));
             let mut mains = lines.iter().filter(|line| {
-                matches!(line.change.role(), ChangeRole::Orphan | ChangeRole::Parent | ChangeRole::Restored)
-                    && line.fit != Fit::Done
+                matches!(
+                    line.change.role(),
+                    ChangeRole::Orphan | ChangeRole::Parent | ChangeRole::Restored | ChangeRole::Twin
+                ) && line.fit != Fit::Done
             });
             let is_needless = mains.clone().next().is_some() && mains.all(|line| line.fit == Fit::Already);
             for line in lines.iter_mut().filter(|line| line.fit == Fit::Ready) {

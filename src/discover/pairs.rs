@@ -33,7 +33,7 @@ impl Pruning {
 }
 
 /// A pair of columns, by their positions among all profiles.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ColumnPair {
     pub child: usize,
     pub parent: usize,

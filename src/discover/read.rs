@@ -47,7 +47,8 @@ pub struct StopRule {
 }
 
 impl StopRule {
-    fn is_met(&self, distinct: u64) -> bool {
+    /// True if a column with so many distinct keys in this part needs no more values.
+    pub fn is_met(&self, distinct: u64) -> bool {
         let excludes =
             |&(tolerance, keys): &(Tolerance, u64)| tolerance.excludes(self.counted + distinct, self.rows, keys);
         self.parents.iter().all(excludes)

@@ -34,8 +34,8 @@ impl Remedy {
     /// Returns the remedy for a finding with this code and, if it has orphans, with this cause. `has_rule` is true if a
     /// shipped rule names the relation.
     pub fn of(code: Code, diagnosis: Option<&Diagnosis>, has_rule: bool) -> Remedy {
-        let Some(diagnosis) = diagnosis.filter(|_| code == Code::Orphan) else {
-            return if code == Code::Orphan { Remedy::Choose } else { Remedy::Schema };
+        let Some(diagnosis) = diagnosis.filter(|_| code.is_orphan()) else {
+            return if code.is_orphan() { Remedy::Choose } else { Remedy::Schema };
         };
         match diagnosis.cause {
             _ if diagnosis.can_remap => Remedy::Remap,
