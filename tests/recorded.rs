@@ -221,7 +221,8 @@ fn undo_skips_an_edited_placeholder() {
     assert_eq!(
         report["left"],
         serde_json::json!({ "total": 1, "reasons": { "changed": 1 },
-            "rows": [{ "table": "p", "row": { "id": 16 }, "reason": "changed" }] })
+            "rows": [{ "table": "p", "row": { "id": 16 }, "reason": "changed",
+                "planned": { "name": null }, "found": { "name": "filled" } }] })
     );
     assert_eq!(bench.value("SELECT group_concat(id || name ORDER BY id) FROM p"), "'1one,2two,3three,4four,16filled'");
 }

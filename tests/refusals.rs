@@ -44,11 +44,11 @@ fn refuses(bench: &Bench, run: impl Fn() -> Run, why: &str) {
 #[test]
 fn stale_plan_is_refused() {
     let stale = [
-        ("UPDATE c SET r = 9 WHERE id = 2", "c (id = 2) is not as it was"),
+        ("UPDATE c SET r = 9 WHERE id = 2", "c (id = 2) is not as it was when the plan was made: r 7, now 9"),
         ("UPDATE c SET note = 'new' WHERE id = 2", "c (id = 2) is not as it was"),
         ("UPDATE c SET note = 1 WHERE id = 2", "c (id = 2) is not as it was"),
         ("UPDATE c SET note = '1.0' WHERE id = 2", "c (id = 2) is not as it was"),
-        ("DELETE FROM c WHERE id = 2", "c (id = 2) is not as it was"),
+        ("DELETE FROM c WHERE id = 2", "the plan is out of date, and nothing was changed"),
         ("UPDATE c SET id = 20 WHERE id = 2", "c (id = 2) is not as it was"),
         ("DELETE FROM c WHERE id = 2; INSERT INTO c VALUES (2, 7, 'another')", "c (id = 2) is not as it was"),
         ("INSERT INTO p VALUES (7, 'came')", "c (id = 2) has its parent by now"),
@@ -312,4 +312,26 @@ fn batches_give_the_same_result() {
             assert_eq!(bench.dump(), before);
         }
     }
+}
+
+/// A rule that would clear rows over its limit is refused. The help names the remap that loses nothing.
+#[test]
+fn refused_rule_names_the_remap_that_loses_nothing() {
+    let rows: String = (1..60).map(|id| format!("({id}, {}),", if id < 30 { "' a'" } else { "'a'" })).collect();
+    let bench = Bench::new(&format!(
+        "CREATE TABLE p(code TEXT PRIMARY KEY); CREATE TABLE c(id INTEGER PRIMARY KEY, p TEXT REFERENCES p);
+         INSERT INTO p VALUES ('a'), ('b'); INSERT INTO c VALUES {};",
+        rows.trim_end_matches(',')
+    ));
+    bench.write("r.toml", "id = \"r\"\n[relation]\nchild = \"c(p)\"\n[[treat]]\naction = \"set-null\"\n");
+    let run = bench.run(&["repair", "app.db", "--rules", "r.toml", "-o", "plan.ndjson"]);
+    assert_eq!(run.code, 5, "{}{}", run.stdout, run.stderr);
+    let report = run.stdout.split_whitespace().collect::<Vec<_>>().join(" ");
+    let help = "help trimming the keys finds a parent for all 29 rows: fk-doctor rules suggest app.db > app.rules.toml";
+    assert!(report.contains(help), "{}", run.stdout);
+    // Nothing is promised where a key has no parent in any spelling.
+    bench.execute("UPDATE c SET p = 'nobody' WHERE id < 15");
+    let run = bench.run(&["repair", "app.db", "--rules", "r.toml", "-o", "plan.ndjson"]);
+    assert_eq!(run.code, 5, "{}{}", run.stdout, run.stderr);
+    assert!(!run.stdout.contains("rules suggest"), "{}", run.stdout);
 }

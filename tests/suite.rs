@@ -38,6 +38,7 @@ mod init;
 mod interference;
 mod journal;
 mod judge;
+mod key_repairs;
 mod layers;
 mod limits;
 mod live;
