@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 
 use crate::engine::EngineError;
 use crate::engine::write::Writer;
+use crate::model::batch_size::BatchSize;
 use crate::model::catalog::Table;
 use crate::model::catalog::TableName;
 use crate::model::facts::Facts;
@@ -79,6 +80,14 @@ impl Direction {
             Direction::Undo => "take back",
         }
     }
+
+    /// Returns the name of the command.
+    pub fn command(self) -> &'static str {
+        match self {
+            Direction::Apply => "apply",
+            Direction::Undo => "undo",
+        }
+    }
 }
 
 /// The plan run that is requested: its database, direction and options.
@@ -86,8 +95,10 @@ pub struct RunOptions<'a> {
     pub schema: &'a Schema,
     pub sql: &'static dyn Repair,
     pub direction: Direction,
-    /// The number of changes in one transaction, or `None` for one transaction with all changes.
-    pub batch: Option<usize>,
+    /// The size of one transaction, or `None` for one transaction with all changes.
+    pub batch: Option<BatchSize>,
+    /// Is called between two transactions, when this run holds no lock.
+    pub between: &'a dyn Fn() -> Result<(), EngineError>,
     /// True if rows that differ from the plan are skipped. Otherwise such a row refuses the plan.
     pub skip_changed: bool,
     /// True if rows are changed one by one, never in sets.

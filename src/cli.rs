@@ -50,6 +50,8 @@ pub enum Command {
     Undo(repair::ApplyArgs),
     /// Show the state of a plan: applied, partly applied or undone, and which rows changed since
     Status(repair::StatusArgs),
+    /// Bring quarantined rows back, each if its parents exist; the database changes only with --apply
+    Restore(repair::RestoreArgs),
     /// Repair a database step by step, with questions on the terminal: scan, choose, plan, apply
     Fix(FixArgs),
     /// Check rules, draft rules, or list the rules that ship with fk-doctor

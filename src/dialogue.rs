@@ -17,21 +17,19 @@ use inquire::ui::StyleSheet;
 use inquire::ui::Styled;
 use inquire::validator::Validation;
 
-use crate::progress::ProgressLine;
+use crate::progress;
 
 /// The width of a title, beside which its effect stands.
 const TITLE: usize = 24;
 
-pub(crate) struct TerminalDialogue<'a> {
+pub(crate) struct TerminalDialogue {
     color: bool,
     width: usize,
-    /// Erased before anything is printed.
-    progress: &'a ProgressLine,
 }
 
-impl<'a> TerminalDialogue<'a> {
-    pub(crate) fn new(color: bool, width: Option<usize>, progress: &'a ProgressLine) -> TerminalDialogue<'a> {
-        TerminalDialogue { color, width: width.unwrap_or(80), progress }
+impl TerminalDialogue {
+    pub(crate) fn new(color: bool, width: Option<usize>) -> TerminalDialogue {
+        TerminalDialogue { color, width: width.unwrap_or(80) }
     }
 
     fn render_config(&self) -> RenderConfig<'static> {
@@ -54,20 +52,20 @@ impl<'a> TerminalDialogue<'a> {
     }
 }
 
-impl Dialogue for TerminalDialogue<'_> {
+impl Dialogue for TerminalDialogue {
     fn is_possible(&self) -> bool {
         std::io::stdin().is_terminal() && std::io::stderr().is_terminal()
     }
 
     fn show(&self, text: &str) {
-        self.progress.erase();
+        progress::erase();
         let text = if self.color { text.to_owned() } else { visible_lines(text).into_owned() };
         // If printing fails, the next question fails too.
         let _ = std::io::stdout().write_all(text.as_bytes()).and_then(|()| std::io::stdout().flush());
     }
 
     fn choose(&self, question: &str, items: &[MenuItem], first: usize) -> Reply<usize> {
-        self.progress.erase();
+        progress::erase();
         let title = items.iter().map(|item| item.title.chars().count()).max().unwrap_or(0).min(TITLE);
         let lines: Vec<String> = items.iter().map(|item| self.line(item, title)).collect();
         let titles: Vec<&str> = items.iter().map(|item| item.title.as_str()).collect();
@@ -85,7 +83,7 @@ impl Dialogue for TerminalDialogue<'_> {
     }
 
     fn answer(&self, question: &str, words: &[&str]) -> Reply<usize> {
-        self.progress.erase();
+        progress::erase();
         let known: Vec<String> = words.iter().map(|word| (*word).to_owned()).collect();
         let hint = format!("answer {}", known.join(", "));
         let question = visible(question);
@@ -101,7 +99,7 @@ impl Dialogue for TerminalDialogue<'_> {
         let prompt = Text::new(&question).with_validator(validator).with_render_config(self.render_config());
         let answer = prompt.prompt();
         // The time of the answer is not time of the work.
-        self.progress.erase();
+        progress::erase();
         match answer {
             Ok(text) => position(&known, &text).map_or(Reply::Back, Reply::Given),
             Err(error) => reply(Err(error)),

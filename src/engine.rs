@@ -15,6 +15,7 @@ use crate::model::catalog::Tables;
 use crate::model::examination::Counts;
 use crate::model::examination::Method;
 use crate::model::ids::TableId;
+use crate::model::progress::Progress;
 use crate::model::statement::Statement;
 use crate::model::value::Value;
 use crate::model::value::ValueRef;
@@ -92,6 +93,19 @@ pub trait Database {
     fn trial(&mut self, _: &dyn Fn(usize, usize)) -> Result<Box<dyn Trial>, EngineError> {
         Err(trial::unsupported())
     }
+}
+
+/// A connection that measures how far replicas are behind; see [`crate::model::facts::ReplicaLag`].
+pub trait LagMeter {
+    /// Returns the replica that is furthest behind; `None` if there is no replica.
+    fn lag(&mut self) -> Result<Option<Lag>, EngineError>;
+}
+
+/// The lag of one replica.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Lag {
+    pub behind: Duration,
+    pub replica: String,
 }
 
 /// One read-only connection inside its snapshot.
@@ -215,7 +229,7 @@ pub struct StorageReadOptions<'a> {
     pub memory: u64,
     pub threads: usize,
     /// Called with the pages read and the pages to read.
-    pub progress: &'a (dyn Fn(usize, usize) + Sync),
+    pub progress: Progress<'a>,
 }
 
 /// Damage of a table's storage.

@@ -7,6 +7,7 @@ use std::path::Path;
 
 use crate::engine::Database;
 use crate::engine::EngineError;
+use crate::engine::LagMeter;
 use crate::engine::WaitLimits;
 use crate::engine::mysql;
 use crate::engine::postgres;
@@ -26,15 +27,16 @@ enum Row {
     },
     Server {
         connect: fn(&Address, &WaitLimits) -> Opened,
+        lag_meter: fn(&Address, &WaitLimits) -> Result<Box<dyn LagMeter>, EngineError>,
     },
 }
 
 fn row(engine: Engine) -> Row {
     match engine {
         Engine::Sqlite => Row::File { open: sqlite::open, recover: sqlite::recover },
-        Engine::Postgres => Row::Server { connect: postgres::open },
+        Engine::Postgres => Row::Server { connect: postgres::open, lag_meter: postgres::lag_meter },
         // The server reports which of the two engines it is.
-        Engine::Mysql | Engine::Mariadb => Row::Server { connect: mysql::open },
+        Engine::Mysql | Engine::Mariadb => Row::Server { connect: mysql::open, lag_meter: mysql::lag_meter },
     }
 }
 
@@ -50,9 +52,17 @@ pub fn recover(source: &Source, limits: &WaitLimits) -> Result<(), EngineError> 
 pub fn open(source: &Source, limits: &WaitLimits) -> Opened {
     match (source, row(source.engine())) {
         (Source::File { path, .. }, Row::File { open, .. }) => open(path, limits),
-        (Source::Server { address, .. }, Row::Server { connect }) => connect(address, limits),
+        (Source::Server { address, .. }, Row::Server { connect, .. }) => connect(address, limits),
         (Source::File { engine, .. }, _) => Err(mismatched(*engine, "a file")),
         (Source::Server { engine, .. }, _) => Err(mismatched(*engine, "on a server")),
+    }
+}
+
+/// Opens a connection to a server that measures how far replicas are behind.
+pub fn lag_meter(source: &Source, limits: &WaitLimits) -> Result<Box<dyn LagMeter>, EngineError> {
+    match (source, row(source.engine())) {
+        (Source::Server { address, .. }, Row::Server { lag_meter, .. }) => lag_meter(address, limits),
+        _ => Err(mismatched(source.engine(), "on a server")),
     }
 }
 

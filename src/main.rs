@@ -31,7 +31,7 @@ mod progress;
 
 use dialogue::TerminalDialogue;
 use output::FileOutput;
-use progress::ProgressLine;
+use progress::LineStyle;
 
 fn main() -> ExitCode {
     let cli = match Cli::try_parse_from(cli::arguments(std::env::args_os())) {
@@ -40,6 +40,8 @@ fn main() -> ExitCode {
     };
     internal_fault::hide_panic_details();
     let run = internal_fault::catch_panic(|| execute(&cli).and_then(|outcome| publish(&outcome)));
+    // A panic leaves the line standing.
+    progress::erase();
     let exit = match run.unwrap_or_else(|fault| Err(fault.into())) {
         Ok(exit) => exit,
         Err(failure) => {
@@ -53,10 +55,13 @@ fn main() -> ExitCode {
 fn execute(cli: &Cli) -> Result<Outcome, Failure> {
     let global = &cli.global;
     let environment = run::with_env_file(environment(cli), global)?;
-    let line = ProgressLine::new(phase(&cli.command), console_width().unwrap_or(80), global.quiet);
+    if !global.quiet {
+        let style = LineStyle { width: console_width().unwrap_or(80), ascii: environment.terminal.ascii };
+        progress::begin(command_name(&cli.command), style);
+    }
     let with_progress = |work: &dyn Fn(Progress<'_>) -> Result<Outcome, RunError>| {
-        let outcome = work(&|done, total| line.show(done, total));
-        line.erase();
+        let outcome = work(&progress::show);
+        progress::erase();
         Ok(outcome?)
     };
     match &cli.command {
@@ -72,13 +77,14 @@ fn execute(cli: &Cli) -> Result<Outcome, Failure> {
         Command::Undo(typed) => {
             with_progress(&|progress| run::apply(Direction::Undo, typed, global, &environment, progress))
         }
+        Command::Restore(typed) => with_progress(&|progress| run::restore(typed, global, &environment, progress)),
         Command::Status(typed) => with_progress(&|progress| run::status(typed, global, &environment, progress)),
         Command::Schema(typed) => Ok(run::schema(typed, global, &environment)?),
         Command::Fix(typed) => {
-            let dialogue = TerminalDialogue::new(environment.terminal.color, environment.terminal.width, &line);
+            let dialogue = TerminalDialogue::new(environment.terminal.color, environment.terminal.width);
             with_progress(&|progress| run::fix(typed, global, &environment, &dialogue, progress))
         }
-        Command::Rules(typed) => Ok(run::rules(typed, global, &environment)?),
+        Command::Rules(typed) => with_progress(&|progress| run::rules(typed, global, &environment, progress)),
         Command::Init(typed) => with_progress(&|progress| run::init(typed, global, &environment, progress)),
         Command::Code { name } => Ok(run::code(name.as_deref(), &environment)?),
         Command::Completions { shell } => {
@@ -97,15 +103,18 @@ fn execute(cli: &Cli) -> Result<Outcome, Failure> {
 }
 
 /// Returns the word before the progress of a command.
-fn phase(command: &Command) -> &'static str {
+fn command_name(command: &Command) -> &'static str {
     match command {
         Command::Check(_) => "check",
         Command::Explain(_) => "explain",
         Command::Repair(_) => "repair",
         Command::Apply(_) => "apply",
         Command::Undo(_) => "undo",
+        Command::Restore(_) => "restore",
         Command::Status(_) => "status",
         Command::Fix(_) => "fix",
+        Command::Init(_) => "init",
+        Command::Rules(_) => "rules",
         _ => "scan",
     }
 }
@@ -144,10 +153,12 @@ fn without_passwords(text: &str) -> String {
 }
 
 fn show_error(error: &RunError) {
+    progress::erase();
     Failure::of(error).print(Color::Auto);
 }
 
 fn show_note(note: &str) {
+    progress::erase();
     // If printing fails too, nothing can be done.
     let _ = writeln!(std::io::stderr(), "note: {}", visible_lines(&without_passwords(note)));
 }

@@ -4,7 +4,9 @@
 //! own types.
 
 pub mod baseline;
+pub mod batch_size;
 pub mod catalog;
+pub mod change_group;
 pub mod check_result;
 pub mod choice;
 pub mod configured;
@@ -24,12 +26,14 @@ pub mod overlay;
 pub mod pattern;
 pub mod plan;
 pub mod policy;
+pub mod progress;
 pub mod redaction;
 pub mod redefinition;
 pub mod refusal;
 pub mod relation;
 pub mod remedy;
 pub mod resolve;
+pub mod restore;
 pub mod row;
 pub mod row_group;
 pub mod rule;

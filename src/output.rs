@@ -8,12 +8,17 @@ use fk_doctor::internals::run::Sink;
 use fk_doctor::internals::run::Stream;
 use fk_doctor::internals::whole_file::WholeFile;
 
+use crate::progress;
+
 pub(crate) struct FileOutput;
 
 impl Sink for FileOutput {
     fn stream(&self, file: Option<&Path>) -> io::Result<Box<dyn Stream>> {
         Ok(match file {
-            None => Box::new(StandardOutput(io::BufWriter::new(io::stdout()))),
+            None => {
+                progress::erase();
+                Box::new(StandardOutput(io::BufWriter::new(io::stdout())))
+            }
             Some(path) if is_special(path) => {
                 Box::new(SpecialFile(std::fs::OpenOptions::new().write(true).open(path)?))
             }
@@ -38,10 +43,15 @@ struct StandardOutput(io::BufWriter<io::Stdout>);
 
 impl Write for StandardOutput {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        // Most writes stay in the buffer. One that does not must find no line on the terminal.
+        if self.0.capacity() - self.0.buffer().len() < bytes.len() {
+            progress::erase();
+        }
         unless_closed(self.0.write(bytes), bytes.len())
     }
 
     fn flush(&mut self) -> io::Result<()> {
+        progress::erase();
         unless_closed(self.0.flush(), ())
     }
 }

@@ -15,11 +15,13 @@ use crate::model::plan::Change;
 use crate::model::plan::ChangeRole;
 use crate::model::row::RowName;
 use crate::model::value::Value;
-use crate::plan_file;
+use crate::plan_file::ChangeLine;
+use crate::plan_file::ChangeLines;
 
 /// A plan draft.
 pub struct PlanDraft {
     store: Connection,
+    lines: ChangeLines,
     next: i64,
     tables: BTreeMap<String, TableChanges>,
     /// The row names that were inserted. Most lookups are for rows without a change.
@@ -35,7 +37,13 @@ impl PlanDraft {
                  PRIMARY KEY (step, unit, number)) WITHOUT ROWID; \
              CREATE INDEX by_name ON change(name)",
         )?;
-        Ok(PlanDraft { store, next: 0, tables: BTreeMap::new(), seen: BloomFilter::new() })
+        Ok(PlanDraft {
+            store,
+            lines: ChangeLines::default(),
+            next: 0,
+            tables: BTreeMap::new(),
+            seen: BloomFilter::new(),
+        })
     }
 
     /// Returns the change of a row, if there is one.
@@ -69,7 +77,7 @@ impl PlanDraft {
         let mut rows = statement.query((step, number))?;
         let mut members = Vec::new();
         while let Some(row) = rows.next()? {
-            members.push(read(row.get_ref(0)?.as_str().map_err(rusqlite::Error::from)?)?);
+            members.push(self.read(row.get_ref(0)?.as_str().map_err(rusqlite::Error::from)?)?);
         }
         Ok(members)
     }
@@ -96,7 +104,8 @@ impl PlanDraft {
     /// Replaces the line of a change with more details. The change keeps its position.
     pub fn amend(&mut self, change: &Change) -> Result<()> {
         let Some((position, _)) = self.find(&change.table, &change.row)? else { return self.put(change) };
-        let line = plan_file::change_line(change);
+        let mut line = String::with_capacity(128);
+        self.lines.push(&mut line, change);
         self.store
             .prepare_cached("UPDATE change SET line = ?4 WHERE step = ?1 AND unit = ?2 AND number = ?3")?
             .execute((position.0, position.1, position.2, line))?;
@@ -111,7 +120,8 @@ impl PlanDraft {
         }
         let name = name(&change.table, &change.row);
         self.seen.add(name);
-        let line = plan_file::change_line(change);
+        let mut line = String::with_capacity(128);
+        self.lines.push(&mut line, change);
         self.store.prepare_cached("INSERT INTO change VALUES (?1, ?2, ?3, ?4, ?5)")?.execute((
             unit.step,
             unit.number,
@@ -136,12 +146,13 @@ impl PlanDraft {
     /// Visits the changes as lines of a plan, in the order of application: inserts, updates, deletes.
     pub fn each_line<E: From<rusqlite::Error>>(
         &self,
-        mut each: impl FnMut(&str) -> std::result::Result<(), E>,
+        mut each: impl FnMut(&ChangeLine<'_>) -> std::result::Result<(), E>,
     ) -> std::result::Result<(), E> {
         let mut statement = self.store.prepare("SELECT line FROM change ORDER BY step, unit, number")?;
         let mut rows = statement.query([])?;
         while let Some(row) = rows.next()? {
-            each(row.get_ref(0)?.as_str().map_err(rusqlite::Error::from)?)?;
+            let line = row.get_ref(0)?.as_str().map_err(rusqlite::Error::from)?;
+            each(&self.lines.line(line).map_err(unreadable)?)?;
         }
         Ok(())
     }
@@ -151,7 +162,7 @@ impl PlanDraft {
         &self,
         mut each: impl FnMut(&Change) -> std::result::Result<(), E>,
     ) -> std::result::Result<(), E> {
-        self.each_line(|line| each(&read(line)?))
+        self.each_line(|line| each(&self.read(line.text)?))
     }
 
     /// Returns the number of inserted, changed and deleted rows of each table.
@@ -168,12 +179,17 @@ impl PlanDraft {
         let mut statement = self.store.prepare_cached("SELECT step, unit, number, line FROM change WHERE name = ?1")?;
         let mut rows = statement.query([name.cast_signed()])?;
         while let Some(found) = rows.next()? {
-            let change = read(found.get_ref(3)?.as_str().map_err(rusqlite::Error::from)?)?;
+            let change = self.read(found.get_ref(3)?.as_str().map_err(rusqlite::Error::from)?)?;
             if change.table == *table && change.row.columns().eq(row.columns()) && change.row.is_same(row) {
                 return Ok(Some(((found.get(0)?, found.get(1)?, found.get(2)?), change)));
             }
         }
         Ok(None)
+    }
+
+    /// Parses a stored line.
+    fn read(&self, line: &str) -> Result<Change> {
+        self.lines.read(line).map_err(unreadable)
     }
 
     fn counter(&mut self, change: &Change) -> &mut u64 {
@@ -270,7 +286,6 @@ fn step(change: &Change) -> Step {
     }
 }
 
-/// Parses a stored line.
-fn read(line: &str) -> Result<Change> {
-    plan_file::read_change(line).map_err(|why| rusqlite::Error::ToSqlConversionFailure(why.into()))
+fn unreadable(why: String) -> rusqlite::Error {
+    rusqlite::Error::ToSqlConversionFailure(why.into())
 }

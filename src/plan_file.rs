@@ -1,9 +1,11 @@
-//! The plan on disk, format `fk-doctor/plan@1`: a header line, one line per change, and a trailer with the number of
-//! changes and a digest of all bytes before it.
+//! The plan on disk, format `fk-doctor/plan@2`: a header line, one line per change, and a trailer with the number of
+//! changes and a digest of all bytes before it. Before the first change of a group, a line lists the facts that the
+//! changes of the group share. Plans of the format `fk-doctor/plan@1` are read too.
 //!
 //! A file whose bytes changed after it was written is refused, so the reviewed plan is the one that runs. The meaning
 //! of a plan is in `model::plan`.
 
+use std::collections::HashMap;
 use std::fs::File;
 use std::io;
 use std::io::BufRead;
@@ -12,21 +14,29 @@ use std::io::Read;
 use std::io::Write;
 use std::path::Path;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use sha2::Digest;
 use sha2::Sha256;
 use siphasher::sip::SipHasher24;
 
+use crate::model::change_group::ChangeGroup;
+use crate::model::change_group::ChangeGroups;
+use crate::model::change_group::GroupedChange;
 use crate::model::plan::Change;
 use crate::model::plan::Header;
 use crate::model::row::Row;
 use crate::model::text::io_reason;
 
 mod blocks;
+mod line_marks;
 mod wire;
 
 use blocks::Blocks;
 use blocks::DigestingReader;
+use line_marks::LineMarks;
+use line_marks::Stretch;
+use wire::Format;
 
 /// Each message reads well after "could not".
 #[derive(Debug, thiserror::Error)]
@@ -59,22 +69,38 @@ pub struct PlanWriter<W: Write> {
     out: W,
     digest: Sha256,
     changes: u64,
+    groups: GroupNumbers,
+    /// Lines that are neither digested nor written yet.
+    pending: String,
 }
+
+/// The number of bytes that are digested and written together.
+const PENDING: usize = 1 << 16;
 
 impl<W: Write> PlanWriter<W> {
     pub fn new(out: W, header: &Header) -> io::Result<PlanWriter<W>> {
-        let mut writer = PlanWriter { out, digest: Sha256::new(), changes: 0 };
-        writer.line(&wire::header(header))?;
+        let groups = GroupNumbers::default();
+        let mut writer = PlanWriter { out, digest: Sha256::new(), changes: 0, groups, pending: String::new() };
+        writer.pending.push_str(&wire::header(header));
+        writer.end_line()?;
         Ok(writer)
     }
 
-    /// Writes one change, as [`change_line`] formats it.
-    pub fn change(&mut self, line: &str) -> io::Result<()> {
-        self.line(line).map(|()| self.changes += 1)
+    /// Writes one change, as [`ChangeLines`] formats it.
+    pub fn change(&mut self, line: &ChangeLine<'_>) -> io::Result<()> {
+        let (number, is_new) = self.groups.number_of(line.number);
+        if is_new {
+            self.pending.push_str(&wire::compact::group(number, line.group));
+            self.end_line()?;
+        }
+        wire::compact::push_numbered(&mut self.pending, number, line.text);
+        self.changes += 1;
+        self.end_line()
     }
 
     /// Writes the trailer. Returns the underlying writer.
     pub fn finish(mut self) -> io::Result<W> {
+        self.flush()?;
         let last = wire::trailer(self.changes, &hexadecimal(&self.digest.finalize()));
         self.out.write_all(last.as_bytes())?;
         self.out.write_all(b"\n")?;
@@ -82,23 +108,96 @@ impl<W: Write> PlanWriter<W> {
         Ok(self.out)
     }
 
-    fn line(&mut self, line: &str) -> io::Result<()> {
-        for bytes in [line.as_bytes(), b"\n"] {
-            self.digest.update(bytes);
-            self.out.write_all(bytes)?;
-        }
+    fn end_line(&mut self) -> io::Result<()> {
+        self.pending.push('\n');
+        if self.pending.len() > PENDING { self.flush() } else { Ok(()) }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.digest.update(self.pending.as_bytes());
+        self.out.write_all(self.pending.as_bytes())?;
+        self.pending.clear();
         Ok(())
     }
 }
 
-/// Returns a change as a line of a plan.
+/// The numbers of groups in a file: groups are numbered in the order in which their first changes come.
+#[derive(Default)]
+struct GroupNumbers {
+    numbers: HashMap<usize, usize>,
+    last: Option<(usize, usize)>,
+}
+
+impl GroupNumbers {
+    /// Returns the number in the file of a group, and true if the group is new.
+    fn number_of(&mut self, number: usize) -> (usize, bool) {
+        if let Some((last, in_file)) = self.last
+            && last == number
+        {
+            return (in_file, false);
+        }
+        let next = self.numbers.len();
+        let in_file = *self.numbers.entry(number).or_insert(next);
+        self.last = Some((number, in_file));
+        (in_file, in_file == next)
+    }
+}
+
+/// A change as a line, before its plan is written.
+pub struct ChangeLine<'l> {
+    /// The group, and its number among the groups of the [`ChangeLines`] that made the line.
+    pub number: usize,
+    pub group: &'l ChangeGroup,
+    pub text: &'l str,
+}
+
+/// Formats changes as lines and parses them, before their plan is written.
+#[derive(Default)]
+pub struct ChangeLines {
+    groups: ChangeGroups,
+}
+
+impl ChangeLines {
+    /// Appends a change as a line, without a line break. Returns the number of its group.
+    pub fn push(&mut self, line: &mut String, change: &Change) -> usize {
+        let number = self.groups.number_of(change);
+        if let Some(group) = self.groups.get(number) {
+            wire::compact::push_change(line, number, group, change);
+        }
+        number
+    }
+
+    /// Returns a line that [`Self::push`] made.
+    pub fn line<'l>(&'l self, text: &'l str) -> Result<ChangeLine<'l>, String> {
+        let number = wire::compact::number(text)?;
+        let group = self.groups.get(number).ok_or_else(|| format!("there is no group {number}"))?;
+        Ok(ChangeLine { number, group, text })
+    }
+
+    /// Parses a line that [`Self::push`] made. The error is a message.
+    pub fn read(&self, text: &str) -> Result<Change, String> {
+        wire::compact::read_change(text, &self.groups).map(GroupedChange::into_change)
+    }
+}
+
+/// Returns a change as a line that is complete by itself, as files of quarantined rows contain it.
 pub fn change_line(change: &Change) -> String {
-    wire::change(change)
+    wire::wide::change(change)
+}
+
+/// Parses a line that [`change_line`] wrote. The error is a message.
+pub fn read_change(line: &str) -> Result<Change, String> {
+    wire::wide::read_change(line)
 }
 
 /// Returns a row's name as text. Equal names have equal texts.
 pub fn row_text(row: &Row) -> String {
-    wire::row(row)
+    wire::values::row(row)
+}
+
+/// Parses a row that [`row_text`] wrote. The error is a message.
+pub fn read_row(text: &str) -> Result<Row, String> {
+    wire::values::read_row(text)
 }
 
 /// Returns the fingerprint of a row. Equal rows have equal fingerprints, in every version and on every machine.
@@ -106,18 +205,16 @@ pub fn fingerprint(row: &Row) -> u64 {
     SipHasher24::new().hash(row_text(row).as_bytes())
 }
 
-/// Parses a line that [`change_line`] wrote. The error is a message.
-pub fn read_change(line: &str) -> Result<Change, String> {
-    wire::read_change(line)
-}
-
 /// A plan whose digest was verified when it was opened.
 pub struct PlanFile {
     pub header: Header,
     path: PathBuf,
+    format: Format,
     blocks: Blocks,
-    /// The offset of each change, and the end of the last one.
-    offsets: Vec<u64>,
+    marks: LineMarks,
+    groups: ChangeGroups,
+    /// The lines between two marks that were read last.
+    stretch: Option<Stretch>,
     digest: String,
 }
 
@@ -131,35 +228,43 @@ impl PlanFile {
         let untrusted = |why: &str| PlanError::Untrusted { path: shown.clone(), why: why.to_owned() };
         let mut file = BufReader::new(DigestingReader::new(File::open(path).map_err(unreadable)?));
         let mut digest = Sha256::new();
-        let mut offsets = Vec::new();
-        let mut at = 0;
-        let mut header = None;
+        let (mut header, mut groups) = (None, ChangeGroups::default());
+        let mut marks = LineMarks::default();
         let mut line = Vec::new();
-        let digest = loop {
+        let (digest, (format, header)) = loop {
             line.clear();
             let length = (&mut file).take(LONGEST_LINE).read_until(b'\n', &mut line).map_err(unreadable)? as u64;
             if length == 0 || line.last() != Some(&b'\n') {
                 return Err(untrusted("it has no last line: it was cut off"));
             }
             let text = std::str::from_utf8(&line[..line.len() - 1]).map_err(|_| untrusted("it is not text"))?;
-            if header.is_none() {
-                header = Some(wire::read_header(text).map_err(|why| untrusted(&why))?);
-            } else if wire::is_trailer(text) {
-                let digest = hexadecimal(&digest.finalize());
-                if text != wire::trailer(offsets.len() as u64 - 1, &digest) {
-                    return Err(untrusted("its digest does not match its lines: it was changed after it was written"));
+            match &header {
+                None => {
+                    header = Some(wire::read_header(text).map_err(|why| untrusted(&why))?);
+                    marks.skip(length);
                 }
-                if !file.fill_buf().map_err(unreadable)?.is_empty() {
-                    return Err(untrusted("there is text after its last line"));
+                Some(_) if wire::is_trailer(text) => {
+                    let digest = hexadecimal(&digest.finalize());
+                    if text != wire::trailer(marks.lines() as u64, &digest) {
+                        let why = "its digest does not match its lines: it was changed after it was written";
+                        return Err(untrusted(why));
+                    }
+                    if !file.fill_buf().map_err(unreadable)?.is_empty() {
+                        return Err(untrusted("there is text after its last line"));
+                    }
+                    break (digest, header.ok_or_else(|| untrusted("it has no header"))?);
                 }
-                break digest;
+                Some((Format::Compact, _)) if is_group(text.as_bytes()) => {
+                    let group = wire::compact::read_group(text, groups.len()).map_err(|why| untrusted(&why))?;
+                    groups.add(Arc::new(group));
+                    marks.skip(length);
+                }
+                Some(_) => marks.line(length),
             }
-            at += length;
-            offsets.push(at);
             digest.update(&line);
         };
-        let header = header.ok_or_else(|| untrusted("it has no header"))?;
-        Ok(PlanFile { header, path: path.to_owned(), blocks: file.into_inner().finish(), offsets, digest })
+        let blocks = file.into_inner().finish();
+        Ok(PlanFile { header, path: path.to_owned(), format, blocks, marks, groups, stretch: None, digest })
     }
 
     pub fn path(&self) -> &Path {
@@ -172,24 +277,50 @@ impl PlanFile {
     }
 
     pub fn changes(&self) -> usize {
-        self.offsets.len() - 1
+        self.marks.lines()
     }
 
     /// Returns the change at a position. Fails if its bytes differ from those that were verified.
     pub fn change(&mut self, position: usize) -> Result<Change, PlanError> {
-        let (start, end) = (self.offsets[position], self.offsets[position + 1]);
-        let path = || self.path.display().to_string();
-        let bytes = match self.blocks.bytes(start, end) {
-            Ok(Some(bytes)) => bytes,
-            Ok(None) => {
-                let why = "it was changed while it was being read".to_owned();
-                return Err(PlanError::Untrusted { path: path(), why });
-            }
-            Err(error) => return Err(PlanError::Unreadable { path: path(), why: io_reason(&error) }),
-        };
-        let text = String::from_utf8(bytes).map_err(|error| error.to_string());
-        let change = text.and_then(|text| read_change(text.trim_end_matches('\n')));
-        change.map_err(|why| PlanError::Untrusted { path: path(), why })
+        match self.format {
+            Format::Wide => self.parsed(position, |line, _| read_change(line)),
+            Format::Compact => self.grouped(position).map(GroupedChange::into_change),
+        }
+    }
+
+    /// Returns the change at a position as its group and its values. A program can keep what it prepares for a group,
+    /// because equal numbers have equal groups. Fails if its bytes differ from those that were verified.
+    pub fn grouped(&mut self, position: usize) -> Result<GroupedChange, PlanError> {
+        match self.format {
+            Format::Wide => self.change(position).map(|change| self.groups.grouped(change)),
+            Format::Compact => self.parsed(position, wire::compact::read_change),
+        }
+    }
+
+    /// Parses the line of the change at a position. Lines are read a stretch at a time, so changes can be visited in both
+    /// directions.
+    fn parsed<T>(
+        &mut self,
+        position: usize,
+        parse: impl FnOnce(&str, &ChangeGroups) -> Result<T, String>,
+    ) -> Result<T, PlanError> {
+        let untrusted = |why: String| PlanError::Untrusted { path: self.path.display().to_string(), why };
+        if self.stretch.as_ref().is_none_or(|stretch| !stretch.contains(position)) {
+            let (first, bytes) = self.marks.stretch_of(position);
+            let is_skipped = |line: &[u8]| self.format == Format::Compact && is_group(line);
+            self.stretch = match self.blocks.bytes(bytes.start, bytes.end) {
+                Ok(Some(bytes)) => Some(Stretch::new(first, bytes, is_skipped)),
+                Ok(None) => return Err(untrusted("it was changed while it was being read".to_owned())),
+                Err(error) => {
+                    let path = self.path.display().to_string();
+                    return Err(PlanError::Unreadable { path, why: io_reason(&error) });
+                }
+            };
+        }
+        let line = self.stretch.as_ref().and_then(|stretch| stretch.line(position));
+        let line = line.ok_or_else(|| untrusted(format!("it has no change {position}")))?;
+        let text = std::str::from_utf8(line).map_err(|error| untrusted(error.to_string()))?;
+        parse(text, &self.groups).map_err(untrusted)
     }
 
     /// Locks the plan until it is dropped. True unless another process has locked it; always true on a file system
@@ -197,6 +328,11 @@ impl PlanFile {
     pub fn lock(&self) -> bool {
         !matches!(self.blocks.file().try_lock(), Err(std::fs::TryLockError::WouldBlock))
     }
+}
+
+/// True for the line of a group.
+fn is_group(line: &[u8]) -> bool {
+    line.first() == Some(&b'{')
 }
 
 /// Returns the digest of some texts, in the form that plans use.
@@ -210,7 +346,9 @@ pub fn digest<'a>(texts: impl IntoIterator<Item = &'a [u8]>) -> String {
 }
 
 fn hexadecimal(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let digits = bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]);
+    digits.map(|digit| char::from(DIGITS[usize::from(digit)])).collect()
 }
 
 #[cfg(test)]

@@ -1,123 +1,174 @@
 //! The progress line on standard error, if that is a terminal and the work takes long. It is part of the binary.
+//!
+//! A terminal has one such line, so the program has one. The stages only store their last step; a thread draws it.
 
 use std::io::IsTerminal;
 use std::sync::Mutex;
+use std::sync::MutexGuard;
+use std::sync::OnceLock;
 use std::time::Duration;
 use std::time::Instant;
 
-use fk_doctor::internals::model::text::duration;
-use fk_doctor::internals::model::text::share;
+use fk_doctor::internals::model::progress::ProgressStep;
 use indicatif::ProgressBar;
 use indicatif::ProgressDrawTarget;
 use indicatif::ProgressStyle;
 
+mod text;
+
+use text::Shown;
+use text::line;
+
 /// Progress is shown for work that takes longer than this.
 const DELAY: Duration = Duration::from_millis(500);
 
-/// No time left is guessed before this.
-const FIRST_GUESS: Duration = Duration::from_secs(1);
+/// The time between two drawings of the line.
+const INTERVAL: Duration = Duration::from_millis(100);
 
-/// The line is drawn so many times in a second at most.
-const DRAWS_PER_SECOND: u8 = 10;
+static LINE: OnceLock<ProgressLine> = OnceLock::new();
 
-/// A narrower terminal has no bar.
-const NARROW: usize = 60;
-
-/// The columns between the brackets of the bar.
-const BAR: usize = 18;
-
-/// How far the work is.
-struct Step {
-    phase: &'static str,
-    done: usize,
-    total: usize,
+/// The appearance of the line.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct LineStyle {
+    pub(crate) width: usize,
+    pub(crate) ascii: bool,
 }
 
-/// Returns a step as a line: phase, share, bar and time left. Without a total there are neither share nor time left.
-fn line(step: &Step, elapsed: Duration, width: usize) -> String {
-    let mut line = format!("{:<8}", step.phase);
-    if step.total > 0 {
-        let done = step.done.min(step.total);
-        line.push_str(&format!("  {:>6}", share(done as u64, step.total as u64)));
-        if width >= NARROW {
-            let full = (done as u128 * BAR as u128 / step.total as u128) as usize;
-            let head = if full < BAR { ">" } else { "" };
-            line.push_str(&format!("  [{:<BAR$}]", format!("{}{head}", "=".repeat(full))));
-        }
-        if elapsed >= FIRST_GUESS && done > 0 {
-            let left = elapsed.as_secs_f64() * (step.total - done) as f64 / done as f64;
-            line.push_str(&format!("  {} left", whole_seconds(left)));
-        }
+/// Sets the command that the line names, and its appearance. Without this call, nothing is shown.
+pub(crate) fn begin(command: &'static str, style: LineStyle) {
+    LINE.get_or_init(|| ProgressLine {
+        command,
+        style,
+        is_wanted: std::io::stderr().is_terminal(),
+        state: Mutex::new(State::default()),
+    });
+}
+
+/// Stores how far the work is.
+pub(crate) fn show(step: &ProgressStep<'_>) {
+    if let Some(line) = LINE.get().filter(|line| line.is_wanted) {
+        line.store(step, Instant::now());
     }
-    line.truncate(width);
-    line.trim_end().to_owned()
 }
 
-/// Returns a guessed time in whole seconds.
-fn whole_seconds(seconds: f64) -> String {
-    let whole = seconds.ceil().min(f64::from(u32::MAX)) as u64;
-    if whole < 60 { format!("{whole} s") } else { duration(Duration::from_secs(whole)) }
+/// Erases the line, before anything else is printed. The next step is measured anew.
+pub(crate) fn erase() {
+    if let Some(mut state) = LINE.get().and_then(ProgressLine::state) {
+        if let Some(bar) = state.bar.take() {
+            bar.finish_and_clear();
+        }
+        *state = State { is_drawn_regularly: state.is_drawn_regularly, ..State::default() };
+    }
 }
 
-pub(crate) struct ProgressLine {
-    phase: &'static str,
-    width: usize,
+struct ProgressLine {
+    command: &'static str,
+    style: LineStyle,
     is_wanted: bool,
     state: Mutex<State>,
 }
 
+#[derive(Default)]
 struct State {
-    start: Instant,
-    total: usize,
+    /// The step that was stored last, since the line was erased.
+    current: Option<Current>,
+    /// The time that earlier phases took, because two phases may alternate.
+    earlier: Vec<(PhaseKey, Duration)>,
+    /// The time of the first step.
+    begun: Option<Instant>,
     bar: Option<ProgressBar>,
+    is_drawn_regularly: bool,
+}
+
+/// Two steps with equal keys are steps of one phase.
+type PhaseKey = (Option<&'static str>, &'static str, Option<u64>);
+
+struct Current {
+    step: ProgressStep<'static>,
+    table: Option<String>,
+    /// The time at which the phase began or went on.
+    since: Instant,
+    /// The time of the last step that advanced.
+    advanced: Instant,
+    /// The time that the phase took before.
+    before: Duration,
+}
+
+fn key(step: &ProgressStep<'_>) -> PhaseKey {
+    (step.command, step.phase.name(), step.total)
 }
 
 impl ProgressLine {
-    pub(crate) fn new(phase: &'static str, width: usize, is_quiet: bool) -> ProgressLine {
-        let state = Mutex::new(State { start: Instant::now(), total: 0, bar: None });
-        ProgressLine { phase, width, is_wanted: !is_quiet && std::io::stderr().is_terminal(), state }
+    fn state(&self) -> Option<MutexGuard<'_, State>> {
+        self.state.lock().ok()
     }
 
-    /// Shows how far the work is. Another total starts another phase, whose time is measured anew.
-    pub(crate) fn show(&self, done: usize, total: usize) {
-        if !self.is_wanted {
-            return;
+    fn store(&self, step: &ProgressStep<'_>, now: Instant) {
+        let Some(mut state) = self.state() else { return };
+        state.begun.get_or_insert(now);
+        state.store(step, now);
+        if !state.is_drawn_regularly {
+            state.is_drawn_regularly = true;
+            // Without the thread, nothing is shown.
+            let _ = std::thread::Builder::new().spawn(|| {
+                loop {
+                    std::thread::sleep(INTERVAL);
+                    LINE.get().into_iter().for_each(ProgressLine::draw);
+                }
+            });
         }
-        let Ok(mut state) = self.state.lock() else { return };
-        if state.total != total {
-            if state.total != 0 {
-                state.start = Instant::now();
-            }
-            state.total = total;
-        }
-        let elapsed = state.start.elapsed();
-        if elapsed < DELAY && state.bar.is_none() {
-            return;
-        }
-        let bar = state.bar.get_or_insert_with(new_bar);
-        bar.set_message(line(&Step { phase: self.phase, done, total }, elapsed, self.width));
     }
 
-    /// Erases the line, before anything else is printed. What comes next is measured anew.
-    pub(crate) fn erase(&self) {
-        if let Ok(mut state) = self.state.lock() {
-            if let Some(bar) = state.bar.take() {
-                bar.finish_and_clear();
+    fn draw(&self) {
+        let Some(mut state) = self.state() else { return };
+        let (Some(begun), Some(current)) = (state.begun, &state.current) else { return };
+        let now = Instant::now();
+        if now.duration_since(begun) < DELAY {
+            return;
+        }
+        let text = line(&current.shown(self.command, now), self.style);
+        state.bar.get_or_insert_with(new_bar).set_message(text);
+    }
+}
+
+impl State {
+    fn store(&mut self, step: &ProgressStep<'_>, now: Instant) {
+        let table = step.table.map(str::to_owned);
+        let step = ProgressStep { table: None, ..*step };
+        match &mut self.current {
+            Some(current) if key(&current.step) == key(&step) => {
+                if current.step != step {
+                    current.advanced = now;
+                }
+                (current.step, current.table) = (step, table);
             }
-            (state.start, state.total) = (Instant::now(), 0);
+            current => {
+                if let Some(last) = current {
+                    let spent = last.before + now.duration_since(last.since);
+                    self.earlier.retain(|(phase, _)| *phase != key(&last.step));
+                    self.earlier.push((key(&last.step), spent));
+                }
+                let before = self.earlier.iter().find(|(phase, _)| *phase == key(&step));
+                let before = before.map_or(Duration::ZERO, |(_, spent)| *spent);
+                *current = Some(Current { step, table, since: now, advanced: now, before });
+            }
         }
     }
 }
 
-impl Drop for ProgressLine {
-    /// Erases the line, however the work ends.
-    fn drop(&mut self) {
-        self.erase();
+impl Current {
+    fn shown(&self, command: &'static str, now: Instant) -> Shown<'_> {
+        Shown {
+            command: self.step.command.unwrap_or(command),
+            step: ProgressStep { table: self.table.as_deref(), ..self.step },
+            elapsed: self.before + now.duration_since(self.since),
+            still: now.duration_since(self.advanced),
+        }
     }
 }
 
 fn new_bar() -> ProgressBar {
-    let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr_with_hz(DRAWS_PER_SECOND));
+    let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
     match ProgressStyle::with_template("{msg}") {
         Ok(style) => bar.with_style(style),
         Err(_) => bar,
@@ -126,34 +177,22 @@ fn new_bar() -> ProgressBar {
 
 #[cfg(test)]
 mod tests {
+    use fk_doctor::internals::model::progress::RunPhase;
+
     use super::*;
 
-    fn shown(done: usize, total: usize, seconds: u64, width: usize) -> String {
-        line(&Step { phase: "scan", done, total }, Duration::from_secs(seconds), width)
-    }
-
+    /// Two phases that alternate are each measured by their own time.
     #[test]
-    fn a_wide_line_has_a_bar_and_a_narrow_line_has_none() {
-        let wide = "scan         50%  [=========>        ]  10 s left";
-        assert_eq!(shown(5, 10, 10, 120), wide);
-        assert_eq!(shown(5, 10, 10, 80), wide);
-        assert_eq!(shown(5, 10, 10, 40), "scan         50%  10 s left");
-        assert_eq!(shown(1, 10, 10, 80), "scan         10%  [=>                ]  1 min 30 s left");
-    }
-
-    #[test]
-    fn nothing_is_guessed_without_grounds() {
-        assert_eq!(shown(5, 10, 0, 40), "scan         50%");
-        assert_eq!(shown(0, 10, 9, 40), "scan          0%");
-        assert_eq!(shown(5, 0, 9, 80), "scan");
-    }
-
-    #[test]
-    fn a_line_fits_is_ascii_and_never_exceeds_the_whole() {
-        assert_eq!(shown(12, 10, 9, 80), "scan        100%  [==================]  0 s left");
-        for width in [5, 40, 59, 60, 80, 120] {
-            let line = shown(1, usize::MAX, u64::from(u32::MAX), width);
-            assert!(line.is_ascii() && line.len() <= width, "{line}");
-        }
+    fn alternating_phases_keep_their_times() {
+        let start = Instant::now();
+        let at = |seconds: u64| start + Duration::from_secs(seconds);
+        let mut state = State::default();
+        let mut store = |phase, done, seconds| state.store(&ProgressStep::of(phase, done, 100), at(seconds));
+        store(RunPhase::DecideKeys, 10, 0);
+        store(RunPhase::TryRows, 10, 4);
+        store(RunPhase::DecideKeys, 20, 5);
+        store(RunPhase::DecideKeys, 20, 9);
+        let shown = state.current.as_ref().unwrap().shown("repair", at(11));
+        assert_eq!((shown.elapsed, shown.still), (Duration::from_secs(10), Duration::from_secs(6)));
     }
 }

@@ -1,13 +1,19 @@
 //! Files that keep the rows which a plan deletes: the plan's lines of these rows, for people and their programs. `undo`
 //! restores the rows from the plan. The files are on disk before the first row is deleted, and never replace another
-//! file.
+//! file. `restore` reads them.
 
 use std::collections::BTreeMap;
+use std::fs::File;
 use std::io;
+use std::io::BufRead;
+use std::io::BufReader;
+use std::io::Seek;
+use std::io::SeekFrom;
 use std::io::Write;
 use std::path::Path;
 use std::path::PathBuf;
 
+use crate::model::plan::Change;
 use crate::model::plan::Header;
 use crate::model::text::io_reason;
 use crate::plan_file;
@@ -25,13 +31,15 @@ pub enum QuarantineError {
     Unwritten { path: PathBuf, why: String },
     #[error("keep rows in {}", path.display())]
     Taken { path: PathBuf },
+    #[error("read the quarantined rows in {}", path.display())]
+    Unreadable { path: PathBuf, why: String },
 }
 
 impl QuarantineError {
     pub fn because(&self) -> String {
         match self {
             QuarantineError::Plan(error) => error.because(),
-            QuarantineError::Unwritten { why, .. } => why.clone(),
+            QuarantineError::Unwritten { why, .. } | QuarantineError::Unreadable { why, .. } => why.clone(),
             QuarantineError::Taken { .. } => "a file with this name exists already".to_owned(),
         }
     }
@@ -42,6 +50,7 @@ impl QuarantineError {
             QuarantineError::Unwritten { .. } => {
                 "nothing was changed: free disk space in the plan's folder, or check its permissions"
             }
+            QuarantineError::Unreadable { .. } => "name a file that a rule with `action = \"quarantine\", file = …` wrote",
             QuarantineError::Taken { .. } => {
                 "nothing was changed: move that file elsewhere, or name another file in the rule"
             }
@@ -120,6 +129,62 @@ impl QuarantineFiles {
             let _ = std::fs::remove_file(path);
         }
     }
+}
+
+/// The rows in a quarantine file. The file must not change while it is read.
+pub struct QuarantinedRows {
+    path: PathBuf,
+    file: BufReader<File>,
+    /// The offset of each row and the name of its table, in the order of the file.
+    rows: Vec<(u64, String)>,
+}
+
+impl QuarantinedRows {
+    pub fn open(path: &Path) -> Result<QuarantinedRows, QuarantineError> {
+        let unreadable = |error: io::Error| unreadable(path, io_reason(&error));
+        let mut rows = QuarantinedRows {
+            path: path.to_owned(),
+            file: BufReader::new(File::open(path).map_err(unreadable)?),
+            rows: Vec::new(),
+        };
+        let mut at = 0;
+        while let Some((change, length)) = rows.next()? {
+            rows.rows.push((at, change.table.to_string()));
+            at += length;
+        }
+        Ok(rows)
+    }
+
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Returns the offset of each row and the name of its table, for example `(0, "orders")`.
+    pub fn rows(&self) -> &[(u64, String)] {
+        &self.rows
+    }
+
+    /// Returns the change that deleted the row at an offset.
+    pub fn row(&mut self, offset: u64) -> Result<Change, QuarantineError> {
+        self.file.seek(SeekFrom::Start(offset)).map_err(|error| unreadable(&self.path, io_reason(&error)))?;
+        let next = self.next()?;
+        next.map(|(change, _)| change).ok_or_else(|| unreadable(&self.path, "the file became shorter".to_owned()))
+    }
+
+    /// Reads the next line. Returns its change and its length in bytes.
+    fn next(&mut self) -> Result<Option<(Change, u64)>, QuarantineError> {
+        let mut line = String::new();
+        let length = self.file.read_line(&mut line).map_err(|error| unreadable(&self.path, io_reason(&error)))?;
+        if length == 0 {
+            return Ok(None);
+        }
+        let change = plan_file::read_change(line.trim_end()).map_err(|why| unreadable(&self.path, why))?;
+        Ok(Some((change, length as u64)))
+    }
+}
+
+fn unreadable(path: &Path, why: String) -> QuarantineError {
+    QuarantineError::Unreadable { path: path.to_owned(), why }
 }
 
 fn unwritten(path: &Path, error: &io::Error) -> QuarantineError {

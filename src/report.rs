@@ -30,6 +30,7 @@ mod overview;
 mod picture;
 mod remedies;
 pub mod repair;
+pub mod restore;
 #[cfg(test)]
 mod sample;
 mod sarif;
@@ -266,6 +267,14 @@ pub fn repair(report: &repair::RepairReport<'_>, format: RepairFormat, terminal:
     match format {
         RepairFormat::Json => json::repair::render(report),
         RepairFormat::Table | RepairFormat::Sql => repair::render(report, terminal),
+    }
+}
+
+/// Returns which quarantined rows can come back, ending in a newline.
+pub fn restore(report: &restore::RestoreReport<'_>, format: RepairFormat, terminal: &TerminalStyle) -> String {
+    match format {
+        RepairFormat::Json => json::restore::render(report),
+        RepairFormat::Table | RepairFormat::Sql => restore::render(report, terminal),
     }
 }
 

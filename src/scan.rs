@@ -2,6 +2,7 @@
 //!
 //! One fault never stops the rest. A relation whose query fails is unchecked, with the reason.
 
+use std::sync::atomic::AtomicU64;
 use std::sync::atomic::AtomicUsize;
 use std::sync::atomic::Ordering;
 
@@ -15,6 +16,9 @@ use crate::model::finding::MissingKey;
 use crate::model::finding::Sample;
 use crate::model::ids::IdVec;
 use crate::model::ids::RelationId;
+use crate::model::ids::TableId;
+use crate::model::progress::ProgressStep;
+use crate::model::progress::RunPhase;
 use crate::model::relation::Relation;
 use crate::model::schema::Schema;
 use crate::model::value::Key;
@@ -103,8 +107,7 @@ pub struct FalseOrphans {
     pub samples: Vec<Sample<Value>>,
 }
 
-/// Called as work is done, with the amount that is done and the total amount.
-pub type Progress<'a> = &'a (dyn Fn(usize, usize) + Sync);
+pub use crate::model::progress::Progress;
 
 /// The limits of a scan, and how much it returns.
 pub struct ScanOptions<'a> {
@@ -124,27 +127,65 @@ pub type IsKnown<'a> = &'a (dyn Fn(RelationId, &Key, u64) -> bool + Sync);
 pub fn scan(schema: &Schema, sessions: &mut [Box<dyn Session + '_>], options: &ScanOptions<'_>) -> ScanResults {
     let mut works = work::plan(schema, sessions, options);
     let (tables, children) = (work::tables_asked(&works), work::tables_counted(&works));
-    let total = tables.len() + children.len() + works.len();
-    let storage = work::examine_storage(schema, sessions, &tables, |done| (options.progress)(done, total));
-    let before = tables.len();
-    work::count_rows(schema, sessions, &mut works, &children, |done| (options.progress)(before + done, total));
-    let before = before + children.len();
+    let tasks = Tasks {
+        schema,
+        done: AtomicUsize::new(0),
+        total: tables.len() + children.len() + works.len(),
+        orphans: AtomicU64::new(0),
+        progress: options.progress,
+    };
+    let storage = work::examine_storage(schema, sessions, &tables, &tasks);
+    work::count_rows(schema, sessions, &mut works, &children, &tasks);
     let proofs = proof::Proofs::of(schema, works.iter().map(work::Work::reading));
     let (last, first): (Vec<RelationId>, Vec<RelationId>) =
         works.ids().partition(|&id| proofs.is_confirmed_by_others(id));
     let mut facts: Vec<(RelationId, ScanResult)> = Vec::new();
     for ids in [first, last] {
-        let before = before + facts.len();
         let some = run_in_parallel(
             sessions,
             ids.len(),
-            |session, i| works[ids[i]].fact(schema, session, &storage, &proofs, options),
-            |done| (options.progress)(before + done, total),
+            |session, i| {
+                tasks.begin(schema.relations[ids[i]].child);
+                let fact = works[ids[i]].fact(schema, session, &storage, &proofs, options);
+                tasks.found(&fact);
+                fact
+            },
+            |_| tasks.finished(),
         );
         facts.extend(ids.into_iter().zip(some));
     }
     facts.sort_by_key(|(id, _)| *id);
     facts.into_iter().map(|(_, fact)| fact).collect::<Vec<ScanResult>>().into()
+}
+
+/// Counts the tasks of a scan for the progress display.
+struct Tasks<'a> {
+    schema: &'a Schema,
+    done: AtomicUsize,
+    total: usize,
+    orphans: AtomicU64,
+    progress: Progress<'a>,
+}
+
+impl Tasks<'_> {
+    /// Shows the table of the next task.
+    fn begin(&self, table: TableId) {
+        let step = ProgressStep::of(RunPhase::Scan, self.done.load(Ordering::Relaxed), self.total);
+        let found = self.orphans.load(Ordering::Relaxed);
+        (self.progress)(&ProgressStep { table: Some(&self.schema.tables[table].name.table), found, ..step });
+    }
+
+    fn found(&self, result: &ScanResult) {
+        if let ScanResult::Checked(tally) = result {
+            self.orphans.fetch_add(tally.orphan_rows, Ordering::Relaxed);
+        }
+    }
+
+    fn finished(&self) {
+        let done = self.done.fetch_add(1, Ordering::Relaxed) + 1;
+        let found = self.orphans.load(Ordering::Relaxed);
+        (self.progress)(&ProgressStep { found, ..ProgressStep::of(RunPhase::Scan, done, self.total) });
+    }
 }
 
 /// Runs `count` tasks over the sessions. A session runs one task at a time. Returns the results in the order of the tasks.

@@ -19,6 +19,8 @@ use crate::model::ids::RelationId;
 use crate::model::ids::TableId;
 use crate::model::plan::Change;
 use crate::model::plan::NewTable;
+use crate::model::progress::ProgressStep;
+use crate::model::progress::RunPhase;
 use crate::model::relation::Relation;
 use crate::model::rule::Rule;
 use crate::model::rule::Rules;
@@ -51,6 +53,7 @@ mod passes;
 pub mod redefine;
 mod rehearsal;
 mod rekey;
+pub mod restore;
 mod rows;
 mod stop;
 mod unique;
@@ -72,6 +75,9 @@ pub enum TreatError {
     Engine(#[from] EngineError),
     #[error("keep the plan while it is made")]
     PlanDraft(#[from] rusqlite::Error),
+    /// The condition that selects rows of a table does not compile.
+    #[error("evaluate the condition on {table}")]
+    Condition { table: String, why: String },
 }
 
 /// A plan that is not written to a file yet: its changes, and a summary of them.
@@ -116,18 +122,28 @@ struct Effects {
     kept_files: BTreeMap<String, u64>,
 }
 
-/// Counts orphans for the progress display. Each orphan that is treated counts twice, once per pass.
+/// Counts the orphans that are treated for the progress display. Each pass counts them.
 struct PlanProgress<'a> {
-    done: u64,
+    decided: u64,
+    tried: u64,
     total: u64,
     progress: Progress<'a>,
 }
 
 impl PlanProgress<'_> {
-    fn advance(&mut self, rows: u64) {
-        self.done += rows;
+    fn decided(&mut self, rows: u64) {
+        self.decided += rows;
+        self.show(RunPhase::DecideKeys, self.decided);
+    }
+
+    fn tried(&mut self, rows: u64) {
+        self.tried += rows;
+        self.show(RunPhase::TryRows, self.tried);
+    }
+
+    fn show(&self, phase: RunPhase, done: u64) {
         let whole = |number: u64| usize::try_from(number).unwrap_or(usize::MAX);
-        (self.progress)(whole(self.done.min(2 * self.total)), whole(2 * self.total));
+        (self.progress)(&ProgressStep::of(phase, whole(done.min(self.total)), whole(self.total)));
     }
 }
 
@@ -277,7 +293,7 @@ impl<'a> Planner<'a> {
             special_indexes: unique::SpecialIndexes::default(),
             losses,
             refusals: Vec::new(),
-            progress: PlanProgress { done: 0, total: rows_to_treat(facts, assigned), progress },
+            progress: PlanProgress { decided: 0, tried: 0, total: rows_to_treat(facts, assigned), progress },
         })
     }
 

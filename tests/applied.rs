@@ -9,6 +9,8 @@ use common::Bench;
 use fk_doctor::internals::apply::Direction;
 use fk_doctor::internals::cli::Cli;
 use fk_doctor::internals::cli::Command;
+use fk_doctor::internals::model::progress::ProgressStep;
+use fk_doctor::internals::model::progress::RunPhase;
 use fk_doctor::internals::run;
 
 const SEED: &str = "CREATE TABLE p(id INTEGER PRIMARY KEY, name TEXT); \
@@ -145,9 +147,9 @@ fn report_over_a_begun_plan_is_refused() {
     assert_eq!(bench.run(&["undo", "app.db", "plan.ndjson", "--no-backup"]).code, 0);
 }
 
-/// `repair`, `apply` and `undo` report their progress in rows, from the first row to the last.
+/// `repair`, `apply` and `undo` number their phases in order, and count rows from the first row to the last.
 #[test]
-fn progress_reaches_the_last_row() {
+fn progress_numbers_its_phases_and_reaches_the_last_row() {
     let rows: String = (10..2_000).map(|id| format!("({id}, {}),", id % 700 + 10_000)).collect();
     let bench = Bench::new(&format!("{SEED} INSERT INTO c VALUES {};", rows.trim_end_matches(',')));
     bench.write(
@@ -158,14 +160,18 @@ fn progress_reaches_the_last_row() {
     let path = |name: &str| bench.path(name).to_str().unwrap().to_owned();
     let (database, plan, rule) = (path("app.db"), path("plan.ndjson"), path("r.toml"));
     let environment = run::Environment { directory: bench.path("."), cores: 2, ..run::Environment::default() };
-    for arguments in [
-        vec!["repair", &database, "--rules", &rule, "-o", &plan],
-        vec!["apply", &database, &plan, "--no-backup"],
-        vec!["undo", &database, &plan, "--no-backup"],
+    let backup = path("app.backup");
+    for (arguments, names) in [
+        (vec!["repair", &database, "--rules", &rule, "-o", &plan], "1/3 scan, 2/3 decide keys, 3/3 try rows"),
+        (
+            vec!["apply", &database, &plan, "--backup", &backup],
+            "1/5 compare rows, 2/5 back up, 3/5 change rows, 4/5 verify relations, 5/5 commit",
+        ),
+        (vec!["undo", &database, &plan, "--no-backup"], "1/4 compare rows, 2/4 change rows, 4/4 commit"),
     ] {
         let cli = <Cli as clap::Parser>::try_parse_from([vec!["fk-doctor"], arguments.clone()].concat()).unwrap();
-        let told: Mutex<Vec<(usize, usize)>> = Mutex::default();
-        let progress = |done: usize, total: usize| told.lock().unwrap().push((done, total));
+        let steps: Mutex<Vec<ProgressStep<'static>>> = Mutex::default();
+        let progress = |step: &ProgressStep<'_>| steps.lock().unwrap().push(ProgressStep { table: None, ..*step });
         match &cli.command {
             Command::Repair(typed) => run::repair(typed, &cli.global, &environment, &progress),
             Command::Apply(typed) => run::apply(Direction::Apply, typed, &cli.global, &environment, &progress),
@@ -173,11 +179,20 @@ fn progress_reaches_the_last_row() {
             _ => unreachable!(),
         }
         .unwrap();
-        let told = told.into_inner().unwrap();
-        let total = 2 * 1_992;
-        let steps: Vec<usize> = told.iter().filter(|(_, of)| *of == total).map(|(done, _)| *done).collect();
-        assert!(steps.is_sorted() && steps.len() > 4, "{arguments:?}: {told:?}");
-        assert!(*steps.last().unwrap() >= total - 400, "{arguments:?}: {told:?}");
+        let steps = steps.into_inner().unwrap();
+        assert!(steps.iter().all(|step| step.command == Some(arguments[0])), "{arguments:?}: {steps:?}");
+        let name =
+            |step: &ProgressStep<'_>| step.position.map(|(number, of)| format!("{number}/{of} {}", step.phase.name()));
+        let mut shown: Vec<String> = steps.iter().filter_map(name).collect();
+        shown.dedup();
+        assert_eq!(shown.join(", "), names, "{steps:?}");
+        let counted = [RunPhase::DecideKeys, RunPhase::TryRows, RunPhase::CompareRows, RunPhase::ChangeRows];
+        for phase in counted {
+            let of_phase: Vec<&ProgressStep<'_>> = steps.iter().filter(|step| step.phase == phase).collect();
+            assert!(of_phase.is_sorted_by_key(|step| step.done), "{arguments:?}: {of_phase:?}");
+            assert!(of_phase.iter().all(|step| step.total == Some(1_992)), "{arguments:?}: {of_phase:?}");
+            assert!(of_phase.last().is_none_or(|last| last.done >= 1_992 - 400), "{arguments:?}: {of_phase:?}");
+        }
     }
 }
 

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use std::process::Command;
 
 use fk_doctor::internals::cli::Cli;
+use fk_doctor::internals::model::progress::ProgressStep;
 use fk_doctor::internals::run;
 use rusqlite::Connection;
 
@@ -107,7 +108,11 @@ pub(crate) fn scan_here(
     let fk_doctor::internals::cli::Command::Scan(typed) = &cli.command else { panic!("scan was asked for") };
     let directory = path.parent().unwrap().to_owned();
     let environment = run::Environment { directory, cores: 2, ..run::Environment::default() };
-    run::scan(typed, &cli.global, &environment, &run::NoSink, progress)
+    let progress = |step: &ProgressStep<'_>| {
+        let whole = |number: u64| usize::try_from(number).unwrap();
+        progress(whole(step.done), whole(step.total.unwrap_or_default()));
+    };
+    run::scan(typed, &cli.global, &environment, &run::NoSink, &progress)
 }
 
 pub(crate) fn dump(path: &Path) -> String {

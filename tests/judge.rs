@@ -10,6 +10,7 @@ use std::path::Path;
 use super::common::Run;
 use super::generated::Made;
 use super::generated::Table;
+use super::plan_lines;
 
 /// A row, given by its table and the SQL literals of its primary key.
 pub(crate) type RowId = (String, Vec<String>);
@@ -131,9 +132,7 @@ pub(crate) struct Planned {
 /// Returns the changes of a plan to the application's tables.
 pub(crate) fn plan(path: &Path, layout: &Layout<'_>) -> BTreeMap<RowId, Planned> {
     let mut changes = BTreeMap::new();
-    let text = std::fs::read_to_string(path).unwrap();
-    for line in text.lines() {
-        let line: serde_json::Value = serde_json::from_str(line).unwrap();
+    for line in plan_lines::changes(path) {
         let Some(table) = line["table"].as_str().and_then(|name| layout.table(name)) else { continue };
         let image = |image: &serde_json::Value| -> Option<Row> {
             let columns = image.as_object()?.iter();

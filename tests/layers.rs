@@ -38,7 +38,7 @@ const PARTS: &[(&str, &[&str])] = &[
     ("explain", &["diagnose", "engine", "findings", "model", "scan", "sql"]),
     ("stored_rows", &["engine", "model", "sql"]),
     ("plan_draft", &["model", "plan_file"]),
-    ("treat", &["engine", "model", "plan_draft", "plan_file", "scan", "sql", "stored_rows"]),
+    ("treat", &["engine", "model", "plan_draft", "plan_file", "quarantine_file", "scan", "sql", "stored_rows"]),
     ("apply", &["engine", "model", "plan_file", "quarantine_file", "scan", "sql", "stored_rows"]),
     // The interface for other programs.
     ("library", &["engine", "engines", "examine", "model", "scan", "source"]),
@@ -74,7 +74,7 @@ const PARTS: &[(&str, &[&str])] = &[
     ("internal_fault", &["exit"]),
     ("progress", &["model"]),
     ("dialogue", &["model", "progress", "run"]),
-    ("output", &["run", "whole_file"]),
+    ("output", &["progress", "run", "whole_file"]),
     (
         "main",
         &[
@@ -131,7 +131,7 @@ const RESERVED: &[(&str, &[&str])] = &[
     // Clocks and threads.
     ("std::time::Instant", &["engine", "progress", "run"]),
     ("std::time::SystemTime", &["engine::sqlite", "main"]),
-    ("std::thread", &["engine", "library", "main", "run", "scan"]),
+    ("std::thread", &["engine", "library", "main", "progress", "run", "scan"]),
     // Only the engine's part and the table of engines know an engine, and only the engine knows its driver.
     ("crate::engine::sqlite", &["engine", "engines"]),
     ("crate::engine::postgres", &["engine", "engines"]),

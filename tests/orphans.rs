@@ -163,7 +163,7 @@ fn scan_and_count(
         samples,
         memory,
         threads: 2,
-        progress: &|_, _| {},
+        progress: &|_| {},
         is_known: &|_, key, rows| rows < 3 && format!("{key:?}").contains('4'),
     };
     let results = scan::scan(&schema, &mut sessions, &options);

@@ -8,17 +8,12 @@ use std::path::Path;
 
 use crate::common;
 use crate::generated;
+use crate::plan_lines;
 
 use common::Bench;
 use generated::Made;
 use rusqlite::Connection;
 use serde_json::Value;
-
-pub(crate) fn lines(plan: &Path) -> Vec<Value> {
-    let text = std::fs::read_to_string(plan).unwrap();
-    let lines: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-    lines.into_iter().filter(|line| line["row"].is_object()).collect()
-}
 
 /// The lines of a unit are adjacent, and the change that quarantines a row is in the unit of that row.
 pub(crate) fn assert_units(lines: &[Value], context: &str) {
@@ -120,7 +115,7 @@ fn plan(bench: &Bench, rules: &str) -> Vec<Value> {
     bench.write("r.toml", rules);
     let planned = bench.run(&["repair", "app.db", "--rules", "r.toml", "-o", "plan.ndjson"]);
     assert!([0, 1].contains(&planned.code), "{}{}", planned.stdout, planned.stderr);
-    lines(&bench.path("plan.ndjson"))
+    plan_lines::changes(&bench.path("plan.ndjson"))
 }
 
 fn rule(id: &str, child: &str, treatment: &str) -> String {

@@ -6,6 +6,7 @@
 use crate::common;
 use crate::generated;
 use crate::plan_contents;
+use crate::plan_lines;
 
 use common::Bench;
 use fastrand::Rng;
@@ -63,7 +64,7 @@ fn random_plan_applies_as_forecast_and_is_undone() {
         assert!([0, 1].contains(&planned.code), "{context}\n{}{}", planned.stdout, planned.stderr);
         let (planned_changes, after) = forecast(&bench);
         assert_eq!(bench.dump(), before, "{context}");
-        let lines = plan_contents::lines(&bench.path("plan.ndjson"));
+        let lines = plan_lines::changes(&bench.path("plan.ndjson"));
         plan_contents::assert_units(&lines, &context);
         std::fs::copy(bench.path("app.db"), bench.path("before.db")).unwrap();
         let apply = ["apply", "app.db", "plan.ndjson", "--no-backup", "--leave-undecided"];

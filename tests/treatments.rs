@@ -3,6 +3,7 @@
 
 use crate::common;
 use crate::plan_contents;
+use crate::plan_lines;
 
 use crate::common::States as _;
 use common::Bench;
@@ -188,9 +189,10 @@ fn quarantine_file_keeps_row_and_dependants() {
     assert_eq!(applied.code, 0, "{}{}", applied.stdout, applied.stderr);
     assert!(applied.stdout.contains("deleted rows are in gone.ndjson"), "{}", applied.stdout);
     let kept = there().unwrap();
-    let plan = std::fs::read_to_string(case.bench.path("plan.ndjson")).unwrap();
-    let gone: Vec<&str> = plan.lines().filter(|line| line.contains("\"kept\":\"gone.ndjson\"")).collect();
-    assert_eq!(kept.lines().collect::<Vec<_>>(), gone, "the very lines of the plan");
+    let plan = plan_lines::changes(&case.bench.path("plan.ndjson"));
+    let gone: Vec<&serde_json::Value> = plan.iter().filter(|line| line["kept"] == "gone.ndjson").collect();
+    let kept_lines: Vec<serde_json::Value> = kept.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(kept_lines.iter().collect::<Vec<_>>(), gone, "the changes of the plan");
     assert_eq!(gone.len(), 4);
     assert!(kept.contains(r#""pad":{"blob_hex":"00ff"}"#) && kept.contains(r#""k":"b\n""#), "{kept}");
     assert_eq!(
@@ -437,8 +439,8 @@ fn several_rules_for_one_row_make_one_change() {
         case.bench.value("SELECT group_concat(id || r || s || coalesce(t, 'null'), ' ') FROM c"),
         "'118null 218null'"
     );
-    let plan = std::fs::read_to_string(case.bench.path("plan.ndjson")).unwrap();
-    assert_eq!(plan.lines().filter(|line| line.contains("\"table\":\"c\"")).count(), 1, "{plan}");
+    let plan = plan_lines::changes(&case.bench.path("plan.ndjson"));
+    assert_eq!(plan.iter().filter(|line| line["table"] == "c").count(), 1, "{plan:?}");
     case.undo();
     let twice = "[[rule]]\nid = \"one\"\nrelation.child = \"c(r)\"\n[[rule.treat]]\naction = \"report\"\n";
     let fight = format!("{twice}{}", twice.replace("one", "two"));
@@ -457,7 +459,7 @@ fn sentinel_with_the_missing_key_is_made() {
     let case = Case::new(seed, rule);
     let planned = case.plan();
     assert_eq!(planned.code, 0, "{}{}", planned.stdout, planned.stderr);
-    let lines = plan_contents::lines(&case.bench.path("plan.ndjson"));
+    let lines = plan_lines::changes(&case.bench.path("plan.ndjson"));
     plan_contents::assert_units(&lines, "");
     let rows: Vec<String> = lines.iter().map(|line| format!("{} {}", line["table"], line["row"]["id"])).collect();
     assert_eq!(rows, ["\"p\" 0", "\"c\" 2"]);
@@ -538,7 +540,7 @@ fn sentinel_serves_many_keys_and_relations() {
     let case = Case::new(seed, rule);
     let planned = case.plan();
     assert_eq!(planned.code, 0, "{}{}", planned.stdout, planned.stderr);
-    let lines = plan_contents::lines(&case.bench.path("plan.ndjson"));
+    let lines = plan_lines::changes(&case.bench.path("plan.ndjson"));
     assert_eq!(lines.iter().filter(|line| line["table"] == "p").count(), 1);
     assert_eq!(case.bench.run(&["apply", "app.db", "plan.ndjson", "--no-backup"]).code, 0);
     assert_eq!(case.bench.value("SELECT count(*) FROM c WHERE r = 450 AND s = 450"), "900");
@@ -583,7 +585,7 @@ fn placeholder_whose_new_key_is_the_missing_key_changes_no_child() {
     let case = Case::new(seed, rule);
     let planned = case.plan();
     assert_eq!(planned.code, 0, "{}{}", planned.stdout, planned.stderr);
-    let lines = plan_contents::lines(&case.bench.path("plan.ndjson"));
+    let lines = plan_lines::changes(&case.bench.path("plan.ndjson"));
     let changed: Vec<&serde_json::Value> =
         lines.iter().filter(|line| line["table"] == "c").map(|line| &line["row"]["id"]).collect();
     assert_eq!(changed, [2]);
@@ -605,7 +607,7 @@ fn name_with_wildcard_characters_is_compared_literally() {
     );
     let planned = bench.run(&["repair", "app.db", "--rules", "multi-source-sync", "-o", "plan.ndjson"]);
     assert_eq!(planned.code, 0, "{}{}", planned.stdout, planned.stderr);
-    let lines = plan_contents::lines(&bench.path("plan.ndjson"));
+    let lines = plan_lines::changes(&bench.path("plan.ndjson"));
     plan_contents::assert_units(&lines, "");
     assert_eq!(bench.run(&["apply", "app.db", "plan.ndjson", "--no-backup"]).code, 0);
     let name = |run: u8| {

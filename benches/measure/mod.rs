@@ -90,7 +90,7 @@ pub(crate) fn scan(path: &Path, jobs: u64, format: &str, sink: &dyn run::Sink) -
     let directory = path.parent().unwrap().to_owned();
     let environment = run::Environment { directory, cores: 1, ..run::Environment::default() };
     let Command::Scan(typed) = &cli.command else { panic!("scan was asked for") };
-    let outcome = run::scan(typed, &cli.global, &environment, sink, &|_, _| {}).unwrap();
+    let outcome = run::scan(typed, &cli.global, &environment, sink, &|_| {}).unwrap();
     let report: serde_json::Value = serde_json::from_str(&outcome.documents.first()?.1).ok()?;
     report["summary"]["orphan_rows"].as_u64()
 }

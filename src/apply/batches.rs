@@ -2,6 +2,7 @@
 //! record.
 
 use std::collections::BTreeMap;
+use std::time::Instant;
 
 use super::ApplyError;
 use super::Direction;
@@ -16,7 +17,10 @@ use super::walk::VerifyAt;
 use super::walk::Walk;
 use crate::engine::write::CommitOutcome;
 use crate::engine::write::Writer;
+use crate::model::batch_size::BatchSize;
 use crate::model::plan::ChangeRole;
+use crate::model::progress::ProgressStep;
+use crate::model::progress::RunPhase;
 use crate::model::state;
 use crate::model::state::Operation;
 use crate::model::state::Phase;
@@ -34,10 +38,11 @@ pub(super) struct Batch {
 impl Walk<'_> {
     /// Changes all rows, batch by batch.
     pub(super) fn change_all(&mut self, writer: &mut dyn Writer) -> Result<(), Halt> {
-        let batch = self.options.batch.unwrap_or(usize::MAX);
+        let mut batch = self.options.batch.map_or(usize::MAX, BatchSize::first);
+        let mut start = Instant::now();
         let total = self.reading.plan.changes();
         let (mut step, mut in_batch) = (0, 0);
-        (self.options.progress)(total, 2 * total);
+        (self.options.progress)(&ProgressStep::of(RunPhase::ChangeRows, 0, total));
         while step < total {
             let most = batch.saturating_sub(in_batch).clamp(1, self.portion_size());
             let mut portion = self.reading.portion(step, most)?;
@@ -48,12 +53,17 @@ impl Walk<'_> {
             }
             step += portion.lines.len();
             in_batch += portion.lines.len();
-            (self.options.progress)(total + step, 2 * total);
+            (self.options.progress)(&ProgressStep::of(RunPhase::ChangeRows, step, total));
             let is_whole = in_batch >= batch && step < total;
             if is_whole && self.check_pending_orphans(writer, in_batch >= batch.saturating_mul(10))? {
                 self.commit(writer, self.phase())?;
                 self.transaction = Some(TransactionStart { step, left_orphans: self.left_orphans.clone() });
+                if let Some(size) = self.options.batch {
+                    batch = size.next(batch, in_batch, start.elapsed());
+                }
+                (self.options.between)()?;
                 self.begin(writer)?;
+                start = Instant::now();
                 self.refuse_if_overtaken(writer)?;
                 in_batch = 0;
             }
@@ -68,6 +78,7 @@ impl Walk<'_> {
             Direction::Apply => self.verify(writer, VerifyAt::BeforeCommit)?,
             Direction::Undo => self.count_after(writer)?,
         }
+        (self.options.progress)(&ProgressStep::of(RunPhase::Commit, 0, 0));
         let phase = if defines_at_once { self.phase() } else { self.last_phase() };
         self.commit(writer, phase)?;
         Ok(())

@@ -14,6 +14,8 @@ use super::exclusive::PlanLock;
 use crate::engine::Database;
 use crate::engine::write::WriteOptions;
 use crate::engine::write::Writer;
+use crate::model::progress::ProgressStep;
+use crate::model::progress::RunPhase;
 use crate::plan_file::PlanFile;
 use crate::quarantine_file::QuarantineFiles;
 
@@ -55,6 +57,7 @@ pub fn execute(
     let mut secure = |writer: &mut dyn Writer| {
         refuse_damage(options.direction, writer)?;
         if let Some(file) = &settings.backup {
+            (options.progress)(&ProgressStep::of(RunPhase::BackUp, 0, 0));
             writer.back_up(file)?;
             backup = Some(file.clone());
         }

@@ -108,7 +108,7 @@ impl Walk<'_> {
                 continue;
             }
             let is_applied = line.fit != Fit::Done;
-            if is_applied && change.role() == ChangeRole::Parent {
+            if is_applied && matches!(change.role(), ChangeRole::Parent | ChangeRole::Restored) {
                 let largest = change.row.iter().filter_map(|(_, value)| value.as_integer()).max();
                 let reached = self.lookahead.reached.entry(change.table.table.clone()).or_insert(i64::MIN);
                 *reached = largest.map_or(*reached, |largest| largest.max(*reached));

@@ -15,6 +15,8 @@ use crate::engine::write::Writer;
 use crate::model::image_match::ImageMatch;
 use crate::model::plan::Change;
 use crate::model::plan::ChangeRole;
+use crate::model::progress::ProgressStep;
+use crate::model::progress::RunPhase;
 use crate::model::state::Phase;
 use crate::model::state::SkipReason;
 use crate::model::state::SkippedRow;
@@ -74,7 +76,7 @@ pub fn observe(
     let ours: Vec<usize> = (0..total).filter(|&position| state.ours.contains(position)).collect();
     let mut since = RunSummary::default();
     for chunk in ours.chunks(CHUNK) {
-        (options.progress)(chunk[0], total);
+        (options.progress)(&ProgressStep::of(RunPhase::CompareRows, chunk[0], total));
         let changes =
             chunk.iter().map(|&position| walk.reading.plan.change(position)).collect::<Result<Vec<Change>, _>>()?;
         let mut tables: Vec<String> = changes.iter().map(|change| change.table.to_string()).collect();
@@ -129,6 +131,7 @@ impl<'a> RunOptions<'a> {
             sql,
             direction,
             batch: None,
+            between: &|| Ok(()),
             skip_changed: false,
             row_by_row: false,
             run: "",

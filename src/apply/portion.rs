@@ -115,9 +115,11 @@ impl Portion {
     pub(super) fn unite(&mut self) {
         for unit in self.units() {
             let lines = &mut self.lines[unit];
+            leave_rows_without_record(lines);
             let is_left = lines.iter().any(|line| matches!(line.fit, Fit::Left(_)));
             let mut mains = lines.iter().filter(|line| {
-                matches!(line.change.role(), ChangeRole::Orphan | ChangeRole::Parent) && line.fit != Fit::Done
+                matches!(line.change.role(), ChangeRole::Orphan | ChangeRole::Parent | ChangeRole::Restored)
+                    && line.fit != Fit::Done
             });
             let is_needless = mains.clone().next().is_some() && mains.all(|line| line.fit == Fit::Already);
             for line in lines.iter_mut().filter(|line| line.fit == Fit::Ready) {
@@ -141,6 +143,19 @@ impl Portion {
             }
         }
         tables
+    }
+}
+
+/// Skips quarantined rows whose record is gone, because another run has restored or removed them.
+fn leave_rows_without_record(lines: &mut [Line]) {
+    let is_gone = |line: &Line| {
+        line.change.role() == ChangeRole::Record && line.change.after.is_none() && line.fit == Fit::Already
+    };
+    if lines.iter().any(is_gone) {
+        let returns = |line: &&mut Line| line.change.role() == ChangeRole::Restored && line.change.before.is_none();
+        for line in lines.iter_mut().filter(|line| line.fit == Fit::Ready).filter(returns) {
+            line.fit = Fit::Left(SkipReason::Changed);
+        }
     }
 }
 

@@ -23,6 +23,7 @@ use super::walk::Walk;
 use crate::engine::Session;
 use crate::model::ids::RelationId;
 use crate::model::plan::Change;
+use crate::model::plan::ChangeRole;
 use crate::model::plan::Header;
 use crate::model::plan::identity_columns;
 use crate::model::plan::orphan_name;
@@ -225,7 +226,9 @@ impl Walk<'_> {
         let schema = self.options.schema;
         let is_made = |line: &Line| {
             let adopts = line.change.adopts.as_ref().is_some_and(|adopts| !adopts.is_empty());
-            line.fit == Fit::Ready && adopts && line.change.before.is_none()
+            // A restored row comes back whether or not another row needs it.
+            let is_parent = line.change.role() != ChangeRole::Restored;
+            line.fit == Fit::Ready && adopts && is_parent && line.change.before.is_none()
         };
         let mut indexes: Vec<usize> =
             (0..portion.lines.len()).filter(|&index| is_made(&portion.lines[index])).collect();

@@ -25,6 +25,8 @@ use crate::engine::EngineError;
 use crate::engine::write::Writer;
 use crate::model::ids::RelationId;
 use crate::model::plan::identity_columns;
+use crate::model::progress::ProgressStep;
+use crate::model::progress::RunPhase;
 use crate::model::row::Row;
 use crate::model::row_group::BatchLine;
 use crate::model::row_group::RowBatch;
@@ -83,7 +85,7 @@ impl Walk<'_> {
         let total = self.reading.plan.changes();
         let (mut step, mut ready, mut fits) = (0, 0, true);
         while step < total {
-            (self.options.progress)(step, 2 * total);
+            (self.options.progress)(&ProgressStep::of(RunPhase::CompareRows, step, total));
             let portion = self.reading.portion(step, self.sets.size)?;
             step += portion.lines.len();
             let is_ready = match self.route(writer, &portion)? {

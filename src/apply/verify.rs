@@ -10,6 +10,8 @@ use crate::model::ids::IdVec;
 use crate::model::ids::RelationId;
 use crate::model::plan::Change;
 use crate::model::plan::OrphanForecast;
+use crate::model::progress::ProgressStep;
+use crate::model::progress::RunPhase;
 use crate::model::schema::Schema;
 use crate::model::text::plural;
 use crate::scan;
@@ -25,7 +27,11 @@ impl Walk<'_> {
         let forecasts = &self.reading.plan.header.forecasts.clone();
         let mut touched = self.options.schema.clone();
         touched.relations.retain(|relation| forecasts.iter().any(|forecast| forecast.relation == relation.id));
-        let facts = scanned(writer, &touched);
+        let phase = match at {
+            VerifyAt::BeforeBatches => RunPhase::Scan,
+            VerifyAt::BeforeCommit => RunPhase::VerifyRelations,
+        };
+        let facts = self.scanned(writer, &touched, phase);
         refuse_if_lost(writer, &facts)?;
         if self.options.skip_changed && at == VerifyAt::BeforeBatches {
             let counts = touched.relations.iter().zip(&facts).filter_map(|(relation, fact)| match fact {
@@ -96,11 +102,20 @@ impl Walk<'_> {
         }
     }
 
+    /// Scans the relations of a schema in the transaction of the writer.
+    fn scanned(&self, writer: &mut dyn Writer, schema: &Schema, phase: RunPhase) -> ScanResults {
+        let progress = |step: &ProgressStep<'_>| (self.options.progress)(&ProgressStep { phase, ..*step });
+        let options =
+            ScanOptions { samples: 1, memory: 0, threads: 1, progress: &progress, is_known: &|_, _, _| false };
+        let mut sessions: [Box<dyn Session + '_>; 1] = [Box::new(writer)];
+        scan::scan(schema, &mut sessions, &options)
+    }
+
     /// Returns the number of orphans that a relation has now.
     pub(super) fn count_orphans(&self, writer: &mut dyn Writer, relation: RelationId) -> Result<u64, ApplyError> {
         let mut schema = self.options.schema.clone();
         schema.relations = IdVec::from(vec![self.options.schema.relations[relation].clone()]);
-        let facts = scanned(writer, &schema);
+        let facts = self.scanned(writer, &schema, RunPhase::Scan);
         refuse_if_lost(writer, &facts)?;
         match facts.into_iter().next() {
             Some(ScanResult::Checked(tally)) => Ok(tally.orphan_rows),
@@ -119,10 +134,4 @@ fn refuse_if_lost(writer: &mut dyn Writer, facts: &ScanResults) -> Result<(), Ap
         writer.changed_so_far()?;
     }
     Ok(())
-}
-
-fn scanned(writer: &mut dyn Writer, schema: &Schema) -> ScanResults {
-    let options = ScanOptions { samples: 1, memory: 0, threads: 1, progress: &|_, _| {}, is_known: &|_, _, _| false };
-    let mut sessions: [Box<dyn Session + '_>; 1] = [Box::new(writer)];
-    scan::scan(schema, &mut sessions, &options)
 }

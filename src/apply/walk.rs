@@ -28,6 +28,8 @@ use crate::model::catalog::Table;
 use crate::model::ids::RelationId;
 use crate::model::plan::ChangeRole;
 use crate::model::plan::NewTable;
+use crate::model::progress::ProgressStep;
+use crate::model::progress::RunPhase;
 use crate::model::state::Positions;
 use crate::model::state::SkipReason;
 use crate::plan_file::PlanFile;
@@ -239,7 +241,7 @@ impl<'w> Walk<'w> {
         self.has_looked_ahead = true;
         let mut step = 0;
         while step < total {
-            (self.options.progress)(step, 2 * total);
+            (self.options.progress)(&ProgressStep::of(RunPhase::CompareRows, step, total));
             let mut portion = self.reading.portion(step, CHUNK)?;
             step += portion.lines.len();
             // The rows of a set were compared already, and are ready.

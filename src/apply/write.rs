@@ -26,7 +26,7 @@ impl Walk<'_> {
         let statement = sql.change_row(&table, row, change);
         let before = if self.counts_each_change { writer.changed_so_far()? } else { 0 };
         let mut changed = writer.change(&statement);
-        if let (Err(EngineError::Failed { .. }), ChangeRole::Parent) = (&changed, change.role())
+        if let (Err(EngineError::Failed { .. }), ChangeRole::Parent | ChangeRole::Restored) = (&changed, change.role())
             && let Some(unenforced) = sql.without_enforcement(&statement).filter(|_| !writer.lost_conflict())
         {
             // If two parents require each other, one is inserted while its foreign key is not enforced.
@@ -84,7 +84,9 @@ impl Walk<'_> {
 
     /// Advances the counter of the table after a change, and counts the change.
     fn follow_up(&mut self, writer: &mut dyn Writer, table: &Table, change: &Change) -> Result<(), ApplyError> {
-        if let (ChangeRole::Parent, None, Some(after)) = (change.role(), &change.before, &change.after) {
+        if let (ChangeRole::Parent | ChangeRole::Restored, None, Some(after)) =
+            (change.role(), &change.before, &change.after)
+        {
             for advance in self.options.sql.advance_sequences(table, after) {
                 writer.each_row(&advance, &mut |_| {})?;
             }

@@ -12,6 +12,7 @@ use crate::cli::PrivacyArgs;
 use crate::cli::output;
 use crate::config::option_values;
 use crate::config::rules;
+use crate::model::batch_size::BatchSize;
 use crate::model::catalog::Action;
 use crate::report::AnswerFormat;
 use crate::report::RepairFormat;
@@ -67,6 +68,41 @@ pub struct RepairArgs {
 }
 
 #[derive(Debug, Args)]
+pub struct RestoreArgs {
+    /// A path, or a URL (see `fk-doctor scan --help`) [default: the environment variable DATABASE_URL]
+    #[arg(value_name = "DB")]
+    pub database: Option<String>,
+    /// Restore only the rows of this table
+    #[arg(long, value_name = "TABLE")]
+    pub table: Option<String>,
+    /// Restore only the rows that meet an SQL condition over their columns, such as "total > 100"
+    #[arg(long = "where", value_name = "SQL")]
+    pub condition: Option<String>,
+    /// Restore the rows that a rule's `file` keeps, instead of those in quarantine tables (repeatable)
+    #[arg(long, value_name = "FILE")]
+    pub file: Vec<PathBuf>,
+    /// Write the plan to a file
+    #[arg(long, short, value_name = "PLAN")]
+    pub output: Option<PathBuf>,
+    /// Replace an existing plan, unless it was applied
+    #[arg(long, requires = "output")]
+    pub overwrite: bool,
+    /// table, json or sql (the changes as a script); F=FILE writes this report to a file (repeatable)
+    #[arg(long, value_name = "F[=FILE]", value_parser = output::<RepairFormat>)]
+    pub format: Vec<FormatArg<RepairFormat>>,
+    #[command(flatten)]
+    pub privacy: PrivacyArgs,
+    /// Apply the plan immediately
+    #[arg(long)]
+    pub apply: bool,
+    /// Time limit for making the plan (500ms, 60s, 5m)
+    #[arg(long, value_name = "DURATION", value_parser = option_values::parse_timeout)]
+    pub timeout: Option<Duration>,
+    #[command(flatten)]
+    pub writing: WriteArgs,
+}
+
+#[derive(Debug, Args)]
 pub struct ApplyArgs {
     /// A path, or a URL (see `fk-doctor scan --help`)
     #[arg(value_name = "DB")]
@@ -90,9 +126,19 @@ pub struct WriteArgs {
     /// Make no backup
     #[arg(long)]
     pub no_backup: bool,
-    /// Commit after every N changes; repeat the command to resume an interrupted run [default: one transaction]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
-    pub batch: Option<u32>,
+    /// Commit after every N changes, or after each DURATION; repeat the command to resume an interrupted run
+    /// [default: one transaction]. Where other programs write, use --batch 150ms --pause 20ms
+    #[arg(long, value_name = "N|DURATION", value_parser = option_values::parse_batch)]
+    pub batch: Option<BatchSize>,
+    /// Wait between two batches, so that other programs get their turn
+    #[arg(long, value_name = "DURATION", value_parser = option_values::parse_duration, requires = "batch")]
+    pub pause: Option<Duration>,
+    /// Between two batches, wait until no replica of the server is further behind than this
+    #[arg(long, value_name = "DURATION", value_parser = option_values::parse_duration, requires = "batch")]
+    pub max_lag: Option<Duration>,
+    /// A replica for --max-lag (repeatable): MySQL and MariaDB only, because PostgreSQL knows its replicas
+    #[arg(long, value_name = "URL", requires = "max_lag")]
+    pub replica: Vec<String>,
     /// Skip and list the rows that changed since the plan was made [default: refuse the plan]
     #[arg(long)]
     pub skip_changed: bool,

@@ -7,6 +7,7 @@ use std::ops::RangeInclusive;
 use std::str::FromStr;
 use std::time::Duration;
 
+use crate::model::batch_size::BatchSize;
 use crate::model::finding::Severity;
 use crate::model::redaction::Values;
 
@@ -15,6 +16,9 @@ pub const JOBS: RangeInclusive<u64> = 1..=1_024;
 
 /// The maximum is bounded because samples are held in memory.
 pub const SAMPLES: RangeInclusive<u64> = 0..=1_000_000;
+
+/// The number of changes in one transaction.
+pub const BATCH: RangeInclusive<u64> = 1..=u32::MAX as u64;
 
 /// A deadline is added to a clock, which must not overflow.
 const LONGEST: Duration = Duration::from_secs(365 * 24 * 60 * 60);
@@ -100,6 +104,16 @@ pub fn parse_timeout(text: &str) -> Result<Duration, String> {
     if duration.is_zero() { Err("expected a duration greater than zero".to_owned()) } else { Ok(duration) }
 }
 
+/// Parses a number of changes or a time: `10000` or `150ms`.
+pub fn parse_batch(text: &str) -> Result<BatchSize, String> {
+    let is_number = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    if !is_number {
+        let expected = "expected a number of changes or a time, such as 10000 or 150ms";
+        return parse_timeout(text).map(BatchSize::Time).map_err(|_| expected.to_owned());
+    }
+    parse_count(text, &BATCH).map(BatchSize::Changes)
+}
+
 /// Parses `256MB`, `1GB` or `512MiB`.
 pub fn parse_memory(text: &str) -> Result<u64, String> {
     let expected = "expected a whole number and a unit, MB, GB, MiB or GiB, such as 256MB";
@@ -179,6 +193,17 @@ mod tests {
         }
         assert_eq!(parse_duration("60").unwrap_err(), "the unit is missing: 60ms, 60s, 60m or 60h");
         assert_eq!(parse_timeout("0ms").unwrap_err(), "expected a duration greater than zero");
+    }
+
+    #[test]
+    fn batch_is_a_number_of_changes_or_a_time() {
+        assert_eq!(parse_batch("10000"), Ok(BatchSize::Changes(10_000)));
+        assert_eq!(parse_batch("150ms"), Ok(BatchSize::Time(Duration::from_millis(150))));
+        assert_eq!(parse_batch("0").unwrap_err(), "expected a whole number from 1 to 4294967295");
+        for text in ["", "0ms", "-1", "ms", "1.5s", "many"] {
+            let expected = "expected a number of changes or a time, such as 10000 or 150ms";
+            assert_eq!(parse_batch(text).unwrap_err(), expected, "{text}");
+        }
     }
 
     #[test]

@@ -26,12 +26,15 @@ use crate::source::Address;
 mod connection;
 mod failure;
 mod introspect;
+mod lag;
 mod rules;
 mod session;
 mod transaction;
 mod trial;
 mod value;
 mod writing;
+
+pub(crate) use lag::lag_meter;
 
 use connection::Connection;
 use introspect::Server;

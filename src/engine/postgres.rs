@@ -22,11 +22,14 @@ mod connection;
 mod failure;
 mod introspect;
 mod key_bitmap;
+mod lag;
 mod session;
 mod transaction;
 mod trial;
 mod value;
 mod writing;
+
+pub(crate) use lag::lag_meter;
 
 use connection::Connection;
 use session::PostgresSession;

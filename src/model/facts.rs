@@ -45,6 +45,7 @@ pub struct Facts {
     pub wide_rule_queries: bool,
     /// True if a session can disable triggers.
     pub can_silence_triggers: bool,
+    pub replica_lag: ReplicaLag,
     /// True if an engine's refusal of a row contains the row's number or its values.
     pub refusals_name_rows: bool,
     /// The greatest depth of a cascade; `None` if it depends on settings.
@@ -151,6 +152,17 @@ pub enum IndexText {
     Other,
 }
 
+/// The server that can say how far a replica is behind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ReplicaLag {
+    /// There are no replicas.
+    Nowhere,
+    /// The server that is written to knows its replicas.
+    OnPrimary,
+    /// Each replica knows its own lag, and has to be named.
+    OnReplica,
+}
+
 /// A table with a row for each autoincrement column, and the names of its own columns.
 #[derive(Debug)]
 pub struct CounterTable {
@@ -232,6 +244,7 @@ static SQLITE: Facts = Facts {
     stores_as_written: true,
     wide_rule_queries: true,
     can_silence_triggers: true,
+    replica_lag: ReplicaLag::Nowhere,
     refusals_name_rows: false,
     cascade_levels: Some(1000),
     counters: Some(CounterTable { table: "sqlite_sequence", address: "rowid", name: "name", value: "seq" }),
@@ -275,6 +288,7 @@ static POSTGRES: Facts = Facts {
     stores_as_written: false,
     wide_rule_queries: true,
     can_silence_triggers: true,
+    replica_lag: ReplicaLag::OnPrimary,
     refusals_name_rows: true,
     cascade_levels: None,
     counters: None,
@@ -323,6 +337,7 @@ const fn mysql(name: &'static str, title: &'static str, schemes: &'static [&'sta
         stores_as_written: false,
         wide_rule_queries: false,
         can_silence_triggers: false,
+        replica_lag: ReplicaLag::OnReplica,
         refusals_name_rows: true,
         cascade_levels: Some(15),
         counters: None,

@@ -113,7 +113,7 @@ pub struct Adopted {
 }
 
 /// The purpose of a change.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ChangeRole {
     /// Inserts a missing parent.
     Parent,
@@ -125,11 +125,19 @@ pub enum ChangeRole {
     Orphan,
     /// Changes or deletes a row whose parent is deleted.
     Dependant,
+    /// Inserts a quarantined row again.
+    Restored,
 }
 
 impl ChangeRole {
-    pub const ALL: [ChangeRole; 5] =
-        [ChangeRole::Parent, ChangeRole::Record, ChangeRole::Counter, ChangeRole::Orphan, ChangeRole::Dependant];
+    pub const ALL: [ChangeRole; 6] = [
+        ChangeRole::Parent,
+        ChangeRole::Record,
+        ChangeRole::Counter,
+        ChangeRole::Orphan,
+        ChangeRole::Dependant,
+        ChangeRole::Restored,
+    ];
 
     pub fn name(self) -> &'static str {
         match self {
@@ -138,12 +146,13 @@ impl ChangeRole {
             ChangeRole::Counter => "counter",
             ChangeRole::Orphan => "orphan",
             ChangeRole::Dependant => "dependant",
+            ChangeRole::Restored => "restored",
         }
     }
 }
 
 /// A reason for a change: the treatment of a rule, for a relation.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct ChangeReason {
     pub role: ChangeRole,
     pub relation: String,

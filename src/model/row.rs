@@ -63,6 +63,15 @@ impl Row {
         &self.values
     }
 
+    pub fn into_values(self) -> Vec<Value> {
+        self.values
+    }
+
+    /// Returns the names of the columns, which rows that were read together share.
+    pub fn shared_columns(&self) -> &Arc<[String]> {
+        &self.columns
+    }
+
     pub fn iter(&self) -> impl Iterator<Item = (&str, &Value)> {
         self.columns().zip(&self.values)
     }

@@ -6,6 +6,7 @@ use std::os::unix::fs::FileExt;
 use super::*;
 use crate::model::catalog::Engine;
 use crate::model::catalog::TableName;
+use crate::model::plan::Adopted;
 use crate::model::plan::ChangeReason;
 use crate::model::plan::ChangeRole;
 use crate::model::plan::TableDigest;
@@ -53,6 +54,149 @@ fn change(values: &[Value]) -> Change {
     }
 }
 
+fn write(writer: &mut PlanWriter<Vec<u8>>, lines: &mut ChangeLines, change: &Change) {
+    let mut text = String::new();
+    lines.push(&mut text, change);
+    writer.change(&lines.line(&text).unwrap()).unwrap();
+}
+
+/// True if both changes are equal, and their values to the bit.
+fn is_same(left: &Change, right: &Change) -> bool {
+    let image = |left: &Option<Row>, right: &Option<Row>| match (left, right) {
+        (Some(left), Some(right)) => left.is_same(right) && left.columns().eq(right.columns()),
+        (left, right) => left.is_none() && right.is_none(),
+    };
+    let rest = |change: &Change| Change { before: None, after: None, row: Row::new(), ..change.clone() };
+    image(&left.before, &right.before)
+        && image(&left.after, &right.after)
+        && image(&Some(left.row.clone()), &Some(right.row.clone()))
+        && rest(left) == rest(right)
+}
+
+fn any_value(random: &mut fastrand::Rng) -> Value {
+    let text = ["", "a", "it's \"\\ \u{0} \u{1b}[2J \u{2028} 日本", "[1,null]", "{\"real\":\"1\"}", "x\ny"];
+    match random.u8(0..9) {
+        0 => Value::Null,
+        1 => Value::Integer(random.i64(..)),
+        2 => Value::Integer(random.i64(-3..3)),
+        3 => Value::Real(f64::from_bits(random.u64(..))),
+        4 => Value::Real(random.choice([0.0, -0.0, f64::NAN, -f64::NAN, f64::INFINITY, 5e-324, 0.1, 1.0]).unwrap()),
+        5 => Value::text(random.choice(text).unwrap()),
+        6 => Value::Text((0..random.usize(0..4)).map(|_| random.u8(..)).collect()),
+        _ => Value::Blob((0..random.usize(0..4)).map(|_| random.u8(..)).collect()),
+    }
+}
+
+/// Returns a change of any kind, with odd names and rare facts.
+fn any_change(random: &mut fastrand::Rng) -> Change {
+    const NAMES: [&str; 7] = ["id", "r", "note\n", "\u{202e}\"x\"", "group", "ID", ""];
+    let text = |random: &mut fastrand::Rng| random.choice(NAMES).unwrap().to_owned();
+    let row = |random: &mut fastrand::Rng, names: &[&str]| -> Row {
+        names.iter().map(|name| (*name, any_value(random))).collect()
+    };
+    let count = random.usize(1..4);
+    let (mut before, mut after) = (Some(row(random, &NAMES[..count])), None);
+    match random.u8(0..5) {
+        0 => {}
+        1 => (before, after) = (None, before),
+        2 => {
+            let start = random.usize(0..2);
+            after = Some(row(random, &NAMES[start..count + 1]));
+        }
+        _ => {
+            after.clone_from(&before);
+            if let Some(after) = &mut after {
+                after.set(NAMES[random.usize(0..count)], any_value(random));
+                after.set(NAMES[random.usize(0..count)], any_value(random));
+            }
+        }
+    }
+    let image = before.as_ref().or(after.as_ref());
+    let name = match random.u8(0..3) {
+        0 => row(random, &["rowid"]),
+        1 => row(random, &["id"]),
+        _ => image.unwrap().filtered(|column, _| column == "id"),
+    };
+    let reason = |random: &mut fastrand::Rng| ChangeReason {
+        role: random.choice(ChangeRole::ALL).unwrap(),
+        relation: text(random),
+        rule: text(random),
+        treatment: "t".to_owned(),
+    };
+    let reasons = (0..random.usize(1..3)).map(|_| reason(random)).collect();
+    let adopted = |random: &mut fastrand::Rng| Adopted {
+        relation: text(random),
+        rows: (0..random.usize(0..3)).map(|_| random.u64(..)).collect(),
+    };
+    Change {
+        address: random.bool().then(|| random.i64(..)),
+        kept: (random.u8(0..4) == 0).then(|| text(random)),
+        unit: random.bool().then(|| random.u64(..)),
+        orphan_of: (0..random.usize(0..3)).map(|_| text(random)).collect(),
+        adopts: (random.u8(0..4) > 0).then(|| (0..random.usize(0..3)).map(|_| adopted(random)).collect()),
+        reasons,
+        ..Change::new(
+            TableName { schema: random.bool().then(|| text(random)), table: text(random) },
+            name,
+            before,
+            after,
+        )
+    }
+}
+
+#[test]
+fn any_change_is_read_back_from_its_plan_in_both_directions() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("plan.ndjson");
+    for seed in 0..6 {
+        let mut random = fastrand::Rng::with_seed(seed);
+        let changes: Vec<Change> = (0..random.usize(1..2500)).map(|_| any_change(&mut random)).collect();
+        let mut lines = ChangeLines::default();
+        let mut writer = PlanWriter::new(Vec::new(), &header()).unwrap();
+        changes.iter().for_each(|change| write(&mut writer, &mut lines, change));
+        let bytes = writer.finish().unwrap();
+        assert!(!std::str::from_utf8(&bytes).unwrap().lines().any(|line| line.contains(crate::model::text::is_unseen)));
+        std::fs::write(&path, bytes).unwrap();
+        let mut plan = PlanFile::open(&path).unwrap();
+        assert_eq!(plan.changes(), changes.len());
+        let mut orders = [(0..changes.len()).collect::<Vec<_>>(), (0..changes.len()).rev().collect(), Vec::new()];
+        orders[2].extend((0..200).map(|_| random.usize(0..changes.len())));
+        for position in orders.into_iter().flatten() {
+            let (read, grouped) = (plan.change(position).unwrap(), plan.grouped(position).unwrap());
+            let expected = &changes[position];
+            assert!(is_same(&read, expected), "{seed}: {read:?}\n{expected:?}");
+            assert!(grouped.group.contains(expected), "{:?}\n{expected:?}", grouped.group);
+            assert!(is_same(&grouped.into_change(), expected));
+        }
+    }
+}
+
+/// A change that is added to groups from memory has the same parts as one that is read from a plan.
+#[test]
+fn grouped_change_is_the_change_again() {
+    let mut random = fastrand::Rng::with_seed(3);
+    let mut groups = ChangeGroups::default();
+    for _ in 0..2000 {
+        let change = any_change(&mut random);
+        let grouped = groups.grouped(change.clone());
+        assert_eq!(groups.number_of(&change), grouped.number);
+        assert!(is_same(&grouped.into_change(), &change));
+    }
+}
+
+/// Plans of ten million changes may not fill the memory.
+#[test]
+fn marks_are_few() {
+    let mut marks = LineMarks::default();
+    marks.skip(500);
+    for _ in 0..10_000_000 {
+        marks.line(60);
+    }
+    assert_eq!(marks.len(), 10_000);
+    assert_eq!(marks.stretch_of(1999), (1000, 60_500..120_500));
+    assert_eq!(marks.stretch_of(9_999_999), (9_999_000, 599_940_500..600_000_500));
+}
+
 #[test]
 fn value_of_every_class_is_read_back_bit_for_bit() {
     let values = [
@@ -81,9 +225,10 @@ fn value_of_every_class_is_read_back_bit_for_bit() {
 fn plan_with_a_changed_byte_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("plan.ndjson");
+    let mut lines = ChangeLines::default();
     let mut writer = PlanWriter::new(Vec::new(), &header()).unwrap();
     for number in 0..3 {
-        writer.change(&change_line(&change(&[Value::Integer(number), Value::text("x")]))).unwrap();
+        write(&mut writer, &mut lines, &change(&[Value::Integer(number), Value::text("x")]));
     }
     let plan = writer.finish().unwrap();
     std::fs::write(&path, &plan).unwrap();
@@ -117,10 +262,12 @@ fn plan_with_a_changed_byte_is_refused() {
 fn plan_changed_after_it_was_opened_is_not_executed() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("plan.ndjson");
+    let mut lines = ChangeLines::default();
     let mut writer = PlanWriter::new(Vec::new(), &header()).unwrap();
-    let long = "x".repeat(50_000);
+    // Each change is in blocks of its own, and in a stretch of its own.
+    let long = "x".repeat(600_000);
     for number in 0..5 {
-        writer.change(&change_line(&change(&[Value::Integer(number), Value::text(&long)]))).unwrap();
+        write(&mut writer, &mut lines, &change(&[Value::Integer(number), Value::text(&long)]));
     }
     let bytes = writer.finish().unwrap();
     std::fs::write(&path, &bytes).unwrap();
@@ -131,11 +278,12 @@ fn plan_changed_after_it_was_opened_is_not_executed() {
     }
     // A byte that only the third change contains.
     let file = File::options().write(true).open(&path).unwrap();
-    file.write_all_at(b"y", 140_000).unwrap();
+    let inside = 1_500_000;
+    file.write_all_at(b"y", inside as u64).unwrap();
     assert_eq!(plan.change(0).unwrap(), expected(0));
     assert!(matches!(plan.change(2), Err(PlanError::Untrusted { .. })));
-    file.write_all_at(&bytes[140_000..140_001], 140_000).unwrap();
+    file.write_all_at(&bytes[inside..=inside], inside as u64).unwrap();
     assert_eq!(plan.change(2).unwrap(), expected(2));
-    file.set_len(140_000).unwrap();
+    file.set_len(inside as u64).unwrap();
     assert!(plan.change(4).is_err());
 }

@@ -1,14 +1,11 @@
-//! The JSON of a plan's lines. The JSON of a value is in `values`.
+//! The JSON of a plan's lines: here the header and the trailer, in `compact` the changes and their groups, in `wide` the
+//! changes of older versions, and in `values` the values.
 
 use serde::Deserialize;
 use serde::Serialize;
 
 use crate::model::catalog::Engine;
 use crate::model::catalog::TableName;
-use crate::model::plan::Adopted;
-use crate::model::plan::Change;
-use crate::model::plan::ChangeReason;
-use crate::model::plan::ChangeRole;
 use crate::model::plan::Header;
 use crate::model::plan::NewTable;
 use crate::model::plan::OrphanForecast;
@@ -17,14 +14,31 @@ use crate::model::plan::TableDigest;
 use crate::model::plan::TreatmentTotal;
 use crate::model::redefinition::DefinitionKind;
 use crate::model::redefinition::Redefinition;
-use crate::model::row::Row;
 use crate::model::text::is_unseen;
 
-mod values;
+pub(super) mod compact;
+pub(super) mod values;
+pub(super) mod wide;
 
-use values::WireRow;
+/// The format of the lines of a plan.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Format {
+    /// Each change is an object that is complete by itself.
+    Wide,
+    /// Each change is a list of values, and a line before it names the columns and the reasons of its group.
+    Compact,
+}
 
-const FORMAT: &str = "fk-doctor/plan@1";
+impl Format {
+    const ALL: [Format; 2] = [Format::Wide, Format::Compact];
+
+    fn name(self) -> &'static str {
+        match self {
+            Format::Wide => "fk-doctor/plan@1",
+            Format::Compact => "fk-doctor/plan@2",
+        }
+    }
+}
 
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -110,48 +124,6 @@ struct WireTreated {
 }
 
 #[derive(Serialize, Deserialize)]
-struct WireChange {
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    schema: Option<String>,
-    table: String,
-    row: WireRow,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    address: Option<i64>,
-    before: Option<WireRow>,
-    after: Option<WireRow>,
-    // The first reason. With `flatten`, serde would parse every line twice.
-    part: String,
-    relation: String,
-    rule: String,
-    treatment: String,
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    also: Vec<WireReason>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    kept: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    unit: Option<u64>,
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    orphan_of: Vec<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    adopts: Option<Vec<WireAdopted>>,
-}
-
-#[derive(Serialize, Deserialize)]
-struct WireAdopted {
-    relation: String,
-    /// The fingerprints of the rows, each as sixteen hexadecimal digits.
-    rows: String,
-}
-
-#[derive(Serialize, Deserialize)]
-struct WireReason {
-    part: String,
-    relation: String,
-    rule: String,
-    treatment: String,
-}
-
-#[derive(Serialize, Deserialize)]
 struct Trailer<'a> {
     #[serde(borrow)]
     end: End<'a>,
@@ -198,7 +170,7 @@ pub(super) fn header(header: &Header) -> String {
         rows: treated.rows,
     });
     text(&WireHeader {
-        format: FORMAT.to_owned(),
+        format: Format::Compact.name().to_owned(),
         tool: WireTool { name: "fk-doctor".to_owned(), version: env!("CARGO_PKG_VERSION").to_owned() },
         engine: header.engine.name().to_owned(),
         database: header.database.clone(),
@@ -216,14 +188,15 @@ pub(super) fn header(header: &Header) -> String {
     })
 }
 
-pub(super) fn read_header(line: &str) -> Result<Header, String> {
+pub(super) fn read_header(line: &str) -> Result<(Format, Header), String> {
     let wire: WireHeader =
         serde_json::from_str(line).map_err(|error| format!("its first line is not the header of a plan: {error}"))?;
-    if wire.format != FORMAT {
-        return Err(format!("its format is {:?}, and this version reads {FORMAT:?}", wire.format));
-    }
+    let format = Format::ALL.into_iter().find(|format| format.name() == wire.format).ok_or_else(|| {
+        let known = Format::ALL.map(|format| format!("{:?}", format.name())).join(" and ");
+        format!("its format is {:?}, and this version reads {known}", wire.format)
+    })?;
     let engine = Engine::ALL.iter().copied().find(|engine| engine.name() == wire.engine);
-    Ok(Header {
+    let header = Header {
         engine: engine.ok_or_else(|| format!("it is for the unknown engine {:?}", wire.engine))?,
         database: wire.database,
         identity: wire.identity,
@@ -262,7 +235,8 @@ pub(super) fn read_header(line: &str) -> Result<Header, String> {
             .collect(),
         undecided: wire.undecided,
         orphan_rows: wire.orphan_rows,
-    })
+    };
+    Ok((format, header))
 }
 
 fn read_redefinition(wire: WireRedefinition) -> Result<Redefinition, String> {
@@ -278,91 +252,6 @@ fn read_redefinition(wire: WireRedefinition) -> Result<Redefinition, String> {
         nullable: wire.nullable,
         rule: wire.rule,
         treatment: wire.treatment,
-    })
-}
-
-pub(super) fn change(change: &Change) -> String {
-    let reason = |reason: &ChangeReason| WireReason {
-        part: reason.role.name().to_owned(),
-        relation: reason.relation.clone(),
-        rule: reason.rule.clone(),
-        treatment: reason.treatment.clone(),
-    };
-    let Some((first, also)) = change.reasons.split_first() else { unreachable!("a change without a reason") };
-    text(&WireChange {
-        schema: change.table.schema.clone(),
-        table: change.table.table.clone(),
-        row: WireRow(change.row.clone()),
-        address: change.address,
-        before: change.before.clone().map(WireRow),
-        after: change.after.clone().map(WireRow),
-        part: first.role.name().to_owned(),
-        relation: first.relation.clone(),
-        rule: first.rule.clone(),
-        treatment: first.treatment.clone(),
-        also: also.iter().map(reason).collect(),
-        kept: change.kept.clone(),
-        unit: change.unit,
-        orphan_of: change.orphan_of.clone(),
-        adopts: adopts(change).filter(|adopts| makes_parent(first.role, change.before.is_none()) || !adopts.is_empty()),
-    })
-}
-
-/// True if the change makes a parent. Such a change always lists the orphans that it adopts, even if there are none;
-/// other changes list them only if there are some.
-fn makes_parent(part: ChangeRole, is_new: bool) -> bool {
-    part == ChangeRole::Parent && is_new
-}
-
-fn adopts(change: &Change) -> Option<Vec<WireAdopted>> {
-    let adopted = change.adopts.as_ref()?.iter().map(|adopted| WireAdopted {
-        relation: adopted.relation.clone(),
-        rows: adopted.rows.iter().map(|row| format!("{row:016x}")).collect(),
-    });
-    Some(adopted.collect())
-}
-
-fn read_adopted(wire: WireAdopted) -> Result<Adopted, String> {
-    let digits = wire.rows.as_bytes().chunks(16).map(|digits| {
-        let digits = std::str::from_utf8(digits).ok().filter(|digits| digits.len() == 16)?;
-        u64::from_str_radix(digits, 16).ok()
-    });
-    let rows: Option<Vec<u64>> = digits.collect();
-    let rows = rows.ok_or_else(|| "one of its lines adopts rows that cannot be read".to_owned())?;
-    Ok(Adopted { relation: wire.relation, rows })
-}
-
-pub(super) fn row(row: &Row) -> String {
-    text(&WireRow(row.clone()))
-}
-
-pub(super) fn read_change(line: &str) -> Result<Change, String> {
-    let wire: WireChange =
-        serde_json::from_str(line).map_err(|error| format!("one of its lines is not a change: {error}"))?;
-    let first = WireReason { part: wire.part, relation: wire.relation, rule: wire.rule, treatment: wire.treatment };
-    let reason = |wire: WireReason| {
-        let part = ChangeRole::ALL.into_iter().find(|part| part.name() == wire.part);
-        let part = part.ok_or_else(|| format!("one of its lines has the unknown part {:?}", wire.part))?;
-        Ok(ChangeReason { role: part, relation: wire.relation, rule: wire.rule, treatment: wire.treatment })
-    };
-    let adopts = match wire.adopts {
-        Some(adopts) => Some(adopts.into_iter().map(read_adopted).collect::<Result<_, String>>()?),
-        None if first.part == ChangeRole::Parent.name() && wire.before.is_none() => None,
-        None => Some(Vec::new()),
-    };
-    let before = wire.before.map(|row| row.0);
-    let after = wire.after.map(|row| row.0.sharing_columns_of(before.as_ref()));
-    Ok(Change {
-        table: TableName { schema: wire.schema, table: wire.table },
-        row: wire.row.0,
-        address: wire.address,
-        before,
-        after,
-        reasons: std::iter::once(first).chain(wire.also).map(reason).collect::<Result<_, String>>()?,
-        kept: wire.kept,
-        unit: wire.unit,
-        orphan_of: wire.orphan_of,
-        adopts,
     })
 }
 

@@ -9,6 +9,7 @@ use crate::model::date;
 use crate::model::finding_group::Distinct;
 use crate::model::forecast::TableChanges;
 use crate::model::plan::Header;
+use crate::model::restore::RESTORE;
 use crate::model::rule::TreatmentKind;
 use crate::model::state::SkipReason;
 use crate::model::state::SkippedRow;
@@ -40,6 +41,8 @@ pub struct ApplyReport<'a> {
     pub address: &'a str,
     pub plan: &'a Path,
     pub header: &'a Header,
+    /// The quarantined rows that the plan leaves where they are, if it restores rows.
+    pub staying: u64,
     pub backup: Option<&'a Path>,
     /// The files that hold copies of deleted rows.
     pub kept: &'a [PathBuf],
@@ -146,6 +149,7 @@ impl ApplyReport<'_> {
         let (before, after) = (self.header.orphan_rows, self.rows_left);
         let changes_rows = self.made + self.changed + self.deleted > 0;
         let line = match before {
+            _ if self.restored() > 0 => return self.came_back(),
             Some(before) if !changes_rows && after.count < before && !after.is_bound => {
                 let dropped = changes::dropped_keys(before, after.count);
                 let are = if before - after.count == 1 { "is" } else { "are" };
@@ -180,6 +184,33 @@ impl ApplyReport<'_> {
             return (Symbol::Partly, format!("{line}, and {changes} {were} skipped"));
         }
         self.with_scan(Symbol::Done, line)
+    }
+
+    /// Returns the number of quarantined rows that the plan restores.
+    fn restored(&self) -> u64 {
+        let restored = self.header.treated.iter().filter(|total| total.treatment == RESTORE);
+        restored.map(|total| total.rows).sum()
+    }
+
+    /// Returns how many quarantined rows came back.
+    fn came_back(&self) -> (Symbol, String) {
+        let name = &self.database.name;
+        let planned = self.restored();
+        if self.rows_left() > 0 {
+            let skipped = plural(self.rows_left(), "planned change");
+            let were = if self.rows_left() == 1 { "was" } else { "were" };
+            let rows = plural(planned, "quarantined row");
+            return (Symbol::Partly, format!("{name}: of {rows}, not all came back: {skipped} {were} skipped"));
+        }
+        if self.staying > 0 {
+            let rows = plural(planned + self.staying, "quarantined row");
+            let stay = if self.staying == 1 { "stays" } else { "stay" };
+            return (
+                Symbol::Partly,
+                format!("{name}: {} of {rows} came back, {} {stay}", count(planned), count(self.staying)),
+            );
+        }
+        self.with_scan(Symbol::Done, format!("{name}: {} came back", plural(planned, "quarantined row")))
     }
 
     /// Adds to a sentence what a scan found afterwards. The symbol is never greener than the exit code.

@@ -6,6 +6,7 @@ pub(super) mod checked;
 pub(super) mod examination;
 pub(super) mod explanation;
 pub(super) mod repair;
+pub(super) mod restore;
 pub(super) mod schema;
 pub(super) mod status;
 

@@ -12,6 +12,7 @@ use super::RunError;
 use super::config_file;
 use super::database;
 use super::orphan_rows::OrphanRows;
+use super::replicas::BatchInterval;
 use crate::apply::ApplyError;
 use crate::apply::Direction;
 use crate::apply::RowChanges;
@@ -35,6 +36,8 @@ use crate::model::catalog::TableName;
 use crate::model::date;
 use crate::model::finding_group::Distinct;
 use crate::model::forecast::TableChanges;
+use crate::model::progress::RunPhase;
+use crate::model::progress::numbered;
 use crate::plan_file::PlanFile;
 use crate::quarantine_file;
 use crate::report;
@@ -62,9 +65,13 @@ pub fn apply(
     if files.into_iter().any(is_the_plan) {
         return Err(RunError::WouldOverwrite { path: typed.plan.clone(), why: "this file is the plan" });
     }
-    let plan_run = PlanRun { direction, source: &source, plan: &typed.plan, writing: &typed.writing, outputs };
+    let plan_run = PlanRun { direction, source: &source, plan: &typed.plan, writing: &typed.writing, outputs, staying: 0 };
     run_plan(plan_run, global, environment, progress)
 }
+
+/// The phases of a run, in order.
+const PHASES: [RunPhase; 5] =
+    [RunPhase::CompareRows, RunPhase::BackUp, RunPhase::ChangeRows, RunPhase::VerifyRelations, RunPhase::Commit];
 
 /// A run of a plan: the direction, the database, the options, and the requested reports.
 pub(super) struct PlanRun<'g> {
@@ -73,6 +80,8 @@ pub(super) struct PlanRun<'g> {
     pub(super) plan: &'g Path,
     pub(super) writing: &'g WriteArgs,
     pub(super) outputs: Vec<(AnswerFormat, Option<PathBuf>)>,
+    /// The quarantined rows that the plan leaves where they are, if it restores rows.
+    pub(super) staying: u64,
 }
 
 pub(super) fn run_plan(
@@ -81,7 +90,7 @@ pub(super) fn run_plan(
     environment: &Environment,
     progress: Progress<'_>,
 ) -> Result<Outcome, RunError> {
-    let PlanRun { direction, source, plan: path, writing, outputs } = plan_run;
+    let PlanRun { direction, source, plan: path, writing, outputs, staying } = plan_run;
     let is_on_server = source.file().is_none();
     if writing.backup.is_some() && is_on_server {
         let why = "--backup copies the database file, and this database is on a server".to_owned();
@@ -101,29 +110,34 @@ pub(super) fn run_plan(
     admission::refuse_unfit_plan(direction, &plan.header, &identity, overrides)?;
     let kept_files = quarantine_file::paths(path, &plan.header);
     super::refuse_to_overwrite(source, kept_files.iter().map(PathBuf::as_path))?;
+    let interval = BatchInterval::open(direction, writing, source, &wait_limits, (global, environment))?;
     let at = date::timestamp(environment.now);
+    let backup = wanted_backup(writing, source, &plan.header.schema);
+    let phases: Vec<RunPhase> =
+        PHASES.into_iter().filter(|&phase| phase != RunPhase::BackUp || backup.is_some()).collect();
+    let progress = numbered(direction.command(), &phases, progress);
     let order = RunOptions {
         schema: &schema,
         sql: repair_sql,
         direction,
-        batch: writing.batch.and_then(|batch| usize::try_from(batch).ok()),
+        batch: writing.batch,
+        between: &|| interval.wait(&|_| {}),
         skip_changed: writing.skip_changed,
         row_by_row: writing.row_by_row,
         run: &exclusive::run_name(environment.process, &at),
         at: &at,
-        progress,
+        progress: &progress,
     };
-    let backup = wanted_backup(writing, source, &plan.header.schema);
     let conduct = ExecuteOptions { lock, identity: &identity, no_triggers: writing.no_triggers, backup };
     let execution = execute(&order, &mut plan, database.as_mut(), conduct)?;
     drop(database);
-    let remaining = remaining(source, &wait_limits, global, environment)?;
+    let remaining = remaining(source, &wait_limits, global, environment, &progress)?;
     let exit = exit(direction, &execution.done, &remaining);
     // On SQLite, whoever can write can also create the table of states.
     let may_be_missing = execution.done.never_applied && is_on_server && journal::begun(path).is_none();
     let missing_mark = may_be_missing.then(|| journal::mark_of(path));
     let report =
-        Report { direction, database: &schema.database, source, plan: &plan, kept_files, missing_mark, remaining };
+        Report { direction, database: &schema.database, source, plan: &plan, kept_files, missing_mark, remaining, staying };
     Ok(Outcome { documents: report.documents(&execution, outputs, environment), notes: Vec::new(), exit })
 }
 
@@ -151,6 +165,7 @@ struct Report<'a> {
     kept_files: Vec<PathBuf>,
     missing_mark: Option<PathBuf>,
     remaining: Remaining,
+    staying: u64,
 }
 
 impl Report<'_> {
@@ -175,6 +190,7 @@ impl Report<'_> {
             deleted: done.deleted,
             tables: &tables,
             header: &self.plan.header,
+            staying: self.staying,
             earlier_run: done.earlier_run.as_deref(),
             redefined: done.redefined,
             already: done.already,
@@ -216,6 +232,7 @@ fn remaining(
     wait_limits: &WaitLimits,
     global: &cli::GlobalArgs,
     environment: &Environment,
+    progress: Progress<'_>,
 ) -> Result<Remaining, RunError> {
     let mut database = database::open(source, wait_limits, environment)?;
     let config = config_file::read(source, global, environment)?;
@@ -225,7 +242,7 @@ fn remaining(
         samples: 0,
         memory: DEFAULT_MEMORY,
         threads: environment.cores,
-        progress: &|_, _| {},
+        progress,
         is_known: &|_, _, _| false,
     };
     let facts = scan::scan(&schema, &mut sessions, &options);

@@ -29,6 +29,8 @@ use crate::model::catalog::Table;
 use crate::model::catalog::TableKind;
 use crate::model::check_result::CheckResult;
 use crate::model::ids::TableId;
+use crate::model::progress::ProgressStep;
+use crate::model::progress::RunPhase;
 use crate::model::resolve;
 use crate::model::schema::Schema;
 use crate::model::text;
@@ -93,7 +95,8 @@ fn try_load(
     if let Some(files) = &files {
         check_correction_files(&loads, files, setup)?;
     }
-    let mut trial = database.trial(progress)?;
+    let copied = |pages: usize, all: usize| progress(&ProgressStep::of(RunPhase::CopyDatabase, pages, all));
+    let mut trial = database.trial(&copied)?;
     let schema = resolve::resolve(trial.catalog()?, &[]).map_err(|_| RunError::unresolved())?;
     let mut tables =
         loads.iter().map(|(table, _)| table_of(&schema, table)).collect::<Result<Vec<TableId>, RunError>>()?;
@@ -110,7 +113,7 @@ fn try_load(
         let name = path.display().to_string();
         let kind = kind(typed, path)?;
         check.source(table, &name);
-        let advance = |read: usize| progress(before + read, total);
+        let advance = |read: usize| progress(&ProgressStep::of(RunPhase::ReadFile, before + read, total));
         let reader = CountingReader { source: open(path)?, read: 0, reported: 0, advance: &advance };
         intake::read(reader, kind, &options, &mut check.record_sink())
             .map_err(|fault| RunError::of_check(&name, fault))?;

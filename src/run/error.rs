@@ -117,6 +117,7 @@ impl RunError {
     pub fn exit(&self) -> Exit {
         match self {
             RunError::FromVariable { error, .. } => error.exit(),
+            RunError::Treat(TreatError::Condition { .. }) => Exit::Usage,
             RunError::Engine(_) | RunError::NoDatabaseFile { .. } | RunError::Treat(_) => Exit::Unreadable,
             RunError::Apply(error) if error.is_engine_error() => Exit::Unreadable,
             RunError::Plan(PlanError::Untrusted { .. }) | RunError::Apply(_) => Exit::Refused,
@@ -171,6 +172,7 @@ impl RunError {
             RunError::Rules { why, .. } => Some(why.clone()),
             RunError::Treat(TreatError::Engine(error)) => Some(error.because()),
             RunError::Treat(TreatError::PlanDraft(error)) => Some(error.to_string()),
+            RunError::Treat(TreatError::Condition { why, .. }) => Some(why.clone()),
             RunError::Plan(error) => Some(error.because()),
             RunError::Apply(error) => Some(error.because()),
             RunError::NotReplaced { .. } => {
@@ -215,6 +217,9 @@ impl RunError {
             RunError::Treat(TreatError::Engine(error)) => error.help(),
             RunError::Treat(TreatError::PlanDraft(_)) => {
                 Some("free disk space for temporary files, or set TMPDIR to another folder".to_owned())
+            }
+            RunError::Treat(TreatError::Condition { table, .. }) => {
+                Some(format!("use only columns of {table} in --where; --table names the table whose rows it selects"))
             }
             RunError::Plan(error) => Some(error.help().to_owned()),
             RunError::Apply(error) => error.help(),

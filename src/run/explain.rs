@@ -20,11 +20,14 @@ use crate::explain::error_text::ReportedError;
 use crate::model::explanation::Explanation;
 use crate::model::explanation::StatementVerdict;
 use crate::model::facts::TrialKind;
+use crate::model::progress::ProgressStep;
+use crate::model::progress::RunPhase;
 use crate::model::resolve;
 use crate::model::statement::Statement;
 use crate::model::text::io_reason;
 use crate::model::value::Value;
 use crate::report;
+use crate::scan::Progress;
 use crate::source::Source;
 use crate::sql::read::statements;
 
@@ -35,7 +38,7 @@ pub fn explain(
     typed: &cli::ExplainArgs,
     global: &cli::GlobalArgs,
     environment: &Environment,
-    progress: &dyn Fn(usize, usize),
+    progress: Progress<'_>,
 ) -> Result<Outcome, RunError> {
     let (database, statement) = split_arguments(typed, environment);
     let setup = CommandSetup::new(&database, &typed.answer, global, environment)?;
@@ -43,9 +46,10 @@ pub fn explain(
     let mut database = database::open(&setup.source, &setup.wait_limits, environment)?;
     let address = setup.source.to_string();
     let options = ExplainOptions { database: &address, samples: setup.samples, redaction: &setup.redaction };
+    let copied = |pages: usize, all: usize| progress(&ProgressStep::of(RunPhase::CopyDatabase, pages, all));
     let explanation = match request {
         Request::Statements(text, parameters) => {
-            let mut trial = database.trial(progress)?;
+            let mut trial = database.trial(&copied)?;
             // Configured relations concern only the scan. Here the engine decides.
             let schema = resolve::resolve(trial.catalog()?, &[]).map_err(|_| RunError::unresolved())?;
             let statements = statements::statements(schema.database.engine, &text);
@@ -56,7 +60,7 @@ pub fn explain(
         Request::Errors(reported_errors) => {
             let schema = resolve::resolve(database.catalog()?, &[]).map_err(|_| RunError::unresolved())?;
             let mut trial = match schema.database.engine.facts().trial {
-                TrialKind::Copy => Some(database.trial(progress)?),
+                TrialKind::Copy => Some(database.trial(&copied)?),
                 TrialKind::OnServer => None,
             };
             let mut session = database.session()?;

@@ -64,7 +64,7 @@ pub(super) fn refuse_if_begun(
     }
     let schema = config.resolve(database, environment)?;
     let repair_sql = sql::repair::of(&schema).ok_or(RunError::NoRepair)?;
-    let order = RunOptions::read_only(&schema, repair_sql, &|_, _| {});
+    let order = RunOptions::read_only(&schema, repair_sql, &|_| {});
     let observed = apply::observe(&order, existing, database.session()?.as_mut())?;
     if observed.was_begun() { Err(refused()) } else { Ok(()) }
 }

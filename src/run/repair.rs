@@ -1,5 +1,6 @@
 //! `repair`: makes a plan from rules and a database, and reports it. With `--apply` it also applies the plan.
 
+use std::path::Path;
 use std::path::PathBuf;
 
 use super::DEFAULT_WAIT;
@@ -25,15 +26,15 @@ use crate::scan::Progress;
 use crate::source::Source;
 
 mod planning;
-mod script;
+pub(super) mod script;
 mod typed_rules;
 
+pub(super) use planning::Planned;
+pub(super) use planning::plan_by;
 pub(super) use planning::plan_for_schema;
 
-use planning::Planned;
-
 /// The requested reports, each with its file.
-type Outputs = Vec<(RepairFormat, Option<PathBuf>)>;
+pub(super) type Outputs = Vec<(RepairFormat, Option<PathBuf>)>;
 
 pub fn repair(
     typed: &cli::repair::RepairArgs,
@@ -42,7 +43,7 @@ pub fn repair(
     progress: Progress<'_>,
 ) -> Result<Outcome, RunError> {
     let source = database::source(typed.database.as_deref(), global, environment)?;
-    let outputs = outputs(typed, &source)?;
+    let outputs = outputs(&typed.format, typed.output.as_deref(), &source)?;
     let existing =
         typed.output.as_deref().map(|path| plan_path::existing_plan(path, typed.overwrite)).transpose()?.flatten();
     let mut files = rule_files::read_with(&typed.rules, typed_rules::rules(typed)?, environment)?;
@@ -87,7 +88,8 @@ pub fn repair(
         source: &source,
         plan: &plan,
         writing: &typed.writing,
-        outputs: is_table_printed(typed).then_some((AnswerFormat::Table, None)).into_iter().collect(),
+        outputs: is_table_printed(&typed.format).then_some((AnswerFormat::Table, None)).into_iter().collect(),
+        staying: 0,
     };
     // The first line is the outcome, so the result comes before the plan.
     let mut applied = super::apply::run_plan(plan_run, global, environment, progress)?;
@@ -96,16 +98,20 @@ pub fn repair(
 }
 
 /// Returns an error if an output would overwrite the database or the plan. [`plan_path`] checks the plan's own file.
-fn outputs(typed: &cli::repair::RepairArgs, source: &Source) -> Result<Outputs, RunError> {
-    let outputs = super::outputs(&typed.format, &None, RepairFormat::Table)?;
+pub(super) fn outputs(
+    format: &[cli::FormatArg<RepairFormat>],
+    plan: Option<&Path>,
+    source: &Source,
+) -> Result<Outputs, RunError> {
+    let outputs = super::outputs(format, &None, RepairFormat::Table)?;
     let mut files = outputs.iter().filter_map(|(_, file)| file.as_deref());
     super::refuse_to_overwrite(source, files.clone())?;
-    if let Some(plan) = typed.output.as_deref()
+    if let Some(plan) = plan
         && files.any(|report| super::absolute_path(report) == super::absolute_path(plan))
     {
         return Err(RunError::WouldOverwrite { path: plan.to_owned(), why: "the plan is written to this file" });
     }
-    super::refuse_the_database(source, typed.output.as_deref().into_iter())?;
+    super::refuse_the_database(source, plan.into_iter())?;
     Ok(outputs)
 }
 
@@ -123,10 +129,10 @@ fn plan_path(typed: &cli::repair::RepairArgs, source: &Source, planned: &Planned
 }
 
 /// True if standard output gets the report for people.
-fn is_table_printed(typed: &cli::repair::RepairArgs) -> bool {
+pub(super) fn is_table_printed(format: &[cli::FormatArg<RepairFormat>]) -> bool {
     let is_table =
         |format: &cli::FormatArg<RepairFormat>| format.format == RepairFormat::Table && format.file.is_none();
-    typed.format.is_empty() || typed.format.iter().any(is_table)
+    format.is_empty() || format.iter().any(is_table)
 }
 
 /// Returns the command as typed, with a file for its plan.

@@ -18,6 +18,7 @@ use crate::engine::Deadline;
 use crate::engine::WaitLimits;
 use crate::model::text::plural;
 use crate::report;
+use crate::scan::Progress;
 use crate::sql;
 use crate::treat;
 
@@ -25,12 +26,15 @@ pub fn rules(
     typed: &cli::repair::RulesCommand,
     global: &cli::GlobalArgs,
     environment: &Environment,
+    progress: Progress<'_>,
 ) -> Result<Outcome, RunError> {
     let text = match typed {
         cli::repair::RulesCommand::Check { paths, against, timeout } => {
             check(paths, against.as_deref(), *timeout, global, environment)?
         }
-        cli::repair::RulesCommand::Suggest { database, timeout } => suggest(database, *timeout, global, environment)?,
+        cli::repair::RulesCommand::Suggest { database, timeout } => {
+            suggest(database, *timeout, global, environment, progress)?
+        }
         cli::repair::RulesCommand::List { name: None } => list(),
         cli::repair::RulesCommand::List { name: Some(name) } => match SHIPPED.iter().find(|(known, _)| known == name) {
             Some((_, text)) => (*text).to_owned(),
@@ -49,10 +53,11 @@ fn suggest(
     timeout: Option<Duration>,
     global: &cli::GlobalArgs,
     environment: &Environment,
+    progress: Progress<'_>,
 ) -> Result<String, RunError> {
     let source = database::source(database.as_deref(), global, environment)?;
     let typed = database.as_deref();
-    let examination = guided_scan::scan(&source, typed, timeout, global, environment, &|_, _| {})?;
+    let examination = guided_scan::scan(&source, typed, timeout, global, environment, progress)?;
     Ok(report::suggestion(&examination, &|_| None))
 }
 

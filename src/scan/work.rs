@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 
 use super::FalseOrphans;
 use super::ScanOptions;
+use super::Tasks;
 use super::gather::Gatherer;
 use super::hints;
 use super::proof::Proofs;
@@ -148,10 +149,17 @@ pub(super) fn examine_storage(
     schema: &Schema,
     sessions: &mut [Box<dyn Session + '_>],
     tables: &[TableId],
-    finished: impl Fn(usize) + Sync,
+    tasks: &Tasks<'_>,
 ) -> Storage {
-    let damage =
-        run_in_parallel(sessions, tables.len(), |session, i| session.damage(&schema.tables[tables[i]]), finished);
+    let damage = run_in_parallel(
+        sessions,
+        tables.len(),
+        |session, i| {
+            tasks.begin(tables[i]);
+            session.damage(&schema.tables[tables[i]])
+        },
+        |_| tasks.finished(),
+    );
     Storage(tables.iter().copied().zip(damage).collect())
 }
 
@@ -161,7 +169,7 @@ pub(super) fn count_rows(
     sessions: &mut [Box<dyn Session + '_>],
     works: &mut IdVec<RelationId, Work<'_>>,
     children: &[TableId],
-    finished: impl Fn(usize) + Sync,
+    tasks: &Tasks<'_>,
 ) {
     let of_child = |child: TableId| -> Vec<&Work<'_>> {
         works.iter().filter(|work| work.is_counted_apart() && work.relation.child == child).collect()
@@ -169,8 +177,11 @@ pub(super) fn count_rows(
     let counts = run_in_parallel(
         sessions,
         children.len(),
-        |session, i| count_child(schema, session, children[i], &of_child(children[i])),
-        finished,
+        |session, i| {
+            tasks.begin(children[i]);
+            count_child(schema, session, children[i], &of_child(children[i]))
+        },
+        |_| tasks.finished(),
     );
     let counts: Vec<(RelationId, Result<Counts, EngineError>)> = counts.into_iter().flatten().collect();
     for (relation, counts) in counts {

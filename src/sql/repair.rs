@@ -270,6 +270,36 @@ pub trait Repair: Scan + RuleGrammar + WriteGrammar + CatalogStatements {
         None
     }
 
+    /// Returns a query for some columns of all rows, in the order of the first column.
+    fn all_rows(&self, table: &Table, columns: &[&str]) -> Sql {
+        let shown = columns.iter().map(|name| {
+            let value = self.qualified("t", name);
+            column(table, name).map_or_else(|| self.shown_address(&value), |column| self.shown(&value, column))
+        });
+        let shown: Vec<String> = shown.collect();
+        plain(format!(
+            "SELECT {} FROM {} ORDER BY {}",
+            shown.join(", "),
+            self.source(None, table, "t", Reading::AnyIndex),
+            columns.first().map(|first| self.qualified("t", first)).unwrap_or_default(),
+        ))
+    }
+
+    /// Returns a query for the numbers of the rows among these that meet a condition over `kept`, which the operator
+    /// wrote.
+    fn rows_where(&self, table: &Table, rows: &[&RowName], condition: &str) -> Sql {
+        let mut query = self.query();
+        let wanted = self.named_rows(&mut query, table, rows);
+        query.finish(format!(
+            "SELECT {WANTED}.{} FROM {wanted} {} {} ON {} WHERE {} ORDER BY 1",
+            self.number_column(),
+            self.facts().ordered_join,
+            self.source(None, table, "kept", Reading::AnyIndex),
+            self.is_wanted(table, "kept", rows),
+            self.is_true(condition),
+        ))
+    }
+
     /// Returns the INSERT of a row.
     fn insert(&self, table: &Table, row: &RowName, image: &Row) -> Sql {
         let mut query = self.query();

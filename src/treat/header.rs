@@ -8,6 +8,7 @@ use crate::model::plan::OrphanForecast;
 use crate::model::plan::RuleDigest;
 use crate::model::plan::TableDigest;
 use crate::model::plan::TreatmentTotal;
+use crate::model::restore::RESTORE;
 use crate::model::schema::Schema;
 use crate::model::value::Value;
 use crate::scan;
@@ -78,12 +79,20 @@ fn treated(forecast: &RepairForecast<Value>) -> Vec<TreatmentTotal> {
         .relations
         .iter()
         .flat_map(|of_relation| of_relation.treatments.iter().map(move |share| (of_relation, share)));
-    all.map(|(of_relation, share)| TreatmentTotal {
+    let all = all.map(|(of_relation, share)| TreatmentTotal {
         rule: of_relation.rule.clone().unwrap_or_default(),
         relation: of_relation.id.clone(),
         treatment: share.treatment.clone(),
         keys: share.keys,
         rows: share.rows,
-    })
-    .collect()
+    });
+    let restored = forecast.restore.iter().flat_map(|restore| &restore.tables).filter(|table| table.restored > 0);
+    let restored = restored.map(|table| TreatmentTotal {
+        rule: String::new(),
+        relation: String::new(),
+        treatment: RESTORE.to_owned(),
+        keys: 0,
+        rows: table.restored,
+    });
+    all.chain(restored).collect()
 }

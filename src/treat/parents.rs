@@ -250,6 +250,12 @@ impl<'a> Planner<'a> {
         Ok(())
     }
 
+    /// Records that a quarantined row comes back.
+    pub(super) fn record_restored(&mut self, table: TableId, row: &RowName) {
+        let created = self.new_parents.created.entry(table).or_default();
+        created.largest_number = created.largest_number.max(largest(row));
+    }
+
     /// Gives each reference of a new row its parent. A reference with a value keeps it. Another reference stays NULL if it may,
     /// and otherwise refers to the sentinel.
     fn fill_references(
@@ -473,7 +479,7 @@ impl<'a> Planner<'a> {
         let name = &self.schema.tables[table].name;
         let mut reached = None;
         self.draft.each(|change| {
-            if change.table == *name && change.role() == ChangeRole::Parent {
+            if change.table == *name && matches!(change.role(), ChangeRole::Parent | ChangeRole::Restored) {
                 reached = reached.max(largest(&change.row));
             }
             Ok::<(), rusqlite::Error>(())

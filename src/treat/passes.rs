@@ -124,7 +124,7 @@ impl<'a> Planner<'a> {
         decisions: &mut DecisionRuns,
     ) -> Result<(), TreatError> {
         let groups = std::mem::take(open);
-        self.progress.advance(groups.iter().map(|group| group.rows).sum());
+        self.progress.decided(groups.iter().map(|group| group.rows).sum());
         for (group, decision) in groups.iter().zip(self.decide(case, &groups)?) {
             match &decision {
                 Decision::Undecided(why) => {

@@ -61,7 +61,7 @@ impl<'a> Planner<'a> {
     /// Changes rows. Updates are rehearsed together, because they can conflict only in a unique key, and the rehearsal checks
     /// that. If the plan may delete rows, each row is rehearsed alone, because a delete concerns all rows after it.
     pub(super) fn change_rows(&mut self, case: &mut Case<'a>, pending: &[Pending<'_>]) -> Result<(), TreatError> {
-        self.progress.advance(pending.len() as u64);
+        self.progress.tried(pending.len() as u64);
         let names: Vec<&RowName> = pending.iter().map(|pending| &pending.row).collect();
         let mut found = self.images(case.relation.child, &names)?.into_iter();
         let chunk_size = if self.conflicts.may_remove { 1 } else { CHUNK };
@@ -384,7 +384,7 @@ impl<'a> Planner<'a> {
     }
 
     /// Returns for each row true if its reference is NULL, or its parent exists or is planned.
-    fn have_parents(&mut self, relation: &Relation, images: &[&Row]) -> Result<Vec<bool>, TreatError> {
+    pub(super) fn have_parents(&mut self, relation: &Relation, images: &[&Row]) -> Result<Vec<bool>, TreatError> {
         let keys: Vec<Option<Key>> = images.iter().map(|image| self.reference(relation, image)).collect();
         let given: Vec<&Key> = keys.iter().flatten().collect();
         let Some(parent) = relation.parent.table.filter(|_| !given.is_empty()) else {

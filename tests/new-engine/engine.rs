@@ -171,7 +171,7 @@ mod tests {
             samples: 5,
             memory: 1 << 20,
             threads: 1,
-            progress: &|_, _| {},
+            progress: &|_| {},
             is_known: &|_, _, _| false,
         };
         let facts = scan::scan(&schema, &mut sessions, &wishes);

@@ -22,6 +22,7 @@ use super::patient::KINDS;
 use super::patient::Kind;
 use super::patient::Patient;
 use super::patient::rule;
+use super::plan_lines;
 
 const BATCH: usize = 7;
 
@@ -67,9 +68,8 @@ fn changes_made(patient: &Patient) -> usize {
 
 /// Returns the numbers of changes after each batch. A batch ends when it is full, and never inside a unit.
 fn batch_ends(patient: &Patient, is_undo: bool) -> Vec<usize> {
-    let plan = std::fs::read_to_string(patient.server.bench.path("plan.ndjson")).unwrap();
-    let lines: Vec<serde_json::Value> = plan.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-    let mut units: Vec<Option<u64>> = lines[1..lines.len() - 1].iter().map(|line| line["unit"].as_u64()).collect();
+    let changes = plan_lines::changes(&patient.server.bench.path("plan.ndjson"));
+    let mut units: Vec<Option<u64>> = changes.iter().map(|line| line["unit"].as_u64()).collect();
     if is_undo {
         units.reverse();
     }
@@ -138,7 +138,7 @@ fn repair_cut_off_at_any_moment_resumes_to_the_same_result() {
         let Some(patient) = patient(kind) else { continue };
         let before = patient.dump();
         patient.planned();
-        let total = std::fs::read_to_string(patient.server.bench.path("plan.ndjson")).unwrap().lines().count() - 2;
+        let total = plan_lines::changes(&patient.server.bench.path("plan.ndjson")).len();
         let start = Instant::now();
         let applied = run(&patient, "apply");
         assert_eq!(applied.code, 0, "{kind:?}: {}", applied.stderr);

@@ -33,6 +33,8 @@ mod name_clashes;
 mod names;
 mod odd_types;
 mod patient;
+#[path = "../plan_lines.rs"]
+mod plan_lines;
 mod planning;
 mod postgres;
 mod postgres_differential;

@@ -5,8 +5,10 @@ use std::path::PathBuf;
 
 use futures_util::TryStreamExt;
 use sqlx::AssertSqlSafe;
+use sqlx::Column as _;
 use sqlx::ConnectOptions;
 use sqlx::MySqlConnection;
+use sqlx::Row as _;
 use sqlx::mysql::MySqlConnectOptions;
 use sqlx::mysql::MySqlSslMode;
 
@@ -101,6 +103,26 @@ impl Connection {
             value::RowPage::default(),
             |page| page.each(each),
         )
+    }
+
+    /// Returns, for each row of the answer, the number in the first column that has one of these names.
+    pub(super) fn numbers_named(
+        &mut self,
+        question: &str,
+        names: &[&str],
+        deadline: &Deadline,
+    ) -> Result<Vec<Option<i64>>, Failure> {
+        let question = AssertSqlSafe(question.to_owned());
+        let mut numbers = Vec::new();
+        self.inner.ask(deadline, async |connection| {
+            for row in sqlx::raw_sql(question).fetch_all(connection).await? {
+                let column = row.columns().iter().position(|column| names.contains(&column.name()));
+                let number = column.map(|column| row.try_get_unchecked::<Option<i64>, _>(column)).transpose()?;
+                numbers.push(number.flatten());
+            }
+            Ok(())
+        })?;
+        Ok(numbers)
     }
 }
 

@@ -21,6 +21,8 @@ use crate::model::catalog::Tables;
 use crate::model::examination::Counts;
 use crate::model::examination::Method;
 use crate::model::ids::TableId;
+use crate::model::progress::ProgressStep;
+use crate::model::progress::RunPhase;
 use crate::model::value::Value;
 use crate::sql::key_bitmap;
 use crate::sql::key_bitmap::KeyBitmap;
@@ -63,7 +65,11 @@ pub(super) fn judge(
             // If the failure persists, the join reports it.
             Err(_) => {}
         }
-        (options.progress)(done + 1, children.len());
+        (options.progress)(&ProgressStep {
+            table: Some(&tables[*child].name.table),
+            tables: Some((done + 1, children.len())),
+            ..ProgressStep::of(RunPhase::Scan, done + 1, children.len())
+        });
     }
     answers
 }

@@ -8,6 +8,10 @@ use crate::model::forecast::RepairForecast;
 use crate::model::forecast::TreatmentForecast;
 use crate::model::forecast::Undecided;
 use crate::model::ids::RelationId;
+use crate::model::restore::Obstacle;
+use crate::model::restore::RestoreForecast;
+use crate::model::restore::RestoredTable;
+use crate::model::restore::StayingRows;
 use crate::model::schema::Schema;
 use crate::model::state::SkippedRow;
 use crate::model::value::Value;
@@ -43,10 +47,43 @@ impl Redaction {
             creates: forecast.creates.clone(),
             files: forecast.files.clone(),
             redefinitions: forecast.redefinitions.clone(),
+            restore: forecast.restore.as_ref().map(|restore| self.restore(schema, restore)),
             warnings: forecast.warnings.clone(),
             limits: forecast.limits.clone(),
             refusals: forecast.refusals.clone(),
         }
+    }
+
+    fn restore(&self, schema: &Schema, restore: &RestoreForecast<Value>) -> RestoreForecast {
+        let rows = |table: &str, rows: &[Vec<(String, Value)>]| -> Vec<Vec<(String, ShownValue)>> {
+            rows.iter().map(|row| self.row(schema, table, row)).collect()
+        };
+        let staying = |table: &str, staying: &StayingRows<Value>| {
+            let relation = match &staying.obstacle {
+                Obstacle::NoParent { relation, .. } => schema.relations.iter().find(|known| known.id == *relation),
+                _ => None,
+            };
+            let key = |key: &Vec<Value>| relation.map_or_else(Vec::new, |relation| self.key(schema, relation, key));
+            StayingRows {
+                obstacle: match &staying.obstacle {
+                    Obstacle::Refused(why) => Obstacle::Refused(self.message(why)),
+                    Obstacle::Unreadable(why) => Obstacle::Unreadable(self.message(why)),
+                    other => other.clone(),
+                },
+                rows: staying.rows,
+                keys: staying.keys.iter().map(key).collect(),
+                has_more_keys: staying.has_more_keys,
+                samples: rows(table, &staying.samples),
+            }
+        };
+        let table = |table: &RestoredTable<Value>| RestoredTable {
+            samples: rows(&table.table, &table.samples),
+            staying: table.staying.iter().map(|rows| staying(&table.table, rows)).collect(),
+            table: table.table.clone(),
+            rows: table.rows,
+            restored: table.restored,
+        };
+        RestoreForecast { sources: restore.sources.clone(), tables: restore.tables.iter().map(table).collect() }
     }
 
     fn treatment(&self, schema: &Schema, treatment: &TreatmentForecast<Value>) -> TreatmentForecast {

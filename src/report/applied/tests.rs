@@ -28,6 +28,7 @@ fn with_report(header: &Header, change: impl FnOnce(&mut ApplyReport<'_>), check
         address: "my shop.sqlite",
         plan: Path::new("my plan.ndjson"),
         header,
+        staying: 0,
         backup: Some(Path::new("my shop.sqlite.backup-08989f56")),
         kept: &[],
         made: 0,

@@ -12,6 +12,8 @@ use crate::model::catalog::Table;
 use crate::model::plan::Change;
 use crate::model::plan::Header;
 use crate::model::plan::NewTable;
+use crate::model::progress::RunPhase;
+use crate::model::progress::numbered;
 use crate::model::redefinition::Definition;
 use crate::model::schema::Schema;
 use crate::plan_file;
@@ -39,12 +41,15 @@ use crate::treat::header::header;
 /// Delay before the sessions are opened again, so that a waiting writer can commit.
 const DELAY: Duration = Duration::from_millis(5);
 
+/// The phases of planning, in order.
+const PHASES: [RunPhase; 3] = [RunPhase::Scan, RunPhase::DecideKeys, RunPhase::TryRows];
+
 /// A plan that is not written to a file yet.
 pub(in crate::run) struct Planned {
     pub(in crate::run) schema: Schema,
     pub(super) definitions: Vec<Definition>,
     pub(in crate::run) sql: &'static dyn Repair,
-    pub(super) header: Header,
+    pub(in crate::run) header: Header,
     pub(in crate::run) draft: Draft,
 }
 
@@ -88,6 +93,22 @@ pub(in crate::run) fn plan_for_schema(
     wait: Duration,
     progress: Progress<'_>,
 ) -> Result<Planned, RunError> {
+    let progress = &numbered("repair", &PHASES, progress);
+    plan_by(schema, database, files, environment, wait, progress, |request, sessions| {
+        treat::plan(request, sessions, progress)
+    })
+}
+
+/// Makes a plan whose changes `treat` decides, from the facts of a scan.
+pub(in crate::run) fn plan_by(
+    schema: Schema,
+    database: &mut dyn Database,
+    files: &RuleFiles,
+    environment: &Environment,
+    wait: Duration,
+    progress: Progress<'_>,
+    treat: impl FnOnce(treat::Request<'_>, PlanSessions) -> Result<Draft, treat::TreatError>,
+) -> Result<Planned, RunError> {
     let repair_sql = sql::repair::of(&schema).ok_or(RunError::NoRepair)?;
     let (assigned, faults) = treat::assign::assign(&schema, &files.rules);
     if !faults.is_empty() {
@@ -117,7 +138,7 @@ pub(in crate::run) fn plan_for_schema(
     let sessions = PlanSessions { reader, lookups, rehearsal };
     let request =
         treat::Request { schema: &schema, facts: &facts, rules: &files.rules, assigned: &assigned, sql: repair_sql };
-    let mut draft = treat::plan(request, sessions, progress)?;
+    let mut draft = treat(request, sessions)?;
     draft.forecast.orphan_rows = orphan_rows.total();
     add_definitions(&mut draft, &schema, &files.rules, &assigned, repair_sql, &known);
     draft.forecast.rows_left = orphan_rows.left(&schema, &draft.forecast.relations);

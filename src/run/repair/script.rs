@@ -1,6 +1,6 @@
 //! Writes the plan as an SQL script, for people who run it themselves. The script makes the same changes in the same order.
 
-use super::planning::Planned;
+use crate::run::repair::Planned;
 use crate::engine::EngineError;
 use crate::model::catalog::Table;
 use crate::model::forecast::PlanRefusal;
@@ -14,7 +14,7 @@ use crate::model::value::Value;
 use crate::run::RunError;
 use crate::treat::TreatError;
 
-pub(super) fn script(planned: &Planned) -> Result<String, RunError> {
+pub(in crate::run) fn script(planned: &Planned) -> Result<String, RunError> {
     let Planned { schema, sql: repair_sql, draft, .. } = planned;
     if !draft.forecast.refusals.is_empty() {
         return Ok(refused(&draft.forecast.refusals));
@@ -37,7 +37,7 @@ pub(super) fn script(planned: &Planned) -> Result<String, RunError> {
         let statement = repair_sql.change_row(table, &unchanged_row(table, change), change);
         script.push_str(&repair_sql.with_literals(&statement));
         script.push_str(";\n");
-        if let (ChangeRole::Parent, Some(after)) = (change.role(), &change.after) {
+        if let (ChangeRole::Parent | ChangeRole::Restored, Some(after)) = (change.role(), &change.after) {
             for advance in repair_sql.advance_sequences(table, after) {
                 script.push_str(&format!("{};\n", repair_sql.with_literals(&advance)));
             }

@@ -52,7 +52,7 @@ pub fn judge(
         Err(error) => return vec![Err(Fault::unsupported(error.to_string())); inclusions.len()],
     };
     let plan = plan::plan(tables, inclusions, layouts, source, effort.memory);
-    let meter = Meter::new(&plan, effort, deadline);
+    let meter = Meter::new(&plan, tables, inclusions, effort, deadline);
     pool.install(|| run(&plan, source, &meter))
 }
 
@@ -66,7 +66,7 @@ pub fn judge_on_caller_threads(
     effort: &StorageReadOptions<'_>,
 ) -> Vec<Result<StorageReading, Fault>> {
     let plan = plan::plan(tables, inclusions, layouts, source, effort.memory);
-    run(&plan, source, &Meter::new(&plan, effort, &Deadline::after(None)))
+    run(&plan, source, &Meter::new(&plan, tables, inclusions, effort, &Deadline::after(None)))
 }
 
 fn run(plan: &plan::ReadingPlan, source: &PageSource, meter: &Meter<'_>) -> Vec<Result<StorageReading, Fault>> {

@@ -26,6 +26,7 @@ use crate::model::catalog::ForeignKey;
 use crate::model::catalog::Index;
 use crate::model::catalog::Table;
 use crate::model::catalog::Tables;
+use crate::model::progress::ProgressStep;
 
 mod short_records;
 
@@ -107,8 +108,8 @@ impl DamagedFile {
     fn judge(&self) -> usize {
         let Ok(source) = PageSource::new(Arc::clone(&self.file), None) else { return 0 };
         let most = AtomicUsize::new(0);
-        let progress = |done: usize, _: usize| {
-            most.fetch_max(done, Ordering::Relaxed);
+        let progress = |step: &ProgressStep<'_>| {
+            most.fetch_max(usize::try_from(step.done).unwrap(), Ordering::Relaxed);
         };
         let effort = StorageReadOptions { memory: 1 << 28, threads: 1, progress: &progress };
         let answers = judge::judge_on_caller_threads(&self.tables, &self.inclusions, &self.layouts, &source, &effort);

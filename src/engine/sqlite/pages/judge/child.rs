@@ -339,13 +339,15 @@ impl ChildReader<'_> {
             states: self.probes.iter().map(|probe| ProbeState::new(probe, self.limit, self.probes.len())).collect(),
         };
         let pieces: Vec<TreePiece> = self.pass.tree.pieces().collect();
+        let inclusion = self.pass.probes.first().map_or(usize::MAX, |probe| probe.inclusion);
         let tallies = pieces
             .into_par_iter()
             .map_init(worker, |worker, piece| {
                 let Worker { buffer, pending, record, states } = worker;
-                let mut pages = 0;
+                let (mut pages, mut rows) = (0, 0);
                 self.pass.tree.each_page(source, piece, buffer, |page| {
                     pages += 1;
+                    rows += page.cell_count() as u64;
                     let look_up = |cell: Cell<'_>| self.look_up(page, cell, &reader, record, states);
                     self.quick_rows.each_other_cell(page, pending, look_up)?;
                     if pending.proven.as_ref().is_some_and(|proven| proven.orphans.is_full()) {
@@ -355,7 +357,7 @@ impl ChildReader<'_> {
                     Ok(())
                 })?;
                 self.collect(pending);
-                meter.pages_read(pages)?;
+                meter.child_read(pages, rows, inclusion)?;
                 Ok(states.iter_mut().map(|state| state.finish_piece(self.limit)).collect())
             })
             .try_reduce(

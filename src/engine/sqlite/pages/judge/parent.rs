@@ -138,15 +138,16 @@ fn each_rowid(
     buffer: &mut Vec<u8>,
     mut visit: impl FnMut(i64),
 ) -> Result<(), Fault> {
-    let mut pages = 0;
+    let (mut pages, mut rows) = (0, 0);
     tree.each_page(source, piece, buffer, |page| {
         pages += 1;
+        rows += page.cell_count() as u64;
         page.each_cell(|cell| {
             visit(cell.rowid);
             Ok(())
         })
     })?;
-    meter.pages_read(pages)
+    meter.parent_read(pages, rows)
 }
 
 /// A tree whose records contain a parent's key.
@@ -191,9 +192,10 @@ impl KeyTree<'_> {
                 |(buffer, fields, scratch), piece| {
                     let mut digest = Digest::default();
                     let mut found = A::default();
-                    let mut pages = 0;
+                    let (mut pages, mut rows) = (0, 0);
                     self.tree.each_page(source, piece, buffer, |page| {
                         pages += 1;
+                        rows += page.cell_count() as u64;
                         let mut last: Option<Last<'_>> = None;
                         page.each_cell(|cell| {
                             let text = keys.quick.text(&cell);
@@ -218,7 +220,7 @@ impl KeyTree<'_> {
                         })
                     })?;
                     finish(found);
-                    meter.pages_read(pages)?;
+                    meter.parent_read(pages, rows)?;
                     Ok(digest)
                 },
             )

@@ -108,7 +108,7 @@ fn suspects(connection: &Connection, path: &Path, memory: u64) -> Vec<(String, S
         introspect::read(connection, path).unwrap();
     let inclusions: Vec<Inclusion> = foreign_keys.iter().map(|key| whole_inclusion(&tables, key)).collect();
     let source = PageSource::new(Arc::new(File::open(path).unwrap()), None).unwrap();
-    let effort = StorageReadOptions { memory, threads: 1, progress: &|_, _| {} };
+    let effort = StorageReadOptions { memory, threads: 1, progress: &|_| {} };
     let answers = judge::judge_on_caller_threads(&tables, &inclusions, &layouts, &source, &effort);
     let named = inclusions.iter().zip(answers).map(|(inclusion, answer)| {
         let child = &tables[inclusion.child];

@@ -1,0 +1,171 @@
+//! `restore`: plans the return of quarantined rows, and reports it. With `--apply` it also applies the plan.
+
+use std::path::PathBuf;
+
+use super::DEFAULT_WAIT;
+use super::Environment;
+use super::Outcome;
+use super::RunError;
+use super::apply::PlanRun;
+use super::apply::run_plan;
+use super::config_file;
+use super::database;
+use super::plan_path;
+use super::repair;
+use super::repair::Planned;
+use super::rule_files::RuleFiles;
+use super::scan_run;
+use crate::apply::Direction;
+use crate::cli;
+use crate::engine::Deadline;
+use crate::engine::WaitLimits;
+use crate::exit::Exit;
+use crate::model::schema::Schema;
+use crate::model::text::nearest;
+use crate::model::text::shell;
+use crate::quarantine_file::QuarantineError;
+use crate::quarantine_file::QuarantinedRows;
+use crate::report;
+use crate::report::AnswerFormat;
+use crate::report::RepairFormat;
+use crate::report::TerminalStyle;
+use crate::report::restore::RestoreReport;
+use crate::scan::Progress;
+use crate::source::Source;
+use crate::treat::restore as treat_restore;
+use crate::treat::restore::RestoreSelection;
+
+pub fn restore(
+    typed: &cli::repair::RestoreArgs,
+    global: &cli::GlobalArgs,
+    environment: &Environment,
+    progress: Progress<'_>,
+) -> Result<Outcome, RunError> {
+    let source = database::source(typed.database.as_deref(), global, environment)?;
+    let outputs = repair::outputs(&typed.format, typed.output.as_deref(), &source)?;
+    let existing =
+        typed.output.as_deref().map(|path| plan_path::existing_plan(path, typed.overwrite)).transpose()?.flatten();
+    let lock_wait = typed.writing.wait.unwrap_or(DEFAULT_WAIT);
+    let wait_limits = WaitLimits { lock_wait, deadline: Deadline::after(typed.timeout) };
+    let config = config_file::read(&source, global, environment)?;
+    let redaction = super::redaction(typed.privacy.redact, &config, environment)?;
+    let files = files(typed)?;
+    let mut database = database::open(&source, &wait_limits, environment)?;
+    if let Some(mut existing) = existing {
+        plan_path::refuse_if_begun(&mut existing, database.as_mut(), &config, environment)?;
+    }
+    let schema = config.resolve(database.as_mut(), environment)?;
+    config.check_conditions(&schema, database.session()?.as_mut(), environment)?;
+    refuse_unknown_table(typed, &schema, &source)?;
+    let selection = RestoreSelection { table: typed.table.as_deref(), condition: typed.condition.as_deref(), files };
+    let no_rules = RuleFiles::default();
+    let planned =
+        repair::plan_by(schema, database.as_mut(), &no_rules, environment, lock_wait, progress, |request, sessions| {
+            treat_restore::plan(request, selection, sessions, progress)
+        })?;
+    let plan = plan_path(typed, &source, &planned);
+    if let Some(path) = &plan {
+        plan_path::write(path, &planned.header, &planned.draft, typed.overwrite)?;
+    }
+    let forecast = redaction.forecast(&planned.schema, &planned.draft.forecast);
+    let Some(restored) = &forecast.restore else { return Err(RunError::unresolved()) };
+    let report = RestoreReport {
+        schema: &planned.schema,
+        forecast: &forecast,
+        restored,
+        plan: plan.as_deref(),
+        database: &source.to_string(),
+        with_apply: &with_apply(typed, &source, environment),
+        is_applied: typed.apply,
+        follows_result: false,
+    };
+    let has_result = typed.apply && plan.is_some();
+    let documents = documents(&report, outputs, &planned, environment, has_result)?;
+    let staying = restored.staying();
+    drop(database);
+    let left = if typed.apply && staying > 0 { Exit::NotClean } else { Exit::Clean };
+    let Some(plan) = plan.filter(|_| typed.apply) else {
+        return Ok(Outcome { documents, notes: Vec::new(), exit: left });
+    };
+    let plan_run = PlanRun {
+        direction: Direction::Apply,
+        source: &source,
+        plan: &plan,
+        writing: &typed.writing,
+        outputs: repair::is_table_printed(&typed.format)
+            .then_some((AnswerFormat::Table, None))
+            .into_iter()
+            .collect(),
+        staying,
+    };
+    // The first line is the outcome, so the result comes before the plan.
+    let mut applied = run_plan(plan_run, global, environment, progress)?;
+    applied.documents.extend(documents);
+    applied.exit = applied.exit.or_graver(left);
+    Ok(applied)
+}
+
+/// Opens the files of quarantined rows.
+fn files(typed: &cli::repair::RestoreArgs) -> Result<Vec<QuarantinedRows>, RunError> {
+    let open = |path: &PathBuf| {
+        QuarantinedRows::open(path).map_err(|error: QuarantineError| RunError::Input {
+            what: path.display().to_string(),
+            why: error.because(),
+            help: error.help().to_owned(),
+        })
+    };
+    typed.file.iter().map(open).collect()
+}
+
+/// Returns an error if a name is neither a table nor in the quarantine of a table that no longer exists. The rows of a
+/// dropped table are listed without `--table`.
+fn refuse_unknown_table(typed: &cli::repair::RestoreArgs, schema: &Schema, source: &Source) -> Result<(), RunError> {
+    let Some(name) = typed.table.as_deref().filter(|name| schema.table(name).is_none()) else { return Ok(()) };
+    let names: Vec<String> = schema.tables.iter().map(|table| table.name.to_string()).collect();
+    let command = |table: &str| format!("fk-doctor restore {} --table {}", shell(&source.to_string()), shell(table));
+    let near = nearest(name, names.iter().map(String::as_str)).map(command);
+    Err(RunError::Input {
+        what: format!("--table {name}"),
+        why: format!("{} has no table {name}", schema.database.name),
+        help: near.unwrap_or_else(|| format!("fk-doctor restore {}", shell(&source.to_string()))),
+    })
+}
+
+/// Returns the path for the plan, if it is to be written.
+fn plan_path(typed: &cli::repair::RestoreArgs, source: &Source, planned: &Planned) -> Option<PathBuf> {
+    match (&typed.output, typed.apply) {
+        (Some(path), _) => Some(path.clone()),
+        // There is nothing to apply, and no file was requested.
+        (None, true) if planned.draft.forecast.changes() == 0 => None,
+        (None, true) => Some(plan_path::beside(source, &planned.header)),
+        (None, false) => None,
+    }
+}
+
+/// Returns the command as typed, with `--apply`.
+fn with_apply(typed: &cli::repair::RestoreArgs, source: &Source, environment: &Environment) -> String {
+    let command = match environment.arguments.is_empty() {
+        true => format!("fk-doctor restore {}", shell(&source.to_string())),
+        false => scan_run::command(source, typed.database.as_deref(), environment),
+    };
+    format!("{command} --apply")
+}
+
+fn documents(
+    report: &RestoreReport<'_>,
+    outputs: repair::Outputs,
+    planned: &Planned,
+    environment: &Environment,
+    has_result: bool,
+) -> Result<Vec<(Option<PathBuf>, String)>, RunError> {
+    let document = |(format, file): (RepairFormat, Option<PathBuf>)| {
+        let terminal = if file.is_some() { TerminalStyle::default() } else { environment.terminal };
+        let follows_result = has_result && file.is_none();
+        let text = match format {
+            RepairFormat::Sql => repair::script::script(planned)?,
+            format => report::restore(&RestoreReport { follows_result, ..*report }, format, &terminal),
+        };
+        Ok((file, text))
+    };
+    outputs.into_iter().map(document).collect()
+}

@@ -1,0 +1,561 @@
+//! Restores quarantined rows: each row comes back if its parents exist or come back too, and if its table accepts it.
+//!
+//! Rows are tried in rounds, the tables of parents first. A round ends when no further row finds its parents. Rows that
+//! refer to each other in a cycle are then tried together. Every accepted row is inserted into the rehearsal, so that later
+//! rows find it as their parent.
+
+use super::CHUNK;
+use super::Draft;
+use super::PlanSessions;
+use super::Planner;
+use super::Request;
+use super::Start;
+use super::TreatError;
+use super::unique::Candidate;
+use crate::engine::write::Attempt;
+use crate::model::catalog::Table;
+use crate::model::ids::TableId;
+use crate::model::plan::Change;
+use crate::model::plan::ChangeReason;
+use crate::model::plan::ChangeRole;
+use crate::model::plan::has_own_address;
+use crate::model::plan::identity_columns;
+use crate::model::relation::Judge;
+use crate::model::relation::Relation;
+use crate::model::restore::Obstacle;
+use crate::model::restore::RESTORE;
+use crate::model::restore::RestoreForecast;
+use crate::model::restore::RestoredTable;
+use crate::model::row::Row;
+use crate::model::row::RowName;
+use crate::model::value::Key;
+use crate::model::value::Value;
+use crate::plan_draft::Step;
+use crate::plan_draft::Unit;
+use crate::quarantine_file::QuarantinedRows;
+use crate::scan::Progress;
+use crate::stored_rows;
+use crate::stored_rows::Stored;
+
+mod cycles;
+mod sources;
+
+use sources::Quarantined;
+use sources::Sources;
+
+pub use sources::quarantine_tables;
+
+/// The rows that are to be restored.
+pub struct RestoreSelection<'a> {
+    /// The only table whose rows come back, by its name.
+    pub table: Option<&'a str>,
+    /// An SQL condition over the row.
+    pub condition: Option<&'a str>,
+    /// Files of quarantined rows. If there are none, the quarantine tables of the database are read.
+    pub files: Vec<QuarantinedRows>,
+}
+
+/// Plans the return of quarantined rows.
+pub fn plan<'a>(
+    request: Request<'a>,
+    selection: RestoreSelection<'a>,
+    sessions: PlanSessions,
+    progress: Progress<'a>,
+) -> Result<Draft, TreatError> {
+    let PlanSessions { mut reader, lookups, rehearsal } = sessions;
+    let planner = Planner::new(&request, lookups, rehearsal, progress)?;
+    let forecasts = request.schema.relations.ids().filter_map(|relation| match request.start(relation) {
+        Start::Done(forecast) => Some(forecast),
+        Start::Treat(_) | Start::NotDeclared => None,
+    });
+    let mut restorer = Restorer::new(planner, selection)?;
+    restorer.restore_all()?;
+    let Restorer { mut planner, tables, sources, .. } = restorer;
+    planner.remember_orphans(request.facts, reader.as_mut())?;
+    planner.plan_counters()?;
+    let mut draft = planner.finish(forecasts.collect());
+    let tables = tables.into_iter().map(|table| table.forecast).filter(|table| table.rows > 0).collect();
+    draft.forecast.restore = Some(RestoreForecast { sources: sources.names(), tables });
+    Ok(draft)
+}
+
+/// The selected rows of one table.
+struct TableWork {
+    /// `None` if the table does not exist any more.
+    table: Option<TableId>,
+    /// The rows that were neither restored nor given up, by their indexes in the sources.
+    waiting: Vec<usize>,
+    forecast: RestoredTable<Value>,
+}
+
+struct Restorer<'a> {
+    planner: Planner<'a>,
+    sources: Sources,
+    condition: Option<&'a str>,
+    /// The tables of the rows, parents first.
+    tables: Vec<TableWork>,
+}
+
+/// A quarantined row as its table would store it.
+struct Returning {
+    /// Its index in the sources.
+    index: usize,
+    row: Quarantined,
+    /// The name of the row in its table.
+    name: RowName,
+    /// The row as the rehearsal stores it.
+    image: Row,
+}
+
+/// A row that cannot come back now.
+struct Blocked {
+    obstacle: Obstacle,
+    /// Its missing key, if it has no parent.
+    key: Option<Key>,
+}
+
+impl Blocked {
+    fn by(obstacle: Obstacle) -> Blocked {
+        Blocked { obstacle, key: None }
+    }
+}
+
+impl<'a> Restorer<'a> {
+    fn new(mut planner: Planner<'a>, selection: RestoreSelection<'a>) -> Result<Restorer<'a>, TreatError> {
+        let sources = Sources::read(&mut planner, selection.files)?;
+        let mut tables: Vec<TableWork> = Vec::new();
+        for (index, name) in sources.table_names().enumerate() {
+            if selection.table.is_some_and(|only| !planner.schema.names.same(only, name)) {
+                continue;
+            }
+            match tables.iter_mut().find(|work| work.forecast.table == name) {
+                Some(work) => work.waiting.push(index),
+                None => tables.push(TableWork {
+                    table: planner.schema.table(name),
+                    waiting: vec![index],
+                    forecast: RestoredTable::of(name.to_owned()),
+                }),
+            }
+        }
+        let order = parents_first(&planner, &tables);
+        tables.sort_by_key(|work| order.iter().position(|table| work.table == Some(*table)));
+        let rows: usize = tables.iter().map(|work| work.waiting.len()).sum();
+        planner.progress.total = rows as u64;
+        Ok(Restorer { planner, sources, condition: selection.condition, tables })
+    }
+
+    fn restore_all(&mut self) -> Result<(), TreatError> {
+        self.select()?;
+        for work in &mut self.tables {
+            work.forecast.rows = work.waiting.len() as u64;
+        }
+        loop {
+            let mut any = false;
+            for table in 0..self.tables.len() {
+                any |= self.restore_table(table)?;
+            }
+            if !any && !self.restore_cycles()? {
+                break;
+            }
+        }
+        for table in 0..self.tables.len() {
+            self.leave_waiting(table)?;
+        }
+        Ok(())
+    }
+
+    /// Keeps only the rows that meet the condition. A row that its table refuses cannot be judged, and is kept.
+    fn select(&mut self) -> Result<(), TreatError> {
+        let Some(condition) = self.condition else { return Ok(()) };
+        for work in 0..self.tables.len() {
+            let Some(table) = self.tables[work].table else { continue };
+            let mut selected = Vec::new();
+            for chunk in std::mem::take(&mut self.tables[work].waiting).chunks(CHUNK) {
+                let mut open = self.read(table, chunk)?;
+                loop {
+                    let (judged, refused) = self.judge(table, open, condition, &mut selected)?;
+                    open = refused;
+                    if judged == 0 {
+                        break;
+                    }
+                }
+                selected.extend(open.iter().map(|(index, _)| *index));
+            }
+            selected.sort_unstable();
+            self.tables[work].waiting = selected;
+        }
+        Ok(())
+    }
+
+    /// Inserts rows into the rehearsal, evaluates the condition there, and removes them. Returns the number of rows that were
+    /// judged, and the rows that the rehearsal refused.
+    fn judge(
+        &mut self,
+        table: TableId,
+        rows: Vec<(usize, Quarantined)>,
+        condition: &str,
+        selected: &mut Vec<usize>,
+    ) -> Result<(usize, Vec<(usize, Quarantined)>), TreatError> {
+        let about = &self.planner.schema.tables[table];
+        let (mut inserted, mut refused): (Vec<(usize, RowName)>, _) = (Vec::new(), Vec::new());
+        for (index, row) in rows {
+            match self.name_in(about, &row) {
+                Ok(name) if self.rehearse(table, &name, &row.image)?.is_none() => inserted.push((index, name)),
+                _ => refused.push((index, row)),
+            }
+        }
+        if !inserted.is_empty() {
+            let names: Vec<&RowName> = inserted.iter().map(|(_, name)| name).collect();
+            let (rehearsal, sql) = self.planner.rehearsal_of(table)?;
+            let query = sql.rows_where(about, &names, condition);
+            let outcome = rehearsal.numbered(&query, names.len(), &mut |number, _| selected.push(inserted[number].0));
+            outcome.map_err(|error| TreatError::Condition { table: about.name.to_string(), why: error.because() })?;
+            for name in names {
+                self.withdraw_rehearsed(table, name)?;
+            }
+        }
+        Ok((inserted.len(), refused))
+    }
+
+    /// Restores the rows of one table whose parents exist. Returns true if any row came back.
+    fn restore_table(&mut self, work: usize) -> Result<bool, TreatError> {
+        let mut any = false;
+        let Some(table) = self.tables[work].table else { return Ok(false) };
+        let refers_to_itself = self
+            .planner
+            .schema
+            .relations
+            .iter()
+            .any(|relation| relation.child == table && relation.parent.table == Some(table));
+        for chunk in std::mem::take(&mut self.tables[work].waiting).chunks(CHUNK) {
+            let mut open = self.read(table, chunk)?;
+            loop {
+                let before = open.len();
+                open = self.restore_chunk(work, table, open)?;
+                let is_changed = open.len() < before;
+                any |= is_changed;
+                if open.is_empty() || !refers_to_itself || !is_changed {
+                    break;
+                }
+            }
+            self.tables[work].waiting.extend(open.iter().map(|(index, _)| *index));
+        }
+        Ok(any)
+    }
+
+    /// Restores the rows of a chunk whose parents exist, and gives up those that can never come back. Returns the rows
+    /// that wait for a parent.
+    fn restore_chunk(
+        &mut self,
+        work: usize,
+        table: TableId,
+        rows: Vec<(usize, Quarantined)>,
+    ) -> Result<Vec<(usize, Quarantined)>, TreatError> {
+        let blocked = self.missing_parents(table, &rows.iter().map(|(_, row)| &row.image).collect::<Vec<_>>())?;
+        let (mut ready, mut waiting) = (Vec::new(), Vec::new());
+        for (row, blocked) in rows.into_iter().zip(blocked) {
+            if blocked.is_none() { ready.push(row) } else { waiting.push(row) }
+        }
+        for returning in self.accept(work, table, ready)? {
+            let unit = self.planner.draft.unit(Step::Parent);
+            self.put(work, table, returning, unit)?;
+        }
+        Ok(waiting)
+    }
+
+    /// Inserts rows into the rehearsal. Returns those that the table accepts, and gives up the others.
+    fn accept(
+        &mut self,
+        work: usize,
+        table: TableId,
+        rows: Vec<(usize, Quarantined)>,
+    ) -> Result<Vec<Returning>, TreatError> {
+        let about = &self.planner.schema.tables[table];
+        let (mut named, mut given_up) = (Vec::new(), Vec::new());
+        for (index, row) in rows {
+            match self.name_in(about, &row) {
+                Ok(name) => named.push((index, row, name)),
+                Err(obstacle) => given_up.push((row, obstacle)),
+            }
+        }
+        let names: Vec<&RowName> = named.iter().map(|(.., name)| name).collect();
+        let stored = stored_rows::read(self.planner.lookups.as_mut(), self.planner.sql, about, &names)?;
+        let mut rehearsed = Vec::new();
+        for ((index, row, name), stored) in named.into_iter().zip(stored) {
+            match self.obstacle(table, &row, &name, stored)? {
+                Some(obstacle) => given_up.push((row, obstacle)),
+                None => rehearsed.push((index, row, name)),
+            }
+        }
+        let names: Vec<&RowName> = rehearsed.iter().map(|(.., name)| name).collect();
+        let (rehearsal, sql) = match names.is_empty() {
+            true => return self.give_up(work, given_up).map(|()| Vec::new()),
+            false => self.planner.rehearsal_of(table)?,
+        };
+        let images = stored_rows::read(rehearsal, sql, about, &names)?;
+        let mut accepted = Vec::new();
+        for ((index, row, name), stored) in rehearsed.into_iter().zip(images) {
+            match as_it_was(&row, stored) {
+                Ok(image) => accepted.push(Returning { index, row, name, image }),
+                Err(obstacle) => {
+                    self.withdraw_rehearsed(table, &name)?;
+                    given_up.push((row, obstacle));
+                }
+            }
+        }
+        let accepted = self.without_collisions(table, accepted, &mut given_up)?;
+        self.give_up(work, given_up)?;
+        Ok(accepted)
+    }
+
+    /// Returns the reason why a row cannot come back beside the stored and the planned rows. Otherwise the rehearsal contains
+    /// the row afterwards.
+    fn obstacle(
+        &mut self,
+        table: TableId,
+        row: &Quarantined,
+        name: &RowName,
+        stored: Stored,
+    ) -> Result<Option<Obstacle>, TreatError> {
+        let about = &self.planner.schema.tables[table];
+        if let Some(why) = &about.irreversible {
+            return Ok(Some(Obstacle::Refused(format!("{} {why}", about.name))));
+        }
+        match stored {
+            Stored::Row(stored) if holds(&stored.columns, &row.image) => return Ok(Some(Obstacle::Present)),
+            Stored::Row(_) | Stored::TooLong => return Ok(Some(Obstacle::KeyTaken)),
+            Stored::Nothing if self.planner.draft.get(&about.name, name)?.is_some() => {
+                return Ok(Some(Obstacle::KeyTaken));
+            }
+            Stored::Nothing => {}
+        }
+        self.rehearse(table, name, &row.image)
+    }
+
+    /// Inserts a row into the rehearsal. Returns the reason if that is refused.
+    fn rehearse(&mut self, table: TableId, name: &RowName, image: &Row) -> Result<Option<Obstacle>, TreatError> {
+        let about = &self.planner.schema.tables[table];
+        if let Err(stop) = self.planner.rehearse_table(table) {
+            return Ok(Some(Obstacle::Refused(stop.why()?)));
+        }
+        let (rehearsal, sql) = self.planner.rehearsal_of(table)?;
+        Ok(match rehearsal.attempt(&sql.insert(about, name, image))? {
+            Attempt::Accepted => None,
+            Attempt::Refused(refusal) => Some(Obstacle::Refused(refusal.message)),
+        })
+    }
+
+    fn withdraw_rehearsed(&mut self, table: TableId, name: &RowName) -> Result<(), TreatError> {
+        let about = &self.planner.schema.tables[table];
+        let (rehearsal, sql) = self.planner.rehearsal_of(table)?;
+        let _ = rehearsal.attempt(&sql.delete(about, name))?;
+        Ok(())
+    }
+
+    /// Gives up the rows whose unique key a stored row has.
+    fn without_collisions(
+        &mut self,
+        table: TableId,
+        rows: Vec<Returning>,
+        given_up: &mut Vec<(Quarantined, Obstacle)>,
+    ) -> Result<Vec<Returning>, TreatError> {
+        let candidates: Vec<Option<Candidate<'_>>> =
+            rows.iter().map(|row| Some(Candidate { image: &row.image, own: None, changed: None })).collect();
+        let mut refused: Vec<Option<String>> = rows.iter().map(|_| None).collect();
+        for (position, why) in self.planner.collisions(table, &candidates)? {
+            refused[position].get_or_insert(why);
+        }
+        for (position, why, _) in self.planner.special_collisions(table, &candidates)? {
+            refused[position].get_or_insert(why);
+        }
+        let mut free = Vec::new();
+        for (row, refused) in rows.into_iter().zip(refused) {
+            match refused {
+                None => free.push(row),
+                Some(why) => {
+                    self.withdraw_rehearsed(table, &row.name)?;
+                    given_up.push((row.row, Obstacle::Refused(why)));
+                }
+            }
+        }
+        Ok(free)
+    }
+
+    /// Returns for each row the first relation whose parent neither exists nor comes back.
+    fn missing_parents(&mut self, table: TableId, images: &[&Row]) -> Result<Vec<Option<Blocked>>, TreatError> {
+        let schema = self.planner.schema;
+        let mut blocked: Vec<Option<Blocked>> = images.iter().map(|_| None).collect();
+        for relation in schema.relations.iter().filter(|relation| relation.child == table && is_compared(relation)) {
+            let has_parents = self.planner.have_parents(relation, images)?;
+            for ((blocked, image), has_parent) in blocked.iter_mut().zip(images).zip(has_parents) {
+                if has_parent || blocked.is_some() || self.needs_no_parent(relation, image) {
+                    continue;
+                }
+                let (id, parent) = (relation.id.clone(), relation.parent.name.to_string());
+                let obstacle = Obstacle::NoParent { relation: id, parent };
+                *blocked = Some(Blocked { obstacle, key: image.key(schema.child_column_names(relation)) });
+            }
+        }
+        Ok(blocked)
+    }
+
+    /// True if the row is its own parent, or if the configuration ignores its key.
+    fn needs_no_parent(&self, relation: &Relation, image: &Row) -> bool {
+        let schema = self.planner.schema;
+        let key = image.key(schema.child_column_names(relation));
+        let own = (relation.parent.table == Some(relation.child))
+            .then(|| image.key(schema.parent_columns(relation).map(|column| column.name.as_str())))
+            .flatten();
+        let is_own = own.is_some() && own == key;
+        is_own || key.is_some_and(|key| relation.scope.ignored.contains(&key))
+    }
+
+    /// Returns the name of a row in its table, if the table still has the columns of the row.
+    fn name_in(&self, about: &Table, row: &Quarantined) -> Result<RowName, Obstacle> {
+        let is_stored = |name: &str| about.columns.iter().any(|column| column.name == name && !column.generated);
+        if let Some(name) = row.image.columns().find(|name| !is_stored(name)) {
+            return Err(Obstacle::NoColumn(name.to_owned()));
+        }
+        let mut name = RowName::new();
+        for column in identity_columns(about) {
+            match row.image.get(column).or_else(|| row.name.get(column)) {
+                Some(value) => name.push(column, value.clone()),
+                None => return Err(Obstacle::Unidentified),
+            }
+        }
+        if name.is_empty() { Err(Obstacle::Unidentified) } else { Ok(name) }
+    }
+
+    /// Plans one row and the removal of its record, as one unit.
+    fn put(&mut self, work: usize, table: TableId, returning: Returning, unit: Unit) -> Result<(), TreatError> {
+        let about = &self.planner.schema.tables[table];
+        let Returning { row, name, image, .. } = returning;
+        let reason = |role: ChangeRole| ChangeReason {
+            role,
+            relation: row.relation.clone(),
+            rule: row.rule.clone(),
+            treatment: RESTORE.to_owned(),
+        };
+        let mut change = Change::new(about.name.clone(), name.clone(), None, Some(image));
+        change.address = row.address.filter(|_| has_own_address(about));
+        change.reasons.push(reason(ChangeRole::Restored));
+        self.planner.draft.put_in(unit, &change)?;
+        if let Some(record) = &row.record {
+            let source = &self.planner.schema.tables[record.table];
+            let stored = record.image.columns.clone();
+            let mut removal = Change::new(source.name.clone(), record.name.clone(), Some(stored), None);
+            removal.address = record.image.address.filter(|_| has_own_address(source));
+            removal.reasons.push(reason(ChangeRole::Record));
+            self.planner.draft.put_in(unit, &removal)?;
+        }
+        self.planner.record_restored(table, &name);
+        self.tables[work].forecast.restore(row.shown_name(about));
+        self.planner.progress.tried(1);
+        Ok(())
+    }
+
+    fn give_up(&mut self, work: usize, rows: Vec<(Quarantined, Obstacle)>) -> Result<(), TreatError> {
+        for (row, obstacle) in rows {
+            self.leave(work, &row, &Blocked::by(obstacle));
+        }
+        Ok(())
+    }
+
+    fn leave(&mut self, work: usize, row: &Quarantined, blocked: &Blocked) {
+        let schema = self.planner.schema;
+        let about = self.tables[work].table.map(|table| &schema.tables[table]);
+        let name = about.map_or_else(|| row.name.pairs(), |about| row.shown_name(about));
+        self.tables[work].forecast.leave(&blocked.obstacle, blocked.key.as_ref(), name);
+        self.planner.progress.tried(1);
+    }
+
+    /// Counts the rows that have no parent, or no table.
+    fn leave_waiting(&mut self, work: usize) -> Result<(), TreatError> {
+        for chunk in std::mem::take(&mut self.tables[work].waiting).chunks(CHUNK) {
+            let rows = self.sources.rows(&mut self.planner, chunk)?;
+            let readable: Vec<Quarantined> = self.readable(work, rows).into_iter().map(|(_, row)| row).collect();
+            let blocked = match self.tables[work].table {
+                Some(table) => {
+                    let images: Vec<&Row> = readable.iter().map(|row| &row.image).collect();
+                    self.missing_parents(table, &images)?
+                }
+                None => readable.iter().map(|_| None).collect(),
+            };
+            for (row, blocked) in readable.iter().zip(blocked) {
+                let blocked = blocked.unwrap_or_else(|| Blocked::by(Obstacle::NoTable));
+                self.leave(work, row, &blocked);
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads rows of one table. Rows whose records cannot be read stay.
+    fn read(&mut self, table: TableId, chunk: &[usize]) -> Result<Vec<(usize, Quarantined)>, TreatError> {
+        let rows = self.sources.rows(&mut self.planner, chunk)?;
+        let work = self.tables.iter().position(|work| work.table == Some(table)).unwrap_or_default();
+        Ok(self.readable(work, rows))
+    }
+
+    fn readable(
+        &mut self,
+        work: usize,
+        rows: Vec<(usize, Result<Quarantined, String>)>,
+    ) -> Vec<(usize, Quarantined)> {
+        let mut readable = Vec::new();
+        for (index, row) in rows {
+            match row {
+                Ok(row) => readable.push((index, row)),
+                Err(why) => {
+                    self.tables[work].forecast.leave(&Obstacle::Unreadable(why), None, Vec::new());
+                    self.planner.progress.tried(1);
+                }
+            }
+        }
+        readable
+    }
+}
+
+/// True if the engine compares the keys of the relation.
+fn is_compared(relation: &Relation) -> bool {
+    !matches!(relation.judge, Judge::Incomparable(_)) && !relation.parent.columns.is_empty()
+}
+
+/// True if a stored row has all values of a quarantined row.
+fn holds(stored: &Row, image: &Row) -> bool {
+    image.iter().all(|(column, value)| stored.get(column).is_some_and(|stored| stored.is_same(value)))
+}
+
+/// Returns the row as its table would store it, if all its values are as they were.
+fn as_it_was(row: &Quarantined, stored: Stored) -> Result<Row, Obstacle> {
+    let Stored::Row(stored) = stored else {
+        return Err(Obstacle::Refused("the row would be stored under another primary key".to_owned()));
+    };
+    let is_altered =
+        |(column, value): &(&str, &Value)| !stored.columns.get(column).is_some_and(|stored| stored.is_same(value));
+    match row.image.iter().find(is_altered) {
+        Some((column, _)) => Err(Obstacle::Altered(column.to_owned())),
+        None => Ok(stored.columns),
+    }
+}
+
+/// Returns the existing tables, each after the tables to which it refers, except in a cycle.
+fn parents_first(planner: &Planner<'_>, tables: &[TableWork]) -> Vec<TableId> {
+    fn visit(planner: &Planner<'_>, table: TableId, open: &mut Vec<TableId>, order: &mut Vec<TableId>) {
+        let Some(index) = open.iter().position(|other| *other == table) else { return };
+        open.swap_remove(index);
+        for relation in planner.schema.relations.iter().filter(|relation| relation.child == table) {
+            if let Some(parent) = relation.parent.table {
+                visit(planner, parent, open, order);
+            }
+        }
+        order.push(table);
+    }
+    let mut open: Vec<TableId> = tables.iter().filter_map(|work| work.table).collect();
+    let mut order = Vec::new();
+    for work in tables {
+        if let Some(table) = work.table {
+            visit(planner, table, &mut open, &mut order);
+        }
+    }
+    order
+}

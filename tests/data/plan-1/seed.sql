@@ -1,0 +1,15 @@
+CREATE TABLE p(id INTEGER PRIMARY KEY, name TEXT NOT NULL);
+CREATE TABLE "odd ""name"(k TEXT, "x y" REFERENCES p(id), pad BLOB, score REAL);
+CREATE TABLE c(id INTEGER PRIMARY KEY, r REFERENCES p(id), s REFERENCES p(id), note);
+CREATE TABLE d(id INTEGER PRIMARY KEY AUTOINCREMENT, c INTEGER NOT NULL REFERENCES c(id) ON DELETE CASCADE);
+CREATE TABLE q(id INTEGER PRIMARY KEY);
+CREATE TABLE e(id INTEGER PRIMARY KEY, q NOT NULL REFERENCES q(id));
+CREATE TABLE m(id INTEGER PRIMARY KEY, p INTEGER REFERENCES p(id));
+CREATE TABLE map(old, new);
+INSERT INTO p VALUES (1, 'one'), (2, 'two'), (3, 'three'), (4, 'four'), (10, 'ten'), (11, 'eleven'), (12, 'x');
+INSERT INTO "odd ""name" VALUES ('a', 77, x'00ff', -0.0), ('b' || char(10), 78, NULL, 1e300), ('c', 1, x'', 5.0);
+INSERT INTO c VALUES (1, 5, 5, 'a'), (2, '5', 1, 1.5), (3, 7, 9, x'0102'), (4, 1, 1, NULL), (5, 2, 8, 'it''s');
+INSERT INTO d VALUES (1, 3), (2, 3), (3, 4), (4, 5);
+INSERT INTO q VALUES (1); INSERT INTO e VALUES (1, 1), (2, 99), (3, 98);
+INSERT INTO m VALUES (1, 50), (2, 1), (3, 51);
+INSERT INTO map VALUES (50, 10), (51, 11);
