@@ -107,7 +107,7 @@ fn changes_in_sets_equal_changes_row_by_row() {
         }
         tried += 1;
         let twins = Twins::of(bench);
-        let lines = crate::plan_contents::lines(&twins.sets.path("plan.ndjson"));
+        let lines = crate::plan_lines::changes(&twins.sets.path("plan.ndjson"));
         let mut told = format!("seed {seed}\n{sql}\n{rules}\n{}", twins.sets.dump());
         for command in ["apply", "undo", "apply", "undo"] {
             if random.bool() {

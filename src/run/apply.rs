@@ -65,7 +65,8 @@ pub fn apply(
     if files.into_iter().any(is_the_plan) {
         return Err(RunError::WouldOverwrite { path: typed.plan.clone(), why: "this file is the plan" });
     }
-    let plan_run = PlanRun { direction, source: &source, plan: &typed.plan, writing: &typed.writing, outputs, staying: 0 };
+    let plan_run =
+        PlanRun { direction, source: &source, plan: &typed.plan, writing: &typed.writing, outputs, staying: 0 };
     run_plan(plan_run, global, environment, progress)
 }
 
@@ -124,6 +125,7 @@ pub(super) fn run_plan(
         between: &|| interval.wait(&|_| {}),
         skip_changed: writing.skip_changed,
         row_by_row: writing.row_by_row,
+        committed_scan: None,
         run: &exclusive::run_name(environment.process, &at),
         at: &at,
         progress: &progress,
@@ -136,8 +138,16 @@ pub(super) fn run_plan(
     // On SQLite, whoever can write can also create the table of states.
     let may_be_missing = execution.done.never_applied && is_on_server && journal::begun(path).is_none();
     let missing_mark = may_be_missing.then(|| journal::mark_of(path));
-    let report =
-        Report { direction, database: &schema.database, source, plan: &plan, kept_files, missing_mark, remaining, staying };
+    let report = Report {
+        direction,
+        database: &schema.database,
+        source,
+        plan: &plan,
+        kept_files,
+        missing_mark,
+        remaining,
+        staying,
+    };
     Ok(Outcome { documents: report.documents(&execution, outputs, environment), notes: Vec::new(), exit })
 }
 
