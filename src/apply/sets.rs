@@ -18,6 +18,7 @@ use super::walk::Walk;
 use crate::engine::EngineError;
 use crate::engine::write::Writer;
 use crate::model::plan::Change;
+use crate::model::plan::ChangeRole;
 use crate::model::progress::ProgressStep;
 use crate::model::progress::RunPhase;
 use crate::model::row::Row;
@@ -75,10 +76,11 @@ impl Walk<'_> {
         }
         let total = self.reading.plan.changes();
         let (mut step, mut ready, mut fits) = (0, 0, true);
+        (self.options.progress)(&ProgressStep::of(RunPhase::CompareRows, 0, total));
         while step < total {
-            (self.options.progress)(&ProgressStep::of(RunPhase::CompareRows, step, total));
             let portion = self.reading.set_portion(step, self.sets.size)?;
             step += portion.lines.len();
+            (self.options.progress)(&ProgressStep::of(RunPhase::CompareRows, step, total));
             let is_ready = match self.route(writer, &portion)? {
                 Route::Done => continue,
                 Route::OneByOne => false,
@@ -128,8 +130,12 @@ impl Walk<'_> {
     }
 
     fn route(&mut self, writer: &mut dyn Writer, portion: &SetPortion) -> Result<Route, ApplyError> {
-        let is_left_to_rows =
-            |line: &SetLine| self.sets.one_by_one.contains(line.position) || self.excluded.contains_key(&line.position);
+        // A counter may have moved without a change of the plan.
+        let is_left_to_rows = |line: &SetLine| {
+            line.role() == ChangeRole::Counter
+                || self.sets.one_by_one.contains(line.position)
+                || self.excluded.contains_key(&line.position)
+        };
         if portion.lines.iter().any(is_left_to_rows) {
             return Ok(Route::OneByOne);
         }
@@ -145,7 +151,11 @@ impl Walk<'_> {
     /// True if every row of a portion fits now.
     fn fits_as_set(&self, writer: &mut dyn Writer, portion: &SetPortion, groups: &[usize]) -> Result<bool, ApplyError> {
         let (Some(all), Some(sets)) = (&self.sets.groups, writer.sets()) else { return Ok(false) };
-        let lines = batch_lines(portion, groups);
+        // A table that the plan creates later has no row that could differ.
+        let exists: Vec<bool> =
+            all.groups.iter().map(|group| !self.absent.contains(&group.table.name.to_string())).collect();
+        let mut lines = batch_lines(portion, groups);
+        lines.retain(|line| exists[line.group]);
         match sets.count_fitting(&RowBatch { groups: &all.groups, lines: &lines }) {
             Ok(count) => Ok(count == lines.len() as u64),
             Err(error) if is_of_rows(&error) && !writer.lost_conflict() => Ok(false),
