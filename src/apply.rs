@@ -20,6 +20,7 @@ use crate::model::plan::shown_name;
 use crate::model::row::RowName;
 use crate::model::row_group::RowChangeKind;
 use crate::model::schema::Schema;
+use crate::model::state::RowNow;
 use crate::model::state::SkipReason;
 use crate::model::state::SkippedRow;
 use crate::model::text;
@@ -50,6 +51,7 @@ mod record;
 mod recording;
 mod redefine;
 mod references;
+mod row_now;
 mod set_portion;
 mod set_references;
 mod sets;
@@ -115,6 +117,8 @@ pub struct RunOptions<'a> {
     /// The time at which the run began.
     pub at: &'a str,
     pub progress: Progress<'a>,
+    /// True if the run should end: before its next batch, or with a rollback if it has one transaction.
+    pub stop: &'a (dyn Fn() -> bool + Sync),
 }
 
 impl RunOptions<'_> {
@@ -191,13 +195,13 @@ impl RunSummary {
     }
 
     /// Counts a change that was skipped. `table` is the table of the change, if it is known.
-    fn leave(&mut self, table: Option<&Table>, change: &Change, why: SkipReason) {
+    fn leave(&mut self, table: Option<&Table>, change: &Change, why: SkipReason, now: RowNow<Value>) {
         *self.left.entry(why).or_default() += 1;
         if self.left_rows.len() < NAMED {
             let stored = change.before.as_ref().or(change.after.as_ref());
             let name = table.map(|table| shown_name(table, &change.row, stored));
             let row = name.as_ref().unwrap_or(&change.row).pairs();
-            self.left_rows.push(SkippedRow { table: change.table.to_string(), row, why });
+            self.left_rows.push(SkippedRow { table: change.table.to_string(), row, why, now });
         }
     }
 
@@ -236,9 +240,15 @@ pub enum ApplyError {
     Quarantine(#[from] QuarantineError),
     #[error("{doing} the plan")]
     Refused { doing: &'static str, why: String, help: String },
+    /// Rows differ from the plan.
+    #[error("{doing} the plan")]
+    OutOfDate { doing: &'static str, why: String, help: String },
     /// The record of plans cannot be read or written.
     #[error("{what}")]
     Record { what: String, why: String, help: String },
+    /// A request ended the run before this change of `total`. This run committed `committed` changes.
+    #[error("{doing} the whole plan")]
+    Stopped { doing: &'static str, next: usize, total: usize, committed: u64 },
     /// The run stopped after some of its changes were committed.
     #[error("{doing} the whole plan")]
     Partly { doing: &'static str, error: Box<ApplyError>, committed: u64 },
@@ -314,9 +324,10 @@ fn run(
 
 /// Returns the error as one of a partial run, if changes were committed before.
 fn partly(error: ApplyError, direction: Direction, committed: u64) -> ApplyError {
-    match committed {
-        0 => error,
-        _ => ApplyError::Partly { doing: direction.doing(), error: Box::new(error), committed },
+    match (committed, error) {
+        (0, error) => error,
+        (_, ApplyError::Stopped { doing, next, total, .. }) => ApplyError::Stopped { doing, next, total, committed },
+        (_, error) => ApplyError::Partly { doing: direction.doing(), error: Box::new(error), committed },
     }
 }
 
@@ -372,7 +383,10 @@ impl ApplyError {
             ApplyError::Engine(error) => error.because(),
             ApplyError::Plan(error) => error.because(),
             ApplyError::Quarantine(error) => error.because(),
-            ApplyError::Refused { why, .. } | ApplyError::Record { why, .. } => why.clone(),
+            ApplyError::Refused { why, .. } | ApplyError::OutOfDate { why, .. } | ApplyError::Record { why, .. } => {
+                why.clone()
+            }
+            ApplyError::Stopped { .. } => "it was asked to stop".to_owned(),
             ApplyError::Partly { error, .. } => error.because(),
         }
     }
@@ -382,7 +396,10 @@ impl ApplyError {
             ApplyError::Engine(error) => error.help(),
             ApplyError::Plan(error) => Some(error.help().to_owned()),
             ApplyError::Quarantine(error) => Some(error.help().to_owned()),
-            ApplyError::Refused { help, .. } | ApplyError::Record { help, .. } => Some(help.clone()),
+            ApplyError::Refused { help, .. } | ApplyError::OutOfDate { help, .. } | ApplyError::Record { help, .. } => {
+                Some(help.clone())
+            }
+            ApplyError::Stopped { .. } => Some("repeat the command".to_owned()),
             ApplyError::Partly { doing, error, committed } => Some(help_if_partly(doing, error, *committed)),
         }
     }

@@ -15,6 +15,8 @@ use crate::findings;
 use crate::intake::FileError;
 use crate::intake::Record;
 use crate::model::check_result::CheckResult;
+use crate::model::check_result::FailingLine;
+use crate::model::check_result::LISTED_ROWS;
 use crate::model::check_result::LoadSource;
 use crate::model::finding::Code;
 use crate::model::finding::Finding;
@@ -109,7 +111,7 @@ impl<'a> Check<'a> {
             samples,
             loads: Vec::new(),
             waiting: None,
-            refusals: Refusals::keeping(samples),
+            refusals: Refusals::keeping(samples.max(LISTED_ROWS)),
         })
     }
 
@@ -259,7 +261,8 @@ impl<'a> Check<'a> {
                 continue;
             }
             let query = self.load.loaded_orphans(&self.schema, index);
-            let tally = scan::tally(&self.schema, self.trial, relation, &query, self.samples)?;
+            let kept = self.kept();
+            let tally = scan::tally(&self.schema, self.trial, relation, &query, kept)?;
             if tally.orphan_rows == 0 {
                 continue;
             }
@@ -283,8 +286,14 @@ impl<'a> Check<'a> {
             refused,
             order,
             cycles,
+            samples: self.samples,
             corrected: None,
         })
+    }
+
+    /// Returns the number of rows and keys that are kept of each finding.
+    fn kept(&self) -> usize {
+        self.samples.max(LISTED_ROWS)
     }
 
     fn finding(&self, index: RelationId, tally: &Tally) -> Finding<Value> {
@@ -302,7 +311,7 @@ impl<'a> Check<'a> {
             relation.parent.name
         );
         let finding = findings::plain(index, relation, Code::WouldFail, message, help);
-        findings::with_tally(finding, tally, self.samples)
+        findings::with_tally(finding, tally, self.kept())
     }
 
     /// Returns a sample that names its row by file and line, or by staging table and row.
@@ -314,7 +323,7 @@ impl<'a> Check<'a> {
             (Ok(()), Some(location)) => {
                 let (source, line) = location_of(&self.loads, location);
                 let is_staged = self.loads.iter().any(|(_, load)| load.source == source && load.is_staged);
-                let (file, number) = if is_staged { ("staging", "row") } else { ("file", "line") };
+                let (file, number) = FailingLine::names(is_staged);
                 let line = i64::try_from(line).unwrap_or(i64::MAX);
                 Sample {
                     row: vec![(file.to_owned(), Value::text(source)), (number.to_owned(), Value::Integer(line))],

@@ -20,6 +20,7 @@ use crate::report::AnswerFormat;
 use crate::report::ScanFormat;
 use crate::report::SchemaFormat;
 
+pub mod discover;
 pub mod repair;
 
 #[derive(Debug, Parser)]
@@ -42,6 +43,8 @@ pub enum Command {
     Check(CheckArgs),
     /// Explain why a statement fails, list every reference that fails, and show what a delete cascades to
     Explain(ExplainArgs),
+    /// Find the references that the database does not declare, and say how sure each is
+    Discover(discover::DiscoverArgs),
     /// Plan a repair by rules and show its effects; the database changes only with --apply
     Repair(repair::RepairArgs),
     /// Apply a reviewed plan
@@ -94,6 +97,17 @@ pub struct GlobalArgs {
     /// When to color the output
     #[arg(long, value_name = "WHEN", default_value = "auto", global = true)]
     pub color: Color,
+}
+
+impl GlobalArgs {
+    /// Returns the options that decide which database and configuration a command uses, as words of a command.
+    pub fn words(&self) -> Vec<String> {
+        let GlobalArgs { config, no_config, env_file, defaults_file, quiet: _, ascii: _, color: _ } = self;
+        let files = [("--config", config), ("--env-file", env_file), ("--defaults-file", defaults_file)];
+        let files = files.into_iter().filter_map(|(option, file)| Some((option, file.as_ref()?)));
+        let words = files.flat_map(|(option, file)| [option.to_owned(), file.display().to_string()]);
+        words.chain(no_config.then(|| "--no-config".to_owned())).collect()
+    }
 }
 
 /// Options of every command that reports rows.

@@ -3,6 +3,7 @@
 //! Other modules decide which file is read and which flag overrules it. Names are not resolved here, because that needs
 //! a database.
 
+pub mod append;
 pub mod baseline;
 pub mod fault;
 pub mod option_values;
@@ -35,6 +36,7 @@ pub struct Config {
     pub relations: Vec<ConfiguredRelation>,
     pub redact: RedactSettings,
     pub policy: Policy,
+    pub discover: DiscoverSettings,
     /// `[database."NAME"]`: what holds for some databases only.
     pub databases: Vec<DatabaseSection>,
 }
@@ -51,6 +53,13 @@ pub struct DatabaseSection {
 pub struct RedactSettings {
     pub values: Option<Values>,
     pub columns: Vec<Pattern>,
+}
+
+/// `[discover]`: what the user knows about references that nobody declares.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct DiscoverSettings {
+    /// Patterns of pairs, `child(cols)->parent(cols)`, that are no references.
+    pub reject: Vec<Pattern>,
 }
 
 /// `[scan]`: settings that a flag of the same name overrules.
@@ -123,6 +132,7 @@ impl Config {
                 values: section.redact.values.or(self.redact.values),
                 columns: [self.redact.columns, section.redact.columns].concat(),
             },
+            discover: DiscoverSettings { reject: [self.discover.reject, section.discover.reject].concat() },
             // The first match counts.
             policy: Policy {
                 severities: [section.policy.severities, self.policy.severities].concat(),
@@ -157,6 +167,8 @@ fn config(mut root: Reader<'_, '_>, text: &str, scope: Scope) -> Config {
     report_duplicates(&relations, text, root.faults());
     let redact =
         root.take("redact").and_then(|item| item.table("the table `[redact]`")).map(redact).unwrap_or_default();
+    let discover = root.take("discover").and_then(|item| item.table("the table `[discover]`"));
+    let discover = discover.map(discover_settings).unwrap_or_default();
     let severities = root.take("severity").and_then(|item| item.table("the table `[severity]`"));
     let severities = severities.map(policy::severities).unwrap_or_default();
     let blocks = root.take("threshold").map(|item| item.tables()).unwrap_or_default();
@@ -172,7 +184,13 @@ fn config(mut root: Reader<'_, '_>, text: &str, scope: Scope) -> Config {
     );
     root.finish();
     let policy = Policy { severities, thresholds };
-    Config { exclude, scan, relations, redact, policy, databases }
+    Config { exclude, scan, relations, redact, policy, discover, databases }
+}
+
+fn discover_settings(mut reader: Reader<'_, '_>) -> DiscoverSettings {
+    let reject = reader.take("reject").map(|item| patterns(&item)).unwrap_or_default();
+    reader.finish();
+    DiscoverSettings { reject: reject.into_iter().map(|pattern| pattern.value).collect() }
 }
 
 fn redact(mut reader: Reader<'_, '_>) -> RedactSettings {

@@ -147,6 +147,17 @@ pub trait Session: Send {
         Ok(false)
     }
 
+    /// Gives columns of all rows of several tables to readers, from several threads and in no order, by reading the storage
+    /// itself. Returns false for each reading that the storage cannot answer; its readers may have got some of the rows.
+    fn read_stored_rows(
+        &mut self,
+        readings: &[RowsReading<'_>],
+        _threads: usize,
+        _: &dyn RowConsumer,
+    ) -> Result<Vec<bool>, EngineError> {
+        Ok(vec![false; readings.len()])
+    }
+
     /// Looks up rows of tables by reading the storage itself. Returns one answer for each question; `None` if only a query
     /// can answer it.
     fn look_up_rows(&mut self, questions: &[RowsQuestion<'_>]) -> Vec<Option<RowsAnswer>> {
@@ -157,6 +168,32 @@ pub trait Session: Send {
     fn read_storage(&mut self, _: &Tables, inclusions: &[Inclusion], _: &StorageReadOptions<'_>) -> Vec<StorageAnswer> {
         vec![StorageAnswer::AskSql { why: None }; inclusions.len()]
     }
+}
+
+/// Columns of a table that are read in all rows.
+#[derive(Debug, Clone)]
+pub struct RowsReading<'a> {
+    pub table: &'a Table,
+    pub columns: Vec<usize>,
+}
+
+/// Makes the readers of rows.
+pub trait RowConsumer: Sync {
+    /// Returns a reader for some rows of a reading, which is given by its position.
+    fn reader(&self, reading: usize) -> Box<dyn RowReader + '_>;
+}
+
+/// Receives rows on one thread.
+pub trait RowReader {
+    fn row(&mut self, values: &[ValueRef<'_>]);
+
+    /// True if the reader needs no more rows.
+    fn is_done(&self) -> bool {
+        false
+    }
+
+    /// Ends the reader, after its last row.
+    fn finish(self: Box<Self>);
 }
 
 /// A question about the rows of a table, whose addresses a column stores.

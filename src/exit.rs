@@ -66,7 +66,7 @@ impl Exit {
             Exit::Incomplete => "incomplete: some relation could not be checked",
             Exit::Refused => "refused: stale plan, limit tripped, guard",
             Exit::NotClean => "applied but not clean",
-            Exit::Interrupted => "`fix` was left by ctrl-c, before it changed anything",
+            Exit::Interrupted => "left by ctrl-c, before anything was changed",
         }
     }
 }

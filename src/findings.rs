@@ -106,6 +106,7 @@ pub(crate) fn plain<V>(
         samples: Vec::new(),
         diagnosis: Vec::new(),
         known: Known::No,
+        key_repair: None,
     }
 }
 

@@ -13,6 +13,7 @@ mod check;
 mod cli;
 mod config;
 mod diagnose;
+mod discover;
 mod engine;
 mod engines;
 mod examine;

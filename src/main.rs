@@ -28,6 +28,7 @@ use fk_doctor::internals::source::masked;
 mod dialogue;
 mod output;
 mod progress;
+mod stop_signal;
 
 use dialogue::TerminalDialogue;
 use output::FileOutput;
@@ -70,6 +71,7 @@ fn execute(cli: &Cli) -> Result<Outcome, Failure> {
         }
         Command::Check(typed) => with_progress(&|progress| run::check(typed, global, &environment, progress)),
         Command::Explain(typed) => with_progress(&|progress| run::explain(typed, global, &environment, progress)),
+        Command::Discover(typed) => with_progress(&|progress| run::discover(typed, global, &environment, progress)),
         Command::Repair(typed) => with_progress(&|progress| run::repair(typed, global, &environment, progress)),
         Command::Apply(typed) => {
             with_progress(&|progress| run::apply(Direction::Apply, typed, global, &environment, progress))
@@ -107,6 +109,7 @@ fn command_name(command: &Command) -> &'static str {
     match command {
         Command::Check(_) => "check",
         Command::Explain(_) => "explain",
+        Command::Discover(_) => "discover",
         Command::Repair(_) => "repair",
         Command::Apply(_) => "apply",
         Command::Undo(_) => "undo",
@@ -180,6 +183,7 @@ fn environment(cli: &Cli) -> Environment {
         database_url_file: None,
         show_note: if cli.global.quiet { None } else { Some(show_note) },
         show_error: Some(show_error),
+        stop_requests: stop_signal::REQUESTS,
         cores: std::thread::available_parallelism().map_or(1, usize::from),
         terminal: TerminalStyle {
             width,

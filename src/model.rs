@@ -12,6 +12,8 @@ pub mod choice;
 pub mod configured;
 pub mod date;
 pub mod diagnosis;
+pub mod discovery;
+pub mod discovery_view;
 pub mod examination;
 pub mod explanation;
 pub mod facts;

@@ -16,6 +16,7 @@ use indicatif::ProgressStyle;
 
 mod text;
 
+use crate::stop_signal;
 use text::Shown;
 use text::line;
 
@@ -86,6 +87,7 @@ type PhaseKey = (Option<&'static str>, &'static str, Option<u64>);
 struct Current {
     step: ProgressStep<'static>,
     table: Option<String>,
+    waiting: Option<String>,
     /// The time at which the phase began or went on.
     since: Instant,
     /// The time of the last step that advanced.
@@ -133,14 +135,18 @@ impl ProgressLine {
 
 impl State {
     fn store(&mut self, step: &ProgressStep<'_>, now: Instant) {
+        if let (Some(waiting), Some(current)) = (step.waiting, &mut self.current) {
+            current.waiting = Some(waiting.to_owned());
+            return;
+        }
         let table = step.table.map(str::to_owned);
-        let step = ProgressStep { table: None, ..*step };
+        let step = ProgressStep { table: None, waiting: None, ..*step };
         match &mut self.current {
             Some(current) if key(&current.step) == key(&step) => {
                 if current.step != step {
                     current.advanced = now;
                 }
-                (current.step, current.table) = (step, table);
+                (current.step, current.table, current.waiting) = (step, table, None);
             }
             current => {
                 if let Some(last) = current {
@@ -150,7 +156,7 @@ impl State {
                 }
                 let before = self.earlier.iter().find(|(phase, _)| *phase == key(&step));
                 let before = before.map_or(Duration::ZERO, |(_, spent)| *spent);
-                *current = Some(Current { step, table, since: now, advanced: now, before });
+                *current = Some(Current { step, table, waiting: None, since: now, advanced: now, before });
             }
         }
     }
@@ -160,9 +166,10 @@ impl Current {
     fn shown(&self, command: &'static str, now: Instant) -> Shown<'_> {
         Shown {
             command: self.step.command.unwrap_or(command),
-            step: ProgressStep { table: self.table.as_deref(), ..self.step },
+            step: ProgressStep { table: self.table.as_deref(), waiting: self.waiting.as_deref(), ..self.step },
             elapsed: self.before + now.duration_since(self.since),
             still: now.duration_since(self.advanced),
+            is_stopping: stop_signal::is_pending(),
         }
     }
 }

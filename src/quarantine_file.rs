@@ -50,7 +50,9 @@ impl QuarantineError {
             QuarantineError::Unwritten { .. } => {
                 "nothing was changed: free disk space in the plan's folder, or check its permissions"
             }
-            QuarantineError::Unreadable { .. } => "name a file that a rule with `action = \"quarantine\", file = …` wrote",
+            QuarantineError::Unreadable { .. } => {
+                "name a file that a rule with `action = \"quarantine\", file = …` wrote"
+            }
             QuarantineError::Taken { .. } => {
                 "nothing was changed: move that file elsewhere, or name another file in the rule"
             }

@@ -9,6 +9,7 @@ mod changes;
 mod checked;
 pub mod code_page;
 pub mod csv;
+pub mod discovery;
 mod dot;
 mod explanation;
 mod github;
@@ -182,6 +183,59 @@ impl SchemaFormat {
     }
 }
 
+/// The formats for the report of a discovery.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DiscoveryFormat {
+    Table,
+    Json,
+    Ndjson,
+    Markdown,
+    Html,
+    Csv,
+    Mermaid,
+    Dot,
+}
+
+impl DiscoveryFormat {
+    pub const ALL: [DiscoveryFormat; 8] = [
+        DiscoveryFormat::Table,
+        DiscoveryFormat::Json,
+        DiscoveryFormat::Ndjson,
+        DiscoveryFormat::Markdown,
+        DiscoveryFormat::Html,
+        DiscoveryFormat::Csv,
+        DiscoveryFormat::Mermaid,
+        DiscoveryFormat::Dot,
+    ];
+
+    /// Returns the format that the ending of a file's name stands for.
+    pub fn of_ending(ending: &str) -> Option<DiscoveryFormat> {
+        match ending.to_ascii_lowercase().as_str() {
+            "html" | "htm" => Some(DiscoveryFormat::Html),
+            "json" => Some(DiscoveryFormat::Json),
+            "ndjson" | "jsonl" => Some(DiscoveryFormat::Ndjson),
+            "csv" => Some(DiscoveryFormat::Csv),
+            "md" | "markdown" => Some(DiscoveryFormat::Markdown),
+            "mmd" | "mermaid" => Some(DiscoveryFormat::Mermaid),
+            "dot" | "gv" => Some(DiscoveryFormat::Dot),
+            _ => None,
+        }
+    }
+
+    pub fn name(self) -> &'static str {
+        match self {
+            DiscoveryFormat::Table => "table",
+            DiscoveryFormat::Json => "json",
+            DiscoveryFormat::Ndjson => "ndjson",
+            DiscoveryFormat::Markdown => "markdown",
+            DiscoveryFormat::Html => "html",
+            DiscoveryFormat::Csv => "csv",
+            DiscoveryFormat::Mermaid => "mermaid",
+            DiscoveryFormat::Dot => "dot",
+        }
+    }
+}
+
 /// The formats for the report of a planned repair.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RepairFormat {
@@ -245,9 +299,10 @@ pub fn verdict(examination: &Examination) -> String {
 }
 
 /// Returns a schema in one of its formats, ending in a newline.
-pub fn schema(schema: &Schema, format: SchemaFormat, terminal: &TerminalStyle) -> String {
+/// `scan` is the command that scans its rows.
+pub fn schema(schema: &Schema, format: SchemaFormat, scan: &str, terminal: &TerminalStyle) -> String {
     match format {
-        SchemaFormat::Table => overview::render(schema, terminal),
+        SchemaFormat::Table => overview::render(schema, scan, terminal),
         SchemaFormat::Json => json::schema::render(schema),
         SchemaFormat::Mermaid => mermaid::render(schema),
         SchemaFormat::Dot => dot::render(schema),

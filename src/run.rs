@@ -30,6 +30,7 @@ mod command_setup;
 mod config_file;
 mod correct_load;
 mod database;
+mod discover;
 mod error;
 mod explain;
 mod fix;
@@ -51,12 +52,14 @@ mod scans;
 mod schema;
 mod sink;
 mod status;
+mod stopped;
 
 pub use apply::apply;
 pub use check::check;
 pub use code::code;
 pub use database::database_as_command;
 pub use database::with_env_file;
+pub use discover::discover;
 pub use error::RunError;
 pub use explain::explain;
 pub use fix::Dialogue;
@@ -80,6 +83,22 @@ const DEFAULT_SAMPLES: usize = 5;
 const DEFAULT_MEMORY: u64 = 256_000_000;
 const DEFAULT_WAIT: Duration = Duration::from_secs(5);
 
+/// Requests to stop a run, such as ctrl-c. Between `begin` and `end`, a request does not end the program.
+#[derive(Debug, Clone, Copy)]
+pub struct StopRequests {
+    pub begin: fn(),
+    /// True if there was a request.
+    pub is_pending: fn() -> bool,
+    pub end: fn(),
+}
+
+impl Default for StopRequests {
+    /// Returns requests that never come.
+    fn default() -> StopRequests {
+        StopRequests { begin: || {}, is_pending: || false, end: || {} }
+    }
+}
+
 /// The environment of a run. It is passed in, so that a run depends on nothing else.
 #[derive(Debug, Clone, Default)]
 pub struct Environment {
@@ -95,6 +114,7 @@ pub struct Environment {
     pub show_note: Option<fn(&str)>,
     /// Shows an error after which the run goes on.
     pub show_error: Option<fn(&RunError)>,
+    pub stop_requests: StopRequests,
     /// The number of processor cores.
     pub cores: usize,
     pub terminal: TerminalStyle,

@@ -56,6 +56,7 @@ mod rekey;
 pub mod restore;
 mod rows;
 mod stop;
+mod uniform;
 mod unique;
 mod warnings;
 
@@ -172,6 +173,8 @@ struct Case<'a> {
     last_undecided_key: Option<usize>,
     /// The treatment that creates new rows now.
     creating: &'static str,
+    /// False if no change of the plan concerns the child, apart from those of this relation's orphans.
+    meets_changes: bool,
 }
 
 /// The input of a plan. The facts were scanned in the snapshot of the sessions.
@@ -245,6 +248,7 @@ impl<'a> Request<'a> {
             treated: 0,
             last_undecided_key: None,
             creating: "",
+            meets_changes: true,
         }))
     }
 }

@@ -171,7 +171,8 @@ fn progress_numbers_its_phases_and_reaches_the_last_row() {
     ] {
         let cli = <Cli as clap::Parser>::try_parse_from([vec!["fk-doctor"], arguments.clone()].concat()).unwrap();
         let steps: Mutex<Vec<ProgressStep<'static>>> = Mutex::default();
-        let progress = |step: &ProgressStep<'_>| steps.lock().unwrap().push(ProgressStep { table: None, ..*step });
+        let progress =
+            |step: &ProgressStep<'_>| steps.lock().unwrap().push(ProgressStep { table: None, waiting: None, ..*step });
         match &cli.command {
             Command::Repair(typed) => run::repair(typed, &cli.global, &environment, &progress),
             Command::Apply(typed) => run::apply(Direction::Apply, typed, &cli.global, &environment, &progress),

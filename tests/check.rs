@@ -52,6 +52,61 @@ fn failing_rows_are_named_by_line() {
     assert_eq!((key(0), key(1)), (serde_json::json!({"ref": "r1"}), Value::Null));
 }
 
+fn table(bench: &Bench, width: &str, arguments: &[&str]) -> String {
+    let run = bench.run_in(&[&["check", "app.db"], arguments].concat(), &[("COLUMNS", width)]);
+    assert_eq!(run.code, 1, "{}{}", run.stdout, run.stderr);
+    run.stdout
+}
+
+/// Each row that would be refused has a line with its column, its value and the reason.
+#[test]
+fn few_rows_are_listed_with_line_column_value_and_reason() {
+    let bench = Bench::new(SHOP);
+    let rows = "id,customer_id,ref,n,parent\n2,1,r2,1,1\n3,22,r3,1,\n4,2,r1,1,\n5,,r5,1,\n6,1,r6,0,\n7,2,r2,1,\n";
+    std::fs::write(bench.path("o.csv"), rows).unwrap();
+    let expected = "\
+✗ o.csv: 5 of 6 rows would be refused by orders of app.db
+
+  line  column       value  why
+     3  customer_id  22     no such key in customers (highest id: 2)
+     4  ref          'r1'   the table already has this key
+     5  customer_id  NULL   customer_id is NOT NULL
+     6  –            –      CHECK constraint failed: n > 0
+     7  ref          'r2'   line 2 has this key
+
+";
+    let report = table(&bench, "100", &["--table", "orders", "o.csv"]);
+    assert!(report.starts_with(expected), "{report}");
+    assert!(report.contains("  help     load the missing rows of customers before or together"), "{report}");
+    // One source of several is named with its line.
+    std::fs::write(bench.path("c.csv"), "id,name\n9,\n").unwrap();
+    let report = table(&bench, "100", &["--load", "orders=o.csv", "--load", "customers=c.csv"]);
+    assert!(report.contains("  o.csv:7  ref          'r2'   o.csv:2 has this key\n"), "{report}");
+    assert!(report.contains("  c.csv:2  name         NULL   name is NOT NULL\n"), "{report}");
+}
+
+/// More than 20 rows are grouped by the reason.
+#[test]
+fn many_rows_are_grouped_by_reason() {
+    let bench = Bench::new(SHOP);
+    let rows: String = (2..30).map(|id| format!("{id},{},{id}\n", if id % 3 == 0 { 1 } else { 700 + id })).collect();
+    std::fs::write(bench.path("o.csv"), format!("id,customer_id,n\n{rows}30,1,0\n")).unwrap();
+    let report = table(&bench, "100", &["--table", "orders", "o.csv"]);
+    let expected = "\
+✗ o.csv: 20 of 29 rows would be refused by orders of app.db
+
+  why                                       column       rows  lines
+  no such key in customers (highest id: 2)  customer_id    19  2, 4, 5 and 16 more
+  CHECK constraint failed: n > 0                            1  30
+";
+    let few = report.lines().filter(|line| line.contains("no such key")).count();
+    assert_eq!(few, 19, "20 rows are listed: {report}");
+    std::fs::write(bench.path("o.csv"), format!("id,customer_id,n\n{rows}30,1,0\n31,1,0\n")).unwrap();
+    let report = table(&bench, "100", &["--table", "orders", "o.csv"]);
+    let expected = expected.replace("20 of 29", "21 of 30").replace("   1  30\n", "   2  30, 31\n");
+    assert!(report.starts_with(&expected), "{report}");
+}
+
 #[test]
 fn parents_in_the_same_load_count_in_any_order() {
     let bench = Bench::new(SHOP);

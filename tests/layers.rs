@@ -72,7 +72,8 @@ const PARTS: &[(&str, &[&str])] = &[
     ),
     // The program.
     ("internal_fault", &["exit"]),
-    ("progress", &["model"]),
+    ("stop_signal", &["run"]),
+    ("progress", &["model", "stop_signal"]),
     ("dialogue", &["model", "progress", "run"]),
     ("output", &["progress", "run", "whole_file"]),
     (
@@ -91,6 +92,7 @@ const PARTS: &[(&str, &[&str])] = &[
             "run",
             "scan",
             "source",
+            "stop_signal",
         ],
     ),
 ];
@@ -129,7 +131,7 @@ const RESERVED: &[(&str, &[&str])] = &[
     ),
     ("tempfile", &["engine", "run", "whole_file"]),
     // Clocks and threads.
-    ("std::time::Instant", &["engine", "progress", "run"]),
+    ("std::time::Instant", &["apply::batches", "engine", "progress", "run"]),
     ("std::time::SystemTime", &["engine::sqlite", "main"]),
     ("std::thread", &["engine", "library", "main", "progress", "run", "scan"]),
     // Only the engine's part and the table of engines know an engine, and only the engine knows its driver.

@@ -44,6 +44,9 @@ impl Walk<'_> {
         let (mut step, mut in_batch) = (0, 0);
         (self.options.progress)(&ProgressStep::of(RunPhase::ChangeRows, 0, total));
         while step < total {
+            if in_batch == 0 || self.options.batch.is_none() {
+                self.stop_if_asked(step)?;
+            }
             let most = batch.saturating_sub(in_batch).clamp(1, self.portion_size());
             let Some(lines) = self.change_lines(writer, step, most)? else {
                 step = self.restart_transaction(writer)?;
@@ -56,11 +59,11 @@ impl Walk<'_> {
             let is_whole = in_batch >= batch && step < total;
             if is_whole && self.check_pending_orphans(writer, in_batch >= batch.saturating_mul(10))? {
                 self.commit(writer, self.phase())?;
-                self.transaction = Some(TransactionStart { step, left_orphans: self.left_orphans.clone() });
                 if let Some(size) = self.options.batch {
                     batch = size.next(batch, in_batch, start.elapsed());
                 }
                 (self.options.between)()?;
+                self.transaction = Some(TransactionStart { step, left_orphans: self.left_orphans.clone() });
                 self.begin(writer)?;
                 start = Instant::now();
                 self.refuse_if_overtaken(writer)?;
@@ -107,7 +110,7 @@ impl Walk<'_> {
         }
         self.skip_needed_parents(writer, portion)?;
         let mut mismatches = Mismatches::default();
-        mismatches.collect(portion, self.options.direction);
+        self.collect_mismatches(writer, portion, &mut mismatches);
         if !mismatches.is_empty() && !self.options.skip_changed {
             return Err(self.mismatch_error(&mismatches, false).into());
         }
@@ -124,7 +127,8 @@ impl Walk<'_> {
                 Fit::Already => self.done.already += 1,
                 Fit::Left(why) if is_only_kept_out(&line.change, why) => {}
                 Fit::Left(why) => {
-                    self.done.leave(self.tables.get(&line.change.table.to_string()), &line.change, why);
+                    let now = self.row_of_skipped(writer, &line.change, why);
+                    self.done.leave(self.tables.get(&line.change.table.to_string()), &line.change, why, now);
                     self.count_left_orphans(&line.change);
                 }
                 Fit::Done | Fit::Moved => {}

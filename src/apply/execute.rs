@@ -78,7 +78,12 @@ pub fn execute(
         Ok(kept.as_mut().map_or(Ok(()), QuarantineFiles::publish)?)
     };
     let done = super::run(options, plan, writer.as_mut(), &mut admit, &mut secure);
-    if let (Err(ApplyError::Refused { .. }), None, Some(kept)) = (&done, options.batch, kept) {
+    let is_unchanged = match &done {
+        Err(ApplyError::Refused { .. } | ApplyError::OutOfDate { .. }) => options.batch.is_none(),
+        Err(ApplyError::Stopped { committed, .. }) => options.batch.is_none() && *committed == 0,
+        _ => false,
+    };
+    if let (true, Some(kept)) = (is_unchanged, kept) {
         // Everything was rolled back, so no row was deleted.
         kept.remove();
     }

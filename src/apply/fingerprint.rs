@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 
+use crate::engine::Session;
 use crate::model::forecast::RepairForecast;
 use crate::model::forecast::TableChanges;
 use crate::model::plan::Header;
@@ -15,8 +16,11 @@ use crate::model::redefinition::Redefinition;
 use crate::model::relation::Origin;
 use crate::model::relation::Relation;
 use crate::model::schema::Schema;
+use crate::model::state;
 use crate::model::value::Value;
+use crate::model::value::exact_bytes;
 use crate::plan_file;
+use crate::sql::repair::Repair;
 
 /// The definitions that a plan creates or changes.
 struct Scope<'a> {
@@ -97,6 +101,20 @@ fn is_redefined(relation: &Relation, scope: &Scope<'_>) -> bool {
 /// Returns one digest of all tables.
 pub fn of_all(digests: &[TableDigest]) -> String {
     plan_file::digest(digests.iter().flat_map(|table| [table.table.as_bytes(), table.digest.as_bytes()]))
+}
+
+/// Returns a digest of the record of plans, so that a plan that is made again is another plan. Empty if no plan is recorded, or
+/// if this session may not read the record.
+pub fn of_record(schema: &Schema, sql: &dyn Repair, session: &mut dyn Session) -> String {
+    let Some(table) = schema.table(state::TABLE) else { return String::new() };
+    let mut entries: Vec<Vec<u8>> = Vec::new();
+    let query = sql.all_rows(&schema.tables[table], &["plan", "number"]);
+    let outcome = session.each_row(&query, &mut |row| entries.push(exact_bytes(row)));
+    if outcome.is_err() || entries.is_empty() {
+        return String::new();
+    }
+    entries.sort();
+    plan_file::digest(entries.iter().map(Vec::as_slice))
 }
 
 /// Returns the tables of a plan whose definitions changed. An empty name stands for the whole database.

@@ -259,7 +259,7 @@ impl Walk<'_> {
             return Err(Halt::Retry);
         }
         let mut mismatches = Mismatches::default();
-        mismatches.collect(portion, self.options.direction);
+        self.collect_mismatches(session, portion, &mut mismatches);
         Err(self.mismatch_error(&mismatches, false).into())
     }
 

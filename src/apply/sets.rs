@@ -78,6 +78,7 @@ impl Walk<'_> {
         let (mut step, mut ready, mut fits) = (0, 0, true);
         (self.options.progress)(&ProgressStep::of(RunPhase::CompareRows, 0, total));
         while step < total {
+            self.stop_if_asked(0)?;
             let portion = self.reading.set_portion(step, self.sets.size)?;
             step += portion.lines.len();
             (self.options.progress)(&ProgressStep::of(RunPhase::CompareRows, step, total));

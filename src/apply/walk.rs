@@ -242,6 +242,7 @@ impl<'w> Walk<'w> {
         let mut step = 0;
         while step < total {
             (self.options.progress)(&ProgressStep::of(RunPhase::CompareRows, step, total));
+            self.stop_if_asked(0)?;
             let mut portion = self.reading.portion(step, CHUNK)?;
             step += portion.lines.len();
             // The rows of a set were compared already, and are ready.
@@ -261,7 +262,7 @@ impl<'w> Walk<'w> {
                     Fit::Done | Fit::Moved | Fit::Left(_) => {}
                 }
             }
-            found.mismatches.collect(&portion, self.options.direction);
+            self.collect_mismatches(writer, &portion, &mut found.mismatches);
         }
         if !found.mismatches.is_empty() && self.options.direction == Direction::Apply {
             let needless = self.lookahead.needless_parents();
@@ -284,7 +285,8 @@ impl<'w> Walk<'w> {
                 if let Fit::Left(why) = line.fit
                     && !is_only_kept_out(&line.change, why)
                 {
-                    self.done.leave(self.tables.get(&line.change.table.to_string()), &line.change, why);
+                    let now = self.row_of_skipped(writer, &line.change, why);
+                    self.done.leave(self.tables.get(&line.change.table.to_string()), &line.change, why, now);
                 }
             }
         }
@@ -306,7 +308,7 @@ impl<'w> Walk<'w> {
     pub(super) fn mismatch_error(&self, mismatches: &Mismatches, is_before: bool) -> ApplyError {
         let help = match (self.options.direction, is_before) {
             (Direction::Apply, true) => {
-                "nothing was changed: make a new plan with `fk-doctor repair`, or add --skip-changed to leave these rows as they are"
+                "make a new plan with `fk-doctor repair`, or add --skip-changed to leave these rows as they are"
             }
             (Direction::Apply, false) => {
                 "the transaction was rolled back: make a new plan, or add --skip-changed to leave these rows as they are"
@@ -315,7 +317,20 @@ impl<'w> Walk<'w> {
                 "nothing was changed: add --skip-changed to take back the rest and leave these rows as they are"
             }
         };
-        self.refused(mismatches.sentence(), help)
+        let why = mismatches.sentence(self.reading.plan.changes());
+        match self.options.direction {
+            Direction::Apply => {
+                ApplyError::OutOfDate { doing: self.options.direction.doing(), why, help: help.to_owned() }
+            }
+            Direction::Undo => self.refused(why, help),
+        }
+    }
+
+    /// Returns an error if the run should end before this step.
+    pub(super) fn stop_if_asked(&self, step: usize) -> Result<(), ApplyError> {
+        let (doing, total) = (self.options.direction.doing(), self.reading.plan.changes());
+        let stopped = ApplyError::Stopped { doing, next: step, total, committed: 0 };
+        if (self.options.stop)() { Err(stopped) } else { Ok(()) }
     }
 
     pub(super) fn refused(&self, why: String, help: &str) -> ApplyError {

@@ -34,8 +34,8 @@ struct Group {
 /// A sample of the refused rows.
 struct Kept {
     location: i64,
-    /// The values of the key that must be unique.
-    key: Vec<Value>,
+    /// The values of the constraint's columns.
+    values: Vec<Value>,
     holder: Option<Holder>,
 }
 
@@ -73,11 +73,16 @@ impl Refusals {
         let group = self.group(about);
         group.rows += 1;
         if group.samples.len() < kept {
-            let unique = refusal.kind == RefusalKind::Unique;
-            let key = if unique { key(schema, &group.constraint, row) } else { None };
-            let holder = key.as_ref().and_then(|(columns, key)| holder(trial, load, schema, row, columns, key));
-            let key = key.map_or_else(Vec::new, |(_, key)| key);
-            group.samples.push(Kept { location: row.location, key, holder });
+            let found = values(schema, &group.constraint, row);
+            let key = found.as_ref().filter(|_| refusal.kind == RefusalKind::Unique);
+            let holder = key.and_then(|(columns, key)| holder(trial, load, schema, row, columns, key));
+            let values = match found {
+                Some((_, values)) => values,
+                // A column that the load does not give is NULL.
+                None if refusal.kind == RefusalKind::NotNull => vec![Value::Null; group.constraint.columns.len()],
+                None => Vec::new(),
+            };
+            group.samples.push(Kept { location: row.location, values, holder });
         }
     }
 
@@ -98,8 +103,8 @@ impl Refusals {
         let group = self.group(about);
         group.rows += 1;
         if group.samples.len() < kept {
-            let key = key(schema, &group.constraint, row).map_or_else(Vec::new, |(_, key)| key);
-            group.samples.push(Kept { location: row.location, key, holder: Some(Holder::Table) });
+            let values = values(schema, &group.constraint, row).map_or_else(Vec::new, |(_, values)| values);
+            group.samples.push(Kept { location: row.location, values, holder: Some(Holder::Table) });
         }
     }
 
@@ -119,7 +124,7 @@ impl Refusals {
             let (source, line) = name(kept.location);
             let table = about.table.as_deref().unwrap_or_default();
             let shown = |(column, value): (&String, &Value)| (column.clone(), redaction.value(table, column, value));
-            let key = about.columns.iter().zip(&kept.key).map(shown).collect();
+            let values = about.columns.iter().zip(&kept.values).map(shown).collect();
             let taken = kept.holder.map(|holder| match holder {
                 Holder::Table => Taken::Table,
                 Holder::Load(location) => {
@@ -127,7 +132,7 @@ impl Refusals {
                     Taken::Row { source, line }
                 }
             });
-            RefusedRow { source, line, key, taken }
+            RefusedRow { source, line, values, taken }
         };
         let refused = |group: Group| RefusedRows {
             samples: group.samples.into_iter().map(|kept| refused_row(&group.constraint, kept)).collect(),
@@ -138,11 +143,11 @@ impl Refusals {
     }
 }
 
-/// Returns the columns of a unique key and the values of the row, for example `([2], ["a@b"])`. `None` if the load does not give
-/// one of the values.
-fn key(schema: &Schema, about: &Constraint, row: &Row<'_>) -> Option<(Vec<usize>, Vec<Value>)> {
+/// Returns the columns of a constraint and the values of the row, for example `([2], ["a@b"])`. `None` if the constraint names no
+/// columns, or if the load does not give one of the values.
+fn values(schema: &Schema, about: &Constraint, row: &Row<'_>) -> Option<(Vec<usize>, Vec<Value>)> {
     let table = &schema.tables[row.table];
-    let unique: Vec<usize> = about
+    let columns: Vec<usize> = about
         .columns
         .iter()
         .filter_map(|name| table.columns.iter().position(|column| schema.names.same(&column.name, name)))
@@ -151,8 +156,8 @@ fn key(schema: &Schema, about: &Constraint, row: &Row<'_>) -> Option<(Vec<usize>
         let index = row.columns.iter().position(|known| known == column)?;
         row.values.get(index).cloned()
     };
-    let values: Vec<Value> = unique.iter().map(value).collect::<Option<_>>()?;
-    (!unique.is_empty() && unique.len() == about.columns.len()).then_some((unique, values))
+    let values: Vec<Value> = columns.iter().map(value).collect::<Option<_>>()?;
+    (!columns.is_empty() && columns.len() == about.columns.len()).then_some((columns, values))
 }
 
 fn holder(

@@ -162,6 +162,51 @@ pub struct WriteArgs {
     pub wait: Option<Duration>,
 }
 
+impl WriteArgs {
+    /// Returns the options as words of a command.
+    pub fn words(&self) -> Vec<String> {
+        let WriteArgs {
+            backup,
+            no_backup,
+            batch,
+            pause,
+            max_lag,
+            replica,
+            row_by_row,
+            skip_changed,
+            no_triggers,
+            leave_undecided,
+            moved,
+            override_read_only,
+            wait,
+        } = self;
+        let switches = [
+            (no_backup, "--no-backup"),
+            (skip_changed, "--skip-changed"),
+            (row_by_row, "--row-by-row"),
+            (no_triggers, "--no-triggers"),
+            (leave_undecided, "--leave-undecided"),
+            (moved, "--moved"),
+            (override_read_only, "--override-read-only"),
+        ];
+        let mut words: Vec<String> =
+            switches.into_iter().filter(|(is_set, _)| **is_set).map(|(_, switch)| switch.to_owned()).collect();
+        let milliseconds = |time: &Option<Duration>| time.map(|time| format!("{}ms", time.as_millis()));
+        let values = [
+            ("--backup", backup.as_ref().map(|file| file.display().to_string())),
+            ("--batch", batch.map(|batch| batch.to_string())),
+            ("--pause", milliseconds(pause)),
+            ("--max-lag", milliseconds(max_lag)),
+            ("--wait", milliseconds(wait)),
+        ];
+        let replicas = replica.iter().map(|replica| ("--replica", Some(replica.clone())));
+        for (option, value) in values.into_iter().chain(replicas) {
+            words.extend(value.into_iter().flat_map(|value| [option.to_owned(), value]));
+        }
+        words
+    }
+}
+
 #[derive(Debug, Args)]
 pub struct StatusArgs {
     /// The plan that `repair -o` wrote

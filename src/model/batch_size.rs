@@ -10,6 +10,16 @@ pub enum BatchSize {
     Time(Duration),
 }
 
+impl std::fmt::Display for BatchSize {
+    /// Writes the size as the option `--batch` reads it.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            BatchSize::Changes(changes) => write!(f, "{changes}"),
+            BatchSize::Time(time) => write!(f, "{}ms", time.as_millis()),
+        }
+    }
+}
+
 /// The number of changes in the first transaction, before its speed is known.
 const FIRST: usize = 250;
 

@@ -4,8 +4,12 @@ use std::sync::Arc;
 
 use super::explanation::Constraint;
 use super::finding::Finding;
+use super::finding::Sample;
 use super::redaction::ShownValue;
 use super::schema::Schema;
+
+/// A report lists up to this number of rows, each with its value and the reason.
+pub const LISTED_ROWS: usize = 20;
 
 #[derive(Debug, Clone)]
 pub struct CheckResult {
@@ -17,6 +21,8 @@ pub struct CheckResult {
     pub refused: Vec<RefusedRows>,
     /// The number of rows that would be refused, each counted once.
     pub would_fail: u64,
+    /// The number of rows and keys of each finding that are shown in full. More are kept for the table of rows.
+    pub samples: usize,
     /// The tables of the load, parents first.
     pub order: Vec<String>,
     /// Groups of tables that refer to each other in a cycle.
@@ -64,8 +70,9 @@ pub struct RefusedRows {
 pub struct RefusedRow {
     pub source: String,
     pub line: u64,
-    /// For a duplicate key: its columns and values, such as `[("email", "a@b")]`; else empty.
-    pub key: Vec<(String, ShownValue)>,
+    /// The columns of the constraint and their values, such as `[("email", "a@b")]`. Empty if the load does not give one of
+    /// them.
+    pub values: Vec<(String, ShownValue)>,
     /// For a duplicate key: the row that has the key already.
     pub taken: Option<Taken>,
 }
@@ -77,6 +84,29 @@ pub enum Taken {
     Table,
     /// An earlier row of the load.
     Row { source: String, line: u64 },
+}
+
+/// The whereabouts of a row of a load.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FailingLine {
+    pub source: String,
+    pub line: u64,
+}
+
+impl FailingLine {
+    /// Returns the names under which a sample holds the source and the line: of a file, or of a staging table.
+    pub fn names(is_staged: bool) -> (&'static str, &'static str) {
+        if is_staged { ("staging", "row") } else { ("file", "line") }
+    }
+
+    /// Returns the line of a sample. `None` if the sample names its row in another way.
+    pub fn of_sample(sample: &Sample) -> Option<FailingLine> {
+        let [(source_name, source), (line_name, line)] = sample.row.as_slice() else { return None };
+        let is_location = [true, false].map(FailingLine::names).contains(&(source_name.as_str(), line_name.as_str()));
+        let line = line.as_ref().as_integer().and_then(|line| u64::try_from(line).ok())?;
+        let source = source.as_ref().as_text()?.to_owned();
+        is_location.then_some(FailingLine { source, line })
+    }
 }
 
 impl CheckResult {

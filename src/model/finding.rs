@@ -179,6 +179,35 @@ pub struct Finding<V = ShownValue> {
     pub diagnosis: Vec<Diagnosis>,
     /// The part of this finding that the baseline knows.
     pub known: Known,
+    /// Statements for a parent key that is not unique.
+    pub key_repair: Option<KeyRepair>,
+}
+
+/// The next step for a parent key that is not unique, as statements.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum KeyRepair {
+    /// No two rows share a key: this SQL makes the index that is missing.
+    Index(String),
+    /// A column is missing from the key.
+    Wider(WiderKey),
+    /// Rows share a key: this SQL lists the values that repeat.
+    Duplicates(String),
+}
+
+/// A key of the parent that is unique, and has all columns of the relation's key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WiderKey {
+    /// The key, such as `team(team_id,year)`.
+    pub key: String,
+    pub parent_rows: u64,
+    /// The SQL that makes its index, unless it has one.
+    pub index: Option<String>,
+    /// The relation's side in the child, such as `manager(team_id)`.
+    pub child: String,
+    /// The relation to declare instead, such as `manager(team_id,year) -> team(team_id,year)`.
+    pub reference: String,
+    /// The child's rows that would refer to the wider key, and how many of them have their parent there. `None` if unknown.
+    pub child_rows: Option<(u64, u64)>,
 }
 
 /// The part of a finding that the baseline knows.

@@ -14,6 +14,7 @@ use crate::model::redefinition::Redefinition;
 use crate::model::relation::Relation;
 use crate::model::row::Row;
 use crate::model::row::RowName;
+use crate::model::rule::TreatmentKind;
 use crate::model::value::Value;
 
 /// The part of a plan before the changes.
@@ -25,6 +26,9 @@ pub struct Header {
     pub identity: String,
     /// A digest of the definitions on which the plan depends.
     pub schema: String,
+    /// A digest of the record of plans when this plan was made; empty if nothing was recorded. A plan that is made again after
+    /// it was applied is thereby another plan, with a record of its own.
+    pub record: String,
     /// The tables that the plan changes or reads. Each has a digest of its definition and of the definitions that act on
     /// it. Empty in a plan of an older version, where `schema` is a digest of all definitions.
     pub tables: Vec<TableDigest>,
@@ -110,6 +114,14 @@ pub struct Adopted {
     pub relation: String,
     /// The fingerprint of each orphan's name and key; see [`orphan_name`].
     pub rows: Vec<u64>,
+}
+
+impl Header {
+    /// True if the plan keeps rows in a quarantine.
+    pub fn keeps_rows(&self) -> bool {
+        let keeps = [TreatmentKind::Quarantine, TreatmentKind::Follow].map(TreatmentKind::name);
+        self.treated.iter().any(|total| total.rows > 0 && keeps.contains(&total.treatment.as_str()))
+    }
 }
 
 /// The purpose of a change.

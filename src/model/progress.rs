@@ -61,9 +61,16 @@ pub struct ProgressStep<'a> {
     pub rows: Option<u64>,
     /// The number of orphan rows that were found so far.
     pub found: u64,
+    /// The reason why the phase does not advance, such as `waiting for replica2, 7 s behind`. Such a step has no counts.
+    pub waiting: Option<&'a str>,
 }
 
 impl ProgressStep<'_> {
+    /// Returns a step that tells why a phase does not advance.
+    pub fn waiting(phase: RunPhase, why: &str) -> ProgressStep<'_> {
+        ProgressStep { waiting: Some(why), ..ProgressStep::of(phase, 0, 0) }
+    }
+
     /// Returns a step of a phase. A total of 0 is unknown.
     pub fn of(phase: RunPhase, done: usize, total: usize) -> ProgressStep<'static> {
         ProgressStep {
@@ -76,6 +83,7 @@ impl ProgressStep<'_> {
             tables: None,
             rows: None,
             found: 0,
+            waiting: None,
         }
     }
 }

@@ -127,6 +127,12 @@ impl Redaction {
         self.hide(self.excludes(table, column), value)
     }
 
+    /// Returns a value that several columns share, as it may be shown. It is hidden if one of the columns, each with its table,
+    /// is hidden.
+    pub fn value_of_any(&self, columns: &[(&str, &str)], value: &Value) -> ShownValue {
+        self.hide(columns.iter().any(|(table, column)| self.excludes(table, column)), value)
+    }
+
     pub fn sample(&self, schema: &Schema, relation: &Relation, sample: Sample<Value>) -> Sample {
         let child = schema.child(relation);
         let hide = |(name, value): (String, Value)| {
@@ -167,6 +173,7 @@ impl Redaction {
             missing_keys: finding.missing_keys,
             diagnosis: finding.diagnosis,
             known: finding.known,
+            key_repair: finding.key_repair,
         }
     }
 

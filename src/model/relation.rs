@@ -38,15 +38,21 @@ pub struct Relation {
 pub enum Origin {
     Declared,
     Configured,
+    /// Nobody declares the relation, and the rows and the names leave no doubt about it.
+    Discovered,
+    /// Nobody declares the relation, and it is likely. Only pictures show it.
+    Likely,
 }
 
 impl Origin {
-    pub const ALL: [Origin; 2] = [Origin::Declared, Origin::Configured];
+    pub const ALL: [Origin; 4] = [Origin::Declared, Origin::Configured, Origin::Discovered, Origin::Likely];
 
     pub fn name(self) -> &'static str {
         match self {
             Origin::Declared => "declared",
             Origin::Configured => "configured",
+            Origin::Discovered => "discovered",
+            Origin::Likely => "likely",
         }
     }
 }

@@ -32,6 +32,7 @@ mod configured;
 mod flaws;
 mod parent_key;
 
+pub use parent_key::duplicates_query;
 pub use parent_key::suggested_index;
 
 /// Resolves a catalog and the relations of a configuration. Returns the schema, or all faults of the configuration.

@@ -6,6 +6,7 @@ use crate::model::catalog::NameRule;
 use crate::model::catalog::Table;
 use crate::model::catalog::TableName;
 use crate::model::catalog::Tables;
+use crate::model::discovery::ColumnList;
 use crate::model::ids::IdVec;
 use crate::model::ids::RelationId;
 use crate::model::ids::TableId;
@@ -48,6 +49,15 @@ impl Schema {
     /// Returns the table to which a partition belongs.
     pub fn table_of_partition(&self, name: &TableName) -> Option<TableId> {
         self.tables.position(|table| table.partitions.contains(name))
+    }
+
+    /// Returns the id that a relation between these columns has.
+    pub fn pair_id(&self, child: &ColumnList, parent: &ColumnList) -> String {
+        let text = |list: &ColumnList| {
+            let table = &self.tables[list.table];
+            side(&table.name, list.columns.iter().map(|&column| table.columns[column].name.as_str()))
+        };
+        format!("{}->{}", text(child), text(parent))
     }
 
     pub fn child(&self, relation: &Relation) -> &Table {

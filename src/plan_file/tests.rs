@@ -18,6 +18,7 @@ fn header() -> Header {
         database: "app.db".to_owned(),
         identity: "i".to_owned(),
         schema: "s".to_owned(),
+        record: "r".to_owned(),
         tables: vec![TableDigest { table: "t".to_owned(), digest: "d".to_owned() }],
         rules: Vec::new(),
         creates: Vec::new(),

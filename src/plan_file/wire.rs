@@ -49,6 +49,8 @@ struct WireHeader {
     database: String,
     identity: String,
     schema: String,
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    record: String,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     tables: Vec<WireTableDigest>,
     rules: Vec<WireRule>,
@@ -176,6 +178,7 @@ pub(super) fn header(header: &Header) -> String {
         database: header.database.clone(),
         identity: header.identity.clone(),
         schema: header.schema.clone(),
+        record: header.record.clone(),
         tables: tables.collect(),
         rules: rules.collect(),
         creates: creates.collect(),
@@ -201,6 +204,7 @@ pub(super) fn read_header(line: &str) -> Result<(Format, Header), String> {
         database: wire.database,
         identity: wire.identity,
         schema: wire.schema,
+        record: wire.record,
         tables: wire.tables.into_iter().map(|table| TableDigest { table: table.name, digest: table.sha256 }).collect(),
         rules: wire.rules.into_iter().map(|rule| RuleDigest { id: rule.id, digest: rule.sha256 }).collect(),
         creates: wire

@@ -32,6 +32,8 @@ pub(super) struct Shown<'a> {
     pub(super) elapsed: Duration,
     /// The time since the last advance.
     pub(super) still: Duration,
+    /// True if the run was asked to stop.
+    pub(super) is_stopping: bool,
 }
 
 /// Returns the line. It is never wider than the terminal.
@@ -88,9 +90,19 @@ type Facts = (Option<String>, Vec<String>);
 /// Returns the facts after the share, the fullest list first. The line takes the first list that fits.
 fn fact_lists(shown: &Shown<'_>, width: usize) -> Vec<Facts> {
     let step = &shown.step;
+    if shown.is_stopping {
+        let list = |words: &str| (None, vec![words.to_owned()]);
+        return vec![list("stopping (ctrl-c again: at once)"), list("stopping")];
+    }
     let left = time_left(shown).map(|left| format!("{left} left"));
-    if shown.still >= STILL {
-        let waiting = format!("waiting for the database, {}", whole_seconds(shown.still.as_secs_f64()));
+    let waiting = match step.waiting {
+        Some(waiting) => Some(visible(waiting).into_owned()),
+        None if shown.still >= STILL => {
+            Some(format!("waiting for the database, {}", whole_seconds(shown.still.as_secs_f64())))
+        }
+        None => None,
+    };
+    if let Some(waiting) = waiting {
         return vec![(None, vec![waiting]), (None, vec!["waiting".to_owned()])];
     }
     let brief: Vec<String> = left.clone().into_iter().collect();
@@ -160,7 +172,7 @@ mod tests {
     use super::*;
 
     fn shown(command: &'static str, step: ProgressStep<'static>, seconds: u64) -> Shown<'static> {
-        Shown { command, step, elapsed: Duration::from_secs(seconds), still: Duration::ZERO }
+        Shown { command, step, elapsed: Duration::from_secs(seconds), still: Duration::ZERO, is_stopping: false }
     }
 
     fn drawn(shown: &Shown<'_>, width: usize) -> String {
@@ -219,6 +231,13 @@ mod tests {
         let apply = Shown { still: Duration::from_secs(12), ..shown("apply", step, 30) };
         assert_eq!(drawn(&apply, 80), "apply     3/5 change rows    60%  waiting for the database, 12 s");
         assert_eq!(drawn(&apply, 40), "apply  3/5 change rows    60%  waiting");
+        let replica = ProgressStep { waiting: Some("waiting for replica2, 7 s behind"), ..step };
+        let shown = Shown { step: replica, still: Duration::ZERO, ..apply };
+        assert_eq!(drawn(&shown, 80), "apply     3/5 change rows    60%  waiting for replica2, 7 s behind");
+        let apply = Shown { is_stopping: true, ..apply };
+        let stopping = "apply     3/5 change rows    60%  stopping (ctrl-c again: at once)";
+        assert_eq!(drawn(&apply, 80), stopping);
+        assert_eq!(drawn(&apply, 40), "apply  3/5 change rows    60%  stopping");
     }
 
     #[test]

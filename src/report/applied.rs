@@ -309,6 +309,7 @@ fn skipped(sheet: &mut Sheet, report: &ApplyReport<'_>) {
         let row_name = format!("{}: {}", text::visible(&row.table), text::row(&row.row));
         // With one reason, the first line says it for all rows.
         let line = if report.left.len() == 1 { row_name } else { format!("{row_name} {}", row.why.phrase(1)) };
+        let line = row.now.text().map_or(line.clone(), |now| format!("{line}  {now}"));
         sheet.labelled_prose(LABEL, "", &Piece::plain(line));
     }
     let more = report.rows_left().saturating_sub(SHOWN as u64);

@@ -3,13 +3,9 @@
 
 use crate::model::check_result::CheckResult;
 use crate::model::check_result::CorrectedLoad;
-use crate::model::check_result::RefusedRow;
-use crate::model::check_result::RefusedRows;
-use crate::model::check_result::Taken;
-use crate::model::finding::Severity;
-use crate::model::schema::side;
+use crate::model::diagnosis::Evidence;
+use crate::model::finding::Cause;
 use crate::model::text::count;
-use crate::model::text::named;
 use crate::model::text::plural;
 use crate::report::TerminalStyle;
 use crate::report::layout::Piece;
@@ -18,22 +14,25 @@ use crate::report::layout::Style;
 use crate::report::layout::Symbol;
 use crate::report::table;
 use crate::report::table::labelled;
+use crate::report::wording;
+
+mod failing;
+
+/// The width of the labels.
+const LABEL: usize = 8;
 
 pub(super) fn render(checked: &CheckResult, terminal: &TerminalStyle) -> String {
     let mut sheet = Sheet::new(terminal);
     headline(&mut sheet, checked);
-    for finding in &checked.findings {
+    failing::table(&mut sheet, checked);
+    for finding in checked.findings.iter().filter(|finding| finding.rows == 0) {
         sheet.blank();
         sheet.heading(table::grade(finding.code, finding.severity), Piece::new(&finding.relation_id, Style::Strong));
         sheet.line(2, vec![Piece::plain(&finding.message)]);
-        table::missing_keys(&mut sheet, &checked.schema, finding);
-        table::samples(&mut sheet, finding);
         table::causes_and_help(&mut sheet, finding);
     }
-    for refused in &checked.refused {
-        sheet.blank();
-        constraint(&mut sheet, refused);
-    }
+    causes(&mut sheet, checked);
+    help(&mut sheet, checked);
     order(&mut sheet, checked);
     if let Some(corrected) = &checked.corrected {
         files(&mut sheet, corrected);
@@ -63,34 +62,33 @@ fn headline(sheet: &mut Sheet, checked: &CheckResult) {
     }
 }
 
-fn constraint(sheet: &mut Sheet, refused: &RefusedRows) {
-    let about = &refused.constraint;
-    let heading = match &about.table {
-        Some(table) if about.columns.is_empty() => table.clone(),
-        Some(table) => side(table, about.columns.iter().map(String::as_str)),
-        None => String::new(),
-    };
-    sheet.heading(table::grade(about.code, Severity::Error), Piece::new(heading, Style::Strong));
-    sheet.line(2, vec![Piece::plain(format!("{}: {}", plural(refused.rows, "row"), about.message))]);
-    let lines: Vec<String> = refused.samples.iter().map(shown).collect();
-    let more = refused.rows.saturating_sub(refused.samples.len() as u64);
-    let rest = if more > 0 { format!(", and {} more", count(more)) } else { String::new() };
-    labelled(sheet, "lines", format!("{}{rest}", lines.join(", ")));
-    if !about.help.is_empty() {
-        labelled(sheet, "help", &about.help);
+/// Adds the causes that the reasons do not show.
+fn causes(sheet: &mut Sheet, checked: &CheckResult) {
+    let mut label = "cause";
+    for diagnosis in checked.findings.iter().flat_map(|finding| &finding.diagnosis) {
+        let is_a_reason = matches!(diagnosis.evidence, Evidence::AboveLargest { .. });
+        if diagnosis.cause != Cause::Unknown && !is_a_reason {
+            if !label.is_empty() {
+                sheet.blank();
+            }
+            sheet.labelled_prose(LABEL, label, &Piece::plain(wording::diagnosis(diagnosis)));
+            label = "";
+        }
     }
 }
 
-fn shown(row: &RefusedRow) -> String {
-    let at = format!("{}:{}", row.source, row.line);
-    let key = named(row.key.iter().map(|(column, value)| (column.as_str(), value)));
-    match (&row.taken, key.is_empty()) {
-        (None, true) => at,
-        (None, false) => format!("{at} ({key})"),
-        (Some(Taken::Table), true) => format!("{at} (already in the table)"),
-        (Some(Taken::Table), false) => format!("{at} ({key}: already in the table)"),
-        (Some(Taken::Row { source, line }), true) => format!("{at} (same as {source}:{line})"),
-        (Some(Taken::Row { source, line }), false) => format!("{at} ({key}: same as {source}:{line})"),
+/// Adds the next step of each reason.
+fn help(sheet: &mut Sheet, checked: &CheckResult) {
+    let missing = checked.findings.iter().filter(|finding| finding.rows > 0).map(|finding| &finding.help);
+    let mut helps: Vec<&String> =
+        missing.chain(checked.refused.iter().map(|refused| &refused.constraint.help)).collect();
+    helps.retain(|help| !help.is_empty());
+    helps.dedup();
+    for (position, help) in helps.iter().enumerate() {
+        if position == 0 {
+            sheet.blank();
+        }
+        sheet.labelled_prose(LABEL, if position == 0 { "help" } else { "" }, &Piece::plain(help));
     }
 }
 
@@ -131,14 +129,23 @@ mod tests {
 
     use super::*;
     use crate::model::check_result::LoadSource;
+    use crate::model::check_result::RefusedRow;
+    use crate::model::check_result::RefusedRows;
     use crate::model::explanation::Constraint;
     use crate::model::finding::Code;
+    use crate::model::redaction::Redaction;
+    use crate::model::redaction::ShownValue;
+    use crate::model::value::Value;
     use crate::report::sample;
+
+    fn null() -> ShownValue {
+        Redaction::default().value("orders", "id", &Value::Null)
+    }
 
     #[test]
     fn first_line_names_source_rows_and_table() {
         let load = LoadSource { table: "orders".into(), source: "orders.csv".into(), is_staged: false, rows: 6 };
-        let row = RefusedRow { source: "orders.csv".into(), line: 5, key: Vec::new(), taken: None };
+        let row = RefusedRow { source: "orders.csv".into(), line: 5, values: vec![("id".into(), null())], taken: None };
         let constraint = Constraint {
             code: Code::NotNull,
             table: Some("orders".into()),
@@ -154,6 +161,7 @@ mod tests {
             would_fail: 1,
             order: Vec::new(),
             cycles: Vec::new(),
+            samples: 5,
             corrected: None,
         };
         for width in [40, 80, 120] {

@@ -74,7 +74,7 @@ pub(super) fn render(examination: &Examination) -> String {
 }
 
 /// A cell that neither a terminal nor a spreadsheet obeys.
-fn harmless(cell: &str) -> Cow<'_, str> {
+pub(super) fn harmless(cell: &str) -> Cow<'_, str> {
     match visible(cell) {
         Cow::Borrowed(cell) => inert(cell),
         Cow::Owned(cell) => Cow::Owned(inert(&cell).into_owned()),

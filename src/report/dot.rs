@@ -5,6 +5,7 @@
 
 use crate::model::catalog::Table;
 use crate::model::ids::TableId;
+use crate::model::relation::Origin;
 use crate::model::relation::Relation;
 use crate::model::schema::Omitted;
 use crate::model::schema::Schema;
@@ -82,8 +83,14 @@ fn edge(missing: &Missing, relation: &Relation) -> String {
         Health::Warning => format!("color=\"{AMBER}\", fontcolor=\"{AMBER}\""),
         Health::Ok | Health::Note => String::new(),
     };
+    let line = match relation.origin {
+        Origin::Declared | Origin::Configured => "",
+        Origin::Discovered => "style=dashed",
+        Origin::Likely => "style=dotted",
+    };
     match worst(relation) {
         Some(defect) => format!("  {child} -> {parent} [label=<{}>, {style}];", escaped(defect.code.name())),
+        None if !line.is_empty() => format!("  {child} -> {parent} [{line}];"),
         None => format!("  {child} -> {parent};"),
     }
 }

@@ -26,7 +26,8 @@ pub(super) struct Headline {
 impl Headline {
     pub(super) fn of(examination: &Examination) -> Headline {
         let sentences = sentences(examination);
-        let counts_checked_relations = sentences.iter().any(|(_, text)| text.ends_with(&counted(examination)));
+        let counts_checked_relations = sentences.iter().any(|sentence| sentence.counts_checked_relations);
+        let sentences = sentences.into_iter().map(|sentence| (sentence.symbol, sentence.text)).collect();
         Headline { sentences, counts_checked_relations }
     }
 
@@ -41,26 +42,42 @@ impl Headline {
     }
 }
 
-fn sentences(examination: &Examination) -> Vec<(Symbol, String)> {
+struct Sentence {
+    symbol: Symbol,
+    text: String,
+    counts_checked_relations: bool,
+}
+
+impl Sentence {
+    fn of(symbol: Symbol, text: String) -> Sentence {
+        Sentence { symbol, text, counts_checked_relations: false }
+    }
+
+    /// Adds what was checked, after a separator.
+    fn with_counts(self, separator: &str, examination: &Examination) -> Sentence {
+        let text = format!("{}{separator}{}{}", self.text, checked(examination), elapsed(examination));
+        Sentence { text, counts_checked_relations: true, ..self }
+    }
+}
+
+fn sentences(examination: &Examination) -> Vec<Sentence> {
     let name = &examination.schema.database.name;
     if examination.relations.is_empty() {
         let tables = plural(examination.schema.tables.len() as u64, "table");
         let reason =
             if examination.excluded.is_empty() { "declares no foreign keys" } else { "has no relation to check" };
-        return vec![(Symbol::Nothing, format!("{name} {reason}, so nothing was checked ({tables})"))];
+        let text = format!("{name} {reason}, so nothing was checked ({tables})");
+        return vec![Sentence::of(Symbol::Nothing, text)];
     }
     let summary = examination.summary();
     let mut sentences = Vec::new();
     if summary.unchecked > 0 {
         let all = plural(summary.relations as u64, "relation");
-        sentences.push((
-            Symbol::Unsure,
-            format!("{name}: {} of {all} could not be checked", count(summary.unchecked as u64)),
-        ));
+        let text = format!("{name}: {} of {all} could not be checked", count(summary.unchecked as u64));
+        sentences.push(Sentence::of(Symbol::Unsure, text));
     }
-    let found = findings(examination);
-    if let Some((symbol, text)) = found {
-        sentences.push((symbol, format!("{name}: {text}")));
+    if let Some(found) = findings(examination) {
+        sentences.push(Sentence { text: format!("{name}: {}", found.text), ..found });
     } else if summary.unchecked == 0 {
         sentences.push(without_findings(examination));
     }
@@ -68,14 +85,15 @@ fn sentences(examination: &Examination) -> Vec<(Symbol, String)> {
 }
 
 /// Returns the sentence for a scan in which nothing new was found.
-fn without_findings(examination: &Examination) -> (Symbol, String) {
+fn without_findings(examination: &Examination) -> Sentence {
     let name = &examination.schema.database.name;
     let summary = examination.summary();
     let run = examination.run.as_ref();
     if summary.partial > 0 {
         let options = run.map(|run| run.restrictions.join(" ")).filter(|options| !options.is_empty());
         let options = options.map(|options| format!(" ({options})")).unwrap_or_default();
-        return (Symbol::Unsure, format!("{name}: no orphan rows in the part that was checked{options}"));
+        let text = format!("{name}: no orphan rows in the part that was checked{options}");
+        return Sentence::of(Symbol::Unsure, text);
     }
     let (known_rows, _) = examination.known_orphans();
     let known_defects = examination.baseline.as_ref().map_or(0, |outcome| outcome.known_defects);
@@ -89,13 +107,14 @@ fn without_findings(examination: &Examination) -> (Symbol, String) {
         }
         let verb = if known_rows + known_defects == 1 { "is" } else { "are" };
         let file = run.and_then(|run| run.baseline.as_deref()).map(|file| format!(" ({file})")).unwrap_or_default();
-        return (Symbol::Partly, format!("{name}: nothing new; {} {verb} left{file}", known.join(" and ")));
+        let text = format!("{name}: nothing new; {} {verb} left{file}", known.join(" and "));
+        return Sentence::of(Symbol::Partly, text);
     }
-    (Symbol::Done, format!("{name} is clean: {}", counted(examination)))
+    Sentence::of(Symbol::Done, format!("{name} is clean")).with_counts(": ", examination)
 }
 
 /// Returns the findings in numbers, and what they mean for the verdict; `None` if there are none but notes.
-fn findings(examination: &Examination) -> Option<(Symbol, String)> {
+fn findings(examination: &Examination) -> Option<Sentence> {
     let summary = examination.summary();
     let of = |severity: Severity| examination.open_findings().filter(move |finding| finding.severity == severity);
     let orphans = |severity| of(severity).filter(|finding| finding.code == Code::Orphan);
@@ -121,7 +140,7 @@ fn findings(examination: &Examination) -> Option<(Symbol, String)> {
         if summary.warnings > 0 {
             parts.push(plural(summary.warnings as u64, "warning"));
         }
-        return Some((Symbol::Faults, parts.join(", ")));
+        return Some(Sentence::of(Symbol::Faults, parts.join(", ")));
     }
     let is_failure = examination.findings.iter().any(|finding| examination.fails(finding));
     let symbol = if is_failure { Symbol::Faults } else { Symbol::Partly };
@@ -143,8 +162,8 @@ fn findings(examination: &Examination) -> Option<(Symbol, String)> {
         parts.push(plural(summary.notes as u64, "note"));
     }
     let has_orphans = summary.orphan_rows > 0 || summary.unchecked > 0;
-    let checked = if has_orphans { String::new() } else { format!("; {}", counted(examination)) };
-    (!parts.is_empty()).then(|| (symbol, format!("{}{checked}", parts.join(", "))))
+    let sentence = (!parts.is_empty()).then(|| Sentence::of(symbol, parts.join(", ")))?;
+    Some(if has_orphans { sentence } else { sentence.with_counts("; ", examination) })
 }
 
 /// Returns the orphan rows of findings with this severity, each once.
@@ -156,11 +175,6 @@ fn orphan_rows(examination: &Examination, severity: Severity) -> Distinct {
     }
     let sum: Distinct = groups.filter(|group| group.severity == severity).map(|group| group.rows).sum();
     Distinct { count: sum.count.min(examination.groups.orphan_rows.count), is_bound: sum.is_bound }
-}
-
-/// Returns what was checked and the time that it took.
-fn counted(examination: &Examination) -> String {
-    format!("{}{}", checked(examination), elapsed(examination))
 }
 
 /// Returns for example `11 of 11 relations checked · 15,284 rows`.

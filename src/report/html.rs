@@ -20,6 +20,7 @@ use std::sync::LazyLock;
 use sha2::Digest;
 use sha2::Sha256;
 
+use crate::model::catalog::DatabaseName;
 use crate::model::examination::CoverageState;
 use crate::model::examination::Examination;
 use crate::model::examination::Excluded;
@@ -28,6 +29,14 @@ use crate::report::wording;
 
 const STYLE: &str = include_str!("html/page.css");
 const SCRIPT: &str = include_str!("html/page.js");
+
+/// A page with the style and the script that all pages share.
+pub(super) struct Page<'a> {
+    /// The title, escaped.
+    pub(super) title: String,
+    pub(super) database: &'a DatabaseName,
+    pub(super) body: &'a str,
+}
 
 pub(super) fn render(examination: &Examination) -> String {
     let name = escaped(&examination.schema.database.name);
@@ -43,19 +52,27 @@ pub(super) fn render(examination: &Examination) -> String {
         excluded(examination),
         "</main>\n".to_owned(),
     ];
-    format!(
-        "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\"/>\n{}\
-         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\"/>\n\
-         <meta name=\"color-scheme\" content=\"light dark\"/>\n<meta name=\"referrer\" content=\"no-referrer\"/>\n\
-         <title>Foreign keys of {name}</title>\n<style>{STYLE}</style>\n</head>\n<body>\n\
-         <a class=\"skip\" href=\"#report\">Skip to the report</a>\n{}\
-         <footer>fk-doctor {} · {} {}</footer>\n<script>{SCRIPT}</script>\n</body>\n</html>\n",
-        *POLICY,
-        body.concat(),
-        env!("CARGO_PKG_VERSION"),
-        escaped(examination.schema.database.engine.name()),
-        escaped(&examination.schema.database.version),
-    )
+    let title = format!("Foreign keys of {name}");
+    Page { title, database: &examination.schema.database, body: &body.concat() }.render()
+}
+
+impl Page<'_> {
+    pub(super) fn render(&self) -> String {
+        format!(
+            "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\"/>\n{}\
+             <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\"/>\n\
+             <meta name=\"color-scheme\" content=\"light dark\"/>\n<meta name=\"referrer\" content=\"no-referrer\"/>\n\
+             <title>{}</title>\n<style>{STYLE}</style>\n</head>\n<body>\n\
+             <a class=\"skip\" href=\"#report\">Skip to the report</a>\n{}\
+             <footer>fk-doctor {} · {} {}</footer>\n<script>{SCRIPT}</script>\n</body>\n</html>\n",
+            *POLICY,
+            self.title,
+            self.body,
+            env!("CARGO_PKG_VERSION"),
+            escaped(self.database.engine.name()),
+            escaped(&self.database.version),
+        )
+    }
 }
 
 /// The Content-Security-Policy. It is equal in every report of one build.

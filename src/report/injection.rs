@@ -167,7 +167,7 @@ fn hostile_text_keeps_the_structure_of_every_report() {
             continue;
         }
         for format in [SchemaFormat::Table, SchemaFormat::Json, SchemaFormat::Mermaid, SchemaFormat::Dot] {
-            sample::assert_harmless(&schema(&made.schema, format, &TerminalStyle::default()));
+            sample::assert_harmless(&schema(&made.schema, format, "fk-doctor scan app.db", &TerminalStyle::default()));
         }
     }
 }

@@ -67,14 +67,14 @@ impl<'a> Database<'a> {
 }
 
 #[derive(Serialize)]
-struct Side<'a> {
+pub(super) struct Side<'a> {
     schema: Option<&'a str>,
     table: &'a str,
     columns: Vec<&'a str>,
 }
 
 impl<'a> Side<'a> {
-    fn of(name: &'a TableName, columns: Vec<&'a str>) -> Side<'a> {
+    pub(super) fn of(name: &'a TableName, columns: Vec<&'a str>) -> Side<'a> {
         Side { schema: name.schema.as_deref(), table: &name.table, columns }
     }
 }

@@ -147,12 +147,12 @@ fn coverage_gaps(lines: &mut Vec<String>, examination: &Examination) {
 }
 
 /// Returns a code span for a table, where a bar must be escaped even in code.
-fn cell(text: &str) -> String {
+pub(super) fn cell(text: &str) -> String {
     code(text).replace('|', "\\|")
 }
 
 /// Returns a code span, delimited by more backticks than the text contains in a row.
-fn code(text: &str) -> String {
+pub(super) fn code(text: &str) -> String {
     let shown = visible(text);
     let longest = shown.split(|character| character != '`').map(str::len).max().unwrap_or(0);
     let fence = "`".repeat(longest + 1);
@@ -163,7 +163,7 @@ fn code(text: &str) -> String {
 }
 
 /// Returns a sentence with every special character of Markdown escaped.
-fn plain(text: &str) -> String {
+pub(super) fn plain(text: &str) -> String {
     let shown = visible(text);
     let shown = shown.trim();
     let mut safe = String::with_capacity(shown.len());

@@ -11,6 +11,7 @@ use std::collections::BTreeSet;
 
 use crate::model::ids::RelationId;
 use crate::model::ids::TableId;
+use crate::model::relation::Origin;
 use crate::model::relation::Relation;
 use crate::model::schema::Schema;
 use crate::model::text::count;
@@ -188,12 +189,18 @@ fn edge(schema: &Schema, missing: &Missing, relation: &Relation) -> String {
     };
     // A row with a NULL in its key has no parent.
     let parent_end = if schema.child_columns(relation).all(|column| column.not_null) { "||" } else { "|o" };
-    let line = if Health::of(relation) == Health::Broken { ".." } else { "--" };
+    // Mermaid has two kinds of lines only, so the label of a discovered relation says how sure it is.
+    let (is_solid, sureness) = match relation.origin {
+        Origin::Declared | Origin::Configured => (Health::of(relation) != Health::Broken, ""),
+        Origin::Discovered => (false, "certain: "),
+        Origin::Likely => (false, "likely: "),
+    };
+    let line = if is_solid { "--" } else { ".." };
     let columns: Vec<&str> = schema.child_column_names(relation).collect();
     let columns = columns.join(", ");
     let text = match worst(relation) {
         Some(defect) => format!("{}: {columns}", defect.code.name()),
-        None => columns,
+        None => format!("{sureness}{columns}"),
     };
     format!("    {parent} {parent_end}{line}o{{ {} : \"{}\"", id(schema, relation.child), label(&text))
 }

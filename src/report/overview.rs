@@ -20,7 +20,7 @@ use crate::report::table::grade;
 /// The common width of the labels.
 const LABEL: usize = 7;
 
-pub(super) fn render(schema: &Schema, terminal: &TerminalStyle) -> String {
+pub(super) fn render(schema: &Schema, scan: &str, terminal: &TerminalStyle) -> String {
     let mut sheet = Sheet::new(terminal);
     headline(&mut sheet, schema);
     if !schema.relations.is_empty() {
@@ -34,9 +34,13 @@ pub(super) fn render(schema: &Schema, terminal: &TerminalStyle) -> String {
             grave => grave.iter().for_each(|(about, defect)| block(&mut sheet, about, defect)),
         }
     }
-    if let Some((_, gravest)) = defects.first().filter(|(_, defect)| defect.code.severity() > Severity::Note) {
-        sheet.next(&[format!("fk-doctor code {}", gravest.code.name())]);
+    let gravest = defects.first().filter(|(_, defect)| defect.code.severity() > Severity::Note);
+    let mut next: Vec<String> =
+        gravest.iter().map(|(_, defect)| format!("fk-doctor code {}", defect.code.name())).collect();
+    if !schema.relations.is_empty() {
+        next.push(scan.to_owned());
     }
+    sheet.next(&next);
     sheet.finish()
 }
 
@@ -145,10 +149,12 @@ mod tests {
     use super::*;
     use crate::report::sample;
 
+    const SCAN: &str = "fk-doctor scan shop.sqlite";
+
     #[test]
     fn schema_with_defects_lists_relations_and_defects() {
         for width in [40, 80, 120] {
-            let report = render(&sample::sick().schema, &TerminalStyle::plain(width));
+            let report = render(&sample::sick().schema, SCAN, &TerminalStyle::plain(width));
             sample::assert_snapshot(&format!("schema-sick-{width}.txt"), &report);
         }
     }
@@ -164,7 +170,7 @@ mod tests {
             "CREATE INDEX orders_c ON orders(customer_id)",
         );
         for width in [40, 80, 120] {
-            let report = render(&schema, &TerminalStyle::plain(width));
+            let report = render(&schema, SCAN, &TerminalStyle::plain(width));
             sample::assert_snapshot(&format!("schema-sound-{width}.txt"), &report);
         }
     }
@@ -172,7 +178,7 @@ mod tests {
     #[test]
     fn column_of_updates_stands_only_where_an_update_has_an_action() {
         let mut schema = sample::clean().schema;
-        let report = |schema: &Schema| render(schema, &TerminalStyle::plain(80));
+        let report = |schema: &Schema| render(schema, SCAN, &TerminalStyle::plain(80));
         assert!(!report(&schema).contains("on update"), "{}", report(&schema));
         schema.relations.iter_mut().for_each(|relation| relation.on_update = Action::Cascade);
         assert!(report(&schema).contains("on update"), "{}", report(&schema));
@@ -181,6 +187,6 @@ mod tests {
     #[test]
     fn schema_without_relations_is_one_line() {
         let expected = "○ shop.sqlite declares no foreign keys between its 3 tables\n";
-        assert_eq!(render(&sample::shop(), &TerminalStyle::plain(80)), expected);
+        assert_eq!(render(&sample::shop(), SCAN, &TerminalStyle::plain(80)), expected);
     }
 }

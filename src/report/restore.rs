@@ -62,9 +62,19 @@ pub(super) fn render(report: &RestoreReport<'_>, terminal: &TerminalStyle) -> St
 fn headline(report: &RestoreReport<'_>) -> (Symbol, String) {
     let name = &report.schema.database.name;
     let (rows, restored) = (report.restored.rows(), report.restored.restored());
-    let could = |rows: u64| if report.is_applied { "came" } else if rows == 0 { "can come" } else { "could come" };
+    let could = |rows: u64| {
+        if report.is_applied {
+            "came"
+        } else if rows == 0 {
+            "can come"
+        } else {
+            "could come"
+        }
+    };
     match rows {
-        0 if report.restored.sources.is_empty() => (Symbol::Nothing, format!("nothing to do: {name} has no quarantine")),
+        0 if report.restored.sources.is_empty() => {
+            (Symbol::Nothing, format!("nothing to do: {name} has no quarantine"))
+        }
         0 => (Symbol::Nothing, format!("nothing to do: {name} has no such quarantined rows")),
         _ if restored == rows => (Symbol::Done, format!("{name}: {} {} back", all(rows), could(rows))),
         _ if restored == 0 => {

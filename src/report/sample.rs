@@ -132,6 +132,7 @@ pub(super) fn examined(schema: Schema) -> Examination {
                 samples: Vec::new(),
                 diagnosis: Vec::new(),
                 known: Known::No,
+                key_repair: None,
             });
         }
     }
@@ -182,6 +183,7 @@ pub(super) fn orphans(examination: &mut Examination, relation: usize, keys: &[(&
             evidence: Evidence::WrongTable { keys: "suppliers(id)".to_string() },
         }],
         known: Known::No,
+        key_repair: None,
     });
 }
 
@@ -309,6 +311,7 @@ pub(super) fn plan_header(orphan_rows: u64) -> Header {
         database: "shop.sqlite".to_owned(),
         identity: String::new(),
         schema: String::new(),
+        record: String::new(),
         tables: Vec::new(),
         rules: Vec::new(),
         creates: Vec::new(),

@@ -78,6 +78,11 @@ pub(super) fn render(report: &StatusReport<'_>, terminal: &TerminalStyle) -> Str
             labelled(&mut sheet, "left", format!("{} {}", plural(*rows, "row"), why.phrase(*rows)));
         }
         changed_since(&mut sheet, report, state);
+        if state.phase == Some(Phase::Applied) && report.header.keeps_rows() {
+            let restore = format!("restore {}", shell(state.address));
+            let text = "quarantined rows come back once their parents exist:";
+            sheet.labelled_command(LABEL, "kept", text, &restore_command(report.header, report.plan, &restore));
+        }
         if let Some(journal) = state.journal {
             labelled(&mut sheet, "record", format!("{}: keep it next to the plan", journal.display()));
         }
@@ -101,7 +106,8 @@ fn changed_since(sheet: &mut Sheet, report: &StatusReport<'_>, state: &RecordedS
     let line = if state.changed_since == 1 { line.replace("round them", "round it") } else { line };
     sheet.labelled_command(LABEL, "since", &line, &command("undo", report, state, " --skip-changed"));
     for row in state.changed_rows.iter().take(SHOWN) {
-        labelled(sheet, "", format!("{}: {}", text::visible(&row.table), text::row(&row.row)));
+        let now = row.now.text().map(|now| format!("  {now}")).unwrap_or_default();
+        labelled(sheet, "", format!("{}: {}{now}", text::visible(&row.table), text::row(&row.row)));
     }
     let more = state.changed_since.saturating_sub(SHOWN as u64);
     if more > 0 {
@@ -112,6 +118,14 @@ fn changed_since(sheet: &mut Sheet, report: &StatusReport<'_>, state: &RecordedS
 fn command(name: &str, report: &StatusReport<'_>, state: &RecordedState<'_>, options: &str) -> String {
     let plan = shell(&report.plan.display().to_string());
     format!("fk-doctor {name} {} {plan}{options}", shell(state.address))
+}
+
+/// Returns the command that brings the quarantined rows of a plan back: `restore` and the address, which are given, and
+/// the plan's files of quarantined rows.
+pub fn restore_command(header: &Header, plan: &Path, restore: &str) -> String {
+    let files = header.files.iter().map(|file| plan.with_file_name(file));
+    let files = files.map(|file| format!(" --file {}", shell(&file.display().to_string())));
+    format!("fk-doctor {restore}{}", files.collect::<String>())
 }
 
 /// Returns the commands to run next.

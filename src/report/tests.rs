@@ -30,7 +30,9 @@ fn reports(terminal: &TerminalStyle) -> Vec<String> {
     let mut reports = Vec::new();
     for examination in samples() {
         reports.extend(ScanFormat::ALL.map(|format| scan(&examination, format, terminal)));
-        reports.extend(SchemaFormat::ALL.map(|format| schema(&examination.schema, format, terminal)));
+        reports.extend(
+            SchemaFormat::ALL.map(|format| schema(&examination.schema, format, "fk-doctor scan app.db", terminal)),
+        );
     }
     reports
 }
@@ -86,7 +88,7 @@ fn terminal_line_fits_the_width() {
         for width in [40, 60, 80, 120] {
             let terminal = TerminalStyle::plain(width);
             let table = scan(&examination, ScanFormat::Table, &terminal);
-            let overview = schema(&examination.schema, SchemaFormat::Table, &terminal);
+            let overview = schema(&examination.schema, SchemaFormat::Table, "fk-doctor scan app.db", &terminal);
             for line in table.lines().chain(overview.lines()).filter(|line| !is_command(line)) {
                 assert!(line.chars().count() <= width, "{width}: {line}");
             }
@@ -105,7 +107,7 @@ fn report_ends_in_one_newline() {
 fn json_report_obeys_its_schema() {
     for examination in samples() {
         assert_valid(SCAN_SCHEMA, &scan(&examination, ScanFormat::Json, &PLAIN));
-        assert_valid(SCHEMA_SCHEMA, &schema(&examination.schema, SchemaFormat::Json, &PLAIN));
+        assert_valid(SCHEMA_SCHEMA, &schema(&examination.schema, SchemaFormat::Json, "fk-doctor scan app.db", &PLAIN));
     }
 }
 

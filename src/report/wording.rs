@@ -2,6 +2,7 @@
 
 use crate::model::baseline::BaselineEntry;
 use crate::model::diagnosis::Diagnosis;
+use crate::model::diagnosis::Evidence;
 use crate::model::examination::Coverage;
 use crate::model::examination::CoverageState;
 use crate::model::examination::Examination;
@@ -19,6 +20,27 @@ use crate::report::causes;
 /// Returns for example `letter case: 'A' is missing, 'a' exists (3 rows)`.
 pub(super) fn diagnosis(diagnosis: &Diagnosis) -> String {
     format!("{} ({})", diagnosis.sentence(), plural(diagnosis.rows, "row"))
+}
+
+/// Returns for example `no such key in Track (highest TrackId: 3503)`.
+pub(super) fn no_such_key(parent: &impl std::fmt::Display, finding: &Finding) -> String {
+    let largest = finding.diagnosis.iter().find_map(|diagnosis| match &diagnosis.evidence {
+        Evidence::AboveLargest { column, largest } => Some(format!(" (highest {column}: {largest})")),
+        _ => None,
+    });
+    format!("no such key in {parent}{}", largest.unwrap_or_default())
+}
+
+/// Returns a text of at most this width. A longer one is cut in the middle.
+pub(super) fn cut_in_the_middle(text: &str, width: usize) -> String {
+    let characters: Vec<char> = text.chars().collect();
+    if characters.len() <= width {
+        return text.to_owned();
+    }
+    let half = width.saturating_sub(1) / 2;
+    let start: String = characters[..half].iter().collect();
+    let end: String = characters[characters.len() - half..].iter().collect();
+    format!("{start}…{end}")
 }
 
 /// Returns which part of a finding is in the baseline.

@@ -13,6 +13,7 @@ use super::config_file;
 use super::database;
 use super::orphan_rows::OrphanRows;
 use super::replicas::BatchInterval;
+use super::stopped::StoppedRun;
 use crate::apply::ApplyError;
 use crate::apply::Direction;
 use crate::apply::RowChanges;
@@ -36,6 +37,7 @@ use crate::model::catalog::TableName;
 use crate::model::date;
 use crate::model::finding_group::Distinct;
 use crate::model::forecast::TableChanges;
+use crate::model::progress::ProgressStep;
 use crate::model::progress::RunPhase;
 use crate::model::progress::numbered;
 use crate::plan_file::PlanFile;
@@ -117,21 +119,32 @@ pub(super) fn run_plan(
     let phases: Vec<RunPhase> =
         PHASES.into_iter().filter(|&phase| phase != RunPhase::BackUp || backup.is_some()).collect();
     let progress = numbered(direction.command(), &phases, progress);
+    let is_stopped = environment.stop_requests.is_pending;
     let order = RunOptions {
         schema: &schema,
         sql: repair_sql,
         direction,
         batch: writing.batch,
-        between: &|| interval.wait(&|_| {}),
+        between: &|| interval.wait(&is_stopped, &|why| progress(&ProgressStep::waiting(RunPhase::ChangeRows, why))),
         skip_changed: writing.skip_changed,
         row_by_row: writing.row_by_row,
         committed_scan: None,
         run: &exclusive::run_name(environment.process, &at),
         at: &at,
         progress: &progress,
+        stop: &is_stopped,
     };
     let conduct = ExecuteOptions { lock, identity: &identity, no_triggers: writing.no_triggers, backup };
-    let execution = execute(&order, &mut plan, database.as_mut(), conduct)?;
+    (environment.stop_requests.begin)();
+    let execution = execute(&order, &mut plan, database.as_mut(), conduct);
+    (environment.stop_requests.end)();
+    let execution = match execution {
+        Err(ApplyError::Stopped { next, total, committed, .. }) => {
+            let stopped = StoppedRun { direction, source, plan: path, writing, global, next, total, committed };
+            return Err(stopped.error());
+        }
+        execution => execution?,
+    };
     drop(database);
     let remaining = remaining(source, &wait_limits, global, environment, &progress)?;
     let exit = exit(direction, &execution.done, &remaining);

@@ -74,6 +74,9 @@ pub enum RunError {
     NotReplaced { path: PathBuf },
     #[error("repair this database")]
     NoRepair,
+    /// This is a whole sentence. A request such as ctrl-c ended the run.
+    #[error("{headline}")]
+    Stopped { headline: String, because: String, commands: String, exit: Exit },
 }
 
 impl RunError {
@@ -118,6 +121,7 @@ impl RunError {
         match self {
             RunError::FromVariable { error, .. } => error.exit(),
             RunError::Treat(TreatError::Condition { .. }) => Exit::Usage,
+            RunError::Stopped { exit, .. } => *exit,
             RunError::Engine(_) | RunError::NoDatabaseFile { .. } | RunError::Treat(_) => Exit::Unreadable,
             RunError::Apply(error) if error.is_engine_error() => Exit::Unreadable,
             RunError::Plan(PlanError::Untrusted { .. }) | RunError::Apply(_) => Exit::Refused,
@@ -133,7 +137,11 @@ impl RunError {
             | RunError::NoTerminal { .. }
             | RunError::ConfigOfOthers { .. }
             | RunError::SharedByDatabases { .. }
+            | RunError::Stopped { .. }
             | RunError::Config { .. } => self.to_string(),
+            RunError::Apply(ApplyError::OutOfDate { .. }) => {
+                "the plan is out of date, and nothing was changed".to_owned()
+            }
             RunError::FromVariable { error, variable } => {
                 let headline = error.headline();
                 match headline.strip_suffix(')') {
@@ -178,6 +186,7 @@ impl RunError {
             RunError::NotReplaced { .. } => {
                 Some("a file of this name exists, and this command replaces none".to_owned())
             }
+            RunError::Stopped { because, .. } => Some(because.clone()),
             RunError::NoRepair => Some("fk-doctor cannot repair databases of this engine yet".to_owned()),
         }
     }
@@ -226,6 +235,7 @@ impl RunError {
             RunError::NotReplaced { .. } => Some(
                 "name another file, with -o for the configuration or --baseline=FILE for known findings".to_owned(),
             ),
+            RunError::Stopped { commands, .. } => Some(commands.clone()),
             RunError::NoRepair => Some("`fk-doctor scan` reports its orphans and defects".to_owned()),
         }
     }

@@ -26,6 +26,7 @@ use crate::model::text::shell;
 use crate::model::text::visible_lines;
 use crate::plan_file::PlanFile;
 use crate::report;
+use crate::report::status::restore_command;
 use crate::scan::Progress;
 
 /// Asks a person on a terminal.
@@ -325,6 +326,11 @@ impl Fix<'_> {
         self.step(4, "apply", &words);
         let outcome = self.run(&words)?;
         self.dialogue.show(&text_of(&outcome));
+        if header.keeps_rows() {
+            let words: Vec<String> = self.words("restore").iter().map(|word| self.shown_word(word)).collect();
+            let command = restore_command(&header, plan, &words.join(" "));
+            self.say(&format!("  restore quarantined rows come back once their parents exist: {command}\n"));
+        }
         let left =
             self.examination.groups.groups.iter().filter(|group| is_asked_about(group) && group.code != Code::Orphan);
         for group in left {

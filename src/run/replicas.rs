@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 use std::time::Duration;
+use std::time::Instant;
 
 use super::Environment;
 use super::RunError;
@@ -72,12 +73,18 @@ impl BatchInterval {
         Ok(BatchInterval { pause, max_lag, meters: RefCell::new(meters) })
     }
 
-    /// Waits out the pause, and until no replica is further behind than allowed. `waiting` gets a text about the replica
-    /// that is waited for.
-    pub(super) fn wait(&self, waiting: &dyn Fn(&str)) -> Result<(), EngineError> {
-        std::thread::sleep(self.pause);
+    /// Waits out the pause, and until no replica is further behind than allowed, or until the run is asked to stop.
+    /// `waiting` gets a text about the replica that is waited for.
+    pub(super) fn wait(&self, is_stopped: &dyn Fn() -> bool, waiting: &dyn Fn(&str)) -> Result<(), EngineError> {
+        let begun = Instant::now();
+        while let Some(rest) = self.pause.checked_sub(begun.elapsed()).filter(|rest| !rest.is_zero() && !is_stopped()) {
+            std::thread::sleep(rest.min(RETRY_DELAY));
+        }
         for meter in self.meters.borrow_mut().iter_mut() {
             while let Some(lag) = meter.lag()?.filter(|lag| lag.behind > self.max_lag) {
+                if is_stopped() {
+                    return Ok(());
+                }
                 waiting(&format!("waiting for {}, {} s behind", lag.replica, lag.behind.as_secs()));
                 std::thread::sleep(RETRY_DELAY);
             }

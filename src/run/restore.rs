@@ -59,10 +59,15 @@ pub fn restore(
     refuse_unknown_table(typed, &schema, &source)?;
     let selection = RestoreSelection { table: typed.table.as_deref(), condition: typed.condition.as_deref(), files };
     let no_rules = RuleFiles::default();
-    let planned =
-        repair::plan_by(schema, database.as_mut(), &no_rules, environment, lock_wait, progress, |request, sessions| {
-            treat_restore::plan(request, selection, sessions, progress)
-        })?;
+    let planned = repair::plan_by(
+        schema,
+        database.as_mut(),
+        &no_rules,
+        environment,
+        lock_wait,
+        progress,
+        |request, sessions| treat_restore::plan(request, selection, sessions, progress),
+    )?;
     let plan = plan_path(typed, &source, &planned);
     if let Some(path) = &plan {
         plan_path::write(path, &planned.header, &planned.draft, typed.overwrite)?;
@@ -92,10 +97,7 @@ pub fn restore(
         source: &source,
         plan: &plan,
         writing: &typed.writing,
-        outputs: repair::is_table_printed(&typed.format)
-            .then_some((AnswerFormat::Table, None))
-            .into_iter()
-            .collect(),
+        outputs: repair::is_table_printed(&typed.format).then_some((AnswerFormat::Table, None)).into_iter().collect(),
         staying,
     };
     // The first line is the outcome, so the result comes before the plan.

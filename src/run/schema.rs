@@ -35,9 +35,17 @@ pub fn schema(
     let mut database = database::open(&source, &wait_limits, environment)?;
     let schema = extract(file.resolve(database.as_mut(), environment)?, &typed.table, typed.around)?;
     let notes = notes(&schema, &outputs, &source, typed);
+    let scan = scan_command(&source, typed, global);
     let documents =
-        super::documents(outputs, environment, |format, terminal| report::schema(&schema, format, terminal));
+        super::documents(outputs, environment, |format, terminal| report::schema(&schema, format, &scan, terminal));
     Ok(Outcome { documents, notes, exit: Exit::Clean })
+}
+
+/// Returns the command that scans the rows.
+fn scan_command(source: &Source, typed: &cli::SchemaArgs, global: &cli::GlobalArgs) -> String {
+    let database = typed.database.as_ref().map(|_| source.to_string());
+    let words = ["fk-doctor", "scan"].into_iter().map(str::to_owned).chain(database).chain(global.words());
+    words.map(|word| shell(&word)).collect::<Vec<String>>().join(" ")
 }
 
 /// Returns what the reports leave out, with the command that shows the whole schema.

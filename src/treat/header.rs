@@ -20,6 +20,8 @@ pub struct Digests {
     pub identity: String,
     /// Of the definitions of all tables that the plan changes or reads.
     pub schema: String,
+    /// Of the record of plans; see [`Header::record`].
+    pub record: String,
     pub tables: Vec<TableDigest>,
     pub rules: Vec<RuleDigest>,
 }
@@ -35,6 +37,7 @@ pub fn header(
         database: schema.database.name.clone(),
         identity: digests.identity,
         schema: digests.schema,
+        record: digests.record,
         tables: digests.tables,
         rules: digests.rules,
         creates: forecast.creates.clone(),

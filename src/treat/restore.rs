@@ -496,11 +496,7 @@ impl<'a> Restorer<'a> {
         Ok(self.readable(work, rows))
     }
 
-    fn readable(
-        &mut self,
-        work: usize,
-        rows: Vec<(usize, Result<Quarantined, String>)>,
-    ) -> Vec<(usize, Quarantined)> {
+    fn readable(&mut self, work: usize, rows: Vec<(usize, Result<Quarantined, String>)>) -> Vec<(usize, Quarantined)> {
         let mut readable = Vec::new();
         for (index, row) in rows {
             match row {

@@ -45,5 +45,6 @@ mod random_repairs;
 mod read_only;
 mod recorded;
 mod repair;
+mod restore;
 mod server;
 mod treatments;

@@ -4,7 +4,8 @@
 //! [`record`] a cell into fields. [`tree`] walks all pages of a table or an index. [`key`] turns fields into comparable
 //! keys, and [`keyset`] holds the keys of a parent. [`layout`] asks SQLite for root pages and field numbers. [`judge`]
 //! combines them: it decides which relations the pages can answer, keeps to the memory limit, and lists the rows that
-//! SQLite must judge. [`column`] reads all values of one column, and [`rowids`] looks single rows up.
+//! SQLite must judge. [`column`] reads all values of one column, [`rows`] several columns of many tables, and [`rowids`] looks
+//! single rows up.
 //!
 //! No module here opens a database, takes a lock or writes.
 
@@ -22,6 +23,7 @@ pub mod page;
 pub mod reading;
 pub mod record;
 pub mod rowids;
+pub mod rows;
 pub mod source;
 mod text_hash;
 pub mod tree;

@@ -11,14 +11,17 @@ use super::pages::fault::Fault;
 use super::pages::judge;
 use super::pages::layout::Layouts;
 use super::pages::rowids::RowidReader;
+use super::pages::rows::RowsReader;
 use super::pages::source::PageSource;
 use super::snapshot::Handles;
 use super::snapshot::Snapshot;
 use crate::engine::Damage;
 use crate::engine::EngineError;
 use crate::engine::Inclusion;
+use crate::engine::RowConsumer;
 use crate::engine::RowsAnswer;
 use crate::engine::RowsQuestion;
+use crate::engine::RowsReading;
 use crate::engine::Session;
 use crate::engine::StorageAnswer;
 use crate::engine::StorageReadOptions;
@@ -110,6 +113,22 @@ impl Session for SqliteSession {
             Err(Fault::TimeLimit) => Err(EngineError::TimeLimit),
             Err(_) => Ok(false),
         }
+    }
+
+    fn read_stored_rows(
+        &mut self,
+        readings: &[RowsReading<'_>],
+        threads: usize,
+        consumer: &dyn RowConsumer,
+    ) -> Result<Vec<bool>, EngineError> {
+        let Ok(source) = self.storage.source(&self.connection) else { return Ok(vec![false; readings.len()]) };
+        let rows = RowsReader { layouts: &self.storage.layouts, source: &source, deadline: &self.limits.deadline };
+        let outcome = |result| match result {
+            Ok(()) => Ok(true),
+            Err(Fault::TimeLimit) => Err(EngineError::TimeLimit),
+            Err(_) => Ok(false),
+        };
+        rows.read(readings, threads, consumer).into_iter().map(outcome).collect()
     }
 
     fn look_up_rows(&mut self, questions: &[RowsQuestion<'_>]) -> Vec<Option<RowsAnswer>> {

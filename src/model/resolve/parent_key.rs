@@ -280,6 +280,13 @@ pub fn suggested_index(facts: &Facts, table: &Table, columns: &[usize]) -> Strin
     format!("CREATE UNIQUE INDEX {} ON {}({})", facts.quoted(&index), facts.quoted(&table.name.table), names.join(", "))
 }
 
+/// Returns the query that lists the keys of more than one row.
+pub fn duplicates_query(facts: &Facts, table: &Table, columns: &[usize]) -> String {
+    let names: Vec<String> = columns.iter().map(|&column| facts.quoted(&table.columns[column].name)).collect();
+    let names = names.join(", ");
+    format!("SELECT {names}, count(*) FROM {} GROUP BY {names} HAVING count(*) > 1", facts.quoted(&table.name.table))
+}
+
 /// Returns the table that has the original name, if `name` looks like the old copy of a rename: `users_old`,
 /// `_users_old_2019`.
 fn renamed_from<'a>(names: NameRule, tables: &'a Tables, name: &TableName) -> Option<&'a TableName> {

@@ -3,6 +3,7 @@
 use super::*;
 use crate::model::plan::TreatmentTotal;
 use crate::model::redaction::ShownValue;
+use crate::model::state::RowNow;
 use crate::model::value::Value;
 use crate::report::sample;
 
@@ -72,7 +73,9 @@ fn complete_repair_is_reported_at_every_width() {
 fn rest_is_reported_with_its_reasons() {
     let left = BTreeMap::from([(SkipReason::Changed, 1)]);
     let row = vec![("id".to_owned(), ShownValue::from(Value::Integer(28)))];
-    let rows = [SkippedRow { table: "orders".to_owned(), row, why: SkipReason::Changed }];
+    let shown = |text: &str| ShownValue::from(Value::text(text));
+    let now = RowNow::of(vec![("code".to_owned(), shown(" APG"), shown("XXX"))]);
+    let rows = [SkippedRow { table: "orders".to_owned(), row, why: SkipReason::Changed, now }];
     let relations = [("orders(customer_id)->customers(id)".to_owned(), 13)];
     let header = header(14, 12);
     for width in [40, 80, 120] {

@@ -67,14 +67,10 @@ pub(super) fn lines(sheet: &mut Sheet, explained: &Explained) {
 /// Returns a line for each missing key, such as `["TrackId = 8888", "no such key in Track (highest TrackId: 3503)"]`.
 fn keys(explained: &Explained, finding: &Finding) -> Vec<Vec<String>> {
     let Some(relation) = explained.schema.relations.get(finding.relation) else { return Vec::new() };
-    let largest = finding.diagnosis.iter().find_map(|diagnosis| match &diagnosis.evidence {
-        Evidence::AboveLargest { column, largest } => Some(format!(" (highest {column}: {largest})")),
-        _ => None,
-    });
+    let why = wording::no_such_key(&relation.parent.name, finding);
     let line = |missing: &MissingKey| {
         let key = text::named(explained.schema.child_column_names(relation).zip(&missing.key));
-        let mut line =
-            vec![key, format!("no such key in {}{}", relation.parent.name, largest.as_deref().unwrap_or(""))];
+        let mut line = vec![key, why.clone()];
         line.extend((missing.rows > 1).then(|| plural(missing.rows, "row")));
         line
     };

@@ -8,6 +8,8 @@ use crate::model::check_result::LoadSource;
 use crate::model::check_result::RefusedRow;
 use crate::model::check_result::RefusedRows;
 use crate::model::check_result::Taken;
+use crate::model::finding::Code;
+use crate::model::finding::Finding;
 use crate::report::json::Database;
 use crate::report::json::NamedValues;
 use crate::report::json::TOOL;
@@ -16,18 +18,27 @@ use crate::report::json::document;
 use crate::report::json::examination::WireFinding;
 
 pub(in crate::report) fn render(checked: &CheckResult) -> String {
+    let findings: Vec<Finding> = checked.findings.iter().map(|finding| cut(finding, checked.samples)).collect();
     document(&Report {
         format: "fk-doctor/check@1",
         tool: TOOL,
         database: Database::of(&checked.schema.database),
         summary: Summary { rows: checked.rows(), would_fail: checked.would_fail },
         loads: checked.loads.iter().map(Load::of).collect(),
-        findings: checked.findings.iter().map(|finding| WireFinding::of(&checked.schema, finding)).collect(),
-        refused: checked.refused.iter().map(WireRefusedRows::of).collect(),
+        findings: findings.iter().map(|finding| WireFinding::of(&checked.schema, finding)).collect(),
+        refused: checked.refused.iter().map(|refused| WireRefusedRows::of(refused, checked.samples)).collect(),
         order: &checked.order,
         cycles: &checked.cycles,
         corrected: checked.corrected.as_ref().map(Files::of),
     })
+}
+
+/// Returns a finding with so many samples and keys at most.
+fn cut(finding: &Finding, samples: usize) -> Finding {
+    let mut finding = finding.clone();
+    finding.samples.truncate(samples);
+    finding.top_missing.truncate(samples);
+    finding
 }
 
 #[derive(Serialize)]
@@ -93,7 +104,7 @@ struct WireRefusedRows<'a> {
 }
 
 impl<'a> WireRefusedRows<'a> {
-    fn of(refused: &'a RefusedRows) -> WireRefusedRows<'a> {
+    fn of(refused: &'a RefusedRows, samples: usize) -> WireRefusedRows<'a> {
         let about = &refused.constraint;
         WireRefusedRows {
             code: about.code.name(),
@@ -102,7 +113,7 @@ impl<'a> WireRefusedRows<'a> {
             rows: refused.rows,
             message: &about.message,
             help: &about.help,
-            places: refused.samples.iter().map(WireRefusedRow::of).collect(),
+            places: refused.samples.iter().take(samples).map(|row| WireRefusedRow::of(row, about.code)).collect(),
         }
     }
 }
@@ -124,13 +135,13 @@ enum WireKeyHolder<'a> {
 }
 
 impl<'a> WireRefusedRow<'a> {
-    fn of(refused: &'a RefusedRow) -> WireRefusedRow<'a> {
+    fn of(refused: &'a RefusedRow, code: Code) -> WireRefusedRow<'a> {
         let taken_by = refused.taken.as_ref().map(|taken| match taken {
             Taken::Table => WireKeyHolder::Table("table"),
             Taken::Row { source, line } => WireKeyHolder::Row { source, line: *line },
         });
-        let key = refused.key.iter().map(|(column, value)| (column.as_str(), value));
-        let key = (!refused.key.is_empty()).then(|| NamedValues::new(key));
+        let key = refused.values.iter().map(|(column, value)| (column.as_str(), value));
+        let key = (code == Code::DuplicateKey && !refused.values.is_empty()).then(|| NamedValues::new(key));
         WireRefusedRow { source: &refused.source, line: refused.line, key, taken_by }
     }
 }

@@ -2,6 +2,7 @@
 
 use super::MOST_LISTED;
 use super::grade;
+use super::key_repair;
 use crate::model::diagnosis::Diagnosis;
 use crate::model::examination::Examination;
 use crate::model::finding::Code;
@@ -304,7 +305,7 @@ impl<'a> Block<'a> {
             }
         }
         self.rows(sheet);
-        if first.help.is_empty() {
+        if first.help.is_empty() || key_repair::lines(sheet, LABEL, self.examination, &self.findings) {
             return;
         }
         sheet.labelled_prose(LABEL, "repair", &Piece::plain(&first.help));

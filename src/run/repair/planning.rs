@@ -130,6 +130,7 @@ pub(in crate::run) fn plan_by(
     };
     let facts = scan::scan(&schema, &mut sessions, &options);
     let orphan_rows = OrphanRows::count(&schema, &facts, sessions[0].as_mut());
+    let earlier_plans = fingerprint::of_record(&schema, repair_sql, sessions[0].as_mut());
     let (definitions, are_some_hidden) = definitions(&schema, sessions[0].as_mut(), repair_sql)?;
     let defaults = defaults(&schema, &files.rules, &assigned, repair_sql, sessions[0].as_mut())?;
     let known = KnownDefinitions { definitions, are_some_hidden, defaults };
@@ -147,6 +148,7 @@ pub(in crate::run) fn plan_by(
     let digests = Digests {
         identity: plan_file::digest([database.identity()?.as_bytes()]),
         schema: fingerprint::of_all(&tables),
+        record: earlier_plans,
         tables,
         rules: files.digests(),
     };

@@ -1,6 +1,5 @@
 //! Writes the plan as an SQL script, for people who run it themselves. The script makes the same changes in the same order.
 
-use crate::run::repair::Planned;
 use crate::engine::EngineError;
 use crate::model::catalog::Table;
 use crate::model::forecast::PlanRefusal;
@@ -12,6 +11,7 @@ use crate::model::row::RowName;
 use crate::model::text::plural;
 use crate::model::value::Value;
 use crate::run::RunError;
+use crate::run::repair::Planned;
 use crate::treat::TreatError;
 
 pub(in crate::run) fn script(planned: &Planned) -> Result<String, RunError> {

@@ -1,0 +1,189 @@
+//! Discovers relations that nobody declared: reads every column once, and finds each pair of columns in which the keys of
+//! the child are, within a tolerance, among the keys of a parent.
+//!
+//! This part gives facts with exact counts. [`profile`] reads the columns, and [`column_keys`] holds the keys of each in every
+//! [`form`] in which a parent compares. [`pairs`] compares the keys, and [`dropped`] those that need too much memory at once.
+//! [`details`] adds missing keys and shapes to the pairs that remain.
+
+use std::collections::HashMap;
+use std::collections::HashSet;
+
+use crate::engine::EngineError;
+use crate::engine::Session;
+use crate::model::discovery::ColumnList;
+use crate::model::discovery::Facts;
+use crate::model::discovery::PairCounts;
+use crate::model::ids::TableId;
+use crate::model::relation::Relation;
+use crate::model::schema::Schema;
+use crate::sql;
+
+pub mod column_keys;
+pub mod details;
+pub mod dropped;
+pub mod form;
+pub mod integer_counts;
+pub mod key_counts;
+pub mod keys;
+pub mod order;
+pub mod pairs;
+pub mod profile;
+pub mod read;
+pub mod tolerance;
+pub mod values;
+
+mod assess;
+mod composite;
+mod conditional;
+mod decide;
+mod evidence;
+mod feature;
+mod features;
+mod gates;
+mod judge;
+mod likeness;
+mod names;
+mod neighbours;
+mod polymorphic;
+mod strong_names;
+mod subject;
+mod weights;
+mod without_rows;
+mod words;
+
+pub use assess::assess;
+pub use strong_names::StrongNames;
+
+use form::KeyHasher;
+use pairs::ColumnPair;
+use pairs::Outcome;
+use pairs::Pruning;
+use pairs::Search;
+use profile::ProfiledColumn;
+use profile::Profiles;
+use tolerance::Tolerance;
+
+/// The options of a discovery.
+pub struct DiscoverOptions<'a> {
+    pub tolerance: Tolerance,
+    pub pruning: Pruning,
+    /// The largest number of columns of a key.
+    pub max_arity: usize,
+    /// The memory for keys, in bytes.
+    pub memory: u64,
+    pub threads: usize,
+    /// The number of missing keys that are listed for each pair.
+    pub samples: usize,
+    /// The secret of the hashes, drawn anew for each run.
+    pub seed: (u64, u64),
+    pub is_wanted: &'a dyn Fn(TableId) -> bool,
+    /// True for a pair whose names speak clearly for it, so that more keys may be missing.
+    pub has_strong_name: &'a (dyn Fn(&ColumnList, &ColumnList) -> bool + Sync),
+}
+
+/// Reads the tables and returns all facts.
+pub fn facts(schema: &Schema, session: &mut dyn Session, options: &DiscoverOptions<'_>) -> Result<Facts, EngineError> {
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(options.threads.max(1)).build();
+    let pool = pool.map_err(|error| EngineError::Failed { why: error.to_string() })?;
+    let hasher = KeyHasher::new(options.seed);
+    let mut profiles = profile::profile(schema, session, hasher, options.is_wanted, options.memory, options.threads)?;
+    let required = required_pairs(schema, &profiles);
+    let search_of = |columns: &[ProfiledColumn], search: &mut dyn FnMut(&Search<'_>)| {
+        let list = |index: usize| ColumnList::single(columns[index].table, columns[index].column);
+        let has_strong_name = |pair: ColumnPair| (options.has_strong_name)(&list(pair.child), &list(pair.parent));
+        let is_required = |pair: ColumnPair| required.contains(&(pair.child, pair.parent));
+        search(&Search {
+            columns,
+            tolerance: options.tolerance,
+            pruning: options.pruning,
+            has_strong_name: &has_strong_name,
+            is_required: &is_required,
+        });
+    };
+    let mut found = Vec::new();
+    search_of(&profiles.columns, &mut |search| found = pool.install(|| search.pairs()));
+    found.extend(dropped::count(schema, session, &mut profiles, &search_of, options.memory, options.threads)?);
+    found.sort_unstable_by_key(|(pair, _)| *pair);
+    let mut counted = Vec::new();
+    for (pair, outcome) in found {
+        if let Some(counts) = counts(schema, session, &profiles, pair, outcome)? {
+            let is_required = required.contains(&(pair.child, pair.parent));
+            if is_required || is_within(&counts, pair, &profiles, options) {
+                counted.push((pair, counts));
+            }
+        }
+    }
+    let keys = keys::single_and_declared(schema, &profiles);
+    let pairs = details::pairs(schema, session, &profiles, &keys, &counted, options)?;
+    Ok(Facts {
+        profiles: profiles.columns.iter().map(|column| column.profile(&schema.tables[column.table])).collect(),
+        keys,
+        pairs,
+        near: Vec::new(),
+        joins: Vec::new(),
+        not_observed: profiles.not_observed,
+    })
+}
+
+fn is_within(counts: &PairCounts, pair: ColumnPair, profiles: &Profiles, options: &DiscoverOptions<'_>) -> bool {
+    let list = |index: usize| ColumnList::single(profiles.columns[index].table, profiles.columns[index].column);
+    let is_strong = (options.has_strong_name)(&list(pair.child), &list(pair.parent));
+    let tolerance = if is_strong { options.tolerance.for_strong_name() } else { options.tolerance };
+    tolerance.has(counts.distinct, counts.missing_keys, counts.complete_rows(), counts.orphan_rows)
+}
+
+/// Returns the counts of a pair. The engine counts it if its keys do not decide.
+fn counts(
+    schema: &Schema,
+    session: &mut dyn Session,
+    profiles: &Profiles,
+    pair: ColumnPair,
+    outcome: Outcome,
+) -> Result<Option<PairCounts>, EngineError> {
+    let (child, parent) = (&profiles.columns[pair.child], &profiles.columns[pair.parent]);
+    match outcome {
+        Outcome::Counted(tally) => Ok(Some(PairCounts {
+            rows: child.rows,
+            null_rows: child.keys.stats.nulls,
+            orphan_rows: tally.orphan_rows,
+            distinct: tally.distinct,
+            missing_keys: tally.missing_keys,
+        })),
+        Outcome::AskEngine => {
+            let list = |column: &ProfiledColumn| ColumnList::single(column.table, column.column);
+            asked_counts(schema, session, &list(child), &list(parent)).map(Some)
+        }
+    }
+}
+
+/// Returns the counts of a pair from the engine.
+fn asked_counts(
+    schema: &Schema,
+    session: &mut dyn Session,
+    child: &ColumnList,
+    parent: &ColumnList,
+) -> Result<PairCounts, EngineError> {
+    let numbers = session.numbers(&sql::discover::pair_counts(schema, child, parent, &[]))?;
+    let number = |index: usize| numbers.get(index).copied().unwrap_or(0);
+    Ok(PairCounts {
+        rows: number(0),
+        null_rows: number(1),
+        distinct: number(2),
+        orphan_rows: number(3),
+        missing_keys: number(4),
+    })
+}
+
+/// Returns the known relations of one column, as positions of their columns among the profiles.
+fn required_pairs(schema: &Schema, profiles: &Profiles) -> HashSet<(usize, usize)> {
+    let positions: HashMap<(TableId, usize), usize> =
+        profiles.columns.iter().enumerate().map(|(index, column)| ((column.table, column.column), index)).collect();
+    let pair = |relation: &Relation| {
+        let ([child], [parent]) = (relation.child_columns.as_slice(), relation.parent.columns.as_slice()) else {
+            return None;
+        };
+        let child = positions.get(&(relation.child, *child))?;
+        Some((*child, *positions.get(&(relation.parent.table?, *parent))?))
+    };
+    schema.relations.iter().filter_map(pair).collect()
+}

@@ -1,0 +1,176 @@
+//! Adds the missing keys with the most rows, and the shape, to the pairs within the tolerance.
+
+use std::collections::BTreeMap;
+use std::collections::BTreeSet;
+use std::collections::HashMap;
+use std::collections::HashSet;
+use std::ops::ControlFlow;
+
+use super::DiscoverOptions;
+use super::form::Form;
+use super::form::ValueKey;
+use super::key_counts::KeyCounts;
+use super::order::KeyOrder;
+use super::order::KeyTexts;
+use super::pairs::ColumnPair;
+use super::pairs::needs_engine;
+use super::profile::Profiles;
+use super::values;
+use super::values::Values;
+use super::values::WantedValues;
+use crate::engine::EngineError;
+use crate::engine::Session;
+use crate::model::discovery::ColumnList;
+use crate::model::discovery::FoundKey;
+use crate::model::discovery::Pair;
+use crate::model::discovery::PairCounts;
+use crate::model::discovery::PairShape;
+use crate::model::schema::Schema;
+use crate::model::text;
+use crate::model::value::Value;
+
+/// The texts of a parent with more keys are not ordered.
+const MOST_ORDERED_TEXTS: u64 = 200_000;
+
+/// Returns the pairs with all details.
+pub fn pairs(
+    schema: &Schema,
+    session: &mut dyn Session,
+    profiles: &Profiles,
+    keys: &[FoundKey],
+    counted: &[(ColumnPair, PairCounts)],
+    options: &DiscoverOptions<'_>,
+) -> Result<Vec<Pair>, EngineError> {
+    let positions: HashMap<&ColumnList, usize> =
+        keys.iter().enumerate().map(|(index, key)| (&key.columns, index)).collect();
+    let list = |index: usize| ColumnList::single(profiles.columns[index].table, profiles.columns[index].column);
+    let top: Vec<Vec<(ValueKey, u64)>> = counted
+        .iter()
+        .map(
+            |(pair, counts)| {
+                if counts.missing_keys == 0 { Vec::new() } else { top_missing(profiles, *pair, options.samples) }
+            },
+        )
+        .collect();
+    let wanted = wanted(profiles, counted, &top);
+    let entries: Vec<WantedValues> = wanted
+        .iter()
+        .map(|((column, form), keys)| {
+            let about = &profiles.columns[*column];
+            WantedValues::new(about.table, about.column, &about.plan, *form, keys.clone())
+        })
+        .collect();
+    let found = values::find(schema, session, &entries, &profiles.hasher, options.threads)?;
+    let found: HashMap<(usize, Form), Values> = wanted.into_keys().zip(found).collect();
+    let mut orders: HashMap<usize, KeyOrder> = HashMap::new();
+    let mut pairs = Vec::new();
+    for ((pair, counts), top) in counted.iter().zip(&top) {
+        let parent = list(pair.parent);
+        let Some(&key) = positions.get(&parent) else { continue };
+        let parent_column = &profiles.columns[pair.parent];
+        let parent_keys = parent_column.distinct.unwrap_or(0);
+        let order = orders.entry(pair.parent).or_insert_with(|| {
+            let texts = found.get(&(pair.parent, parent_column.plan.own)).map(key_texts);
+            KeyOrder::new(parent_column.keys.own(), texts.as_ref())
+        });
+        let sets_are_equal = counts.missing_keys == 0 && counts.distinct == parent_keys;
+        let shape = shape(profiles, *pair, order, parent_keys, sets_are_equal);
+        let known = found.get(&(pair.child, parent_column.plan.own));
+        let missing = top.iter().filter_map(|&(key, rows)| {
+            let value = match key {
+                ValueKey::Integer(number) => Value::Integer(number),
+                ValueKey::Hash(hash) => known?.get(&hash)?.clone(),
+            };
+            Some((vec![value], rows))
+        });
+        let mut missing: Vec<(Vec<Value>, u64)> = missing.collect();
+        missing.sort_by(|left, right| right.1.cmp(&left.1).then_with(|| shown(&left.0).cmp(&shown(&right.0))));
+        missing.truncate(options.samples);
+        pairs.push(Pair {
+            child: list(pair.child),
+            parent,
+            key,
+            condition: Vec::new(),
+            counts: *counts,
+            parent_keys,
+            missing,
+            shape,
+        });
+    }
+    Ok(pairs)
+}
+
+fn shown(key: &[Value]) -> Vec<String> {
+    key.iter().map(text::value).collect()
+}
+
+fn shape(profiles: &Profiles, pair: ColumnPair, order: &KeyOrder, parent_keys: u64, sets_are_equal: bool) -> PairShape {
+    let (child, parent) = (&profiles.columns[pair.child], &profiles.columns[pair.parent]);
+    order.shape(child.keys.in_form(parent.plan.own, &child.plan), parent_keys, sets_are_equal)
+}
+
+/// Returns the texts of the keys of a parent. Numbers are ordered before texts, by their bits.
+fn key_texts(values: &Values) -> KeyTexts {
+    let text = |value: &Value| match value {
+        Value::Text(bytes) => [&[1], bytes.as_slice()].concat(),
+        Value::Real(number) => {
+            let bits = number.to_bits();
+            let ordered = if bits >> 63 == 1 { !bits } else { bits | 1 << 63 };
+            [&[0][..], &ordered.to_be_bytes()].concat()
+        }
+        other => text::value(other).into_bytes(),
+    };
+    values.iter().map(|(hash, value)| (*hash, text(value))).collect()
+}
+
+/// Returns the columns and forms whose values are wanted: texts of parents for their order, and missing keys of children.
+fn wanted(
+    profiles: &Profiles,
+    counted: &[(ColumnPair, PairCounts)],
+    top: &[Vec<(ValueKey, u64)>],
+) -> BTreeMap<(usize, Form), Option<HashSet<u128>>> {
+    let mut wanted: BTreeMap<(usize, Form), Option<HashSet<u128>>> = BTreeMap::new();
+    let parents: BTreeSet<usize> = counted.iter().map(|(pair, _)| pair.parent).collect();
+    for parent in parents {
+        let column = &profiles.columns[parent];
+        if (1..=MOST_ORDERED_TEXTS).contains(&column.keys.own().distinct_hashes()) {
+            wanted.insert((parent, column.plan.own), None);
+        }
+    }
+    for ((pair, _), top) in counted.iter().zip(top) {
+        let hashes = top.iter().filter_map(|(key, _)| match key {
+            ValueKey::Hash(hash) => Some(*hash),
+            ValueKey::Integer(_) => None,
+        });
+        let hashes: HashSet<u128> = hashes.collect();
+        if !hashes.is_empty() {
+            let entry = wanted.entry((pair.child, profiles.columns[pair.parent].plan.own));
+            if let Some(known) = entry.or_insert_with(|| Some(HashSet::new())) {
+                known.extend(hashes);
+            }
+        }
+    }
+    wanted
+}
+
+/// Returns the missing keys with the most rows. Of equally frequent ones it returns all that may be shown.
+fn top_missing(profiles: &Profiles, pair: ColumnPair, most: usize) -> Vec<(ValueKey, u64)> {
+    let (child, parent) = (&profiles.columns[pair.child], &profiles.columns[pair.parent]);
+    if needs_engine(child, parent) || child.keys.is_dropped || parent.keys.is_dropped {
+        return Vec::new();
+    }
+    let (keys, parents): (&KeyCounts, &KeyCounts) =
+        (child.keys.in_form(parent.plan.own, &child.plan), parent.keys.own());
+    let mut missing: Vec<(ValueKey, u64)> = Vec::new();
+    let _ = keys.each(|key, rows| {
+        if !parents.has(key) {
+            missing.push((key, rows));
+        }
+        ControlFlow::Continue(())
+    });
+    missing.sort_unstable_by_key(|(_, rows)| std::cmp::Reverse(*rows));
+    let least = missing.get(most.saturating_sub(1)).map_or(0, |(_, rows)| *rows);
+    // The order of hashes changes from run to run, so every key of the last frequency is a candidate.
+    missing.retain(|(_, rows)| *rows >= least);
+    missing
+}

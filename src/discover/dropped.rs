@@ -1,0 +1,216 @@
+//! Counts the columns whose keys were dropped in the first pass, in as many rounds as the memory asks for.
+//!
+//! By now all other parents are known. A column that has shown a repeated key can only be a child, and most such columns are
+//! excluded as soon as they have too many keys for the largest parent.
+
+use std::collections::BTreeMap;
+
+use super::column_keys::Part;
+use super::pairs::ColumnPair;
+use super::pairs::Outcome;
+use super::pairs::Search;
+use super::pairs::Tally;
+use super::pairs::needs_engine;
+use super::profile::ProfiledColumn;
+use super::profile::Profiles;
+use super::read;
+use super::read::PassLimits;
+use super::read::StopRule;
+use super::read::TableReading;
+use super::read::WantedColumn;
+use crate::engine::EngineError;
+use crate::engine::Session;
+use crate::model::ids::TableId;
+use crate::model::schema::Schema;
+
+/// The memory of a key in bytes, with the gaps of its hash table.
+const BYTES_OF_KEY: u64 = 48;
+
+/// The progress of one column over all rounds.
+struct Progress {
+    column: usize,
+    stop: Option<StopRule>,
+    distinct: u64,
+    rows: u64,
+}
+
+/// Makes a search over columns; the columns change from round to round.
+pub type SearchOf<'s> = dyn Fn(&[ProfiledColumn], &mut dyn FnMut(&Search<'_>)) + 's;
+
+/// Counts all dropped columns, and returns the pairs with one of them. The keys stay in memory if one round was enough.
+pub fn count(
+    schema: &Schema,
+    session: &mut dyn Session,
+    profiles: &mut Profiles,
+    search_of: &SearchOf<'_>,
+    memory: u64,
+    threads: usize,
+) -> Result<Vec<(ColumnPair, Outcome)>, EngineError> {
+    let mut dropped = begin(profiles, search_of);
+    let bytes: u64 = dropped
+        .iter()
+        .map(|progress| {
+            let rows = profiles.columns[progress.column].filled_rows();
+            progress.stop.as_ref().map_or(rows, StopRule::most_distinct) * BYTES_OF_KEY
+        })
+        .sum();
+    let rounds = bytes.div_ceil(memory.max(1)).max(1);
+    let mut tallies: BTreeMap<ColumnPair, Outcome> = BTreeMap::new();
+    for number in 0..rounds {
+        let part = Part { number, of: rounds };
+        read_part(schema, session, profiles, &mut dropped, part, threads)?;
+        search_of(&profiles.columns, &mut |search| tally(search, &dropped, part, &mut tallies));
+        for progress in &mut dropped {
+            let column = &mut profiles.columns[progress.column];
+            progress.distinct += column.keys.own().distinct();
+            progress.rows += column.keys.own().rows();
+            let was_repeated = column.keys.was_repeated || column.keys.own().has_repetition();
+            if rounds > 1 {
+                column.keys.drop_keys();
+            }
+            column.keys.was_repeated = was_repeated;
+        }
+    }
+    for progress in &dropped {
+        let column = &mut profiles.columns[progress.column];
+        if !column.is_excluded {
+            column.distinct = Some(progress.distinct);
+            column.is_unique = progress.rows > 0 && progress.distinct == progress.rows;
+        }
+    }
+    let mut found = Vec::new();
+    search_of(&profiles.columns, &mut |search| found = within(search, &tallies));
+    Ok(found)
+}
+
+/// Returns the pairs within the tolerance whose parent is unique in all of its parts.
+fn within(search: &Search<'_>, tallies: &BTreeMap<ColumnPair, Outcome>) -> Vec<(ColumnPair, Outcome)> {
+    let mut found = Vec::new();
+    for (&pair, &outcome) in tallies {
+        let (child, parent) = (&search.columns[pair.child], &search.columns[pair.parent]);
+        if child.is_excluded || !parent.is_unique {
+            continue;
+        }
+        match outcome {
+            Outcome::AskEngine => found.push((pair, outcome)),
+            Outcome::Counted(tally) => {
+                let tally = Tally { distinct: child.distinct.unwrap_or(tally.distinct), ..tally };
+                if search.is_within(pair, &tally) {
+                    found.push((pair, Outcome::Counted(tally)));
+                }
+            }
+        }
+    }
+    found
+}
+
+/// Returns the dropped columns that can be a child or a parent, each with the rule that ends it.
+fn begin(profiles: &mut Profiles, search_of: &SearchOf<'_>) -> Vec<Progress> {
+    let mut dropped = Vec::new();
+    search_of(&profiles.columns, &mut |search| {
+        for (index, column) in search.columns.iter().enumerate() {
+            if column.keys.is_dropped && column.has_keys() {
+                let stop = if column.keys.was_repeated { stop_rule(search, index) } else { None };
+                dropped.push(Progress { column: index, stop, distinct: 0, rows: 0 });
+            }
+        }
+    });
+    dropped.retain(|progress| {
+        let is_without_parent = progress.stop.as_ref().is_some_and(|stop| stop.parents.is_empty());
+        profiles.columns[progress.column].is_excluded = is_without_parent;
+        !is_without_parent
+    });
+    dropped
+}
+
+/// Returns the rule that ends a column that is no parent; `None` if it must be counted in full.
+fn stop_rule(search: &Search<'_>, child: usize) -> Option<StopRule> {
+    let column = &search.columns[child];
+    let mut rule = StopRule { parents: Vec::new(), rows: column.filled_rows(), counted: 0 };
+    for (index, parent) in search.columns.iter().enumerate() {
+        let pair = ColumnPair { child, parent: index };
+        if (search.is_required)(pair) {
+            return None;
+        }
+        let is_comparable = (column.may_have_integers() && parent.may_have_integers())
+            || (column.may_have_hashes() && parent.may_have_hashes());
+        if index == child || !parent.may_be_parent() || !is_comparable {
+            continue;
+        }
+        let (tolerance, keys) = (search.tolerance_of(pair), parent.distinct.unwrap_or(parent.filled_rows()));
+        match rule.parents.iter_mut().find(|(known, _)| *known == tolerance) {
+            Some((_, most)) => *most = keys.max(*most),
+            None => rule.parents.push((tolerance, keys)),
+        }
+    }
+    if search.pruning.counts { Some(rule) } else { None }
+}
+
+/// Reads one part of the keys of all dropped columns.
+fn read_part(
+    schema: &Schema,
+    session: &mut dyn Session,
+    profiles: &mut Profiles,
+    dropped: &mut Vec<Progress>,
+    part: Part,
+    threads: usize,
+) -> Result<(), EngineError> {
+    let mut of_tables: BTreeMap<TableId, Vec<&Progress>> = BTreeMap::new();
+    for progress in dropped.iter() {
+        of_tables.entry(profiles.columns[progress.column].table).or_default().push(progress);
+    }
+    let wanted = |progress: &&Progress| {
+        let column = &profiles.columns[progress.column];
+        let plan = super::column_keys::FormPlan { part, ..column.plan.clone() };
+        let stop = progress.stop.clone().map(|stop| StopRule { counted: progress.distinct, ..stop });
+        WantedColumn { column: column.column, plan, stop }
+    };
+    let readings: Vec<TableReading> = of_tables
+        .iter()
+        .map(|(&table, columns)| TableReading { table, columns: columns.iter().map(wanted).collect() })
+        .collect();
+    let order: Vec<Vec<usize>> =
+        of_tables.values().map(|columns| columns.iter().map(|progress| progress.column).collect()).collect();
+    let limits = PassLimits { memory: u64::MAX, repeated_hashes: u64::MAX, threads };
+    let tables = read::read(schema, session, &readings, &profiles.hasher, &limits)?;
+    for (columns, keys) in order.into_iter().zip(tables) {
+        let keys = keys?;
+        for ((column, keys), is_stopped) in columns.into_iter().zip(keys.columns).zip(keys.stopped) {
+            let column = &mut profiles.columns[column];
+            let (stats, was_repeated) = (column.keys.stats, column.keys.was_repeated);
+            column.keys = keys;
+            column.keys.stats = stats;
+            column.keys.was_repeated = was_repeated;
+            column.is_excluded = is_stopped;
+        }
+    }
+    dropped.retain(|progress| !profiles.columns[progress.column].is_excluded);
+    Ok(())
+}
+
+/// Adds one part of every pair with a dropped column.
+fn tally(search: &Search<'_>, dropped: &[Progress], part: Part, tallies: &mut BTreeMap<ColumnPair, Outcome>) {
+    let is_dropped = |column: usize| dropped.iter().any(|progress| progress.column == column);
+    let mut add = |pair: ColumnPair| {
+        let (child, parent) = (&search.columns[pair.child], &search.columns[pair.parent]);
+        let is_possible = pair.child != pair.parent && child.has_keys() && parent.may_be_parent();
+        if !is_possible || parent.keys.was_repeated || (part.number > 0 && !tallies.contains_key(&pair)) {
+            return;
+        }
+        let needs_engine = needs_engine(child, parent)
+            || (part.of > 1 && !std::ptr::eq(child.keys.in_form(parent.plan.own, &child.plan), child.keys.own()));
+        match tallies.entry(pair).or_insert(Outcome::Counted(Tally::default())) {
+            Outcome::AskEngine => {}
+            outcome if needs_engine => *outcome = Outcome::AskEngine,
+            Outcome::Counted(tally) => search.count(pair, part, tally),
+        }
+    };
+    for progress in dropped {
+        for other in 0..search.columns.len() {
+            add(ColumnPair { child: progress.column, parent: other });
+            if !is_dropped(other) {
+                add(ColumnPair { child: other, parent: progress.column });
+            }
+        }
+    }
+}

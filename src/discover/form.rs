@@ -1,0 +1,333 @@
+//! The form in which a parent's column compares values, and the key of a value in this form.
+//!
+//! Two values have the same key in a form exactly if the engine finds them equal under it. A value for which that is not
+//! certain is marked, and the engine itself then counts the pair.
+
+use siphasher::sip128::SipHasher13;
+
+use crate::model::catalog::Column;
+use crate::model::catalog::Family;
+use crate::model::value::ValueRef;
+
+/// The comparison of a column of SQLite with the values of its children.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Form {
+    pub conversion: Conversion,
+    pub fold: Fold,
+}
+
+/// The conversion that the parent's affinity applies to a child's value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Conversion {
+    Numeric,
+    Real,
+    Text,
+    None,
+}
+
+/// A collation that is built into SQLite.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Fold {
+    Bytes,
+    NoCase,
+    RightTrim,
+}
+
+/// The key of a value. A text under an affinity that converts it to an integer, or that converts integers to text, has
+/// the key of the integer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum ValueKey {
+    Integer(i64),
+    Hash(u128),
+}
+
+/// A key, and true if only the engine can compare the value for certain.
+pub type CertainKey = (ValueKey, bool);
+
+/// Hashes texts under secrets that are drawn anew for each run.
+#[derive(Debug, Clone)]
+pub struct KeyHasher {
+    hasher: SipHasher13,
+}
+
+const REAL: u8 = b'r';
+const BLOB: u8 = b'b';
+
+/// The integers that a real number holds exactly.
+const EXACT_IN_REAL: u64 = 1 << 53;
+
+impl KeyHasher {
+    pub fn new(seed: (u64, u64)) -> KeyHasher {
+        KeyHasher { hasher: SipHasher13::new_with_keys(seed.0, seed.1) }
+    }
+
+    fn text(&self, text: &[u8]) -> ValueKey {
+        ValueKey::Hash(self.hasher.hash(text).as_u128())
+    }
+
+    /// A secret of the class is part of the hash, so that a number never has the hash of a text.
+    fn tagged(&self, class: u8, bytes: &[u8]) -> ValueKey {
+        let secret = self.hasher.hash(&[class, 0xff, 0xfe]).as_u128();
+        ValueKey::Hash(self.hasher.hash(bytes).as_u128() ^ secret)
+    }
+
+    /// Returns the hash of several keys in their order.
+    pub fn joined(&self, keys: &[ValueKey], scratch: &mut Vec<u8>) -> u128 {
+        scratch.clear();
+        for key in keys {
+            match key {
+                ValueKey::Integer(number) => {
+                    scratch.push(b'i');
+                    scratch.extend_from_slice(&number.to_le_bytes());
+                }
+                ValueKey::Hash(hash) => {
+                    scratch.push(b'h');
+                    scratch.extend_from_slice(&hash.to_le_bytes());
+                }
+            }
+        }
+        self.hasher.hash(scratch).as_u128()
+    }
+}
+
+impl Form {
+    /// Returns the form of a column; `None` if its collation is not built into SQLite.
+    pub fn of(column: &Column) -> Option<Form> {
+        let fold = match column.collation.as_deref().map(str::to_ascii_uppercase).as_deref() {
+            None | Some("BINARY") => Fold::Bytes,
+            Some("NOCASE") => Fold::NoCase,
+            Some("RTRIM") => Fold::RightTrim,
+            Some(_) => return None,
+        };
+        let conversion = match column.family {
+            Family::Integer | Family::Numeric => Conversion::Numeric,
+            Family::Real => Conversion::Real,
+            Family::Text => Conversion::Text,
+            Family::Untyped => Conversion::None,
+        };
+        Some(Form { conversion, fold })
+    }
+
+    /// Returns the key of a value that is not NULL.
+    pub fn key(self, value: ValueRef<'_>, hasher: &KeyHasher, scratch: &mut Vec<u8>) -> CertainKey {
+        match value {
+            ValueRef::Null => (ValueKey::Hash(0), true),
+            ValueRef::Integer(number) => (self.integer_key(number, hasher), false),
+            ValueRef::Real(number) => (self.real_key(number, hasher), false),
+            ValueRef::Text(text) => self.text_key(text, hasher, scratch),
+            ValueRef::Blob(bytes) => (hasher.tagged(BLOB, bytes), false),
+        }
+    }
+
+    fn integer_key(self, number: i64, hasher: &KeyHasher) -> ValueKey {
+        if self.conversion == Conversion::Real && number.unsigned_abs() > EXACT_IN_REAL {
+            return real(number as f64, hasher);
+        }
+        ValueKey::Integer(number)
+    }
+
+    fn real_key(self, number: f64, hasher: &KeyHasher) -> ValueKey {
+        if self.conversion == Conversion::Text {
+            // SQLite compares the text of the number, such as `1.0` or `0.5`. Without such texts no parent is equal, and
+            // with them the engine counts the pair.
+            return hasher.tagged(REAL, &number.to_bits().to_le_bytes());
+        }
+        real(number, hasher)
+    }
+
+    fn text_key(self, text: &[u8], hasher: &KeyHasher, scratch: &mut Vec<u8>) -> CertainKey {
+        let (folded, is_certain) = self.fold.folded(text, scratch);
+        match self.conversion {
+            Conversion::None => (hasher.text(folded), !is_certain),
+            Conversion::Text => match plain_integer(folded) {
+                Some(number) => (ValueKey::Integer(number), !is_certain),
+                None => (hasher.text(folded), !is_certain),
+            },
+            Conversion::Numeric | Conversion::Real => match number(text) {
+                Number::None => (hasher.text(folded), !is_certain),
+                Number::Integer(number) => (self.integer_key(number, hasher), false),
+                Number::Real(number, is_exact) => (real(number, hasher), !is_exact),
+            },
+        }
+    }
+}
+
+/// Returns the key of a real number. A whole number has the key of the integer, because SQLite finds them equal.
+fn real(number: f64, hasher: &KeyHasher) -> ValueKey {
+    const LEAST: f64 = -9_223_372_036_854_775_808.0;
+    if number.fract() == 0.0 && (LEAST..-LEAST).contains(&number) {
+        return ValueKey::Integer(number as i64);
+    }
+    hasher.tagged(REAL, &number.to_bits().to_le_bytes())
+}
+
+impl Fold {
+    /// Returns the text that represents all equal ones, and false if SQLite alone can tell which are equal.
+    pub fn folded<'a>(self, text: &'a [u8], scratch: &'a mut Vec<u8>) -> (&'a [u8], bool) {
+        match self {
+            Fold::Bytes => (text, true),
+            Fold::NoCase => {
+                // SQLite stops comparing at a NUL.
+                let has_nul = text.contains(&0);
+                scratch.clear();
+                scratch.extend(text.iter().map(u8::to_ascii_lowercase));
+                (scratch, !has_nul)
+            }
+            Fold::RightTrim => (text.iter().rposition(|&byte| byte != b' ').map_or(&[], |last| &text[..=last]), true),
+        }
+    }
+}
+
+/// Returns the integer whose text this is exactly, as SQLite writes it.
+#[inline]
+pub fn plain_integer(text: &[u8]) -> Option<i64> {
+    let (is_negative, digits) = match text {
+        [b'-', digits @ ..] => (true, digits),
+        digits => (false, digits),
+    };
+    match digits {
+        [b'0'] => return (!is_negative).then_some(0),
+        [b'1'..=b'9', ..] if digits.len() <= 19 => {}
+        _ => return None,
+    }
+    let mut number: i64 = 0;
+    for &byte in digits {
+        if !byte.is_ascii_digit() {
+            return None;
+        }
+        let digit = i64::from(byte - b'0');
+        number = number.checked_mul(10)?;
+        number = if is_negative { number.checked_sub(digit)? } else { number.checked_add(digit)? };
+    }
+    Some(number)
+}
+
+/// The number that SQLite's numeric affinity makes of a text.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Number {
+    None,
+    Integer(i64),
+    /// False if SQLite may round the number in another way.
+    Real(f64, bool),
+}
+
+/// More digits, or a larger exponent, may be rounded.
+const EXACT_DIGITS: usize = 15;
+const EXACT_EXPONENT: i32 = 22;
+
+pub fn number(text: &[u8]) -> Number {
+    if let Some(number) = plain_integer(text) {
+        return Number::Integer(number);
+    }
+    let is_space = |byte: &u8| matches!(byte, b' ' | 9..=13);
+    let start = text.iter().position(|byte| !is_space(byte)).unwrap_or(text.len());
+    let end = text.iter().rposition(|byte| !is_space(byte)).map_or(start, |last| last + 1);
+    let trimmed = &text[start..end];
+    if !matches!(trimmed.first(), Some(b'0'..=b'9' | b'+' | b'-' | b'.')) {
+        return Number::None;
+    }
+    parsed(trimmed).unwrap_or(Number::None)
+}
+
+fn parsed(text: &[u8]) -> Option<Number> {
+    let (sign, rest) = match text {
+        [b'-', rest @ ..] => ("-", rest),
+        [b'+', rest @ ..] => ("", rest),
+        rest => ("", rest),
+    };
+    let digits = |text: &[u8]| text.iter().position(|byte| !byte.is_ascii_digit()).unwrap_or(text.len());
+    let whole = digits(rest);
+    let (whole, rest) = rest.split_at(whole);
+    let (fraction, rest) = match rest {
+        [b'.', rest @ ..] => rest.split_at(digits(rest)),
+        rest => (&[][..], rest),
+    };
+    if whole.is_empty() && fraction.is_empty() {
+        return None;
+    }
+    let is_whole = rest.is_empty() && text.iter().all(|byte| *byte != b'.');
+    let exponent = match rest {
+        [] => &[][..],
+        [b'e' | b'E', exponent @ ..] => exponent,
+        _ => return None,
+    };
+    if !rest.is_empty() {
+        let unsigned = exponent.strip_prefix(b"-").or(exponent.strip_prefix(b"+")).unwrap_or(exponent);
+        if unsigned.is_empty() || digits(unsigned) != unsigned.len() {
+            return None;
+        }
+    }
+    let ascii = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    if is_whole && let Ok(number) = format!("{sign}{}", ascii(whole)).parse() {
+        return Some(Number::Integer(number));
+    }
+    let fraction_text = if fraction.is_empty() { "0".to_owned() } else { ascii(fraction) };
+    let whole_text = if whole.is_empty() { "0".to_owned() } else { ascii(whole) };
+    let exponent_text = if exponent.is_empty() { "0".to_owned() } else { ascii(exponent) };
+    let number: f64 = format!("{sign}{whole_text}.{fraction_text}e{exponent_text}").parse().ok()?;
+    let significant = whole.iter().chain(fraction).skip_while(|byte| **byte == b'0').count();
+    let power: i32 = exponent_text.parse().unwrap_or(i32::MAX);
+    let is_exact =
+        significant <= EXACT_DIGITS && power.saturating_abs().saturating_add(fraction.len() as i32) <= EXACT_EXPONENT;
+    Some(Number::Real(number, is_exact))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key(conversion: Conversion, fold: Fold, value: ValueRef<'_>) -> CertainKey {
+        Form { conversion, fold }.key(value, &KeyHasher::new((1, 2)), &mut Vec::new())
+    }
+
+    fn same(conversion: Conversion, left: ValueRef<'_>, right: ValueRef<'_>) -> bool {
+        key(conversion, Fold::Bytes, left).0 == key(conversion, Fold::Bytes, right).0
+    }
+
+    #[test]
+    fn text_of_an_integer_equals_the_integer_if_the_affinity_says_so() {
+        let (one, text) = (ValueRef::Integer(1), ValueRef::Text(b"1"));
+        assert!(same(Conversion::Numeric, one, text) && same(Conversion::Text, one, text));
+        assert!(!same(Conversion::None, one, text));
+        for odd in [&b"01"[..], b" 1", b"1.0", b"+1", b"1e0", b"1 "] {
+            assert!(same(Conversion::Numeric, one, ValueRef::Text(odd)), "{odd:?}");
+            assert!(!same(Conversion::Text, one, ValueRef::Text(odd)), "{odd:?}");
+        }
+        for none in [&b""[..], b"-", b".", b"1e", b"1x", b"0x1", b"inf", b"nan", b"1_0", b"- 1"] {
+            assert_eq!(number(none), Number::None, "{none:?}");
+        }
+    }
+
+    #[test]
+    fn real_numbers_equal_integers_exactly() {
+        assert!(same(Conversion::None, ValueRef::Real(1.0), ValueRef::Integer(1)));
+        assert!(same(Conversion::Numeric, ValueRef::Real(-0.0), ValueRef::Integer(0)));
+        let large = (1 << 53) + 1;
+        assert!(!same(Conversion::Numeric, ValueRef::Real(large as f64), ValueRef::Integer(large)));
+        assert!(same(Conversion::Real, ValueRef::Real(large as f64), ValueRef::Integer(large)));
+        assert!(!same(Conversion::None, ValueRef::Real(9_223_372_036_854_775_808.0), ValueRef::Integer(i64::MAX)));
+        assert!(!same(Conversion::Text, ValueRef::Real(1.0), ValueRef::Integer(1)));
+    }
+
+    #[test]
+    fn plain_integer_is_the_canonical_text_only() {
+        for (text, number) in
+            [("0", 0), ("-1", -1), ("9223372036854775807", i64::MAX), ("-9223372036854775808", i64::MIN)]
+        {
+            assert_eq!(plain_integer(text.as_bytes()), Some(number));
+        }
+        for other in ["", "-", "-0", "01", "+1", "1 ", "9223372036854775808", "1.0", "99999999999999999999"] {
+            assert_eq!(plain_integer(other.as_bytes()), None, "{other}");
+        }
+    }
+
+    #[test]
+    fn collation_folds_the_text() {
+        let text = |fold, text: &'static [u8]| key(Conversion::Text, fold, ValueRef::Text(text));
+        assert_eq!(text(Fold::NoCase, b"Ab"), text(Fold::NoCase, b"aB"));
+        assert_ne!(text(Fold::NoCase, "É".as_bytes()).0, text(Fold::NoCase, "é".as_bytes()).0);
+        assert_eq!(text(Fold::RightTrim, b"12  "), (ValueKey::Integer(12), false));
+        assert_ne!(text(Fold::Bytes, b"a "), text(Fold::Bytes, b"a"));
+        assert!(text(Fold::NoCase, b"a\0b").1);
+    }
+}

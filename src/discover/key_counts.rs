@@ -1,0 +1,92 @@
+//! The distinct keys of a column in a form, each with its number of rows.
+
+use std::ops::ControlFlow;
+
+use super::form::ValueKey;
+use super::integer_counts::IntegerCounts;
+use super::integer_counts::SpreadMap;
+
+#[derive(Debug, Clone, Default)]
+pub struct KeyCounts {
+    integers: IntegerCounts,
+    hashes: SpreadMap<u128, u32>,
+    /// Rows of hashes that occur too often for their count.
+    surplus: SpreadMap<u128, u64>,
+    rows: u64,
+}
+
+impl KeyCounts {
+    pub fn distinct(&self) -> u64 {
+        self.integers.distinct() + self.hashes.len() as u64
+    }
+
+    /// The rows that were counted.
+    pub fn rows(&self) -> u64 {
+        self.rows
+    }
+
+    /// True if two rows have the same key.
+    pub fn has_repetition(&self) -> bool {
+        self.rows > self.distinct()
+    }
+
+    pub fn bytes(&self) -> u64 {
+        self.integers.bytes() + (self.hashes.capacity() as u64 * 8 / 7) * 33
+    }
+
+    pub fn integers(&self) -> &IntegerCounts {
+        &self.integers
+    }
+
+    /// The number of distinct keys that are no integers.
+    pub fn distinct_hashes(&self) -> u64 {
+        self.hashes.len() as u64
+    }
+
+    pub fn add_integers(&mut self, numbers: &[i64]) {
+        let Some(&first) = numbers.first() else { return };
+        let (mut least, mut greatest) = (first, first);
+        for &number in numbers {
+            least = least.min(number);
+            greatest = greatest.max(number);
+            self.integers.add(number);
+        }
+        self.integers.widen(least, greatest);
+        self.rows += numbers.len() as u64;
+    }
+
+    pub fn add_hashes(&mut self, hashes: &[u128]) {
+        for &hash in hashes {
+            let count = self.hashes.entry(hash).or_default();
+            match count.checked_add(1) {
+                Some(more) => *count = more,
+                None => *self.surplus.entry(hash).or_default() += 1,
+            }
+        }
+        self.rows += hashes.len() as u64;
+    }
+
+    pub fn add(&mut self, key: ValueKey) {
+        match key {
+            ValueKey::Integer(number) => self.add_integers(&[number]),
+            ValueKey::Hash(hash) => self.add_hashes(&[hash]),
+        }
+    }
+
+    #[inline]
+    pub fn has(&self, key: ValueKey) -> bool {
+        match key {
+            ValueKey::Integer(number) => self.integers.has(number),
+            ValueKey::Hash(hash) => self.hashes.contains_key(&hash),
+        }
+    }
+
+    /// Calls `visit` with every key and its rows, until it breaks.
+    pub fn each(&self, mut visit: impl FnMut(ValueKey, u64) -> ControlFlow<()>) -> ControlFlow<()> {
+        for (&hash, &rows) in &self.hashes {
+            let surplus = if self.surplus.is_empty() { 0 } else { self.surplus.get(&hash).copied().unwrap_or(0) };
+            visit(ValueKey::Hash(hash), u64::from(rows) + surplus)?;
+        }
+        self.integers.each(|number, rows| visit(ValueKey::Integer(number), rows))
+    }
+}

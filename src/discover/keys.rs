@@ -1,0 +1,43 @@
+//! The keys of all tables: those that are declared, and columns that are unique in the rows.
+
+use super::profile::Profiles;
+use super::profile::has_rows;
+use crate::model::catalog::Table;
+use crate::model::discovery::ColumnList;
+use crate::model::discovery::FoundKey;
+use crate::model::discovery::KeyKind;
+use crate::model::ids::TableId;
+use crate::model::schema::Schema;
+
+/// Returns the declared keys of a table: the primary key first.
+pub fn declared(id: TableId, table: &Table) -> Vec<(ColumnList, KeyKind)> {
+    let mut keys: Vec<(ColumnList, KeyKind)> = Vec::new();
+    if !table.primary_key.is_empty() {
+        keys.push((ColumnList { table: id, columns: table.primary_key.clone() }, KeyKind::Primary));
+    }
+    for index in table.indexes.iter().filter(|index| index.unique && !index.partial) {
+        let columns: Option<Vec<usize>> = index.columns.iter().map(|part| part.column).collect();
+        let Some(columns) = columns.filter(|columns| !columns.is_empty()) else { continue };
+        let list = ColumnList { table: id, columns };
+        if !keys.iter().any(|(known, _)| *known == list) {
+            keys.push((list, KeyKind::Unique));
+        }
+    }
+    keys
+}
+
+/// Returns the declared keys of one column, and all columns that are unique in the rows, in the order of tables and columns.
+pub fn single_and_declared(schema: &Schema, profiles: &Profiles) -> Vec<FoundKey> {
+    let mut keys = Vec::new();
+    for (id, table) in schema.tables.entries().filter(|(_, table)| has_rows(table)) {
+        let declared = declared(id, table);
+        for column in profiles.columns.iter().filter(|column| column.table == id) {
+            let list = ColumnList::single(id, column.column);
+            let kind = declared.iter().find(|(known, _)| *known == list).map(|(_, kind)| *kind);
+            let Some(kind) = kind.or(column.is_unique.then_some(KeyKind::Data)) else { continue };
+            let distinct = column.distinct.unwrap_or(0);
+            keys.push(FoundKey { columns: list, kind, distinct, repeated_rows: column.filled_rows() - distinct });
+        }
+    }
+    keys
+}

@@ -1,0 +1,183 @@
+//! Finds every pair of columns within the tolerance, with exact counts.
+//!
+//! Only proofs exclude a pair. Each of them can be switched off, and the list stays the same.
+
+use std::ops::ControlFlow;
+
+use rayon::iter::IntoParallelIterator;
+use rayon::iter::ParallelIterator;
+
+use super::column_keys::Part;
+use super::form::Conversion;
+use super::key_counts::KeyCounts;
+use super::profile::ProfiledColumn;
+use super::profile::keeps_distinctness;
+use super::tolerance::Tolerance;
+
+/// The proofs that may exclude a pair before all keys are compared.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Pruning {
+    /// The sides have no class of values in common.
+    pub classes: bool,
+    /// The sides have no range of integers in common.
+    pub ranges: bool,
+    /// The parent has too few keys.
+    pub counts: bool,
+    /// Too many keys and rows were found missing.
+    pub early_end: bool,
+}
+
+impl Pruning {
+    pub const ALL: Pruning = Pruning { classes: true, ranges: true, counts: true, early_end: true };
+    pub const NONE: Pruning = Pruning { classes: false, ranges: false, counts: false, early_end: false };
+}
+
+/// A pair of columns, by their positions among all profiles.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct ColumnPair {
+    pub child: usize,
+    pub parent: usize,
+}
+
+/// The result for a pair that may be within the tolerance.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    Counted(Tally),
+    /// Only the engine can compare the values of the pair.
+    AskEngine,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Tally {
+    pub distinct: u64,
+    pub missing_keys: u64,
+    pub orphan_rows: u64,
+    /// True once the pair is certainly outside of the tolerance. The other numbers are then too low.
+    pub is_outside: bool,
+}
+
+pub struct Search<'a> {
+    pub columns: &'a [ProfiledColumn],
+    pub tolerance: Tolerance,
+    pub pruning: Pruning,
+    /// True for a pair whose names speak clearly for it.
+    pub has_strong_name: &'a (dyn Fn(ColumnPair) -> bool + Sync),
+    /// True for a pair that is counted whatever its numbers are.
+    pub is_required: &'a (dyn Fn(ColumnPair) -> bool + Sync),
+}
+
+impl Search<'_> {
+    /// Returns every pair of columns whose keys are in memory that is within the tolerance or needs the engine, in order.
+    pub fn pairs(&self) -> Vec<(ColumnPair, Outcome)> {
+        let parents: Vec<usize> = (0..self.columns.len())
+            .filter(|&parent| {
+                let column = &self.columns[parent];
+                column.may_be_parent() && !column.keys.is_dropped
+            })
+            .collect();
+        let of_child = |child: usize| {
+            let mut found = Vec::new();
+            if self.columns[child].keys.is_dropped || !self.columns[child].has_keys() {
+                return found;
+            }
+            for &parent in &parents {
+                let pair = ColumnPair { child, parent };
+                if child != parent
+                    && let Some(outcome) = self.outcome(pair)
+                {
+                    found.push((pair, outcome));
+                }
+            }
+            found
+        };
+        let found: Vec<Vec<(ColumnPair, Outcome)>> = (0..self.columns.len()).into_par_iter().map(of_child).collect();
+        found.into_iter().flatten().collect()
+    }
+
+    pub fn tolerance_of(&self, pair: ColumnPair) -> Tolerance {
+        if (self.has_strong_name)(pair) { self.tolerance.for_strong_name() } else { self.tolerance }
+    }
+
+    fn outcome(&self, pair: ColumnPair) -> Option<Outcome> {
+        let (child, parent) = (&self.columns[pair.child], &self.columns[pair.parent]);
+        if needs_engine(child, parent) {
+            return Some(Outcome::AskEngine);
+        }
+        let mut tally = Tally { distinct: child.keys.own().distinct(), ..Tally::default() };
+        self.count(pair, Part::WHOLE, &mut tally);
+        self.is_within(pair, &tally).then_some(Outcome::Counted(tally))
+    }
+
+    /// True if the counts of a pair are within the tolerance, or if it is required.
+    pub fn is_within(&self, pair: ColumnPair, tally: &Tally) -> bool {
+        let rows = self.columns[pair.child].filled_rows();
+        let is_within = !tally.is_outside
+            && self.tolerance_of(pair).has(tally.distinct, tally.missing_keys, rows, tally.orphan_rows);
+        is_within || (self.is_required)(pair)
+    }
+
+    /// Counts the missing keys of a part, and adds them to the tally. The tally's number of distinct keys is not changed.
+    pub fn count(&self, pair: ColumnPair, part: Part, tally: &mut Tally) {
+        let (child, parent) = (&self.columns[pair.child], &self.columns[pair.parent]);
+        let form = parent.plan.own;
+        let (child_keys, parent_keys) = (child.keys.in_form(form, &child.plan), parent.keys.own());
+        let is_required = (self.is_required)(pair);
+        if tally.is_outside || (!is_required && part.of == 1 && self.is_excluded(child_keys, parent_keys)) {
+            tally.is_outside = true;
+            return;
+        }
+        let tolerance = self.tolerance_of(pair);
+        let rows = child.filled_rows();
+        if !is_required
+            && self.pruning.counts
+            && part.of == 1
+            && tolerance.excludes(child_keys.distinct(), rows, parent_keys.distinct())
+        {
+            tally.is_outside = true;
+            return;
+        }
+        // Parts of a child whose keys are not all counted yet have no limit of keys.
+        let most_keys =
+            if part.of == 1 { tolerance.most_keys(child_keys.distinct()) } else { tolerance.most_keys(rows) };
+        let most_rows = tolerance.most_rows(rows);
+        let may_end = self.pruning.early_end && !is_required;
+        let ended = child_keys.each(|key, rows| {
+            if part.has(key) && !parent_keys.has(key) {
+                tally.missing_keys += 1;
+                tally.orphan_rows += rows;
+                if may_end && tally.missing_keys > most_keys && tally.orphan_rows > most_rows {
+                    return ControlFlow::Break(());
+                }
+            }
+            ControlFlow::Continue(())
+        });
+        tally.is_outside |= ended.is_break();
+    }
+
+    /// True if no key of the child can be among the parent's.
+    fn is_excluded(&self, child: &KeyCounts, parent: &KeyCounts) -> bool {
+        let no_hashes = child.distinct_hashes() == 0 || parent.distinct_hashes() == 0;
+        let (child, parent) = (child.integers(), parent.integers());
+        let no_integers = child.distinct() == 0 || parent.distinct() == 0;
+        if self.pruning.classes && no_hashes && no_integers {
+            return true;
+        }
+        let is_apart = match (child.bounds(), parent.bounds()) {
+            (Some((least, greatest)), Some((first, last))) => greatest < first || last < least,
+            _ => no_integers,
+        };
+        self.pruning.ranges && no_hashes && is_apart
+    }
+}
+
+/// True if the keys do not decide which values of these columns are equal.
+pub fn needs_engine(child: &ProfiledColumn, parent: &ProfiledColumn) -> bool {
+    let form = parent.plan.own;
+    let compares_real_texts = form.conversion == Conversion::Text
+        && child.keys.stats.reals > 0
+        && parent.keys.stats.classes.decimal_texts > 0;
+    compares_real_texts
+        || child.keys.is_uncertain(form, &child.plan)
+        || parent.keys.is_uncertain(form, &parent.plan)
+        || !keeps_distinctness(child, form)
+}

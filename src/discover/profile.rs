@@ -1,0 +1,201 @@
+//! Profiles of all columns: the facts about each, and its keys.
+
+use super::column_keys::ColumnKeys;
+use super::column_keys::FormPlan;
+use super::column_keys::Part;
+use super::form::Conversion;
+use super::form::Fold;
+use super::form::Form;
+use super::form::KeyHasher;
+use super::read;
+use super::read::PassLimits;
+use super::read::TableReading;
+use super::read::WantedColumn;
+use crate::engine::EngineError;
+use crate::engine::Session;
+use crate::model::catalog::Table;
+use crate::model::catalog::TableKind;
+use crate::model::discovery::ColumnProfile;
+use crate::model::discovery::NotObserved;
+use crate::model::ids::TableId;
+use crate::model::schema::Schema;
+use crate::model::schema::side;
+
+/// A column that was read.
+pub struct ProfiledColumn {
+    pub table: TableId,
+    pub column: usize,
+    /// The rows of the table.
+    pub rows: u64,
+    pub plan: FormPlan,
+    pub keys: ColumnKeys,
+    /// The number of distinct values; `None` as long as the keys were dropped, or if the column was excluded early.
+    pub distinct: Option<u64>,
+    pub is_unique: bool,
+    /// True if a proof excluded the column as child and parent before all of its values were counted.
+    pub is_excluded: bool,
+}
+
+impl ProfiledColumn {
+    /// Returns the rows with a value.
+    pub fn filled_rows(&self) -> u64 {
+        self.rows - self.keys.stats.nulls
+    }
+
+    /// True if the column can be a child or a parent at all. Large binary values are neither.
+    pub fn has_keys(&self) -> bool {
+        self.filled_rows() > 0 && self.keys.stats.classes.blobs == 0 && !self.is_excluded
+    }
+
+    /// True unless a repeated key has shown that the column is no parent.
+    pub fn may_be_parent(&self) -> bool {
+        self.has_keys()
+            && match self.keys.is_dropped {
+                true => !self.keys.was_repeated,
+                false => !self.keys.own().has_repetition(),
+            }
+    }
+
+    /// True if some value may equal an integer.
+    pub fn may_have_integers(&self) -> bool {
+        let classes = &self.keys.stats.classes;
+        classes.integers + classes.integer_texts + classes.decimal_texts > 0
+    }
+
+    /// True if some value may equal a text or a fraction.
+    pub fn may_have_hashes(&self) -> bool {
+        let classes = &self.keys.stats.classes;
+        classes.texts + classes.fractions + self.keys.stats.reals > 0
+    }
+
+    pub fn profile(&self, table: &Table) -> ColumnProfile {
+        let stats = &self.keys.stats;
+        ColumnProfile {
+            table: self.table,
+            column: self.column,
+            rows: self.rows,
+            nulls: stats.nulls,
+            distinct: self.distinct,
+            is_unique: self.is_unique,
+            classes: stats.classes,
+            integers: self.distinct.and_then(|_| self.keys.own().integers().bounds()),
+            text_bytes: stats.text_bytes,
+            longest_text: stats.longest_text,
+            leads_index: table.indexes.iter().any(|index| {
+                !index.unique
+                    && !index.partial
+                    && index.columns.first().is_some_and(|part| part.column == Some(self.column))
+            }),
+        }
+    }
+}
+
+/// The columns of all tables, in their order.
+pub struct Profiles {
+    pub hasher: KeyHasher,
+    pub columns: Vec<ProfiledColumn>,
+    pub not_observed: Vec<NotObserved>,
+}
+
+/// A column with so many distinct texts and a repeated one is counted later, when all parents are known.
+const REPEATED_HASHES: u64 = 50_000;
+
+/// Reads the columns of all tables for which `is_wanted` is true.
+pub fn profile(
+    schema: &Schema,
+    session: &mut dyn Session,
+    hasher: KeyHasher,
+    is_wanted: &dyn Fn(TableId) -> bool,
+    memory: u64,
+    threads: usize,
+) -> Result<Profiles, EngineError> {
+    let mut not_observed = Vec::new();
+    let forms = forms(schema);
+    let readings: Vec<TableReading> = schema
+        .tables
+        .entries()
+        .filter(|(id, table)| has_rows(table) && is_wanted(*id))
+        .map(|(id, table)| TableReading { table: id, columns: wanted_columns(table, &forms, &mut not_observed) })
+        .filter(|reading| !reading.columns.is_empty())
+        .collect();
+    let limits = PassLimits { memory, repeated_hashes: REPEATED_HASHES, threads };
+    let tables = read::read(schema, session, &readings, &hasher, &limits)?;
+    let mut columns = Vec::new();
+    for (reading, keys) in readings.into_iter().zip(tables) {
+        let table = &schema.tables[reading.table];
+        match keys {
+            Ok(keys) => {
+                let read = reading.columns.into_iter().zip(keys.columns);
+                columns.extend(read.map(|(wanted, column)| profiled(reading.table, keys.rows, wanted, column)));
+            }
+            Err(error) => not_observed.push(NotObserved {
+                subject: table.name.to_string(),
+                reason: error.because(),
+                number: 1,
+                is_failure: true,
+            }),
+        }
+    }
+    Ok(Profiles { hasher, columns, not_observed })
+}
+
+fn profiled(table: TableId, rows: u64, wanted: WantedColumn, keys: ColumnKeys) -> ProfiledColumn {
+    let is_counted = !keys.is_dropped;
+    let distinct = is_counted.then(|| keys.own().distinct());
+    let is_unique = is_counted && keys.own().rows() > 0 && !keys.own().has_repetition();
+    ProfiledColumn {
+        table,
+        column: wanted.column,
+        rows,
+        plan: wanted.plan,
+        keys,
+        distinct,
+        is_unique,
+        is_excluded: false,
+    }
+}
+
+/// True if the table stores rows that a discovery reads.
+pub fn has_rows(table: &Table) -> bool {
+    matches!(table.kind, TableKind::Table | TableKind::Partitioned)
+}
+
+/// Returns the forms of all columns that can be parents.
+fn forms(schema: &Schema) -> Vec<Form> {
+    let columns = schema.tables.iter().filter(|table| has_rows(table)).flat_map(|table| &table.columns);
+    let mut forms: Vec<Form> = columns.filter(|column| !column.generated).filter_map(Form::of).collect();
+    forms.sort_unstable();
+    forms.dedup();
+    forms
+}
+
+fn wanted_columns(table: &Table, forms: &[Form], not_observed: &mut Vec<NotObserved>) -> Vec<WantedColumn> {
+    let mut wanted = Vec::new();
+    for (index, column) in table.columns.iter().enumerate().filter(|(_, column)| !column.generated) {
+        let Some(own) = Form::of(column) else {
+            let collation = column.collation.as_deref().unwrap_or_default();
+            not_observed.push(NotObserved {
+                subject: side(&table.name, [column.name.as_str()]),
+                reason: format!("its collation {collation} belongs to another program"),
+                number: 1,
+                is_failure: false,
+            });
+            continue;
+        };
+        let plan = FormPlan {
+            own,
+            others: forms.iter().copied().filter(|form| *form != own).collect(),
+            is_real: own.conversion == Conversion::Real,
+            part: Part::WHOLE,
+        };
+        wanted.push(WantedColumn { column: index, plan, stop: None });
+    }
+    wanted
+}
+
+/// True if the own keys of a column under one form tell which keys are distinct under another.
+pub fn keeps_distinctness(column: &ProfiledColumn, form: Form) -> bool {
+    let keys = column.keys.in_form(form, &column.plan);
+    let is_finest = column.plan.own.fold == Fold::Bytes || column.plan.own.fold == form.fold;
+    std::ptr::eq(keys, column.keys.own()) || (is_finest && keys.distinct() == column.keys.own().distinct())
+}

@@ -1,0 +1,264 @@
+//! Reads columns of tables and counts their keys: from the storage where that is possible, else with one query a table.
+
+use std::sync::Mutex;
+use std::sync::PoisonError;
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::AtomicU64;
+use std::sync::atomic::Ordering;
+
+use super::column_keys::ColumnBatch;
+use super::column_keys::ColumnKeys;
+use super::column_keys::FormPlan;
+use super::form::KeyHasher;
+use super::tolerance::Tolerance;
+use crate::engine::EngineError;
+use crate::engine::RowConsumer;
+use crate::engine::RowReader;
+use crate::engine::RowsReading;
+use crate::engine::Session;
+use crate::model::ids::TableId;
+use crate::model::schema::Schema;
+use crate::model::value::Value;
+use crate::model::value::ValueRef;
+use crate::sql::discover;
+
+/// Columns of a table that are read together.
+pub struct TableReading {
+    pub table: TableId,
+    pub columns: Vec<WantedColumn>,
+}
+
+pub struct WantedColumn {
+    pub column: usize,
+    pub plan: FormPlan,
+    /// The proof after which the column needs no more values.
+    pub stop: Option<StopRule>,
+}
+
+/// A column needs no more values once the tolerance excludes it as a child of every parent.
+#[derive(Debug, Clone)]
+pub struct StopRule {
+    /// The number of keys of the largest parent for each tolerance.
+    pub parents: Vec<(Tolerance, u64)>,
+    /// The column's rows with a value.
+    pub rows: u64,
+    /// Distinct keys of other parts that were counted before.
+    pub counted: u64,
+}
+
+impl StopRule {
+    fn is_met(&self, distinct: u64) -> bool {
+        let excludes =
+            |&(tolerance, keys): &(Tolerance, u64)| tolerance.excludes(self.counted + distinct, self.rows, keys);
+        self.parents.iter().all(excludes)
+    }
+
+    /// Returns the number of distinct keys at which the rule certainly ends the column.
+    pub fn most_distinct(&self) -> u64 {
+        let most = |&(tolerance, keys): &(Tolerance, u64)| {
+            let (mut low, mut high) = (0, self.rows + 1);
+            while low < high {
+                let middle = low + (high - low) / 2;
+                if tolerance.excludes(middle, self.rows, keys) { high = middle } else { low = middle + 1 }
+            }
+            low
+        };
+        self.parents.iter().map(most).max().unwrap_or(0).min(self.rows)
+    }
+}
+
+/// The keys of a table's columns, in the order of the reading.
+pub struct TableKeys {
+    pub rows: u64,
+    pub columns: Vec<ColumnKeys>,
+    /// True for each column that a stop rule ended.
+    pub stopped: Vec<bool>,
+}
+
+/// The limits of one pass.
+pub struct PassLimits {
+    /// The memory for all keys, in bytes. Beyond it, keys of large columns are dropped.
+    pub memory: u64,
+    /// A column with repeated keys and so many distinct ones that are no integers is dropped.
+    pub repeated_hashes: u64,
+    pub threads: usize,
+}
+
+/// Rows that a reader collects before it takes the locks of the columns.
+const BATCH_ROWS: usize = 4096;
+
+/// A column is only dropped for lack of memory if it takes this part of the memory.
+const LARGE_PART: u64 = 16;
+
+struct Pass<'a> {
+    readings: &'a [TableReading],
+    tables: Vec<TableState>,
+    hasher: &'a KeyHasher,
+    limits: &'a PassLimits,
+    bytes: AtomicU64,
+}
+
+struct TableState {
+    rows: AtomicU64,
+    columns: Vec<ColumnState>,
+}
+
+struct ColumnState {
+    keys: Mutex<ColumnKeys>,
+    /// True if the column needs no more values.
+    is_done: AtomicBool,
+    is_stopped: AtomicBool,
+}
+
+/// Reads all tables. Returns an error for each table that the engine refuses to read.
+pub fn read(
+    schema: &Schema,
+    session: &mut dyn Session,
+    readings: &[TableReading],
+    hasher: &KeyHasher,
+    limits: &PassLimits,
+) -> Result<Vec<Result<TableKeys, EngineError>>, EngineError> {
+    let mut pass = Pass::new(readings, hasher, limits);
+    let stored: Vec<RowsReading<'_>> = readings
+        .iter()
+        .map(|reading| RowsReading {
+            table: &schema.tables[reading.table],
+            columns: reading.columns.iter().map(|wanted| wanted.column).collect(),
+        })
+        .collect();
+    let was_read = session.read_stored_rows(&stored, limits.threads, &pass)?;
+    let mut failures: Vec<Option<EngineError>> = Vec::new();
+    for (index, was_read) in was_read.into_iter().enumerate() {
+        if was_read {
+            failures.push(None);
+            continue;
+        }
+        pass.tables[index] = TableState::new(&readings[index]);
+        let question = discover::rows(schema, stored[index].table, &stored[index].columns);
+        let mut reader = pass.reader(index);
+        let outcome = session.each_row(&question, &mut |row: &[Value]| {
+            let values: Vec<ValueRef<'_>> = row.iter().map(Value::borrowed).collect();
+            reader.row(&values);
+        });
+        reader.finish();
+        match outcome {
+            Err(EngineError::TimeLimit) => return Err(EngineError::TimeLimit),
+            outcome => failures.push(outcome.err()),
+        }
+    }
+    Ok(pass.finish(failures))
+}
+
+impl<'a> Pass<'a> {
+    fn new(readings: &'a [TableReading], hasher: &'a KeyHasher, limits: &'a PassLimits) -> Pass<'a> {
+        Pass {
+            readings,
+            tables: readings.iter().map(TableState::new).collect(),
+            hasher,
+            limits,
+            bytes: AtomicU64::new(0),
+        }
+    }
+
+    fn finish(self, failures: Vec<Option<EngineError>>) -> Vec<Result<TableKeys, EngineError>> {
+        let keys = |table: TableState| TableKeys {
+            rows: table.rows.into_inner(),
+            stopped: table.columns.iter().map(|column| column.is_stopped.load(Ordering::Relaxed)).collect(),
+            columns: table
+                .columns
+                .into_iter()
+                .map(|column| column.keys.into_inner().unwrap_or_else(PoisonError::into_inner))
+                .collect(),
+        };
+        let tables = self.tables.into_iter().zip(failures);
+        tables.map(|(table, failure)| failure.map_or_else(|| Ok(keys(table)), Err)).collect()
+    }
+
+    /// Drops the keys of a column if they need too much memory, or if nothing needs them.
+    fn limit(&self, column: &ColumnState, keys: &mut ColumnKeys, stop: Option<&StopRule>, before: u64) {
+        let now = keys.bytes();
+        let all = self.bytes.fetch_add(now, Ordering::Relaxed).wrapping_add(now).wrapping_sub(before);
+        self.bytes.fetch_sub(before, Ordering::Relaxed);
+        let own = keys.own();
+        let is_excluded = stop.is_some_and(|stop| stop.is_met(own.distinct()));
+        let is_large_child = own.has_repetition() && own.distinct_hashes() >= self.limits.repeated_hashes;
+        let is_too_large = all > self.limits.memory && now > self.limits.memory / LARGE_PART;
+        if is_excluded || (stop.is_none() && (is_large_child || is_too_large)) {
+            keys.drop_keys();
+            column.is_stopped.store(is_excluded, Ordering::Relaxed);
+            column.is_done.store(is_excluded, Ordering::Relaxed);
+            self.bytes.fetch_sub(now, Ordering::Relaxed);
+        }
+    }
+}
+
+impl TableState {
+    fn new(reading: &TableReading) -> TableState {
+        let column = |wanted: &WantedColumn| ColumnState {
+            keys: Mutex::new(ColumnKeys::new(&wanted.plan)),
+            is_done: AtomicBool::new(false),
+            is_stopped: AtomicBool::new(false),
+        };
+        TableState { rows: AtomicU64::new(0), columns: reading.columns.iter().map(column).collect() }
+    }
+}
+
+impl RowConsumer for Pass<'_> {
+    fn reader(&self, reading: usize) -> Box<dyn RowReader + '_> {
+        let wanted = &self.readings[reading].columns;
+        Box::new(BatchReader {
+            pass: self,
+            wanted,
+            table: &self.tables[reading],
+            batches: wanted.iter().map(|wanted| ColumnBatch::new(&wanted.plan)).collect(),
+            rows: 0,
+            scratch: Vec::new(),
+        })
+    }
+}
+
+/// Collects rows, and adds them to the columns' keys in batches.
+struct BatchReader<'a> {
+    pass: &'a Pass<'a>,
+    wanted: &'a [WantedColumn],
+    table: &'a TableState,
+    batches: Vec<ColumnBatch>,
+    rows: usize,
+    scratch: Vec<u8>,
+}
+
+impl BatchReader<'_> {
+    fn flush(&mut self) {
+        for ((column, batch), wanted) in self.table.columns.iter().zip(&mut self.batches).zip(self.wanted) {
+            let mut keys = column.keys.lock().unwrap_or_else(PoisonError::into_inner);
+            let before = keys.bytes();
+            keys.add(batch);
+            if !keys.is_dropped {
+                self.pass.limit(column, &mut keys, wanted.stop.as_ref(), before);
+            }
+            batch.has_keys = !keys.is_dropped;
+        }
+        self.table.rows.fetch_add(self.rows as u64, Ordering::Relaxed);
+        self.rows = 0;
+    }
+}
+
+impl RowReader for BatchReader<'_> {
+    fn row(&mut self, values: &[ValueRef<'_>]) {
+        for ((batch, wanted), value) in self.batches.iter_mut().zip(self.wanted).zip(values) {
+            batch.push(*value, &wanted.plan, self.pass.hasher, &mut self.scratch);
+        }
+        self.rows += 1;
+        if self.rows == BATCH_ROWS {
+            self.flush();
+        }
+    }
+
+    fn is_done(&self) -> bool {
+        !self.table.columns.is_empty() && self.table.columns.iter().all(|column| column.is_done.load(Ordering::Relaxed))
+    }
+
+    fn finish(mut self: Box<Self>) {
+        self.flush();
+    }
+}

@@ -1,0 +1,144 @@
+//! Finds the values of keys that are known by their hashes only.
+
+use std::collections::BTreeMap;
+use std::collections::HashMap;
+use std::collections::HashSet;
+use std::sync::Mutex;
+use std::sync::PoisonError;
+
+use super::column_keys::FormPlan;
+use super::form::Form;
+use super::form::KeyHasher;
+use super::form::ValueKey;
+use crate::engine::EngineError;
+use crate::engine::RowConsumer;
+use crate::engine::RowReader;
+use crate::engine::RowsReading;
+use crate::engine::Session;
+use crate::model::ids::TableId;
+use crate::model::schema::Schema;
+use crate::model::value::Value;
+use crate::model::value::ValueRef;
+use crate::model::value::exact_bytes;
+use crate::sql::discover;
+
+/// The keys of a column whose values are wanted, in one form.
+pub struct WantedValues {
+    pub table: TableId,
+    pub column: usize,
+    pub form: Form,
+    pub is_real: bool,
+    /// `None` for all keys.
+    pub keys: Option<HashSet<u128>>,
+}
+
+impl WantedValues {
+    pub fn new(table: TableId, column: usize, plan: &FormPlan, form: Form, keys: Option<HashSet<u128>>) -> Self {
+        WantedValues { table, column, form, is_real: plan.is_real, keys }
+    }
+}
+
+/// Values by their hashes.
+pub type Values = HashMap<u128, Value>;
+
+/// Returns the values of each entry of `wanted`. Of several values with one key, the least is returned.
+pub fn find(
+    schema: &Schema,
+    session: &mut dyn Session,
+    wanted: &[WantedValues],
+    hasher: &KeyHasher,
+    threads: usize,
+) -> Result<Vec<Values>, EngineError> {
+    let mut of_tables: BTreeMap<TableId, Vec<usize>> = BTreeMap::new();
+    for (index, values) in wanted.iter().enumerate() {
+        of_tables.entry(values.table).or_default().push(index);
+    }
+    let tables: Vec<(TableId, Vec<usize>)> = of_tables.into_iter().collect();
+    let readings: Vec<RowsReading<'_>> = tables
+        .iter()
+        .map(|(table, entries)| RowsReading {
+            table: &schema.tables[*table],
+            columns: entries.iter().map(|&entry| wanted[entry].column).collect(),
+        })
+        .collect();
+    let finder = Finder { wanted, tables: &tables, found: wanted.iter().map(|_| Mutex::default()).collect(), hasher };
+    let was_read = session.read_stored_rows(&readings, threads, &finder)?;
+    for (index, reading) in readings.iter().enumerate().filter(|(index, _)| !was_read[*index]) {
+        let mut reader = finder.reader(index);
+        session.each_row(&discover::rows(schema, reading.table, &reading.columns), &mut |row: &[Value]| {
+            let values: Vec<ValueRef<'_>> = row.iter().map(Value::borrowed).collect();
+            reader.row(&values);
+        })?;
+        reader.finish();
+    }
+    Ok(finder.found.into_iter().map(|found| found.into_inner().unwrap_or_else(PoisonError::into_inner)).collect())
+}
+
+struct Finder<'a> {
+    wanted: &'a [WantedValues],
+    tables: &'a [(TableId, Vec<usize>)],
+    found: Vec<Mutex<Values>>,
+    hasher: &'a KeyHasher,
+}
+
+impl RowConsumer for Finder<'_> {
+    fn reader(&self, reading: usize) -> Box<dyn RowReader + '_> {
+        let entries = &self.tables[reading].1;
+        Box::new(FindingReader {
+            finder: self,
+            entries,
+            found: vec![Values::new(); entries.len()],
+            scratch: Vec::new(),
+        })
+    }
+}
+
+struct FindingReader<'a> {
+    finder: &'a Finder<'a>,
+    entries: &'a [usize],
+    found: Vec<Values>,
+    scratch: Vec<u8>,
+}
+
+impl RowReader for FindingReader<'_> {
+    fn row(&mut self, values: &[ValueRef<'_>]) {
+        for ((&entry, found), &value) in self.entries.iter().zip(&mut self.found).zip(values) {
+            let wanted = &self.finder.wanted[entry];
+            let value = match value {
+                ValueRef::Null => continue,
+                ValueRef::Integer(number) if wanted.is_real => ValueRef::Real(number as f64),
+                value => value,
+            };
+            let ValueKey::Hash(hash) = wanted.form.key(value, self.finder.hasher, &mut self.scratch).0 else {
+                continue;
+            };
+            if wanted.keys.as_ref().is_none_or(|keys| keys.contains(&hash)) {
+                keep_least(found, hash, value);
+            }
+        }
+    }
+
+    fn finish(self: Box<Self>) {
+        for (&entry, found) in self.entries.iter().zip(self.found) {
+            let mut all = self.finder.found[entry].lock().unwrap_or_else(PoisonError::into_inner);
+            for (hash, value) in found {
+                keep_least(&mut all, hash, value.borrowed());
+            }
+        }
+    }
+}
+
+fn keep_least(found: &mut Values, hash: u128, value: ValueRef<'_>) {
+    let bytes = |value: &Value| exact_bytes([value]);
+    match found.get_mut(&hash) {
+        None => _ = found.insert(hash, value.to_value()),
+        Some(known) => {
+            if known.borrowed() != value {
+                let value = value.to_value();
+                if bytes(&value) < bytes(known) {
+                    *known = value;
+                }
+            }
+        }
+    }
+}

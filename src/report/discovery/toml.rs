@@ -1,0 +1,60 @@
+//! Accepted references as entries of the configuration. From then on a scan treats them as any other relation.
+
+use crate::model::discovery_view::CandidateView;
+use crate::model::discovery_view::SideView;
+use crate::model::facts::Facts;
+use crate::model::text::count;
+use crate::model::text::plural;
+use crate::model::text::visible;
+use crate::model::toml_text;
+use crate::model::value::Value;
+
+/// Returns the `[[relation]]` blocks of candidates, each with a comment that says how sure it is and since when.
+pub fn entries<'a>(candidates: impl Iterator<Item = &'a CandidateView>, facts: &Facts, date: &str) -> String {
+    let blocks: Vec<String> = candidates.map(|candidate| entry(candidate, facts, date)).collect();
+    blocks.join("\n")
+}
+
+fn entry(candidate: &CandidateView, facts: &Facts, date: &str) -> String {
+    let counts = &candidate.counts;
+    let comment = format!(
+        "# {}, score {:.3}: {} of {} without a parent, {} (discovered {date})",
+        candidate.tier.name(),
+        candidate.score,
+        count(counts.orphan_rows),
+        plural(counts.complete_rows(), "row"),
+        plural(counts.distinct, "key")
+    );
+    let mut lines = vec![comment, "[[relation]]".to_owned()];
+    lines.push(format!("child = {}", side(&candidate.child)));
+    lines.push(format!("parent = {}", side(&candidate.parent)));
+    if !candidate.condition.is_empty() {
+        let terms = candidate
+            .condition
+            .iter()
+            .map(|(column, value)| format!("child.{} = {}", facts.readable(column), literal(value.as_ref())));
+        lines.push(format!("where = {}", toml_text::string(&terms.collect::<Vec<_>>().join(" AND "))));
+    }
+    lines.iter().map(|line| visible(line).into_owned() + "\n").collect()
+}
+
+fn side(side: &SideView) -> String {
+    // The name of a child's table is a pattern.
+    toml_text::side(&pattern(&side.table.to_string()), &side.names())
+}
+
+/// Returns a name or an id as a pattern that matches nothing else.
+pub fn pattern(name: &str) -> String {
+    name.chars().map(|c| if matches!(c, '*' | '?' | '[') { format!("[{c}]") } else { c.to_string() }).collect()
+}
+
+/// Returns a value as an SQL literal that every engine reads.
+fn literal(value: &Value) -> String {
+    match value {
+        Value::Integer(number) => number.to_string(),
+        other => {
+            let text = other.as_text().map(str::to_owned).unwrap_or_else(|| crate::model::text::value(other));
+            format!("'{}'", text.replace('\'', "''"))
+        }
+    }
+}

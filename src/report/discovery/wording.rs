@@ -1,0 +1,91 @@
+//! Sentences about discovered references that several formats share.
+
+use crate::model::discovery::NearForm;
+use crate::model::discovery::Rejection;
+use crate::model::discovery::Tier;
+use crate::model::discovery_view::CandidateView;
+use crate::model::discovery_view::DiscoveryView;
+use crate::model::discovery_view::NearView;
+use crate::model::text;
+use crate::model::text::count;
+use crate::model::text::plural;
+use crate::report::layout::Symbol;
+
+/// Returns the first line of a report.
+pub(super) fn headline(view: &DiscoveryView) -> (Symbol, String) {
+    let name = &view.database.name;
+    let found = view.found().count() as u64;
+    let certain = view.of_tier(Tier::Certain).count() as u64;
+    let sentence = match (found, certain) {
+        (0, _) => {
+            let declared = view.of_tier(Tier::Declared).count() as u64;
+            let beyond = if declared == 0 { String::new() } else { format!(" beyond the {} known", count(declared)) };
+            format!("{name}: no undeclared reference is likely{beyond} ({})", plural(view.tables as u64, "table"))
+        }
+        (1, 1) => format!("{name}: 1 reference that it does not declare, and it is certain"),
+        (1, _) => format!("{name}: 1 likely reference that it does not declare"),
+        (found, 0) => format!("{name}: {} likely references that it does not declare", count(found)),
+        (found, certain) => {
+            let certain = if certain == found { "all".to_owned() } else { count(certain) };
+            format!("{name}: {} references that it does not declare, {certain} of them certain", count(found))
+        }
+    };
+    if view.is_incomplete() {
+        let failed = view.not_observed.iter().filter(|part| part.is_failure).count() as u64;
+        return (Symbol::Unsure, format!("{sentence}; {} could not be read", plural(failed, "table or column")));
+    }
+    (Symbol::Nothing, sentence)
+}
+
+/// Returns the id, with the condition of a polymorphic reference.
+pub(super) fn reference(candidate: &CandidateView) -> String {
+    match condition(candidate) {
+        Some(condition) => format!("{} where {condition}", candidate.id),
+        None => candidate.id.clone(),
+    }
+}
+
+pub(super) fn condition(candidate: &CandidateView) -> Option<String> {
+    let columns = candidate.condition.iter().map(|(column, value)| (column.as_str(), value));
+    (!candidate.condition.is_empty()).then(|| text::named(columns))
+}
+
+/// Returns the strongest evidence in a few words.
+pub(super) fn short_evidence(candidate: &CandidateView) -> String {
+    match candidate.reason {
+        Some(Rejection::Score) | None => {
+            candidate.strongest_evidence().first().map(|evidence| evidence.text.clone()).unwrap_or_default()
+        }
+        Some(reason) => rejection(reason).to_owned(),
+    }
+}
+
+/// Returns why a pair is rejected, or less than its score says.
+pub(super) fn rejection(reason: Rejection) -> &'static str {
+    match reason {
+        Rejection::AnotherParent => "another parent fits better",
+        Rejection::OtherDirection => "the other direction fits better",
+        Rejection::Subtype => "a table with the same key is nearer",
+        Rejection::PartOfComposite => "the column is a part of a reference of several columns",
+        Rejection::Score => "the evidence is too weak",
+        Rejection::ByYou => "rejected by you in the configuration",
+    }
+}
+
+/// Returns what is to be changed so that the values of both sides are equal.
+pub(super) fn near(near: &NearView) -> String {
+    let form = match near.form {
+        NearForm::Trim => "blanks at the beginning and the end are ignored",
+        NearForm::Case => "upper and lower case are ignored",
+        NearForm::ZeroPadding => "zeros at the beginning are ignored",
+        NearForm::Type => "text and numbers are compared by their spelling",
+    };
+    let stored = near.as_stored.orphan_rows;
+    let verb = if stored == 1 { "row is an orphan" } else { "rows are orphans" };
+    format!(
+        "{} of {} {verb} as they stand; {} if {form}",
+        count(stored),
+        count(near.as_stored.complete_rows()),
+        count(near.counts.orphan_rows)
+    )
+}
