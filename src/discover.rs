@@ -38,7 +38,7 @@ pub mod tuples;
 pub mod values;
 
 mod assess;
-mod composite;
+mod composite_judge;
 mod conditional;
 mod decide;
 mod evidence;
@@ -57,6 +57,8 @@ mod without_rows;
 mod words;
 
 pub use assess::assess;
+pub use polymorphic::TypedReference;
+pub use polymorphic::typed_references;
 pub use strong_names::StrongNames;
 
 use form::KeyHasher;

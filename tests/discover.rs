@@ -90,7 +90,8 @@ fn random_database(rng: &mut Rng, connection: &Connection) -> Vec<Table> {
         let table = format!("\"{}\"", name.replace('"', "\"\""));
         connection.execute_batch(&format!("CREATE TABLE {table} ({}{key}){without}", declared.join(", "))).unwrap();
         let usual: Vec<usize> = (0..width).map(|_| tempers(rng)).collect();
-        for _ in 0..rng.usize(0..if rng.bool() { 9 } else { 40 }) {
+        let most = if rng.bool() { 9 } else { 40 };
+        for _ in 0..rng.usize(0..most) {
             let values = usual.iter().map(|&temper| {
                 if rng.u8(..12) == 0 {
                     return "NULL".to_owned();

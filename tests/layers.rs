@@ -146,7 +146,7 @@ const RESERVED: &[(&str, &[&str])] = &[
     ("rusqlite::Connection", &["engine::sqlite", "plan_draft"]),
     ("rusqlite", &["engine::sqlite", "plan_draft", "run", "treat"]),
     // Text formats.
-    ("toml", &["config"]),
+    ("toml", &["config", "discover::weights"]),
     ("clap", &["cli", "main"]),
     ("serde", &["apply::journal", "history_file", "intake", "plan_file", "report"]),
     ("comfy_table", &["main", "report"]),

@@ -14,7 +14,7 @@ use crate::model::discovery::Tier;
 use crate::model::pattern::Pattern;
 use crate::report::DiscoveryFormat;
 
-#[derive(Debug, Clone, Args)]
+#[derive(Debug, Clone, Default, Args)]
 pub struct DiscoverArgs {
     /// A path, or a URL (see `fk-doctor scan --help`) [default: the environment variable DATABASE_URL]
     #[arg(value_name = "DB")]

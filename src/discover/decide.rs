@@ -124,7 +124,7 @@ fn choose_among_subtypes(subject: &Subject<'_>, best: &mut BTreeMap<usize, usize
     for child in children {
         let Some(&first) = best.get(&child) else { continue };
         let Some(choice) = Choice::among(subject, first, decisions, &hubs) else { continue };
-        for table in choice.counted_hub {
+        if let Some(table) = choice.counted_hub {
             *hubs.entry(table).or_default() += 1;
         }
         let Some(winner) = choice.winner else { continue };

@@ -2,7 +2,7 @@
 //!
 //! The weights add up to the logit of the score, so that a reader of the report can compute every score again.
 
-use crate::discover::composite::JudgedComposite;
+use crate::discover::composite_judge::JudgedComposite;
 use crate::discover::decide::Decision;
 use crate::discover::feature::CompositeFeature;
 use crate::discover::feature::NeighbourFeature;

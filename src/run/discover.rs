@@ -25,6 +25,7 @@ use crate::engine::Session;
 use crate::engine::WaitLimits;
 use crate::exit::Exit;
 use crate::model::date;
+use crate::model::discovery::Candidate;
 use crate::model::discovery::Discovery;
 use crate::model::discovery::Tier;
 use crate::model::discovery_view::CandidateView;
@@ -32,6 +33,8 @@ use crate::model::discovery_view::DiscoveryView;
 use crate::model::ids::TableId;
 use crate::model::pattern::Pattern;
 use crate::model::redaction::Redaction;
+use crate::model::relation::Origin;
+use crate::model::resolve::discovered::DiscoveredRelation;
 use crate::model::schema::Schema;
 use crate::model::text::io_reason;
 use crate::model::text::nearest;
@@ -137,8 +140,34 @@ fn found(
     Ok(discover::assess(schema, facts, &file.config.discover.reject))
 }
 
+/// Returns the relations that nobody declares, of this tier or above.
+pub(super) fn relations(
+    schema: &Schema,
+    session: &mut dyn Session,
+    typed: &DiscoverArgs,
+    file: &ConfigFile,
+    environment: &Environment,
+    lowest: Tier,
+) -> Result<Vec<DiscoveredRelation>, RunError> {
+    let discovery = found(schema, session, typed, file, environment)?;
+    let facts = schema.database.engine.facts();
+    let is_wanted = |candidate: &&Candidate| candidate.tier != Tier::Declared && candidate.tier <= lowest;
+    let relation = |candidate: &Candidate| {
+        let pair = &candidate.pair;
+        let table = &schema.tables[pair.child.table];
+        let terms = pair.condition.iter().map(|(column, value)| (table.columns[*column].name.as_str(), value));
+        DiscoveredRelation {
+            child: pair.child.clone(),
+            parent: pair.parent.clone(),
+            condition: (!pair.condition.is_empty()).then(|| report::discovery::condition(terms, facts)),
+            origin: if candidate.tier == Tier::Certain { Origin::Discovered } else { Origin::Likely },
+        }
+    };
+    Ok(discovery.candidates.iter().filter(is_wanted).map(relation).collect())
+}
+
 /// Returns numbers that differ in each run, so that nobody can choose values whose hashes are equal.
-pub(super) fn seed() -> (u64, u64) {
+fn seed() -> (u64, u64) {
     use std::hash::BuildHasher;
     let state = std::hash::RandomState::new();
     (state.hash_one(0_u8), state.hash_one(1_u8))

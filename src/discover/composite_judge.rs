@@ -8,11 +8,18 @@ use crate::discover::likeness;
 use crate::discover::likeness::Kind;
 use crate::discover::names::ColumnWords;
 use crate::discover::names::Names;
+use crate::discover::subject::NAMED;
 use crate::discover::subject::Subject;
 use crate::discover::weights::Limits;
 use crate::model::discovery::Rejection;
 use crate::model::discovery::Tier;
 use crate::model::ids::TableId;
+
+/// So many different keys rarely match by chance.
+const MANY: u64 = 30;
+
+/// The likeness of columns of which only some share a role.
+const LOOSE: f64 = 0.4;
 
 /// A pair of several columns with what its values say.
 #[derive(Debug, Clone)]
@@ -26,7 +33,8 @@ pub(super) struct CompositeFacts {
     pub(super) parent_keys: u64,
     /// The number of combinations of the values of the key's parts.
     pub(super) combinations: f64,
-    pub(super) is_declared_key: bool,
+    /// The rows of the child with a complete key.
+    pub(super) rows: u64,
     /// The number of columns of the parent.
     pub(super) parent_width: usize,
     /// True if the schema has this relation already.
@@ -59,11 +67,12 @@ pub(super) fn judge(
     weights: &[f64; F::COUNT],
     limits: &Limits,
 ) -> Vec<JudgedComposite> {
-    let single_references = accepted_singles(subject, singles);
+    let single_references = accepted_singles(subject, singles, 0.0);
+    let named_references = accepted_singles(subject, singles, NAMED);
     let mut judged: Vec<JudgedComposite> = composites
         .into_iter()
         .map(|facts| {
-            let (features, role) = features(subject.names, &single_references, &facts);
+            let (features, role) = features(subject.names, &single_references, &named_references, &facts);
             let logit: f64 = features.iter().zip(weights).map(|(value, weight)| value * weight).sum();
             let score = 1.0 / (1.0 + (-logit).exp());
             let decision = Decision { tier: Tier::Rejected, reason: None, score, changes: Vec::new() };
@@ -80,8 +89,9 @@ pub(super) fn judge(
 /// The accepted references of single columns to declared keys: child column, parent column.
 type Singles = Vec<((TableId, usize), (TableId, usize))>;
 
-fn accepted_singles(subject: &Subject<'_>, decisions: &[Decision]) -> Singles {
-    let accepted = subject.pairs.iter().zip(decisions).filter(|(_, decision)| decision.is_found());
+fn accepted_singles(subject: &Subject<'_>, decisions: &[Decision], least_name: f64) -> Singles {
+    let accepted =
+        subject.pairs.iter().zip(decisions).filter(|(pair, decision)| decision.is_found() && pair.name >= least_name);
     let declared = accepted.filter(|(pair, _)| subject.parent(pair).key.is_some());
     declared
         .map(|(pair, _)| {
@@ -91,12 +101,17 @@ fn accepted_singles(subject: &Subject<'_>, decisions: &[Decision]) -> Singles {
         .collect()
 }
 
-fn features(names: &Names, singles: &Singles, facts: &CompositeFacts) -> ([f64; F::COUNT], Option<Vec<String>>) {
+fn features(
+    names: &Names,
+    singles: &Singles,
+    named: &Singles,
+    facts: &CompositeFacts,
+) -> ([f64; F::COUNT], Option<Vec<String>>) {
     let mut values = [0.0; F::COUNT];
     let mut put = |feature: F, value: f64| values[feature as usize] = value;
     let flag = |is_set: bool| f64::from(u8::from(is_set));
     let is_self = facts.child == facts.parent;
-    let role = common_role(names, facts);
+    let role = common_role(names, facts).or_else(|| loose_role(names, facts));
     put(F::Bias, 1.0);
     match &role {
         Some((role, likeness)) => {
@@ -122,6 +137,16 @@ fn features(names: &Names, singles: &Singles, facts: &CompositeFacts) -> ([f64; 
     };
     put(F::SingleReference, flag(singles.iter().any(refers_by_itself)));
     put(F::FewKeys, flag(facts.distinct < 4));
+    let is_dense = facts.parent_keys as f64 > 0.5 * facts.combinations.max(1.0);
+    put(F::ManyExact, flag(facts.missing_keys == 0 && facts.distinct >= MANY && !is_dense));
+    let is_reference = |column: &&usize| named.iter().any(|(child, _)| *child == (facts.parent, **column));
+    let is_joining = facts.parent_columns.iter().filter(is_reference).count() >= 2;
+    put(F::ParentOnlyKey, flag(is_joining && facts.parent_width == facts.parent_columns.len()));
+    put(F::MeasurePart, flag(parts(names, facts).any(|(_, key)| key.is_measure && !key.has_id_word())));
+    let (own, other) = (&names.tables[facts.child].joined, &names.tables[facts.parent].joined);
+    let is_named_after = !is_self && other.len() > 2 && own.contains(other.as_str());
+    put(F::OwnKey, flag(facts.distinct == facts.rows && !is_named_after));
+    put(F::ChildNamedAfterParent, flag(is_named_after));
     let has_role = role.as_ref().is_some_and(|(role, _)| !role.is_empty());
     put(F::SelfReference, flag(is_self && !has_role));
     (values, role.map(|(role, _)| role))
@@ -145,6 +170,37 @@ fn part_likeness(names: &Names, facts: &CompositeFacts, child: &ColumnWords, key
         to_key
     };
     by_name.max(0.9 * likeness::to_table(child, &tables[facts.child], &tables[facts.parent]).degree)
+}
+
+/// Returns the role of columns of which some bear the key's own names and the others one role, as `Capital`, `Country` and
+/// `CapProv` do for the key `Name`, `Country` and `Province` of a city.
+fn loose_role(names: &Names, facts: &CompositeFacts) -> Option<(Vec<String>, f64)> {
+    let own_table = &names.tables[facts.child];
+    let mut role: Option<Vec<String>> = None;
+    let mut equal = 0;
+    for (child, key) in parts(names, facts) {
+        let is_own_key = child.is_generic && !key.base.is_empty() && key.base == own_table.joined;
+        if child.full == key.full || (!child.base.is_empty() && child.base == key.base) || is_own_key {
+            equal += 1;
+            continue;
+        }
+        let own = match (child.all.split_last(), key.all.last()) {
+            (Some((last, before)), Some(end)) if last == end || (last.len() >= 3 && end.starts_with(last.as_str())) => {
+                before.to_vec()
+            }
+            _ if key.is_generic && !child.is_measure => child.words.clone(),
+            _ => return None,
+        };
+        let joined = own.concat();
+        let known = role.as_ref().map(|role| role.concat());
+        let agrees = known.is_none_or(|known| known.starts_with(&joined) || joined.starts_with(&known));
+        if own.is_empty() || !agrees {
+            return None;
+        }
+        role = Some(own);
+    }
+    // One named part says nothing about the others.
+    (equal > 0).then_some((role?, LOOSE))
 }
 
 /// Returns the words that stand before every part of the key, and how much they name the parent table. No words mean that the
