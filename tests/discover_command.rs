@@ -144,7 +144,7 @@ fn pair_is_explained_whatever_became_of_it() {
     let no_key = explain("orders(customer_id)->reviews(rating)").stdout;
     assert!(no_key.contains("the parent's columns are no key: 5 different values in 150 rows"), "{no_key}");
     for (pair, why) in [
-        ("orders(customer)->customers(id)", "orders has no column customer; did you mean customer_id?"),
+        ("orders(custmer_id)->customers(id)", "orders has no column custmer_id; did you mean customer_id?"),
         ("order(customer_id)->customers(id)", "there is no table order; did you mean orders?"),
         ("orders(customer_id)", "it has no ->"),
     ] {

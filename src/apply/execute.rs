@@ -1,6 +1,7 @@
 //! One run of a plan on a database. It excludes other runs, backs up the database, writes deleted rows to files, and then
 //! applies the plan or takes it back.
 
+use std::cell::RefCell;
 use std::path::Path;
 use std::path::PathBuf;
 
@@ -15,10 +16,19 @@ use crate::engine::Database;
 use crate::engine::write::WriteOptions;
 use crate::engine::write::Writer;
 use crate::model::backup::Backup;
+use crate::model::facts::Location;
 use crate::model::progress::ProgressStep;
 use crate::model::progress::RunPhase;
+use crate::model::schema::Schema;
 use crate::plan_file::PlanFile;
 use crate::quarantine_file::QuarantineFiles;
+use crate::scan;
+use crate::scan::Progress;
+use crate::scan::ScanOptions;
+use crate::scan::ScanResults;
+
+/// The memory for keys of a scan, in bytes.
+const SCAN_MEMORY: u64 = 64_000_000;
 
 /// Options of a run beyond [`RunOptions`].
 pub struct ExecuteOptions<'a> {
@@ -62,6 +72,10 @@ pub fn execute(
     let mut writer = database.writer(WriteOptions { no_triggers: settings.no_triggers, undo })?;
     exclusive::exclude_other_runs(options.direction, plan, settings.lock, settings.identity, writer.as_mut())?;
     let header = plan.header.clone();
+    let database = RefCell::new(database);
+    let committed_scan = |schema: &Schema, progress: Progress<'_>| scan_committed(&database, schema, progress);
+    let is_file = options.facts().location == Location::File;
+    let options = &RunOptions { committed_scan: is_file.then_some(&committed_scan), ..*options };
     let mut admit = |writer: &mut dyn Writer| admission::refuse_other_definitions(options, &header, writer);
     let mut backup = None;
     let mut secure = |writer: &mut dyn Writer| {
@@ -94,6 +108,17 @@ fn back_up(request: &BackupRequest<'_>, writer: &mut dyn Writer) -> Result<Backu
     (request.announce)(bytes);
     let origin = writer.back_up(&request.path)?;
     Ok(Backup { path: request.path.clone(), bytes, origin })
+}
+
+/// Scans a schema in a session of its own, which does not see the open transaction of the writer.
+fn scan_committed(
+    database: &RefCell<&mut dyn Database>,
+    schema: &Schema,
+    progress: Progress<'_>,
+) -> Option<ScanResults> {
+    let session = database.borrow_mut().session().ok()?;
+    let options = ScanOptions { samples: 1, memory: SCAN_MEMORY, threads: 1, progress, is_known: &|_, _, _| false };
+    Some(scan::scan(schema, &mut [session], &options))
 }
 
 fn refuse_damage(direction: Direction, writer: &mut dyn Writer) -> Result<(), ApplyError> {

@@ -126,6 +126,7 @@ pub(super) fn run_plan(
         between: &|| interval.wait(&is_stopped, &|why| progress(&ProgressStep::waiting(RunPhase::ChangeRows, why))),
         skip_changed: writing.skip_changed,
         row_by_row: writing.row_by_row,
+        committed_scan: None,
         run: &exclusive::run_name(environment.process, &at),
         at: &at,
         progress: &progress,

@@ -1,7 +1,8 @@
 //! Merges twins: rows of a parent table that mean the same. The children of each twin are pointed at the row that is kept, and
 //! the twin is quarantined. This is a source of changes beside the orphans: no finding is needed for it.
 //!
-//! A twin and its children are one unit. If one of its children cannot be pointed at the kept row, the twin stays.
+//! If one of its children cannot be pointed at the kept row, a twin stays with all its children. All rows get their new parents
+//! before the first twin goes, and each row goes before the rows to which it refers.
 
 use super::Cause;
 use super::Planner;
@@ -57,6 +58,7 @@ impl<'a> Planner<'a> {
             let about = RepointRule { rule, repoint, table, relation };
             forecasts.push(self.merge_twins(&about, &mut moved)?);
         }
+        self.order_deletes(&moved)?;
         Ok(forecasts)
     }
 

@@ -107,7 +107,7 @@ impl<'a> Planner<'a> {
     ) -> Result<bool, TreatError> {
         let Some(Decision::Decided { treatment, action }) = decisions.of_all() else { return Ok(false) };
         let Some(change) = self.uniform_change(case, action) else { return Ok(false) };
-        let mark = self.draft.mark();
+        let mark = self.draft.mark()?;
         let (done, record) = (self.progress.tried, self.last_record(&change));
         match self.plan_alike(case, reader, treatment, &change) {
             Ok((rows, samples)) if rows == case.tally.orphan_rows => {

@@ -28,6 +28,9 @@ use crate::model::catalog::Table;
 use crate::model::value::Value;
 use crate::sql::Sql;
 
+/// The size of the page cache. With SQLite's default, most changed pages are written and read again within a transaction.
+const CACHE_KIB: usize = 32 * 1024;
+
 pub(super) struct SqliteWriter {
     connection: Connection,
     path: std::path::PathBuf,
@@ -49,7 +52,9 @@ pub(super) fn connect(path: &Path, limits: &WaitLimits, options: WriteOptions) -
         connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_TRIGGER, !options.no_triggers)?;
         // These pragmas read the definitions, so another program's lock can block them.
         failure::retry_while_busy(limits.lock_wait, || {
-            connection.execute_batch("PRAGMA synchronous = FULL; PRAGMA recursive_triggers = OFF")
+            connection.execute_batch(&format!(
+                "PRAGMA synchronous = FULL; PRAGMA recursive_triggers = OFF; PRAGMA main.cache_size = -{CACHE_KIB}"
+            ))
         })?;
         Ok(connection)
     };

@@ -16,6 +16,7 @@ use crate::model::row::RowName;
 use crate::model::rule::TwinConflict;
 use crate::model::value::Key;
 use crate::model::value::Value;
+use crate::plan_file;
 use crate::treat::Planner;
 use crate::treat::Stop;
 
@@ -53,15 +54,14 @@ impl<'a> Planner<'a> {
         if self.is_needed(table, &before, None) {
             return Stop::undecided("another change of this plan refers to it: apply the plan, then plan again");
         }
-        // A row that an earlier merge of the plan changes refers to another twin, which is deleted after it.
-        merge.is_first |= merge.rows[index].was_changed();
+        merge.is_chained |= merge.rows[index].was_changed();
         merge.open.push(index);
         let relations: Vec<&'a Relation> = self.relations_to(table, None);
         for relation in relations {
             self.repoint_children(merge, relation, (twin, index), &target)?;
         }
         merge.open.pop();
-        if let (true, Some(later), false) = (merge.is_first, merge.deleted_later, self.sql.can_delete_cycles()) {
+        if let (true, Some(later), false) = (merge.is_chained, merge.deleted_later, self.sql.can_delete_cycles()) {
             let name = &self.schema.tables[later].name;
             return Stop::undecided(format!("a row of {name} refers to it, and neither can be deleted first"));
         }
@@ -109,6 +109,8 @@ impl<'a> Planner<'a> {
                 continue;
             }
             merge.rows[parent_index].has_dependants = true;
+            let (child_name, parent_table) = (plan_file::row_text(&name), merge.rows[parent_index].table);
+            merge.references.push(((relation.child, child_name), (parent_table, plan_file::row_text(parent))));
             if merge.rows[index].now.is_none() {
                 if !merge.deletes.contains(&index) {
                     merge.deleted_later = Some(relation.child);
@@ -169,6 +171,7 @@ impl<'a> Planner<'a> {
         if !self.is_unique_affected(table, &changed) && !merge.rows[index].was_planned() {
             self.forget_last_rehearsed(&mut merge.rehearsed)?;
         }
+        let is_moved = !new_name.is_same(&own);
         let dependants = self.relations_to(table, Some(&changed));
         if !dependants.is_empty() {
             let before = merge.rows[index].before.clone();
@@ -190,8 +193,9 @@ impl<'a> Planner<'a> {
         for dependant in dependants {
             self.repoint_children(merge, dependant, (&own, index), &after)?;
         }
-        if merge.rows[index].has_dependants && merge.rows[index].is_moved_twice() {
-            return Stop::undecided(format!("a row of {} would get another key twice", about.name));
+        // Both rows exist for a while, so they must not share another unique key.
+        if is_moved && merge.rows[index].has_dependants && self.has_other_unique_key(table, &changed) {
+            return Stop::undecided(format!("rows refer to a row of {} that would get another key", about.name));
         }
         Ok(())
     }

@@ -37,21 +37,25 @@ impl<'a> Planner<'a> {
             let Some(key) = image.key(names.iter().copied()).filter(|key| !key.contains(&Value::Null)) else {
                 continue;
             };
-            for other in self.rows_with_key(table, &columns, &key)? {
+            for (other, is_stored) in self.rows_with_key(table, &columns, &key)? {
                 let other = merge.moved.old_names.get(&(table, plan_file::row_text(&other))).cloned().unwrap_or(other);
                 if other.is_same(own) {
                     continue;
                 }
                 let index = self.merged_row(merge, table, &other)?;
                 let now = merge.rows[index].now.as_ref();
-                // The plan may delete that row, or give it another key.
-                let still_has = now.and_then(|(_, now)| now.key(names.iter().copied())).is_some_and(|now| {
-                    let stored = merge.rows[index].before.key(names.iter().copied());
-                    now == key || Some(&now) == stored.as_ref()
-                });
+                // A stored row keeps its key until its own change, which may come later.
+                let still_has =
+                    is_stored || now.is_some_and(|(_, now)| now.key(names.iter().copied()) == Some(key.clone()));
                 if still_has {
                     let why = format!("UNIQUE constraint failed: {}({})", about.name, names.join(", "));
-                    return Ok(Some(Taken { why, by: Some(other) }));
+                    // A row that gets another key itself does not mean the same.
+                    let of_image = |image: &Row| image.key(names.iter().copied());
+                    let is_same = |now: &Row| {
+                        of_image(now) == Some(key.clone()) || of_image(now) == of_image(&merge.rows[index].before)
+                    };
+                    let by = now.is_some_and(|(_, now)| is_same(now)).then_some(other);
+                    return Ok(Some(Taken { why, by }));
                 }
             }
         }
@@ -76,6 +80,16 @@ impl<'a> Planner<'a> {
         keys
     }
 
+    /// True if a table has a unique index that depends on none of these columns.
+    pub(super) fn has_other_unique_key(&self, table: TableId, changed: &[usize]) -> bool {
+        let about = &self.schema.tables[table];
+        about
+            .indexes
+            .iter()
+            .filter(|index| index.unique)
+            .any(|index| index.columns.iter().all(|part| part.column.is_none_or(|column| !changed.contains(&column))))
+    }
+
     /// True if a unique index depends on any of these columns.
     pub(super) fn is_unique_affected(&self, table: TableId, changed: &[usize]) -> bool {
         let about = &self.schema.tables[table];
@@ -86,19 +100,19 @@ impl<'a> Planner<'a> {
         has_special || !self.unique_keys_of(table, changed).is_empty()
     }
 
-    /// Returns the names of the stored and of the rehearsed rows that have a key.
-    fn rows_with_key(&mut self, table: TableId, columns: &[usize], key: &Key) -> Result<Vec<RowName>, Stop> {
+    /// Returns the names of the rows that have a key, each with true if the row is stored. The others are rows of the plan.
+    fn rows_with_key(&mut self, table: TableId, columns: &[usize], key: &Key) -> Result<Vec<(RowName, bool)>, Stop> {
         let about = &self.schema.tables[table];
         let names: Arc<[String]> = identity_columns(about).into_iter().map(str::to_owned).collect();
-        let mut found: Vec<RowName> = Vec::new();
+        let mut found: Vec<(RowName, bool)> = Vec::new();
         let query = self.sql.rows_with_keys(about, columns, &[key]);
-        self.lookups.numbered(&query, 1, &mut |_, values| found.push(RowName::of(&names, values.to_vec())))?;
+        self.lookups.numbered(&query, 1, &mut |_, values| found.push((RowName::of(&names, values.to_vec()), true)))?;
         if self.rehearsal.tables.contains(&table) {
             let (rehearsal, sql) = self.rehearsal_of(table)?;
             let query = sql.rows_with_keys(about, columns, &[key]);
-            rehearsal.numbered(&query, 1, &mut |_, values| found.push(RowName::of(&names, values.to_vec())))?;
+            rehearsal
+                .numbered(&query, 1, &mut |_, values| found.push((RowName::of(&names, values.to_vec()), false)))?;
         }
-        found.dedup();
         Ok(found)
     }
 }

@@ -30,7 +30,14 @@ use crate::treat::limits::Counted;
 pub(super) struct Moved {
     pub(super) new_names: HashMap<(TableId, String), RowName>,
     pub(super) old_names: HashMap<(TableId, String), RowName>,
+    /// The rows that merges delete, in the order of the merges.
+    deleted: Vec<(TableId, RowName)>,
+    /// Stored rows, each with a deleted row to which it refers.
+    references: Vec<Reference>,
 }
+
+/// A row and the row to which it refers, each by its table and name.
+type Reference = ((TableId, String), (TableId, String));
 
 /// The changes for one twin.
 pub(super) struct Merge<'m, 'a> {
@@ -48,8 +55,10 @@ pub(super) struct Merge<'m, 'a> {
     pub(super) children: BTreeMap<String, u64>,
     /// The rows that are being merged, to find cycles.
     pub(super) open: Vec<usize>,
-    /// True if the deletes must come before those that are planned already.
-    pub(super) is_first: bool,
+    /// Stored rows, each with a row of the merge to which it refers.
+    pub(super) references: Vec<Reference>,
+    /// True if a row that is deleted referred to another twin.
+    pub(super) is_chained: bool,
     /// The table of a row that refers to a deleted row, and that the plan deletes already.
     pub(super) deleted_later: Option<TableId>,
 }
@@ -84,12 +93,6 @@ impl MergedRow {
     pub(super) fn was_changed(&self) -> bool {
         self.now.as_ref().is_some_and(|(_, now)| !now.is_same(&self.before))
     }
-
-    /// True if an earlier merge gave the row another primary key than it has now.
-    pub(super) fn is_moved_twice(&self) -> bool {
-        let now = self.now.as_ref().map(|(name, _)| name);
-        self.moved_to.as_ref().zip(now).is_some_and(|(earlier, now)| !earlier.is_same(now))
-    }
 }
 
 impl<'m, 'a> Merge<'m, 'a> {
@@ -105,7 +108,8 @@ impl<'m, 'a> Merge<'m, 'a> {
             counted: Vec::new(),
             children: BTreeMap::new(),
             open: Vec::new(),
-            is_first: false,
+            references: Vec::new(),
+            is_chained: false,
             deleted_later: None,
         }
     }
@@ -172,56 +176,126 @@ impl<'a> Planner<'a> {
         Ok(index)
     }
 
-    /// Adds the changes of a merge to the draft, as one unit.
+    /// Adds the changes of a merge to the draft: first the rows that get another parent, then the deletes.
     pub(super) fn finish_merge(
         &mut self,
         mut merge: Merge<'_, 'a>,
         forecast: &mut RepointForecast<Value>,
     ) -> Result<(), TreatError> {
-        let unit = self.draft.unit(if merge.is_first { Step::DeleteFirst } else { Step::Delete });
         let rows = std::mem::take(&mut merge.rows);
-        let mut late = Vec::new();
-        for &index in &merge.writes {
+        for index in std::mem::take(&mut merge.writes) {
             let row = &rows[index];
-            let Some((name, image)) = row.now.clone() else { continue };
-            if row.name.is_same(&name) {
-                self.put_update(row, image, unit)?;
-                continue;
+            match row.now.clone() {
+                Some((name, image)) if row.name.is_same(&name) => self.put_update(row, image)?,
+                Some((name, image)) => self.put_moved(row, name, image, &mut merge)?,
+                None => {}
             }
-            if row.moved_to.as_ref().is_some_and(|earlier| earlier.is_same(&name)) {
-                self.amend_insert(row, &name, image)?;
-                continue;
-            }
+        }
+        for &index in &merge.deletes {
+            let row = &rows[index];
             if let Some(earlier) = &row.moved_to {
                 self.draft.take_away(&self.schema.tables[row.table].name, earlier)?;
-            } else if row.has_dependants {
-                late.push(index);
-            } else {
-                self.put_delete(row, None, &merge, unit)?;
             }
-            self.put_insert(row, &name, image, unit)?;
-            merge.moved.old_names.insert((row.table, plan_file::row_text(&name)), row.name.clone());
-            merge.moved.new_names.insert((row.table, plan_file::row_text(&row.name)), name);
-        }
-        for &index in merge.deletes.iter().chain(&late) {
-            let row = &rows[index];
-            let keep = row.now.is_none().then_some(&merge.about.repoint.keep);
-            if let (Some(earlier), true) = (&row.moved_to, row.now.is_none()) {
-                self.draft.take_away(&self.schema.tables[row.table].name, earlier)?;
-            }
-            self.put_delete(row, keep, &merge, unit)?;
-            let is_twin = merge.deletes.last() == Some(&index);
-            if keep.is_some() && !is_twin {
+            let unit = self.draft.unit(Step::Delete);
+            self.put_delete(row, Some(&merge.about.repoint.keep), &merge, unit)?;
+            merge.moved.deleted.push((row.table, row.name.clone()));
+            if merge.deletes.last() != Some(&index) {
                 *forecast.removed.entry(self.schema.tables[row.table].name.to_string()).or_default() += 1;
             }
         }
+        merge.moved.references.append(&mut merge.references);
         for (relation, rows) in std::mem::take(&mut merge.children) {
             *forecast.children.entry(relation).or_default() += rows;
         }
         Ok(())
     }
 
-    fn put_update(&mut self, row: &MergedRow, image: Row, unit: Unit) -> Result<(), TreatError> {
+    /// Plans a row under another primary key: the old row goes, and the new one comes in the same unit. If other rows refer
+    /// to it, the new row comes before they change, and the old row goes after.
+    fn put_moved(
+        &mut self,
+        row: &MergedRow,
+        name: RowName,
+        image: Row,
+        merge: &mut Merge<'_, 'a>,
+    ) -> Result<(), TreatError> {
+        let table = &self.schema.tables[row.table];
+        if row.moved_to.as_ref().is_some_and(|earlier| earlier.is_same(&name)) {
+            return self.amend_insert(row, &name, image);
+        }
+        if let Some(earlier) = &row.moved_to {
+            self.draft.take_away(&table.name, earlier)?;
+        }
+        let old = self.draft.get(&table.name, &row.name)?.filter(|old| old.after.is_none());
+        let unit = match (&old, row.has_dependants) {
+            (_, true) => self.draft.unit(Step::Parent),
+            (Some(old), false) => self.draft.unit_of(old, Step::Update)?,
+            (None, false) => self.draft.unit(Step::Update),
+        };
+        if old.is_none() {
+            let unit = if row.has_dependants { self.draft.unit(Step::Delete) } else { unit };
+            self.put_delete(row, None, merge, unit)?;
+            if row.has_dependants {
+                merge.moved.deleted.push((row.table, row.name.clone()));
+            }
+        }
+        self.put_insert(row, &name, image, unit)?;
+        merge.moved.old_names.insert((row.table, plan_file::row_text(&name)), row.name.clone());
+        merge.moved.new_names.insert((row.table, plan_file::row_text(&row.name)), name);
+        Ok(())
+    }
+
+    /// Puts the deletes of all merges in an order in which each row goes before the rows to which it refers.
+    pub(super) fn order_deletes(&mut self, moved: &Moved) -> Result<(), TreatError> {
+        let text = |(table, name): &(TableId, RowName)| (*table, plan_file::row_text(name));
+        let indexes: HashMap<(TableId, String), usize> =
+            moved.deleted.iter().enumerate().map(|(index, row)| (text(row), index)).collect();
+        let mut children: Vec<Vec<usize>> = vec![Vec::new(); moved.deleted.len()];
+        for (child, parent) in &moved.references {
+            if let (Some(&child), Some(&parent)) = (indexes.get(child), indexes.get(parent)) {
+                children[parent].push(child);
+            }
+        }
+        let mut is_placed = vec![false; moved.deleted.len()];
+        for root in 0..moved.deleted.len() {
+            let mut path = vec![(root, 0)];
+            while let Some((index, next)) = path.last_mut() {
+                if is_placed[*index] {
+                    path.pop();
+                    continue;
+                }
+                match children[*index].get(*next).copied() {
+                    Some(child) => {
+                        *next += 1;
+                        let is_open = path.iter().any(|(open, _)| *open == child);
+                        if !is_placed[child] && !is_open {
+                            path.push((child, 0));
+                        }
+                    }
+                    None => {
+                        is_placed[*index] = true;
+                        let (table, name) = &moved.deleted[*index];
+                        path.pop();
+                        self.delete_next(*table, name)?;
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Moves the delete of a row, with its record, to the end of the deletes.
+    fn delete_next(&mut self, table: TableId, name: &RowName) -> Result<(), TreatError> {
+        let Some(change) = self.draft.get(&self.schema.tables[table].name, name)? else { return Ok(()) };
+        let members = self.draft.members_with(&change)?;
+        let unit = self.draft.unit(Step::Delete);
+        for member in members {
+            self.draft.put_in(unit, &member)?;
+        }
+        Ok(())
+    }
+
+    fn put_update(&mut self, row: &MergedRow, image: Row) -> Result<(), TreatError> {
         let table = &self.schema.tables[row.table];
         let planned = self.draft.get(&table.name, &row.name)?;
         let mut change = planned
@@ -229,8 +303,8 @@ impl<'a> Planner<'a> {
         change.after = Some(image);
         change.reasons.clone_from(&row.reasons);
         self.record_change(row);
-        // A change that is planned already keeps its position, which comes before the delete of its old parent.
-        if row.was_planned { Ok(self.draft.amend(&change)?) } else { Ok(self.draft.put_in(unit, &change)?) }
+        // A change that is planned already keeps its position.
+        if row.was_planned { Ok(self.draft.amend(&change)?) } else { Ok(self.draft.put(&change)?) }
     }
 
     /// Changes the image of a row that an earlier merge inserts under its new key. The insert keeps its position.
