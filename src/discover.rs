@@ -19,21 +19,26 @@ use crate::model::schema::Schema;
 use crate::sql;
 
 pub mod column_keys;
+pub mod composite;
+pub mod composite_counts;
+pub mod composite_keys;
 pub mod details;
 pub mod dropped;
 pub mod form;
 pub mod integer_counts;
 pub mod key_counts;
 pub mod keys;
+pub mod near;
 pub mod order;
 pub mod pairs;
 pub mod profile;
 pub mod read;
 pub mod tolerance;
+pub mod tuples;
 pub mod values;
 
 mod assess;
-mod composite;
+mod composite_judge;
 mod conditional;
 mod decide;
 mod evidence;
@@ -52,6 +57,8 @@ mod without_rows;
 mod words;
 
 pub use assess::assess;
+pub use polymorphic::TypedReference;
+pub use polymorphic::typed_references;
 pub use strong_names::StrongNames;
 
 use form::KeyHasher;
@@ -76,27 +83,21 @@ pub struct DiscoverOptions<'a> {
     pub samples: usize,
     /// The secret of the hashes, drawn anew for each run.
     pub seed: (u64, u64),
-    pub is_wanted: &'a dyn Fn(TableId) -> bool,
+    pub is_wanted: &'a (dyn Fn(TableId) -> bool + Sync),
     /// True for a pair whose names speak clearly for it, so that more keys may be missing.
     pub has_strong_name: &'a (dyn Fn(&ColumnList, &ColumnList) -> bool + Sync),
 }
 
 /// Reads the tables and returns all facts.
-pub fn facts(
-    schema: &Schema,
-    session: &mut dyn Session,
-    options: &DiscoverOptions<'_>,
-) -> Result<Facts, EngineError> {
+pub fn facts(schema: &Schema, session: &mut dyn Session, options: &DiscoverOptions<'_>) -> Result<Facts, EngineError> {
     let pool = rayon::ThreadPoolBuilder::new().num_threads(options.threads.max(1)).build();
     let pool = pool.map_err(|error| EngineError::Failed { why: error.to_string() })?;
     let hasher = KeyHasher::new(options.seed);
-    let mut profiles =
-        profile::profile(schema, session, hasher, options.is_wanted, options.memory, options.threads)?;
+    let mut profiles = profile::profile(schema, session, hasher, options.is_wanted, options.memory, options.threads)?;
     let required = required_pairs(schema, &profiles);
     let search_of = |columns: &[ProfiledColumn], search: &mut dyn FnMut(&Search<'_>)| {
         let list = |index: usize| ColumnList::single(columns[index].table, columns[index].column);
-        let has_strong_name =
-            |pair: ColumnPair| (options.has_strong_name)(&list(pair.child), &list(pair.parent));
+        let has_strong_name = |pair: ColumnPair| (options.has_strong_name)(&list(pair.child), &list(pair.parent));
         let is_required = |pair: ColumnPair| required.contains(&(pair.child, pair.parent));
         search(&Search {
             columns,
@@ -119,13 +120,23 @@ pub fn facts(
             }
         }
     }
-    let keys = keys::single_and_declared(schema, &profiles);
-    let pairs = details::pairs(schema, session, &profiles, &keys, &counted, options)?;
+    let known: HashSet<ColumnPair> = counted.iter().map(|(pair, _)| *pair).collect();
+    let near = near::find(schema, session, &profiles, &known, options)?;
+    let mut keys = keys::single_and_declared(schema, &profiles);
+    let mut pairs = details::pairs(schema, session, &profiles, &keys, &counted, options)?;
+    composite_keys::add_declared(schema, &profiles, options, &mut keys);
+    composite_keys::add_found(schema, session, &mut profiles, options, &mut keys)?;
+    let (mut combinations, mut not_observed) = (Vec::new(), Vec::new());
+    search_of(&profiles.columns, &mut |search| {
+        combinations = composite::combinations(schema, search, &keys, options, &mut not_observed);
+    });
+    profiles.not_observed.append(&mut not_observed);
+    pairs.extend(composite_counts::pairs(schema, session, &profiles, &mut keys, &combinations, options)?);
     Ok(Facts {
         profiles: profiles.columns.iter().map(|column| column.profile(&schema.tables[column.table])).collect(),
         keys,
         pairs,
-        near: Vec::new(),
+        near,
         joins: Vec::new(),
         not_observed: profiles.not_observed,
     })

@@ -11,7 +11,9 @@ use crate::model::finding::Known;
 use crate::model::finding::Sample;
 use crate::model::ids::RelationId;
 use crate::model::relation::Judge;
+use crate::model::relation::Origin;
 use crate::model::relation::Relation;
+use crate::model::remedy;
 use crate::model::schema::Schema;
 use crate::model::text;
 use crate::model::value::Value;
@@ -150,8 +152,15 @@ fn orphans(
     let relation = &schema.relations[index];
     let message = orphans_message(schema, relation, tally, (tally.orphan_rows, tally.missing_keys));
     let help = next_step(relation, &diagnosis);
-    let finding = plain(index, relation, Code::Orphan, message, help);
+    let finding = plain(index, relation, code_of_orphans(relation), message, help);
     Some(Finding { diagnosis, known, ..with_tally(finding, tally, samples) })
+}
+
+fn code_of_orphans(relation: &Relation) -> Code {
+    match relation.origin {
+        Origin::Declared | Origin::Configured => Code::Orphan,
+        Origin::Discovered | Origin::Likely => Code::OrphanDiscovered,
+    }
 }
 
 /// Returns a finding with the counts of a tally, and some of its keys and rows.
@@ -180,7 +189,7 @@ fn wholly_known(schema: &Schema, index: RelationId, tally: &Tally) -> Finding<Va
         rows: tally.known_rows,
         missing_keys: tally.known_keys,
         known: Known::Wholly,
-        ..plain(index, relation, Code::Orphan, message, String::new())
+        ..plain(index, relation, code_of_orphans(relation), message, String::new())
     }
 }
 
@@ -196,12 +205,11 @@ pub(crate) fn next_step(relation: &Relation, diagnosis: &[Diagnosis]) -> String 
     if relation.judge == Judge::NoParent {
         return format!("create or restore {parent}; do not delete the rows");
     }
-    match diagnosis.first().map(|diagnosis| diagnosis.cause) {
-        Some(Cause::ParentTableEmpty) => format!("load or restore {parent} before you change the child"),
-        Some(Cause::ParentLoss) => format!("restore the rows of {parent} from a backup; do not delete the child rows"),
-        Some(Cause::SoftDeleted) => {
-            format!("restore the soft-deleted rows of {parent}, or remove the references to them")
-        }
+    let cause = diagnosis.first().map(|diagnosis| diagnosis.cause);
+    if let Some(step) = cause.and_then(|cause| remedy::next_step(cause, &parent.to_string())) {
+        return step;
+    }
+    match cause {
         Some(Cause::Sentinel) => {
             "if the value means \"none\", store NULL, or add it to ignore-values in fk-doctor.toml".to_owned()
         }
@@ -209,8 +217,7 @@ pub(crate) fn next_step(relation: &Relation, diagnosis: &[Diagnosis]) -> String 
             format!("write the keys in the form that {parent} has, and correct the program that writes the other form")
         }
         Some(Cause::WrongTable) => format!("change the rows so that they refer to the right rows of {parent}"),
-        Some(Cause::NotLoadedYet) => format!("load the missing rows of {parent}, then scan again"),
-        Some(Cause::Unknown) | None => {
+        _ => {
             format!("restore the missing rows of {parent}, or decide what its child rows should refer to")
         }
     }

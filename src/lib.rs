@@ -102,6 +102,9 @@ pub mod internals {
     pub mod diagnose {
         pub use crate::diagnose::*;
     }
+    pub mod discover {
+        pub use crate::discover::*;
+    }
     pub mod engine {
         pub use crate::engine::*;
     }

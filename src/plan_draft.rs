@@ -1,6 +1,7 @@
 //! The plan draft: the changes of a plan during planning, at most one per row, in the order of application. A private
 //! temporary database stores them, which moves to disk as it grows.
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::hash::DefaultHasher;
 use std::hash::Hash;
@@ -10,6 +11,7 @@ use rusqlite::Connection;
 use rusqlite::Result;
 
 use crate::model::catalog::TableName;
+use crate::model::change_group::ChangeValues;
 use crate::model::forecast::TableChanges;
 use crate::model::plan::Change;
 use crate::model::plan::ChangeRole;
@@ -23,9 +25,15 @@ pub struct PlanDraft {
     store: Connection,
     lines: ChangeLines,
     next: i64,
-    tables: BTreeMap<String, TableChanges>,
+    tables: BTreeMap<TableName, TableChanges>,
     /// The row names that were inserted. Most lookups are for rows without a change.
     seen: BloomFilter,
+    /// True if an index finds changes by the names of their rows, and by their units. Both are made at the first lookup.
+    is_named: Cell<bool>,
+    is_united: Cell<bool>,
+    /// The position of the change that was stored last, and true if all were stored in the order of application.
+    last: SortKey,
+    is_sorted: bool,
 }
 
 impl PlanDraft {
@@ -33,9 +41,7 @@ impl PlanDraft {
         let store = Connection::open("")?;
         store.execute_batch(
             "PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; PRAGMA cache_size = -16384; BEGIN; \
-             CREATE TABLE change(step INTEGER, unit INTEGER, number INTEGER, name INTEGER, line TEXT, \
-                 PRIMARY KEY (step, unit, number)) WITHOUT ROWID; \
-             CREATE INDEX by_name ON change(name)",
+             CREATE TABLE change(id INTEGER PRIMARY KEY, step INTEGER, unit INTEGER, number INTEGER, name INTEGER, line TEXT)",
         )?;
         Ok(PlanDraft {
             store,
@@ -43,6 +49,10 @@ impl PlanDraft {
             next: 0,
             tables: BTreeMap::new(),
             seen: BloomFilter::new(),
+            is_named: Cell::new(false),
+            is_united: Cell::new(false),
+            last: (0, 0, 0),
+            is_sorted: true,
         })
     }
 
@@ -62,19 +72,22 @@ impl PlanDraft {
     /// Returns the unit of a change, or a new unit if the change has none.
     pub fn unit_of(&mut self, change: &Change, step: Step) -> Result<Unit> {
         match (change.unit, self.find(&change.table, &change.row)?) {
-            (Some(_), Some(((step, number, _), _))) => Ok(Unit { step, number }),
+            (Some(_), Some((position, _))) => Ok(position.unit),
             _ => Ok(self.unit(step)),
         }
     }
 
     /// Returns all changes of the unit that contains a change.
     pub fn members_with(&self, change: &Change) -> Result<Vec<Change>> {
-        let Some((step, number, _)) = self.find(&change.table, &change.row)?.map(|(position, _)| position) else {
+        let Some(unit) = self.find(&change.table, &change.row)?.map(|(position, _)| position.unit) else {
             return Ok(Vec::new());
         };
+        if !self.is_united.replace(true) {
+            self.store.execute_batch("CREATE INDEX by_unit ON change(step, unit)")?;
+        }
         let mut statement =
             self.store.prepare_cached("SELECT line FROM change WHERE step = ?1 AND unit = ?2 ORDER BY number")?;
-        let mut rows = statement.query((step, number))?;
+        let mut rows = statement.query((unit.step, unit.number))?;
         let mut members = Vec::new();
         while let Some(row) = rows.next()? {
             members.push(self.read(row.get_ref(0)?.as_str().map_err(rusqlite::Error::from)?)?);
@@ -84,9 +97,9 @@ impl PlanDraft {
 
     /// Adds a change, replacing an earlier change of the row. A change that belongs to a unit stays in it.
     pub fn put(&mut self, change: &Change) -> Result<()> {
-        let planned = self.find(&change.table, &change.row)?.map(|((step, unit, _), _)| (step, unit));
+        let planned = self.find(&change.table, &change.row)?.map(|(position, _)| position.unit);
         let unit = match (change.unit.map(u64::cast_signed), planned) {
-            (Some(number), Some((step, unit))) if unit == number => Unit { step, number },
+            (Some(number), Some(unit)) if unit.number == number => unit,
             (Some(number), _) => Unit { step: step(change) as i64, number },
             (None, _) => Unit { step: step(change) as i64, number: self.next + 1 },
         };
@@ -106,39 +119,101 @@ impl PlanDraft {
         let Some((position, _)) = self.find(&change.table, &change.row)? else { return self.put(change) };
         let mut line = String::with_capacity(128);
         self.lines.push(&mut line, change);
-        self.store
-            .prepare_cached("UPDATE change SET line = ?4 WHERE step = ?1 AND unit = ?2 AND number = ?3")?
-            .execute((position.0, position.1, position.2, line))?;
+        self.store.prepare_cached("UPDATE change SET line = ?2 WHERE id = ?1")?.execute((position.id, line))?;
         Ok(())
     }
 
-    /// Stores a change, unless it changes nothing.
+    /// Adds a change of a row that has none yet, and that belongs to no unit. The changes of a batch are applied in the
+    /// order of their rows, if a number identifies each row.
+    pub fn put_new(&mut self, batch: Batch, change: &Change) -> Result<()> {
+        self.next += 1;
+        let step = step(change) as i64;
+        match change.row.values() {
+            [Value::Integer(row)] => self.store_change_at(change, (step, batch.0, *row)),
+            _ => self.store_change_at(change, (step, self.next, self.next)),
+        }
+    }
+
+    /// Begins a batch of changes for [`Self::put_new`]. It follows all changes so far.
+    pub fn batch(&mut self) -> Batch {
+        self.next += 1;
+        Batch(self.next)
+    }
+
+    /// Stores a change, replacing an earlier change of the row.
     fn insert(&mut self, change: &Change, unit: Unit) -> Result<()> {
         self.take_away(&change.table, &change.row)?;
+        self.store_change(change, unit)
+    }
+
+    fn store_change(&mut self, change: &Change, unit: Unit) -> Result<()> {
+        self.store_change_at(change, (unit.step, unit.number, self.next))
+    }
+
+    /// Stores a change, unless it changes nothing.
+    fn store_change_at(&mut self, change: &Change, key: SortKey) -> Result<()> {
         if change.changes_nothing() {
             return Ok(());
         }
-        let name = name(&change.table, &change.row);
-        self.seen.add(name);
         let mut line = String::with_capacity(128);
         self.lines.push(&mut line, change);
-        self.store.prepare_cached("INSERT INTO change VALUES (?1, ?2, ?3, ?4, ?5)")?.execute((
-            unit.step,
-            unit.number,
-            self.next,
-            name.cast_signed(),
-            line,
-        ))?;
+        self.store_line(key, name(&change.table, change.row.columns(), change.row.values()), &line)?;
         *self.counter(change) += 1;
+        Ok(())
+    }
+
+    fn store_line(&mut self, key: SortKey, name: u64, line: &str) -> Result<()> {
+        self.seen.add(name);
+        self.is_sorted &= self.last <= key;
+        self.last = key;
+        let mut statement = self
+            .store
+            .prepare_cached("INSERT INTO change(step, unit, number, name, line) VALUES (?1, ?2, ?3, ?4, ?5)")?;
+        statement.execute((key.0, key.1, key.2, name.cast_signed(), line))?;
+        Ok(())
+    }
+
+    /// True if the plan changes rows of a table.
+    pub fn changes(&self, table: &TableName) -> bool {
+        self.tables.contains_key(table)
+    }
+
+    /// Returns a group for [`Self::append`], from one of its changes.
+    pub fn group(&mut self, change: &Change) -> DraftGroup {
+        DraftGroup { number: self.lines.group_of(change), step: step(change) }
+    }
+
+    /// Adds a change of a row that has none yet. The values are those of the group's columns.
+    pub fn append(&mut self, group: DraftGroup, unit: Option<Unit>, values: &ChangeValues<'_>) -> Result<()> {
+        let Some(facts) = self.lines.group(group.number).cloned() else { return Ok(()) };
+        self.next += 1;
+        let mut line = String::with_capacity(128);
+        let unit_number = unit.map(|unit| unit.number.cast_unsigned());
+        self.lines.push_values(&mut line, group.number, &ChangeValues { unit: unit_number, ..*values });
+        let (step, number) = unit.map_or((group.step as i64, self.next), |unit| (unit.step, unit.number));
+        let key = (step, number, self.next);
+        self.store_line(key, name(&facts.table, facts.row.iter().map(String::as_str), values.row), &line)?;
+        *self.counter_of(&facts.table, values.before.is_some(), values.after.is_some()) += 1;
+        Ok(())
+    }
+
+    /// Returns a mark for [`Self::take_back`].
+    pub fn mark(&self) -> Result<DraftMark> {
+        let last = self.store.query_row("SELECT coalesce(max(id), 0) FROM change", [], |row| row.get(0))?;
+        Ok(DraftMark { last, tables: self.tables.clone() })
+    }
+
+    /// Removes the changes that were added since a mark. Meanwhile, no earlier change was replaced.
+    pub fn take_back(&mut self, mark: DraftMark) -> Result<()> {
+        self.store.execute("DELETE FROM change WHERE id > ?1", [mark.last])?;
+        self.tables = mark.tables;
         Ok(())
     }
 
     /// Removes the change of a row. Returns the change, if there was one.
     pub fn take_away(&mut self, table: &TableName, row: &RowName) -> Result<Option<Change>> {
         let Some((position, change)) = self.find(table, row)? else { return Ok(None) };
-        self.store
-            .prepare_cached("DELETE FROM change WHERE step = ?1 AND unit = ?2 AND number = ?3")?
-            .execute(position)?;
+        self.store.prepare_cached("DELETE FROM change WHERE id = ?1")?.execute([position.id])?;
         *self.counter(&change) -= 1;
         Ok(Some(change))
     }
@@ -148,7 +223,8 @@ impl PlanDraft {
         &self,
         mut each: impl FnMut(&ChangeLine<'_>) -> std::result::Result<(), E>,
     ) -> std::result::Result<(), E> {
-        let mut statement = self.store.prepare("SELECT line FROM change ORDER BY step, unit, number")?;
+        let order = if self.is_sorted { "id" } else { "step, unit, number" };
+        let mut statement = self.store.prepare(&format!("SELECT line FROM change ORDER BY {order}"))?;
         let mut rows = statement.query([])?;
         while let Some(row) = rows.next()? {
             let line = row.get_ref(0)?.as_str().map_err(rusqlite::Error::from)?;
@@ -168,20 +244,29 @@ impl PlanDraft {
     /// Returns the number of inserted, changed and deleted rows of each table.
     pub fn tables(&self) -> Vec<TableChanges> {
         let changed = self.tables.values().filter(|table| table.made + table.changed + table.deleted > 0);
-        changed.cloned().collect()
+        let mut changed: Vec<TableChanges> = changed.cloned().collect();
+        changed.sort_by(|left, right| left.table.cmp(&right.table));
+        changed
     }
 
     fn find(&self, table: &TableName, row: &RowName) -> Result<Option<(Position, Change)>> {
-        let name = name(table, row);
+        if !self.changes(table) {
+            return Ok(None);
+        }
+        let name = name(table, row.columns(), row.values());
         if !self.seen.may_contain(name) {
             return Ok(None);
         }
-        let mut statement = self.store.prepare_cached("SELECT step, unit, number, line FROM change WHERE name = ?1")?;
+        if !self.is_named.replace(true) {
+            self.store.execute_batch("CREATE INDEX by_name ON change(name)")?;
+        }
+        let mut statement = self.store.prepare_cached("SELECT id, step, unit, line FROM change WHERE name = ?1")?;
         let mut rows = statement.query([name.cast_signed()])?;
         while let Some(found) = rows.next()? {
             let change = self.read(found.get_ref(3)?.as_str().map_err(rusqlite::Error::from)?)?;
             if change.table == *table && change.row.columns().eq(row.columns()) && change.row.is_same(row) {
-                return Ok(Some(((found.get(0)?, found.get(1)?, found.get(2)?), change)));
+                let unit = Unit { step: found.get(1)?, number: found.get(2)? };
+                return Ok(Some((Position { id: found.get(0)?, unit }, change)));
             }
         }
         Ok(None)
@@ -193,21 +278,25 @@ impl PlanDraft {
     }
 
     fn counter(&mut self, change: &Change) -> &mut u64 {
-        let new = |table: &String| TableChanges { table: table.clone(), ..TableChanges::default() };
-        let counts = self.tables.entry(change.table.to_string()).or_insert_with_key(new);
-        match (&change.before, &change.after) {
-            (None, _) => &mut counts.made,
-            (_, None) => &mut counts.deleted,
+        self.counter_of(&change.table, change.before.is_some(), change.after.is_some())
+    }
+
+    fn counter_of(&mut self, table: &TableName, has_before: bool, has_after: bool) -> &mut u64 {
+        let new = || TableChanges { table: table.to_string(), ..TableChanges::default() };
+        let counts = self.tables.entry(table.clone()).or_insert_with(new);
+        match (has_before, has_after) {
+            (false, _) => &mut counts.made,
+            (_, false) => &mut counts.deleted,
             _ => &mut counts.changed,
         }
     }
 }
 
 /// Returns the hash of a row's name, by which rows are found. It is equal in every run.
-fn name(table: &TableName, row: &RowName) -> u64 {
+fn name<'n>(table: &TableName, columns: impl Iterator<Item = &'n str>, values: &[Value]) -> u64 {
     let mut hasher = DefaultHasher::new();
     table.hash(&mut hasher);
-    for (column, value) in row.iter() {
+    for (column, value) in columns.zip(values) {
         column.hash(&mut hasher);
         std::mem::discriminant(value).hash(&mut hasher);
         match value {
@@ -252,7 +341,31 @@ impl BloomFilter {
 }
 
 /// The sort key of a change: its step, its unit and its number, for example `(3, 17, 42)`.
-type Position = (i64, i64, i64);
+type SortKey = (i64, i64, i64);
+
+/// Where a change is stored.
+struct Position {
+    id: i64,
+    unit: Unit,
+}
+
+/// A group of changes that are added without being compared with the other changes.
+#[derive(Clone, Copy)]
+pub struct DraftGroup {
+    number: usize,
+    step: Step,
+}
+
+/// Changes of one table that are applied in the order of their rows.
+#[derive(Clone, Copy, Default)]
+pub struct Batch(i64);
+
+/// The state of a draft at some time.
+pub struct DraftMark {
+    /// The greatest id of a change.
+    last: i64,
+    tables: BTreeMap<TableName, TableChanges>,
+}
 
 /// The steps of a plan, in order: first the inserts of missing rows, last the deletes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

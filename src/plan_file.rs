@@ -22,6 +22,7 @@ use siphasher::sip::SipHasher24;
 
 use crate::model::change_group::ChangeGroup;
 use crate::model::change_group::ChangeGroups;
+use crate::model::change_group::ChangeValues;
 use crate::model::change_group::GroupedChange;
 use crate::model::plan::Change;
 use crate::model::plan::Header;
@@ -165,6 +166,22 @@ impl ChangeLines {
             wire::compact::push_change(line, number, group, change);
         }
         number
+    }
+
+    /// Returns the number of a change's group, for [`Self::push_values`].
+    pub fn group_of(&mut self, change: &Change) -> usize {
+        self.groups.number_of(change)
+    }
+
+    /// Appends the values of a change as a line, like [`Self::push`].
+    pub fn push_values(&self, line: &mut String, number: usize, values: &ChangeValues<'_>) {
+        if let Some(group) = self.groups.get(number) {
+            wire::compact::push_values_of(line, number, group, values);
+        }
+    }
+
+    pub fn group(&self, number: usize) -> Option<&Arc<ChangeGroup>> {
+        self.groups.get(number)
     }
 
     /// Returns a line that [`Self::push`] made.

@@ -29,6 +29,7 @@ use crate::model::rule::Rules;
 use crate::model::rule::Treatment;
 use crate::model::schema::Schema;
 use crate::model::value::Value;
+use crate::plan_draft::Batch;
 use crate::plan_draft::PlanDraft;
 use crate::scan::Progress;
 use crate::scan::ScanResult;
@@ -59,6 +60,7 @@ mod repoint;
 pub mod restore;
 mod rows;
 mod stop;
+mod uniform;
 mod unique;
 mod warnings;
 
@@ -175,6 +177,10 @@ struct Case<'a> {
     last_undecided_key: Option<usize>,
     /// The treatment that creates new rows now.
     creating: &'static str,
+    /// False if no change of the plan concerns the child, apart from those of this relation's orphans.
+    meets_changes: bool,
+    /// The changes of the orphans, in the order of their rows.
+    batch: Batch,
 }
 
 /// The cause of a change: a rule, and the relation for which it changes a row.
@@ -276,6 +282,8 @@ impl<'a> Request<'a> {
             treated: 0,
             last_undecided_key: None,
             creating: "",
+            meets_changes: true,
+            batch: Batch::default(),
         }))
     }
 }

@@ -36,6 +36,7 @@ const PARTS: &[(&str, &[&str])] = &[
     ("examine", &["diagnose", "engine", "findings", "model", "scan", "sql"]),
     ("check", &["diagnose", "engine", "findings", "intake", "model", "scan", "sql"]),
     ("explain", &["diagnose", "engine", "findings", "model", "scan", "sql"]),
+    ("discover", &["engine", "model", "sql"]),
     ("stored_rows", &["engine", "model", "sql"]),
     ("plan_draft", &["model", "plan_file"]),
     ("treat", &["engine", "model", "plan_draft", "plan_file", "quarantine_file", "scan", "sql", "stored_rows"]),
@@ -52,6 +53,7 @@ const PARTS: &[(&str, &[&str])] = &[
             "check",
             "cli",
             "config",
+            "discover",
             "engine",
             "engines",
             "examine",
@@ -131,7 +133,7 @@ const RESERVED: &[(&str, &[&str])] = &[
     ),
     ("tempfile", &["engine", "run", "whole_file"]),
     // Clocks and threads.
-    ("std::time::Instant", &["engine", "progress", "run"]),
+    ("std::time::Instant", &["apply::batches", "engine", "progress", "run"]),
     ("std::time::SystemTime", &["engine::sqlite", "main"]),
     ("std::thread", &["engine", "library", "main", "progress", "run", "scan"]),
     // Only the engine's part and the table of engines know an engine, and only the engine knows its driver.
@@ -146,7 +148,7 @@ const RESERVED: &[(&str, &[&str])] = &[
     ("rusqlite::Connection", &["engine::sqlite", "plan_draft"]),
     ("rusqlite", &["engine::sqlite", "plan_draft", "run", "treat"]),
     // Text formats.
-    ("toml", &["config"]),
+    ("toml", &["config", "discover::weights"]),
     ("clap", &["cli", "main"]),
     ("serde", &["apply::journal", "history_file", "intake", "plan_file", "report"]),
     ("comfy_table", &["main", "report"]),

@@ -21,6 +21,7 @@ use crate::model::plan::ChangeRole;
 use crate::model::relation::Relation;
 use crate::model::row::RowName;
 use crate::model::schema::Schema;
+use crate::model::state::RowNow;
 use crate::model::state::SkipReason;
 use crate::model::value::Key;
 use crate::model::value::Value;
@@ -262,29 +263,39 @@ pub(super) struct Mismatches {
     named: Vec<String>,
 }
 
-impl Mismatches {
-    pub(super) fn collect(&mut self, portion: &Portion, direction: Direction) {
+impl Walk<'_> {
+    /// Adds the rows of a portion that differ from the plan, the first with their values.
+    pub(super) fn collect_mismatches(&self, session: &mut dyn Session, portion: &Portion, mismatches: &mut Mismatches) {
         for line in &portion.lines {
             let Fit::Left(why) = line.fit else { continue };
             if is_only_kept_out(&line.change, why) {
                 continue;
             }
-            self.rows += 1;
-            if self.named.len() < NAMED {
-                self.named.push(format!("{} {}", row_of(&line.change), reason(why, direction)));
+            mismatches.rows += 1;
+            if mismatches.named.len() < NAMED {
+                let now =
+                    if why == SkipReason::Changed { self.row_now(session, &line.change) } else { RowNow::Unknown };
+                let now = now.text().map(|now| format!(": {now}")).unwrap_or_default();
+                mismatches.named.push(format!("{} {}{now}", row_of(&line.change), reason(why, self.options.direction)));
             }
         }
     }
+}
 
+impl Mismatches {
     pub(super) fn is_empty(&self) -> bool {
         self.rows == 0
     }
 
-    pub(super) fn sentence(&self) -> String {
+    /// Returns the number of the rows among all `changes`, and the first of them.
+    pub(super) fn sentence(&self, changes: usize) -> String {
         let more = self.rows.saturating_sub(self.named.len() as u64);
         let more =
             if more > 0 { format!("; and {}", crate::model::text::plural(more, "more row")) } else { String::new() };
-        format!("{}{more}", self.named.join("; "))
+        let all = crate::model::text::plural(changes as u64, "change");
+        let are = if self.rows == 1 { "is" } else { "are" };
+        let share = format!("{} of its {all} {are} out of date", crate::model::text::count(self.rows));
+        format!("{share}: {}{more}", self.named.join("; "))
     }
 }
 

@@ -91,7 +91,8 @@ pub fn observe(
             };
             for (change, row_match) in here.iter().zip(compare_rows) {
                 if row_match != ImageMatch::After && change.role() != ChangeRole::Counter {
-                    since.leave(walk.tables.get(&table), change, SkipReason::Changed);
+                    let now = walk.row_of_skipped(session, change, SkipReason::Changed);
+                    since.leave(walk.tables.get(&table), change, SkipReason::Changed, now);
                 }
             }
         }
@@ -134,6 +135,7 @@ impl<'a> RunOptions<'a> {
             between: &|| Ok(()),
             skip_changed: false,
             row_by_row: false,
+            committed_scan: None,
             run: "",
             at: "",
             progress,

@@ -259,7 +259,7 @@ impl Walk<'_> {
             return Err(Halt::Retry);
         }
         let mut mismatches = Mismatches::default();
-        mismatches.collect(portion, self.options.direction);
+        self.collect_mismatches(session, portion, &mut mismatches);
         Err(self.mismatch_error(&mismatches, false).into())
     }
 
@@ -323,7 +323,7 @@ pub(super) fn watched(schema: &Schema, header: &Header) -> Vec<RelationId> {
     schema.relations.ids().filter(|&relation_id| is_watched(&schema.relations[relation_id])).collect()
 }
 
-pub(super) fn adopted_by(change: &Change, relation: &str) -> HashSet<u64> {
+fn adopted_by(change: &Change, relation: &str) -> HashSet<u64> {
     let adopted = change.adopts.iter().flatten().filter(|adopted| adopted.relation == relation);
     adopted.flat_map(|adopted| adopted.rows.iter().copied()).collect()
 }

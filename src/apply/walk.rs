@@ -246,7 +246,7 @@ impl<'w> Walk<'w> {
             let mut portion = self.reading.portion(step, CHUNK)?;
             step += portion.lines.len();
             // The rows of a set were compared already, and are ready.
-            if self.is_one_by_one(&portion) || self.is_any_done(&portion)? {
+            if self.needs_comparison(&portion)? {
                 self.fit(writer, &mut portion)?;
             }
             self.look_ahead(&portion);
@@ -262,7 +262,7 @@ impl<'w> Walk<'w> {
                     Fit::Done | Fit::Moved | Fit::Left(_) => {}
                 }
             }
-            found.mismatches.collect(&portion, self.options.direction);
+            self.collect_mismatches(writer, &portion, &mut found.mismatches);
         }
         if !found.mismatches.is_empty() && self.options.direction == Direction::Apply {
             let needless = self.lookahead.needless_parents();
@@ -285,7 +285,8 @@ impl<'w> Walk<'w> {
                 if let Fit::Left(why) = line.fit
                     && !is_only_kept_out(&line.change, why)
                 {
-                    self.done.leave(self.tables.get(&line.change.table.to_string()), &line.change, why);
+                    let now = self.row_of_skipped(writer, &line.change, why);
+                    self.done.leave(self.tables.get(&line.change.table.to_string()), &line.change, why, now);
                 }
             }
         }
@@ -307,7 +308,7 @@ impl<'w> Walk<'w> {
     pub(super) fn mismatch_error(&self, mismatches: &Mismatches, is_before: bool) -> ApplyError {
         let help = match (self.options.direction, is_before) {
             (Direction::Apply, true) => {
-                "nothing was changed: make a new plan with `fk-doctor repair`, or add --skip-changed to leave these rows as they are"
+                "make a new plan with `fk-doctor repair`, or add --skip-changed to leave these rows as they are"
             }
             (Direction::Apply, false) => {
                 "the transaction was rolled back: make a new plan, or add --skip-changed to leave these rows as they are"
@@ -316,7 +317,13 @@ impl<'w> Walk<'w> {
                 "nothing was changed: add --skip-changed to take back the rest and leave these rows as they are"
             }
         };
-        self.refused(mismatches.sentence(), help)
+        let why = mismatches.sentence(self.reading.plan.changes());
+        match self.options.direction {
+            Direction::Apply => {
+                ApplyError::OutOfDate { doing: self.options.direction.doing(), why, help: help.to_owned() }
+            }
+            Direction::Undo => self.refused(why, help),
+        }
     }
 
     /// Returns an error if the run should end before this step.

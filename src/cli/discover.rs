@@ -14,7 +14,7 @@ use crate::model::discovery::Tier;
 use crate::model::pattern::Pattern;
 use crate::report::DiscoveryFormat;
 
-#[derive(Debug, Clone, Args)]
+#[derive(Debug, Clone, Default, Args)]
 pub struct DiscoverArgs {
     /// A path, or a URL (see `fk-doctor scan --help`) [default: the environment variable DATABASE_URL]
     #[arg(value_name = "DB")]
@@ -92,9 +92,10 @@ impl Format for DiscoveryFormat {
 
 fn parse_tier(text: &str) -> Result<Tier, String> {
     let tiers = Tier::ALL.into_iter().filter(|tier| *tier != Tier::Declared);
-    tiers.into_iter().find(|tier| tier.name() == text).ok_or_else(|| {
-        "expected certain, likely, possible or rejected".to_owned()
-    })
+    tiers
+        .into_iter()
+        .find(|tier| tier.name() == text)
+        .ok_or_else(|| "expected certain, likely, possible or rejected".to_owned())
 }
 
 fn parse_failing_tier(text: &str) -> Result<Tier, String> {

@@ -36,7 +36,8 @@ pub fn with_rejected(text: &str, patterns: &[&str]) -> String {
             _ => None,
         }
     });
-    let known: Vec<&str> = array.iter().flat_map(|(array, _)| array.iter()).filter_map(|entry| text_of(entry.get_ref())).collect();
+    let known: Vec<&str> =
+        array.iter().flat_map(|(array, _)| array.iter()).filter_map(|entry| text_of(entry.get_ref())).collect();
     let mut new: Vec<&str> = Vec::new();
     for pattern in patterns {
         if !known.contains(pattern) && !new.contains(pattern) {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 use std::collections::HashMap;
 
-use crate::discover::composite::CompositeFacts;
+use crate::discover::composite_judge::CompositeFacts;
 use crate::discover::conditional;
 use crate::discover::judge::Judgement;
 use crate::discover::names::Names;
@@ -50,7 +50,8 @@ pub fn assess(schema: &Schema, facts: Facts, rejected: &[Pattern]) -> Discovery 
     let order = |candidate: &Candidate| (candidate.tier, std::cmp::Reverse((candidate.score * 1e9) as u64));
     candidates.sort_by_cached_key(|candidate| {
         let pair = &candidate.pair;
-        let condition: Vec<String> = pair.condition.iter().map(|(column, value)| format!("{column} {value:?}")).collect();
+        let condition: Vec<String> =
+            pair.condition.iter().map(|(column, value)| format!("{column} {value:?}")).collect();
         (order(candidate), schema.pair_id(&pair.child, &pair.parent), condition)
     });
     Discovery {
@@ -131,7 +132,7 @@ fn of_whole_tables(schema: &Schema, names: &Names, facts: &Facts, declared: &Dec
         missing_keys: pair.counts.missing_keys,
         parent_keys: pair.parent_keys,
         combinations: pair.parent.columns.iter().map(|&column| distinct(pair.parent.table, column)).product(),
-        is_declared_key: facts.keys.get(pair.key).is_some_and(|key| key.kind != KeyKind::Data),
+        rows: pair.counts.complete_rows(),
         parent_width: schema.tables[pair.parent.table].columns.len(),
         is_declared: is_declared(pair),
     });

@@ -3,12 +3,12 @@
 //! In most columns all forms give the same keys, so that one set of counts serves all. The first value whose key differs in a
 //! form gives that form a set of its own.
 
+use super::form::Fold;
 use super::form::Form;
 use super::form::KeyHasher;
+use super::form::Number;
 use super::form::ValueKey;
 use super::form::number;
-use super::form::Fold;
-use super::form::Number;
 use super::form::plain_integer;
 use super::key_counts::KeyCounts;
 use crate::model::discovery::ClassCounts;
@@ -117,7 +117,13 @@ impl ColumnBatch {
     pub fn new(plan: &FormPlan) -> ColumnBatch {
         let others = plan.others.len();
         let uncertain = vec![false; others + 1];
-        ColumnBatch { own: Keys::default(), others: vec![None; others], uncertain, stats: Stats::default(), has_keys: true }
+        ColumnBatch {
+            own: Keys::default(),
+            others: vec![None; others],
+            uncertain,
+            stats: Stats::default(),
+            has_keys: true,
+        }
     }
 
     #[inline]
@@ -204,8 +210,7 @@ impl ColumnBatch {
                 classes.texts += 1;
                 self.stats.text_bytes += text.len() as u64;
                 self.stats.longest_text = self.stats.longest_text.max(text.len() as u64);
-                let is_like_number =
-                    matches!(text.first(), Some(b'0'..=b'9' | b'+' | b'-' | b'.' | b' ' | 9..=13));
+                let is_like_number = matches!(text.first(), Some(b'0'..=b'9' | b'+' | b'-' | b'.' | b' ' | 9..=13));
                 if is_like_number {
                     if plain_integer(text).is_some() {
                         classes.integer_texts += 1;

@@ -1,279 +1,170 @@
-//! Judges pairs of several columns. Their parts must bear one common role, such as `uom` of `uom_auth_name` and `uom_code`.
+//! Finds every pair of column lists whose keys agree: a child's columns are combined for each composite key of a parent, and
+//! the combinations themselves are counted.
 
 use std::collections::BTreeMap;
+use std::collections::HashMap;
 
-use crate::discover::decide::Decision;
-use crate::discover::feature::CompositeFeature as F;
-use crate::discover::likeness;
-use crate::discover::likeness::Kind;
-use crate::discover::names::ColumnWords;
-use crate::discover::names::Names;
-use crate::discover::subject::Subject;
-use crate::discover::weights::Limits;
-use crate::model::discovery::Rejection;
-use crate::model::discovery::Tier;
+use super::DiscoverOptions;
+use super::column_keys::Part;
+use super::pairs::ColumnPair;
+use super::pairs::Search;
+use super::pairs::Tally;
+use super::pairs::needs_engine;
+use super::profile::ProfiledColumn;
+use crate::model::discovery::ColumnList;
+use crate::model::discovery::FoundKey;
+use crate::model::discovery::KeyKind;
+use crate::model::discovery::NotObserved;
 use crate::model::ids::TableId;
+use crate::model::schema::Schema;
+use crate::model::schema::side;
 
-/// A pair of several columns with what its values say.
-#[derive(Debug, Clone)]
-pub(super) struct CompositeFacts {
-    pub(super) child: TableId,
-    pub(super) child_columns: Vec<usize>,
-    pub(super) parent: TableId,
-    pub(super) parent_columns: Vec<usize>,
-    pub(super) distinct: u64,
-    pub(super) missing_keys: u64,
-    pub(super) parent_keys: u64,
-    /// The number of combinations of the values of the key's parts.
-    pub(super) combinations: f64,
-    pub(super) is_declared_key: bool,
-    /// The number of columns of the parent.
-    pub(super) parent_width: usize,
-    /// True if the schema has this relation already.
-    pub(super) is_declared: bool,
+/// More combinations of a table's columns for one key are narrowed to those whose names have one role. Those for a key that
+/// nobody declared are always narrowed.
+pub const MOST_COMBINATIONS: usize = 400;
+
+/// A combination of a child's columns for a composite key, by positions among all profiles.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Combination {
+    pub child: Vec<usize>,
+    pub parent: Vec<usize>,
+    /// The parent's key, as a position in the list of keys.
+    pub key: usize,
+    /// True if only the engine can compare the values.
+    pub needs_engine: bool,
 }
 
-impl CompositeFacts {
-    /// The child's columns in the order of the table. Pairs with equal columns compete.
-    fn sorted_columns(&self) -> Vec<usize> {
-        let mut columns = self.child_columns.clone();
-        columns.sort_unstable();
-        columns
-    }
-}
-
-/// A pair of several columns with its score.
-#[derive(Debug, Clone)]
-pub(super) struct JudgedComposite {
-    pub(super) facts: CompositeFacts,
-    pub(super) features: [f64; F::COUNT],
-    pub(super) role: Option<Vec<String>>,
-    pub(super) decision: Decision,
-}
-
-/// Judges all pairs of several columns, and takes back single references that are only parts of them.
-pub(super) fn judge(
-    subject: &Subject<'_>,
-    singles: &mut [Decision],
-    composites: Vec<CompositeFacts>,
-    weights: &[f64; F::COUNT],
-    limits: &Limits,
-) -> Vec<JudgedComposite> {
-    let single_references = accepted_singles(subject, singles);
-    let mut judged: Vec<JudgedComposite> = composites
-        .into_iter()
-        .map(|facts| {
-            let (features, role) = features(subject.names, &single_references, &facts);
-            let logit: f64 = features.iter().zip(weights).map(|(value, weight)| value * weight).sum();
-            let score = 1.0 / (1.0 + (-logit).exp());
-            let decision = Decision { tier: Tier::Rejected, reason: None, score, changes: Vec::new() };
-            JudgedComposite { facts, features, role, decision }
-        })
-        .collect();
-    keep_best_order(&mut judged, limits);
-    take_back_parts(subject, singles, &judged);
-    reject_reverse(subject.names, &mut judged);
-    keep_best_parent(&mut judged);
-    judged
-}
-
-/// The accepted references of single columns to declared keys: child column, parent column.
-type Singles = Vec<((TableId, usize), (TableId, usize))>;
-
-fn accepted_singles(subject: &Subject<'_>, decisions: &[Decision]) -> Singles {
-    let accepted = subject.pairs.iter().zip(decisions).filter(|(_, decision)| decision.is_found());
-    let declared = accepted.filter(|(pair, _)| subject.parent(pair).key.is_some());
-    declared
-        .map(|(pair, _)| {
-            let (child, parent) = (subject.child(pair), subject.parent(pair));
-            ((child.table, child.column), (parent.table, parent.column))
-        })
-        .collect()
-}
-
-fn features(names: &Names, singles: &Singles, facts: &CompositeFacts) -> ([f64; F::COUNT], Option<Vec<String>>) {
-    let mut values = [0.0; F::COUNT];
-    let mut put = |feature: F, value: f64| values[feature as usize] = value;
-    let flag = |is_set: bool| f64::from(u8::from(is_set));
-    let is_self = facts.child == facts.parent;
-    let role = common_role(names, facts);
-    put(F::Bias, 1.0);
-    match &role {
-        Some((role, likeness)) => {
-            put(F::RoleLikeness, if !role.is_empty() || !is_self { *likeness } else { 0.0 });
-            let (first, last) = (facts.child_columns.iter().min(), facts.child_columns.iter().max());
-            let span = last.zip(first).map_or(0, |(last, first)| last - first);
-            put(F::Adjacent, flag(span + 1 == facts.child_columns.len()));
-        }
-        None => {
-            put(F::NoRole, 1.0);
-            let parts: Vec<f64> = parts(names, facts).map(|(child, key)| part_likeness(names, facts, child, key)).collect();
-            let all_alike = parts.iter().all(|likeness| *likeness >= 0.6);
-            put(F::NamesAlike, if all_alike { parts.iter().sum::<f64>() / parts.len() as f64 } else { 0.0 });
+/// Returns all combinations whose columns may each hold the values of their part of a key.
+pub fn combinations(
+    schema: &Schema,
+    search: &Search<'_>,
+    keys: &[FoundKey],
+    options: &DiscoverOptions<'_>,
+    not_observed: &mut Vec<NotObserved>,
+) -> Vec<Combination> {
+    let positions: HashMap<(TableId, usize), usize> =
+        search.columns.iter().enumerate().map(|(index, column)| ((column.table, column.column), index)).collect();
+    let mut of_tables: BTreeMap<TableId, Vec<usize>> = BTreeMap::new();
+    for (index, column) in search.columns.iter().enumerate() {
+        if column.has_keys() && !column.keys.is_dropped {
+            of_tables.entry(column.table).or_default().push(index);
         }
     }
-    put(F::DenseKey, flag(facts.parent_keys as f64 > 0.8 * facts.combinations.max(1.0)));
-    put(F::MissingKeys, facts.missing_keys as f64 / facts.distinct.max(1) as f64);
-    let refers_by_itself = |((child, child_column), (parent, parent_column)): &((TableId, usize), (TableId, usize))| {
-        (*child, *parent) == (facts.child, facts.parent)
-            && facts.child_columns.contains(child_column)
-            && facts.parent_columns.contains(parent_column)
-    };
-    put(F::SingleReference, flag(singles.iter().any(refers_by_itself)));
-    put(F::FewKeys, flag(facts.distinct < 4));
-    let has_role = role.as_ref().is_some_and(|(role, _)| !role.is_empty());
-    put(F::SelfReference, flag(is_self && !has_role));
-    (values, role.map(|(role, _)| role))
-}
-
-/// Returns the words of each part: of the child's column and of the key's column.
-fn parts<'n>(names: &'n Names, facts: &'n CompositeFacts) -> impl Iterator<Item = (&'n ColumnWords, &'n ColumnWords)> {
-    let pairs = facts.child_columns.iter().zip(&facts.parent_columns);
-    pairs.map(|(&child, &key)| (names.column(facts.child, child), names.column(facts.parent, key)))
-}
-
-fn part_likeness(names: &Names, facts: &CompositeFacts, child: &ColumnWords, key: &ColumnWords) -> f64 {
-    let tables = &names.tables;
-    let to_key = likeness::to_key(child, key).degree;
-    let is_tail = child.all.last() == key.all.last() && child.full.ends_with(key.full.as_str());
-    let by_name = if is_tail {
-        1.0
-    } else if child.full == key.full {
-        0.9
-    } else {
-        to_key
-    };
-    by_name.max(0.9 * likeness::to_table(child, &tables[facts.child], &tables[facts.parent]).degree)
-}
-
-/// Returns the words that stand before every part of the key, and how much they name the parent table. No words mean that the
-/// columns bear the key's own names. `None` if the parts have no role in common.
-///
-/// A part that is named after the parent table, such as `Province` for the `Name` of a province, goes with any role.
-pub(super) fn common_role(names: &Names, facts: &CompositeFacts) -> Option<(Vec<String>, f64)> {
-    let tables = &names.tables;
-    let parent = &tables[facts.parent];
-    let mut role: Option<Vec<String>> = None;
-    let mut is_named_after_parent = false;
-    for (child, key) in parts(names, facts) {
-        let own = if child.all.ends_with(&key.all) {
-            child.all[..child.all.len() - key.all.len()].to_vec()
-        } else if !child.base.is_empty() && child.base == parent.joined && key.is_generic {
-            is_named_after_parent = true;
+    let mut holds: HashMap<ColumnPair, bool> = HashMap::new();
+    let mut found = Vec::new();
+    for (key, about) in keys.iter().enumerate() {
+        let list = &about.columns;
+        if !(2..=options.max_arity).contains(&list.columns.len()) || about.distinct == 0 || about.repeated_rows > 0 {
             continue;
-        } else if child.full == key.full || (!child.base.is_empty() && child.base == key.base) {
-            Vec::new()
-        } else {
-            let stem = child.full.strip_suffix(key.full.as_str()).filter(|_| key.full.len() > 3)?;
-            vec![stem.to_owned()]
+        }
+        let parent: Option<Vec<usize>> =
+            list.columns.iter().map(|&column| positions.get(&(list.table, column)).copied()).collect();
+        let Some(parent) = parent.filter(|parent| parent.iter().all(|&part| !search.columns[part].keys.is_dropped))
+        else {
+            continue;
         };
-        if role.as_ref().is_some_and(|role| *role != own) {
-            return None;
-        }
-        role = Some(own);
-    }
-    let role = role.unwrap_or_default();
-    if role.is_empty() {
-        return Some((role, if is_named_after_parent { 1.0 } else { 0.8 }));
-    }
-    let likeness = role_likeness(names, facts, &role);
-    Some((role, likeness))
-}
-
-fn role_likeness(names: &Names, facts: &CompositeFacts, role: &[String]) -> f64 {
-    const LONGEST_INITIALS: usize = 4;
-    let tables = &names.tables;
-    let parent = &tables[facts.parent];
-    let as_column = ColumnWords::of_role(role);
-    let likeness = likeness::to_table(&as_column, &tables[facts.child], parent);
-    if likeness.kind != Kind::None {
-        return likeness.degree;
-    }
-    let initials: String = parent.words.iter().filter_map(|word| word.chars().next()).take(LONGEST_INITIALS).collect();
-    let last = role.last().map_or("", String::as_str);
-    if !initials.is_empty() && (initials == last || initials == as_column.base) {
-        return 0.85;
-    }
-    if !last.is_empty() && last == parent.last() { 0.75 } else { 0.0 }
-}
-
-/// Of pairs with the same columns in another order, the best gets its tier.
-fn keep_best_order(judged: &mut [JudgedComposite], limits: &Limits) {
-    let mut groups: BTreeMap<(TableId, TableId, Vec<usize>), Vec<usize>> = BTreeMap::new();
-    for (index, pair) in judged.iter().enumerate() {
-        groups.entry((pair.facts.child, pair.facts.parent, pair.facts.sorted_columns())).or_default().push(index);
-    }
-    let is_declared: Vec<bool> = judged.iter().map(|pair| pair.facts.is_declared).collect();
-    for group in groups.into_values() {
-        let declared = group.iter().copied().find(|&index| is_declared[index]);
-        let best = declared.or_else(|| best_of(judged, &group));
-        for index in group {
-            let decision = &mut judged[index].decision;
-            if is_declared[index] {
-                decision.tier = Tier::Declared;
+        for (&table, columns) in &of_tables {
+            let parts: Vec<Vec<usize>> = parent
+                .iter()
+                .map(|&part| {
+                    let may_hold = |&&child: &&usize| {
+                        let pair = ColumnPair { child, parent: part };
+                        child == part || *holds.entry(pair).or_insert_with(|| may_hold(search, pair))
+                    };
+                    columns.iter().filter(may_hold).copied().collect()
+                })
+                .collect();
+            if parts.iter().any(Vec::is_empty) {
                 continue;
             }
-            if Some(index) != best {
-                decision.reject(Rejection::AnotherParent);
-                continue;
+            let all = parts.iter().map(Vec::len).fold(1usize, usize::saturating_mul);
+            let narrow = all > MOST_COMBINATIONS || about.kind == KeyKind::Data;
+            let mut left_out = 0;
+            each_combination(&parts, &mut |child| {
+                if child == parent {
+                    return;
+                }
+                if narrow && !has_one_role(schema, search.columns, child, &parent) {
+                    left_out += 1;
+                    return;
+                }
+                let engine = child.iter().zip(&parent).any(|(&child, &parent)| {
+                    child != parent && needs_engine(&search.columns[child], &search.columns[parent])
+                });
+                found.push(Combination { child: child.to_vec(), parent: parent.clone(), key, needs_engine: engine });
+            });
+            if left_out > 0 {
+                not_observed.push(left_out_combinations(schema, table, list, left_out));
             }
-            decision.tier = limits.tier(decision.score);
-            decision.reason = (decision.tier == Tier::Rejected).then_some(Rejection::Score);
         }
     }
+    found
 }
 
-/// Returns the pair with the highest score; of equal scores the first.
-fn best_of(judged: &[JudgedComposite], group: &[usize]) -> Option<usize> {
-    let score = |index: usize| judged[index].decision.score;
-    group.iter().copied().min_by(|&left, &right| score(right).total_cmp(&score(left)).then(left.cmp(&right)))
-}
-
-/// A single column of an accepted composite key is no reference to a key that is not declared, nor to a key that it is not
-/// named after.
-fn take_back_parts(subject: &Subject<'_>, singles: &mut [Decision], judged: &[JudgedComposite]) {
-    let accepted = judged.iter().filter(|pair| pair.decision.is_found());
-    let parts: Vec<(TableId, usize)> =
-        accepted.flat_map(|pair| pair.facts.child_columns.iter().map(|&column| (pair.facts.child, column))).collect();
-    for (pair, decision) in subject.pairs.iter().zip(singles) {
-        let child = subject.child(pair);
-        let is_weak = subject.parent(pair).key.is_none() || pair.name < 0.8;
-        if decision.is_found() && !pair.facts.is_declared && is_weak && parts.contains(&(child.table, child.column)) {
-            decision.tier = Tier::Possible;
-            decision.reason = Some(Rejection::PartOfComposite);
-        }
+fn left_out_combinations(schema: &Schema, child: TableId, key: &ColumnList, number: u64) -> NotObserved {
+    let parent = &schema.tables[key.table];
+    let names = key.columns.iter().map(|&column| parent.columns[column].name.as_str());
+    NotObserved {
+        subject: format!("{}->{}", schema.tables[child].name, side(&parent.name, names)),
+        reason: format!(
+            "the key is not declared, or more than {MOST_COMBINATIONS} combinations of columns may hold it, so that only \
+             those whose names share a role were counted"
+        ),
+        number,
+        is_failure: false,
     }
 }
 
-/// Two tables with one key do not refer to each other, unless one name contains the other.
-fn reject_reverse(names: &Names, judged: &mut [JudgedComposite]) {
-    let ends = |facts: &CompositeFacts| (facts.child, facts.parent, facts.child_columns.clone(), facts.parent_columns.clone());
-    let accepted: Vec<_> = judged.iter().filter(|pair| pair.decision.is_found()).map(|pair| ends(&pair.facts)).collect();
-    for pair in judged.iter_mut().filter(|pair| pair.decision.is_found() && !pair.facts.is_declared) {
-        let (child, parent, child_columns, parent_columns) = ends(&pair.facts);
-        let reverse = (parent, child, parent_columns, child_columns);
-        let (own, other) = (&names.tables[child].joined, &names.tables[parent].joined);
-        let extends = other.len() > 2 && own.contains(other.as_str());
-        if accepted.contains(&reverse) && !extends {
-            pair.decision.tier = Tier::Possible;
-            pair.decision.reason = Some(Rejection::OtherDirection);
-        }
+/// True if the values of a column are among those of a part of a key, within the tolerance.
+fn may_hold(search: &Search<'_>, pair: ColumnPair) -> bool {
+    let (child, parent) = (&search.columns[pair.child], &search.columns[pair.parent]);
+    if !parent.has_keys() {
+        return false;
     }
+    if needs_engine(child, parent) {
+        return true;
+    }
+    let mut tally = Tally { distinct: child.keys.own().distinct(), ..Tally::default() };
+    search.count(pair, Part::WHOLE, &mut tally);
+    search.is_within(pair, &tally)
 }
 
-fn keep_best_parent(judged: &mut [JudgedComposite]) {
-    let mut groups: BTreeMap<(TableId, Vec<usize>), Vec<usize>> = BTreeMap::new();
-    for (index, pair) in judged.iter().enumerate().filter(|(_, pair)| pair.decision.is_found()) {
-        groups.entry((pair.facts.child, pair.facts.sorted_columns())).or_default().push(index);
-    }
-    for group in groups.into_values() {
-        let declared = group.iter().copied().find(|&index| judged[index].facts.is_declared);
-        let best = declared.or_else(|| best_of(judged, &group));
-        for index in group.into_iter().filter(|index| Some(*index) != best) {
-            if judged[index].facts.is_declared {
-                continue;
+/// Calls `visit` with every choice of one column for each part that uses no column twice.
+fn each_combination(parts: &[Vec<usize>], visit: &mut dyn FnMut(&[usize])) {
+    fn choose(parts: &[Vec<usize>], chosen: &mut Vec<usize>, visit: &mut dyn FnMut(&[usize])) {
+        let Some(columns) = parts.get(chosen.len()) else { return visit(chosen) };
+        for &column in columns {
+            if !chosen.contains(&column) {
+                chosen.push(column);
+                choose(parts, chosen, visit);
+                chosen.pop();
             }
-            judged[index].decision.reject(Rejection::AnotherParent);
         }
+    }
+    choose(parts, &mut Vec::new(), visit);
+}
+
+/// True if every child column is named like its part of the key after one common prefix, such as `uom_auth_name` and
+/// `uom_code` for `auth_name` and `code`.
+fn has_one_role(schema: &Schema, columns: &[ProfiledColumn], child: &[usize], parent: &[usize]) -> bool {
+    let name = |index: usize| {
+        let column = &columns[index];
+        schema.tables[column.table].columns[column.column].name.to_lowercase()
+    };
+    let role = |(&child, &parent): (&usize, &usize)| name(child).strip_suffix(&name(parent)).map(str::to_owned);
+    let mut roles = child.iter().zip(parent).map(role);
+    let Some(Some(first)) = roles.next() else { return false };
+    roles.all(|role| role.as_ref() == Some(&first))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn combination_uses_no_column_twice() {
+        let mut found = Vec::new();
+        each_combination(&[vec![1, 2], vec![2, 3]], &mut |chosen| found.push(chosen.to_vec()));
+        assert_eq!(found, [vec![1, 2], vec![1, 3], vec![2, 3]]);
     }
 }

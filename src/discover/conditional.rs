@@ -30,9 +30,10 @@ pub(super) fn assess(schema: &Schema, names: &Names, facts: &Facts) -> Vec<Candi
         groups.entry((candidate.pair.child.clone(), condition)).or_default().push(index);
     }
     for group in groups.into_values() {
-        let best = group.iter().copied().min_by(|&left, &right| {
-            candidates[right].score.total_cmp(&candidates[left].score).then(left.cmp(&right))
-        });
+        let best = group
+            .iter()
+            .copied()
+            .min_by(|&left, &right| candidates[right].score.total_cmp(&candidates[left].score).then(left.cmp(&right)));
         for index in group {
             let candidate = &mut candidates[index];
             if Some(index) != best {
@@ -94,7 +95,8 @@ fn judged(schema: &Schema, names: &Names, pair: &Pair) -> Candidate {
 /// A column that refers to several tables, as another column says, refers to no table as a whole.
 pub(super) fn take_back_unconditional(candidates: &mut [Candidate], conditional: &[Candidate]) {
     let is_found = |candidate: &&Candidate| matches!(candidate.tier, Tier::Certain | Tier::Likely);
-    let children: Vec<&ColumnList> = conditional.iter().filter(is_found).map(|candidate| &candidate.pair.child).collect();
+    let children: Vec<&ColumnList> =
+        conditional.iter().filter(is_found).map(|candidate| &candidate.pair.child).collect();
     for candidate in candidates.iter_mut().filter(|candidate| is_found(&&**candidate)) {
         if children.contains(&&candidate.pair.child) {
             candidate.tier = Tier::Possible;

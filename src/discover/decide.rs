@@ -124,7 +124,7 @@ fn choose_among_subtypes(subject: &Subject<'_>, best: &mut BTreeMap<usize, usize
     for child in children {
         let Some(&first) = best.get(&child) else { continue };
         let Some(choice) = Choice::among(subject, first, decisions, &hubs) else { continue };
-        for table in choice.counted_hub {
+        if let Some(table) = choice.counted_hub {
             *hubs.entry(table).or_default() += 1;
         }
         let Some(winner) = choice.winner else { continue };
@@ -156,7 +156,12 @@ struct Choice {
 }
 
 impl Choice {
-    fn among(subject: &Subject<'_>, first: usize, decisions: &[Decision], hubs: &HashMap<TableId, usize>) -> Option<Choice> {
+    fn among(
+        subject: &Subject<'_>,
+        first: usize,
+        decisions: &[Decision],
+        hubs: &HashMap<TableId, usize>,
+    ) -> Option<Choice> {
         let pair = &subject.pairs[first];
         let key = subject.words(pair.facts.parent);
         if key.base.is_empty() {

@@ -46,9 +46,11 @@ pub fn pairs(
     let list = |index: usize| ColumnList::single(profiles.columns[index].table, profiles.columns[index].column);
     let top: Vec<Vec<(ValueKey, u64)>> = counted
         .iter()
-        .map(|(pair, counts)| {
-            if counts.missing_keys == 0 { Vec::new() } else { top_missing(profiles, *pair, options.samples) }
-        })
+        .map(
+            |(pair, counts)| {
+                if counts.missing_keys == 0 { Vec::new() } else { top_missing(profiles, *pair, options.samples) }
+            },
+        )
         .collect();
     let wanted = wanted(profiles, counted, &top);
     let entries: Vec<WantedValues> = wanted

@@ -134,7 +134,8 @@ fn stop_rule(search: &Search<'_>, child: usize) -> Option<StopRule> {
         }
         let is_comparable = (column.may_have_integers() && parent.may_have_integers())
             || (column.may_have_hashes() && parent.may_have_hashes());
-        if index == child || !parent.may_be_parent() || !is_comparable {
+        let may_hold = parent.may_be_parent() || (parent.is_part && parent.has_keys());
+        if index == child || !may_hold || !is_comparable {
             continue;
         }
         let (tolerance, keys) = (search.tolerance_of(pair), parent.distinct.unwrap_or(parent.filled_rows()));

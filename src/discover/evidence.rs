@@ -2,11 +2,11 @@
 //!
 //! The weights add up to the logit of the score, so that a reader of the report can compute every score again.
 
+use crate::discover::composite_judge::JudgedComposite;
 use crate::discover::decide::Decision;
 use crate::discover::feature::CompositeFeature;
 use crate::discover::feature::NeighbourFeature;
 use crate::discover::feature::PairFeature;
-use crate::discover::composite::JudgedComposite;
 use crate::discover::neighbours::logit;
 use crate::discover::subject::Judged;
 use crate::discover::subject::Subject;
@@ -53,7 +53,12 @@ fn add_changes(evidence: &mut Vec<Evidence>, decision: &Decision) {
     for (gate, score) in &decision.changes {
         let sum: f64 = evidence.iter().map(|entry| entry.weight).sum();
         let weight = logit(*score) - sum;
-        evidence.push(Evidence { feature: gate.name.to_owned(), value: gate.bound, weight, text: gate.text.to_owned() });
+        evidence.push(Evidence {
+            feature: gate.name.to_owned(),
+            value: gate.bound,
+            weight,
+            text: gate.text.to_owned(),
+        });
     }
 }
 
@@ -81,21 +86,18 @@ fn pair_text(subject: &Subject<'_>, pair: &Judged, feature: PairFeature) -> Stri
             format!("the child has {} different keys", count(facts.distinct))
         }
         PairFeature::Exact => format!("all {} keys of the child exist in the parent", count(facts.distinct)),
-        PairFeature::SizeRatio => format!(
-            "the child has {} rows, the parent {}",
-            count(child.rows),
-            count(subject.parent(pair).rows)
-        ),
+        PairFeature::SizeRatio => {
+            format!("the child has {} rows, the parent {}", count(child.rows), count(subject.parent(pair).rows))
+        }
         PairFeature::Nullable => format!("{} of {} rows have no key", count(child.nulls), count(child.rows)),
         PairFeature::Name => format!("the names are alike: {:.2} of 1", pair.name),
         PairFeature::Unevenness | PairFeature::UnevennessUnnamed | PairFeature::UnnamedIdUnevenness => {
             let text = feature.text();
             format!("{text}: {:.2}, and 0 is even", pair.feature(PairFeature::Unevenness))
         }
-        PairFeature::Range => format!(
-            "the child's keys span {:.0}% of the parent's order",
-            100.0 * facts.covered_range
-        ),
+        PairFeature::Range => {
+            format!("the child's keys span {:.0}% of the parent's order", 100.0 * facts.covered_range)
+        }
         _ => feature.text().to_owned(),
     }
 }

@@ -166,5 +166,10 @@ features! {
         SingleReference "single-reference" "one of the columns refers to the same table by itself",
         FewKeys "few-keys" "the child has fewer than four different keys",
         SelfReference "self-reference" "the child and the parent are one table, and no role tells them apart",
+        ManyExact "many-exact" "so many different keys exist in the parent, and chance does not explain it",
+        ParentOnlyKey "parent-only-joins" "the parent only joins other tables: its columns are its key, and refer to them",
+        MeasurePart "measure-part" "a part of the key is a measure or a date, such as a year",
+        OwnKey "child-is-key" "the columns are a key of the child as well, so that both tables may share a key of a third",
+        ChildNamedAfterParent "child-table-names-parent" "the child table's name contains the parent's",
     }
 }

@@ -29,7 +29,8 @@ struct Features<'s> {
 impl<'s> Features<'s> {
     fn of(subject: &'s Subject<'s>, group: &[usize], index: usize) -> Features<'s> {
         let mut features = Features { subject, pair: &subject.pairs[index], values: [0.0; F::COUNT] };
-        let others: Vec<&Judged> = group.iter().filter(|&&other| other != index).map(|&other| &subject.pairs[other]).collect();
+        let others: Vec<&Judged> =
+            group.iter().filter(|&&other| other != index).map(|&other| &subject.pairs[other]).collect();
         features.names(&others);
         features.values_of_columns();
         features.keys();
@@ -99,7 +100,8 @@ impl<'s> Features<'s> {
         self.flag(F::Integers, child.values == ValueKind::Integer);
         self.flag(F::Text, child.values == ValueKind::Text);
         self.flag(F::LongText, child.is_long_text);
-        let is_fraction = ["REAL", "FLOA", "DOUB", "DEC", "NUMERIC"].iter().any(|name| child.declared_type.contains(name));
+        let is_fraction =
+            ["REAL", "FLOA", "DOUB", "DEC", "NUMERIC"].iter().any(|name| child.declared_type.contains(name));
         let differs = child.declared_type != parent.declared_type;
         self.flag(F::Real, child.values == ValueKind::Real || (is_fraction && differs));
         self.flag(F::Date, child.values == ValueKind::Date);
@@ -143,7 +145,8 @@ impl<'s> Features<'s> {
         let (own, other) = (&tables[child.table], &tables[parent.table]);
         self.flag(F::NamedAfterOwn, !words.base.is_empty() && words.base == own.joined && !is_self);
         self.flag(F::ChildGeneric, words.is_generic && !words.has_id_word());
-        let names_parent = other.joined.len() > 2 && (own.joined.contains(&other.joined) || own.words.iter().any(|word| word == other.last()));
+        let names_parent = other.joined.len() > 2
+            && (own.joined.contains(&other.joined) || own.words.iter().any(|word| word == other.last()));
         self.flag(F::ChildNamedAfterParent, !is_self && names_parent);
         let is_contained = other.joined.len() > 2 && own.joined.contains(&other.joined);
         self.flag(F::UnnamedChildTable, pair.name < NAMED && !is_self && is_contained && parent.is_primary());
@@ -159,13 +162,15 @@ impl<'s> Features<'s> {
         let if_unnamed = |value: f64| if is_unnamed { value } else { 0.0 };
         self.put(F::UnevennessUnnamed, if_unnamed(self.get(F::Unevenness)));
         self.put(F::CoverageUnnamed, if_unnamed(pair.coverage()));
-        let names_nothing = is_unnamed
-            && others.iter().all(|other| !other.is_named())
-            && subject.best_table[pair.facts.child] < 0.6;
+        let names_nothing =
+            is_unnamed && others.iter().all(|other| !other.is_named()) && subject.best_table[pair.facts.child] < 0.6;
         let is_id = names_nothing && words.has_id_word();
         self.flag(F::UnnamedId, is_id);
         self.put(F::UnnamedIdUnevenness, if is_id { self.get(F::Unevenness) } else { 0.0 });
-        self.flag(F::UnnamedPrimary, names_nothing && parent.is_primary() && child.rows > parent.rows && pair.is_exact());
+        self.flag(
+            F::UnnamedPrimary,
+            names_nothing && parent.is_primary() && child.rows > parent.rows && pair.is_exact(),
+        );
         self.flag(F::UnnamedJunction, is_unnamed && child.is_part_of_primary && child.width <= 4);
         self.flag(F::UnnamedUndeclared, is_unnamed && self.is_set(F::ParentUndeclared));
         self.flag(F::UnnamedText, is_unnamed && child.values != ValueKind::Integer);

@@ -267,8 +267,8 @@ fn parsed(text: &[u8]) -> Option<Number> {
     let number: f64 = format!("{sign}{whole_text}.{fraction_text}e{exponent_text}").parse().ok()?;
     let significant = whole.iter().chain(fraction).skip_while(|byte| **byte == b'0').count();
     let power: i32 = exponent_text.parse().unwrap_or(i32::MAX);
-    let is_exact = significant <= EXACT_DIGITS
-        && power.saturating_abs().saturating_add(fraction.len() as i32) <= EXACT_EXPONENT;
+    let is_exact =
+        significant <= EXACT_DIGITS && power.saturating_abs().saturating_add(fraction.len() as i32) <= EXACT_EXPONENT;
     Some(Number::Real(number, is_exact))
 }
 
@@ -311,7 +311,8 @@ mod tests {
 
     #[test]
     fn plain_integer_is_the_canonical_text_only() {
-        for (text, number) in [("0", 0), ("-1", -1), ("9223372036854775807", i64::MAX), ("-9223372036854775808", i64::MIN)]
+        for (text, number) in
+            [("0", 0), ("-1", -1), ("9223372036854775807", i64::MAX), ("-9223372036854775808", i64::MIN)]
         {
             assert_eq!(plain_integer(text.as_bytes()), Some(number));
         }

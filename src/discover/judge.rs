@@ -1,8 +1,8 @@
 //! Judges all pairs of a database: features, scores, gates and decisions, in this order.
 
-use crate::discover::composite;
-use crate::discover::composite::CompositeFacts;
-use crate::discover::composite::JudgedComposite;
+use crate::discover::composite_judge as composite;
+use crate::discover::composite_judge::CompositeFacts;
+use crate::discover::composite_judge::JudgedComposite;
 use crate::discover::decide;
 use crate::discover::decide::Decision;
 use crate::discover::evidence;

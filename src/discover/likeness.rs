@@ -47,7 +47,10 @@ pub(super) fn to_table(column: &ColumnWords, own: &TableWords, table: &TableWord
     if is_own_part || base == name || column.full == name {
         return alike(1.0, Kind::Equal);
     }
-    by_ends(column, table).or_else(|| by_abbreviation(column, table)).or_else(|| by_words(column, table)).unwrap_or_default()
+    by_ends(column, table)
+        .or_else(|| by_abbreviation(column, table))
+        .or_else(|| by_words(column, table))
+        .unwrap_or_default()
 }
 
 /// Compares the end of each name with the other.

@@ -92,12 +92,17 @@ fn table_words(tables: &Tables) -> IdVec<TableId, TableWords> {
     let is_prefix = |word: &str| first.get(word).is_some_and(|number| *number >= FEWEST_WITH_PREFIX.max(share));
     all.map(|words| {
         let kept = match words.as_slice() {
-            [prefix, rest @ ..] if !rest.is_empty() && is_prefix(prefix) => rest.to_vec(),
+            [prefix, rest @ ..] if says_something(rest) && is_prefix(prefix) => rest.to_vec(),
             _ => words.clone(),
         };
         let is_twin = kept.len() > 1 && kept.iter().any(|word| words::is_twin_word(word));
         TableWords { joined: kept.concat(), words: kept, is_twin }
     })
+}
+
+/// True if a word is more than a number: the rest of `c12` without its prefix says nothing.
+fn says_something(words: &[String]) -> bool {
+    words.iter().any(|word| word.chars().any(|character| !character.is_ascii_digit()))
 }
 
 /// Returns the words that a glued identifier word can follow: names of tables and their longer words.
@@ -113,7 +118,7 @@ fn columns(names: &[&str], vocabulary: &BTreeSet<String>) -> Vec<ColumnWords> {
     let prefix = prefix(&all);
     let column = |(name, all): (&&str, &Vec<String>)| {
         let mut words = all.clone();
-        if words.len() > 1 && words.first() == prefix.as_ref() {
+        if words.len() > 1 && words.first() == prefix.as_ref() && says_something(&words[1..]) {
             words.remove(0);
         }
         let full = words.concat();
@@ -174,9 +179,9 @@ fn unglued(word: &str, vocabulary: &BTreeSet<String>) -> Option<(String, &'stati
     const SHORTEST_STEM: usize = 3;
     GLUED_ID_WORDS.iter().find_map(|id_word| {
         let stem = word.strip_suffix(id_word).filter(|stem| stem.chars().count() >= SHORTEST_STEM)?;
-        let is_known = vocabulary.iter().any(|known| {
-            known.ends_with(stem) || known.starts_with(stem) || stem.ends_with(known.as_str())
-        });
+        let is_known = vocabulary
+            .iter()
+            .any(|known| known.ends_with(stem) || known.starts_with(stem) || stem.ends_with(known.as_str()));
         is_known.then(|| (words::singular(stem), *id_word))
     })
 }
@@ -201,5 +206,7 @@ mod tests {
         assert_eq!(column(&["paid", "customerid", "fk_owner"], &["customer"], 1), both("customer", "id"));
         assert_eq!(column(&["paid", "customerid", "fk_owner"], &["customer"], 2), both("owner", "fk"));
         assert_eq!(column(&["uuid", "a", "b"], &[], 0), both("", "uuid"));
+        // A number is no name, so that column c12 is not named after table t12.
+        assert_eq!(column(&["c11", "c12", "c13", "c14"], &["t12"], 1), both("c12", ""));
     }
 }

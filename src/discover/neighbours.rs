@@ -197,7 +197,9 @@ impl Picture {
 
 /// True for names such as `winner_id` and `loser_id`, or `country1` and `country2`.
 fn differ_in_one_word(left: &[String], right: &[String]) -> bool {
-    left.len() == right.len() && left.len() > 1 && left.iter().zip(right).filter(|(left, right)| left != right).count() == 1
+    left.len() == right.len()
+        && left.len() > 1
+        && left.iter().zip(right).filter(|(left, right)| left != right).count() == 1
 }
 
 /// Returns the logit of a score, within bounds that no rounding of the score passes.

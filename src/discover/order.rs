@@ -79,7 +79,8 @@ impl KeyOrder {
         let step = (ranks.len() / SAMPLE).max(1);
         let sample: Vec<usize> = ranks.iter().copied().step_by(step).collect();
         let size = sample.len() as f64;
-        let distance = |(index, rank): (usize, &usize)| ((*rank as f64 + 0.5) / all - (index as f64 + 0.5) / size).abs();
+        let distance =
+            |(index, rank): (usize, &usize)| ((*rank as f64 + 0.5) / all - (index as f64 + 0.5) / size).abs();
         let spread = sample.iter().enumerate().map(distance).sum::<f64>() / size;
         PairShape { spread, covered_range, sets_are_equal }
     }

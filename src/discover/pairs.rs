@@ -33,7 +33,7 @@ impl Pruning {
 }
 
 /// A pair of columns, by their positions among all profiles.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ColumnPair {
     pub child: usize,
     pub parent: usize,
@@ -90,8 +90,7 @@ impl Search<'_> {
             }
             found
         };
-        let found: Vec<Vec<(ColumnPair, Outcome)>> =
-            (0..self.columns.len()).into_par_iter().map(of_child).collect();
+        let found: Vec<Vec<(ColumnPair, Outcome)>> = (0..self.columns.len()).into_par_iter().map(of_child).collect();
         found.into_iter().flatten().collect()
     }
 
@@ -138,7 +137,8 @@ impl Search<'_> {
             return;
         }
         // Parts of a child whose keys are not all counted yet have no limit of keys.
-        let most_keys = if part.of == 1 { tolerance.most_keys(child_keys.distinct()) } else { tolerance.most_keys(rows) };
+        let most_keys =
+            if part.of == 1 { tolerance.most_keys(child_keys.distinct()) } else { tolerance.most_keys(rows) };
         let most_rows = tolerance.most_rows(rows);
         let may_end = self.pruning.early_end && !is_required;
         let ended = child_keys.each(|key, rows| {
@@ -173,8 +173,9 @@ impl Search<'_> {
 /// True if the keys do not decide which values of these columns are equal.
 pub fn needs_engine(child: &ProfiledColumn, parent: &ProfiledColumn) -> bool {
     let form = parent.plan.own;
-    let compares_real_texts =
-        form.conversion == Conversion::Text && child.keys.stats.reals > 0 && parent.keys.stats.classes.decimal_texts > 0;
+    let compares_real_texts = form.conversion == Conversion::Text
+        && child.keys.stats.reals > 0
+        && parent.keys.stats.classes.decimal_texts > 0;
     compares_real_texts
         || child.keys.is_uncertain(form, &child.plan)
         || parent.keys.is_uncertain(form, &parent.plan)

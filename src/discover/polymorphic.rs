@@ -5,19 +5,45 @@ use crate::discover::names::ColumnWords;
 use crate::discover::names::Names;
 use crate::discover::words;
 use crate::model::ids::TableId;
+use crate::model::schema::Schema;
 
 /// The last words of a type column.
 const TYPE_WORDS: &[&str] = &["type", "class", "table", "kind", "model"];
 
+/// A column that holds the name of a table, and the column beside it that refers to a row of this table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TypedReference {
+    pub table: TableId,
+    pub type_column: usize,
+    pub id_column: usize,
+}
+
+/// Returns the identifiers of a schema whose table another column of the same row names.
+pub fn typed_references(schema: &Schema) -> Vec<TypedReference> {
+    let names = Names::of(&schema.tables);
+    let mut found = Vec::new();
+    for (table, about) in schema.tables.entries() {
+        for type_column in 0..about.columns.len() {
+            for id_column in 0..about.columns.len() {
+                if is_type_of(names.column(table, type_column), names.column(table, id_column)) {
+                    found.push(TypedReference { table, type_column, id_column });
+                }
+            }
+        }
+    }
+    found
+}
+
 /// True if a column can hold the name of the table to which an identifier column refers: both have the same words before
 /// `type` and `id`.
-pub(super) fn is_type_of(type_column: &ColumnWords, id_column: &ColumnWords) -> bool {
+fn is_type_of(type_column: &ColumnWords, id_column: &ColumnWords) -> bool {
     let Some((last, stem)) = type_column.all.split_last() else { return false };
     if !TYPE_WORDS.contains(&last.as_str()) || !id_column.has_id_word() {
         return false;
     }
     let base: Vec<&str> = id_column.words.iter().map(String::as_str).collect();
-    stem.iter().map(String::as_str).eq(base.iter().copied()) || stem.iter().map(String::as_str).eq(without_id(id_column))
+    stem.iter().map(String::as_str).eq(base.iter().copied())
+        || stem.iter().map(String::as_str).eq(without_id(id_column))
 }
 
 /// Returns the words of a column without the identifier words at its end.
@@ -39,7 +65,8 @@ pub(super) fn value_names_table(names: &Names, value: &str, table: TableId) -> f
     if joined == table.joined {
         return 1.0;
     }
-    let (short, long) = if joined.len() < table.joined.len() { (&joined, &table.joined) } else { (&table.joined, &joined) };
+    let (short, long) =
+        if joined.len() < table.joined.len() { (&joined, &table.joined) } else { (&table.joined, &joined) };
     if short.len() > 3 && long.ends_with(short.as_str()) {
         return 0.85;
     }

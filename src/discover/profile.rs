@@ -1,5 +1,7 @@
 //! Profiles of all columns: the facts about each, and its keys.
 
+use std::collections::HashSet;
+
 use super::column_keys::ColumnKeys;
 use super::column_keys::FormPlan;
 use super::column_keys::Part;
@@ -7,6 +9,7 @@ use super::form::Conversion;
 use super::form::Fold;
 use super::form::Form;
 use super::form::KeyHasher;
+use super::keys::declared;
 use super::read;
 use super::read::PassLimits;
 use super::read::TableReading;
@@ -32,6 +35,8 @@ pub struct ProfiledColumn {
     /// The number of distinct values; `None` as long as the keys were dropped, or if the column was excluded early.
     pub distinct: Option<u64>,
     pub is_unique: bool,
+    /// True for a part of a declared key of several columns.
+    pub is_part: bool,
     /// True if a proof excluded the column as child and parent before all of its values were counted.
     pub is_excluded: bool,
 }
@@ -82,7 +87,9 @@ impl ProfiledColumn {
             text_bytes: stats.text_bytes,
             longest_text: stats.longest_text,
             leads_index: table.indexes.iter().any(|index| {
-                !index.unique && !index.partial && index.columns.first().is_some_and(|part| part.column == Some(self.column))
+                !index.unique
+                    && !index.partial
+                    && index.columns.first().is_some_and(|part| part.column == Some(self.column))
             }),
         }
     }
@@ -124,7 +131,15 @@ pub fn profile(
         match keys {
             Ok(keys) => {
                 let read = reading.columns.into_iter().zip(keys.columns);
-                columns.extend(read.map(|(wanted, column)| profiled(reading.table, keys.rows, wanted, column)));
+                let parts: HashSet<usize> = declared(reading.table, table)
+                    .into_iter()
+                    .filter(|(list, _)| list.columns.len() > 1)
+                    .flat_map(|(list, _)| list.columns)
+                    .collect();
+                columns.extend(read.map(|(wanted, column)| {
+                    let is_part = parts.contains(&wanted.column);
+                    ProfiledColumn { is_part, ..profiled(reading.table, keys.rows, wanted, column) }
+                }));
             }
             Err(error) => not_observed.push(NotObserved {
                 subject: table.name.to_string(),
@@ -141,7 +156,17 @@ fn profiled(table: TableId, rows: u64, wanted: WantedColumn, keys: ColumnKeys) -
     let is_counted = !keys.is_dropped;
     let distinct = is_counted.then(|| keys.own().distinct());
     let is_unique = is_counted && keys.own().rows() > 0 && !keys.own().has_repetition();
-    ProfiledColumn { table, column: wanted.column, rows, plan: wanted.plan, keys, distinct, is_unique, is_excluded: false }
+    ProfiledColumn {
+        table,
+        column: wanted.column,
+        rows,
+        plan: wanted.plan,
+        keys,
+        distinct,
+        is_unique,
+        is_part: false,
+        is_excluded: false,
+    }
 }
 
 /// True if the table stores rows that a discovery reads.

@@ -47,10 +47,10 @@ pub struct StopRule {
 }
 
 impl StopRule {
-    fn is_met(&self, distinct: u64) -> bool {
-        let excludes = |&(tolerance, keys): &(Tolerance, u64)| {
-            tolerance.excludes(self.counted + distinct, self.rows, keys)
-        };
+    /// True if a column with so many distinct keys in this part needs no more values.
+    pub fn is_met(&self, distinct: u64) -> bool {
+        let excludes =
+            |&(tolerance, keys): &(Tolerance, u64)| tolerance.excludes(self.counted + distinct, self.rows, keys);
         self.parents.iter().all(excludes)
     }
 
@@ -256,8 +256,7 @@ impl RowReader for BatchReader<'_> {
     }
 
     fn is_done(&self) -> bool {
-        !self.table.columns.is_empty()
-            && self.table.columns.iter().all(|column| column.is_done.load(Ordering::Relaxed))
+        !self.table.columns.is_empty() && self.table.columns.iter().all(|column| column.is_done.load(Ordering::Relaxed))
     }
 
     fn finish(mut self: Box<Self>) {

@@ -35,8 +35,7 @@ impl Tolerance {
 
     /// True if at least one key is present and not too many are missing.
     pub fn has(&self, distinct: u64, missing_keys: u64, rows: u64, orphan_rows: u64) -> bool {
-        missing_keys < distinct
-            && (missing_keys <= self.most_keys(distinct) || orphan_rows <= self.most_rows(rows))
+        missing_keys < distinct && (missing_keys <= self.most_keys(distinct) || orphan_rows <= self.most_rows(rows))
     }
 
     /// True if a child with at least so many distinct keys in so many rows cannot be within the tolerance, when no parent

@@ -1,8 +1,8 @@
 //! Finds the values of keys that are known by their hashes only.
 
 use std::collections::BTreeMap;
-use std::collections::HashSet;
 use std::collections::HashMap;
+use std::collections::HashSet;
 use std::sync::Mutex;
 use std::sync::PoisonError;
 
@@ -84,7 +84,12 @@ struct Finder<'a> {
 impl RowConsumer for Finder<'_> {
     fn reader(&self, reading: usize) -> Box<dyn RowReader + '_> {
         let entries = &self.tables[reading].1;
-        Box::new(FindingReader { finder: self, entries, found: vec![Values::new(); entries.len()], scratch: Vec::new() })
+        Box::new(FindingReader {
+            finder: self,
+            entries,
+            found: vec![Values::new(); entries.len()],
+            scratch: Vec::new(),
+        })
     }
 }
 
@@ -104,7 +109,9 @@ impl RowReader for FindingReader<'_> {
                 ValueRef::Integer(number) if wanted.is_real => ValueRef::Real(number as f64),
                 value => value,
             };
-            let ValueKey::Hash(hash) = wanted.form.key(value, self.finder.hasher, &mut self.scratch).0 else { continue };
+            let ValueKey::Hash(hash) = wanted.form.key(value, self.finder.hasher, &mut self.scratch).0 else {
+                continue;
+            };
             if wanted.keys.as_ref().is_none_or(|keys| keys.contains(&hash)) {
                 keep_least(found, hash, value);
             }

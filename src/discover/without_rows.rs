@@ -35,17 +35,13 @@ pub(super) fn candidates(names: &Names, facts: &Facts, known: &[Candidate]) -> V
         known.iter().map(|candidate| (&candidate.pair.child, &candidate.pair.parent)).collect();
     let rows: HashMap<TableId, u64> = facts.profiles.iter().map(|profile| (profile.table, profile.rows)).collect();
     let children = facts.profiles.iter().filter(|profile| !explained.contains(&(profile.table, profile.column)));
-    children.filter_map(|profile| best(names, facts, &rows, profile)).filter(|candidate| {
-        !listed.contains(&(&candidate.pair.child, &candidate.pair.parent))
-    }).collect()
+    children
+        .filter_map(|profile| best(names, facts, &rows, profile))
+        .filter(|candidate| !listed.contains(&(&candidate.pair.child, &candidate.pair.parent)))
+        .collect()
 }
 
-fn best(
-    names: &Names,
-    facts: &Facts,
-    rows: &HashMap<TableId, u64>,
-    profile: &ColumnProfile,
-) -> Option<Candidate> {
+fn best(names: &Names, facts: &Facts, rows: &HashMap<TableId, u64>, profile: &ColumnProfile) -> Option<Candidate> {
     let child = names.column(profile.table, profile.column);
     let is_empty = profile.rows == profile.nulls;
     let mut best: Option<(f64, usize)> = None;
@@ -94,11 +90,7 @@ fn best(
 }
 
 /// Returns the columns that look like references to a table that does not exist.
-pub(super) fn parents_missing(
-    names: &Names,
-    facts: &Facts,
-    candidates: &[Candidate],
-) -> Vec<ParentMissing> {
+pub(super) fn parents_missing(names: &Names, facts: &Facts, candidates: &[Candidate]) -> Vec<ParentMissing> {
     let explained: BTreeSet<(TableId, usize)> = candidates
         .iter()
         .filter(|candidate| candidate.tier < Tier::Rejected)
@@ -108,13 +100,16 @@ pub(super) fn parents_missing(
         .keys
         .iter()
         .filter(|key| key.kind != KeyKind::Data)
-        .filter_map(|key| Some((key.columns.table, *key.columns.columns.first()?)).filter(|_| key.columns.columns.len() == 1))
+        .filter_map(|key| {
+            Some((key.columns.table, *key.columns.columns.first()?)).filter(|_| key.columns.columns.len() == 1)
+        })
         .collect();
     let mut missing = Vec::new();
     for profile in &facts.profiles {
         let address = (profile.table, profile.column);
         let words = names.column(profile.table, profile.column);
-        let is_id = words.id_words.iter().any(|word| matches!(word.as_str(), "id" | "fk" | "sk" | "key" | "ref" | "uuid"));
+        let is_id =
+            words.id_words.iter().any(|word| matches!(word.as_str(), "id" | "fk" | "sk" | "key" | "ref" | "uuid"));
         let is_reference = is_id && !words.base.is_empty() && !words.is_row_mark && !words.is_measure;
         let is_text = profile.classes.texts > profile.classes.integer_texts;
         let Some(distinct) = profile.distinct.filter(|distinct| *distinct > 0) else { continue };

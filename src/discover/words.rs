@@ -323,7 +323,8 @@ pub(super) fn is_measure(name: &str, words: &[String]) -> bool {
     let whole = lower.strip_suffix('s').unwrap_or(&lower);
     let is_glued = |measure: &&str| measure.len() >= LONG && whole.ends_with(*measure);
     // `number_of_hosts` counts hosts.
-    let counts = matches!(words, [first, of, ..] if of == "of" && ["number", "num", "no", "count"].contains(&first.as_str()));
+    let counts =
+        matches!(words, [first, of, ..] if of == "of" && ["number", "num", "no", "count"].contains(&first.as_str()));
     counts
         || MEASURES.iter().any(|measure| is_glued(&measure))
         || (whole.ends_with("date") && !whole.ends_with("candidate"))

@@ -146,8 +146,7 @@ impl BaselineRun {
         if entry.is_some() {
             self.seen.lock().unwrap_or_else(PoisonError::into_inner).used.insert(id);
         }
-        let accepted =
-            self.writes && self.old.is_none() && (finding.severity >= self.bar || finding.code == Code::Orphan);
+        let accepted = self.writes && self.old.is_none() && (finding.severity >= self.bar || finding.code.is_orphan());
         if accepted || entry.is_some_and(|entry| knows(entry, &finding)) {
             Finding { known: Known::Wholly, ..finding }
         } else {
@@ -194,7 +193,7 @@ impl BaselineRun {
             known_defects: examination
                 .findings
                 .iter()
-                .filter(|finding| finding.known == Known::Wholly && finding.code != Code::Orphan)
+                .filter(|finding| finding.known == Known::Wholly && !finding.code.is_orphan())
                 .count() as u64,
             unused: self.valid().filter(judged).filter(|entry| !seen.used.contains(&entry.id)).cloned().collect(),
             expired: all.filter(|entry| entry.is_expired(&self.today)).cloned().collect(),
@@ -206,7 +205,7 @@ impl BaselineRun {
     fn renewed(&self, seen: &mut Seen, examination: &Examination, all: &HashSet<String>) -> Baseline {
         let mut entries = Vec::new();
         for finding in &examination.findings {
-            if finding.code != Code::Orphan && finding.known == Known::Wholly {
+            if !finding.code.is_orphan() && finding.known == Known::Wholly {
                 let about = EntrySubject::Defect { code: finding.code.name().to_owned() };
                 entries.push(BaselineEntry {
                     id: finding.id(),

@@ -52,11 +52,11 @@ pub(super) fn group(
     let mut groups: Vec<FindingGroup> =
         scanned.members().into_values().map(|members| scanned.group(session, &mut counter, members)).collect();
     groups.sort_by_key(|group| {
-        let is_orphan = group.code == Code::Orphan;
+        let is_orphan = group.code.is_orphan();
         let size = (group.rows.count, group.findings.len());
         (Reverse(group.severity), is_orphan, if is_orphan { Code::Orphan } else { group.code }, Reverse(size))
     });
-    let orphans = findings.iter().filter(|finding| is_open(finding) && finding.code == Code::Orphan);
+    let orphans = findings.iter().filter(|finding| is_open(finding) && finding.code.is_orphan());
     let relations: Vec<RelationId> = orphans.map(|finding| finding.relation).collect();
     Groups { groups, orphan_rows: counter.rows(session, &relations) }
 }
@@ -97,7 +97,7 @@ impl Scanned<'_> {
         members.sort_by_key(|&position| Reverse(self.findings[position].rows));
         let first = &self.findings[members[0]];
         let relations: Vec<RelationId> = members.iter().map(|&position| self.findings[position].relation).collect();
-        let is_orphan = first.code == Code::Orphan;
+        let is_orphan = first.code.is_orphan();
         let (rows, keys) = if is_orphan {
             (counter.rows(session, &relations), counter.keys(&relations))
         } else {

@@ -102,6 +102,9 @@ pub struct Table {
     pub irreversible: Option<String>,
     /// Its partitions at any depth, if statements can name them as tables.
     pub partitions: Vec<TableName>,
+    /// False if the engine accepts NULL in every nullable column. True if a condition may refuse it, such as a CHECK
+    /// constraint, or if this is unknown.
+    pub has_conditions: bool,
 }
 
 impl Table {
@@ -120,6 +123,7 @@ impl Table {
             without_foreign_keys: None,
             irreversible: None,
             partitions: Vec::new(),
+            has_conditions: true,
         }
     }
 

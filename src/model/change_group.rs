@@ -218,6 +218,19 @@ impl GroupedChange {
     }
 }
 
+/// The values of a change that is written, in the order of the columns of its group.
+pub struct ChangeValues<'v> {
+    /// The values that identify the row.
+    pub row: &'v [Value],
+    pub before: Option<&'v [Value]>,
+    /// For an update, the values of the changed columns.
+    pub after: Option<&'v [Value]>,
+    /// See the fields of [`Change`].
+    pub address: Option<i64>,
+    pub unit: Option<u64>,
+    pub adopts: Option<&'v [Adopted]>,
+}
+
 /// The groups of a plan, in the order in which their first changes came.
 #[derive(Debug, Default)]
 pub struct ChangeGroups {

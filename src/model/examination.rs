@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 
 use crate::model::baseline::BaselineOutcome;
 use crate::model::file_line::FileLine;
-use crate::model::finding::Code;
 use crate::model::finding::Finding;
 use crate::model::finding::Known;
 use crate::model::finding::Severity;
@@ -200,7 +199,7 @@ impl Examination {
 
     /// Returns the numbers of orphans and missing keys that the baseline knows, such as `(120, 4)`.
     pub fn known_orphans(&self) -> (u64, u64) {
-        let orphans = self.findings.iter().filter(|finding| finding.code == Code::Orphan);
+        let orphans = self.findings.iter().filter(|finding| finding.code.is_orphan());
         let of = |finding: &Finding| match finding.known {
             Known::No => (0, 0),
             Known::Partly { rows, missing_keys } => (rows, missing_keys),
@@ -246,7 +245,7 @@ impl Examination {
     pub fn summary(&self) -> Summary {
         let others = |severity| {
             let open = self.open_findings();
-            open.filter(|finding| finding.code != Code::Orphan && finding.severity == severity).count()
+            open.filter(|finding| !finding.code.is_orphan() && finding.severity == severity).count()
         };
         let of = |state| self.relations.iter().filter(|coverage| coverage.state == state).count();
         Summary {

@@ -31,10 +31,11 @@ pub enum Code {
     CheckFailed,
     ValueRefused,
     StatementRefused,
+    OrphanDiscovered,
 }
 
 impl Code {
-    pub const ALL: [Code; 22] = [
+    pub const ALL: [Code; 23] = [
         Code::Orphan,
         Code::ParentTableMissing,
         Code::ParentIsView,
@@ -57,7 +58,13 @@ impl Code {
         Code::CheckFailed,
         Code::ValueRefused,
         Code::StatementRefused,
+        Code::OrphanDiscovered,
     ];
+
+    /// True for child rows without a parent, whether or not somebody declared the relation.
+    pub fn is_orphan(self) -> bool {
+        matches!(self, Code::Orphan | Code::OrphanDiscovered)
+    }
 
     pub fn name(self) -> &'static str {
         match self {
@@ -83,6 +90,7 @@ impl Code {
             Code::CheckFailed => "check-failed",
             Code::ValueRefused => "value-refused",
             Code::StatementRefused => "statement-refused",
+            Code::OrphanDiscovered => "orphan-discovered",
         }
     }
 
@@ -113,6 +121,7 @@ impl Code {
             Code::CheckFailed => "a CHECK constraint is violated",
             Code::ValueRefused => "the column does not accept the value",
             Code::StatementRefused => "the engine refuses the statement for another reason, which the message quotes",
+            Code::OrphanDiscovered => "child rows without a parent, in a relation that nobody declares",
         }
     }
 
@@ -135,7 +144,11 @@ impl Code {
             | Code::CheckFailed
             | Code::ValueRefused
             | Code::StatementRefused => Severity::Error,
-            Code::TypeMismatch | Code::CollationMismatch | Code::NotValidated | Code::NotEnforced => Severity::Warning,
+            Code::TypeMismatch
+            | Code::CollationMismatch
+            | Code::NotValidated
+            | Code::NotEnforced
+            | Code::OrphanDiscovered => Severity::Warning,
             Code::ChildNotIndexed => Severity::Note,
         }
     }

@@ -143,7 +143,7 @@ impl Policy {
     /// Returns the severity of a finding. For orphans it also returns the reason if a threshold made it less than an error.
     pub fn severity(&self, code: Code, relation_id: &str, child: &str, extent: Extent) -> (Severity, Option<String>) {
         let threshold = self.thresholds.iter().find(|threshold| threshold.is_for(relation_id, child));
-        if let (Code::Orphan, Some(threshold)) = (code, threshold) {
+        if let (true, Some(threshold)) = (code.is_orphan(), threshold) {
             return threshold.severity(extent);
         }
         let configured = self.severities.iter().find(|(about, _)| *about == code);

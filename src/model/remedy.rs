@@ -34,8 +34,8 @@ impl Remedy {
     /// Returns the remedy for a finding with this code and, if it has orphans, with this cause. `has_rule` is true if a
     /// shipped rule names the relation.
     pub fn of(code: Code, diagnosis: Option<&Diagnosis>, has_rule: bool) -> Remedy {
-        let Some(diagnosis) = diagnosis.filter(|_| code == Code::Orphan) else {
-            return if code == Code::Orphan { Remedy::Choose } else { Remedy::Schema };
+        let Some(diagnosis) = diagnosis.filter(|_| code.is_orphan()) else {
+            return if code.is_orphan() { Remedy::Choose } else { Remedy::Schema };
         };
         match diagnosis.cause {
             _ if diagnosis.can_remap => Remedy::Remap,
@@ -56,5 +56,27 @@ pub fn normalization(cause: Cause) -> Option<Normalization> {
         Cause::ZeroPadding => Some(Normalization::ZeroPadding),
         Cause::UuidFormat => Some(Normalization::Uuid),
         _ => None,
+    }
+}
+
+/// Returns the next step for missing keys with this cause, if it is the same for every key.
+pub fn next_step(cause: Cause, parent: &str) -> Option<String> {
+    match cause {
+        Cause::ParentTableEmpty => Some(format!("bring in {parent} first")),
+        Cause::ParentLoss => Some(format!("restore the rows of {parent} from a backup; delete no row for this")),
+        Cause::NotLoadedYet => Some(format!("bring in the missing rows of {parent}, then scan again")),
+        Cause::SoftDeleted => Some(format!("restore the soft-deleted rows of {parent}, or clear the references")),
+        _ => None,
+    }
+}
+
+/// Returns the use of normal forms in words that begin a sentence about it.
+pub fn normalizing(forms: &[Normalization]) -> &'static str {
+    match forms {
+        [Normalization::Trim] => "trimming the keys",
+        [Normalization::Casefold] => "changing the letter case",
+        [Normalization::ZeroPadding] => "writing the leading zeros as the parent does",
+        [Normalization::Uuid] => "writing the UUIDs as the parent does",
+        _ => "writing the keys as the parent does",
     }
 }

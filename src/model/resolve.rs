@@ -29,6 +29,7 @@ use crate::model::schema::side;
 
 mod columns;
 mod configured;
+pub mod discovered;
 mod flaws;
 mod parent_key;
 

@@ -10,9 +10,13 @@ use crate::model::catalog::Family;
 use crate::model::catalog::Table;
 use crate::model::catalog::TableKind;
 use crate::model::catalog::TableName;
-use crate::model::redaction::ShownValue;
 use crate::model::row::Row;
 use crate::model::value::Value;
+
+mod skipped;
+
+pub use skipped::RowNow;
+pub use skipped::SkippedRow;
 
 /// The table with the states of all plans of a database.
 pub const TABLE: &str = "fk_doctor_state";
@@ -158,14 +162,6 @@ impl SkipReason {
             (SkipReason::Refused, _) => "were refused by the database",
         }
     }
-}
-
-/// A row whose planned change was not made.
-#[derive(Debug, Clone, PartialEq)]
-pub struct SkippedRow<V = ShownValue> {
-    pub table: String,
-    pub row: Vec<(String, V)>,
-    pub why: SkipReason,
 }
 
 /// A set of changes of a plan, by their positions.

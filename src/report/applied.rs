@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::path::PathBuf;
 
+use crate::model::backup::Backup;
+use crate::model::backup::BackupOrigin;
 use crate::model::catalog::DatabaseName;
 use crate::model::date;
 use crate::model::finding_group::Distinct;
@@ -14,6 +16,7 @@ use crate::model::rule::TreatmentKind;
 use crate::model::state::SkipReason;
 use crate::model::state::SkippedRow;
 use crate::model::text;
+use crate::model::text::bytes;
 use crate::model::text::count;
 use crate::model::text::plural;
 use crate::model::text::shell;
@@ -43,7 +46,7 @@ pub struct ApplyReport<'a> {
     pub header: &'a Header,
     /// The quarantined rows that the plan leaves where they are, if it restores rows.
     pub staying: u64,
-    pub backup: Option<&'a Path>,
+    pub backup: Option<&'a Backup>,
     /// The files that hold copies of deleted rows.
     pub kept: &'a [PathBuf],
     pub made: u64,
@@ -272,7 +275,7 @@ pub(super) fn render(report: &ApplyReport<'_>, terminal: &TerminalStyle) -> Stri
         labelled("kept", format!("deleted rows are in {}{addition}", file.display()));
     }
     if let Some(backup) = report.backup {
-        labelled("backup", backup.display().to_string());
+        labelled("backup", backup_line(backup));
     }
     if !report.is_undo && report.total() > 0 {
         sheet.labelled_command(LABEL, "undo", "", &report.command("undo"));
@@ -281,6 +284,18 @@ pub(super) fn render(report: &ApplyReport<'_>, terminal: &TerminalStyle) -> Stri
         sheet.next(&[report.command("undo")]);
     }
     sheet.finish()
+}
+
+/// Returns the path of a backup, its size and its origin: `app.db.backup-0badcafe (copy, 228 MB)`.
+fn backup_line(backup: &Backup) -> String {
+    let (path, size) = (backup.path.display(), bytes(backup.bytes));
+    match &backup.origin {
+        BackupOrigin::Copy => format!("{path} (copy, {size})"),
+        BackupOrigin::Clone => format!("{path} (clone, {size})"),
+        BackupOrigin::EarlierRun(at) => {
+            format!("{path} ({size}, made {} by an earlier run of this plan)", date::for_people(at))
+        }
+    }
 }
 
 /// Shows the changes table by table.
@@ -314,6 +329,7 @@ fn skipped(sheet: &mut Sheet, report: &ApplyReport<'_>) {
         let row_name = format!("{}: {}", text::visible(&row.table), text::row(&row.row));
         // With one reason, the first line says it for all rows.
         let line = if report.left.len() == 1 { row_name } else { format!("{row_name} {}", row.why.phrase(1)) };
+        let line = row.now.text().map_or(line.clone(), |now| format!("{line}  {now}"));
         sheet.labelled_prose(LABEL, "", &Piece::plain(line));
     }
     let more = report.rows_left().saturating_sub(SHOWN as u64);

@@ -86,7 +86,7 @@ fn sum(left: Option<Distinct>, right: Option<Distinct>) -> Option<Distinct> {
 
 /// Returns the lines of a group, one for each of its causes.
 pub(super) fn lines_of_group(examination: &Examination, group: &FindingGroup) -> Vec<CauseLine> {
-    if group.code != Code::Orphan {
+    if !group.code.is_orphan() {
         let words = words(group.code);
         let title = if group.parent_key.is_empty() { words.clone() } else { format!("{words}: {}", group.parent_key) };
         return vec![CauseLine {
@@ -219,7 +219,7 @@ pub(super) struct RepairCounts {
 pub(super) fn repair_counts(examination: &Examination) -> RepairCounts {
     let all = examination.groups.orphan_rows;
     let (mut to_load, mut to_choose) = (0, 0);
-    for group in examination.groups.groups.iter().filter(|group| group.code == Code::Orphan) {
+    for group in examination.groups.groups.iter().filter(|group| group.code.is_orphan()) {
         for cause in causes(examination, group) {
             match cause.remedy {
                 Remedy::Load => to_load += cause.rows.count,

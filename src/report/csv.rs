@@ -8,7 +8,6 @@ use std::io;
 use std::io::Write;
 
 use crate::model::examination::Examination;
-use crate::model::finding::Code;
 use crate::model::finding::Sample;
 use crate::model::ids::RelationId;
 use crate::model::schema::Schema;
@@ -59,7 +58,7 @@ pub(super) fn render(examination: &Examination) -> String {
     let mut bytes = Vec::new();
     let written = (|| {
         let mut rows = Rows::new(&mut bytes)?;
-        let orphans = examination.findings.iter().filter(|finding| finding.code == Code::Orphan);
+        let orphans = examination.findings.iter().filter(|finding| finding.code.is_orphan());
         for finding in orphans {
             for sample in &finding.samples {
                 rows.orphan(&examination.schema, finding.relation, sample)?;

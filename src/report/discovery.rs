@@ -18,8 +18,8 @@ use crate::model::schema::Schema;
 use crate::report::DiscoveryFormat;
 use crate::report::TerminalStyle;
 
+pub use toml::condition;
 pub use toml::entries;
-pub use toml::pattern;
 
 /// A discovery and the circumstances of the run.
 pub struct DiscoveryReport<'a> {

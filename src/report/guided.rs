@@ -1,7 +1,6 @@
 //! The texts of the guided repair: the steps, and each group of findings as a question shows it.
 
 use crate::model::examination::Examination;
-use crate::model::finding::Code;
 use crate::model::finding_group::FindingGroup;
 use crate::report::Detail;
 use crate::report::TerminalStyle;
@@ -60,7 +59,7 @@ pub(super) fn group(examination: &Examination, group: &FindingGroup, title: &str
     let mut sheet = Sheet::new(terminal);
     let indent = title.chars().count() + 2;
     let mut lines = Vec::new();
-    if group.code == Code::Orphan {
+    if group.code.is_orphan() {
         lines.push(table::message(examination, group));
         lines.extend(table::keys(examination, group, terminal));
         let sentences = causes::causes(examination, group).into_iter().filter_map(|cause| cause.diagnosis);

@@ -7,7 +7,6 @@ use std::collections::BTreeSet;
 
 use crate::model::examination::CoverageState;
 use crate::model::examination::Examination;
-use crate::model::finding::Code;
 use crate::model::finding::Finding;
 use crate::model::finding::Severity;
 use crate::model::finding_group::Distinct;
@@ -117,9 +116,9 @@ fn without_findings(examination: &Examination) -> Sentence {
 fn findings(examination: &Examination) -> Option<Sentence> {
     let summary = examination.summary();
     let of = |severity: Severity| examination.open_findings().filter(move |finding| finding.severity == severity);
-    let orphans = |severity| of(severity).filter(|finding| finding.code == Code::Orphan);
+    let orphans = |severity| of(severity).filter(|finding| finding.code.is_orphan());
     let mut parts = Vec::new();
-    let defective = relations(of(Severity::Error).filter(|finding| finding.code != Code::Orphan));
+    let defective = relations(of(Severity::Error).filter(|finding| !finding.code.is_orphan()));
     if !defective.is_empty() {
         parts.push(plural(defective.len() as u64, "defective relation"));
     }
@@ -168,7 +167,7 @@ fn findings(examination: &Examination) -> Option<Sentence> {
 
 /// Returns the orphan rows of findings with this severity, each once.
 fn orphan_rows(examination: &Examination, severity: Severity) -> Distinct {
-    let groups = examination.groups.groups.iter().filter(|group| group.code == Code::Orphan);
+    let groups = examination.groups.groups.iter().filter(|group| group.code.is_orphan());
     let is_only = groups.clone().all(|group| group.severity == severity);
     if is_only {
         return examination.groups.orphan_rows;

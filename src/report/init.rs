@@ -167,7 +167,7 @@ fn relations(examination: &Examination) -> Vec<String> {
     let mut lines = Vec::new();
     let mut number = 0;
     for relation in schema.relations.iter().filter(|relation| relation.configured.is_none()) {
-        let own = |finding: &&Finding| finding.code == Code::Orphan && finding.relation_id == relation.id;
+        let own = |finding: &&Finding| finding.code.is_orphan() && finding.relation_id == relation.id;
         let none = examination.findings.iter().find(own).and_then(values_for_none);
         let deleted = deletion_mark(schema, relation);
         if (none.is_none() && deleted.is_none()) || number == MOST_RELATIONS {
@@ -242,7 +242,7 @@ pub fn render(report: &InitReport<'_>, terminal: &TerminalStyle) -> String {
     let line = format!("{} is written for {}: {tables}, {relations}", report.file, schema.database.name);
     sheet.headline(Symbol::Done, line);
     let orphans = examination.groups.orphan_rows;
-    let is_defect = |finding: &&Finding| finding.code != Code::Orphan && finding.severity == Severity::Error;
+    let is_defect = |finding: &&Finding| !finding.code.is_orphan() && finding.severity == Severity::Error;
     let defects = examination.findings.iter().filter(is_defect).count();
     let mut found: Vec<String> = Vec::new();
     if orphans.count > 0 {

@@ -154,7 +154,12 @@ fn refusals(sheet: &mut Sheet, report: &RepairReport<'_>) {
             sheet.headline(Symbol::Faults, &refusal.why);
         }
         sheet.labelled_prose(LABEL, "because", &Piece::plain(because(report, refusal)));
-        sheet.labelled_prose(LABEL, "help", &Piece::plain(&refusal.help));
+        match refusal.help.split_once(": fk-doctor ") {
+            Some((text, command)) => {
+                sheet.labelled_command(LABEL, "help", &format!("{text}:"), &format!("fk-doctor {command}"));
+            }
+            None => sheet.labelled_prose(LABEL, "help", &Piece::plain(&refusal.help)),
+        }
     }
 }
 

@@ -211,8 +211,8 @@ pub(super) fn group(examination: &mut Examination) {
         }
     };
     let mut groups: Vec<FindingGroup> = open.map(group).collect();
-    groups.sort_by_key(|group| (std::cmp::Reverse(group.severity), group.code == Code::Orphan));
-    let orphans = groups.iter().filter(|group| group.code == Code::Orphan);
+    groups.sort_by_key(|group| (std::cmp::Reverse(group.severity), group.code.is_orphan()));
+    let orphans = groups.iter().filter(|group| group.code.is_orphan());
     let orphan_rows = orphans.map(|group| group.rows).sum();
     examination.groups = Groups { groups, orphan_rows };
 }

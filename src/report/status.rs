@@ -106,7 +106,8 @@ fn changed_since(sheet: &mut Sheet, report: &StatusReport<'_>, state: &RecordedS
     let line = if state.changed_since == 1 { line.replace("round them", "round it") } else { line };
     sheet.labelled_command(LABEL, "since", &line, &command("undo", report, state, " --skip-changed"));
     for row in state.changed_rows.iter().take(SHOWN) {
-        labelled(sheet, "", format!("{}: {}", text::visible(&row.table), text::row(&row.row)));
+        let now = row.now.text().map(|now| format!("  {now}")).unwrap_or_default();
+        labelled(sheet, "", format!("{}: {}{now}", text::visible(&row.table), text::row(&row.row)));
     }
     let more = state.changed_since.saturating_sub(SHOWN as u64);
     if more > 0 {

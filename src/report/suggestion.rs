@@ -11,7 +11,6 @@ use crate::model::choice::ChoiceKind;
 use crate::model::choice::choices;
 use crate::model::choice::limit;
 use crate::model::examination::Examination;
-use crate::model::finding::Code;
 use crate::model::finding::Finding;
 use crate::model::finding_group::FindingGroup;
 use crate::model::ids::RelationId;
@@ -43,7 +42,7 @@ pub(super) fn render(examination: &Examination, chosen: Chosen<'_>) -> String {
     for group in groups {
         Draft { examination, rows_of_tables: &rows_of_tables, group, chosen: chosen(group) }.write(&mut text, &mut ids);
     }
-    for group in causes::grave_groups(examination).filter(|group| group.code != Code::Orphan) {
+    for group in causes::grave_groups(examination).filter(|group| !group.code.is_orphan()) {
         let relations = plural(group.findings.len() as u64, "relation");
         let words = causes::words(group.code);
         let about = if group.parent_key.is_empty() { relations } else { format!("{}: {relations}", group.parent_key) };
@@ -55,7 +54,7 @@ pub(super) fn render(examination: &Examination, chosen: Chosen<'_>) -> String {
 
 /// Returns the groups that a rule can treat.
 pub(super) fn orphan_groups(examination: &Examination) -> impl Iterator<Item = &FindingGroup> {
-    examination.groups.groups.iter().filter(|group| group.code == Code::Orphan)
+    examination.groups.groups.iter().filter(|group| group.code.is_orphan())
 }
 
 /// Returns the choices for a group.

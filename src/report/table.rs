@@ -257,13 +257,13 @@ fn next(sheet: &mut Sheet, examination: &Examination, headline: &Headline) {
     let graves = || causes::grave_groups(examination);
     let mut commands = Vec::new();
     if headline.has_no_relations() {
-        commands.push(run.command("fk-doctor init", ""));
+        commands.push(run.command("fk-doctor discover", ""));
     }
-    let has_orphans = graves().any(|group| group.code == Code::Orphan);
+    let has_orphans = graves().any(|group| group.code.is_orphan());
     if has_orphans {
         commands.push(run.command("fk-doctor fix", ""));
     }
-    match graves().find(|group| group.code != Code::Orphan) {
+    match graves().find(|group| !group.code.is_orphan()) {
         Some(group) => commands.push(format!("fk-doctor code {}", group.code.name())),
         None if has_orphans => {
             let file = text::shell(&format!("{}.rules.toml", run.stem));

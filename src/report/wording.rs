@@ -6,7 +6,6 @@ use crate::model::diagnosis::Evidence;
 use crate::model::examination::Coverage;
 use crate::model::examination::CoverageState;
 use crate::model::examination::Examination;
-use crate::model::finding::Code;
 use crate::model::finding::Finding;
 use crate::model::finding::Known;
 use crate::model::finding::MissingKey;
@@ -76,8 +75,7 @@ pub(super) fn unlisted(finding: &Finding) -> Option<(u64, u64)> {
 
 /// Returns the orphan rows and missing keys of a relation that are not in the baseline, for example `(338, 39)`.
 pub(super) fn open_orphans(examination: &Examination, about: &Relation) -> (u64, u64) {
-    let own =
-        examination.open_findings().find(|finding| finding.code == Code::Orphan && finding.relation_id == about.id);
+    let own = examination.open_findings().find(|finding| finding.code.is_orphan() && finding.relation_id == about.id);
     own.map_or((0, 0), |finding| (finding.rows, finding.missing_keys))
 }
 

@@ -25,6 +25,7 @@ use crate::engine::Session;
 use crate::engine::WaitLimits;
 use crate::exit::Exit;
 use crate::model::date;
+use crate::model::discovery::Candidate;
 use crate::model::discovery::Discovery;
 use crate::model::discovery::Tier;
 use crate::model::discovery_view::CandidateView;
@@ -32,6 +33,8 @@ use crate::model::discovery_view::DiscoveryView;
 use crate::model::ids::TableId;
 use crate::model::pattern::Pattern;
 use crate::model::redaction::Redaction;
+use crate::model::relation::Origin;
+use crate::model::resolve::discovered::DiscoveredRelation;
 use crate::model::schema::Schema;
 use crate::model::text::io_reason;
 use crate::model::text::nearest;
@@ -92,9 +95,8 @@ pub fn discover(
         return Ok(Outcome { documents: vec![(None, text)], notes: Vec::new(), exit });
     }
     drop(session);
-    let documents = super::documents(outputs, environment, |format, terminal| {
-        report::discovery::render(&report, format, terminal)
-    });
+    let documents =
+        super::documents(outputs, environment, |format, terminal| report::discovery::render(&report, format, terminal));
     Ok(Outcome { documents, notes: Vec::new(), exit })
 }
 
@@ -138,8 +140,34 @@ fn found(
     Ok(discover::assess(schema, facts, &file.config.discover.reject))
 }
 
+/// Returns the relations that nobody declares, of this tier or above.
+pub(super) fn relations(
+    schema: &Schema,
+    session: &mut dyn Session,
+    typed: &DiscoverArgs,
+    file: &ConfigFile,
+    environment: &Environment,
+    lowest: Tier,
+) -> Result<Vec<DiscoveredRelation>, RunError> {
+    let discovery = found(schema, session, typed, file, environment)?;
+    let facts = schema.database.engine.facts();
+    let is_wanted = |candidate: &&Candidate| candidate.tier != Tier::Declared && candidate.tier <= lowest;
+    let relation = |candidate: &Candidate| {
+        let pair = &candidate.pair;
+        let table = &schema.tables[pair.child.table];
+        let terms = pair.condition.iter().map(|(column, value)| (table.columns[*column].name.as_str(), value));
+        DiscoveredRelation {
+            child: pair.child.clone(),
+            parent: pair.parent.clone(),
+            condition: (!pair.condition.is_empty()).then(|| report::discovery::condition(terms, facts)),
+            origin: if candidate.tier == Tier::Certain { Origin::Discovered } else { Origin::Likely },
+        }
+    };
+    Ok(discovery.candidates.iter().filter(is_wanted).map(relation).collect())
+}
+
 /// Returns numbers that differ in each run, so that nobody can choose values whose hashes are equal.
-pub(super) fn seed() -> (u64, u64) {
+fn seed() -> (u64, u64) {
     use std::hash::BuildHasher;
     let state = std::hash::RandomState::new();
     (state.hash_one(0_u8), state.hash_one(1_u8))
@@ -221,7 +249,8 @@ fn accepting(
     let entries = report::discovery::entries(accepted.iter().copied(), facts, today);
     let number = plural(accepted.len() as u64, "relation");
     if accepted.is_empty() {
-        let note = "note: nothing is to be accepted; what is known already is in the configuration or declared".to_owned();
+        let note =
+            "note: nothing is to be accepted; what is known already is in the configuration or declared".to_owned();
         return Ok(Outcome { documents: Vec::new(), notes: vec![note], exit });
     }
     let Some(file) = file else {
@@ -241,7 +270,8 @@ fn accepted<'v>(view: &'v DiscoveryView, options: &[String]) -> Result<Vec<&'v C
         let tier = [Tier::Certain, Tier::Likely, Tier::Possible].into_iter().find(|tier| tier.name() == option);
         let mut is_known = false;
         let mut any = false;
-        let pattern = tier.is_none().then(|| Pattern::new(option)).transpose().map_err(|why| not_accepted(option, why))?;
+        let pattern =
+            tier.is_none().then(|| Pattern::new(option)).transpose().map_err(|why| not_accepted(option, why))?;
         let has_wildcard = option.contains(['*', '?']);
         for (accepted, candidate) in is_accepted.iter_mut().zip(&view.candidates) {
             let is_meant = match (&pattern, tier) {
@@ -273,7 +303,8 @@ fn not_accepted(option: &str, why: String) -> RunError {
     RunError::Input {
         what: format!("--accept {option}"),
         why,
-        help: "name a tier (certain, likely, possible) or a pair that `fk-doctor discover --tier rejected` lists".to_owned(),
+        help: "name a tier (certain, likely, possible) or a pair that `fk-doctor discover --tier rejected` lists"
+            .to_owned(),
     }
 }
 
@@ -289,7 +320,8 @@ fn explained(
     for pair in pairs {
         let (child, parent) = absent::columns(schema, pair)?;
         let id = schema.pair_id(&child, &parent);
-        let listed: Vec<&CandidateView> = report.view.candidates.iter().filter(|candidate| candidate.id == id).collect();
+        let listed: Vec<&CandidateView> =
+            report.view.candidates.iter().filter(|candidate| candidate.id == id).collect();
         if listed.is_empty() {
             let pair = absent::observe(schema, session, child, parent)?;
             texts.push(report::discovery::absent(&pair, &environment.terminal));

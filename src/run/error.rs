@@ -139,6 +139,9 @@ impl RunError {
             | RunError::SharedByDatabases { .. }
             | RunError::Stopped { .. }
             | RunError::Config { .. } => self.to_string(),
+            RunError::Apply(ApplyError::OutOfDate { .. }) => {
+                "the plan is out of date, and nothing was changed".to_owned()
+            }
             RunError::FromVariable { error, variable } => {
                 let headline = error.headline();
                 match headline.strip_suffix(')') {

@@ -17,7 +17,6 @@ use crate::exit::Exit;
 use crate::model::choice::Choice;
 use crate::model::choice::ChoiceKind;
 use crate::model::examination::Examination;
-use crate::model::finding::Code;
 use crate::model::finding::Severity;
 use crate::model::finding_group::FindingGroup;
 use crate::model::text::count;
@@ -101,7 +100,7 @@ impl Fix<'_> {
         self.scanned();
         let groups: Vec<&FindingGroup> =
             self.examination.groups.groups.iter().filter(|group| is_asked_about(group)).collect();
-        if groups.iter().all(|group| group.code != Code::Orphan) {
+        if groups.iter().all(|group| !group.code.is_orphan()) {
             self.dialogue.show("There are no orphan rows to repair.\n");
             return Ok(super::scan::exit(self.examination));
         }
@@ -179,7 +178,7 @@ impl Fix<'_> {
         while let Some(group) = groups.get(position) {
             let title = format!("{} of {}", position + 1, groups.len());
             self.dialogue.show(&report::group_to_decide(self.examination, group, &title, &self.environment.terminal));
-            if group.code != Code::Orphan {
+            if !group.code.is_orphan() {
                 position += 1;
                 continue;
             }
@@ -188,7 +187,7 @@ impl Fix<'_> {
                     chosen[position] = Some(answer);
                     position += 1;
                 }
-                Reply::Back => match (0..position).rev().find(|&before| groups[before].code == Code::Orphan) {
+                Reply::Back => match (0..position).rev().find(|&before| groups[before].code.is_orphan()) {
                     Some(before) => position = before,
                     None => return Reply::Back,
                 },
@@ -332,7 +331,7 @@ impl Fix<'_> {
             self.say(&format!("  restore quarantined rows come back once their parents exist: {command}\n"));
         }
         let left =
-            self.examination.groups.groups.iter().filter(|group| is_asked_about(group) && group.code != Code::Orphan);
+            self.examination.groups.groups.iter().filter(|group| is_asked_about(group) && !group.code.is_orphan());
         for group in left {
             let relations = plural(group.findings.len() as u64, "relation");
             let code = group.code.name();
@@ -344,7 +343,7 @@ impl Fix<'_> {
 
 /// True if the guided repair shows the group.
 fn is_asked_about(group: &FindingGroup) -> bool {
-    group.code == Code::Orphan || group.severity == Severity::Error
+    group.code.is_orphan() || group.severity == Severity::Error
 }
 
 fn item(choice: &Choice) -> MenuItem {

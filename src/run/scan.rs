@@ -15,11 +15,13 @@ use super::Sink;
 use super::config_file;
 use super::config_file::ConfigFile;
 use super::database;
+use super::discover;
 use super::reports;
 use super::reports::Output;
 use super::reports::StreamedReports;
 use super::scan_run;
 use crate::cli;
+use crate::cli::discover::DiscoverArgs;
 use crate::config;
 use crate::config::option_values::FailOn;
 use crate::engine::Database;
@@ -41,6 +43,7 @@ use crate::examine::select::select;
 use crate::exit::Exit;
 use crate::history_file;
 use crate::model::date;
+use crate::model::discovery::Tier;
 use crate::model::examination::Examination;
 use crate::model::examination::Excluded;
 use crate::model::examination::ScanVerdict;
@@ -49,6 +52,7 @@ use crate::model::finding::Severity;
 use crate::model::history::PastScan;
 use crate::model::ids::IdVec;
 use crate::model::ids::RelationId;
+use crate::model::resolve::discovered;
 use crate::model::schema::Schema;
 use crate::model::value::Key;
 use crate::report;
@@ -179,6 +183,8 @@ fn open(
     };
     let mut database = database::open(source, &wait_limits, environment)?;
     let whole = file.resolve(database.as_mut(), environment)?;
+    let whole =
+        if typed.discover { with_discovered(whole, database.as_mut(), typed, file, environment)? } else { whole };
     let all = whole.relations.iter().map(|relation| relation.id.clone()).collect();
     let filters = Filters { tables: &typed.table, relations: &typed.relation, changed: &typed.changed_tables };
     let (mut schema, not_selected) = select(whole, &file.config.exclude, &filters)?;
@@ -193,6 +199,21 @@ fn open(
     narrow(&mut schema, &narrowing, first.as_mut())?;
     let excluded = [examine::excluded_tables(&schema), not_selected].concat();
     Ok(Opened { sessions, database, schema, locations, all, excluded })
+}
+
+/// Adds the relations that nobody declares and that are certain.
+fn with_discovered(
+    schema: Schema,
+    database: &mut dyn Database,
+    typed: &cli::ScanArgs,
+    file: &ConfigFile,
+    environment: &Environment,
+) -> Result<Schema, RunError> {
+    let arguments =
+        DiscoverArgs { timeout: typed.timeout, jobs: typed.jobs, memory: typed.memory, ..DiscoverArgs::default() };
+    let mut session = database.session()?;
+    let found = discover::relations(&schema, session.as_mut(), &arguments, file, environment, Tier::Certain)?;
+    Ok(discovered::with_discovered(schema, &found))
 }
 
 fn jobs(typed: &cli::ScanArgs, file: &ConfigFile, environment: &Environment) -> usize {

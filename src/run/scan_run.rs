@@ -9,7 +9,6 @@ use super::rule_files;
 use crate::cli;
 use crate::model::date;
 use crate::model::examination::Examination;
-use crate::model::finding::Code;
 use crate::model::ids::RelationId;
 use crate::model::rule::Rule;
 use crate::model::scan_run::ScanRun;
@@ -74,7 +73,7 @@ pub(super) fn command<'a>(
 /// Returns the relations with orphans that a shipped rule names. A rule for any table, such as `*`, names none.
 fn shipped_rules(examination: &Examination) -> Vec<(String, String)> {
     // The rules are parsed only for a scan that has a use for them.
-    let orphans = examination.open_findings().filter(|finding| finding.code == Code::Orphan);
+    let orphans = examination.open_findings().filter(|finding| finding.code.is_orphan());
     let sick: BTreeSet<RelationId> = orphans.map(|finding| finding.relation).collect();
     if sick.is_empty() {
         return Vec::new();

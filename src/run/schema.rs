@@ -8,11 +8,15 @@ use super::Outcome;
 use super::RunError;
 use super::config_file;
 use super::database;
+use super::discover;
 use crate::cli;
+use crate::cli::discover::DiscoverArgs;
 use crate::engine::Deadline;
 use crate::engine::WaitLimits;
 use crate::examine::extract::extract;
 use crate::exit::Exit;
+use crate::model::discovery::Tier;
+use crate::model::resolve::discovered;
 use crate::model::schema::Schema;
 use crate::model::text::shell;
 use crate::report;
@@ -33,7 +37,14 @@ pub fn schema(
         deadline: Deadline::default(),
     };
     let mut database = database::open(&source, &wait_limits, environment)?;
-    let schema = extract(file.resolve(database.as_mut(), environment)?, &typed.table, typed.around)?;
+    let mut whole = file.resolve(database.as_mut(), environment)?;
+    if typed.discover {
+        let mut session = database.session()?;
+        let arguments = DiscoverArgs::default();
+        let found = discover::relations(&whole, session.as_mut(), &arguments, &file, environment, Tier::Likely)?;
+        whole = discovered::with_discovered(whole, &found);
+    }
+    let schema = extract(whole, &typed.table, typed.around)?;
     let notes = notes(&schema, &outputs, &source, typed);
     let scan = scan_command(&source, typed, global);
     let documents =

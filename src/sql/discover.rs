@@ -55,7 +55,8 @@ pub fn pair_counts(schema: &Schema, child: &ColumnList, parent: &ColumnList, con
         )
     };
     let equal: Vec<String> = (0..child_key.len()).map(equal).collect();
-    let named: Vec<String> = child_key.iter().enumerate().map(|(index, column)| format!("{column} AS k{index}")).collect();
+    let named: Vec<String> =
+        child_key.iter().enumerate().map(|(index, column)| format!("{column} AS k{index}")).collect();
     let from = source(grammar, schema, child_table, "child");
     query.finish(format!(
         "WITH selected AS (SELECT {}, CASE WHEN {complete} THEN 1 ELSE 0 END AS complete FROM {from} WHERE {selected}), \

@@ -182,6 +182,11 @@ pub trait Repair: Scan + RuleGrammar + WriteGrammar + CatalogStatements {
         unique::statement(self, table, rows, index)
     }
 
+    /// True if the engine stores a value unchanged that it has stored in this column before.
+    fn stores_unchanged(&self, _: &Column, _: &Value) -> bool {
+        true
+    }
+
     /// True if rows that refer to each other in a cycle can be inserted one after the other.
     fn can_insert_cycles(&self) -> bool {
         false
@@ -206,6 +211,36 @@ pub trait Repair: Scan + RuleGrammar + WriteGrammar + CatalogStatements {
             self.facts().ordered_join,
             source(self, schema, child, "child", Reading::AnyIndex),
             self.is_wanted(child, "child", rows),
+        ))
+    }
+
+    /// Returns a query for the orphans of a relation with all their values, in the order in which the table stores them
+    /// or, if there is no such order, in the order of their names. A row holds its address or NULL, the columns that
+    /// identify it, and the stored columns, such as (31, 31, 31, 7, 'a note').
+    fn whole_orphans(&self, schema: &Schema, relation: &Relation) -> Sql {
+        let mut query = self.query();
+        let child = schema.child(relation);
+        let parent = self.parent_query(schema, relation);
+        let orphan = self.is_orphan(&mut query, schema, relation, parent.as_deref());
+        let address = child.lasting_address().map(|address| self.qualified("child", address));
+        let names = identity_columns(child);
+        let order: Vec<String> = match &address {
+            Some(address) => vec![address.clone()],
+            None => names.iter().map(|name| self.qualified("child", name)).collect(),
+        };
+        let names = names.iter().map(|name| {
+            let value = self.qualified("child", name);
+            column(child, name).map_or_else(|| self.shown_address(&value), |column| self.shown(&value, column))
+        });
+        let stored = stored_columns(child).map(|column| self.lossless(&self.qualified("child", &column.name), column));
+        let columns: Vec<String> = names.chain(stored).collect();
+        query.finish(format!(
+            "{}SELECT {}, {} FROM {} WHERE {orphan} ORDER BY {}",
+            self.parent_query_prefix(schema, relation),
+            address.unwrap_or_else(|| self.whole_number("NULL")),
+            columns.join(", "),
+            source(self, schema, child, "child", Reading::WholeTable),
+            order.join(", "),
         ))
     }
 
@@ -317,23 +352,39 @@ pub trait Repair: Scan + RuleGrammar + WriteGrammar + CatalogStatements {
 
     /// Returns the INSERT of a row.
     fn insert(&self, table: &Table, row: &RowName, image: &Row) -> Sql {
+        self.insert_rows(table, &[(row, image)])
+    }
+
+    /// Returns the INSERT of rows that all have the same columns.
+    fn insert_rows(&self, table: &Table, rows: &[(&RowName, &Row)]) -> Sql {
         let mut query = self.query();
-        // A row's address is no column, but some engines let an INSERT set it.
-        let address =
-            row.iter().filter(|(name, _)| table.row_address.as_deref() == Some(name) && image.get(name).is_none());
-        let (names, values): (Vec<String>, Vec<String>) = address
-            .chain(image.iter())
-            .map(|(name, value)| {
-                (self.quoted(name), self.stored_parameter(query.parameter(value.clone()), column(table, name), value))
-            })
-            .unzip();
+        let mut names: Vec<String> = Vec::new();
+        let mut lists: Vec<String> = Vec::with_capacity(rows.len());
+        for (row, image) in rows {
+            // A row's address is no column, but some engines let an INSERT set it.
+            let address =
+                row.iter().filter(|(name, _)| table.row_address.as_deref() == Some(name) && image.get(name).is_none());
+            let (row_names, values): (Vec<&str>, Vec<String>) = address
+                .chain(image.iter())
+                .map(|(name, value)| {
+                    (name, self.stored_parameter(query.parameter(value.clone()), column(table, name), value))
+                })
+                .unzip();
+            if lists.is_empty() {
+                names = row_names.into_iter().map(|name| self.quoted(name)).collect();
+            }
+            lists.push(format!("({})", values.join(", ")));
+        }
         let [into, row] = self.words().insert;
-        query.finish(format!(
-            "{into} {}({}){row} ({})",
-            self.table_name(None, table),
-            names.join(", "),
-            values.join(", ")
-        ))
+        query.finish(format!("{into} {}({}){row} {}", self.table_name(None, table), names.join(", "), lists.join(", ")))
+    }
+
+    /// Returns the DELETE of rows.
+    fn delete_rows(&self, table: &Table, rows: &[&RowName]) -> Sql {
+        let mut query = self.query();
+        let rows: Vec<String> = rows.iter().map(|row| format!("({})", self.is_row(&mut query, table, row))).collect();
+        let are_rows = rows.join(" OR ");
+        query.finish(self.without_cascades(format!("DELETE FROM {} WHERE {are_rows}", self.write_target(table))))
     }
 
     /// Returns the UPDATE of columns of a row.

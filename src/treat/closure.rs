@@ -410,7 +410,9 @@ impl<'a> Planner<'a> {
         change.reasons = reasons;
         match keep {
             None => {}
-            Some(QuarantineTarget::Table(table)) => self.keep_row(case.cause(), table, &change, TreatmentKind::Quarantine.name(), unit)?,
+            Some(QuarantineTarget::Table(table)) => {
+                self.keep_row(case.cause(), table, &change, TreatmentKind::Quarantine.name(), unit)?
+            }
             Some(QuarantineTarget::File(file)) => {
                 *self.effects.kept_files.entry(file.clone()).or_default() += 1;
                 change.kept = Some(file.clone());

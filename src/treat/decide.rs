@@ -148,7 +148,8 @@ impl<'a> Planner<'a> {
         Ok(())
     }
 
-    fn actions(
+    /// Returns the action of a treatment for each key, or the reason why the treatment does not apply.
+    pub(super) fn actions(
         &mut self,
         case: &mut Case<'a>,
         treatment: &Treatment,

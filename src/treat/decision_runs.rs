@@ -21,6 +21,19 @@ impl DecisionRuns {
         }
     }
 
+    /// Returns the decisions of a relation whose keys all have this decision.
+    pub(super) fn of_every_key(decision: Decision) -> DecisionRuns {
+        DecisionRuns { runs: vec![(usize::MAX, decision)] }
+    }
+
+    /// Returns the decision that all keys have, if there is only one decision.
+    pub(super) fn of_all(&self) -> Option<&Decision> {
+        match &self.runs[..] {
+            [(_, decision)] => Some(decision),
+            _ => None,
+        }
+    }
+
     /// Returns the decision of the key with this number. Numbers start at 0.
     pub(super) fn of(&self, key: usize) -> Option<&Decision> {
         self.runs.get(self.runs.partition_point(|(end, _)| *end <= key)).map(|(_, decision)| decision)

@@ -17,7 +17,8 @@ impl<'a> Planner<'a> {
         let table = &self.schema.tables[table];
         let found = stored_rows::read(self.lookups.as_mut(), self.sql, table, rows)?;
         let image = |stored| match stored {
-            Stored::Row(image) => Some(image).filter(|image| !is_too_long(image)),
+            Stored::Row(image) => Some(image)
+                .filter(|image| !is_too_long(image.columns.values(), || plan_file::row_text(&image.columns).len())),
             Stored::TooLong | Stored::Nothing => None,
         };
         Ok(found.into_iter().map(image).collect())
@@ -28,10 +29,10 @@ impl<'a> Planner<'a> {
 pub(super) const TOO_LONG: &str = "its values are longer than 10 MB together, and a plan cannot hold them";
 
 /// True if a plan could not hold the row. A value may be six times as long in a plan as in the database.
-fn is_too_long(image: &Image) -> bool {
-    let bytes = image.columns.iter().map(|(_, value)| match value {
+pub(super) fn is_too_long(values: &[Value], length_in_plan: impl FnOnce() -> usize) -> bool {
+    let bytes = values.iter().map(|value| match value {
         Value::Text(bytes) | Value::Blob(bytes) => bytes.len() as u64,
         _ => 0,
     });
-    bytes.sum::<u64>() > LONGEST / 6 && plan_file::row_text(&image.columns).len() as u64 > LONGEST
+    bytes.sum::<u64>() > LONGEST / 6 && length_in_plan() as u64 > LONGEST
 }

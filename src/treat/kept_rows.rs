@@ -1,11 +1,14 @@
 //! Record tables of a repair. They list the old and the new key of remapped rows, whole rows that were deleted, and the
 //! placeholders that were created.
 
+use std::sync::Arc;
+
 use crate::model::catalog::Family;
 use crate::model::catalog::TableName;
 use crate::model::forecast::PlanRefusal;
 use crate::model::ids::TableId;
 use crate::model::plan::Change;
+use crate::model::plan::ChangeReason;
 use crate::model::plan::ChangeRole;
 use crate::model::plan::NewTable;
 use crate::model::row::Row;
@@ -103,6 +106,20 @@ impl<'a> Planner<'a> {
         treatment: &str,
         unit: Unit,
     ) -> Result<(), TreatError> {
+        let Some(table) = self.record_table(cause, table, columns)? else { return Ok(()) };
+        let values = self.record_values(cause, &table, values)?;
+        let record = table.change(values, cause.reason(ChangeRole::Record, treatment));
+        Ok(self.draft.put_in(unit, &record)?)
+    }
+
+    /// Returns a table that keeps rows or keys. The plan creates it if it does not exist. `None` if it exists and cannot
+    /// keep them: the plan is then refused.
+    pub(super) fn record_table(
+        &mut self,
+        cause: Cause<'_>,
+        table: &str,
+        columns: &[&str],
+    ) -> Result<Option<RecordTable>, TreatError> {
         let known = self.schema.table(table);
         let name = known.map_or_else(
             || TableName { schema: None, table: table.to_owned() },
@@ -129,38 +146,66 @@ impl<'a> Planner<'a> {
                 let help = "name another table; fk-doctor creates it if it does not exist".to_owned();
                 self.refusals.push(PlanRefusal { rule, relation, why, help });
             }
-            return Ok(());
+            return Ok(None);
         }
-        let number = self.next_record(known, table)?;
-        let is_number = |index: usize| {
-            known.is_some_and(|known| {
-                let column = self.schema.tables[known]
-                    .columns
-                    .iter()
-                    .find(|column| Some(&*column.name) == columns.get(index).copied());
-                column.is_some_and(|column| column.family == Family::Integer)
-            })
+        let is_number = |column: &&str| {
+            let columns = known.map_or(&[][..], |known| &self.schema.tables[known].columns);
+            columns.iter().any(|about| about.name == **column && about.family == Family::Integer)
         };
-        let values: Vec<Value> = values
-            .into_iter()
-            .enumerate()
-            .map(|(index, value)| if is_number(index + 3) { value } else { self.sql.as_plan_table_stores(value) })
-            .collect();
-        let first = [Value::Integer(number), Value::text(&cause.rule.id.value), Value::text(cause.relation)];
-        let image: Row = columns.iter().copied().zip(first.into_iter().chain(values)).collect();
-        let row = RowName::from(vec![(columns[0], Value::Integer(number))]);
-        let mut record = Change::new(name, row, None, Some(image));
-        record.reasons.push(cause.reason(ChangeRole::Record, treatment));
-        Ok(self.draft.put_in(unit, &record)?)
+        Ok(Some(RecordTable {
+            known,
+            own_name: table.to_owned(),
+            name,
+            is_number: columns.iter().map(is_number).collect(),
+            row: columns[..1].iter().map(|&column| column.to_owned()).collect(),
+            columns: columns.iter().map(|&column| column.to_owned()).collect(),
+        }))
     }
-}
 
-impl Planner<'_> {
+    /// Returns the values of a new record, with its number, the rule and the relation.
+    pub(super) fn record_values(
+        &mut self,
+        cause: Cause<'_>,
+        table: &RecordTable,
+        values: Vec<Value>,
+    ) -> Result<Vec<Value>, TreatError> {
+        let number = self.next_record(table.known, &table.own_name)?;
+        let mut record = vec![Value::Integer(number), Value::text(&cause.rule.id.value), Value::text(cause.relation)];
+        for value in values {
+            let is_number = table.is_number.get(record.len()).copied().unwrap_or_default();
+            record.push(if is_number { value } else { self.sql.as_plan_table_stores(value) });
+        }
+        Ok(record)
+    }
+
     /// Returns the first of these columns that a table lacks.
     fn missing_column<'c>(&self, table: TableId, columns: &[&'c str]) -> Option<&'c str> {
         let existing = &self.schema.tables[table].columns;
         let exists = |name: &str| existing.iter().any(|column| self.schema.names.same(&column.name, name));
         columns.iter().copied().find(|name| !exists(name))
+    }
+}
+
+/// A table that keeps rows or keys.
+pub(super) struct RecordTable {
+    /// The table, if it exists.
+    known: Option<TableId>,
+    /// The name in the rule.
+    own_name: String,
+    name: TableName,
+    columns: Arc<[String]>,
+    row: Arc<[String]>,
+    /// True for each column that stores integers as such.
+    is_number: Vec<bool>,
+}
+
+impl RecordTable {
+    /// Returns the change that adds a record.
+    pub(super) fn change(&self, values: Vec<Value>, reason: ChangeReason) -> Change {
+        let row = RowName::of(&self.row, values[..1].to_vec());
+        let mut record = Change::new(self.name.clone(), row, None, Some(Row::of(&self.columns, values)));
+        record.reasons.push(reason);
+        record
     }
 }
 

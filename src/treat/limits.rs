@@ -270,6 +270,18 @@ impl<'a> Planner<'a> {
         Ok(Counted { table, in_plan, in_rule })
     }
 
+    /// Counts rows that are deleted or set to NULL, and that no earlier change concerns.
+    pub(super) fn count_losses(&mut self, case: &Case<'a>, table: TableId, rows: u64) -> Result<(), TreatError> {
+        self.size(table)?;
+        self.losses.plan += rows;
+        *self.losses.tables.entry(table).or_default() += rows;
+        let rule = self.losses.of(case.rule);
+        rule.rows += rows;
+        *rule.tables.entry(table).or_default() += rows;
+        rule.relations.insert(case.relation.id.clone());
+        Ok(())
+    }
+
     pub(super) fn uncount(&mut self, case: &Case<'a>, counted: &[Counted]) {
         self.uncount_by(case.cause(), counted);
     }

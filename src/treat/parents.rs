@@ -55,6 +55,18 @@ impl NewParents {
         self.created.contains_key(&table)
     }
 
+    /// Returns the number of the last record in a table that the plan creates.
+    pub(super) fn last_record(&self, table: &str) -> Option<i64> {
+        self.records.get(table).copied()
+    }
+
+    pub(super) fn set_last_record(&mut self, table: &str, last: Option<i64>) {
+        match last {
+            Some(last) => drop(self.records.insert(table.to_owned(), last)),
+            None => drop(self.records.remove(table)),
+        }
+    }
+
     /// True if this is the key of a sentinel, also of an unfinished one.
     pub(super) fn is_sentinel_key(&self, table: TableId, key: &Key) -> bool {
         matches!(&key[..], [value] if self.sentinels.get(&table) == Some(value))
@@ -509,6 +521,14 @@ impl<'a> Planner<'a> {
 impl Case<'_> {
     pub(super) fn reason(&self, role: ChangeRole, treatment: &str) -> ChangeReason {
         self.cause().reason(role, treatment)
+    }
+
+    /// Counts all changes of a treatment, with the first few as examples.
+    pub(super) fn show_all(&mut self, treatment: &str, changes: u64, samples: Vec<ChangeSample<Value>>) {
+        let share = self.forecast.share(treatment);
+        share.changes += changes;
+        let free = super::SAMPLES.saturating_sub(share.samples.len());
+        share.samples.extend(samples.into_iter().take(free));
     }
 
     /// Counts a change of a treatment, and keeps the first few as examples.

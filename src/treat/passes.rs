@@ -43,13 +43,23 @@ impl<'a> Planner<'a> {
             case.forecast.share(treatment.value.name());
         }
         case.guarded = self.parent_loss(&case)?;
-        let decisions = self.first_pass(&mut case, reader)?;
+        case.batch = self.draft.batch();
+        // A delete may concern any row. A new parent may be a row of the child itself.
+        case.meets_changes = self.conflicts.may_remove
+            || self.draft.changes(&self.schema.child(case.relation).name)
+            || case.relation.parent.table == Some(case.relation.child);
+        let decisions = match self.decide_at_once(&mut case)? {
+            Some(decisions) => decisions,
+            None => self.first_pass(&mut case, reader)?,
+        };
         self.count_treated(&mut case)?;
         self.check_estimate(&case)?;
         self.check_limits();
         let lost = self.lost_in_child(&case);
         if self.may_continue() && decisions.change_rows() {
-            self.second_pass(&mut case, reader, &decisions)?;
+            if !self.uniform_pass(&mut case, reader, &decisions)? {
+                self.second_pass(&mut case, reader, &decisions)?;
+            }
             self.count_treated(&mut case)?;
             self.check_limits();
         }
@@ -171,7 +181,7 @@ impl<'a> Planner<'a> {
 }
 
 /// True if a query of the rule reads columns of the child, so that the rows of one missing key may get different keys.
-fn reads_child_columns(schema: &Schema, rule: &Rule) -> bool {
+pub(super) fn reads_child_columns(schema: &Schema, rule: &Rule) -> bool {
     rule.queries().any(|query| names_column_of(schema.database.engine, query, ExpressionScope::Child.name()))
 }
 

@@ -9,6 +9,7 @@ use super::decide::RowAction;
 use super::parents::is_judged;
 use super::unique::Candidate;
 use crate::engine::write::Attempt;
+use crate::engine::write::Rehearsal;
 use crate::model::catalog::IndexColumn;
 use crate::model::catalog::Match;
 use crate::model::catalog::Table;
@@ -26,6 +27,7 @@ use crate::model::rule::TreatmentKind;
 use crate::model::value::Key;
 use crate::model::value::Value;
 use crate::plan_draft::Step;
+use crate::sql::repair::Repair;
 use crate::stored_rows;
 use crate::stored_rows::Image;
 use crate::stored_rows::Stored;
@@ -127,7 +129,8 @@ impl<'a> Planner<'a> {
     fn updated_row(&mut self, case: &Case<'a>, pending: &Pending<'_>, image: &Image) -> Result<Option<Try>, Stop> {
         let RowAction::Set { columns, .. } = pending.action else { return Ok(None) };
         let child = self.schema.child(case.relation);
-        let planned = self.draft.get(&child.name, &pending.row)?;
+        // The orphans of one relation are different rows.
+        let planned = if case.meets_changes { self.draft.get(&child.name, &pending.row)? } else { None };
         let was_planned = planned.is_some();
         let change = planned.unwrap_or_else(|| {
             let (before, after) = (image.columns.clone(), image.columns.clone());
@@ -203,7 +206,8 @@ impl<'a> Planner<'a> {
                 self.draft.put_in(unit, &change)?;
                 self.keep_keys(case, record, pending, after, unit)
             }
-            _ => self.put(&change),
+            _ if case.meets_changes => self.put(&change),
+            _ => Ok(self.draft.put_new(case.batch, &change)?),
         }
     }
 
@@ -233,19 +237,19 @@ impl<'a> Planner<'a> {
     /// Returns the rows as they would be stored, or the reasons why they cannot be.
     fn rehearse_rows(&mut self, case: &Case<'a>, tries: &[Try]) -> Result<Vec<Result<Row, UpdateRefusal>>, TreatError> {
         let child = self.schema.child(case.relation);
-        let mut refused: Vec<Option<UpdateRefusal>> = Vec::new();
+        let mut refused: Vec<Option<UpdateRefusal>> = tries.iter().map(|_| None).collect();
         let (rehearsal, sql) = self.rehearsal_of(case.relation.child)?;
-        for update in tries {
-            if update.stays(child) {
-                let _ = rehearsal.attempt(&sql.delete(child, &update.change.row))?;
+        let leaves_together = !tries.iter().any(|update| update.stays(child));
+        if leaves_together {
+            insert_together(rehearsal, sql, child, tries, &mut refused)?;
+        } else {
+            for (update, refused) in tries.iter().zip(&mut refused) {
+                if update.stays(child) {
+                    let _ = rehearsal.attempt(&sql.delete(child, &update.change.row))?;
+                }
+                let attempt = rehearsal.attempt(&sql.insert(child, &update.change.row, &update.after))?;
+                *refused = UpdateRefusal::of(attempt);
             }
-            let refusal = match rehearsal.attempt(&sql.insert(child, &update.change.row, &update.after))? {
-                Attempt::Accepted => None,
-                Attempt::Refused(refusal) => Some(refusal),
-            };
-            refused.push(
-                refusal.map(|why| UpdateRefusal { is_collision: why.kind == RefusalKind::Unique, text: why.message }),
-            );
         }
         let accepted: Vec<usize> = (0..tries.len()).filter(|&position| refused[position].is_none()).collect();
         let names: Vec<&RowName> = accepted.iter().map(|&position| &tries[position].change.row).collect();
@@ -257,7 +261,12 @@ impl<'a> Planner<'a> {
         }
         self.check_other_rows(case, tries, &stored, &mut refused)?;
         let (rehearsal, sql) = self.rehearsal_of(case.relation.child)?;
-        for ((update, stored), refused) in tries.iter().zip(&stored).zip(&refused) {
+        if leaves_together {
+            for chunk in names.chunks(DELETED_TOGETHER) {
+                let _ = rehearsal.attempt(&sql.delete_rows(child, chunk))?;
+            }
+        }
+        for ((update, stored), refused) in tries.iter().zip(&stored).zip(&refused).filter(|_| !leaves_together) {
             let is_judged = refused.is_none() && stored.is_some();
             if !(is_judged && update.stays(child)) {
                 let _ = rehearsal.attempt(&sql.delete(child, &update.change.row))?;
@@ -421,7 +430,51 @@ pub(super) struct UpdateRefusal {
     is_collision: bool,
 }
 
+/// The number of values in one statement. Engines take at least 32,766.
+const MOST_VALUES: usize = 16_384;
+
+/// The number of rows that one statement deletes. Each row is a term of its condition.
+const DELETED_TOGETHER: usize = 100;
+
+/// Inserts rows into the rehearsal with as few statements as possible: rows that are refused together are halved.
+fn insert_together(
+    rehearsal: &mut dyn Rehearsal,
+    sql: &dyn Repair,
+    child: &Table,
+    tries: &[Try],
+    refused: &mut [Option<UpdateRefusal>],
+) -> Result<(), TreatError> {
+    let has_columns_of_first = |update: &Try| update.after.columns().eq(tries[0].after.columns());
+    if tries.is_empty() {
+        return Ok(());
+    }
+    let rows: Vec<(&RowName, &Row)> = tries.iter().map(|update| (&update.change.row, &update.after)).collect();
+    let values: usize = tries.iter().map(|update| update.after.len() + update.change.row.len()).sum();
+    if tries.len() == 1 || (values <= MOST_VALUES && tries.iter().all(has_columns_of_first)) {
+        let attempt = rehearsal.attempt(&sql.insert_rows(child, &rows))?;
+        if attempt == Attempt::Accepted || tries.len() == 1 {
+            if let [refused] = refused {
+                *refused = UpdateRefusal::of(attempt);
+            }
+            return Ok(());
+        }
+    }
+    let middle = tries.len() / 2;
+    let (first, second) = refused.split_at_mut(middle);
+    insert_together(rehearsal, sql, child, &tries[..middle], first)?;
+    insert_together(rehearsal, sql, child, &tries[middle..], second)
+}
+
 impl UpdateRefusal {
+    fn of(attempt: Attempt) -> Option<UpdateRefusal> {
+        match attempt {
+            Attempt::Accepted => None,
+            Attempt::Refused(why) => {
+                Some(UpdateRefusal { is_collision: why.kind == RefusalKind::Unique, text: why.message })
+            }
+        }
+    }
+
     fn plain(text: String) -> UpdateRefusal {
         UpdateRefusal { text, is_collision: false }
     }

@@ -86,7 +86,8 @@ impl Tables {
             "f" => (TableKind::Virtual, None),
             _ => (TableKind::View, None),
         };
-        let id = self.found.push(Table { row_address, ..Table::new(name, kind) });
+        let has_conditions = row.truth();
+        let id = self.found.push(Table { row_address, has_conditions, ..Table::new(name, kind) });
         self.position.insert(oid, id);
     }
 

@@ -65,7 +65,7 @@ fn read_stored(
             TableKind::Table | TableKind::Shadow => from_texts(id, &listed, stored_table, &mut layouts),
             _ => None,
         };
-        let (table, mut keys) = match read {
+        let (mut table, mut keys) = match read {
             Some(read) => read,
             None => {
                 let pragmas = match &mut pragmas {
@@ -75,6 +75,9 @@ fn read_stored(
                 pragmas.table(id, listed, stored_table, &mut layouts)?
             }
         };
+        // A CHECK constraint contains this word. A text that contains it elsewhere only costs time.
+        let has_check = |text: &String| text.to_ascii_lowercase().contains("check");
+        table.has_conditions = stored_table.text.as_ref().is_none_or(has_check);
         if table.kind == TableKind::Table {
             foreign_keys.append(&mut keys);
         }

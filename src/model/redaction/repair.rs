@@ -16,6 +16,7 @@ use crate::model::restore::RestoreForecast;
 use crate::model::restore::RestoredTable;
 use crate::model::restore::StayingRows;
 use crate::model::schema::Schema;
+use crate::model::state::RowNow;
 use crate::model::state::SkippedRow;
 use crate::model::value::Value;
 
@@ -24,8 +25,26 @@ use crate::model::value::Value;
 pub fn skipped_rows(rows: &[SkippedRow<Value>]) -> Vec<SkippedRow> {
     let name =
         |row: &[(String, Value)]| row.iter().map(|(name, value)| (name.clone(), ShownValue(value.clone()))).collect();
-    let shown = |row: &SkippedRow<Value>| SkippedRow { table: row.table.clone(), row: name(&row.row), why: row.why };
+    let shown = |row: &SkippedRow<Value>| SkippedRow {
+        table: row.table.clone(),
+        row: name(&row.row),
+        why: row.why,
+        now: shown_now(&row.now),
+    };
     rows.iter().map(shown).collect()
+}
+
+fn shown_now(now: &RowNow<Value>) -> RowNow {
+    match now {
+        RowNow::Unknown => RowNow::Unknown,
+        RowNow::Gone => RowNow::Gone,
+        RowNow::Differs(differing) => RowNow::Differs(
+            differing
+                .iter()
+                .map(|(column, planned, now)| (column.clone(), ShownValue(planned.clone()), ShownValue(now.clone())))
+                .collect(),
+        ),
+    }
 }
 
 impl Redaction {

@@ -64,7 +64,7 @@ fn add_or_narrow(relation: Relation, relations: &mut Vec<Relation>) {
     }
 }
 
-fn relation(
+pub(super) fn relation(
     tables: &Tables,
     request: &ConfiguredRelation,
     (child, child_columns): (TableId, Vec<usize>),

@@ -22,6 +22,7 @@ use super::wide::wire_adopted;
 use crate::model::catalog::TableName;
 use crate::model::change_group::ChangeGroup;
 use crate::model::change_group::ChangeGroups;
+use crate::model::change_group::ChangeValues;
 use crate::model::change_group::GroupImages;
 use crate::model::change_group::GroupedChange;
 use crate::model::plan::Change;
@@ -65,18 +66,15 @@ enum WireKind {
 }
 
 /// The rare facts of a change.
-#[derive(Serialize, Deserialize, Default)]
+#[derive(Deserialize, Default)]
 #[serde(deny_unknown_fields, default)]
 struct Rare {
     /// The identifying values, if the image does not contain them.
-    #[serde(skip_serializing_if = "Option::is_none")]
     row: Option<Vec<WireValue>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     address: Option<i64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     unit: Option<u64>,
     /// `Some(None)` in a change that an older version planned, which did not list adopted orphans.
-    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "present")]
+    #[serde(deserialize_with = "present")]
     adopts: Option<Option<Vec<WireAdopted>>>,
 }
 
@@ -143,30 +141,59 @@ pub(in crate::plan_file) fn read_group(line: &str, number: usize) -> Result<Chan
 
 /// Appends a change of a group as a line.
 pub(in crate::plan_file) fn push_change(line: &mut String, number: usize, group: &ChangeGroup, change: &Change) {
-    // Writing to a string cannot fail.
-    let _ = write!(line, "[{},", number + 1);
-    push_image(line, change.before.as_ref().map(|row| row.values()));
-    line.push(',');
-    match (&group.images, &change.after) {
-        (GroupImages::Update { set, .. }, Some(after)) => {
-            push_values(line, set.iter().map(|&position| &after.values()[position]));
+    let set: Vec<Value>;
+    let after = match (&group.images, &change.after) {
+        (GroupImages::Update { set: positions, .. }, Some(after)) => {
+            set = positions.iter().map(|&position| after.values()[position].clone()).collect();
+            Some(set.as_slice())
         }
-        (_, after) => push_image(line, after.as_ref().map(|row| row.values())),
-    }
-    let image = change.before.as_ref().or(change.after.as_ref()).map_or(&[][..], |image| image.values());
-    let is_named = group.names_row(image, change.row.values());
-    let rare = Rare {
-        row: (!is_named).then(|| change.row.values().iter().cloned().map(WireValue).collect()),
+        (_, after) => after.as_ref().map(|row| row.values()),
+    };
+    let values = ChangeValues {
+        row: change.row.values(),
+        before: change.before.as_ref().map(|row| row.values()),
+        after,
         address: change.address,
         unit: change.unit,
-        adopts: match &change.adopts {
-            Some(adopts) if adopts.is_empty() => None,
-            adopts => Some(adopts.as_deref().map(wire_adopted)),
-        },
+        adopts: change.adopts.as_deref(),
     };
-    if rare.row.is_some() || rare.address.is_some() || rare.unit.is_some() || rare.adopts.is_some() {
-        line.push(',');
-        line.push_str(&text(&rare));
+    push_values_of(line, number, group, &values);
+}
+
+/// Appends the values of a change as a line.
+pub(in crate::plan_file) fn push_values_of(
+    line: &mut String,
+    number: usize,
+    group: &ChangeGroup,
+    change: &ChangeValues<'_>,
+) {
+    // Writing to a string cannot fail.
+    let _ = write!(line, "[{},", number + 1);
+    push_image(line, change.before);
+    line.push(',');
+    push_image(line, change.after);
+    let mut opening = ",{";
+    let mut name = |line: &mut String, name: &str| {
+        let _ = write!(line, "{}\"{name}\":", std::mem::replace(&mut opening, ","));
+    };
+    if !group.names_row(change.before.or(change.after).unwrap_or_default(), change.row) {
+        name(line, "row");
+        push_values(line, change.row);
+    }
+    if let Some(address) = change.address {
+        name(line, "address");
+        let _ = write!(line, "{address}");
+    }
+    if let Some(unit) = change.unit {
+        name(line, "unit");
+        let _ = write!(line, "{unit}");
+    }
+    if change.adopts.is_none_or(|adopts| !adopts.is_empty()) {
+        name(line, "adopts");
+        line.push_str(&text(&change.adopts.map(wire_adopted)));
+    }
+    if opening == "," {
+        line.push('}');
     }
     line.push(']');
 }

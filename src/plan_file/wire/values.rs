@@ -55,7 +55,7 @@ impl<'de> Visitor<'de> for Columns {
     }
 }
 
-/// A value that is only written.
+/// A value that is written.
 pub(super) struct BorrowedValue<'v>(pub(super) &'v Value);
 
 impl Serialize for BorrowedValue<'_> {
@@ -73,14 +73,8 @@ impl Serialize for BorrowedValue<'_> {
     }
 }
 
-/// A value that is read or written.
+/// A value that was read.
 pub(super) struct WireValue(pub(super) Value);
-
-impl Serialize for WireValue {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        BorrowedValue(&self.0).serialize(serializer)
-    }
-}
 
 impl<'de> Deserialize<'de> for WireValue {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {

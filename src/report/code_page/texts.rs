@@ -27,6 +27,7 @@ pub(super) fn of_code(code: Code) -> &'static str {
         Code::CheckFailed => include_str!("../../../docs/codes/check-failed.md"),
         Code::ValueRefused => include_str!("../../../docs/codes/value-refused.md"),
         Code::StatementRefused => include_str!("../../../docs/codes/statement-refused.md"),
+        Code::OrphanDiscovered => include_str!("../../../docs/codes/orphan-discovered.md"),
     }
 }
 

@@ -28,8 +28,7 @@ pub(super) fn render(view: &DiscoveryView) -> String {
         out.write_record(HEADER)?;
         for candidate in &view.candidates {
             let counts = &candidate.counts;
-            let numbers =
-                [counts.rows, counts.null_rows, counts.orphan_rows, counts.distinct, counts.missing_keys];
+            let numbers = [counts.rows, counts.null_rows, counts.orphan_rows, counts.distinct, counts.missing_keys];
             let start = [
                 candidate.tier.name().to_owned(),
                 format!("{:.4}", candidate.score),

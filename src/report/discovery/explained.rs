@@ -32,7 +32,8 @@ pub(super) fn render(report: &DiscoveryReport<'_>, candidate: &CandidateView, te
     }
     let is_pair = |evidence: &&Evidence| !evidence.feature.starts_with("start");
     let mut for_it: Vec<&Evidence> = candidate.evidence.iter().filter(is_pair).filter(|e| e.weight > SLIGHT).collect();
-    let mut against: Vec<&Evidence> = candidate.evidence.iter().filter(is_pair).filter(|e| e.weight < -SLIGHT).collect();
+    let mut against: Vec<&Evidence> =
+        candidate.evidence.iter().filter(is_pair).filter(|e| e.weight < -SLIGHT).collect();
     for (label, evidence) in [("for it", &mut for_it), ("against", &mut against)] {
         evidence.sort_by(|left, right| right.weight.abs().total_cmp(&left.weight.abs()));
         for (position, evidence) in evidence.iter().take(MOST).enumerate() {

@@ -30,9 +30,10 @@ pub(super) fn render(report: &DiscoveryReport<'_>) -> String {
     ] {
         body.push_str(&section(report, tier, title));
     }
-    let near = view.near.iter().map(|near| {
-        format!("<li><code>{}</code>: {}</li>\n", escaped(&near.id), escaped(&wording::near(near)))
-    });
+    let near = view
+        .near
+        .iter()
+        .map(|near| format!("<li><code>{}</code>: {}</li>\n", escaped(&near.id), escaped(&wording::near(near))));
     body.push_str(&list("Equal only after a change of spelling", near.collect()));
     let missing = view.parents_missing.iter().map(|missing| {
         format!(

@@ -1,17 +1,12 @@
 //! The schema with the discovered references as a picture: known relations are solid, certain ones dashed, likely ones dotted.
 
-use std::collections::BTreeSet;
-
-use crate::model::catalog::Action;
-use crate::model::catalog::Match;
+use crate::model::discovery::ColumnList;
 use crate::model::discovery::Tier;
 use crate::model::discovery_view::CandidateView;
-use crate::model::ids::IdVec;
-use crate::model::relation::Judge;
+use crate::model::discovery_view::SideView;
 use crate::model::relation::Origin;
-use crate::model::relation::Parent;
-use crate::model::relation::Relation;
-use crate::model::relation::Scope;
+use crate::model::resolve::discovered;
+use crate::model::resolve::discovered::DiscoveredRelation;
 use crate::model::schema::Schema;
 use crate::report;
 use crate::report::SchemaFormat;
@@ -31,45 +26,22 @@ fn drawn(report: &DiscoveryReport<'_>, format: SchemaFormat) -> String {
     report::schema(&schema, format, "", &TerminalStyle::default())
 }
 
-/// Returns the schema with a relation for each candidate. A column that refers to several tables by another column has one for
-/// each table.
+/// Returns the schema with a relation for each candidate. A column that refers to several tables, as another column says, has
+/// one for each table.
 pub(in crate::report) fn with_discovered<'a>(
     schema: &Schema,
     candidates: impl Iterator<Item = &'a CandidateView>,
 ) -> Schema {
-    let mut known: BTreeSet<String> = schema.relations.iter().map(|relation| relation.id.clone()).collect();
-    let mut relations: Vec<Relation> = schema.relations.iter().cloned().collect();
-    for candidate in candidates {
-        if known.insert(candidate.id.clone()) {
-            relations.push(relation(candidate));
-        }
-    }
-    Schema { relations: IdVec::from(relations), ..schema.clone() }
+    let relation = |candidate: &CandidateView| DiscoveredRelation {
+        child: list(&candidate.child),
+        parent: list(&candidate.parent),
+        condition: None,
+        origin: if candidate.tier == Tier::Certain { Origin::Discovered } else { Origin::Likely },
+    };
+    let relations: Vec<DiscoveredRelation> = candidates.map(relation).collect();
+    discovered::with_discovered(schema.clone(), &relations)
 }
 
-fn relation(candidate: &CandidateView) -> Relation {
-    Relation {
-        id: candidate.id.clone(),
-        name: None,
-        origin: if candidate.tier == Tier::Certain { Origin::Discovered } else { Origin::Likely },
-        configured: None,
-        child: candidate.child.table_id,
-        child_columns: candidate.child.positions.clone(),
-        parent: Parent {
-            name: candidate.parent.table.clone(),
-            column_names: candidate.parent.columns.clone(),
-            table: Some(candidate.parent.table_id),
-            columns: candidate.parent.positions.clone(),
-            key: None,
-        },
-        on_delete: Action::NoAction,
-        on_delete_columns: Vec::new(),
-        on_update: Action::NoAction,
-        match_rule: Match::Simple,
-        deferrable: false,
-        comparisons: Vec::new(),
-        scope: Scope::default(),
-        judge: Judge::Values("nobody declares the relation".to_owned()),
-        defects: Vec::new(),
-    }
+fn list(side: &SideView) -> ColumnList {
+    ColumnList { table: side.table_id, columns: side.positions.clone() }
 }

@@ -50,11 +50,8 @@ fn candidates(sheet: &mut Sheet, shown: &[&CandidateView]) {
         let tier = Piece::new(candidate.tier.name(), style);
         let counts = &candidate.counts;
         let orphans = if counts.orphan_rows > 0 { Style::Doubtful } else { Style::Plain };
-        let mut facts = vec![
-            tier,
-            Piece::plain(count(counts.complete_rows())),
-            Piece::new(count(counts.orphan_rows), orphans),
-        ];
+        let mut facts =
+            vec![tier, Piece::plain(count(counts.complete_rows())), Piece::new(count(counts.orphan_rows), orphans)];
         if !is_narrow {
             facts.push(Piece::new(shortened(&wording::short_evidence(candidate), longest), Style::Dim));
         }

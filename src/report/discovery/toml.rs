@@ -29,12 +29,16 @@ fn entry(candidate: &CandidateView, facts: &Facts, date: &str) -> String {
     lines.push(format!("child = {}", side(&candidate.child)));
     lines.push(format!("parent = {}", side(&candidate.parent)));
     if !candidate.condition.is_empty() {
-        let terms = candidate.condition.iter().map(|(column, value)| {
-            format!("child.{} = {}", facts.readable(column), literal(value.as_ref()))
-        });
-        lines.push(format!("where = {}", toml_text::string(&terms.collect::<Vec<_>>().join(" AND "))));
+        let terms = candidate.condition.iter().map(|(column, value)| (column.as_str(), value.as_ref()));
+        lines.push(format!("where = {}", toml_text::string(&condition(terms, facts))));
     }
     lines.iter().map(|line| visible(line).into_owned() + "\n").collect()
+}
+
+/// Returns the condition of a polymorphic reference as SQL over `child`.
+pub fn condition<'a>(terms: impl Iterator<Item = (&'a str, &'a Value)>, facts: &Facts) -> String {
+    let term = |(column, value): (&str, &Value)| format!("child.{} = {}", facts.readable(column), literal(value));
+    terms.map(term).collect::<Vec<_>>().join(" AND ")
 }
 
 fn side(side: &SideView) -> String {
@@ -43,7 +47,7 @@ fn side(side: &SideView) -> String {
 }
 
 /// Returns a name or an id as a pattern that matches nothing else.
-pub fn pattern(name: &str) -> String {
+fn pattern(name: &str) -> String {
     name.chars().map(|c| if matches!(c, '*' | '?' | '[') { format!("[{c}]") } else { c.to_string() }).collect()
 }
 

@@ -54,9 +54,43 @@ pub(super) fn condition(candidate: &CandidateView) -> Option<String> {
 pub(super) fn short_evidence(candidate: &CandidateView) -> String {
     match candidate.reason {
         Some(Rejection::Score) | None => {
-            candidate.strongest_evidence().first().map(|evidence| evidence.text.clone()).unwrap_or_default()
+            let keys = keys(candidate);
+            name(candidate).map_or_else(|| keys.clone(), |name| format!("{name}, {keys}"))
         }
         Some(reason) => rejection(reason).to_owned(),
+    }
+}
+
+/// Returns how the names speak for a candidate.
+fn name(candidate: &CandidateView) -> Option<&'static str> {
+    const NAMES: [(&str, &str); 14] = [
+        ("key-name-equal", "same name"),
+        ("table-name-equal", "named after the table"),
+        ("role-names-parent", "same names"),
+        ("value-names-table", "the value names the table"),
+        ("name-without-rows", "by name only"),
+        ("key-name-with-role", "name with a role"),
+        ("table-name-with-role", "name with a role"),
+        ("table-name-tail", "named after the table"),
+        ("self-role", "role of the same table"),
+        ("person-role", "role of a person"),
+        ("view-join", "joined in a view"),
+        ("table-name-abbreviated", "abbreviated name"),
+        ("table-name-word", "common word"),
+        ("key-name-alike", "similar name"),
+    ];
+    let has =
+        |feature: &str| candidate.evidence.iter().any(|evidence| evidence.feature == feature && evidence.value > 0.0);
+    NAMES.iter().find(|(feature, _)| has(feature)).map(|(_, words)| *words)
+}
+
+fn keys(candidate: &CandidateView) -> String {
+    let counts = &candidate.counts;
+    match (counts.distinct, counts.missing_keys) {
+        (0, _) => "no data".to_owned(),
+        (1, 0) => "its key exists".to_owned(),
+        (keys, 0) => format!("all {} keys", count(keys)),
+        (keys, missing) => format!("{} of {}", count(keys - missing), plural(keys, "key")),
     }
 }
 

@@ -2,7 +2,6 @@
 //! the keys, the rows, the cause and the remedy. It needs no script.
 
 use crate::model::examination::Examination;
-use crate::model::finding::Code;
 use crate::model::finding::Finding;
 use crate::model::finding::Known;
 use crate::model::finding::Severity;
@@ -106,7 +105,7 @@ fn summary_line(line: &CauseLine, severity: Severity) -> String {
 /// Returns the common message of a group, or nothing if its relations have different messages.
 fn message(examination: &Examination, group: &FindingGroup, findings: &[&Finding]) -> String {
     let message = match findings {
-        _ if group.code == Code::Orphan => words::message(examination, group),
+        _ if group.code.is_orphan() => words::message(examination, group),
         [first, others @ ..] if others.iter().all(|other| other.message == first.message) => first.message.clone(),
         _ => return String::new(),
     };
@@ -121,7 +120,7 @@ fn relations(examination: &Examination, group: &FindingGroup, findings: &[&Findi
         let id = html::relation_id(&single.relation_id);
         return format!("<p id=\"{}\"><code>{id}</code>{}</p>\n", single.id(), known.unwrap_or_default());
     }
-    let is_orphan = group.code == Code::Orphan;
+    let is_orphan = group.code.is_orphan();
     let has_messages = !is_orphan && findings.iter().any(|finding| finding.message != findings[0].message);
     let has_help = !is_orphan && findings.iter().any(|finding| finding.help != findings[0].help);
     let row = |finding: &&Finding| {
@@ -225,7 +224,7 @@ fn pairs(values: &[(String, ShownValue)]) -> String {
 /// Shows the causes and the remedies.
 fn facts(examination: &Examination, group: &FindingGroup, findings: &[&Finding]) -> String {
     let mut facts: Vec<(&str, String)> = Vec::new();
-    if group.code == Code::Orphan {
+    if group.code.is_orphan() {
         facts.extend(words::reasons(examination, group).into_iter().map(|(label, reason)| (label, escaped(&reason))));
         for (position, sentence) in remedies::sentences(examination, group).iter().enumerate() {
             let command = sentence.command.as_ref().map(|command| format!("<pre>{}</pre>", escaped(command)));

@@ -2,7 +2,6 @@
 
 use crate::model::examination::CoverageState;
 use crate::model::examination::Examination;
-use crate::model::finding::Code;
 use crate::model::finding::Finding;
 use crate::model::finding::Severity;
 use crate::model::ids::RelationId;
@@ -86,7 +85,7 @@ fn condition<'a>(
 ) -> Condition<'a> {
     let coverage = &examination.relations[relation];
     let find = |code: bool, severity| {
-        own.iter().copied().find(|finding| (finding.code == Code::Orphan) == code && finding.severity == severity)
+        own.iter().copied().find(|finding| finding.code.is_orphan() == code && finding.severity == severity)
     };
     let (defect, orphans) = (find(false, Severity::Error), find(true, Severity::Error));
     let warning = find(true, Severity::Warning).or(find(false, Severity::Warning));
@@ -100,6 +99,6 @@ fn condition<'a>(
         _ if has_errors => State::Known,
         _ => State::Sound,
     };
-    let rows = own.iter().filter(|finding| finding.code == Code::Orphan).map(|finding| finding.rows).sum();
+    let rows = own.iter().filter(|finding| finding.code.is_orphan()).map(|finding| finding.rows).sum();
     Condition { state, is_checked, orphans: rows, finding: defect.or(orphans).or(warning) }
 }

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+use crate::model::redaction::ShownValue;
+use crate::model::state::RowNow;
 use crate::model::state::SkipReason;
 use crate::model::state::SkippedRow;
 use crate::report::applied::ApplyReport;
@@ -30,7 +32,9 @@ pub(in crate::report) fn render(report: &ApplyReport<'_>) -> String {
         command: if report.is_undo { "undo" } else { "apply" },
         outcome,
         plan: report.plan.display().to_string(),
-        backup: report.backup.map(|backup| backup.display().to_string()),
+        backup: report.backup.map(|backup| backup.path.display().to_string()),
+        backup_origin: report.backup.map(|backup| backup.origin.name()),
+        backup_bytes: report.backup.map(|backup| backup.bytes),
         kept: report.kept.iter().map(|file| file.display().to_string()).collect(),
         changes: Changes {
             made: report.made,
@@ -59,6 +63,8 @@ struct Report<'a> {
     outcome: &'static str,
     plan: String,
     backup: Option<String>,
+    backup_origin: Option<&'static str>,
+    backup_bytes: Option<u64>,
     kept: Vec<String>,
     changes: Changes,
     left: WireSkippedRows<'a>,
@@ -79,6 +85,22 @@ struct WireSkippedRow<'a> {
     table: &'a str,
     row: NamedValues<'a>,
     reason: &'static str,
+    /// The values that differ from the plan, if they are known.
+    planned: Option<NamedValues<'a>>,
+    /// The values of these columns now; `None` if the row is gone, or if they are unknown.
+    found: Option<NamedValues<'a>>,
+}
+
+fn differing<'a>(
+    now: &'a RowNow,
+    side: impl Fn(&'a (String, ShownValue, ShownValue)) -> (&'a String, &'a ShownValue),
+) -> Option<NamedValues<'a>> {
+    match now {
+        RowNow::Differs(differing) => {
+            Some(NamedValues::new(differing.iter().map(side).map(|(column, value)| (column.as_str(), value))))
+        }
+        RowNow::Unknown | RowNow::Gone => None,
+    }
 }
 
 pub(super) fn skipped_rows<'a>(left: &BTreeMap<SkipReason, u64>, rows: &'a [SkippedRow]) -> WireSkippedRows<'a> {
@@ -86,6 +108,8 @@ pub(super) fn skipped_rows<'a>(left: &BTreeMap<SkipReason, u64>, rows: &'a [Skip
         table: &row.table,
         row: NamedValues::of(&row.row),
         reason: row.why.name(),
+        planned: differing(&row.now, |(column, planned, _)| (column, planned)),
+        found: differing(&row.now, |(column, _, found)| (column, found)),
     };
     WireSkippedRows {
         total: left.values().sum(),

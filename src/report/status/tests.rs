@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::model::redaction::ShownValue;
+use crate::model::state::RowNow;
 use crate::model::value::Value;
 use crate::report::sample;
 
@@ -10,7 +11,9 @@ fn plan_with_a_changed_row_is_reported_at_every_width() {
     let schema = sample::shop();
     let header = sample::plan_header(1_200);
     let row = vec![("id".to_owned(), ShownValue::from(Value::Integer(28)))];
-    let rows = [SkippedRow { table: "orders".to_owned(), row, why: SkipReason::Changed }];
+    let shown = |text: &str| ShownValue::from(Value::text(text));
+    let now = RowNow::of(vec![("code".to_owned(), shown(" APG"), shown("XXX"))]);
+    let rows = [SkippedRow { table: "orders".to_owned(), row, why: SkipReason::Changed, now }];
     let state = RecordedState {
         database: &schema.database,
         address: "my shop.sqlite",

@@ -5,7 +5,6 @@ use super::grade;
 use super::key_repair;
 use crate::model::diagnosis::Diagnosis;
 use crate::model::examination::Examination;
-use crate::model::finding::Code;
 use crate::model::finding::Finding;
 use crate::model::finding_group::FindingGroup;
 use crate::model::finding_group::GroupSample;
@@ -62,7 +61,7 @@ pub(in crate::report) fn block(
     let block = Block::of(examination, group, terminal);
     sheet.blank();
     sheet.heading(grade(group.code, group.severity), Piece::new(block.subject(), Style::Strong));
-    if group.code == Code::Orphan { block.orphans(sheet) } else { block.defects(sheet) }
+    if group.code.is_orphan() { block.orphans(sheet) } else { block.defects(sheet) }
 }
 
 /// Returns the causes of a group of orphans, and notes on how the rows were judged, each with its label.

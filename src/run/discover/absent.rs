@@ -55,9 +55,8 @@ pub(super) fn observe(
     child: ColumnList,
     parent: ColumnList,
 ) -> Result<AbsentPair, RunError> {
-    let is_table = |list: &ColumnList| {
-        matches!(schema.tables[list.table].kind, TableKind::Table | TableKind::Partitioned)
-    };
+    let is_table =
+        |list: &ColumnList| matches!(schema.tables[list.table].kind, TableKind::Table | TableKind::Partitioned);
     let id = schema.pair_id(&child, &parent);
     if child == parent {
         return Ok(AbsentPair::new(id, "a column does not refer to itself"));
@@ -65,17 +64,18 @@ pub(super) fn observe(
     if !is_table(&child) || !is_table(&parent) {
         return Ok(AbsentPair::new(id, "views and virtual tables are not compared"));
     }
-    let numbers = |session: &mut dyn Session, child: &ColumnList, parent: &ColumnList| -> Result<PairCounts, RunError> {
-        let numbers = session.numbers(&sql::discover::pair_counts(schema, child, parent, &[]))?;
-        let number = |index: usize| numbers.get(index).copied().unwrap_or(0);
-        Ok(PairCounts {
-            rows: number(0),
-            null_rows: number(1),
-            distinct: number(2),
-            orphan_rows: number(3),
-            missing_keys: number(4),
-        })
-    };
+    let numbers =
+        |session: &mut dyn Session, child: &ColumnList, parent: &ColumnList| -> Result<PairCounts, RunError> {
+            let numbers = session.numbers(&sql::discover::pair_counts(schema, child, parent, &[]))?;
+            let number = |index: usize| numbers.get(index).copied().unwrap_or(0);
+            Ok(PairCounts {
+                rows: number(0),
+                null_rows: number(1),
+                distinct: number(2),
+                orphan_rows: number(3),
+                missing_keys: number(4),
+            })
+        };
     let counts = numbers(session, &child, &parent)?;
     // The parent's own keys: as many rows as distinct keys if they are unique.
     let own = numbers(session, &parent, &parent)?;

@@ -1,5 +1,7 @@
 //! The statements of a repair that are different on one engine.
 
+use crate::model::catalog::Column;
+use crate::model::catalog::Family;
 use crate::model::catalog::Table;
 use crate::model::plan::NewTable;
 use crate::model::row::Row;
@@ -45,6 +47,22 @@ impl Repair for Sqlite {
             self.is_wanted(table, "t", rows),
             lengths.join(" + "),
         )))
+    }
+
+    /// A table that was altered may contain values that SQLite would convert now. Negative zero is compared by its bits.
+    fn stores_unchanged(&self, column: &Column, value: &Value) -> bool {
+        match (value, &column.family) {
+            (Value::Null | Value::Blob(_), _) => true,
+            (Value::Real(number), _) if *number == 0.0 && number.is_sign_negative() => false,
+            (_, Family::Untyped) | (Value::Text(_), Family::Text) => true,
+            (_, Family::Text) => false,
+            (Value::Integer(_), family) => *family != Family::Real,
+            (Value::Real(number), family) => *family == Family::Real || number.fract() != 0.0,
+            (Value::Text(bytes), _) => {
+                let text = std::str::from_utf8(bytes).map(|text| text.trim_matches(|sign: char| sign.is_whitespace()));
+                text.is_ok_and(|text| text.parse::<f64>().is_err())
+            }
+        }
     }
 
     fn can_insert_cycles(&self) -> bool {

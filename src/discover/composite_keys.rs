@@ -1,0 +1,280 @@
+//! Keys of several columns: those that are declared and, in tables without a declared key, those that are unique in the rows.
+
+use std::collections::HashSet;
+use std::sync::Mutex;
+use std::sync::PoisonError;
+use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::Ordering;
+
+use super::DiscoverOptions;
+use super::column_keys::Part;
+use super::form::ValueKey;
+use super::keys::declared;
+use super::profile::ProfiledColumn;
+use super::profile::Profiles;
+use super::profile::has_rows;
+use super::tuples;
+use super::tuples::TuplePart;
+use super::tuples::WantedTuples;
+use crate::engine::EngineError;
+use crate::engine::RowConsumer;
+use crate::engine::RowReader;
+use crate::engine::RowsReading;
+use crate::engine::Session;
+use crate::model::discovery::ColumnList;
+use crate::model::discovery::FoundKey;
+use crate::model::discovery::KeyKind;
+use crate::model::discovery::NotObserved;
+use crate::model::ids::TableId;
+use crate::model::schema::Schema;
+use crate::model::value::ValueRef;
+
+/// A table has at most so many keys of several columns that nobody declared. The others are only counted.
+const MOST_KEYS: usize = 200;
+
+/// At most so many column lists of a table are examined.
+const MOST_LISTS: usize = 20_000;
+
+/// Most lists are disproved by these rows.
+const SAMPLE_ROWS: usize = 2000;
+
+/// A longer text is no part of a key that nobody declared.
+const LONGEST_PART: u64 = 200;
+
+/// Adds the composite keys that are declared. Their rows are counted when a child may refer to them.
+pub fn add_declared(schema: &Schema, profiles: &Profiles, options: &DiscoverOptions<'_>, keys: &mut Vec<FoundKey>) {
+    for (id, table) in schema.tables.entries().filter(|(_, table)| has_rows(table)) {
+        for (list, kind) in declared(id, table) {
+            if !(2..=options.max_arity).contains(&list.columns.len()) {
+                continue;
+            }
+            let columns = profiles.columns.iter().filter(|column| column.table == id);
+            let filled =
+                columns.filter(|column| list.columns.contains(&column.column)).map(ProfiledColumn::filled_rows);
+            let distinct = filled.min().unwrap_or(0);
+            keys.push(FoundKey { columns: list, kind, distinct, repeated_rows: 0 });
+        }
+    }
+}
+
+/// Searches the tables without a declared key for columns that are unique together, and adds the minimal lists.
+pub fn add_found(
+    schema: &Schema,
+    session: &mut dyn Session,
+    profiles: &mut Profiles,
+    options: &DiscoverOptions<'_>,
+    keys: &mut Vec<FoundKey>,
+) -> Result<(), EngineError> {
+    for (id, table) in schema.tables.entries().filter(|(_, table)| has_rows(table)) {
+        if !declared(id, table).is_empty() {
+            continue;
+        }
+        let columns: Vec<&ProfiledColumn> =
+            profiles.columns.iter().filter(|column| column.table == id && may_be_part(column)).collect();
+        if columns.len() < 2 || options.max_arity < 2 {
+            continue;
+        }
+        let search = KeySearch { schema, table: id, columns: &columns, profiles, options };
+        let (found, left_out) = search.run(session)?;
+        for (columns, distinct) in found {
+            let list = ColumnList { table: id, columns };
+            keys.push(FoundKey { columns: list, kind: KeyKind::Data, distinct, repeated_rows: 0 });
+        }
+        if left_out > 0 {
+            profiles.not_observed.push(NotObserved {
+                subject: table.name.to_string(),
+                reason: format!("only {MOST_KEYS} of its possible keys of several columns were examined"),
+                number: left_out as u64,
+                is_failure: false,
+            });
+        }
+    }
+    Ok(())
+}
+
+/// True if the column can be a part of a key of several columns, and is no key alone.
+fn may_be_part(column: &ProfiledColumn) -> bool {
+    let stats = &column.keys.stats;
+    column.has_keys()
+        && !column.keys.is_dropped
+        && !column.is_unique
+        && column.keys.own().distinct() > 1
+        && stats.classes.fractions == 0
+        && stats.longest_text <= LONGEST_PART
+        && column.filled_rows() * 2 > column.rows
+}
+
+struct KeySearch<'a> {
+    schema: &'a Schema,
+    table: TableId,
+    columns: &'a [&'a ProfiledColumn],
+    profiles: &'a Profiles,
+    options: &'a DiscoverOptions<'a>,
+}
+
+/// Keys as column numbers, each with its number of distinct values, and the number of lists that were left out.
+type FoundLists = (Vec<(Vec<usize>, u64)>, usize);
+
+impl KeySearch<'_> {
+    /// Searches level by level, so that every key that is found is minimal.
+    fn run(&self, session: &mut dyn Session) -> Result<FoundLists, EngineError> {
+        let sample = self.sample(session)?;
+        let (mut found, mut left_out, mut examined): (Vec<(Vec<usize>, u64)>, usize, usize) = (Vec::new(), 0, 0);
+        for arity in 2..=self.options.max_arity {
+            let mut lists = Vec::new();
+            lists_of(self.columns.len(), arity, &mut |list| {
+                let is_minimal = !found.iter().any(|(key, _)| key.iter().all(|column| list.contains(column)));
+                if !is_minimal || !self.has_enough_values(list) {
+                    return;
+                }
+                if examined >= MOST_LISTS {
+                    left_out += 1;
+                    return;
+                }
+                examined += 1;
+                if is_unique_in(&sample, list) {
+                    lists.push(list.to_vec());
+                }
+            });
+            let room = MOST_KEYS - found.len().min(MOST_KEYS);
+            left_out += lists.len().saturating_sub(2 * room);
+            lists.truncate(2 * room);
+            let mut unique = self.unique(session, lists)?;
+            left_out += unique.len().saturating_sub(room);
+            unique.truncate(room);
+            found.extend(unique);
+        }
+        let columns = |list: Vec<usize>| list.into_iter().map(|index| self.columns[index].column).collect();
+        Ok((found.into_iter().map(|(list, distinct)| (columns(list), distinct)).collect(), left_out))
+    }
+
+    /// True if there are at least as many combinations of values as rows.
+    fn has_enough_values(&self, list: &[usize]) -> bool {
+        let rows = self.columns[0].rows;
+        let nulls: u64 = list.iter().map(|&index| self.columns[index].keys.stats.nulls).sum();
+        let most =
+            list.iter().fold(1u64, |most, &index| most.saturating_mul(self.columns[index].keys.own().distinct()));
+        most >= rows.saturating_sub(nulls)
+    }
+
+    /// Returns the lists that are unique in all rows, in their order.
+    fn unique(&self, session: &mut dyn Session, lists: Vec<Vec<usize>>) -> Result<Vec<(Vec<usize>, u64)>, EngineError> {
+        let rows = self.columns[0].rows.max(1);
+        let at_once = (self.options.memory / (rows * 48)).clamp(1, 1000) as usize;
+        let mut unique = Vec::new();
+        for lists in lists.chunks(at_once) {
+            let wanted: Vec<WantedTuples> = lists.iter().map(|list| self.tuples(list)).collect();
+            let (hasher, threads) = (&self.profiles.hasher, self.options.threads);
+            let counted = tuples::count(self.schema, session, &wanted, hasher, Part::WHOLE, threads)?;
+            for (list, tuples) in lists.iter().zip(counted) {
+                let rows = tuples.keys.rows();
+                if !tuples.is_stopped && rows > 1 && !tuples.keys.has_repetition() {
+                    unique.push((list.clone(), tuples.keys.distinct()));
+                }
+            }
+        }
+        Ok(unique)
+    }
+
+    fn tuples(&self, list: &[usize]) -> WantedTuples {
+        let part = |&index: &usize| {
+            let column = self.columns[index];
+            TuplePart { column: column.column, form: column.plan.own, is_real: column.plan.is_real }
+        };
+        WantedTuples { table: self.table, parts: list.iter().map(part).collect(), stop: None, ends_at_repetition: true }
+    }
+
+    /// Returns the keys of some rows.
+    fn sample(&self, session: &mut dyn Session) -> Result<Vec<SampleRow>, EngineError> {
+        let columns = self.columns.iter().map(|column| column.column).collect();
+        let reading = [RowsReading { table: &self.schema.tables[self.table], columns }];
+        let sampler = Sampler { search: self, rows: Mutex::default(), number: AtomicUsize::new(0) };
+        let was_read = session.read_stored_rows(&reading, self.options.threads, &sampler)?;
+        // Without a sample, every list is counted in full.
+        let rows = sampler.rows.into_inner().unwrap_or_else(PoisonError::into_inner);
+        Ok(if was_read == [true] { rows } else { Vec::new() })
+    }
+}
+
+/// The keys of a row; `None` for NULL.
+type SampleRow = Vec<Option<ValueKey>>;
+
+fn is_unique_in(sample: &[SampleRow], list: &[usize]) -> bool {
+    let mut seen = HashSet::with_capacity(sample.len());
+    sample.iter().all(|row| {
+        let key: Option<Vec<ValueKey>> = list.iter().map(|&index| row[index]).collect();
+        key.is_none_or(|key| seen.insert(key))
+    })
+}
+
+/// Calls `visit` with every ascending list of so many numbers below `of`.
+fn lists_of(of: usize, arity: usize, visit: &mut dyn FnMut(&[usize])) {
+    fn extend(of: usize, arity: usize, list: &mut Vec<usize>, visit: &mut dyn FnMut(&[usize])) {
+        if list.len() == arity {
+            return visit(list);
+        }
+        for next in list.last().map_or(0, |last| last + 1)..of {
+            list.push(next);
+            extend(of, arity, list, visit);
+            list.pop();
+        }
+    }
+    extend(of, arity, &mut Vec::new(), visit);
+}
+
+struct Sampler<'a> {
+    search: &'a KeySearch<'a>,
+    rows: Mutex<Vec<SampleRow>>,
+    number: AtomicUsize,
+}
+
+impl RowConsumer for Sampler<'_> {
+    fn reader(&self, _: usize) -> Box<dyn RowReader + '_> {
+        Box::new(SampleReader { sampler: self, rows: Vec::new(), scratch: Vec::new() })
+    }
+}
+
+struct SampleReader<'a> {
+    sampler: &'a Sampler<'a>,
+    rows: Vec<SampleRow>,
+    scratch: Vec<u8>,
+}
+
+impl RowReader for SampleReader<'_> {
+    fn row(&mut self, values: &[ValueRef<'_>]) {
+        if self.rows.len() >= SAMPLE_ROWS {
+            return;
+        }
+        let search = self.sampler.search;
+        let mut key = |(value, column): (&ValueRef<'_>, &&ProfiledColumn)| match *value {
+            ValueRef::Null => None,
+            ValueRef::Integer(number) if column.plan.is_real => {
+                let value = ValueRef::Real(number as f64);
+                Some(column.plan.own.key(value, &search.profiles.hasher, &mut self.scratch).0)
+            }
+            value => Some(column.plan.own.key(value, &search.profiles.hasher, &mut self.scratch).0),
+        };
+        self.rows.push(values.iter().zip(search.columns).map(&mut key).collect());
+    }
+
+    fn is_done(&self) -> bool {
+        self.sampler.number.load(Ordering::Relaxed) >= SAMPLE_ROWS
+    }
+
+    fn finish(self: Box<Self>) {
+        self.sampler.number.fetch_add(self.rows.len(), Ordering::Relaxed);
+        self.sampler.rows.lock().unwrap_or_else(PoisonError::into_inner).extend(self.rows);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lists_are_ascending_and_complete() {
+        let mut lists = Vec::new();
+        lists_of(4, 2, &mut |list| lists.push(list.to_vec()));
+        assert_eq!(lists, [[0, 1], [0, 2], [0, 3], [1, 2], [1, 3], [2, 3]]);
+    }
+}

@@ -1,0 +1,226 @@
+//! Finds children whose keys agree with a parent only after a change of spelling, such as a leading blank.
+
+use std::collections::HashMap;
+use std::collections::HashSet;
+use std::hash::BuildHasher;
+use std::hash::RandomState;
+use std::ops::ControlFlow;
+
+use super::DiscoverOptions;
+use super::column_keys::Part;
+use super::form::Number;
+use super::form::ValueKey;
+use super::form::number;
+use super::integer_counts::SpreadMap;
+use super::pairs::ColumnPair;
+use super::pairs::Search;
+use super::pairs::Tally;
+use super::pairs::needs_engine;
+use super::profile::ProfiledColumn;
+use super::profile::Profiles;
+use super::values;
+use super::values::Values;
+use super::values::WantedValues;
+use crate::engine::EngineError;
+use crate::engine::Session;
+use crate::model::discovery::ColumnList;
+use crate::model::discovery::Near;
+use crate::model::discovery::NearForm;
+use crate::model::discovery::PairCounts;
+use crate::model::schema::Schema;
+use crate::model::value::Value;
+
+/// A column with more distinct values, or with longer ones, is not respelled.
+const MOST_VALUES: u64 = 20_000;
+const LONGEST_VALUE: u64 = 80;
+
+/// Fewer common keys say nothing.
+const LEAST_KEYS: u64 = 3;
+
+/// The spelled keys of a column, each with its rows.
+struct Spelled {
+    keys: SpreadMap<u64, u64>,
+    /// True if the spelling changes a value.
+    is_changed: bool,
+    /// True if two values have the same spelling.
+    is_merged: bool,
+}
+
+/// Returns every pair that is outside of the tolerance as the values stand and within it in a spelling. `known` are the
+/// pairs that are within the tolerance as they stand.
+pub fn find(
+    schema: &Schema,
+    session: &mut dyn Session,
+    profiles: &Profiles,
+    known: &HashSet<ColumnPair>,
+    options: &DiscoverOptions<'_>,
+) -> Result<Vec<Near>, EngineError> {
+    let columns = &profiles.columns;
+    let eligible: Vec<usize> = (0..columns.len()).filter(|&index| may_be_near(&columns[index])).collect();
+    if !eligible.iter().any(|&index| columns[index].keys.stats.classes.texts > 0) {
+        return Ok(Vec::new());
+    }
+    let wanted: Vec<WantedValues> = eligible
+        .iter()
+        .map(|&index| {
+            let column = &columns[index];
+            WantedValues::new(column.table, column.column, &column.plan, column.plan.own, None)
+        })
+        .collect();
+    let values = values::find(schema, session, &wanted, &profiles.hasher, options.threads)?;
+    let random = RandomState::new();
+    let mut found: HashMap<ColumnPair, Near> = HashMap::new();
+    for form in NearForm::ALL {
+        let spelled: Vec<Spelled> = eligible
+            .iter()
+            .zip(&values)
+            .map(|(&index, values)| Spelled::new(&columns[index], values, form, &random))
+            .collect();
+        for (parent_index, &parent) in eligible.iter().enumerate() {
+            if !columns[parent].is_unique || spelled[parent_index].is_merged {
+                continue;
+            }
+            for (child_index, &child) in eligible.iter().enumerate() {
+                let pair = ColumnPair { child, parent };
+                let is_changed = spelled[child_index].is_changed || spelled[parent_index].is_changed;
+                if child == parent || !is_changed || known.contains(&pair) || found.contains_key(&pair) {
+                    continue;
+                }
+                if let Some(counts) = counts(&columns[child], &spelled[child_index], &spelled[parent_index], options)
+                    && let Some(as_stored) = as_stored(profiles, pair, options)
+                {
+                    let list = |index: usize| ColumnList::single(columns[index].table, columns[index].column);
+                    found.insert(pair, Near { child: list(child), parent: list(parent), form, counts, as_stored });
+                }
+            }
+        }
+    }
+    let mut found: Vec<Near> = found.into_values().collect();
+    found.sort_by(|left, right| (&left.child, &left.parent).cmp(&(&right.child, &right.parent)));
+    Ok(found)
+}
+
+fn may_be_near(column: &ProfiledColumn) -> bool {
+    let stats = &column.keys.stats;
+    column.has_keys()
+        && !column.keys.is_dropped
+        && stats.classes.fractions == 0
+        && stats.longest_text <= LONGEST_VALUE
+        && (LEAST_KEYS..=MOST_VALUES).contains(&column.keys.own().distinct())
+}
+
+/// Returns the counts of a child under a spelling, if they are within the tolerance and not by chance.
+fn counts(
+    column: &ProfiledColumn,
+    child: &Spelled,
+    parent: &Spelled,
+    options: &DiscoverOptions<'_>,
+) -> Option<PairCounts> {
+    let distinct = child.keys.len() as u64;
+    let most = options.tolerance.most_keys(distinct);
+    let (mut missing_keys, mut orphan_rows) = (0, 0);
+    for (key, rows) in &child.keys {
+        if !parent.keys.contains_key(key) {
+            missing_keys += 1;
+            orphan_rows += rows;
+            if missing_keys > most {
+                return None;
+            }
+        }
+    }
+    let counts =
+        PairCounts { rows: column.rows, null_rows: column.keys.stats.nulls, orphan_rows, distinct, missing_keys };
+    (counts.present_keys() >= LEAST_KEYS).then_some(counts)
+}
+
+/// Returns the counts of a pair as the values stand, if few of its keys are present.
+fn as_stored(profiles: &Profiles, pair: ColumnPair, options: &DiscoverOptions<'_>) -> Option<PairCounts> {
+    let (child, parent) = (&profiles.columns[pair.child], &profiles.columns[pair.parent]);
+    if needs_engine(child, parent) {
+        return None;
+    }
+    let search = Search {
+        columns: &profiles.columns,
+        tolerance: options.tolerance,
+        pruning: options.pruning,
+        has_strong_name: &|_| false,
+        is_required: &|_| true,
+    };
+    let mut tally = Tally { distinct: child.keys.own().distinct(), ..Tally::default() };
+    search.count(pair, Part::WHOLE, &mut tally);
+    Some(PairCounts {
+        rows: child.rows,
+        null_rows: child.keys.stats.nulls,
+        orphan_rows: tally.orphan_rows,
+        distinct: tally.distinct,
+        missing_keys: tally.missing_keys,
+    })
+}
+
+impl Spelled {
+    fn new(column: &ProfiledColumn, values: &Values, form: NearForm, random: &RandomState) -> Spelled {
+        let mut spelled = Spelled { keys: SpreadMap::default(), is_changed: false, is_merged: false };
+        let mut number_of_keys = 0;
+        let _ = column.keys.own().each(|key, rows| {
+            let value = match key {
+                ValueKey::Integer(number) if column.keys.stats.classes.integers > 0 => Value::Integer(number),
+                ValueKey::Integer(number) => Value::text(number.to_string()),
+                ValueKey::Hash(hash) => match values.get(&hash) {
+                    Some(value) => value.clone(),
+                    None => return ControlFlow::Continue(()),
+                },
+            };
+            let (text, is_changed) = spell(&value, form);
+            spelled.is_changed |= is_changed;
+            *spelled.keys.entry(random.hash_one(&text)).or_default() += rows;
+            number_of_keys += 1;
+            ControlFlow::Continue(())
+        });
+        spelled.is_merged = spelled.keys.len() < number_of_keys;
+        spelled
+    }
+}
+
+/// Returns the spelling of a value, and true if it differs from the value as the engine compares it.
+fn spell(value: &Value, form: NearForm) -> (Vec<u8>, bool) {
+    let bytes = match value {
+        Value::Integer(number) => return (number.to_string().into_bytes(), form == NearForm::Type),
+        Value::Text(bytes) => bytes,
+        other => return (format!("{other:?}").into_bytes(), false),
+    };
+    let text = String::from_utf8_lossy(bytes);
+    let respelled = match form {
+        NearForm::Trim => text.trim().to_owned(),
+        NearForm::Case => text.to_lowercase(),
+        NearForm::ZeroPadding => {
+            let is_number = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+            let stripped = text.trim_start_matches('0');
+            if is_number { if stripped.is_empty() { "0" } else { stripped }.to_owned() } else { text.to_string() }
+        }
+        NearForm::Type => match number(bytes) {
+            Number::Integer(number) => number.to_string(),
+            Number::Real(number, _) if number.fract() == 0.0 && number.abs() < 1e15 => format!("{number:.0}"),
+            _ => text.to_string(),
+        },
+    };
+    let is_changed = respelled != text || form == NearForm::Type;
+    (respelled.into_bytes(), is_changed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn spelling_changes_only_what_its_form_says() {
+        let spelled = |form, text: &str| String::from_utf8(spell(&Value::text(text), form).0).unwrap();
+        assert_eq!(spelled(NearForm::Trim, " ABQ "), "ABQ");
+        assert_eq!(spelled(NearForm::Case, "Abq"), "abq");
+        assert_eq!(spelled(NearForm::ZeroPadding, "007"), "7");
+        assert_eq!(spelled(NearForm::ZeroPadding, "000"), "0");
+        assert_eq!(spelled(NearForm::ZeroPadding, "0x7"), "0x7");
+        assert_eq!(spelled(NearForm::Type, "7.0"), "7");
+        assert_eq!(spell(&Value::Integer(7), NearForm::Type).0, b"7");
+        assert!(!spell(&Value::text("abq"), NearForm::Case).1);
+    }
+}

@@ -1,0 +1,202 @@
+//! Compares discovered pairs with nested loops in SQL, on random schemas and rows. The lists and the counts must be equal,
+//! whatever proofs exclude pairs early, however little memory there is, and with any number of workers.
+//!
+//! `FK_DOCTOR_CASES` sets the number of schemas. The seed is fixed, so a failure repeats.
+#![allow(clippy::unwrap_used, reason = "a test may fail loudly")]
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use fastrand::Rng;
+use fk_doctor::internals::discover;
+use fk_doctor::internals::discover::DiscoverOptions;
+use fk_doctor::internals::discover::pairs::Pruning;
+use fk_doctor::internals::discover::tolerance::Tolerance;
+use fk_doctor::internals::engine::Deadline;
+use fk_doctor::internals::engine::WaitLimits;
+use fk_doctor::internals::engine::sqlite;
+use fk_doctor::internals::model::discovery::ColumnList;
+use fk_doctor::internals::model::discovery::Facts;
+use fk_doctor::internals::model::resolve;
+use fk_doctor::internals::model::schema::Schema;
+use rusqlite::Connection;
+
+const USUAL_CASES: usize = 150;
+
+const TYPES: [&str; 8] = ["INTEGER", "INT", "TEXT", "REAL", "NUMERIC", "", "VARCHAR(9)", "DECIMAL(4,1)"];
+const COLLATIONS: [&str; 6] = ["", "", "", "", " COLLATE NOCASE", " COLLATE RTRIM"];
+/// Values by temper: a column mostly takes one row of these.
+const VALUES: [&[&str]; 6] = [
+    &["1", "2", "3", "4", "5", "6", "7", "8", "9", "10", "11", "12"],
+    &["1", "1.0", "'1'", "'01'", "' 1'", "'1.0'", "'1e0'", "2", "'2'", "3", "3.0", "'+3'", "4.5", "'4.5'", "'4.50'"],
+    &["'a'", "'A'", "'a '", "'b'", "'B'", "' b'", "''", "' '", "'c'", "'C '", "'d'", "char(233)", "char(201)"],
+    &[
+        "-1",
+        "-2",
+        "0",
+        "-0.0",
+        "9007199254740993",
+        "9007199254740992.0",
+        "9223372036854775807",
+        "9.3e18",
+        "-9223372036854775808",
+        "1e3",
+        "1000",
+        "'9007199254740993'",
+    ],
+    &["0.5", "1.5", "2.5", "'0.5'", "0.1", "'0.1'", "1e-3", "'1e-3'", "3", "'3'"],
+    &["'x' || abs(random() % 9)", "'2024-01-0' || abs(random() % 9)", "abs(random() % 30)", "'k'", "'K'"],
+];
+
+fn pick<'a>(rng: &mut Rng, from: &[&'a str]) -> &'a str {
+    from[rng.usize(..from.len())]
+}
+
+/// The definition of a table: its name, and its columns with their collations.
+struct Table {
+    name: String,
+    columns: Vec<String>,
+}
+
+fn random_database(rng: &mut Rng, connection: &Connection) -> Vec<Table> {
+    // The random values of SQLite are replaced, so that a failure repeats.
+    let mut tables = Vec::new();
+    for number in 0..rng.usize(1..4) {
+        let name = if rng.u8(..8) == 0 { format!("t \"{number}\n'") } else { format!("t{number}") };
+        let width = rng.usize(1..5);
+        let columns: Vec<String> = (0..width).map(|column| format!("c{column}")).collect();
+        let declared: Vec<String> = columns
+            .iter()
+            .map(|column| format!("\"{column}\" {}{}", pick(rng, &TYPES), pick(rng, &COLLATIONS)))
+            .collect();
+        let key = match rng.u8(..6) {
+            0 => ", PRIMARY KEY (c0)",
+            1 if width > 1 => ", UNIQUE (c0, c1)",
+            2 if width > 1 => ", PRIMARY KEY (c1, c0)",
+            _ => "",
+        };
+        let without = if key.contains("PRIMARY") && rng.bool() { " WITHOUT ROWID" } else { "" };
+        let table = format!("\"{}\"", name.replace('"', "\"\""));
+        connection.execute_batch(&format!("CREATE TABLE {table} ({}{key}){without}", declared.join(", "))).unwrap();
+        let tempers: Vec<usize> = (0..width).map(|_| rng.usize(..VALUES.len())).collect();
+        let most = if rng.bool() { 9 } else { 40 };
+        for _ in 0..rng.usize(0..most) {
+            let values = tempers.iter().map(|&temper| {
+                if rng.u8(..12) == 0 {
+                    return "NULL".to_owned();
+                }
+                let temper = if rng.u8(..10) == 0 { rng.usize(..VALUES.len()) } else { temper };
+                let value = pick(rng, VALUES[temper]);
+                let digit = rng.u8(..9).to_string();
+                value.replace("abs(random() % 9)", &digit).replace("abs(random() % 30)", &rng.u8(..30).to_string())
+            });
+            let values: Vec<String> = values.collect();
+            connection.execute_batch(&format!("INSERT OR IGNORE INTO {table} VALUES ({})", values.join(", "))).unwrap();
+        }
+        tables.push(Table { name: table, columns });
+    }
+    tables
+}
+
+/// The counts of a pair: rows, rows with a NULL, orphans, distinct keys, missing keys.
+type Counts = [i64; 5];
+
+/// Every pair of single columns within the tolerance, by nested loops. The parent's affinity and collation decide.
+fn expected(connection: &Connection, tables: &[Table]) -> BTreeMap<String, Counts> {
+    let one = |sql: &str| -> i64 { connection.query_row(sql, [], |row| row.get(0)).unwrap() };
+    let mut pairs = BTreeMap::new();
+    for parent in tables {
+        for parent_column in &parent.columns {
+            let (p, pc) = (&parent.name, parent_column);
+            let filled = one(&format!("SELECT count(\"{pc}\") FROM {p}"));
+            if filled == 0 || filled != one(&format!("SELECT count(DISTINCT \"{pc}\") FROM {p}")) {
+                continue;
+            }
+            for child in tables {
+                for child_column in &child.columns {
+                    let (c, cc) = (&child.name, child_column);
+                    if (c, cc) == (p, pc) {
+                        continue;
+                    }
+                    let orphan = format!(
+                        "FROM {c} AS c WHERE c.\"{cc}\" IS NOT NULL AND NOT EXISTS \
+                         (SELECT 1 FROM {p} AS p WHERE p.\"{pc}\" = +c.\"{cc}\")"
+                    );
+                    let counts = [
+                        one(&format!("SELECT count(*) FROM {c}")),
+                        one(&format!("SELECT count(*) FROM {c} WHERE \"{cc}\" IS NULL")),
+                        one(&format!("SELECT count(*) {orphan}")),
+                        one(&format!("SELECT count(DISTINCT \"{cc}\") FROM {c}")),
+                        one(&format!("SELECT count(DISTINCT c.\"{cc}\") {orphan}")),
+                    ];
+                    let [rows, nulls, orphans, distinct, missing] = counts;
+                    let is_within = missing * 10 <= distinct.max(20) || orphans * 100 <= 12 * (rows - nulls);
+                    if missing < distinct && is_within {
+                        pairs.insert(format!("{c}.{cc} -> {p}.{pc}"), counts);
+                    }
+                }
+            }
+        }
+    }
+    pairs
+}
+
+fn found(path: &Path, pruning: Pruning, memory: u64, threads: usize, seed: u64) -> (Schema, Facts) {
+    let limits = WaitLimits { lock_wait: std::time::Duration::from_secs(5), deadline: Deadline::default() };
+    let mut database = sqlite::open(path, &limits).unwrap();
+    let schema = resolve::resolve(database.catalog().unwrap(), &[]).unwrap_or_else(|_| panic!("no schema"));
+    let mut session = database.session().unwrap();
+    let options = DiscoverOptions {
+        tolerance: Tolerance::default(),
+        pruning,
+        max_arity: 4,
+        memory,
+        threads,
+        samples: 3,
+        seed: (seed, 7),
+        is_wanted: &|_| true,
+        has_strong_name: &|_, _| false,
+    };
+    let facts = discover::facts(&schema, session.as_mut(), &options).unwrap();
+    (schema, facts)
+}
+
+fn shown(schema: &Schema, facts: &Facts, arity: usize) -> BTreeMap<String, Counts> {
+    let side = |list: &ColumnList| {
+        let table = &schema.tables[list.table];
+        let columns: Vec<&str> = list.columns.iter().map(|&column| table.columns[column].name.as_str()).collect();
+        format!("\"{}\".{}", table.name.table.replace('"', "\"\""), columns.join(","))
+    };
+    let pairs = facts.pairs.iter().filter(|pair| pair.child.columns.len() == arity).map(|pair| {
+        let counts = &pair.counts;
+        let numbers =
+            [counts.rows, counts.null_rows, counts.orphan_rows, counts.distinct, counts.missing_keys].map(|n| n as i64);
+        (format!("{} -> {}", side(&pair.child), side(&pair.parent)), numbers)
+    });
+    pairs.collect()
+}
+
+#[test]
+fn discovered_pairs_equal_nested_loops() {
+    let cases = std::env::var("FK_DOCTOR_CASES").ok().and_then(|text| text.parse().ok()).unwrap_or(USUAL_CASES);
+    let mut rng = Rng::with_seed(19);
+    let folder = tempfile::tempdir().unwrap();
+    let (mut pairs, mut composite) = (0, 0);
+    for case in 0..cases {
+        let path = folder.path().join(format!("{case}.db"));
+        let connection = Connection::open(&path).unwrap();
+        connection.execute_batch("PRAGMA journal_mode = MEMORY; PRAGMA synchronous = OFF; BEGIN").unwrap();
+        let tables = random_database(&mut rng, &connection);
+        connection.execute_batch("COMMIT").unwrap();
+        let expected = expected(&connection, &tables);
+        drop(connection);
+        let (schema, facts) = found(&path, Pruning::ALL, 1 << 28, 1, case as u64);
+        assert_eq!(shown(&schema, &facts, 1), expected, "case {case}: {}", path.display());
+        let unlimited = found(&path, Pruning::NONE, 1 << 28, 2, case as u64 + 1).1;
+        assert_eq!(unlimited, facts, "case {case}: with pruning and without");
+        pairs += expected.len();
+        composite += facts.pairs.len() - expected.len();
+        std::fs::remove_file(&path).unwrap();
+    }
+    assert!(pairs > cases && composite > 0, "{pairs} pairs and {composite} of several columns say too little");
+}

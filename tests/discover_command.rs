@@ -1,0 +1,270 @@
+//! Tests of `discover`: what it finds and says, how a person accepts or rejects it, and how the rest goes on from there.
+#![allow(clippy::unwrap_used, reason = "a test may fail loudly")]
+
+use crate::common;
+
+use common::Bench;
+use rusqlite::Connection;
+use serde_json::Value;
+
+/// A shop without any foreign key. Three orders refer to customers that do not exist.
+const SHOP: &str = "
+CREATE TABLE customers(id INTEGER PRIMARY KEY, name TEXT, email TEXT);
+CREATE TABLE products(id INTEGER PRIMARY KEY, name TEXT, price REAL);
+CREATE TABLE orders(id INTEGER PRIMARY KEY, customer_id INTEGER, total REAL, placed_at TEXT);
+CREATE TABLE order_items(id INTEGER PRIMARY KEY, order_id INTEGER NOT NULL, product_id INTEGER NOT NULL, quantity INTEGER);
+CREATE TABLE reviews(id INTEGER PRIMARY KEY, product_id INTEGER, customer_id INTEGER, rating INTEGER);
+WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 400)
+INSERT INTO customers SELECT i, 'customer ' || i, 'c' || i || '@example.org' FROM n WHERE i <= 60;
+WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 400)
+INSERT INTO products SELECT i, 'product ' || i, i * 1.25 FROM n WHERE i <= 40;
+WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 400)
+INSERT INTO orders SELECT i, 1 + (i * 7) % 60, i * 2.5, '2024-01-' || (10 + i % 20) FROM n WHERE i <= 200;
+WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 400)
+INSERT INTO order_items SELECT i, 1 + (i * 11) % 200, 1 + (i * 13) % 40, 1 + i % 5 FROM n;
+WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 400)
+INSERT INTO reviews SELECT i, 1 + (i * 3) % 40, 1 + (i * 17) % 60, 1 + i % 5 FROM n WHERE i <= 150;
+UPDATE orders SET customer_id = 9001 WHERE id IN (17, 18);
+UPDATE orders SET customer_id = 9002 WHERE id = 19;";
+
+const REFERENCES: [&str; 5] = [
+    "order_items(order_id)->orders(id)",
+    "order_items(product_id)->products(id)",
+    "orders(customer_id)->customers(id)",
+    "reviews(customer_id)->customers(id)",
+    "reviews(product_id)->products(id)",
+];
+
+fn report(bench: &Bench, arguments: &[&str]) -> Value {
+    let run = bench.run(&[&["discover", "app.db", "--format", "json"], arguments].concat());
+    assert_eq!(run.stderr, "", "{}", run.stdout);
+    let report: Value = serde_json::from_str(&run.stdout).unwrap();
+    common::assert_obeys("discover", &report);
+    report
+}
+
+fn candidates(report: &Value) -> &Vec<Value> {
+    report["candidates"].as_array().unwrap()
+}
+
+/// The ids of the candidates of some tiers.
+fn ids(report: &Value, tiers: &[&str]) -> Vec<String> {
+    let wanted = candidates(report).iter().filter(|candidate| tiers.contains(&candidate["tier"].as_str().unwrap()));
+    let mut ids: Vec<String> = wanted.map(|candidate| candidate["id"].as_str().unwrap().to_owned()).collect();
+    ids.sort();
+    ids
+}
+
+fn candidate<'r>(report: &'r Value, id: &str) -> &'r Value {
+    candidates(report).iter().find(|candidate| candidate["id"] == id).unwrap()
+}
+
+#[test]
+fn references_that_nobody_declared_are_found_with_exact_counts() {
+    let bench = Bench::new(SHOP);
+    let before = bench.dump();
+    let report = report(&bench, &[]);
+    assert_eq!(ids(&report, &["certain", "likely"]), REFERENCES);
+    let orders = candidate(&report, "orders(customer_id)->customers(id)");
+    let counts = ["rows", "null_rows", "orphan_rows", "missing_keys"].map(|count| orders[count].as_u64().unwrap());
+    assert_eq!(counts, [200, 0, 3, 2]);
+    assert_eq!(orders["missing"][0], serde_json::json!({ "key": { "customer_id": 9001 }, "rows": 2 }));
+    assert_eq!(orders["key"], "primary");
+    assert_eq!(bench.dump(), before, "discovery writes nothing");
+    let table = bench.run(&["discover", "app.db"]);
+    assert!(table.stdout.starts_with("○ app.db: 5 references that it does not declare, "), "{}", table.stdout);
+    assert!(
+        table.stdout.contains("next: fk-doctor discover app.db --accept certain >> fk-doctor.toml"),
+        "{}",
+        table.stdout
+    );
+}
+
+#[test]
+fn every_score_can_be_computed_from_its_evidence() {
+    let bench = Bench::new(SHOP);
+    let report = report(&bench, &[]);
+    assert!(candidates(&report).len() > REFERENCES.len());
+    for candidate in candidates(&report) {
+        let evidence = candidate["evidence"].as_array().unwrap();
+        let logit: f64 = evidence.iter().map(|entry| entry["weight"].as_f64().unwrap()).sum();
+        let score = candidate["score"].as_f64().unwrap();
+        let computed = 1.0 / (1.0 + (-logit).exp());
+        assert!((computed - score).abs() < 1e-9, "{} {computed} {score}", candidate["id"]);
+        let mut names: Vec<&str> = evidence.iter().map(|entry| entry["feature"].as_str().unwrap()).collect();
+        names.sort_unstable();
+        let number = names.len();
+        names.dedup();
+        assert_eq!(names.len(), number, "a feature stands once in the evidence for {}", candidate["id"]);
+    }
+}
+
+#[test]
+fn number_of_threads_changes_no_byte() {
+    let bench = Bench::new(SHOP);
+    for format in ["table", "json", "ndjson", "csv", "markdown", "html", "mermaid", "dot"] {
+        let run =
+            |jobs: &str| bench.run(&["discover", "app.db", "--format", format, "--jobs", jobs, "--tier", "rejected"]);
+        let (single, several) = (run("1"), run("8"));
+        assert_eq!((single.code, single.stderr.as_str()), (0, ""), "{format}");
+        assert!(single.stdout.contains("customer_id"), "{format}: {}", single.stdout);
+        assert_eq!(single.stdout, several.stdout, "{format}");
+    }
+}
+
+#[test]
+fn hidden_values_are_in_no_report() {
+    let bench = Bench::new(SHOP);
+    let everything = ["table", "json", "ndjson", "csv", "markdown", "html"];
+    let explained = ["discover", "app.db", "--explain", REFERENCES[2]];
+    assert!(bench.run(&explained).stdout.contains("9001 (2 rows)"));
+    let hidden = bench.run(&[&explained[..], &["--redact"]].concat());
+    assert!(!hidden.stdout.contains("9001") && hidden.stdout.contains("***"), "{}", hidden.stdout);
+    for format in everything {
+        let shown = bench.run(&["discover", "app.db", "--redact", "--tier", "rejected", "--format", format]).stdout;
+        assert!(!shown.contains("9001") && !shown.contains("9002"), "{format}: {shown}");
+    }
+    bench.write("fk-doctor.toml", "[redact]\ncolumns = [\"customers.id\"]\n");
+    let report = report(&bench, &[]);
+    assert_eq!(candidate(&report, REFERENCES[2])["missing"][0]["key"]["customer_id"], "***");
+}
+
+#[test]
+fn pair_is_explained_whatever_became_of_it() {
+    let bench = Bench::new(SHOP);
+    let explain = |pair: &str| bench.run(&["discover", "app.db", "--explain", pair]);
+    let found = explain("orders(customer_id)->customers(id)").stdout;
+    assert!(found.contains("2 of 62 keys are missing from customers(id), in 3 of 200 rows"), "{found}");
+    assert!(found.contains("named after the parent table"), "{found}");
+    assert!(found.contains("--accept 'orders(customer_id)->customers(id)' --config fk-doctor.toml"), "{found}");
+    let rejected = explain("orders(customer_id)->orders(id)").stdout;
+    assert!(rejected.contains("another parent fits better: orders(customer_id)->customers(id)"), "{rejected}");
+    let absent = explain("customers(name)->products(id)").stdout;
+    assert!(absent.contains("is no candidate") && absent.contains("none of the child's keys exists"), "{absent}");
+    let no_key = explain("orders(customer_id)->reviews(rating)").stdout;
+    assert!(no_key.contains("the parent's columns are no key: 5 different values in 150 rows"), "{no_key}");
+    for (pair, why) in [
+        ("orders(custmer_id)->customers(id)", "orders has no column custmer_id; did you mean customer_id?"),
+        ("order(customer_id)->customers(id)", "there is no table order; did you mean orders?"),
+        ("orders(customer_id)", "it has no ->"),
+    ] {
+        let refused = explain(pair);
+        assert_eq!(refused.code, 2, "{pair}");
+        assert!(refused.stderr.contains(why), "{pair}: {}", refused.stderr);
+    }
+}
+
+#[test]
+fn accepted_references_are_added_once_and_every_other_byte_stays() {
+    let bench = Bench::new(SHOP);
+    let mine = "# my settings\r\n[scan]\nfail-on = \"error\"   # as ever";
+    bench.write("fk-doctor.toml", mine);
+    let accept = |what: &str| bench.run(&["discover", "app.db", "--accept", what, "--config", "fk-doctor.toml"]);
+    let first = accept("orders(*)->*");
+    assert_eq!((first.code, first.stdout.as_str()), (0, ""), "{}", first.stderr);
+    let text = std::fs::read_to_string(bench.path("fk-doctor.toml")).unwrap();
+    let added = text.strip_prefix(mine).unwrap();
+    assert!(added.contains("[[relation]]\nchild = \"orders(customer_id)\"\nparent = \"customers(id)\"\n"), "{added}");
+    assert!(added.contains("3 of 200 rows") || added.contains("3 of 200"), "{added}");
+    assert_eq!(accept("orders(*)->*").code, 0);
+    assert_eq!(std::fs::read_to_string(bench.path("fk-doctor.toml")).unwrap(), text, "nothing is added twice");
+    let known = report(&bench, &[]);
+    assert_eq!(ids(&known, &["declared"]), ["orders(customer_id)->customers(id)"]);
+    let nothing = accept("nothing(*)->*");
+    assert_eq!(nothing.code, 2);
+    assert!(nothing.stderr.contains("no candidate matches it"), "{}", nothing.stderr);
+    let printed = bench.run(&["discover", "app.db", "--accept", "likely"]);
+    assert_eq!(printed.stdout.matches("[[relation]]").count(), 4, "{}", printed.stdout);
+}
+
+#[test]
+fn rejected_pair_is_remembered() {
+    let bench = Bench::new(SHOP);
+    let id = "reviews(customer_id)->customers(id)";
+    let reject = || bench.run(&["discover", "app.db", "--reject", id, "--config", "fk-doctor.toml"]);
+    let run = reject();
+    assert_eq!(run.code, 0, "{}", run.stderr);
+    let text = std::fs::read_to_string(bench.path("fk-doctor.toml")).unwrap();
+    assert_eq!(text, format!("[discover]\nreject = [\"{id}\"]\n"));
+    let report = report(&bench, &[]);
+    let rejected = candidate(&report, id);
+    assert_eq!((rejected["tier"].as_str(), rejected["reason"].as_str()), (Some("rejected"), Some("by-you")));
+    assert!(reject().stderr.contains("rejects this already"));
+    assert_eq!(std::fs::read_to_string(bench.path("fk-doctor.toml")).unwrap(), text);
+    let misspelled = bench.run(&["scan", "app.db", "--no-config"]);
+    assert_eq!(misspelled.code, 0);
+}
+
+#[test]
+fn ratchet_fails_until_everything_is_accepted_or_rejected() {
+    let bench = Bench::new(SHOP);
+    let ratchet = || bench.run(&["discover", "app.db", "--fail-on", "likely"]).code;
+    assert_eq!(ratchet(), 1);
+    assert_eq!(bench.run(&["discover", "app.db", "--accept", "likely", "--config", "fk-doctor.toml"]).code, 0);
+    assert_eq!(ratchet(), 0);
+    bench.execute("CREATE TABLE coupons(id INTEGER PRIMARY KEY, customer_id INTEGER); INSERT INTO coupons SELECT id, id FROM customers WHERE id % 2; INSERT INTO coupons SELECT id + 1000, id FROM customers;");
+    assert_eq!(ratchet(), 1, "a new reference fails the run");
+}
+
+#[test]
+fn scan_with_discovery_warns_about_orphans_of_certain_relations() {
+    let bench = Bench::new(SHOP);
+    let plain = bench.run(&["scan", "app.db"]);
+    assert_eq!(plain.code, 0, "{}", plain.stdout);
+    assert!(plain.stdout.contains("next: fk-doctor discover app.db"), "{}", plain.stdout);
+    let run = bench.run(&["scan", "app.db", "--discover", "--format", "json"]);
+    assert_eq!((run.code, run.stderr.as_str()), (0, ""), "{}", run.stdout);
+    let scan: Value = serde_json::from_str(&run.stdout).unwrap();
+    common::assert_obeys("scan", &scan);
+    let finding = scan["findings"].as_array().unwrap().iter().find(|finding| finding["rows"] == 3).unwrap();
+    assert_eq!(finding["code"], "orphan-discovered");
+    assert_eq!(finding["severity"], "warning");
+    let origins = scan["relations"].as_array().unwrap().iter().map(|relation| relation["origin"].as_str().unwrap());
+    assert!(origins.into_iter().all(|origin| origin == "discovered"));
+    assert_eq!(bench.run(&["scan", "app.db", "--discover", "--fail-on", "warning"]).code, 1);
+}
+
+#[test]
+fn picture_tells_discovered_relations_from_declared_ones() {
+    let bench = Bench::new(SHOP);
+    bench.execute("CREATE TABLE notes(id INTEGER PRIMARY KEY, order_id INTEGER REFERENCES orders(id)); INSERT INTO notes SELECT id, id FROM orders;");
+    let dot = bench.run(&["schema", "app.db", "--discover", "--format", "dot"]).stdout;
+    assert!(dot.contains("[style=dashed]"), "{dot}");
+    assert_eq!(dot.lines().filter(|line| line.contains(" -> ") && !line.contains('[')).count(), 1, "{dot}");
+    let same = bench.run(&["discover", "app.db", "--format", "dot"]).stdout;
+    assert_eq!(same.matches(" -> ").count(), dot.matches(" -> ").count());
+    let mermaid = bench.run(&["schema", "app.db", "--discover", "--format", "mermaid"]).stdout;
+    assert!(mermaid.contains("certain: customer_id"), "{mermaid}");
+    assert!(!bench.run(&["schema", "app.db", "--format", "dot"]).stdout.contains("dashed"));
+}
+
+/// A database without foreign keys gets them: discover, accept, scan, repair, enforce.
+#[test]
+fn accepted_reference_is_repaired_and_declared() {
+    let bench = Bench::new(SHOP);
+    let id = "orders(customer_id)->customers(id)";
+    assert_eq!(bench.run(&["discover", "app.db", "--accept", id, "--config", "fk-doctor.toml"]).code, 0);
+    let scanned = bench.run(&["scan", "app.db"]);
+    assert_eq!(scanned.code, 1, "{}", scanned.stdout);
+    assert!(scanned.stdout.contains("3 orphan rows in 1 of 1 relation"), "{}", scanned.stdout);
+    let rule = "id = \"lost\"\nexplain = \"orders of lost customers\"\n[relation]\nchild = \"orders(customer_id)\"\nparent = \"customers(id)\"\n[[treat]]\naction = \"set-null\"\n";
+    bench.write("lost.toml", rule);
+    let repaired = bench.run(&["repair", "app.db", "--rules", "lost.toml", "--apply", "-o", "plan"]);
+    assert_eq!(repaired.code, 0, "{}{}", repaired.stdout, repaired.stderr);
+    assert_eq!(bench.run(&["scan", "app.db"]).code, 0);
+    let enforced = bench.run(&[
+        "repair",
+        "app.db",
+        "--enforce",
+        "orders(customer_id) -> customers(id)",
+        "--apply",
+        "-o",
+        "enforce",
+    ]);
+    assert_eq!(enforced.code, 0, "{}{}", enforced.stdout, enforced.stderr);
+    let database = Connection::open(bench.path("app.db")).unwrap();
+    database.execute_batch("PRAGMA foreign_keys = ON").unwrap();
+    assert!(database.execute("UPDATE orders SET customer_id = 9001 WHERE id = 1", []).is_err());
+    let known = report(&bench, &[]);
+    assert!(ids(&known, &["declared"]).contains(&id.to_owned()));
+}
