@@ -10,6 +10,7 @@ use std::path::Path;
 use fk_doctor::internals::apply::Direction;
 use fk_doctor::internals::cli::Cli;
 use fk_doctor::internals::cli::Command;
+use fk_doctor::internals::model::progress::ProgressStep;
 use fk_doctor::internals::run;
 use rusqlite::Connection;
 
@@ -84,8 +85,7 @@ fn run_here(folder: &Path, arguments: &[&str]) {
     let typed = [&["fk-doctor"], arguments].concat();
     let cli = <Cli as clap::Parser>::try_parse_from(typed).unwrap();
     let environment = run::Environment { directory: folder.to_owned(), cores: 2, ..run::Environment::default() };
-    let global = &cli.global;
-    let progress: fk_doctor::internals::scan::Progress<'_> = &|_| {};
+    let (global, progress) = (&cli.global, &|_: &ProgressStep<'_>| {});
     let outcome = match &cli.command {
         Command::Repair(typed) => run::repair(typed, global, &environment, progress),
         Command::Apply(typed) => run::apply(Direction::Apply, typed, global, &environment, progress),

@@ -18,6 +18,7 @@ use crate::model::plan::Header;
 use crate::model::plan::NewTable;
 use crate::model::plan::shown_name;
 use crate::model::row::RowName;
+use crate::model::row_group::RowChangeKind;
 use crate::model::schema::Schema;
 use crate::model::state::RowNow;
 use crate::model::state::SkipReason;
@@ -29,6 +30,7 @@ use crate::plan_file::PlanError;
 use crate::plan_file::PlanFile;
 use crate::quarantine_file::QuarantineError;
 use crate::scan::Progress;
+use crate::scan::ScanResults;
 use crate::sql::Sql;
 use crate::sql::repair::Repair;
 
@@ -50,6 +52,8 @@ mod recording;
 mod redefine;
 mod references;
 mod row_now;
+mod set_portion;
+mod set_references;
 mod sets;
 mod tables;
 mod verify;
@@ -105,6 +109,9 @@ pub struct RunOptions<'a> {
     pub skip_changed: bool,
     /// True if rows are changed one by one, never in sets.
     pub row_by_row: bool,
+    /// Scans a schema as it is committed, if other sessions can read the database while the writer keeps its transaction open. This
+    /// is faster than a scan by the writer.
+    pub committed_scan: Option<&'a dyn Fn(&Schema, Progress<'_>) -> Option<ScanResults>>,
     /// The unique name of this run.
     pub run: &'a str,
     /// The time at which the run began.
@@ -164,17 +171,27 @@ impl RunSummary {
 
     /// Counts a change that was made.
     fn count(&mut self, change: &Change) {
-        if !self.tables.contains_key(&change.table) {
-            self.tables.insert(change.table.clone(), RowChanges::default());
-        }
-        let Some(rows) = self.tables.get_mut(&change.table) else { return };
-        let (sum, of_table) = match (&change.before, &change.after) {
-            (None, _) => (&mut self.made, &mut rows.made),
-            (_, None) => (&mut self.deleted, &mut rows.deleted),
-            _ => (&mut self.changed, &mut rows.changed),
+        let kind = match (&change.before, &change.after) {
+            (None, _) => RowChangeKind::Insert,
+            (_, None) => RowChangeKind::Delete,
+            _ => RowChangeKind::Update,
         };
-        *sum += 1;
-        *of_table += 1;
+        self.count_rows(&change.table, kind, 1);
+    }
+
+    /// Counts changes of one table and one kind that were made.
+    fn count_rows(&mut self, table: &TableName, kind: RowChangeKind, count: u64) {
+        if !self.tables.contains_key(table) {
+            self.tables.insert(table.clone(), RowChanges::default());
+        }
+        let Some(rows) = self.tables.get_mut(table) else { return };
+        let (sum, of_table) = match kind {
+            RowChangeKind::Insert => (&mut self.made, &mut rows.made),
+            RowChangeKind::Delete => (&mut self.deleted, &mut rows.deleted),
+            RowChangeKind::Update => (&mut self.changed, &mut rows.changed),
+        };
+        *sum += count;
+        *of_table += count;
     }
 
     /// Counts a change that was skipped. `table` is the table of the change, if it is known.

@@ -279,6 +279,7 @@ impl<'a> Check<'a> {
         let name = |location: i64| location_of(&self.loads, location);
         let refused = self.refusals.finish(&name, redaction);
         Ok(CheckResult {
+            trial: self.trial.method(),
             would_fail: orphans + refused.iter().map(|refused| refused.rows).sum::<u64>(),
             schema: self.schema,
             loads: self.loads.into_iter().map(|(_, load)| load).collect(),

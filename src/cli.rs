@@ -279,6 +279,17 @@ pub struct AnswerArgs {
     pub wait: Option<Duration>,
 }
 
+/// The choice of the database in which statements are tried.
+#[derive(Debug, Args)]
+pub struct TrialArgs {
+    /// Try in a copy of an SQLite file, whatever its size [default: up to 256 MB, or if a clone shares the file's blocks]
+    #[arg(long, conflicts_with = "in_place")]
+    pub copy: bool,
+    /// Try in an SQLite file itself and roll back; other programs cannot write meanwhile [default: for larger files]
+    #[arg(long)]
+    pub in_place: bool,
+}
+
 #[derive(Debug, Args)]
 pub struct CheckArgs {
     /// A path, or a URL (see `fk-doctor scan --help`) [default: the environment variable DATABASE_URL]
@@ -297,7 +308,7 @@ pub struct CheckArgs {
     #[arg(long, value_name = "TABLE", requires = "table", conflicts_with = "files")]
     pub staging: Option<String>,
     /// Check the existing rows against the foreign keys of a planned schema (a script of CREATE statements)
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["table", "load", "files", "staging"])]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["table", "load", "files", "staging", "copy", "in_place"])]
     pub against: Option<PathBuf>,
     /// Repair the rows by rules: a file, a folder or the name of a rule; needs --corrected (repeatable)
     #[arg(long, value_name = "PATH", requires = "corrected", conflicts_with_all = ["against", "staging"])]
@@ -315,6 +326,8 @@ pub struct CheckArgs {
     /// The unquoted text that means NULL in CSV and TSV [default: an empty field]
     #[arg(long, value_name = "TEXT")]
     pub null: Option<String>,
+    #[command(flatten)]
+    pub trial: TrialArgs,
     #[command(flatten)]
     pub answer: AnswerArgs,
 }
@@ -345,8 +358,8 @@ pub struct ExplainArgs {
     /// A path, or a URL (see `fk-doctor scan --help`) [default: the environment variable DATABASE_URL]
     #[arg(value_name = "DB")]
     pub database: Option<String>,
-    /// The statements, separated by semicolons [default: standard input]. They run on a private copy of an SQLite file,
-    /// or on a server in a transaction that is rolled back
+    /// The statements, separated by semicolons [default: standard input]. They run on a private copy of an SQLite file
+    /// (see --copy), or in a transaction that is rolled back
     #[arg(value_name = "SQL")]
     pub statement: Option<String>,
     /// Read the statements from a file; - is standard input
@@ -358,6 +371,8 @@ pub struct ExplainArgs {
     /// The value of the next placeholder: 7, 1.5, NULL or x'00ff'; anything else is text (repeatable)
     #[arg(long, short, value_name = "VALUE", allow_hyphen_values = true)]
     pub param: Vec<String>,
+    #[command(flatten)]
+    pub trial: TrialArgs,
     #[command(flatten)]
     pub answer: AnswerArgs,
 }

@@ -36,6 +36,8 @@ pub use orphan_list::OrphanGroup;
 pub use orphan_list::OrphanList;
 pub use orphan_list::OrphanStream;
 pub use trial::Trial;
+pub use trial::TrialChoice;
+pub use trial::TrialOptions;
 
 /// An opened database.
 pub trait Database {
@@ -90,7 +92,7 @@ pub trait Database {
     }
 
     /// Opens a trial. If that makes a private copy, `progress` gets the number of copied pages and of all pages.
-    fn trial(&mut self, _: &dyn Fn(usize, usize)) -> Result<Box<dyn Trial>, EngineError> {
+    fn trial(&mut self, _: &TrialOptions, _: &dyn Fn(usize, usize)) -> Result<Box<dyn Trial>, EngineError> {
         Err(trial::unsupported())
     }
 }
@@ -340,6 +342,9 @@ pub enum EngineError {
     /// `server` is the server with the database and the user: `127.0.0.1:5432 (PostgreSQL, database shop, user app)`.
     #[error("connect to {server}")]
     Unconnected { server: String, why: String, help: String },
+    /// A trial of statements, which leaves the database as it is.
+    #[error("try {what}")]
+    Untried { what: String, why: String, help: String },
     #[error("write {what}")]
     Unwritable { what: String, why: String, help: String },
     #[error("finish within the time limit")]
@@ -369,6 +374,7 @@ impl EngineError {
         match self {
             EngineError::Unreadable { why, .. }
             | EngineError::Unconnected { why, .. }
+            | EngineError::Untried { why, .. }
             | EngineError::Unwritable { why, .. }
             | EngineError::Failed { why } => why.clone(),
             EngineError::TimeLimit => "the time limit was reached".to_owned(),
@@ -379,6 +385,7 @@ impl EngineError {
         match self {
             EngineError::Unreadable { help, .. }
             | EngineError::Unconnected { help, .. }
+            | EngineError::Untried { help, .. }
             | EngineError::Unwritable { help, .. } => Some(help.clone()),
             EngineError::TimeLimit => Some("allow more time with --timeout".to_owned()),
             EngineError::Failed { .. } => None,

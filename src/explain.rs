@@ -105,7 +105,8 @@ fn explain_each(
         order::note_late_parents(explainer.trial(), &schema, &mut explained, &mut late);
     }
     explained.iter_mut().for_each(|explained| redact(explained, options.redaction));
-    Ok(Explanation { schema, statements: explained })
+    let trial = Some(explainer.trial().method());
+    Ok(Explanation { schema, statements: explained, trial })
 }
 
 const ACCEPTED_DESPITE_ORPHANS: &str = "the engine accepts it nevertheless: it counts violations as they come and go, \
@@ -138,13 +139,14 @@ pub fn explain_errors(
         })
         .collect();
     let schema = Arc::new(schema);
-    let mut tried = match trial {
+    let (tried, trial) = match trial {
         Some(trial) if !reported_statements.is_empty() => {
-            explain(trial, Schema::clone(&schema), reported_statements, options)?.statements
+            let explanation = explain(trial, Schema::clone(&schema), reported_statements, options)?;
+            (explanation.statements, explanation.trial)
         }
-        _ => Vec::new(),
-    }
-    .into_iter();
+        _ => (Vec::new(), None),
+    };
+    let mut tried = tried.into_iter();
     let statements = reported_errors.iter().map(|reported_error| {
         let tried = if reported_error.statement.is_some() { tried.next() } else { None };
         let (untried, reported_error) = match tried {
@@ -167,7 +169,7 @@ pub fn explain_errors(
         explained
     });
     let statements = statements.collect();
-    Ok(Explanation { schema, statements })
+    Ok(Explanation { schema, statements, trial })
 }
 
 /// Returns why the trial of a statement does not explain the foreign-key error that was printed with it. The statement
@@ -184,7 +186,7 @@ fn why_irrelevant(explained: &Explained) -> Option<String> {
     }
 }
 
-/// Explains statements in a private copy, in which triggers record every row that is written.
+/// Explains statements in the trial of a file, in which triggers record every row that is written.
 struct RecordingExplainer<'a> {
     trial: &'a mut dyn Trial,
     recorder: &'static dyn Recorder,

@@ -13,6 +13,7 @@ use crate::model::ids::RelationId;
 use crate::model::relation::Judge;
 use crate::model::relation::Origin;
 use crate::model::relation::Relation;
+use crate::model::remedy;
 use crate::model::schema::Schema;
 use crate::model::text;
 use crate::model::value::Value;
@@ -204,12 +205,11 @@ pub(crate) fn next_step(relation: &Relation, diagnosis: &[Diagnosis]) -> String 
     if relation.judge == Judge::NoParent {
         return format!("create or restore {parent}; do not delete the rows");
     }
-    match diagnosis.first().map(|diagnosis| diagnosis.cause) {
-        Some(Cause::ParentTableEmpty) => format!("load or restore {parent} before you change the child"),
-        Some(Cause::ParentLoss) => format!("restore the rows of {parent} from a backup; do not delete the child rows"),
-        Some(Cause::SoftDeleted) => {
-            format!("restore the soft-deleted rows of {parent}, or remove the references to them")
-        }
+    let cause = diagnosis.first().map(|diagnosis| diagnosis.cause);
+    if let Some(step) = cause.and_then(|cause| remedy::next_step(cause, &parent.to_string())) {
+        return step;
+    }
+    match cause {
         Some(Cause::Sentinel) => {
             "if the value means \"none\", store NULL, or add it to ignore-values in fk-doctor.toml".to_owned()
         }
@@ -217,8 +217,7 @@ pub(crate) fn next_step(relation: &Relation, diagnosis: &[Diagnosis]) -> String 
             format!("write the keys in the form that {parent} has, and correct the program that writes the other form")
         }
         Some(Cause::WrongTable) => format!("change the rows so that they refer to the right rows of {parent}"),
-        Some(Cause::NotLoadedYet) => format!("load the missing rows of {parent}, then scan again"),
-        Some(Cause::Unknown) | None => {
+        _ => {
             format!("restore the missing rows of {parent}, or decide what its child rows should refer to")
         }
     }

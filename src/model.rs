@@ -3,6 +3,7 @@
 //! No module here reads a file, a clock or a database. No type here is a wire format: reports and plan files have their
 //! own types.
 
+pub mod backup;
 pub mod baseline;
 pub mod batch_size;
 pub mod catalog;
@@ -34,6 +35,7 @@ pub mod redefinition;
 pub mod refusal;
 pub mod relation;
 pub mod remedy;
+pub mod repoint;
 pub mod resolve;
 pub mod restore;
 pub mod row;
@@ -45,4 +47,5 @@ pub mod state;
 pub mod statement;
 pub mod text;
 pub mod toml_text;
+pub mod trial_method;
 pub mod value;

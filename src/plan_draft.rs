@@ -123,10 +123,21 @@ impl PlanDraft {
         Ok(())
     }
 
-    /// Adds a change of a row that has none yet, and that belongs to no unit.
-    pub fn put_new(&mut self, change: &Change) -> Result<()> {
+    /// Adds a change of a row that has none yet, and that belongs to no unit. The changes of a batch are applied in the
+    /// order of their rows, if a number identifies each row.
+    pub fn put_new(&mut self, batch: Batch, change: &Change) -> Result<()> {
         self.next += 1;
-        self.store_change(change, Unit { step: step(change) as i64, number: self.next })
+        let step = step(change) as i64;
+        match change.row.values() {
+            [Value::Integer(row)] => self.store_change_at(change, (step, batch.0, *row)),
+            _ => self.store_change_at(change, (step, self.next, self.next)),
+        }
+    }
+
+    /// Begins a batch of changes for [`Self::put_new`]. It follows all changes so far.
+    pub fn batch(&mut self) -> Batch {
+        self.next += 1;
+        Batch(self.next)
     }
 
     /// Stores a change, replacing an earlier change of the row.
@@ -135,21 +146,24 @@ impl PlanDraft {
         self.store_change(change, unit)
     }
 
-    /// Stores a change, unless it changes nothing.
     fn store_change(&mut self, change: &Change, unit: Unit) -> Result<()> {
+        self.store_change_at(change, (unit.step, unit.number, self.next))
+    }
+
+    /// Stores a change, unless it changes nothing.
+    fn store_change_at(&mut self, change: &Change, key: SortKey) -> Result<()> {
         if change.changes_nothing() {
             return Ok(());
         }
         let mut line = String::with_capacity(128);
         self.lines.push(&mut line, change);
-        self.store_line(unit, name(&change.table, change.row.columns(), change.row.values()), &line)?;
+        self.store_line(key, name(&change.table, change.row.columns(), change.row.values()), &line)?;
         *self.counter(change) += 1;
         Ok(())
     }
 
-    fn store_line(&mut self, unit: Unit, name: u64, line: &str) -> Result<()> {
+    fn store_line(&mut self, key: SortKey, name: u64, line: &str) -> Result<()> {
         self.seen.add(name);
-        let key = (unit.step, unit.number, self.next);
         self.is_sorted &= self.last <= key;
         self.last = key;
         let mut statement = self
@@ -176,20 +190,22 @@ impl PlanDraft {
         let mut line = String::with_capacity(128);
         let unit_number = unit.map(|unit| unit.number.cast_unsigned());
         self.lines.push_values(&mut line, group.number, &ChangeValues { unit: unit_number, ..*values });
-        let unit = unit.unwrap_or(Unit { step: group.step as i64, number: self.next });
-        self.store_line(unit, name(&facts.table, facts.row.iter().map(String::as_str), values.row), &line)?;
+        let (step, number) = unit.map_or((group.step as i64, self.next), |unit| (unit.step, unit.number));
+        let key = (step, number, self.next);
+        self.store_line(key, name(&facts.table, facts.row.iter().map(String::as_str), values.row), &line)?;
         *self.counter_of(&facts.table, values.before.is_some(), values.after.is_some()) += 1;
         Ok(())
     }
 
     /// Returns a mark for [`Self::take_back`].
-    pub fn mark(&self) -> DraftMark {
-        DraftMark { next: self.next, tables: self.tables.clone() }
+    pub fn mark(&self) -> Result<DraftMark> {
+        let last = self.store.query_row("SELECT coalesce(max(id), 0) FROM change", [], |row| row.get(0))?;
+        Ok(DraftMark { last, tables: self.tables.clone() })
     }
 
     /// Removes the changes that were added since a mark. Meanwhile, no earlier change was replaced.
     pub fn take_back(&mut self, mark: DraftMark) -> Result<()> {
-        self.store.execute("DELETE FROM change WHERE number > ?1", [mark.next])?;
+        self.store.execute("DELETE FROM change WHERE id > ?1", [mark.last])?;
         self.tables = mark.tables;
         Ok(())
     }
@@ -340,9 +356,14 @@ pub struct DraftGroup {
     step: Step,
 }
 
+/// Changes of one table that are applied in the order of their rows.
+#[derive(Clone, Copy, Default)]
+pub struct Batch(i64);
+
 /// The state of a draft at some time.
 pub struct DraftMark {
-    next: i64,
+    /// The greatest id of a change.
+    last: i64,
     tables: BTreeMap<TableName, TableChanges>,
 }
 

@@ -38,6 +38,7 @@ mod guided_scan;
 mod init;
 mod near_files;
 mod orphan_rows;
+mod plan_backup;
 mod plan_path;
 mod planned_schema_check;
 mod repair;

@@ -18,6 +18,8 @@ use crate::model::forecast::RepairForecast;
 use crate::model::ids::RelationId;
 use crate::model::ids::TableId;
 use crate::model::plan::Change;
+use crate::model::plan::ChangeReason;
+use crate::model::plan::ChangeRole;
 use crate::model::plan::NewTable;
 use crate::model::progress::ProgressStep;
 use crate::model::progress::RunPhase;
@@ -27,6 +29,7 @@ use crate::model::rule::Rules;
 use crate::model::rule::Treatment;
 use crate::model::schema::Schema;
 use crate::model::value::Value;
+use crate::plan_draft::Batch;
 use crate::plan_draft::PlanDraft;
 use crate::scan::Progress;
 use crate::scan::ScanResult;
@@ -53,6 +56,7 @@ mod passes;
 pub mod redefine;
 mod rehearsal;
 mod rekey;
+mod repoint;
 pub mod restore;
 mod rows;
 mod stop;
@@ -175,6 +179,33 @@ struct Case<'a> {
     creating: &'static str,
     /// False if no change of the plan concerns the child, apart from those of this relation's orphans.
     meets_changes: bool,
+    /// The changes of the orphans, in the order of their rows.
+    batch: Batch,
+}
+
+/// The cause of a change: a rule, and the relation for which it changes a row.
+#[derive(Clone, Copy)]
+struct Cause<'c> {
+    rule: &'c Rule,
+    /// The id of the relation.
+    relation: &'c str,
+}
+
+impl Cause<'_> {
+    fn reason(&self, role: ChangeRole, treatment: &str) -> ChangeReason {
+        ChangeReason {
+            role,
+            relation: self.relation.to_owned(),
+            rule: self.rule.id.value.clone(),
+            treatment: treatment.to_owned(),
+        }
+    }
+}
+
+impl Case<'_> {
+    fn cause(&self) -> Cause<'_> {
+        Cause { rule: self.rule, relation: &self.relation.id }
+    }
 }
 
 /// The input of a plan. The facts were scanned in the snapshot of the sessions.
@@ -208,11 +239,14 @@ pub fn plan<'a>(request: Request<'a>, sessions: PlanSessions, progress: Progress
             Start::NotDeclared => {}
         }
     }
+    let repoints = planner.repoint(request.rules)?;
     if planner.may_continue() {
         planner.remember_orphans(request.facts, reader.as_mut())?;
     }
     planner.plan_counters()?;
-    Ok(planner.finish(forecasts))
+    let mut draft = planner.finish(forecasts);
+    draft.forecast.repoints = repoints;
+    Ok(draft)
 }
 
 impl<'a> Request<'a> {
@@ -249,6 +283,7 @@ impl<'a> Request<'a> {
             last_undecided_key: None,
             creating: "",
             meets_changes: true,
+            batch: Batch::default(),
         }))
     }
 }

@@ -1,6 +1,6 @@
 //! A file that appears under its name only when all of it is on disk. Until then it is a draft beside the final path,
 //! and the run deletes it when it fails. The draft of a killed run stays until the next run that writes to the same
-//! folder.
+//! folder. The draft of a backup stays until a person removes it, because it may be a good copy of the database.
 
 use std::fs::File;
 use std::io::BufReader;
@@ -16,6 +16,8 @@ use tempfile::NamedTempFile;
 
 /// Names of drafts: this prefix, six letters or digits, and the suffix.
 const PREFIX: &str = ".fk-doctor-";
+/// The prefix for drafts of backups.
+const BACKUP_PREFIX: &str = ".fk-doctor-backup-";
 const SUFFIX: &str = ".part";
 
 /// Suffixes of a draft and of the files that SQLite may have left beside it.
@@ -47,6 +49,17 @@ impl WholeFile {
     /// Creates a file that only its owner can read, because it contains rows of a database.
     pub fn private(path: &Path) -> Result<WholeFile> {
         draft(path, &mut tempfile::Builder::new())
+    }
+
+    /// Creates a file that `make` creates at a path that nothing has yet.
+    pub fn made_by(path: &Path, make: &mut dyn FnMut(&Path) -> Result<File>) -> Result<WholeFile> {
+        remove_abandoned(path);
+        made(path, PREFIX, make)
+    }
+
+    /// Creates the draft of a backup in the same way.
+    pub fn backup(path: &Path, make: &mut dyn FnMut(&Path) -> Result<File>) -> Result<WholeFile> {
+        made(path, BACKUP_PREFIX, make)
     }
 
     /// Returns the path of the draft.
@@ -123,34 +136,55 @@ impl SyncedFile {
 fn draft(path: &Path, builder: &mut tempfile::Builder<'_, '_>) -> Result<WholeFile> {
     remove_abandoned(path);
     let file = builder.prefix(PREFIX).suffix(SUFFIX).tempfile_in(folder(path))?;
+    Ok(locked(path, file))
+}
+
+fn made(path: &Path, prefix: &str, make: &mut dyn FnMut(&Path) -> Result<File>) -> Result<WholeFile> {
+    let mut builder = tempfile::Builder::new();
+    let file = builder.prefix(prefix).suffix(SUFFIX).make_in(folder(path), make)?;
+    Ok(locked(path, file))
+}
+
+fn locked(path: &Path, file: NamedTempFile) -> WholeFile {
     // The lock lasts as long as this process. On a file system without locks, abandoned drafts are not removed.
     let _ = file.as_file().try_lock();
-    Ok(WholeFile { path: path.to_owned(), file: BufWriter::new(file) })
+    WholeFile { path: path.to_owned(), file: BufWriter::new(file) }
 }
 
 /// Removes the drafts that killed runs left in the folder of a file: files with the name of a draft that no process has
 /// locked. Failures are ignored, because nothing depends on the removal.
 pub fn remove_abandoned(beside: &Path) {
-    let entries = std::fs::read_dir(folder(beside)).into_iter().flatten().flatten();
-    let drafts = entries.filter(|entry| entry.file_name().to_str().is_some_and(is_draft));
-    for entry in drafts {
-        let is_old = |metadata: std::fs::Metadata| {
-            metadata.is_file()
-                && metadata.modified().ok().and_then(|at| at.elapsed().ok()).is_some_and(|age| age > MIN_ABANDONED_AGE)
-        };
-        if !entry.metadata().is_ok_and(is_old) {
-            continue;
-        }
-        let path = entry.path();
-        if File::open(&path).is_ok_and(|file| file.try_lock().is_ok()) {
-            let _ = std::fs::remove_file(path);
-        }
+    for path in abandoned(beside, PREFIX, &COMPANIONS) {
+        let _ = std::fs::remove_file(path);
     }
 }
 
-fn is_draft(name: &str) -> bool {
-    COMPANIONS.iter().any(|companion| {
-        let middle = name.strip_suffix(companion).and_then(|name| name.strip_prefix(PREFIX)?.strip_suffix(SUFFIX));
+/// Returns the drafts of backups that killed runs left in the folder of a file, without SQLite's files beside them.
+pub fn abandoned_backups(beside: &Path) -> Vec<PathBuf> {
+    let mut found = abandoned(beside, BACKUP_PREFIX, &COMPANIONS[..1]);
+    found.sort();
+    found
+}
+
+/// Returns the files with the name of a draft, or of a companion, that no process has locked.
+fn abandoned(beside: &Path, prefix: &str, companions: &[&str]) -> Vec<PathBuf> {
+    let is_old = |metadata: std::fs::Metadata| {
+        metadata.is_file()
+            && metadata.modified().ok().and_then(|at| at.elapsed().ok()).is_some_and(|age| age > MIN_ABANDONED_AGE)
+    };
+    let entries = std::fs::read_dir(folder(beside)).into_iter().flatten().flatten();
+    let drafts =
+        entries.filter(|entry| entry.file_name().to_str().is_some_and(|name| is_draft(name, prefix, companions)));
+    drafts
+        .filter(|entry| entry.metadata().is_ok_and(is_old))
+        .map(|entry| entry.path())
+        .filter(|path| File::open(path).is_ok_and(|file| file.try_lock().is_ok()))
+        .collect()
+}
+
+fn is_draft(name: &str, prefix: &str, companions: &[&str]) -> bool {
+    companions.iter().any(|companion| {
+        let middle = name.strip_suffix(companion).and_then(|name| name.strip_prefix(prefix)?.strip_suffix(SUFFIX));
         middle.is_some_and(|middle| middle.len() == 6 && middle.bytes().all(|byte| byte.is_ascii_alphanumeric()))
     })
 }

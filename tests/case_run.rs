@@ -202,7 +202,7 @@ pub(crate) fn normalised(database: &dyn Database, text: &str) -> String {
         .replace(&database.address(), "app.db")
         .replace(&database.name(), "app.db")
         .replace(&version, "\"version\": \"ENGINE_VERSION\"");
-    let text = common::without_elapsed(&without_times(&text));
+    let text = without_plan_digests(&common::without_elapsed(&without_times(&text)));
     // A long address moves a command to a line of its own, and a server's database has no ending.
     let text =
         text.replace("rule:\n          fk-doctor", "rule: fk-doctor").replace("app.db.rules.toml", "app.rules.toml");
@@ -210,6 +210,18 @@ pub(crate) fn normalised(database: &dyn Database, text: &str) -> String {
     let (_, rest) = rest.split_once(" since ").unwrap_or(("", rest));
     let (_, rest) = rest.split_once('\n').unwrap_or(("", rest));
     format!("{start}, process NUMBER\n{rest}")
+}
+
+/// Replaces the digest of a plan in the name of its backup. A plan contains the path of the database.
+fn without_plan_digests(text: &str) -> String {
+    let mut parts = text.split(".backup-");
+    let mut normal = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let digits = part.bytes().take_while(u8::is_ascii_hexdigit).count();
+        let name = if digits == 8 { "DIGEST" } else { &part[..digits] };
+        normal.push_str(&format!(".backup-{name}{}", &part[digits..]));
+    }
+    normal
 }
 
 /// Replaces every time of yesterday, today and tomorrow by `TIME`. A server may be in another time zone.

@@ -9,6 +9,8 @@ use std::time::Duration;
 
 use fastrand::Rng;
 use fk_doctor::internals::engine::Deadline;
+use fk_doctor::internals::engine::TrialChoice;
+use fk_doctor::internals::engine::TrialOptions;
 use fk_doctor::internals::engine::WaitLimits;
 use fk_doctor::internals::engines;
 use fk_doctor::internals::explain;
@@ -27,7 +29,7 @@ use fk_doctor::internals::sql::read::statements;
 use rusqlite::Connection;
 
 const USUAL_CASES: usize = 400;
-const TABLES: usize = 4;
+pub(crate) const TABLES: usize = 4;
 /// A foreign key whose parent key has no unique index: SQLite refuses a write that checks it.
 const BROKEN: &str = "FOREIGN KEY (v)";
 const ACTIONS: [&str; 7] = ["NO ACTION", "RESTRICT", "SET NULL", "SET NULL", "SET DEFAULT", "CASCADE", "CASCADE"];
@@ -38,7 +40,7 @@ fn pick<'a>(rng: &mut Rng, from: &[&'a str]) -> &'a str {
 
 /// Returns four tables that refer to each other and to themselves. Keys are numbers, texts or pairs, with or without
 /// rowid.
-fn schema(rng: &mut Rng, one_deferred_in: u8) -> String {
+pub(crate) fn schema(rng: &mut Rng, one_deferred_in: u8) -> String {
     let mut sql = String::new();
     for table in 0..TABLES {
         let kind = pick(rng, &["INT", "INTEGER", "TEXT", "", "TEXT COLLATE NOCASE"]);
@@ -149,18 +151,46 @@ fn explained(path: &Path, sql: &str) -> Explained {
     explained_script(path, sql).into_iter().next().unwrap()
 }
 
+/// Explains statements on a copy and in the database itself, which must give the same and leave the file as it is.
 fn explained_script(path: &Path, sql: &str) -> Vec<Explained> {
+    let before = std::fs::read(path).unwrap();
+    let on_copy = explained_by(path, sql, TrialChoice::Copy);
+    let in_place = explained_by(path, sql, TrialChoice::InPlace);
+    let lines = |all: &[Explained]| -> Vec<String> {
+        let shown = |it: &Explained| {
+            format!("{:#?}", (&it.statement, &it.verdict, &it.reasons, &it.effects, &it.radius, &it.notes))
+        };
+        // Triggers insert random numbers.
+        let is_random = |word: &str| word.len() > 9 && word.bytes().all(|byte| byte.is_ascii_digit());
+        let all: Vec<String> = all.iter().map(shown).collect();
+        let all = all.join("\n");
+        let lines = all.lines().map(|line| if is_random(line.trim().trim_end_matches(',')) { "random" } else { line });
+        lines.map(str::to_owned).collect()
+    };
+    let (copied, direct) = (lines(&on_copy), lines(&in_place));
+    let different = copied.iter().zip(&direct).position(|(left, right)| left != right);
+    if let Some(line) = different.or((copied.len() != direct.len()).then_some(0)) {
+        let from = line.saturating_sub(30);
+        let part = |lines: &[String]| lines[from..lines.len().min(line + 10)].join("\n");
+        panic!("{sql}\non a copy:\n{}\nin place:\n{}", part(&copied), part(&direct));
+    }
+    assert_eq!(before, std::fs::read(path).unwrap(), "{sql}");
+    on_copy
+}
+
+fn explained_by(path: &Path, sql: &str, choice: TrialChoice) -> Vec<Explained> {
     let patience = WaitLimits { lock_wait: Duration::ZERO, deadline: Deadline::default() };
     let mut database =
         engines::open(&Source::File { engine: Engine::Sqlite, path: path.to_owned() }, &patience).unwrap();
-    let mut trial = database.trial(&|_, _| {}).unwrap();
+    let options = TrialOptions { choice, ..TrialOptions::default() };
+    let mut trial = database.trial(&options, &|_, _| {}).unwrap();
     let schema = resolve::resolve(trial.catalog().unwrap(), &[]).unwrap();
     let statements = statements::statements(Engine::Sqlite, sql);
     let options = ExplainOptions { database: "app.db", samples: 5, redaction: &Redaction::default() };
     explain::explain(trial.as_mut(), schema, statements, &options).unwrap().statements
 }
 
-fn make(path: &Path, seed: &str) -> Connection {
+pub(crate) fn make(path: &Path, seed: &str) -> Connection {
     let real = Connection::open(path).unwrap();
     real.execute_batch("PRAGMA foreign_keys = OFF; PRAGMA synchronous = OFF; PRAGMA journal_mode = MEMORY").unwrap();
     for statement in statements::statements(Engine::Sqlite, seed) {

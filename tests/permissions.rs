@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, reason = "a test may fail loudly")]
 
 use crate::common;
+use crate::in_place;
 
 use std::os::unix::fs::MetadataExt;
 use std::os::unix::fs::PermissionsExt;
@@ -19,6 +20,11 @@ fn allow(path: &Path, mode: u32) {
 
 /// Scans as a user who may only read the folder's files.
 fn scan_as_reader(bench: &Bench) -> (i32, String, String) {
+    run_as_reader(bench, &["scan", "app.db", "--format", "json"])
+}
+
+/// Runs the program as a user who may only read the folder's files.
+fn run_as_reader(bench: &Bench, arguments: &[&str]) -> (i32, String, String) {
     let program = bench.path("program");
     std::fs::copy(env!("CARGO_BIN_EXE_fk-doctor"), &program).unwrap();
     allow(&program, 0o755);
@@ -33,12 +39,7 @@ fn scan_as_reader(bench: &Bench) -> (i32, String, String) {
     } else {
         Command::new(&program)
     };
-    let run = command
-        .args(["scan", "app.db", "--format", "json"])
-        .current_dir(&folder)
-        .env_remove("DATABASE_URL")
-        .output()
-        .unwrap();
+    let run = command.args(arguments).current_dir(&folder).env_remove("DATABASE_URL").output().unwrap();
     allow(&folder, 0o755);
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
     (run.status.code().unwrap_or(-1), text(run.stdout), text(run.stderr))
@@ -76,6 +77,29 @@ fn unreadable_wal_stops_the_scan() {
     let (code, stdout, stderr) = scan_as_reader(&copy);
     assert!(code == 3 || stdout.contains("\"orphan_rows\": 2"), "{code} {stdout} {stderr}");
     assert!(code != 3 || stderr.contains("-wal"), "{stderr}");
+}
+
+/// A large file is tried in place, unless it cannot be written.
+#[test]
+fn large_file_that_cannot_be_written_is_copied() {
+    let bench = Bench::new(SEED);
+    in_place::enlarge(&bench.path("app.db"), 257 << 20);
+    let explain = ["explain", "app.db", "--format", "json", "INSERT INTO c VALUES (8)"];
+    let (code, stdout, stderr) = run_as_reader(&bench, &explain);
+    assert_eq!(code, 1, "{stderr}");
+    let report: serde_json::Value = serde_json::from_str(&stdout).unwrap();
+    assert_eq!(report["trial"]["method"], "copy");
+    assert_eq!(report["trial"]["reason"], "app.db cannot be written");
+    let (code, stdout, _) = run_as_reader(&bench, &["explain", "app.db", "INSERT INTO c VALUES (8)"]);
+    let words: Vec<&str> = stdout.split_whitespace().collect();
+    assert!(
+        words.join(" ").contains("tried in a private copy of 270 MB, because app.db cannot be written"),
+        "{code} {stdout}"
+    );
+    let (code, _, stderr) = run_as_reader(&bench, &["explain", "app.db", "--in-place", "INSERT INTO c VALUES (8)"]);
+    assert_eq!(code, 3, "{stderr}");
+    assert!(stderr.contains("because: app.db cannot be written"), "{stderr}");
+    assert!(stderr.contains("fk-doctor explain app.db --copy 'INSERT INTO c VALUES (8)'"), "{stderr}");
 }
 
 #[test]

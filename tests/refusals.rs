@@ -44,11 +44,11 @@ fn refuses(bench: &Bench, run: impl Fn() -> Run, why: &str) {
 #[test]
 fn stale_plan_is_refused() {
     let stale = [
-        ("UPDATE c SET r = 9 WHERE id = 2", "c (id = 2) is not as it was"),
+        ("UPDATE c SET r = 9 WHERE id = 2", "c (id = 2) is not as it was when the plan was made: r 7, now 9"),
         ("UPDATE c SET note = 'new' WHERE id = 2", "c (id = 2) is not as it was"),
         ("UPDATE c SET note = 1 WHERE id = 2", "c (id = 2) is not as it was"),
         ("UPDATE c SET note = '1.0' WHERE id = 2", "c (id = 2) is not as it was"),
-        ("DELETE FROM c WHERE id = 2", "c (id = 2) is not as it was"),
+        ("DELETE FROM c WHERE id = 2", "the plan is out of date, and nothing was changed"),
         ("UPDATE c SET id = 20 WHERE id = 2", "c (id = 2) is not as it was"),
         ("DELETE FROM c WHERE id = 2; INSERT INTO c VALUES (2, 7, 'another')", "c (id = 2) is not as it was"),
         ("INSERT INTO p VALUES (7, 'came')", "c (id = 2) has its parent by now"),
@@ -173,12 +173,97 @@ fn backup_is_whole_and_overwrites_nothing() {
     assert!(refused.stderr.contains("could not write a backup to safe.db"), "{}", refused.stderr);
     assert_eq!(bench.dump(), now);
     assert_eq!(common::dump(&bench.path("safe.db")), before);
-    // By default the backup is beside the database, and each backup has its own name.
-    assert_eq!(bench.run(&["undo", "app.db", "plan.ndjson"]).code, 0);
+}
+
+/// Returns the backups with a default name in a folder.
+fn backups(bench: &Bench, folder: &str) -> Vec<String> {
+    let entries = std::fs::read_dir(bench.path(folder)).unwrap();
+    let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    names.filter(|name| name.starts_with("app.db.backup-")).collect()
+}
+
+/// By default the backup is beside the database. All runs of a plan have one, and say who made it.
+#[test]
+fn runs_of_one_plan_share_its_backup() {
+    let bench = planned(SEED);
+    let before = bench.dump();
+    let first = bench.run(&["apply", "app.db", "plan.ndjson"]);
+    assert_eq!(first.code, 0, "{}", first.stderr);
+    let [name] = backups(&bench, ".").try_into().unwrap();
+    let size = std::fs::metadata(bench.path(&name)).unwrap().len().div_ceil(1_000);
+    assert!(first.stdout.contains(&format!("{name} (copy, {size} kB)")), "{}", first.stdout);
+    for command in ["undo", "apply", "undo"] {
+        let run = bench.run(&[command, "app.db", "plan.ndjson"]);
+        assert_eq!(run.code, 0, "{}", run.stderr);
+        let words: Vec<&str> = run.stdout.split_whitespace().collect();
+        let words = words.join(" ");
+        assert!(words.contains(&format!("{name} ({size} kB, made 20")), "{words}");
+        assert!(words.contains("UTC by an earlier run of this plan)"), "{words}");
+    }
+    assert_eq!(backups(&bench, "."), std::slice::from_ref(&name));
+    assert_eq!(common::dump(&bench.path(&name)), before);
+    // A file of that name that is no database is left alone.
+    std::fs::write(bench.path(&name), "notes").unwrap();
     assert_eq!(bench.run(&["apply", "app.db", "plan.ndjson"]).code, 0);
-    let files =
-        std::fs::read_dir(bench.path(".")).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
-    assert_eq!(files.filter(|name| name.starts_with("app.db.backup-")).count(), 2);
+    assert_eq!(std::fs::read_to_string(bench.path(&name)).unwrap(), "notes");
+    assert_eq!(common::dump(&bench.path(&format!("{name}-2"))), before);
+}
+
+/// The backup of a run that changed nothing would be old when the plan is applied later.
+#[test]
+fn refused_run_leaves_no_backup() {
+    let trigger = "CREATE TRIGGER t AFTER INSERT ON p BEGIN UPDATE c SET r = 1000 WHERE id = 1; END;";
+    let bench = planned(&format!("{SEED}{trigger}"));
+    let run = bench.run(&["apply", "app.db", "plan.ndjson"]);
+    assert_eq!(run.code, 5, "{}{}", run.stdout, run.stderr);
+    assert_eq!(backups(&bench, "."), Vec::<String>::new());
+}
+
+#[test]
+fn large_backup_is_announced_with_its_size() {
+    let bench = planned(&format!("{SEED} CREATE TABLE large(b BLOB); INSERT INTO large VALUES (zeroblob(12000000))"));
+    let run = bench.run(&["apply", "app.db", "plan.ndjson"]);
+    assert_eq!(run.code, 0, "{}", run.stderr);
+    let [name] = backups(&bench, ".").try_into().unwrap();
+    assert_eq!(run.stderr, format!("note: the backup {name} takes 13 MB\n"));
+    assert!(run.stdout.contains(&format!("{name} (copy, 13 MB)")), "{}", run.stdout);
+}
+
+#[test]
+fn backup_goes_to_the_named_folder() {
+    let bench = planned(SEED);
+    let before = bench.dump();
+    let refused = bench.run(&["apply", "app.db", "plan.ndjson", "--backup-dir", "my safe"]);
+    assert_eq!(refused.code, 5, "{}", refused.stderr);
+    assert!(refused.stderr.contains("because: my safe is not a folder"), "{}", refused.stderr);
+    assert!(refused.stderr.contains("mkdir -p 'my safe'"), "{}", refused.stderr);
+    assert_eq!(bench.dump(), before);
+    std::fs::create_dir(bench.path("my safe")).unwrap();
+    for command in ["apply", "undo"] {
+        let run = bench.run(&[command, "app.db", "plan.ndjson", "--backup-dir", "my safe"]);
+        assert_eq!(run.code, 0, "{}", run.stderr);
+    }
+    let [name] = backups(&bench, "my safe").try_into().unwrap();
+    assert_eq!(common::dump(&bench.path("my safe").join(name)), before);
+    assert_eq!(backups(&bench, "."), Vec::<String>::new());
+}
+
+/// A killed run leaves the draft of its backup. A later run names it, and removes nothing.
+#[test]
+fn unfinished_backup_is_named_and_kept() {
+    let bench = planned(SEED);
+    let draft = bench.path(".fk-doctor-backup-abc123.part");
+    std::fs::write(&draft, "12345678").unwrap();
+    let file = std::fs::File::options().append(true).open(&draft).unwrap();
+    file.set_modified(std::time::SystemTime::now() - std::time::Duration::from_secs(600)).unwrap();
+    let run = bench.run(&["apply", "app.db", "plan.ndjson"]);
+    assert_eq!(run.code, 0, "{}", run.stderr);
+    let note = "left the unfinished backup ";
+    assert!(run.stderr.contains(note) && run.stderr.contains("abc123.part (8 B); to remove it: rm "), "{}", run.stderr);
+    assert!(draft.exists());
+    // A run that makes no backup says nothing.
+    let run = bench.run(&["undo", "app.db", "plan.ndjson", "--no-backup"]);
+    assert!(!run.stderr.contains(note) && draft.exists(), "{}", run.stderr);
 }
 
 /// A damaged database is not written to.
@@ -227,4 +312,26 @@ fn batches_give_the_same_result() {
             assert_eq!(bench.dump(), before);
         }
     }
+}
+
+/// A rule that would clear rows over its limit is refused. The help names the remap that loses nothing.
+#[test]
+fn refused_rule_names_the_remap_that_loses_nothing() {
+    let rows: String = (1..60).map(|id| format!("({id}, {}),", if id < 30 { "' a'" } else { "'a'" })).collect();
+    let bench = Bench::new(&format!(
+        "CREATE TABLE p(code TEXT PRIMARY KEY); CREATE TABLE c(id INTEGER PRIMARY KEY, p TEXT REFERENCES p);
+         INSERT INTO p VALUES ('a'), ('b'); INSERT INTO c VALUES {};",
+        rows.trim_end_matches(',')
+    ));
+    bench.write("r.toml", "id = \"r\"\n[relation]\nchild = \"c(p)\"\n[[treat]]\naction = \"set-null\"\n");
+    let run = bench.run(&["repair", "app.db", "--rules", "r.toml", "-o", "plan.ndjson"]);
+    assert_eq!(run.code, 5, "{}{}", run.stdout, run.stderr);
+    let report = run.stdout.split_whitespace().collect::<Vec<_>>().join(" ");
+    let help = "help trimming the keys finds a parent for all 29 rows: fk-doctor rules suggest app.db > app.rules.toml";
+    assert!(report.contains(help), "{}", run.stdout);
+    // Nothing is promised where a key has no parent in any spelling.
+    bench.execute("UPDATE c SET p = 'nobody' WHERE id < 15");
+    let run = bench.run(&["repair", "app.db", "--rules", "r.toml", "-o", "plan.ndjson"]);
+    assert_eq!(run.code, 5, "{}{}", run.stdout, run.stderr);
+    assert!(!run.stdout.contains("rules suggest"), "{}", run.stdout);
 }

@@ -100,7 +100,8 @@ fn first_interrupt_ends_the_run_after_its_batch() {
     let before = bench.dump();
     let mut all = ROWS;
     for (command, other, done) in [("apply", "undo", "applied"), ("undo", "apply", "taken back")] {
-        let child = started(&bench, &[command, "app.db", "plan.ndjson", "--batch", "20", "--no-backup"]);
+        let child =
+            started(&bench, &[command, "app.db", "plan.ndjson", "--batch", "40", "--pause", "20ms", "--no-backup"]);
         until(|| rows(&bench) != all);
         interrupt(&child);
         let output = child.wait_with_output().unwrap();
@@ -109,7 +110,10 @@ fn first_interrupt_ends_the_run_after_its_batch() {
         let left = rows(&bench);
         assert!((1..ROWS).contains(&left), "{left} rows are left");
         assert!(message.contains(&format!("of plan.ndjson are {done}, and then {command} was stopped")), "{message}");
-        assert!(message.contains(&format!("fk-doctor {other} app.db plan.ndjson --no-backup --batch 20")), "{message}");
+        assert!(
+            message.contains(&format!("fk-doctor {other} app.db plan.ndjson --no-backup --batch 40 --pause 20ms")),
+            "{message}"
+        );
         let run = run_printed(&bench, &message, command);
         assert_eq!(run.code, 0, "{}{}", run.stdout, run.stderr);
         all = rows(&bench);
@@ -123,7 +127,7 @@ fn first_interrupt_ends_the_run_after_its_batch() {
 fn interrupted_run_is_taken_back_by_the_printed_command() {
     let bench = planned();
     let before = bench.dump();
-    let child = started(&bench, &["apply", "app.db", "plan.ndjson", "--batch", "20"]);
+    let child = started(&bench, &["apply", "app.db", "plan.ndjson", "--batch", "40", "--pause", "20ms"]);
     until(|| rows(&bench) != ROWS);
     interrupt(&child);
     let output = child.wait_with_output().unwrap();

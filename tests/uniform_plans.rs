@@ -114,7 +114,8 @@ fn changes_of_a_relation_come_in_the_order_of_the_table() {
         "CREATE TABLE p(id INTEGER PRIMARY KEY); INSERT INTO p VALUES (1); CREATE TABLE c(id INTEGER PRIMARY KEY, r REFERENCES p(id));\n\
          WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 900) INSERT INTO c SELECT i, 1000 - i % 37 FROM n;",
     );
-    for action in ACTIONS {
+    // A remap decides each key, in the order of the keys.
+    for action in ACTIONS.into_iter().chain(["action = \"remap\"\nto = \"SELECT 1\""]) {
         bench.write(
             "r.toml",
             &format!("id = \"r\"\neven-if-parent-lost = true\nlimits = {{ max-rows = 1000, max-share = 1.0 }}\n[relation]\nchild = \"c(r)\"\n[[treat]]\n{action}\n"),

@@ -42,20 +42,20 @@ impl Walk<'_> {
         let mut start = Instant::now();
         let total = self.reading.plan.changes();
         let (mut step, mut in_batch) = (0, 0);
+        (self.options.progress)(&ProgressStep::of(RunPhase::ChangeRows, 0, total));
         while step < total {
-            (self.options.progress)(&ProgressStep::of(RunPhase::ChangeRows, step, total));
             if in_batch == 0 || self.options.batch.is_none() {
                 self.stop_if_asked(step)?;
             }
             let most = batch.saturating_sub(in_batch).clamp(1, self.portion_size());
-            let mut portion = self.reading.portion(step, most)?;
-            if !self.change_portion(writer, &mut portion)? {
+            let Some(lines) = self.change_lines(writer, step, most)? else {
                 step = self.restart_transaction(writer)?;
                 in_batch = 0;
                 continue;
-            }
-            step += portion.lines.len();
-            in_batch += portion.lines.len();
+            };
+            step += lines;
+            in_batch += lines;
+            (self.options.progress)(&ProgressStep::of(RunPhase::ChangeRows, step, total));
             let is_whole = in_batch >= batch && step < total;
             if is_whole && self.check_pending_orphans(writer, in_batch >= batch.saturating_mul(10))? {
                 self.commit(writer, self.phase())?;
@@ -142,15 +142,27 @@ impl Walk<'_> {
         Ok(())
     }
 
-    pub(super) fn extend_batch(&mut self, portion: &Portion, changed: u64) {
-        let positions = portion.lines.iter().map(|line| line.position as u64);
-        let (Some(first), Some(last)) = (positions.clone().min(), positions.max()) else { return };
+    /// Adds positions to the batch, and the number of changes that were made at them.
+    pub(super) fn extend_batch_by(
+        &mut self,
+        positions: impl Iterator<Item = u64> + Clone,
+        changed: u64,
+    ) -> Option<&mut Batch> {
+        let (first, last) = (positions.clone().min()?, positions.max()?);
         let batch = self.batch.get_or_insert(Batch { first, last, changed: 0, left: BTreeMap::new() });
         batch.first = batch.first.min(first);
         batch.last = batch.last.max(last);
         batch.changed += changed;
+        Some(batch)
+    }
+
+    pub(super) fn extend_batch(&mut self, portion: &Portion, changed: u64) {
+        let direction = self.options.direction;
+        let Some(batch) = self.extend_batch_by(portion.lines.iter().map(|line| line.position as u64), changed) else {
+            return;
+        };
         for line in &portion.lines {
-            match (line.fit, self.options.direction) {
+            match (line.fit, direction) {
                 (Fit::Left(why), _) => {
                     batch.left.insert(line.position as u64, why);
                 }

@@ -1,6 +1,7 @@
 //! One run of a plan on a database. It excludes other runs, backs up the database, writes deleted rows to files, and then
 //! applies the plan or takes it back.
 
+use std::cell::RefCell;
 use std::path::Path;
 use std::path::PathBuf;
 
@@ -14,10 +15,20 @@ use super::exclusive::PlanLock;
 use crate::engine::Database;
 use crate::engine::write::WriteOptions;
 use crate::engine::write::Writer;
+use crate::model::backup::Backup;
+use crate::model::facts::Location;
 use crate::model::progress::ProgressStep;
 use crate::model::progress::RunPhase;
+use crate::model::schema::Schema;
 use crate::plan_file::PlanFile;
 use crate::quarantine_file::QuarantineFiles;
+use crate::scan;
+use crate::scan::Progress;
+use crate::scan::ScanOptions;
+use crate::scan::ScanResults;
+
+/// The memory for keys of a scan, in bytes.
+const SCAN_MEMORY: u64 = 64_000_000;
 
 /// Options of a run beyond [`RunOptions`].
 pub struct ExecuteOptions<'a> {
@@ -25,15 +36,24 @@ pub struct ExecuteOptions<'a> {
     /// The identity of the database.
     pub identity: &'a str,
     pub no_triggers: bool,
-    /// The file for a backup, if a backup is requested.
-    pub backup: Option<PathBuf>,
+    /// The backup, if one is requested.
+    pub backup: Option<BackupRequest<'a>>,
+}
+
+/// The wanted backup of a database.
+pub struct BackupRequest<'a> {
+    pub path: PathBuf,
+    /// The backup that an earlier run of the plan made.
+    pub existing: Option<Backup>,
+    /// Called with the size in bytes before the backup is made.
+    pub announce: &'a dyn Fn(u64),
 }
 
 /// The outcome of a run.
 pub struct Execution {
     pub done: RunSummary,
-    /// The backup, if one was made.
-    pub backup: Option<PathBuf>,
+    /// The backup, if one was made or found.
+    pub backup: Option<Backup>,
 }
 
 /// Applies a plan or takes it back. After a refusal the database is as it was.
@@ -52,14 +72,17 @@ pub fn execute(
     let mut writer = database.writer(WriteOptions { no_triggers: settings.no_triggers, undo })?;
     exclusive::exclude_other_runs(options.direction, plan, settings.lock, settings.identity, writer.as_mut())?;
     let header = plan.header.clone();
+    let database = RefCell::new(database);
+    let committed_scan = |schema: &Schema, progress: Progress<'_>| scan_committed(&database, schema, progress);
+    let is_file = options.facts().location == Location::File;
+    let options = &RunOptions { committed_scan: is_file.then_some(&committed_scan), ..*options };
     let mut admit = |writer: &mut dyn Writer| admission::refuse_other_definitions(options, &header, writer);
     let mut backup = None;
     let mut secure = |writer: &mut dyn Writer| {
         refuse_damage(options.direction, writer)?;
-        if let Some(file) = &settings.backup {
+        if let Some(request) = &settings.backup {
             (options.progress)(&ProgressStep::of(RunPhase::BackUp, 0, 0));
-            writer.back_up(file)?;
-            backup = Some(file.clone());
+            backup = Some(back_up(request, writer)?);
         }
         Ok(kept.as_mut().map_or(Ok(()), QuarantineFiles::publish)?)
     };
@@ -76,16 +99,33 @@ pub fn execute(
     Ok(Execution { done: done?, backup })
 }
 
+/// Makes the backup, unless an earlier run of the plan made it.
+fn back_up(request: &BackupRequest<'_>, writer: &mut dyn Writer) -> Result<Backup, ApplyError> {
+    if let Some(existing) = &request.existing {
+        return Ok(existing.clone());
+    }
+    let bytes = writer.backup_bytes();
+    (request.announce)(bytes);
+    let origin = writer.back_up(&request.path)?;
+    Ok(Backup { path: request.path.clone(), bytes, origin })
+}
+
+/// Scans a schema in a session of its own, which does not see the open transaction of the writer.
+fn scan_committed(
+    database: &RefCell<&mut dyn Database>,
+    schema: &Schema,
+    progress: Progress<'_>,
+) -> Option<ScanResults> {
+    let session = database.borrow_mut().session().ok()?;
+    let options = ScanOptions { samples: 1, memory: SCAN_MEMORY, threads: 1, progress, is_known: &|_, _, _| false };
+    Some(scan::scan(schema, &mut [session], &options))
+}
+
 fn refuse_damage(direction: Direction, writer: &mut dyn Writer) -> Result<(), ApplyError> {
     let Some(damage) = writer.database_damage()? else { return Ok(()) };
     let why = format!("the database is damaged ({damage})");
     let help = "nothing was changed: restore the database, or save its readable rows: sqlite3 damaged.db .recover";
     Err(ApplyError::refused(direction, why, help))
-}
-
-/// Returns an unused file name for the backup of a database before this plan.
-pub fn backup_path(database: &Path, schema_digest: &str) -> PathBuf {
-    free_path(database, &format!("backup-{}", &schema_digest[..8.min(schema_digest.len())]), "")
 }
 
 /// Returns an unused file name beside a file, such as `app.db.plan-0badcafe-2.ndjson`.

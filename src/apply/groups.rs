@@ -1,5 +1,5 @@
-//! Sorts the changes of a plan into groups of one shape. The rows of a group can be changed in sets, by statements that check the
-//! group's conditions. A change that has no group is made row by row.
+//! The groups of a run: for each group of the plan, the conditions that its rows must meet when sets change them. A change without
+//! a group is made row by row.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -9,119 +9,38 @@ use super::lookahead::is_its_parent;
 use super::references::leaves_key;
 use super::references::may_be_orphan;
 use super::references::takes_reference;
+use super::set_portion::SetLine;
 use crate::model::catalog::Table;
+use crate::model::change_group::GroupImages;
 use crate::model::ids::RelationId;
 use crate::model::plan::Change;
-use crate::model::plan::ChangeReason;
 use crate::model::plan::ChangeRole;
 use crate::model::plan::identity_columns;
 use crate::model::row::Row;
-use crate::model::row_group::BatchLine;
 use crate::model::row_group::RowChangeKind;
 use crate::model::row_group::RowGroup;
 use crate::model::schema::Schema;
 use crate::model::value::Value;
 
-/// The groups of a run, in the order in which the plan needs them.
+/// The groups of a run.
 pub(super) struct Groups<'s> {
     schema: &'s Schema,
     direction: Direction,
     /// The relations that were checked when the plan was made.
     watched: Vec<RelationId>,
     tables: BTreeMap<String, Arc<Table>>,
-    shapes: Vec<(Shape, Option<usize>)>,
-    /// The shape of the previous change, and the one before it. Most changes have one of them.
-    recent: [usize; 2],
+    /// For each group of the plan and each [`variant`] of it, the index of the group; `Some(None)` if its changes have no group.
+    known: Vec<[Option<Option<usize>>; VARIANTS]>,
     pub(super) groups: Vec<Arc<RowGroup<'s>>>,
     /// For each group, the relations in which a deleted row is a parent.
     pub(super) leaves: Vec<Vec<RelationId>>,
 }
 
-/// All properties of a change except its values.
-struct Shape {
-    table: String,
-    kind: RowChangeKind,
-    name: Row,
-    /// The image before and after, of which only the columns count.
-    before: Option<Row>,
-    after: Option<Row>,
-    set: Vec<usize>,
-    has_address: bool,
-    reasons: Vec<ChangeReason>,
-    orphan_of: Vec<String>,
-    lists_orphans: bool,
-}
+/// The changes of a group of the plan may differ in these: if they fix the address of the row, and if they list orphans.
+const VARIANTS: usize = 4;
 
-impl Shape {
-    fn of(change: &Change) -> Option<Shape> {
-        let kind = kind(change)?;
-        let mut set = Vec::new();
-        each_set_position(change, &mut |position| set.push(position));
-        Some(Shape {
-            table: change.table.to_string(),
-            kind,
-            name: change.row.clone(),
-            before: change.before.clone(),
-            after: change.after.clone(),
-            set,
-            has_address: change.address.is_some(),
-            reasons: change.reasons.clone(),
-            orphan_of: change.orphan_of.clone(),
-            lists_orphans: change.adopts.is_some(),
-        })
-    }
-
-    fn is_shape_of(&self, change: &Change) -> bool {
-        let are_alike = |left: &Option<Row>, right: &Option<Row>| match (left, right) {
-            (Some(left), Some(right)) => left.has_columns_of(right),
-            (None, None) => true,
-            _ => false,
-        };
-        let mut set = self.set.iter();
-        let mut is_set_equal = true;
-        let is_table = match &change.table.schema {
-            None => self.table == change.table.table,
-            Some(_) => self.table == change.table.to_string(),
-        };
-        is_table
-            && self.name.has_columns_of(&change.row)
-            && are_alike(&self.before, &change.before)
-            && are_alike(&self.after, &change.after)
-            && self.has_address == change.address.is_some()
-            && self.reasons == change.reasons
-            && self.orphan_of == change.orphan_of
-            && self.lists_orphans == change.adopts.is_some()
-            && {
-                each_set_position(change, &mut |position| is_set_equal &= set.next() == Some(&position));
-                is_set_equal && set.next().is_none()
-            }
-    }
-}
-
-fn kind(change: &Change) -> Option<RowChangeKind> {
-    match (&change.before, &change.after) {
-        (None, Some(_)) => Some(RowChangeKind::Insert),
-        (Some(_), Some(_)) => Some(RowChangeKind::Update),
-        (Some(_), None) => Some(RowChangeKind::Delete),
-        (None, None) => None,
-    }
-}
-
-/// Calls `each` with the positions of the values in the image after that the change sets, in order.
-fn each_set_position(change: &Change, each: &mut dyn FnMut(usize)) {
-    let Some(after) = &change.after else { return };
-    match &change.before {
-        None => (0..after.len()).for_each(each),
-        Some(before) if before.has_columns_of(after) => {
-            let values = before.values().iter().zip(after.values()).enumerate();
-            values.filter(|(_, (old, new))| !old.is_same(new)).for_each(|(position, _)| each(position));
-        }
-        Some(before) => {
-            let values = after.iter().enumerate();
-            let changed = values.filter(|(_, (name, new))| !before.get(name).is_some_and(|old| old.is_same(new)));
-            changed.for_each(|(position, _)| each(position));
-        }
-    }
+fn variant(line: &SetLine) -> usize {
+    usize::from(line.address.is_some()) + 2 * usize::from(line.adopts.is_some())
 }
 
 impl<'s> Groups<'s> {
@@ -137,81 +56,85 @@ impl<'s> Groups<'s> {
             direction,
             watched: watched.to_vec(),
             tables,
-            shapes: Vec::new(),
-            recent: [0, 0],
+            known: Vec::new(),
             groups: Vec::new(),
             leaves: Vec::new(),
         }
     }
 
-    /// Returns the group of a change; `None` if the change must be made row by row. `is_supported` is asked about each new group.
+    /// Returns the group of a line; `None` if the change must be made row by row. `is_supported` is asked about each new group.
     pub(super) fn group<E>(
         &mut self,
-        change: &Change,
+        line: &SetLine,
         is_supported: &mut dyn FnMut(&RowGroup<'_>) -> Result<bool, E>,
     ) -> Result<Option<usize>, E> {
-        let is_shape = |index: &usize| self.shapes.get(*index).is_some_and(|(shape, _)| shape.is_shape_of(change));
-        let known = self.recent.into_iter().find(is_shape).or_else(|| (0..self.shapes.len()).find(is_shape));
-        let index = match known {
-            Some(index) => index,
+        if self.known.len() <= line.number {
+            self.known.resize(line.number + 1, [None; VARIANTS]);
+        }
+        let group = match self.known[line.number][variant(line)] {
+            Some(known) => known,
             None => {
-                let Some(shape) = Shape::of(change) else { return Ok(None) };
+                let made = self.make(line);
                 let mut group = None;
-                if let Some((made, leaves)) = self.make(&shape, change)
+                if let Some((made, leaves)) = made
                     && is_supported(&made)?
                 {
                     group = Some(self.groups.len());
                     self.groups.push(Arc::new(made));
                     self.leaves.push(leaves);
                 }
-                self.shapes.push((shape, group));
-                self.shapes.len() - 1
+                self.known[line.number][variant(line)] = Some(group);
+                group
             }
         };
-        if self.recent[0] != index {
-            self.recent = [index, self.recent[0]];
-        }
-        let group = self.shapes[index].1;
-        Ok(group.filter(|&group| self.leaves[group].is_empty() || is_named_by_image(change)))
+        let fits = |group: &usize| {
+            let is_named = self.leaves[*group].is_empty() || line.has_name_in_image();
+            let group = &self.groups[*group];
+            let widths = (line.name.len(), line.before.len(), line.after.len());
+            is_named && widths == (group.name.len(), group.before.len(), group.set.len())
+        };
+        Ok(group.filter(fits))
     }
 
-    /// Returns the group of a shape, and the relations in which its deleted rows are parents. `None` if sets cannot change them.
-    fn make(&self, shape: &Shape, change: &Change) -> Option<(RowGroup<'s>, Vec<RelationId>)> {
-        let table = self.tables.get(&shape.table)?;
-        let has_whole_image = shape.before.as_ref().is_none_or(|before| is_whole_image(table, before));
-        if change.role() == ChangeRole::Counter || !has_whole_image || shape.name.is_empty() {
+    /// Returns the group of a line, and the relations in which its deleted rows are parents. `None` if sets cannot change them.
+    fn make(&self, line: &SetLine) -> Option<(RowGroup<'s>, Vec<RelationId>)> {
+        let change = change(line, self.direction)?;
+        let table = self.tables.get(&change.table.to_string())?;
+        let has_whole_image = change.before.as_ref().is_none_or(|before| is_whole_image(table, before));
+        if change.role() == ChangeRole::Counter || !has_whole_image || change.row.is_empty() {
             return None;
         }
-        let after = shape.after.as_ref().map(|after| after.column_names().clone()).unwrap_or_else(|| Arc::new([]));
-        let set: Vec<(String, usize)> = shape.set.iter().map(|&position| (after[position].clone(), position)).collect();
+        let kind = match (&change.before, &change.after) {
+            (None, _) => RowChangeKind::Insert,
+            (Some(_), Some(_)) => RowChangeKind::Update,
+            (Some(_), None) => RowChangeKind::Delete,
+        };
+        let set = set_columns(line, &change)?;
         let is_known = |(name, _): &(String, usize)| table.columns.iter().any(|c| c.name == *name && !c.generated);
-        if !set.iter().all(is_known) || (set.is_empty() && shape.kind != RowChangeKind::Delete) {
+        if !set.iter().all(is_known) || (set.is_empty() && kind != RowChangeKind::Delete) {
             return None;
         }
+        let columns = |row: &Option<Row>| {
+            row.as_ref().map_or_else(|| Arc::new([]) as Arc<[String]>, |row| row.shared_columns().clone())
+        };
         let mut group = RowGroup {
             schema: self.schema,
             table: Arc::clone(table),
-            kind: shape.kind,
+            kind,
             role: change.role(),
-            name: shape.name.column_names().clone(),
-            before: shape
-                .before
-                .as_ref()
-                .map_or_else(|| Arc::new([]) as Arc<[String]>, |row| row.column_names().clone()),
+            name: change.row.shared_columns().clone(),
+            before: columns(&change.before),
             set,
-            address: None,
+            address: if kind == RowChangeKind::Insert { address_column(table, &change) } else { None },
             orphan_of: Vec::new(),
             missing_in: Vec::new(),
             needs_parent_in: Vec::new(),
         };
-        if shape.kind == RowChangeKind::Insert {
-            group.address = address_column(table, change);
-        }
         if self.direction == Direction::Apply {
-            self.add_conditions_of_orphans(&mut group, change)?;
+            self.add_conditions_of_orphans(&mut group, &change)?;
         }
-        self.add_conditions_of_parents(&mut group, change)?;
-        let leaves = self.left_keys(&group, change)?;
+        self.add_conditions_of_parents(&mut group, &change)?;
+        let leaves = self.left_keys(&group, &change)?;
         Some((group, leaves))
     }
 
@@ -285,6 +208,49 @@ impl<'s> Groups<'s> {
     }
 }
 
+/// Returns a line with the names of its columns. `None` if both images exist with different columns.
+fn change(line: &SetLine, direction: Direction) -> Option<Change> {
+    let group = &line.group;
+    let image = |columns: &Arc<[String]>, values: &[Value]| Some(Row::of(columns, values.to_vec()));
+    let (before, after) =
+        match (&group.images, direction) {
+            (GroupImages::Insert { columns }, Direction::Apply)
+            | (GroupImages::Delete { columns }, Direction::Undo) => (None, image(columns, &line.after)),
+            (GroupImages::Delete { columns }, Direction::Apply)
+            | (GroupImages::Insert { columns }, Direction::Undo) => (image(columns, &line.before), None),
+            (GroupImages::Update { columns, set }, _) => {
+                let mut after = line.before.clone();
+                for (&position, value) in set.iter().zip(&line.after) {
+                    after.get_mut(position)?.clone_from(value);
+                }
+                (image(columns, &line.before), image(columns, &after))
+            }
+            (GroupImages::Replace { .. }, _) => return None,
+        };
+    let row = Row::of(&group.row, line.name.clone());
+    let mut change = Change::new(group.table.clone(), row, before, after);
+    (change.address, change.adopts) = (line.address, line.adopts.clone());
+    (change.reasons, change.orphan_of) = (group.reasons.clone(), group.orphan_of.clone());
+    Some(change)
+}
+
+/// Returns the columns that get new values, with their positions in [`SetLine::after`]. `None` if the line does not change all of
+/// them: the conditions of the group follow from the columns that change.
+fn set_columns(line: &SetLine, change: &Change) -> Option<Vec<(String, usize)>> {
+    let names: Vec<String> = match &line.group.images {
+        GroupImages::Update { columns, set } => {
+            let names: Vec<String> = set.iter().map(|&position| columns[position].clone()).collect();
+            let changed = change.set();
+            if !changed.columns().eq(names.iter().map(String::as_str)) {
+                return None;
+            }
+            names
+        }
+        _ => change.after.iter().flat_map(|row| row.columns().map(str::to_owned)).collect(),
+    };
+    Some(names.into_iter().enumerate().map(|(position, name)| (name, position)).collect())
+}
+
 /// True if an image has all stored columns of its table, and no other.
 fn is_whole_image(table: &Table, image: &Row) -> bool {
     let mut stored = table.columns.iter().filter(|column| !column.generated);
@@ -298,25 +264,4 @@ fn address_column(table: &Table, change: &Change) -> Option<String> {
     let is_in_image = change.after.as_ref().is_some_and(|after| after.has(name));
     let is_fixed = change.address.is_some() || (change.row.has(name) && !is_in_image);
     is_fixed.then(|| name.clone())
-}
-
-/// True if the image before contains the row's name, so that a row with this image also has this name.
-fn is_named_by_image(change: &Change) -> bool {
-    let Some(before) = &change.before else { return true };
-    change.row.iter().all(|(name, value)| match before.get(name) {
-        Some(stored) => stored.is_same(value),
-        None => value.as_integer().is_some(),
-    })
-}
-
-/// Returns a change as a line of a batch.
-pub(super) fn batch_line(group: usize, change: &Change) -> BatchLine<'_> {
-    BatchLine {
-        group,
-        name: change.row.values(),
-        // A row without a key is named by its address.
-        address: change.address.or_else(|| change.row.values().first().and_then(Value::as_integer)),
-        before: change.before.as_ref().map_or(&[], Row::values),
-        after: change.after.as_ref().map_or(&[], Row::values),
-    }
 }

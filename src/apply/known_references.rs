@@ -7,8 +7,8 @@ use std::collections::HashSet;
 
 use super::ApplyError;
 use super::Direction;
-use super::portion::Portion;
-use super::sets::adopts_rows;
+use super::set_portion::SetLine;
+use super::set_portion::SetPortion;
 use super::walk::Walk;
 use crate::engine::write::Writer;
 use crate::model::ids::RelationId;
@@ -22,6 +22,9 @@ use crate::plan_file;
 
 /// The largest number of deleted parents whose references are checked at once, which bounds the memory.
 const WINDOW: usize = 200_000;
+
+/// The number of orphans beyond which those of an earlier relation are forgotten, which bounds the memory.
+const MOST_ORPHANS: usize = 1_000_000;
 
 #[derive(Default)]
 pub(super) struct KnownReferences {
@@ -75,20 +78,23 @@ impl Walk<'_> {
     pub(super) fn are_known_to_be_needed(
         &mut self,
         writer: &mut dyn Writer,
-        portion: &Portion,
+        portion: &SetPortion,
     ) -> Result<bool, ApplyError> {
         let schema = self.options.schema;
-        if !portion.lines.iter().any(adopts_rows) {
+        if !portion.lines.iter().any(SetLine::adopts_rows) {
             return Ok(true);
         }
         if !self.renew_known_references(writer)? {
             return Ok(false);
         }
-        for line in portion.lines.iter().filter(|line| adopts_rows(line)) {
+        for line in portion.lines.iter().filter(|line| line.adopts_rows()) {
             let mut is_needed = false;
-            for adopted in line.change.adopts.iter().flatten() {
+            for adopted in line.adopts.iter().flatten() {
                 let Some(id) = schema.relations.position(|relation| relation.id == adopted.relation) else { continue };
                 if !self.known.orphans.contains_key(&id) {
+                    if self.known.orphans.values().map(HashSet::len).sum::<usize>() > MOST_ORPHANS {
+                        self.known.orphans.clear();
+                    }
                     let orphans = self.orphans_of(writer, id)?;
                     self.known.orphans.insert(id, orphans);
                 }
@@ -118,14 +124,14 @@ impl Walk<'_> {
     pub(super) fn are_known_to_be_free(
         &mut self,
         writer: &mut dyn Writer,
-        portion: &Portion,
+        portion: &SetPortion,
         groups: &[usize],
     ) -> Result<bool, ApplyError> {
         if self.options.direction == Direction::Apply || !self.renew_known_references(writer)? {
             return Ok(false);
         }
         let Some(all) = self.sets.groups() else { return Ok(false) };
-        let leaves = |(_, group): &(&super::portion::Line, &usize)| !all.leaves[**group].is_empty();
+        let leaves = |(_, group): &(&SetLine, &usize)| !all.leaves[**group].is_empty();
         let leaving: Vec<usize> =
             portion.lines.iter().zip(groups).filter(leaves).map(|(line, _)| line.position).collect();
         let is_checked = |walk: &Walk<'_>| leaving.iter().all(|&position| walk.known.checked.contains(position));
@@ -171,7 +177,7 @@ impl Walk<'_> {
         let mut step = first;
         let total = self.reading.plan.changes();
         while step < total && window.positions.len() < WINDOW {
-            let portion = self.reading.portion(step, self.portion_size())?;
+            let portion = self.reading.set_portion(step, self.portion_size())?;
             step += portion.lines.len();
             let Some(groups) = self.groups_of(writer, &portion)? else { continue };
             let Some(all) = self.sets.groups() else { break };
@@ -179,7 +185,7 @@ impl Walk<'_> {
                 if all.leaves[group].is_empty() {
                     continue;
                 }
-                for adopted in line.change.adopts.iter().flatten() {
+                for adopted in line.adopts.iter().flatten() {
                     let Some(id) = schema.relations.position(|relation| relation.id == adopted.relation) else {
                         continue;
                     };
@@ -187,7 +193,7 @@ impl Walk<'_> {
                 }
                 window.positions.push(line.position);
                 window.groups.push(group);
-                window.names.push(line.change.row.values().to_vec());
+                window.names.push(line.name);
                 window.ends.push(window.rows.len());
             }
         }

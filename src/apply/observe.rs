@@ -135,6 +135,7 @@ impl<'a> RunOptions<'a> {
             between: &|| Ok(()),
             skip_changed: false,
             row_by_row: false,
+            committed_scan: None,
             run: "",
             at: "",
             progress,

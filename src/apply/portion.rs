@@ -2,6 +2,7 @@
 
 use super::ApplyError;
 use super::Direction;
+use crate::model::change_group::GroupedChange;
 use crate::model::plan::Change;
 use crate::model::plan::ChangeRole;
 use crate::model::state::SkipReason;
@@ -43,15 +44,16 @@ pub(super) struct Reading<'p> {
     pub(super) direction: Direction,
     /// The change that was read last, at its step.
     ahead: Option<(usize, Change)>,
+    pub(super) grouped_ahead: Option<(usize, GroupedChange)>,
 }
 
 impl<'p> Reading<'p> {
     pub(super) fn new(plan: &'p mut PlanFile, direction: Direction) -> Reading<'p> {
-        Reading { plan, direction, ahead: None }
+        Reading { plan, direction, ahead: None, grouped_ahead: None }
     }
 
     /// Returns the position in the plan of a step of the run.
-    fn position(&self, step: usize) -> usize {
+    pub(super) fn position(&self, step: usize) -> usize {
         match self.direction {
             Direction::Apply => step,
             Direction::Undo => self.plan.changes() - 1 - step,
@@ -118,8 +120,10 @@ impl Portion {
             leave_rows_without_record(lines);
             let is_left = lines.iter().any(|line| matches!(line.fit, Fit::Left(_)));
             let mut mains = lines.iter().filter(|line| {
-                matches!(line.change.role(), ChangeRole::Orphan | ChangeRole::Parent | ChangeRole::Restored)
-                    && line.fit != Fit::Done
+                matches!(
+                    line.change.role(),
+                    ChangeRole::Orphan | ChangeRole::Parent | ChangeRole::Restored | ChangeRole::Twin
+                ) && line.fit != Fit::Done
             });
             let is_needless = mains.clone().next().is_some() && mains.all(|line| line.fit == Fit::Already);
             for line in lines.iter_mut().filter(|line| line.fit == Fit::Ready) {

@@ -226,8 +226,8 @@ impl Walk<'_> {
         let schema = self.options.schema;
         let is_made = |line: &Line| {
             let adopts = line.change.adopts.as_ref().is_some_and(|adopts| !adopts.is_empty());
-            // A restored row comes back whether or not another row needs it.
-            let is_parent = line.change.role() != ChangeRole::Restored;
+            // Other rows are inserted whether or not another row needs them.
+            let is_parent = line.change.role() == ChangeRole::Parent;
             line.fit == Fit::Ready && adopts && is_parent && line.change.before.is_none()
         };
         let mut indexes: Vec<usize> =
@@ -323,7 +323,7 @@ pub(super) fn watched(schema: &Schema, header: &Header) -> Vec<RelationId> {
     schema.relations.ids().filter(|&relation_id| is_watched(&schema.relations[relation_id])).collect()
 }
 
-pub(super) fn adopted_by(change: &Change, relation: &str) -> HashSet<u64> {
+fn adopted_by(change: &Change, relation: &str) -> HashSet<u64> {
     let adopted = change.adopts.iter().flatten().filter(|adopted| adopted.relation == relation);
     adopted.flat_map(|adopted| adopted.rows.iter().copied()).collect()
 }

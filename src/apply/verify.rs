@@ -27,11 +27,10 @@ impl Walk<'_> {
         let forecasts = &self.reading.plan.header.forecasts.clone();
         let mut touched = self.options.schema.clone();
         touched.relations.retain(|relation| forecasts.iter().any(|forecast| forecast.relation == relation.id));
-        let phase = match at {
-            VerifyAt::BeforeBatches => RunPhase::Scan,
-            VerifyAt::BeforeCommit => RunPhase::VerifyRelations,
+        let facts = match at {
+            VerifyAt::BeforeBatches => self.scanned_before(writer, &touched, RunPhase::Scan),
+            VerifyAt::BeforeCommit => self.scanned(writer, &touched, RunPhase::VerifyRelations),
         };
-        let facts = self.scanned(writer, &touched, phase);
         refuse_if_lost(writer, &facts)?;
         if self.options.skip_changed && at == VerifyAt::BeforeBatches {
             let counts = touched.relations.iter().zip(&facts).filter_map(|(relation, fact)| match fact {
@@ -109,6 +108,16 @@ impl Walk<'_> {
             ScanOptions { samples: 1, memory: 0, threads: 1, progress: &progress, is_known: &|_, _, _| false };
         let mut sessions: [Box<dyn Session + '_>; 1] = [Box::new(writer)];
         scan::scan(schema, &mut sessions, &options)
+    }
+
+    /// Scans the relations of a schema before the first change. The writer keeps other sessions from committing, so the committed
+    /// state is the one that the writer sees.
+    fn scanned_before(&self, writer: &mut dyn Writer, schema: &Schema, phase: RunPhase) -> ScanResults {
+        let progress = |step: &ProgressStep<'_>| (self.options.progress)(&ProgressStep { phase, ..*step });
+        let committed = self.options.committed_scan.filter(|_| self.transaction.is_none());
+        let facts = committed.and_then(|scan| scan(schema, &progress));
+        let is_complete = |facts: &ScanResults| facts.iter().all(|fact| matches!(fact, ScanResult::Checked(_)));
+        facts.filter(is_complete).unwrap_or_else(|| self.scanned(writer, schema, phase))
     }
 
     /// Returns the number of orphans that a relation has now.

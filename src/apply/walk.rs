@@ -246,7 +246,7 @@ impl<'w> Walk<'w> {
             let mut portion = self.reading.portion(step, CHUNK)?;
             step += portion.lines.len();
             // The rows of a set were compared already, and are ready.
-            if self.is_one_by_one(&portion) || self.is_any_done(&portion)? {
+            if self.needs_comparison(&portion)? {
                 self.fit(writer, &mut portion)?;
             }
             self.look_ahead(&portion);

@@ -120,9 +120,12 @@ pub struct ApplyArgs {
 /// Options of every command that writes to a database.
 #[derive(Debug, Args)]
 pub struct WriteArgs {
-    /// File for the backup [default: DB.backup-…, beside the database]
+    /// File for the backup [default: DB.backup-…, beside the database, one for all runs of the plan]
     #[arg(long, value_name = "FILE", conflicts_with = "no_backup")]
     pub backup: Option<PathBuf>,
+    /// Folder for the backup; give the same folder to all runs of the plan, so that they find it
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["backup", "no_backup"])]
+    pub backup_dir: Option<PathBuf>,
     /// Make no backup
     #[arg(long)]
     pub no_backup: bool,
@@ -167,6 +170,7 @@ impl WriteArgs {
     pub fn words(&self) -> Vec<String> {
         let WriteArgs {
             backup,
+            backup_dir,
             no_backup,
             batch,
             pause,
@@ -194,6 +198,7 @@ impl WriteArgs {
         let milliseconds = |time: &Option<Duration>| time.map(|time| format!("{}ms", time.as_millis()));
         let values = [
             ("--backup", backup.as_ref().map(|file| file.display().to_string())),
+            ("--backup-dir", backup_dir.as_ref().map(|folder| folder.display().to_string())),
             ("--batch", batch.map(|batch| batch.to_string())),
             ("--pause", milliseconds(pause)),
             ("--max-lag", milliseconds(max_lag)),

@@ -3,6 +3,7 @@
 //! A file is one rule, or several under `[[rule]]`. Names are not resolved and SQL is not compiled here, because both
 //! need a database.
 
+mod repoint;
 mod treatment;
 mod values;
 
@@ -21,6 +22,7 @@ use crate::model::configured::Spanned;
 use crate::model::pattern::Pattern;
 use crate::model::rule::Limits;
 use crate::model::rule::Rule;
+use crate::model::rule::Treatment;
 
 const RULE_KEYS: [&str; 6] = ["id", "explain", "relation", "limits", "even-if-parent-lost", "treat"];
 
@@ -52,12 +54,19 @@ fn rule(mut reader: Reader<'_, '_>) -> Option<Rule> {
     let id = reader.require("id", "id = \"orphaned-comments\"").and_then(|item| item.parsed("an id", parse_id));
     let explain = reader.take("explain").and_then(|item| item.text("a sentence")).map(|text| text.value.to_owned());
     let relation = reader.require("relation", "[relation]");
-    let sides = relation.and_then(|item| item.table("the table `[relation]`")).map(relation_sides);
     let limits = reader.take("limits").and_then(|item| item.table("the table `[limits]`")).map(limits);
     let even_if_parent_lost = reader.take("even-if-parent-lost").and_then(|item| item.flag()).unwrap_or_default();
     let treat = reader.require("treat", "[[treat]]");
     let treatments = treat.map(|item| item.tables()).unwrap_or_default();
-    let treatments = treatments.into_iter().filter_map(treatment::read).collect();
+    let treatments: Vec<Spanned<Treatment>> = treatments.into_iter().filter_map(treatment::read).collect();
+    let repoints = treatments.iter().find(|treatment| matches!(treatment.value, Treatment::Repoint(_)));
+    let sides = relation.and_then(|item| item.table("the table `[relation]`"));
+    let sides = sides.map(|sides| if repoints.is_some() { parent_side(sides) } else { relation_sides(sides) });
+    if let (Some(repoint), [_, _, ..]) = (repoints, treatments.as_slice()) {
+        let help = "write a rule of its own for `repoint`: it treats a table, and no orphans".to_owned();
+        let message = "`repoint` cannot stand beside other treatments".to_owned();
+        reader.faults().report(repoint.span.clone(), message, Some(help));
+    }
     reader.advise_misplaced(&["child", "parent"], "it belongs under `[relation]`");
     reader.advise_misplaced(&["max-rows", "max-share"], "it belongs under `[limits]`");
     reader.advise_misplaced(&["action"], "it belongs under a `[[treat]]`");
@@ -81,6 +90,26 @@ fn relation_sides(mut reader: Reader<'_, '_>) -> Sides {
     let child = reader.require("child", "child = \"comments(post_id)\"").and_then(|item| pattern(&item));
     let parent = reader.take("parent").and_then(|item| pattern(&item));
     reader.finish();
+    (child, parent)
+}
+
+/// Reads the sides of a rule for a parent table: all relations that refer to it are concerned.
+fn parent_side(mut reader: Reader<'_, '_>) -> Sides {
+    let item = reader.require("parent", "parent = \"customers(id)\"");
+    let parent = item.as_ref().and_then(pattern).filter(|parent| {
+        let has_wildcard = parent.value.as_str().split('(').next().is_none_or(|table| table.contains(['*', '?', '[']));
+        if let (true, Some(item)) = (has_wildcard, &item) {
+            item.fault("`repoint` needs the name of one table", Some("write parent = \"customers(id)\"".to_owned()));
+        }
+        !has_wildcard
+    });
+    if let Some(child) = reader.take("child") {
+        let help = "remove it: the children of all relations to the parent are pointed at the row that is kept";
+        child.fault("`repoint` needs no `child`", Some(help.to_owned()));
+    }
+    reader.finish();
+    let child =
+        parent.as_ref().and_then(|parent| Some(Spanned { value: Pattern::new("*").ok()?, span: parent.span.clone() }));
     (child, parent)
 }
 

@@ -10,6 +10,7 @@ use super::EngineError;
 use super::ReadOnly;
 use super::Session;
 use super::Trial;
+use super::TrialOptions;
 use super::WaitLimits;
 use super::wire;
 use super::wire::Failure;
@@ -108,7 +109,7 @@ impl Database for MysqlDatabase {
         Ok(sessions.into_iter().map(|session| Box::new(session) as Box<dyn Session>).collect())
     }
 
-    fn trial(&mut self, _: &dyn Fn(usize, usize)) -> Result<Box<dyn Trial>, EngineError> {
+    fn trial(&mut self, _: &TrialOptions, _: &dyn Fn(usize, usize)) -> Result<Box<dyn Trial>, EngineError> {
         Ok(Box::new(MysqlTrial::open(&self.address, &self.limits, &self.server)?))
     }
 

@@ -5,6 +5,7 @@ use super::EngineError;
 use super::ReadOnly;
 use super::Session;
 use super::Trial;
+use super::TrialOptions;
 use super::WaitLimits;
 use super::wire;
 use super::wire::Failure;
@@ -134,7 +135,7 @@ impl Database for PostgresDatabase {
         Ok(Box::new(ScratchTables::<Connection>::open(&self.address, &self.limits)?))
     }
 
-    fn trial(&mut self, _: &dyn Fn(usize, usize)) -> Result<Box<dyn Trial>, EngineError> {
+    fn trial(&mut self, _: &TrialOptions, _: &dyn Fn(usize, usize)) -> Result<Box<dyn Trial>, EngineError> {
         Ok(Box::new(PostgresTrial::open(&self.address, &self.limits)?))
     }
 

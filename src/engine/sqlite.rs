@@ -10,6 +10,7 @@ use super::Database;
 use super::EngineError;
 use super::Session;
 use super::Trial;
+use super::TrialOptions;
 use super::WaitLimits;
 use super::write::Rehearsal;
 use super::write::WriteOptions;
@@ -20,6 +21,7 @@ use crate::whole_file;
 use pages::layout::Layouts;
 
 mod backup;
+mod clone;
 mod ddl;
 mod failure;
 mod file;
@@ -122,9 +124,9 @@ impl Database for SqliteDatabase {
             let help = "nothing was changed: give the directory write permission".to_owned();
             return Err(EngineError::Unwritable { what: self.path.display().to_string(), why, help });
         }
-        // Unfinished backups are useless.
+        // Drafts of killed runs are useless, except those of backups, which this leaves alone.
         whole_file::remove_abandoned(&self.path);
-        Ok(Box::new(writer::connect(&self.path, &self.limits, options)?))
+        Ok(Box::new(writer::connect(&self.path, &self.limits, options)?.with_handles(&self.handles)))
     }
 
     fn change_while_reading(&self) -> Option<String> {
@@ -142,11 +144,16 @@ impl Database for SqliteDatabase {
         planned_schema::catalog(statements)
     }
 
-    fn trial(&mut self, progress: &dyn Fn(usize, usize)) -> Result<Box<dyn Trial>, EngineError> {
+    fn trial(
+        &mut self,
+        options: &TrialOptions,
+        progress: &dyn Fn(usize, usize),
+    ) -> Result<Box<dyn Trial>, EngineError> {
         let unreadable = |error| failure::unreadable(&self.path, &error);
         let source = open::again(&self.path, self.access).map_err(unreadable)?;
         failure::retry_while_busy(self.limits.lock_wait, || snapshot::begin(&source)).map_err(unreadable)?;
-        let copy = trial::copy(&source, &self.path, &self.limits, progress)?;
-        Ok(Box::new(copy))
+        let has_locks = self.access == open::Access::Locked;
+        let trial = trial::open(source, &self.path, &self.handles, has_locks, &self.limits, options, progress)?;
+        Ok(Box::new(trial))
     }
 }

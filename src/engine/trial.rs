@@ -1,5 +1,5 @@
-//! A trial runs statements without a lasting effect. For a file it is a private copy; on a server it is a transaction
-//! of the database itself, which is always rolled back.
+//! A trial runs statements without a lasting effect. For a file it is a private copy, or, if the file is large, a
+//! transaction of the database itself, which is always rolled back. On a server it is always such a transaction.
 
 use std::path::Path;
 
@@ -10,10 +10,55 @@ use crate::model::catalog::Table;
 use crate::model::catalog::TableName;
 use crate::model::refusal::Refusal;
 use crate::model::statement::Statement;
+use crate::model::trial_method::TrialMethod;
 use crate::sql::Sql;
+
+/// The memory that a trial inside the database may take, in bytes.
+pub const TRIAL_MEMORY: u64 = 512_000_000;
+
+/// The wishes for a trial.
+#[derive(Debug, Clone)]
+pub struct TrialOptions {
+    pub choice: TrialChoice,
+    /// True if the trial will be saved as a database of its own, which only a copy can be.
+    pub is_saved: bool,
+    /// The memory that the changes may take if they are made in the database itself, in bytes.
+    pub memory: u64,
+    /// The subject of an error that continues "could not try": `the statements`.
+    pub subject: String,
+    /// The command that tries the same in a copy.
+    pub copy_command: String,
+}
+
+/// The database in which statements of a file are tried.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum TrialChoice {
+    /// A clone or a copy if that is cheap, else the database itself.
+    #[default]
+    Cheapest,
+    /// A clone or a copy.
+    Copy,
+    /// The database itself.
+    InPlace,
+}
+
+impl Default for TrialOptions {
+    fn default() -> TrialOptions {
+        TrialOptions {
+            choice: TrialChoice::default(),
+            is_saved: false,
+            memory: TRIAL_MEMORY,
+            subject: "the statements".to_owned(),
+            copy_command: "repeat the command with --copy".to_owned(),
+        }
+    }
+}
 
 /// A session that sees the present state of the trial, and changes it.
 pub trait Trial: Session {
+    /// Returns the way in which statements are tried.
+    fn method(&self) -> TrialMethod;
+
     /// Returns the present definitions, which statements may have changed.
     fn catalog(&mut self) -> Result<Catalog, EngineError>;
 
@@ -23,8 +68,8 @@ pub trait Trial: Session {
     /// Runs one statement like an application. The effects of an accepted statement stay; a refused one has none.
     fn execute(&mut self, statement: &Statement) -> Result<StatementExecution, EngineError>;
 
-    /// Runs one statement while foreign keys refuse nothing, calls the closure, and rolls the statement back. Only a
-    /// private copy supports this.
+    /// Runs one statement while foreign keys refuse nothing, calls the closure, and rolls the statement back. Only the
+    /// trial of a file supports this.
     fn simulate(
         &mut self,
         _: &Statement,

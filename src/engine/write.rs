@@ -11,6 +11,7 @@ use super::RowsAnswer;
 use super::RowsQuestion;
 use super::Session;
 use super::set_writer::SetWriter;
+use crate::model::backup::BackupOrigin;
 use crate::model::catalog::Table;
 use crate::model::refusal::Refusal;
 use crate::model::value::Value;
@@ -95,8 +96,13 @@ pub trait Writer: Session {
     /// Returns the damage of the database's storage, if there is any.
     fn database_damage(&mut self) -> Result<Option<String>, EngineError>;
 
-    /// Makes a complete and verified copy of the database.
-    fn back_up(&mut self, file: &Path) -> Result<(), EngineError>;
+    /// Returns the size of a backup.
+    fn backup_bytes(&mut self) -> u64 {
+        0
+    }
+
+    /// Makes a complete and verified backup of the database.
+    fn back_up(&mut self, file: &Path) -> Result<BackupOrigin, EngineError>;
 }
 
 /// The outcome of a commit.

@@ -7,6 +7,7 @@ use super::finding::Finding;
 use super::finding::Sample;
 use super::redaction::ShownValue;
 use super::schema::Schema;
+use super::trial_method::TrialMethod;
 
 /// A report lists up to this number of rows, each with its value and the reason.
 pub const LISTED_ROWS: usize = 20;
@@ -14,6 +15,8 @@ pub const LISTED_ROWS: usize = 20;
 #[derive(Debug, Clone)]
 pub struct CheckResult {
     pub schema: Arc<Schema>,
+    /// How the rows were tried.
+    pub trial: TrialMethod,
     pub loads: Vec<LoadSource>,
     /// Rows that would lack their parent, and defects of definitions, by relation. Rows are identified by file and line.
     pub findings: Vec<Finding>,

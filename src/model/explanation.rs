@@ -8,6 +8,7 @@ use super::finding::Finding;
 use super::refusal::Refusal;
 use super::schema::Schema;
 use super::statement::Statement;
+use super::trial_method::TrialMethod;
 
 /// The beginning of the next step that inserts a missing parent; the statement follows.
 pub const PARENT_FIRST: &str = "insert the parent first: ";
@@ -17,6 +18,8 @@ pub struct Explanation {
     /// The schema before the first statement.
     pub schema: Arc<Schema>,
     pub statements: Vec<Explained>,
+    /// How the statements were tried; `None` if none was.
+    pub trial: Option<TrialMethod>,
 }
 
 /// The explanation of one statement.

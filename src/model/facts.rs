@@ -87,7 +87,7 @@ pub enum Client {
 /// The way in which `explain` and `check` try statements.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TrialKind {
-    /// On a private copy of the database.
+    /// On a private copy of the database file, or in the file itself inside a transaction that is rolled back.
     Copy,
     /// In the database itself, inside a transaction that is rolled back.
     OnServer,

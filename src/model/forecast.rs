@@ -9,6 +9,7 @@ use crate::model::plan::NewTable;
 use crate::model::redaction::ShownValue;
 use crate::model::redefinition::Redefinition;
 use crate::model::relation::Relation;
+use crate::model::repoint::RepointForecast;
 use crate::model::restore::RestoreForecast;
 use crate::model::rule::TreatmentKind;
 use crate::model::value::Key;
@@ -27,6 +28,8 @@ pub struct RepairForecast<V = ShownValue> {
     /// The number of quarantined rows in each file.
     pub files: BTreeMap<String, u64>,
     pub redefinitions: Vec<Redefinition>,
+    /// The tables whose twins are merged, by rule.
+    pub repoints: Vec<RepointForecast<V>>,
     /// The quarantined rows that come back, if the plan restores rows.
     pub restore: Option<RestoreForecast<V>>,
     pub warnings: Vec<String>,
@@ -136,6 +139,7 @@ impl<V> Default for RepairForecast<V> {
             creates: Vec::new(),
             files: BTreeMap::new(),
             redefinitions: Vec::new(),
+            repoints: Vec::new(),
             restore: None,
             warnings: Vec::new(),
             limits: Vec::new(),

@@ -119,7 +119,7 @@ pub struct Adopted {
 impl Header {
     /// True if the plan keeps rows in a quarantine.
     pub fn keeps_rows(&self) -> bool {
-        let keeps = [TreatmentKind::Quarantine, TreatmentKind::Follow].map(TreatmentKind::name);
+        let keeps = [TreatmentKind::Quarantine, TreatmentKind::Follow, TreatmentKind::Repoint].map(TreatmentKind::name);
         self.treated.iter().any(|total| total.rows > 0 && keeps.contains(&total.treatment.as_str()))
     }
 }
@@ -139,16 +139,22 @@ pub enum ChangeRole {
     Dependant,
     /// Inserts a quarantined row again.
     Restored,
+    /// Points a row at another parent, because its parent is a twin of that one.
+    Repointed,
+    /// Deletes a row of which another row is kept.
+    Twin,
 }
 
 impl ChangeRole {
-    pub const ALL: [ChangeRole; 6] = [
+    pub const ALL: [ChangeRole; 8] = [
         ChangeRole::Parent,
         ChangeRole::Record,
         ChangeRole::Counter,
         ChangeRole::Orphan,
         ChangeRole::Dependant,
         ChangeRole::Restored,
+        ChangeRole::Repointed,
+        ChangeRole::Twin,
     ];
 
     pub fn name(self) -> &'static str {
@@ -159,6 +165,8 @@ impl ChangeRole {
             ChangeRole::Orphan => "orphan",
             ChangeRole::Dependant => "dependant",
             ChangeRole::Restored => "restored",
+            ChangeRole::Repointed => "repointed",
+            ChangeRole::Twin => "twin",
         }
     }
 }

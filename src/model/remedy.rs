@@ -58,3 +58,25 @@ pub fn normalization(cause: Cause) -> Option<Normalization> {
         _ => None,
     }
 }
+
+/// Returns the next step for missing keys with this cause, if it is the same for every key.
+pub fn next_step(cause: Cause, parent: &str) -> Option<String> {
+    match cause {
+        Cause::ParentTableEmpty => Some(format!("bring in {parent} first")),
+        Cause::ParentLoss => Some(format!("restore the rows of {parent} from a backup; delete no row for this")),
+        Cause::NotLoadedYet => Some(format!("bring in the missing rows of {parent}, then scan again")),
+        Cause::SoftDeleted => Some(format!("restore the soft-deleted rows of {parent}, or clear the references")),
+        _ => None,
+    }
+}
+
+/// Returns the use of normal forms in words that begin a sentence about it.
+pub fn normalizing(forms: &[Normalization]) -> &'static str {
+    match forms {
+        [Normalization::Trim] => "trimming the keys",
+        [Normalization::Casefold] => "changing the letter case",
+        [Normalization::ZeroPadding] => "writing the leading zeros as the parent does",
+        [Normalization::Uuid] => "writing the UUIDs as the parent does",
+        _ => "writing the keys as the parent does",
+    }
+}

@@ -49,16 +49,6 @@ impl Row {
         self.columns.iter().map(String::as_str)
     }
 
-    /// Returns the names of the columns, which other rows may share.
-    pub fn column_names(&self) -> &Arc<[String]> {
-        &self.columns
-    }
-
-    /// True if both rows have the same columns in the same order.
-    pub fn has_columns_of(&self, other: &Row) -> bool {
-        Arc::ptr_eq(&self.columns, &other.columns) || self.columns == other.columns
-    }
-
     pub fn values(&self) -> &[Value] {
         &self.values
     }

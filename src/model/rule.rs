@@ -87,12 +87,57 @@ pub enum Treatment {
         keep: bool,
     },
     Report,
+    /// Points all children of equal parents at one of them, and quarantines the others.
+    Repoint(Repoint),
     /// Removes the declaration of the relation.
     Relax(Nullable),
     /// Declares the relation, once it has no orphans.
     Enforce(Enforcement),
     /// Creates triggers that insert the rule's placeholder parents for future rows.
     Prevent(Prevention),
+}
+
+/// The settings of `repoint`. Rows of the parent table that mean the same are twins.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Repoint {
+    pub twins: Spanned<TwinSource>,
+    pub on_conflict: TwinConflict,
+    /// Keeps the twins, and the children that are removed.
+    pub keep: QuarantineTarget,
+}
+
+/// The way in which twins are found, and the row that is kept.
+#[derive(Debug, Clone, PartialEq)]
+pub enum TwinSource {
+    /// Rows with equal values of these SQL expressions. A row with NULL has no twin.
+    Same { expressions: Vec<Spanned<String>>, keep: Spanned<KeptTwin> },
+    /// A file of the keys of twins and of the rows that are kept.
+    File(KeyMap),
+    /// A table of such keys.
+    Table { table: String, from: Vec<String>, into: Vec<String> },
+}
+
+/// The row that is kept of several twins.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum KeptTwin {
+    /// The row with the smallest key.
+    Oldest,
+    /// The row to which most rows refer; of several, the one with the smallest key.
+    MostReferred,
+    /// A query over a twin, which returns the key of the row that is kept.
+    Query(String),
+}
+
+/// The treatment of a child that cannot be pointed at the kept row because of a UNIQUE constraint.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum TwinConflict {
+    /// The twin stays, with all its children.
+    #[default]
+    Skip,
+    /// The child is quarantined, and its own children are pointed at the row that has its unique key.
+    MergeDelete,
+    /// The plan is refused.
+    Fail,
 }
 
 /// The place where quarantined rows are kept.
@@ -285,13 +330,14 @@ pub enum TreatmentKind {
     Delete,
     Follow,
     Report,
+    Repoint,
     Relax,
     Enforce,
     Prevent,
 }
 
 impl TreatmentKind {
-    const ALL: [TreatmentKind; 12] = [
+    const ALL: [TreatmentKind; 13] = [
         TreatmentKind::Remap,
         TreatmentKind::Placeholder,
         TreatmentKind::Sentinel,
@@ -301,6 +347,7 @@ impl TreatmentKind {
         TreatmentKind::Delete,
         TreatmentKind::Follow,
         TreatmentKind::Report,
+        TreatmentKind::Repoint,
         TreatmentKind::Relax,
         TreatmentKind::Enforce,
         TreatmentKind::Prevent,
@@ -318,6 +365,7 @@ impl TreatmentKind {
             TreatmentKind::Delete => "delete",
             TreatmentKind::Follow => "follow",
             TreatmentKind::Report => "report",
+            TreatmentKind::Repoint => "repoint",
             TreatmentKind::Relax => "relax",
             TreatmentKind::Enforce => "enforce",
             TreatmentKind::Prevent => "prevent",
@@ -336,7 +384,8 @@ impl TreatmentKind {
             | TreatmentKind::SetDefault
             | TreatmentKind::Quarantine
             | TreatmentKind::Delete
-            | TreatmentKind::Follow => true,
+            | TreatmentKind::Follow
+            | TreatmentKind::Repoint => true,
             TreatmentKind::Remap
             | TreatmentKind::Placeholder
             | TreatmentKind::Sentinel
@@ -360,6 +409,7 @@ impl Treatment {
             Treatment::Delete => TreatmentKind::Delete,
             Treatment::Follow { .. } => TreatmentKind::Follow,
             Treatment::Report => TreatmentKind::Report,
+            Treatment::Repoint(_) => TreatmentKind::Repoint,
             Treatment::Relax(_) => TreatmentKind::Relax,
             Treatment::Enforce(_) => TreatmentKind::Enforce,
             Treatment::Prevent(_) => TreatmentKind::Prevent,
@@ -377,7 +427,7 @@ impl Treatment {
 
     /// True if the treatment applies to existing orphans.
     fn is_for_orphans(&self) -> bool {
-        !matches!(self, Treatment::Enforce(_) | Treatment::Prevent(_))
+        !matches!(self, Treatment::Enforce(_) | Treatment::Prevent(_) | Treatment::Repoint(_))
     }
 
     /// True if rows are deleted, or their references are set to NULL or to a default.
@@ -418,10 +468,24 @@ impl Rule {
     /// True if the rule can delete rows.
     pub fn can_remove_rows(&self) -> bool {
         self.treatments.iter().any(|treatment| match &treatment.value {
-            Treatment::Quarantine { .. } | Treatment::Delete | Treatment::Follow { .. } => true,
+            Treatment::Quarantine { .. } | Treatment::Delete | Treatment::Follow { .. } | Treatment::Repoint(_) => true,
             Treatment::Remap(remap) => remap.on_conflict == OnConflict::Quarantine,
             _ => false,
         })
+    }
+
+    /// Returns the settings of `repoint`, if the rule repoints the children of a table.
+    pub fn repoints(&self) -> Option<&Repoint> {
+        self.treatments.iter().find_map(|treatment| match &treatment.value {
+            Treatment::Repoint(repoint) => Some(repoint),
+            _ => None,
+        })
+    }
+
+    /// Returns the name of the parent's table, which a rule that repoints has.
+    pub fn parent_table(&self) -> &str {
+        let parent = self.parent.as_ref().map_or("", |parent| parent.value.as_str());
+        parent.split('(').next().unwrap_or_default()
     }
 
     /// Returns the columns that become nullable, if the rule relaxes its relations.

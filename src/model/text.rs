@@ -144,6 +144,19 @@ pub fn share(part: u64, whole: u64) -> String {
     }
 }
 
+/// Returns the size of a file: `999 B`, `12 kB`, `228 MB` or `1.5 GB`, rounded up.
+pub fn bytes(number: u64) -> String {
+    match number {
+        0..1_000 => format!("{number} B"),
+        1_000..1_000_000 => format!("{} kB", number.div_ceil(1_000)),
+        1_000_000..1_000_000_000 => format!("{} MB", number.div_ceil(1_000_000)),
+        _ => {
+            let tenths = number.div_ceil(100_000_000);
+            format!("{}.{} GB", count(tenths / 10), tenths % 10)
+        }
+    }
+}
+
 /// Returns a duration such as `0.01 s`, `12.3 s` or `2 min 5 s`.
 pub fn duration(duration: Duration) -> String {
     let seconds = duration.as_secs_f64();
@@ -287,6 +300,8 @@ mod tests {
         assert_eq!([share(1, 8), share(1, 2_000), share(999_999, 1_000_000)], ["12%", "0.05%", "99%"]);
         assert_eq!([share(19, 1_000), share(10, 17_350), share(1, 1_000_000)], ["1.9%", "0.05%", "<0.01%"]);
         assert_eq!([share(5, 5), share(0, 5), share(0, 0)], ["100%", "0%", ""]);
+        let sizes = [0, 999, 1_000, 4_097, 227_600_000, 1_000_000_000, 10_737_418_240].map(bytes);
+        assert_eq!(sizes, ["0 B", "999 B", "1 kB", "5 kB", "228 MB", "1.0 GB", "10.8 GB"]);
         let seconds = [0.0004, 0.163, 12.34, 59.96, 125.2].map(|seconds| duration(Duration::from_secs_f64(seconds)));
         assert_eq!(seconds, ["0.01 s", "0.16 s", "12.3 s", "1 min 0 s", "2 min 5 s"]);
     }

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::path::PathBuf;
 
+use crate::model::backup::Backup;
+use crate::model::backup::BackupOrigin;
 use crate::model::catalog::DatabaseName;
 use crate::model::date;
 use crate::model::finding_group::Distinct;
@@ -14,6 +16,7 @@ use crate::model::rule::TreatmentKind;
 use crate::model::state::SkipReason;
 use crate::model::state::SkippedRow;
 use crate::model::text;
+use crate::model::text::bytes;
 use crate::model::text::count;
 use crate::model::text::plural;
 use crate::model::text::shell;
@@ -43,7 +46,7 @@ pub struct ApplyReport<'a> {
     pub header: &'a Header,
     /// The quarantined rows that the plan leaves where they are, if it restores rows.
     pub staying: u64,
-    pub backup: Option<&'a Path>,
+    pub backup: Option<&'a Backup>,
     /// The files that hold copies of deleted rows.
     pub kept: &'a [PathBuf],
     pub made: u64,
@@ -149,7 +152,7 @@ impl ApplyReport<'_> {
         let (before, after) = (self.header.orphan_rows, self.rows_left);
         let changes_rows = self.made + self.changed + self.deleted > 0;
         let line = match before {
-            _ if self.restored() > 0 => return self.came_back(),
+            _ if self.planned_rows(RESTORE) > 0 => return self.came_back(),
             Some(before) if !changes_rows && after.count < before && !after.is_bound => {
                 let dropped = changes::dropped_keys(before, after.count);
                 let are = if before - after.count == 1 { "is" } else { "are" };
@@ -161,6 +164,11 @@ impl ApplyReport<'_> {
             }
             // Rows that came since the plan was made can be orphans too.
             Some(before) if after.count <= before && !after.is_bound => match after.count {
+                0 if before == 0 && self.planned_rows(TreatmentKind::Repoint.name()) > 0 => {
+                    let twins = self.planned_rows(TreatmentKind::Repoint.name());
+                    let are = if twins == 1 { "is" } else { "are" };
+                    format!("{name}: {} {are} merged", plural(twins, "twin"))
+                }
                 0 if before == 0 => format!("{name}: {} is applied", self.plan.display()),
                 0 => {
                     let are = if before == 1 { "is" } else { "are" };
@@ -186,16 +194,16 @@ impl ApplyReport<'_> {
         self.with_scan(Symbol::Done, line)
     }
 
-    /// Returns the number of quarantined rows that the plan restores.
-    fn restored(&self) -> u64 {
-        let restored = self.header.treated.iter().filter(|total| total.treatment == RESTORE);
-        restored.map(|total| total.rows).sum()
+    /// Returns the number of rows of a treatment in the plan.
+    fn planned_rows(&self, treatment: &str) -> u64 {
+        let totals = self.header.treated.iter().filter(|total| total.treatment == treatment);
+        totals.map(|total| total.rows).sum()
     }
 
     /// Returns how many quarantined rows came back.
     fn came_back(&self) -> (Symbol, String) {
         let name = &self.database.name;
-        let planned = self.restored();
+        let planned = self.planned_rows(RESTORE);
         if self.rows_left() > 0 {
             let skipped = plural(self.rows_left(), "planned change");
             let were = if self.rows_left() == 1 { "was" } else { "were" };
@@ -267,7 +275,7 @@ pub(super) fn render(report: &ApplyReport<'_>, terminal: &TerminalStyle) -> Stri
         labelled("kept", format!("deleted rows are in {}{addition}", file.display()));
     }
     if let Some(backup) = report.backup {
-        labelled("backup", backup.display().to_string());
+        labelled("backup", backup_line(backup));
     }
     if !report.is_undo && report.total() > 0 {
         sheet.labelled_command(LABEL, "undo", "", &report.command("undo"));
@@ -276,6 +284,18 @@ pub(super) fn render(report: &ApplyReport<'_>, terminal: &TerminalStyle) -> Stri
         sheet.next(&[report.command("undo")]);
     }
     sheet.finish()
+}
+
+/// Returns the path of a backup, its size and its origin: `app.db.backup-0badcafe (copy, 228 MB)`.
+fn backup_line(backup: &Backup) -> String {
+    let (path, size) = (backup.path.display(), bytes(backup.bytes));
+    match &backup.origin {
+        BackupOrigin::Copy => format!("{path} (copy, {size})"),
+        BackupOrigin::Clone => format!("{path} (clone, {size})"),
+        BackupOrigin::EarlierRun(at) => {
+            format!("{path} ({size}, made {} by an earlier run of this plan)", date::for_people(at))
+        }
+    }
 }
 
 /// Shows the changes table by table.

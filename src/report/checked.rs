@@ -34,6 +34,9 @@ pub(super) fn render(checked: &CheckResult, terminal: &TerminalStyle) -> String 
     causes(&mut sheet, checked);
     help(&mut sheet, checked);
     order(&mut sheet, checked);
+    if let Some(sentence) = checked.trial.sentence(&checked.schema.database.name) {
+        labelled(&mut sheet, "tried", sentence);
+    }
     if let Some(corrected) = &checked.corrected {
         files(&mut sheet, corrected);
     }
@@ -135,6 +138,7 @@ mod tests {
     use crate::model::finding::Code;
     use crate::model::redaction::Redaction;
     use crate::model::redaction::ShownValue;
+    use crate::model::trial_method::TrialMethod;
     use crate::model::value::Value;
     use crate::report::sample;
 
@@ -154,6 +158,7 @@ mod tests {
             help: "give the column a value".into(),
         };
         let checked = CheckResult {
+            trial: TrialMethod::Clone,
             schema: Arc::new(sample::shop()),
             loads: vec![load],
             findings: Vec::new(),

@@ -49,6 +49,10 @@ pub(super) fn render(explanation: &Explanation, terminal: &TerminalStyle) -> Str
         }
         statement(&mut sheet, explained, several);
     }
+    let name = &explanation.schema.database.name;
+    if let Some(sentence) = explanation.trial.as_ref().and_then(|trial| trial.sentence(name)) {
+        sheet.labelled_prose(LABEL, "tried", &Piece::plain(sentence));
+    }
     sheet.finish()
 }
 

@@ -23,6 +23,7 @@ use crate::model::catalog::TableName;
 use crate::model::relation::Relation;
 use crate::model::schema::Schema;
 use crate::model::text::is_unseen;
+use crate::model::trial_method::TrialMethod;
 use crate::model::value::Value;
 
 /// Returns the whole document, indented, ending in a newline.
@@ -63,6 +64,30 @@ pub(super) struct Database<'a> {
 impl<'a> Database<'a> {
     pub(super) fn of(name: &'a DatabaseName) -> Database<'a> {
         Database { engine: name.engine.name(), name: &name.name, version: &name.version }
+    }
+}
+
+/// How statements or rows were tried.
+#[derive(Serialize)]
+struct WireTrial<'a> {
+    method: &'static str,
+    /// Why a large database was copied.
+    reason: Option<&'a str>,
+    /// The time during which no other program could write to the database, in milliseconds.
+    locked_ms: Option<u64>,
+}
+
+impl<'a> WireTrial<'a> {
+    fn of(method: &'a TrialMethod) -> WireTrial<'a> {
+        let reason = match method {
+            TrialMethod::Copy { why, .. } => why.as_deref(),
+            _ => None,
+        };
+        let locked_ms = match method {
+            TrialMethod::InPlace { locked } => Some(u64::try_from(locked.as_millis()).unwrap_or(u64::MAX)),
+            _ => None,
+        };
+        WireTrial { method: method.name(), reason, locked_ms }
     }
 }
 

@@ -5,6 +5,7 @@ use crate::model::finding::Cause;
 use crate::model::finding::Finding;
 use crate::model::finding_group::FindingGroup;
 use crate::model::remedy::Remedy;
+use crate::model::remedy::next_step;
 use crate::model::remedy::normalization;
 use crate::model::text::plural;
 use crate::report::causes;
@@ -70,11 +71,9 @@ fn rule(examination: &Examination, group: &FindingGroup) -> Option<String> {
 
 fn load(examination: &Examination, group: &FindingGroup, cause: &GroupCause) -> Sentence {
     let parent = &group.parent;
-    let load = match cause.diagnosis.as_ref().map(|diagnosis| diagnosis.cause) {
-        Some(Cause::ParentTableEmpty) => format!("load: bring in {parent} first"),
-        Some(Cause::ParentLoss) => format!("load: restore the rows of {parent} from a backup; delete no row for this"),
-        _ => format!("load: bring in the missing rows of {parent}, then scan again"),
-    };
+    let cause = cause.diagnosis.as_ref().map_or(Cause::NotLoadedYet, |diagnosis| diagnosis.cause);
+    let step = next_step(cause, parent).unwrap_or_default();
+    let load = format!("load: {step}");
     match rule(examination, group) {
         command @ Some(_) => Sentence { text: format!("{load}; or by rule:"), command },
         None => load.into(),
@@ -88,8 +87,8 @@ fn choose(examination: &Examination, group: &FindingGroup, cause: &GroupCause) -
             let value = first.and_then(|diagnosis| diagnosis.examples.first()).cloned().unwrap_or_default();
             format!("choose: store NULL, or add {value} to ignore-values in fk-doctor.toml")
         }
-        Some(Cause::SoftDeleted) => {
-            format!("choose: restore the soft-deleted rows of {}, or clear the references", group.parent)
+        Some(soft_deleted @ Cause::SoftDeleted) => {
+            format!("choose: {}", next_step(soft_deleted, &group.parent).unwrap_or_default())
         }
         _ => choices(examination, group, cause),
     }

@@ -25,6 +25,7 @@ use crate::report::layout::Symbol;
 
 mod actions;
 mod examples;
+mod twins;
 
 /// The common width of the labels.
 const LABEL: usize = 8;
@@ -68,6 +69,7 @@ pub(super) fn render(report: &RepairReport<'_>, terminal: &TerminalStyle) -> Str
     }
     actions::without_rule(&mut sheet, report);
     examples::not_checked(&mut sheet, forecast);
+    twins::tables(&mut sheet, report);
     redefinitions(&mut sheet, report);
     if forecast.refusals.is_empty() {
         totals(&mut sheet, report);
@@ -89,30 +91,33 @@ fn headline(report: &RepairReport<'_>) -> (Symbol, String) {
     };
     let (before, left) = (forecast.orphan_rows, forecast.rows_left);
     let changes = forecast.changes();
-    let (symbol, sentence) = if before.count == 0 && forecast.redefinitions.is_empty() {
-        match &unchecked {
-            Some(_) => (Symbol::Unsure, format!("{name}: no orphan rows in the relations that were checked")),
-            None if !forecast.warnings.is_empty() => {
-                let line = "some of the requested changes cannot be made, and there are no orphan rows";
-                (Symbol::Nothing, format!("{name}: {line}"))
+    let (symbol, sentence) =
+        if !forecast.repoints.is_empty() && forecast.relations.iter().all(|relation| relation.rule.is_none()) {
+            twins::headline(report)
+        } else if before.count == 0 && forecast.redefinitions.is_empty() {
+            match &unchecked {
+                Some(_) => (Symbol::Unsure, format!("{name}: no orphan rows in the relations that were checked")),
+                None if !forecast.warnings.is_empty() => {
+                    let line = "some of the requested changes cannot be made, and there are no orphan rows";
+                    (Symbol::Nothing, format!("{name}: {line}"))
+                }
+                None => (Symbol::Nothing, format!("nothing to do: {name} has no orphan rows")),
             }
-            None => (Symbol::Nothing, format!("nothing to do: {name} has no orphan rows")),
-        }
-    } else if before.count == 0 {
-        let line = format!("{} would be changed, and no row", definitions(forecast.redefinitions.len() as u64));
-        (Symbol::Done, format!("{name}: {line}"))
-    } else if forecast.tables.is_empty() && !forecast.redefinitions.is_empty() {
-        redefined_only(report)
-    } else if changes == 0 {
-        (Symbol::Partly, format!("{name}: none of {} would be repaired", before.of("orphan row")))
-    } else if left.count == 0 {
-        (Symbol::Done, format!("{name}: {} would be repaired", all_orphan_rows(before.count)))
-    } else {
-        let repaired = count(before.count.saturating_sub(left.count));
-        let at_least = if left.is_bound && !before.is_bound { "at least " } else { "" };
-        let line = format!("{at_least}{repaired} of {} would be repaired", before.of("orphan row"));
-        (Symbol::Partly, format!("{name}: {line}, {}{} would stay", left.bound(), count(left.count)))
-    };
+        } else if before.count == 0 {
+            let line = format!("{} would be changed, and no row", definitions(forecast.redefinitions.len() as u64));
+            (Symbol::Done, format!("{name}: {line}"))
+        } else if forecast.tables.is_empty() && !forecast.redefinitions.is_empty() {
+            redefined_only(report)
+        } else if changes == 0 {
+            (Symbol::Partly, format!("{name}: none of {} would be repaired", before.of("orphan row")))
+        } else if left.count == 0 {
+            (Symbol::Done, format!("{name}: {} would be repaired", all_orphan_rows(before.count)))
+        } else {
+            let repaired = count(before.count.saturating_sub(left.count));
+            let at_least = if left.is_bound && !before.is_bound { "at least " } else { "" };
+            let line = format!("{at_least}{repaired} of {} would be repaired", before.of("orphan row"));
+            (Symbol::Partly, format!("{name}: {line}, {}{} would stay", left.bound(), count(left.count)))
+        };
     match unchecked {
         Some(unchecked) => (Symbol::Unsure, format!("{sentence}, and {unchecked}")),
         None => (symbol, sentence),
@@ -149,7 +154,12 @@ fn refusals(sheet: &mut Sheet, report: &RepairReport<'_>) {
             sheet.headline(Symbol::Faults, &refusal.why);
         }
         sheet.labelled_prose(LABEL, "because", &Piece::plain(because(report, refusal)));
-        sheet.labelled_prose(LABEL, "help", &Piece::plain(&refusal.help));
+        match refusal.help.split_once(": fk-doctor ") {
+            Some((text, command)) => {
+                sheet.labelled_command(LABEL, "help", &format!("{text}:"), &format!("fk-doctor {command}"));
+            }
+            None => sheet.labelled_prose(LABEL, "help", &Piece::plain(&refusal.help)),
+        }
     }
 }
 

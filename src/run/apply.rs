@@ -12,6 +12,7 @@ use super::RunError;
 use super::config_file;
 use super::database;
 use super::orphan_rows::OrphanRows;
+use super::plan_backup;
 use super::replicas::BatchInterval;
 use super::stopped::StoppedRun;
 use crate::apply::ApplyError;
@@ -24,7 +25,6 @@ use crate::apply::admission::Overrides;
 use crate::apply::exclusive;
 use crate::apply::execute::ExecuteOptions;
 use crate::apply::execute::Execution;
-use crate::apply::execute::backup_path;
 use crate::apply::execute::execute;
 use crate::apply::journal;
 use crate::cli;
@@ -95,11 +95,7 @@ pub(super) fn run_plan(
 ) -> Result<Outcome, RunError> {
     let PlanRun { direction, source, plan: path, writing, outputs, staying } = plan_run;
     let is_on_server = source.file().is_none();
-    if writing.backup.is_some() && is_on_server {
-        let why = "--backup copies the database file, and this database is on a server".to_owned();
-        let help = "make the backup with the server's own tool, such as pg_dump";
-        return Err(ApplyError::refused(direction, why, help).into());
-    }
+    plan_backup::refuse_on_server(direction, writing, source)?;
     let mut plan = PlanFile::open(path)?;
     let lock = exclusive::lock_plan(direction, &mut plan, is_on_server)?;
     let wait_limits = WaitLimits { lock_wait: writing.wait.unwrap_or(DEFAULT_WAIT), deadline: Deadline::default() };
@@ -115,7 +111,9 @@ pub(super) fn run_plan(
     super::refuse_to_overwrite(source, kept_files.iter().map(PathBuf::as_path))?;
     let interval = BatchInterval::open(direction, writing, source, &wait_limits, (global, environment))?;
     let at = date::timestamp(environment.now);
-    let backup = wanted_backup(writing, source, &plan.header.schema);
+    let backup = plan_backup::wanted(direction, writing, source, &plan, environment.now)?;
+    backup.iter().for_each(|backup| backup.note_unfinished(environment));
+    let announce = |size: u64| backup.iter().for_each(|backup| backup.announce(size, environment));
     let phases: Vec<RunPhase> =
         PHASES.into_iter().filter(|&phase| phase != RunPhase::BackUp || backup.is_some()).collect();
     let progress = numbered(direction.command(), &phases, progress);
@@ -128,15 +126,20 @@ pub(super) fn run_plan(
         between: &|| interval.wait(&is_stopped, &|why| progress(&ProgressStep::waiting(RunPhase::ChangeRows, why))),
         skip_changed: writing.skip_changed,
         row_by_row: writing.row_by_row,
+        committed_scan: None,
         run: &exclusive::run_name(environment.process, &at),
         at: &at,
         progress: &progress,
         stop: &is_stopped,
     };
-    let conduct = ExecuteOptions { lock, identity: &identity, no_triggers: writing.no_triggers, backup };
+    let request = backup.as_ref().map(|backup| backup.request(&announce));
+    let conduct = ExecuteOptions { lock, identity: &identity, no_triggers: writing.no_triggers, backup: request };
     (environment.stop_requests.begin)();
     let execution = execute(&order, &mut plan, database.as_mut(), conduct);
     (environment.stop_requests.end)();
+    if writing.batch.is_none() {
+        backup.iter().for_each(|backup| backup.remove_ours(&execution));
+    }
     let execution = match execution {
         Err(ApplyError::Stopped { next, total, committed, .. }) => {
             let stopped = StoppedRun { direction, source, plan: path, writing, global, next, total, committed };
@@ -205,7 +208,7 @@ impl Report<'_> {
             database: self.database,
             address: &self.source.to_string(),
             plan: self.plan.path(),
-            backup: execution.backup.as_deref(),
+            backup: execution.backup.as_ref(),
             kept: if self.direction == Direction::Apply { &self.kept_files } else { &[] },
             made: done.made,
             changed: done.changed,
@@ -284,13 +287,4 @@ fn remaining(
     }
     remaining.relations_left.sort_by_key(|(_, rows)| std::cmp::Reverse(*rows));
     Ok(remaining)
-}
-
-fn wanted_backup(writing: &WriteArgs, source: &Source, schema_digest: &str) -> Option<PathBuf> {
-    let database = source.file()?;
-    match &writing.backup {
-        _ if writing.no_backup => None,
-        Some(file) => Some(file.clone()),
-        None => Some(backup_path(database, schema_digest)),
-    }
 }

@@ -20,6 +20,7 @@ use crate::check::Check;
 use crate::check::LINES_PER_SOURCE;
 use crate::cli;
 use crate::engine::Database;
+use crate::engine::TrialOptions;
 use crate::examine::FindingOptions;
 use crate::exit::Exit;
 use crate::intake;
@@ -39,6 +40,7 @@ use crate::model::text::shell;
 use crate::report;
 use crate::scan::Progress;
 use crate::scan::ScanOptions;
+use crate::source::Source;
 
 /// The number of bytes that are read from a file at once.
 const BUFFER: usize = 1 << 18;
@@ -50,6 +52,10 @@ pub fn check(
     progress: Progress<'_>,
 ) -> Result<Outcome, RunError> {
     let setup = CommandSetup::new(&typed.database, &typed.answer, global, environment)?;
+    let trial_options = TrialOptions {
+        is_saved: typed.corrected.is_some(),
+        ..setup.trial_options(&typed.trial, "the load", copy_command(typed, &setup.source))?
+    };
     let mut database = database::open(&setup.source, &setup.wait_limits, environment)?;
     if let Some(planned) = &typed.against {
         let config = &setup.file.config;
@@ -73,7 +79,7 @@ pub fn check(
             planned_schema_check::render(&examination, format, terminal)
         }));
     }
-    let checked = try_load(database.as_mut(), typed, &setup, environment, progress)?;
+    let checked = try_load(database.as_mut(), &trial_options, typed, &setup, environment, progress)?;
     let is_clean = match &checked.corrected {
         Some(corrected) => corrected.rest_rows == 0,
         None => checked.is_clean(),
@@ -85,6 +91,7 @@ pub fn check(
 /// Tries to insert every row, without changing the database.
 fn try_load(
     database: &mut dyn Database,
+    trial_options: &TrialOptions,
     typed: &cli::CheckArgs,
     setup: &CommandSetup,
     environment: &Environment,
@@ -96,7 +103,7 @@ fn try_load(
         check_correction_files(&loads, files, setup)?;
     }
     let copied = |pages: usize, all: usize| progress(&ProgressStep::of(RunPhase::CopyDatabase, pages, all));
-    let mut trial = database.trial(&copied)?;
+    let mut trial = database.trial(trial_options, &copied)?;
     let schema = resolve::resolve(trial.catalog()?, &[]).map_err(|_| RunError::unresolved())?;
     let mut tables =
         loads.iter().map(|(table, _)| table_of(&schema, table)).collect::<Result<Vec<TableId>, RunError>>()?;
@@ -142,6 +149,19 @@ fn try_load(
             Some(correct_load::correct(trial.as_mut(), &loads, &setup.wait_limits, environment, progress)?);
     }
     Ok(checked)
+}
+
+/// Returns the command that checks the same load on a copy of the database.
+fn copy_command(typed: &cli::CheckArgs, source: &Source) -> String {
+    let mut words = vec!["fk-doctor check".to_owned(), shell(&source.to_string()), "--copy".to_owned()];
+    words.extend(typed.table.iter().map(|table| format!("--table {}", shell(table))));
+    words.extend(typed.staging.iter().map(|table| format!("--staging {}", shell(table))));
+    let load = |load: &cli::Load| shell(&format!("{}={}", load.table, load.file.display()));
+    words.extend(typed.load.iter().map(|it| format!("--load {}", load(it))));
+    words.extend(typed.files.iter().map(|file| shell(&file.display().to_string())));
+    words.extend(typed.rules.iter().map(|rules| format!("--rules {}", shell(&rules.display().to_string()))));
+    words.extend(typed.corrected.iter().map(|file| format!("--corrected {}", shell(&file.display().to_string()))));
+    words.join(" ")
 }
 
 /// Returns an error unless there is one file that can be read twice, and the output files are different ones.

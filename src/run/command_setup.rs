@@ -12,6 +12,8 @@ use super::config_file::ConfigFile;
 use super::database;
 use crate::cli;
 use crate::engine::Deadline;
+use crate::engine::TrialChoice;
+use crate::engine::TrialOptions;
 use crate::engine::WaitLimits;
 use crate::exit::Exit;
 use crate::model::redaction::Redaction;
@@ -47,6 +49,28 @@ impl CommandSetup {
             deadline: Deadline::after(typed.timeout.or(settings.timeout)),
         };
         Ok(CommandSetup { source, file, redaction, samples, wait_limits, outputs })
+    }
+
+    /// Returns the options of a trial. `subject` is tried, and `copy_command` tries it in a copy.
+    pub(super) fn trial_options(
+        &self,
+        typed: &cli::TrialArgs,
+        subject: &str,
+        copy_command: String,
+    ) -> Result<TrialOptions, RunError> {
+        let choice = match (typed.copy, typed.in_place) {
+            (false, false) => TrialChoice::Cheapest,
+            _ if self.source.file().is_none() => {
+                return Err(RunError::Input {
+                    what: "the options".to_owned(),
+                    why: "--copy and --in-place are for SQLite files, and this database is on a server".to_owned(),
+                    help: "leave the option out: on a server, fk-doctor rolls the trial back".to_owned(),
+                });
+            }
+            (true, _) => TrialChoice::Copy,
+            (false, true) => TrialChoice::InPlace,
+        };
+        Ok(TrialOptions { choice, subject: subject.to_owned(), copy_command, ..TrialOptions::default() })
     }
 
     /// Renders the answer in every requested format.

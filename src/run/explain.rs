@@ -25,6 +25,7 @@ use crate::model::progress::RunPhase;
 use crate::model::resolve;
 use crate::model::statement::Statement;
 use crate::model::text::io_reason;
+use crate::model::text::shell;
 use crate::model::value::Value;
 use crate::report;
 use crate::scan::Progress;
@@ -43,13 +44,15 @@ pub fn explain(
     let (database, statement) = split_arguments(typed, environment);
     let setup = CommandSetup::new(&database, &typed.answer, global, environment)?;
     let request = request(typed, statement)?;
+    let copy_command = copy_command(&setup.source, typed, &request);
+    let trial_options = setup.trial_options(&typed.trial, "the statements", copy_command)?;
     let mut database = database::open(&setup.source, &setup.wait_limits, environment)?;
     let address = setup.source.to_string();
     let options = ExplainOptions { database: &address, samples: setup.samples, redaction: &setup.redaction };
     let copied = |pages: usize, all: usize| progress(&ProgressStep::of(RunPhase::CopyDatabase, pages, all));
     let explanation = match request {
         Request::Statements(text, parameters) => {
-            let mut trial = database.trial(&copied)?;
+            let mut trial = database.trial(&trial_options, &copied)?;
             // Configured relations concern only the scan. Here the engine decides.
             let schema = resolve::resolve(trial.catalog()?, &[]).map_err(|_| RunError::unresolved())?;
             let statements = statements::statements(schema.database.engine, &text);
@@ -60,7 +63,7 @@ pub fn explain(
         Request::Errors(reported_errors) => {
             let schema = resolve::resolve(database.catalog()?, &[]).map_err(|_| RunError::unresolved())?;
             let mut trial = match schema.database.engine.facts().trial {
-                TrialKind::Copy => Some(database.trial(&copied)?),
+                TrialKind::Copy => Some(database.trial(&trial_options, &copied)?),
                 TrialKind::OnServer => None,
             };
             let mut session = database.session()?;
@@ -70,6 +73,19 @@ pub fn explain(
     };
     let exit = exit(&explanation);
     Ok(setup.outcome(exit, environment, |format, terminal| report::explanation(&explanation, format, terminal)))
+}
+
+/// Returns the command that explains the same on a copy of the database.
+fn copy_command(source: &Source, typed: &cli::ExplainArgs, request: &Request) -> String {
+    let mut words = vec!["fk-doctor explain".to_owned(), shell(&source.to_string()), "--copy".to_owned()];
+    match (&typed.file, &typed.error, request) {
+        (Some(file), ..) => words.push(format!("--file {}", shell(&file.display().to_string()))),
+        (None, Some(error), _) => words.push(format!("--error {}", shell(error))),
+        (None, None, Request::Statements(text, _)) => words.push(shell(text.trim())),
+        (None, None, Request::Errors(_)) => {}
+    }
+    words.extend(typed.param.iter().map(|value| format!("--param {}", shell(value))));
+    words.join(" ")
 }
 
 /// Returns the database and the statement. If `DATABASE_URL` is set, a single argument is the statement.

@@ -27,11 +27,13 @@ use crate::source::Source;
 
 mod planning;
 pub(super) mod script;
+mod spelling;
 mod typed_rules;
 
 pub(super) use planning::Planned;
 pub(super) use planning::plan_by;
 pub(super) use planning::plan_for_schema;
+use spelling::NamedDatabase;
 
 /// The requested reports, each with its file.
 pub(super) type Outputs = Vec<(RepairFormat, Option<PathBuf>)>;
@@ -59,7 +61,9 @@ pub fn repair(
     if let Some(mut existing) = existing {
         plan_path::refuse_if_begun(&mut existing, database.as_mut(), &config, environment)?;
     }
-    let planned = planning::plan(database.as_mut(), &files, &config, environment, wait_limits.lock_wait, progress)?;
+    let mut planned = planning::plan(database.as_mut(), &files, &config, environment, wait_limits.lock_wait, progress)?;
+    let named = NamedDatabase { source: &source, typed: typed.database.as_deref(), timeout: typed.timeout };
+    spelling::explain(&mut planned.draft.forecast, named, global, environment, progress)?;
     let plan = plan_path(typed, &source, &planned);
     if let Some(path) = &plan {
         plan_path::refuse_kept_files(path, &planned.header, &source)?;

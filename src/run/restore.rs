@@ -9,6 +9,7 @@ use super::RunError;
 use super::apply::PlanRun;
 use super::apply::run_plan;
 use super::config_file;
+use super::config_file::ConfigFile;
 use super::database;
 use super::plan_path;
 use super::repair;
@@ -23,6 +24,7 @@ use crate::exit::Exit;
 use crate::model::schema::Schema;
 use crate::model::text::nearest;
 use crate::model::text::shell;
+use crate::plan_file::PlanFile;
 use crate::quarantine_file::QuarantineError;
 use crate::quarantine_file::QuarantinedRows;
 use crate::report;
@@ -45,29 +47,9 @@ pub fn restore(
     let outputs = repair::outputs(&typed.format, typed.output.as_deref(), &source)?;
     let existing =
         typed.output.as_deref().map(|path| plan_path::existing_plan(path, typed.overwrite)).transpose()?.flatten();
-    let lock_wait = typed.writing.wait.unwrap_or(DEFAULT_WAIT);
-    let wait_limits = WaitLimits { lock_wait, deadline: Deadline::after(typed.timeout) };
     let config = config_file::read(&source, global, environment)?;
     let redaction = super::redaction(typed.privacy.redact, &config, environment)?;
-    let files = files(typed)?;
-    let mut database = database::open(&source, &wait_limits, environment)?;
-    if let Some(mut existing) = existing {
-        plan_path::refuse_if_begun(&mut existing, database.as_mut(), &config, environment)?;
-    }
-    let schema = config.resolve(database.as_mut(), environment)?;
-    config.check_conditions(&schema, database.session()?.as_mut(), environment)?;
-    refuse_unknown_table(typed, &schema, &source)?;
-    let selection = RestoreSelection { table: typed.table.as_deref(), condition: typed.condition.as_deref(), files };
-    let no_rules = RuleFiles::default();
-    let planned = repair::plan_by(
-        schema,
-        database.as_mut(),
-        &no_rules,
-        environment,
-        lock_wait,
-        progress,
-        |request, sessions| treat_restore::plan(request, selection, sessions, progress),
-    )?;
+    let planned = planned(typed, &source, &config, existing, environment, progress)?;
     let plan = plan_path(typed, &source, &planned);
     if let Some(path) = &plan {
         plan_path::write(path, &planned.header, &planned.draft, typed.overwrite)?;
@@ -87,7 +69,6 @@ pub fn restore(
     let has_result = typed.apply && plan.is_some();
     let documents = documents(&report, outputs, &planned, environment, has_result)?;
     let staying = restored.staying();
-    drop(database);
     let left = if typed.apply && staying > 0 { Exit::NotClean } else { Exit::Clean };
     let Some(plan) = plan.filter(|_| typed.apply) else {
         return Ok(Outcome { documents, notes: Vec::new(), exit: left });
@@ -105,6 +86,32 @@ pub fn restore(
     applied.documents.extend(documents);
     applied.exit = applied.exit.or_graver(left);
     Ok(applied)
+}
+
+/// Makes the plan. `existing` is the plan that it replaces.
+fn planned(
+    typed: &cli::repair::RestoreArgs,
+    source: &Source,
+    config: &ConfigFile,
+    existing: Option<PlanFile>,
+    environment: &Environment,
+    progress: Progress<'_>,
+) -> Result<Planned, RunError> {
+    let lock_wait = typed.writing.wait.unwrap_or(DEFAULT_WAIT);
+    let wait_limits = WaitLimits { lock_wait, deadline: Deadline::after(typed.timeout) };
+    let files = files(typed)?;
+    let mut database = database::open(source, &wait_limits, environment)?;
+    if let Some(mut existing) = existing {
+        plan_path::refuse_if_begun(&mut existing, database.as_mut(), config, environment)?;
+    }
+    let schema = config.resolve(database.as_mut(), environment)?;
+    config.check_conditions(&schema, database.session()?.as_mut(), environment)?;
+    refuse_unknown_table(typed, &schema, source)?;
+    let selection = RestoreSelection { table: typed.table.as_deref(), condition: typed.condition.as_deref(), files };
+    let no_rules = RuleFiles::default();
+    repair::plan_by(schema, database.as_mut(), &no_rules, environment, lock_wait, progress, |request, sessions| {
+        treat_restore::plan(request, selection, sessions, progress)
+    })
 }
 
 /// Opens the files of quarantined rows.

@@ -9,14 +9,18 @@ use super::RunError;
 use crate::config;
 use crate::config::rules;
 use crate::model::configured::Fault;
+use crate::model::configured::Spanned;
 use crate::model::ids::IdVec;
 use crate::model::ids::RuleId;
 use crate::model::plan::RuleDigest;
 use crate::model::rule::KeyMap;
+use crate::model::rule::Remap;
 use crate::model::rule::RemapHow;
+use crate::model::rule::Repoint;
 use crate::model::rule::Rule;
 use crate::model::rule::Rules;
 use crate::model::rule::Treatment;
+use crate::model::rule::TwinSource;
 use crate::model::text::io_reason;
 use crate::plan_file;
 
@@ -200,14 +204,19 @@ fn texts(paths: &[PathBuf]) -> Result<Vec<(PathBuf, String)>, RunError> {
 fn load_maps(rule: &mut Rule, path: &Path) -> Vec<Fault> {
     let mut faults = Vec::new();
     for treatment in &mut rule.treatments {
-        if let Treatment::Remap(remap) = &mut treatment.value
-            && let RemapHow::File(map) = &mut remap.how.value
-        {
+        let map = match &mut treatment.value {
+            Treatment::Remap(Remap { how: Spanned { value: RemapHow::File(map), span }, .. }) => Some((map, span)),
+            Treatment::Repoint(Repoint { twins: Spanned { value: TwinSource::File(map), span }, .. }) => {
+                Some((map, span))
+            }
+            _ => None,
+        };
+        if let Some((map, span)) = map {
             let file = path.parent().unwrap_or(Path::new(".")).join(&map.file);
             if let Err(why) = load_map(map, &file) {
                 let help = "give a CSV file with a header line: the columns of the old key, then those of the new key"
                     .to_owned();
-                faults.push(Fault { span: remap.how.span.clone(), message: format!("`map`: {why}"), help: Some(help) });
+                faults.push(Fault { span: span.clone(), message: format!("`map`: {why}"), help: Some(help) });
             }
         }
     }

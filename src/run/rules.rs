@@ -96,6 +96,10 @@ fn check(
     }
     let mut text = format!("{rules} without a fault\n");
     for (id, rule) in files.rules.entries() {
+        if rule.repoints().is_some() {
+            text.push_str(&format!("  {} merges twins of {}\n", rule.id.value, rule.parent_table()));
+            continue;
+        }
         let treats = schema.relations.iter().zip(&assigned).filter(|(_, assigned)| **assigned == Some(id));
         for (relation, _) in treats {
             text.push_str(&format!("  {} treats {}\n", rule.id.value, relation.id));

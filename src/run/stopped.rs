@@ -83,17 +83,16 @@ impl StoppedRun<'_> {
         format!("fk-doctor {}", words.join(" "))
     }
 
-    /// Returns the options of the run. A backup from before the first change exists already.
+    /// Returns the options of the run. A backup from before the first change exists already: the next run finds it,
+    /// unless `--backup` gave it another name.
     fn options(&self) -> Vec<String> {
         let mut options = self.global.words();
         let mut writing = self.writing.words();
-        if self.committed > 0 && self.source.file().is_some() {
-            if let Some(index) = writing.iter().position(|word| word == "--backup") {
-                writing.drain(index..(index + 2).min(writing.len()));
-            }
-            if !self.writing.no_backup {
-                writing.insert(0, "--no-backup".to_owned());
-            }
+        if self.committed > 0
+            && let Some(index) = writing.iter().position(|word| word == "--backup")
+        {
+            writing.drain(index..(index + 2).min(writing.len()));
+            writing.insert(0, "--no-backup".to_owned());
         }
         options.extend(writing);
         options

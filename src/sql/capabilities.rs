@@ -23,14 +23,14 @@ pub(super) struct Capabilities {
     pub(super) load: Option<LoadedInto>,
     /// Forecasts what a statement would do, without running it.
     pub(super) forecast: Option<&'static dyn Scratch>,
-    /// Records the changes that a statement makes in a private copy.
+    /// Records the changes that a statement makes in the trial of a file.
     pub(super) recorder: Option<&'static dyn Recorder>,
 }
 
 /// The tables into which a check loads rows.
 #[derive(Clone, Copy)]
 pub(super) enum LoadedInto {
-    /// The tables of a private copy.
+    /// The tables of the trial of a file.
     Copy(fn() -> Box<dyn TreatableLoad>),
     /// Temporary tables beside the tables of the database.
     TemporaryLoad(&'static dyn Scratch),

@@ -7,6 +7,7 @@ use crate::model::catalog::Column;
 use crate::model::catalog::Engine;
 use crate::model::catalog::Family;
 use crate::model::catalog::Table;
+use crate::model::ids::TableId;
 use crate::model::plan::Change;
 use crate::model::plan::NewTable;
 use crate::model::plan::identity_columns;
@@ -39,6 +40,7 @@ use crate::sql::scan::source;
 
 mod engines;
 mod evaluation;
+mod twins;
 mod unique;
 
 pub use evaluation::Evaluation;
@@ -303,6 +305,19 @@ pub trait Repair: Scan + RuleGrammar + WriteGrammar + CatalogStatements {
     /// Returns the changes of definitions; `None` if fk-doctor cannot change the schema on that engine.
     fn redefine(&self) -> Option<&'static dyn Redefine> {
         None
+    }
+
+    /// Returns a query for the rows of a table that have twins: rows with equal values of some expressions over `parent`.
+    /// A row holds the number of its group, and the columns that identify the row, such as (3, 17). Groups are adjacent,
+    /// and their rows are in the order of the key. With `is_check` no row is examined.
+    fn twins(&self, schema: &Schema, table: TableId, same: &[&str], is_check: bool) -> Sql {
+        twins::twins(self, schema, table, same, is_check)
+    }
+
+    /// Returns a query that evaluates a rule's query for rows of a table, as `parent`. A row holds the row's number, the
+    /// number of rows of the rule's query up to 2, and its columns, such as (0, 1, 17).
+    fn kept_twins(&self, schema: &Schema, table: TableId, rows: &[&RowName], query: &str) -> Sql {
+        twins::kept(self, schema, table, rows, query)
     }
 
     /// Returns a query for some columns of all rows, in the order of the first column.

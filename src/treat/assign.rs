@@ -19,7 +19,7 @@ pub type Assigned = IdVec<RelationId, Option<RuleId>>;
 /// Returns the rule of every relation, and the faults of the assignment, each with the rule at fault.
 pub fn assign(schema: &Schema, rules: &Rules) -> (Assigned, Vec<(RuleId, Fault)>) {
     let mut faults = Vec::new();
-    for (id, rule) in rules.entries() {
+    for (id, rule) in rules.entries().filter(|(_, rule)| rule.repoints().is_none()) {
         let treats_any = || schema.relations.iter().any(|relation| rule.applies_to(schema, relation));
         if is_exact(rule) && !treats_any() && !is_relaxed_already(schema, rule) {
             faults.push((id, treats_nothing(schema, rule)));
@@ -29,7 +29,9 @@ pub fn assign(schema: &Schema, rules: &Rules) -> (Assigned, Vec<(RuleId, Fault)>
         }
     }
     let assigned = schema.relations.iter().map(|relation| {
-        let applicable: Vec<RuleId> = rules.ids().filter(|&rule| rules[rule].applies_to(schema, relation)).collect();
+        let is_for_relations = |&rule: &RuleId| rules[rule].repoints().is_none();
+        let applicable = rules.ids().filter(is_for_relations);
+        let applicable: Vec<RuleId> = applicable.filter(|&rule| rules[rule].applies_to(schema, relation)).collect();
         let exact: Vec<RuleId> = applicable.iter().copied().filter(|&rule| is_exact(&rules[rule])).collect();
         if let [first, second, ..] = exact[..] {
             let (first, span) = (&rules[first].id.value, rules[second].child.span.clone());

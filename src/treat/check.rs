@@ -51,10 +51,19 @@ pub fn check(
         }
         faults.extend(checker.faults.into_iter().map(|fault| (rule, fault)));
     }
+    for (rule, about) in rules.entries() {
+        if let Some(repoint) = about.repoints() {
+            let mut checker = twins::TwinChecker { schema, sql, session, faults: Vec::new() };
+            checker.check(about, repoint)?;
+            faults.extend(checker.faults.into_iter().map(|fault| (rule, fault)));
+        }
+    }
     faults.sort_by_key(|(rule, fault)| (*rule, fault.span.start, fault.span.end));
     faults.dedup();
     Ok(faults)
 }
+
+mod twins;
 
 struct Checker<'c> {
     schema: &'c Schema,
@@ -263,32 +272,35 @@ impl<'c> Checker<'c> {
     }
 
     fn table(&mut self, name: &str, span: &std::ops::Range<usize>) -> Option<TableId> {
-        let found = self.schema.table(name);
-        if found.is_none() {
-            let names: Vec<String> = self.schema.tables.iter().map(|table| table.name.to_string()).collect();
-            let near = nearest(name, names.iter().map(String::as_str)).map(|near| format!("did you mean {near}?"));
-            self.fault(span, format!("there is no table {name}"), near);
-        }
-        found
+        table(self.schema, name, span).map_err(|fault| self.faults.push(fault)).ok()
     }
 
     fn all_columns(&mut self, table: TableId, names: &[String], span: &std::ops::Range<usize>) -> bool {
-        let table: &Table = &self.schema.tables[table];
-        let missing: Vec<&String> = names
-            .iter()
-            .filter(|name| !table.columns.iter().any(|column| self.schema.names.same(&column.name, name)))
-            .collect();
-        for name in &missing {
-            let near = nearest(name, table.columns.iter().map(|column| column.name.as_str()));
-            let columns = table.columns.iter().map(|column| column.name.as_str()).collect::<Vec<_>>().join(", ");
-            let help =
-                near.map_or_else(|| format!("its columns are {columns}"), |near| format!("did you mean {near}?"));
-            self.faults.push(Fault {
-                span: span.clone(),
-                message: format!("{} has no column {name}", table.name),
-                help: Some(help),
-            });
-        }
-        missing.is_empty()
+        let missing = missing_columns(self.schema, table, names, span);
+        let found = missing.is_empty();
+        self.faults.extend(missing);
+        found
     }
+}
+
+/// Returns the table of this name, or the fault that there is none.
+fn table(schema: &Schema, name: &str, span: &std::ops::Range<usize>) -> Result<TableId, Fault> {
+    schema.table(name).ok_or_else(|| {
+        let names: Vec<String> = schema.tables.iter().map(|table| table.name.to_string()).collect();
+        let near = nearest(name, names.iter().map(String::as_str)).map(|near| format!("did you mean {near}?"));
+        Fault { span: span.clone(), message: format!("there is no table {name}"), help: near }
+    })
+}
+
+/// Returns a fault for each of these columns that a table lacks.
+fn missing_columns(schema: &Schema, table: TableId, names: &[String], span: &std::ops::Range<usize>) -> Vec<Fault> {
+    let table: &Table = &schema.tables[table];
+    let exists = |name: &&String| table.columns.iter().any(|column| schema.names.same(&column.name, name));
+    let fault = |name: &String| {
+        let near = nearest(name, table.columns.iter().map(|column| column.name.as_str()));
+        let columns = table.columns.iter().map(|column| column.name.as_str()).collect::<Vec<_>>().join(", ");
+        let help = near.map_or_else(|| format!("its columns are {columns}"), |near| format!("did you mean {near}?"));
+        Fault { span: span.clone(), message: format!("{} has no column {name}", table.name), help: Some(help) }
+    };
+    names.iter().filter(|name| !exists(name)).map(fault).collect()
 }

@@ -26,6 +26,7 @@ use crate::model::plan::shown_name;
 use crate::model::relation::Relation;
 use crate::model::row::RowName;
 use crate::model::rule::QuarantineTarget;
+use crate::model::rule::TreatmentKind;
 use crate::model::value::Value;
 use crate::plan_draft::Step;
 use crate::plan_draft::Unit;
@@ -409,7 +410,9 @@ impl<'a> Planner<'a> {
         change.reasons = reasons;
         match keep {
             None => {}
-            Some(QuarantineTarget::Table(table)) => self.keep_row(case, table, &change, unit)?,
+            Some(QuarantineTarget::Table(table)) => {
+                self.keep_row(case.cause(), table, &change, TreatmentKind::Quarantine.name(), unit)?
+            }
             Some(QuarantineTarget::File(file)) => {
                 *self.effects.kept_files.entry(file.clone()).or_default() += 1;
                 change.kept = Some(file.clone());

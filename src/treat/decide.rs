@@ -181,7 +181,7 @@ impl<'a> Planner<'a> {
             }
             Treatment::Delete => Ok(every(groups, Ok(RowAction::Remove { keep: None }))),
             Treatment::Follow { keep } => self.follow(case, *keep, groups),
-            Treatment::Report => Ok(every(groups, Ok(RowAction::Nothing))),
+            Treatment::Report | Treatment::Repoint(_) => Ok(every(groups, Ok(RowAction::Nothing))),
             Treatment::Relax(_) if is_relaxed(case.relation, Some(case.rule)) => {
                 Ok(every(groups, Ok(RowAction::Nothing)))
             }

@@ -9,6 +9,7 @@ use crate::model::plan::RuleDigest;
 use crate::model::plan::TableDigest;
 use crate::model::plan::TreatmentTotal;
 use crate::model::restore::RESTORE;
+use crate::model::rule::TreatmentKind;
 use crate::model::schema::Schema;
 use crate::model::value::Value;
 use crate::scan;
@@ -97,5 +98,12 @@ fn treated(forecast: &RepairForecast<Value>) -> Vec<TreatmentTotal> {
         keys: 0,
         rows: table.restored,
     });
-    all.chain(restored).collect()
+    let repointed = forecast.repoints.iter().map(|repoint| TreatmentTotal {
+        rule: repoint.rule.clone(),
+        relation: String::new(),
+        treatment: TreatmentKind::Repoint.name().to_owned(),
+        keys: repoint.groups,
+        rows: repoint.merged,
+    });
+    all.chain(restored).chain(repointed).collect()
 }

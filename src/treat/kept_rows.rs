@@ -13,11 +13,11 @@ use crate::model::plan::ChangeRole;
 use crate::model::plan::NewTable;
 use crate::model::row::Row;
 use crate::model::row::RowName;
-use crate::model::rule::TreatmentKind;
 use crate::model::value::Value;
 use crate::plan_draft::Unit;
 use crate::plan_file;
 use crate::treat::Case;
+use crate::treat::Cause;
 use crate::treat::Planner;
 use crate::treat::TreatError;
 use crate::treat::rows::Pending;
@@ -40,7 +40,7 @@ impl<'a> Planner<'a> {
         let new = compact(&new.cloned().collect::<Vec<_>>());
         let [child, row] = named(&self.schema.child(case.relation).name, &pending.row);
         let values = vec![child, row, compact(&pending.key), new];
-        self.keep(case, record, &RECORD, values, pending.treatment, unit)
+        self.keep(case.cause(), record, &RECORD, values, pending.treatment, unit)
     }
 
     /// Removes the record of both keys of a row that is now deleted, because the row has no new key.
@@ -80,34 +80,35 @@ impl<'a> Planner<'a> {
             .filter_map(|&column| image.get(&table.columns[column].name).cloned())
             .collect();
         let values = vec![Value::text(table.name.to_string()), compact(&key), Value::Null, compact(&key)];
-        self.keep(case, record, &RECORD, values, "placeholder", unit)
+        self.keep(case.cause(), record, &RECORD, values, "placeholder", unit)
     }
 
     pub(super) fn keep_row(
         &mut self,
-        case: &Case<'a>,
+        cause: Cause<'_>,
         table: &str,
         deleted: &Change,
+        treatment: &str,
         unit: Unit,
     ) -> Result<(), TreatError> {
         let image = deleted.before.as_ref().map_or(Value::Null, |row| Value::text(plan_file::row_text(row)));
         let name = plan_file::row_text(&deleted.row);
         let values = vec![Value::text(deleted.table.to_string()), Value::text(name), image];
-        self.keep(case, table, &QUARANTINE, values, TreatmentKind::Quarantine.name(), unit)
+        self.keep(cause, table, &QUARANTINE, values, treatment, unit)
     }
 
     fn keep(
         &mut self,
-        case: &Case<'a>,
+        cause: Cause<'_>,
         table: &str,
         columns: &[&str],
         values: Vec<Value>,
         treatment: &str,
         unit: Unit,
     ) -> Result<(), TreatError> {
-        let Some(table) = self.record_table(case, table, columns)? else { return Ok(()) };
-        let values = self.record_values(case, &table, values)?;
-        let record = table.change(values, case.reason(ChangeRole::Record, treatment));
+        let Some(table) = self.record_table(cause, table, columns)? else { return Ok(()) };
+        let values = self.record_values(cause, &table, values)?;
+        let record = table.change(values, cause.reason(ChangeRole::Record, treatment));
         Ok(self.draft.put_in(unit, &record)?)
     }
 
@@ -115,7 +116,7 @@ impl<'a> Planner<'a> {
     /// keep them: the plan is then refused.
     pub(super) fn record_table(
         &mut self,
-        case: &Case<'a>,
+        cause: Cause<'_>,
         table: &str,
         columns: &[&str],
     ) -> Result<Option<RecordTable>, TreatError> {
@@ -130,8 +131,8 @@ impl<'a> Planner<'a> {
         }
         if let Some(why) = known.and_then(|known| self.schema.tables[known].irreversible.as_deref()) {
             self.refusals.push(PlanRefusal {
-                rule: case.rule.id.value.clone(),
-                relation: case.relation.id.clone(),
+                rule: cause.rule.id.value.clone(),
+                relation: cause.relation.to_owned(),
                 why: format!("the rows cannot be kept in {table}: it {why}"),
                 help: "name another table; fk-doctor creates it if it does not exist".to_owned(),
             });
@@ -141,7 +142,7 @@ impl<'a> Planner<'a> {
         {
             let why = format!("the rows cannot be kept in {table}: it has no column {missing}");
             if !self.refusals.iter().any(|refusal| refusal.why == why) {
-                let (rule, relation) = (case.rule.id.value.clone(), case.relation.id.clone());
+                let (rule, relation) = (cause.rule.id.value.clone(), cause.relation.to_owned());
                 let help = "name another table; fk-doctor creates it if it does not exist".to_owned();
                 self.refusals.push(PlanRefusal { rule, relation, why, help });
             }
@@ -164,12 +165,12 @@ impl<'a> Planner<'a> {
     /// Returns the values of a new record, with its number, the rule and the relation.
     pub(super) fn record_values(
         &mut self,
-        case: &Case<'a>,
+        cause: Cause<'_>,
         table: &RecordTable,
         values: Vec<Value>,
     ) -> Result<Vec<Value>, TreatError> {
         let number = self.next_record(table.known, &table.own_name)?;
-        let mut record = vec![Value::Integer(number), Value::text(&case.rule.id.value), Value::text(&case.relation.id)];
+        let mut record = vec![Value::Integer(number), Value::text(&cause.rule.id.value), Value::text(cause.relation)];
         for value in values {
             let is_number = table.is_number.get(record.len()).copied().unwrap_or_default();
             record.push(if is_number { value } else { self.sql.as_plan_table_stores(value) });

@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 
 use super::Case;
+use super::Cause;
 use super::Planner;
 use super::TreatError;
 use crate::model::forecast::LimitUse;
@@ -62,6 +63,7 @@ fn verb(rule: &Rule) -> &'static str {
         TreatmentKind::Remap | TreatmentKind::Placeholder | TreatmentKind::Sentinel => {
             rule.limits.is_some().then_some("changed")
         }
+        TreatmentKind::Repoint => Some("quarantined"),
         TreatmentKind::Report | TreatmentKind::Relax | TreatmentKind::Enforce | TreatmentKind::Prevent => None,
     });
     let first = verbs.next().unwrap_or("changed");
@@ -240,21 +242,30 @@ impl<'a> Planner<'a> {
         table: TableId,
         earlier: &[ChangeReason],
     ) -> Result<Counted, TreatError> {
+        self.count_loss_by(case.cause(), table, earlier)
+    }
+
+    pub(super) fn count_loss_by(
+        &mut self,
+        cause: Cause<'_>,
+        table: TableId,
+        earlier: &[ChangeReason],
+    ) -> Result<Counted, TreatError> {
         self.size(table)?;
         let mut lost = earlier.iter().filter(|reason| loses(reason));
         let in_plan = lost.clone().next().is_none();
-        let in_rule = lost.all(|reason| reason.rule != case.rule.id.value);
+        let in_rule = lost.all(|reason| reason.rule != cause.rule.id.value);
         if in_plan {
             self.losses.plan += 1;
             *self.losses.tables.entry(table).or_default() += 1;
         }
-        let rule = self.losses.of(case.rule);
+        let rule = self.losses.of(cause.rule);
         if in_rule {
             rule.rows += 1;
             *rule.tables.entry(table).or_default() += 1;
         }
-        if !rule.relations.contains(&case.relation.id) {
-            rule.relations.insert(case.relation.id.clone());
+        if !rule.relations.contains(cause.relation) {
+            rule.relations.insert(cause.relation.to_owned());
         }
         Ok(Counted { table, in_plan, in_rule })
     }
@@ -272,13 +283,17 @@ impl<'a> Planner<'a> {
     }
 
     pub(super) fn uncount(&mut self, case: &Case<'a>, counted: &[Counted]) {
+        self.uncount_by(case.cause(), counted);
+    }
+
+    pub(super) fn uncount_by(&mut self, cause: Cause<'_>, counted: &[Counted]) {
         for row in counted {
             if row.in_plan {
                 self.losses.plan -= 1;
                 *self.losses.tables.entry(row.table).or_default() -= 1;
             }
             if row.in_rule {
-                let rule = self.losses.of(case.rule);
+                let rule = self.losses.of(cause.rule);
                 rule.rows -= 1;
                 *rule.tables.entry(row.table).or_default() -= 1;
             }
@@ -348,5 +363,5 @@ impl<'a> Planner<'a> {
 /// True if a change with this reason deletes a row or sets it to NULL.
 fn loses(reason: &ChangeReason) -> bool {
     let takes = TreatmentKind::named(&reason.treatment).is_some_and(TreatmentKind::loses_data);
-    reason.role == ChangeRole::Dependant || (reason.role == ChangeRole::Orphan && takes)
+    matches!(reason.role, ChangeRole::Dependant | ChangeRole::Twin) || (reason.role == ChangeRole::Orphan && takes)
 }

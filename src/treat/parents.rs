@@ -520,12 +520,7 @@ impl<'a> Planner<'a> {
 
 impl Case<'_> {
     pub(super) fn reason(&self, role: ChangeRole, treatment: &str) -> ChangeReason {
-        ChangeReason {
-            role,
-            relation: self.relation.id.clone(),
-            rule: self.rule.id.value.clone(),
-            treatment: treatment.to_owned(),
-        }
+        self.cause().reason(role, treatment)
     }
 
     /// Counts all changes of a treatment, with the first few as examples.

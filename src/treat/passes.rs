@@ -43,6 +43,7 @@ impl<'a> Planner<'a> {
             case.forecast.share(treatment.value.name());
         }
         case.guarded = self.parent_loss(&case)?;
+        case.batch = self.draft.batch();
         // A delete may concern any row. A new parent may be a row of the child itself.
         case.meets_changes = self.conflicts.may_remove
             || self.draft.changes(&self.schema.child(case.relation).name)

@@ -207,7 +207,7 @@ impl<'a> Planner<'a> {
                 self.keep_keys(case, record, pending, after, unit)
             }
             _ if case.meets_changes => self.put(&change),
-            _ => Ok(self.draft.put_new(&change)?),
+            _ => Ok(self.draft.put_new(case.batch, &change)?),
         }
     }
 

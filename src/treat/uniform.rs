@@ -107,7 +107,7 @@ impl<'a> Planner<'a> {
     ) -> Result<bool, TreatError> {
         let Some(Decision::Decided { treatment, action }) = decisions.of_all() else { return Ok(false) };
         let Some(change) = self.uniform_change(case, action) else { return Ok(false) };
-        let mark = self.draft.mark();
+        let mark = self.draft.mark()?;
         let (done, record) = (self.progress.tried, self.last_record(&change));
         match self.plan_alike(case, reader, treatment, &change) {
             Ok((rows, samples)) if rows == case.tally.orphan_rows => {
@@ -184,7 +184,9 @@ impl<'a> Planner<'a> {
         let mut record = match change {
             UniformChange::Remove(Some(QuarantineTarget::Table(name))) => {
                 // Without a suitable table there is a refusal, and no row is planned.
-                let Some(table) = self.record_table(case, name, &QUARANTINE)? else { return Err(Obstacle::Row) };
+                let Some(table) = self.record_table(case.cause(), name, &QUARANTINE)? else {
+                    return Err(Obstacle::Row);
+                };
                 Some((table, None))
             }
             _ => None,
@@ -252,7 +254,7 @@ impl<'a> Planner<'a> {
             let row_name = plan_file::row_text(&RowName::of(&layout.names, name.to_vec()));
             let values =
                 vec![Value::text(layout.table.name.to_string()), Value::text(row_name), image_value(layout, before)];
-            let values = self.record_values(case, table, values)?;
+            let values = self.record_values(case.cause(), table, values)?;
             let record_group = record_group.get_or_insert_with(|| {
                 let example = table.change(values.clone(), case.reason(ChangeRole::Record, treatment));
                 self.draft.group(&example)

@@ -5,6 +5,7 @@ use toml::de::DeValue;
 use crate::config::fault::quoted;
 use crate::config::reader::Item;
 use crate::config::reader::Reader;
+use crate::config::rules::repoint;
 use crate::config::rules::values;
 use crate::config::side;
 use crate::model::catalog::Action;
@@ -26,7 +27,7 @@ use crate::model::rule::Via;
 use crate::model::text::nearest;
 
 /// All actions that a treatment can have.
-pub const ACTIONS: [&str; 12] = [
+pub const ACTIONS: [&str; 13] = [
     "remap",
     "placeholder",
     "sentinel",
@@ -36,6 +37,7 @@ pub const ACTIONS: [&str; 12] = [
     "delete",
     "follow",
     "report",
+    "repoint",
     "relax",
     "enforce",
     "prevent",
@@ -55,6 +57,7 @@ pub(super) fn read(mut reader: Reader<'_, '_>) -> Option<Spanned<Treatment>> {
         "delete" => delete(&mut reader, &item),
         "follow" => Some(Treatment::Follow { keep: keep(&mut reader).unwrap_or(true) }),
         "report" => Some(Treatment::Report),
+        "repoint" => repoint::read(&mut reader).map(Treatment::Repoint),
         "relax" => Some(Treatment::Relax(reader.take("nullable").map_or(Nullable::AsBefore, |item| nullable(&item)))),
         "enforce" => Some(Treatment::Enforce(enforcement(&mut reader))),
         "prevent" => {
@@ -102,7 +105,7 @@ fn remap(reader: &mut Reader<'_, '_>) -> Option<Remap> {
 }
 
 /// Parses `table(old -> new)`.
-fn mapping(item: &Item<'_, '_>) -> Option<RemapHow> {
+pub(super) fn mapping(item: &Item<'_, '_>) -> Option<RemapHow> {
     let expected = "a table of keys such as \"kb_map(old_id -> new_id)\"";
     let text = item.text(expected)?.value;
     let columns = |text: &str| -> Vec<String> { text.split(',').map(|name| name.trim().to_owned()).collect() };
@@ -203,7 +206,7 @@ fn keep(reader: &mut Reader<'_, '_>) -> Option<bool> {
 }
 
 /// Returns where quarantined rows are kept: a table or a file. A rule must not name both.
-fn kept(reader: &mut Reader<'_, '_>) -> QuarantineTarget {
+pub(super) fn kept(reader: &mut Reader<'_, '_>) -> QuarantineTarget {
     let table = reader.take("table").and_then(|item| name(&item));
     let file = reader.take("file").and_then(|item| {
         if table.is_some() {

@@ -24,6 +24,7 @@ use crate::model::catalog::Table;
 use crate::model::refusal::Refusal;
 use crate::model::statement::Statement;
 use crate::model::statement::StatementKind;
+use crate::model::trial_method::TrialMethod;
 use crate::model::value::Value;
 use crate::source::Address;
 use crate::sql::Sql;
@@ -162,6 +163,10 @@ impl Session for MysqlTrial {
 }
 
 impl Trial for MysqlTrial {
+    fn method(&self) -> TrialMethod {
+        TrialMethod::OnServer
+    }
+
     fn catalog(&mut self) -> Result<Catalog, EngineError> {
         self.use_settings_of_user(false)?;
         introspect::catalog(&mut self.connection, &self.server, &self.limits.deadline)

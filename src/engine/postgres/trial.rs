@@ -23,6 +23,7 @@ use crate::model::catalog::TableName;
 use crate::model::refusal::Refusal;
 use crate::model::statement::Statement;
 use crate::model::statement::StatementKind;
+use crate::model::trial_method::TrialMethod;
 use crate::model::value::Value;
 use crate::source::Address;
 use crate::sql::Sql;
@@ -201,6 +202,10 @@ impl Session for PostgresTrial {
 }
 
 impl Trial for PostgresTrial {
+    fn method(&self) -> TrialMethod {
+        TrialMethod::OnServer
+    }
+
     fn catalog(&mut self) -> Result<Catalog, EngineError> {
         self.use_settings_of_user(false)?;
         introspect::catalog(&mut self.connection, &self.limits.deadline)

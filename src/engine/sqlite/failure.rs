@@ -33,6 +33,15 @@ pub(super) fn is_cannot_open(error: &rusqlite::Error) -> bool {
     matches!(code(error), Some(ErrorCode::CannotOpen | ErrorCode::ReadOnly))
 }
 
+/// True if the file or its directory may not be written.
+pub(super) fn is_not_permitted(error: &rusqlite::Error) -> bool {
+    matches!(code(error), Some(ErrorCode::ReadOnly | ErrorCode::PermissionDenied | ErrorCode::CannotOpen))
+}
+
+pub(super) fn is_full(error: &rusqlite::Error) -> bool {
+    code(error) == Some(ErrorCode::DiskFull)
+}
+
 pub(super) fn is_interrupted(error: &rusqlite::Error) -> bool {
     code(error) == Some(ErrorCode::OperationInterrupted)
 }

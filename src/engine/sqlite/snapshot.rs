@@ -49,6 +49,11 @@ impl Handles {
         Handles { file: File::open(path).map(Arc::new), log: wal::WriteAheadLog::open(path).ok() }
     }
 
+    /// Returns the file handle on the database.
+    pub(super) fn file(&self) -> Option<&File> {
+        self.file.as_ref().ok().map(Arc::as_ref)
+    }
+
     /// Returns the pages of the snapshot of an open transaction.
     pub(super) fn source(&self, snapshot: &Snapshot) -> std::result::Result<PageSource, Fault> {
         let unsupported = |error: &std::io::Error| Fault::unsupported(error.to_string());

@@ -1,4 +1,4 @@
-//! Checks the free disk space before a private copy is made. SQLite would fail only at the end of the copy.
+//! Checks the free disk space before a database is copied. SQLite would fail only at the end of the copy.
 
 use std::path::Path;
 use std::path::PathBuf;
@@ -6,31 +6,51 @@ use std::path::PathBuf;
 use rusqlite::Connection;
 
 use crate::engine::EngineError;
+use crate::model::text;
 
 /// The size in bytes up to which a copy stays in memory.
-const IN_MEMORY: u64 = 32 << 20;
+pub(super) const IN_MEMORY: u64 = 32 << 20;
+/// The size in bytes up to which a database is copied for a trial.
+pub(super) const SMALL: u64 = 256 << 20;
 
-pub(super) fn refuse_without_space(source: &Connection, database: &Path) -> Result<(), EngineError> {
-    let number = |pragma: &str| source.query_row(pragma, [], |row| row.get::<_, i64>(0)).unwrap_or(0);
-    let needed = number("PRAGMA main.page_count").saturating_mul(number("PRAGMA main.page_size"));
-    let needed = u64::try_from(needed).unwrap_or(0);
-    let Some(folder) = temporary_folder() else { return Ok(()) };
-    match free(&folder) {
-        Some(free) => fits(needed, free, &folder, database),
-        None => Ok(()),
-    }
+/// Returns the size of the database that a connection sees.
+pub(super) fn bytes(connection: &Connection) -> u64 {
+    number(connection, "PRAGMA main.page_count").saturating_mul(page_size(connection))
 }
 
-fn fits(needed: u64, free: u64, folder: &Path, database: &Path) -> Result<(), EngineError> {
-    if needed <= IN_MEMORY || needed <= free {
-        return Ok(());
-    }
-    let mib = |bytes: u64| bytes.div_ceil(1 << 20);
+pub(super) fn page_size(connection: &Connection) -> u64 {
+    number(connection, "PRAGMA main.page_size")
+}
+
+fn number(connection: &Connection, pragma: &str) -> u64 {
+    let number = connection.query_row(pragma, [], |row| row.get::<_, i64>(0));
+    number.ok().and_then(|number| u64::try_from(number).ok()).unwrap_or(0)
+}
+
+/// Returns an error if a private copy does not fit into the folder of temporary files.
+pub(super) fn refuse_copy_without_space(source: &Connection, database: &Path) -> Result<(), EngineError> {
+    let needed = bytes(source);
+    let Some(folder) = temporary_folder().filter(|_| needed > IN_MEMORY) else { return Ok(()) };
+    let Some(why) = lacking_space(needed, &folder) else { return Ok(()) };
     Err(EngineError::Unreadable {
         what: format!("{} into a private copy", database.display()),
-        why: format!("it takes {} MiB, and {} has {} MiB left", mib(needed), folder.display(), free >> 20),
+        why,
         help: "set TMPDIR to a folder with enough free space for a copy of the database".to_owned(),
     })
+}
+
+/// Returns the reason if a file of this size does not fit into a folder.
+pub(super) fn lacking_space(needed: u64, folder: &Path) -> Option<String> {
+    let free = free(folder)?;
+    lacks(needed, free, folder)
+}
+
+fn lacks(needed: u64, free: u64, folder: &Path) -> Option<String> {
+    let why = || {
+        let (needed, free) = (text::bytes(needed), text::bytes(free));
+        format!("it takes {needed}, and {} has {free} left", folder.display())
+    };
+    (needed > free).then(why)
 }
 
 /// Returns the folder in which SQLite creates temporary files.
@@ -59,10 +79,8 @@ mod tests {
     fn copy_without_enough_space_is_refused() {
         let folder = temporary_folder().unwrap();
         assert!(free(&folder).is_none_or(|free| free > 0));
-        let name = Path::new("app.db");
-        assert!(fits(5 << 30, 6 << 30, &folder, name).is_ok());
-        assert!(fits(IN_MEMORY, 0, &folder, name).is_ok());
-        let refused = fits(5 << 30, 3 << 30, &folder, name).unwrap_err();
-        assert!(refused.because().starts_with("it takes 5120 MiB, and "), "{}", refused.because());
+        assert_eq!(lacks(5 << 30, 6 << 30, &folder), None);
+        let why = lacks(5 << 30, 3 << 30, Path::new("/tmp")).unwrap();
+        assert_eq!(why, "it takes 5.4 GB, and /tmp has 3.3 GB left");
     }
 }

@@ -1,26 +1,22 @@
-//! The trial in SQLite: a copy of the database, in memory while it is small, else in an unnamed file. Its connection
-//! can write only to the copy.
+//! The trial in SQLite: a private copy or a clone of the database, or a transaction of the database itself that is never
+//! committed.
 //!
-//! SQLite's online backup makes the copy inside a read transaction, so the file itself is only read. Every statement
-//! runs inside a savepoint, and an authorizer refuses access to anything outside the copy.
+//! Every statement runs inside a savepoint, and an authorizer refuses access to anything outside the database.
 
 use std::path::Path;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::Mutex;
-use std::sync::MutexGuard;
-use std::sync::PoisonError;
 
 use rusqlite::Connection;
 use rusqlite::backup::Backup;
 use rusqlite::config::DbConfig;
-use rusqlite::hooks::AuthAction;
-use rusqlite::hooks::AuthContext;
-use rusqlite::hooks::Authorization;
-use rusqlite::limits::Limit;
 
+use super::clone::TemporaryClone;
 use super::failure;
 use super::introspect;
 use super::session;
+use super::snapshot::Handles;
 use super::space;
 use crate::engine::Damage;
 use crate::engine::EngineError;
@@ -29,161 +25,135 @@ use crate::engine::WaitLimits;
 use crate::engine::trial::ForeignKeyMode;
 use crate::engine::trial::InsertOutcome;
 use crate::engine::trial::StatementExecution;
-use crate::engine::trial::TableWrite;
 use crate::engine::trial::Trial;
+use crate::engine::trial::TrialChoice;
+use crate::engine::trial::TrialOptions;
+use crate::engine::trial::unsupported;
 use crate::model::catalog::Catalog;
 use crate::model::catalog::Table;
 use crate::model::refusal::Refusal;
 use crate::model::refusal::RefusalKind;
 use crate::model::statement::Statement;
 use crate::model::statement::StatementKind;
+use crate::model::trial_method::TrialMethod;
 use crate::model::value::Value;
 use crate::sql::Sql;
 
-/// The number of pages copied between two reports of progress.
-const STRIDE: i32 = 4096;
+mod confinement;
+mod in_place;
+mod private_copy;
+mod transactions;
 
-/// Read-only pragmas, which a view or a trigger may use as functions.
-const READ_ONLY_PRAGMAS: [&str; 8] = [
-    "table_info",
-    "table_xinfo",
-    "table_list",
-    "index_list",
-    "index_info",
-    "index_xinfo",
-    "foreign_key_list",
-    "foreign_key_check",
-];
+use confinement::Watch;
+use confinement::held;
+use in_place::InPlace;
+use in_place::Opening;
+use in_place::Step;
 
 pub(super) struct SqliteTrial {
+    // The connection comes first, because it must be closed before the rest.
     connection: Connection,
-    name: std::path::PathBuf,
+    name: PathBuf,
     limits: WaitLimits,
     watch: Arc<Mutex<Watch>>,
+    origin: Origin,
 }
 
-/// The authorizer's observations of the current statement.
-#[derive(Default)]
-struct Watch {
-    /// False for the program's own statements, which are not recorded.
-    is_on: bool,
-    writes: Vec<TableWrite>,
-    denied: Option<String>,
+/// The database to which the connection belongs.
+enum Origin {
+    Copy { bytes: u64, why: Option<String> },
+    Clone { _file: TemporaryClone },
+    InPlace(Box<InPlace>),
 }
 
-/// Copies the snapshot of `source`, which must be inside a transaction.
-pub(super) fn copy(
-    source: &Connection,
+/// Opens a trial. `source` is inside a read transaction; it is `None` if the file is read without locks.
+pub(super) fn open(
+    source: Connection,
     path: &Path,
+    handles: &Arc<Handles>,
+    has_locks: bool,
     limits: &WaitLimits,
+    options: &TrialOptions,
     progress: &dyn Fn(usize, usize),
 ) -> Result<SqliteTrial, EngineError> {
-    space::refuse_without_space(source, path)?;
-    let no_space = |why: String| EngineError::Unreadable {
-        what: format!("{} into a private copy", path.display()),
-        why,
-        help: "set TMPDIR to a folder with enough free space for a copy of the database".to_owned(),
-    };
-    let broken = |error: rusqlite::Error| no_space(error.to_string());
-    // A database without a name moves to a temporary file as it grows. SQLite deletes that file with the connection.
-    let mut connection = Connection::open("").map_err(broken)?;
+    let size = space::bytes(&source);
+    let without_locks = || format!("{} cannot be written", path.display());
+    if options.choice == TrialChoice::InPlace {
+        let open = if options.is_saved {
+            let why = "the rules need a copy of the database, to which they add the load".to_owned();
+            Opening::NotWritable(why, source)
+        } else if has_locks {
+            in_place::begin_trial(source, path, handles, limits, options)?
+        } else {
+            Opening::NotWritable(without_locks(), source)
+        };
+        return match open {
+            Opening::Open(trial) => Ok(*trial),
+            Opening::NotWritable(why, _) => Err(EngineError::Untried {
+                what: format!("{} in {}", options.subject, path.display()),
+                why,
+                help: format!("use a copy of the database: {}", options.copy_command),
+            }),
+        };
+    }
+    if size > space::IN_MEMORY
+        && has_locks
+        && let Some(file) = handles.file()
+        && let Some(trial) = private_copy::cloned(file, path, limits)
     {
-        let backup = Backup::new(source, &mut connection).map_err(broken)?;
-        loop {
-            if limits.deadline.has_passed() {
-                return Err(EngineError::TimeLimit);
-            }
-            let more = backup.step(STRIDE).map_err(broken)? != rusqlite::backup::StepResult::Done;
-            let state = backup.progress();
-            let pages = |number: i32| usize::try_from(number).unwrap_or(0);
-            progress(pages(state.pagecount - state.remaining), pages(state.pagecount));
-            if !more {
-                break;
-            }
-        }
+        return Ok(trial);
     }
-    let watch = Arc::new(Mutex::new(Watch::default()));
-    confine(&mut connection, limits, &watch).map_err(broken)?;
-    Ok(SqliteTrial { connection, name: path.to_owned(), limits: limits.clone(), watch })
-}
-
-/// Configures the connection like an application's, except that it cannot reach anything outside the copy.
-fn confine(connection: &mut Connection, limits: &WaitLimits, watch: &Arc<Mutex<Watch>>) -> rusqlite::Result<()> {
-    for (setting, value) in [
-        (DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true),
-        (DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false),
-        (DbConfig::SQLITE_DBCONFIG_ENABLE_TRIGGER, true),
-        (DbConfig::SQLITE_DBCONFIG_ENABLE_FKEY, true),
-        (DbConfig::SQLITE_DBCONFIG_ENABLE_FTS3_TOKENIZER, false),
-    ] {
-        connection.set_db_config(setting, value)?;
+    let is_cheap = size <= space::SMALL || options.is_saved;
+    if options.choice == TrialChoice::Copy || is_cheap {
+        return private_copy::copy(&source, path, None, limits, progress);
     }
-    connection.set_limit(Limit::SQLITE_LIMIT_ATTACHED, 0)?;
-    connection.execute_batch(
-        "PRAGMA synchronous = OFF; PRAGMA recursive_triggers = OFF; PRAGMA mmap_size = 0; PRAGMA cache_size = -32000",
-    )?;
-    let deadline = limits.deadline.clone();
-    connection.progress_handler(10_000, Some(move || deadline.has_passed()))?;
-    let watch = Arc::clone(watch);
-    connection.authorizer(Some(move |context: AuthContext<'_>| guard(&mut held(&watch), &context)))
-}
-
-fn held(watch: &Mutex<Watch>) -> MutexGuard<'_, Watch> {
-    watch.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-fn guard(watch: &mut Watch, context: &AuthContext<'_>) -> Authorization {
-    if !watch.is_on {
-        return Authorization::Allow;
-    }
-    let denied = match &context.action {
-        AuthAction::Attach { .. } | AuthAction::Detach { .. } => Some("it uses another database file".to_owned()),
-        AuthAction::Pragma { pragma_name, pragma_value } => {
-            let reads = READ_ONLY_PRAGMAS.iter().any(|name| name.eq_ignore_ascii_case(pragma_name));
-            let defers = pragma_name.eq_ignore_ascii_case("defer_foreign_keys");
-            (pragma_value.is_some() && !reads && !defers).then(|| format!("it sets PRAGMA {pragma_name}"))
-        }
-        AuthAction::Function { function_name } => ["load_extension", "fts3_tokenizer", "readfile", "writefile", "edit"]
-            .iter()
-            .any(|name| name.eq_ignore_ascii_case(function_name))
-            .then(|| format!("it calls {function_name}()")),
-        AuthAction::Insert { table_name }
-        | AuthAction::Delete { table_name }
-        | AuthAction::Update { table_name, .. } => {
-            if context.database_name == Some("main") {
-                let write =
-                    TableWrite { table: (*table_name).to_owned(), trigger: context.accessor.map(str::to_owned) };
-                if !watch.writes.contains(&write) {
-                    watch.writes.push(write);
-                }
-            }
-            None
-        }
-        _ => None,
+    let open = if has_locks {
+        in_place::begin_trial(source, path, handles, limits, options)?
+    } else {
+        Opening::NotWritable(without_locks(), source)
     };
-    if denied.is_some() {
-        watch.denied = denied;
-        return Authorization::Deny;
+    match open {
+        Opening::Open(trial) => Ok(*trial),
+        Opening::NotWritable(why, source) => private_copy::copy(&source, path, Some(why), limits, progress),
     }
-    Authorization::Allow
 }
 
 impl SqliteTrial {
+    fn in_place(&self) -> Option<&InPlace> {
+        match &self.origin {
+            Origin::InPlace(in_place) => Some(in_place),
+            Origin::Copy { .. } | Origin::Clone { .. } => None,
+        }
+    }
+
     /// Runs one statement of the user to its end, and records its effects.
     fn run(&mut self, statement: &Statement) -> Result<StatementExecution, EngineError> {
-        *held(&self.watch) = Watch { is_on: true, ..Watch::default() };
+        let is_inside_transaction = self.in_place().is_some();
+        *held(&self.watch) = Watch { is_on: true, is_inside_transaction, ..Watch::default() };
         let result = step_through(&self.connection, statement);
         let watch = std::mem::take(&mut *held(&self.watch));
         let refusal = match result {
             Ok(None) => None,
             Ok(Some(refusal)) => Some(refusal),
-            Err(error) if failure::is_interrupted(&error) => return Err(EngineError::TimeLimit),
-            Err(error) => Some(match watch.denied {
-                Some(why) => Refusal::new(RefusalKind::Forbidden, why),
-                None => failure::refusal(&error),
-            }),
+            Err(error) => {
+                self.refuse_exhaustion(&error)?;
+                Some(match watch.denied {
+                    Some(why) => Refusal::new(RefusalKind::Forbidden, why),
+                    None => failure::refusal(&error),
+                })
+            }
         };
         Ok(StatementExecution { refusal, writes: watch.writes })
+    }
+
+    /// Returns an error if a statement failed because time or memory is used up, and not because of itself.
+    fn refuse_exhaustion(&self, error: &rusqlite::Error) -> Result<(), EngineError> {
+        match self.in_place() {
+            Some(in_place) if failure::is_full(error) => Err(in_place.too_large(&self.name)),
+            _ if !failure::is_interrupted(error) => Ok(()),
+            Some(in_place) => in_place.refuse_if_too_large(&self.name).and(Err(EngineError::TimeLimit)),
+            None => Err(EngineError::TimeLimit),
+        }
     }
 
     fn batch(&self, text: &str) -> Result<(), EngineError> {
@@ -198,6 +168,34 @@ impl SqliteTrial {
         self.batch("ROLLBACK TO fk_doctor_try; RELEASE fk_doctor_try")
     }
 
+    /// Keeps the changes of a statement. Returns the refusal of a statement that is its own transaction, at whose end
+    /// deferred foreign keys are checked.
+    fn keep_statement(&mut self, statement: &Statement) -> Result<Option<Refusal>, EngineError> {
+        if self.in_place().is_none() {
+            let released = self.connection.execute_batch("RELEASE fk_doctor_try");
+            return Ok(released.err().map(|error| failure::refusal(&error)));
+        }
+        if !self.is_in_transaction()
+            && let Some(refusal) = self.deferred_refusal()?
+        {
+            return Ok(Some(refusal));
+        }
+        self.batch("RELEASE fk_doctor_try")?;
+        self.note_step(|| Step::Executed(statement.clone()));
+        Ok(None)
+    }
+
+    fn note_step(&mut self, step: impl FnOnce() -> Step) {
+        if let Origin::InPlace(in_place) = &mut self.origin {
+            in_place.steps.push(step());
+        }
+    }
+
+    /// True if a statement has ended the transaction that the whole trial is.
+    fn is_lost(&self) -> bool {
+        self.in_place().is_some() && self.connection.is_autocommit()
+    }
+
     fn enforce(&self, on: bool) -> Result<(), EngineError> {
         let set = self.connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_FKEY, on);
         set.map(|_| ()).map_err(|error| failure::failed(&error))
@@ -206,6 +204,15 @@ impl SqliteTrial {
     fn is_deferring(&self) -> Result<bool, EngineError> {
         let answer = self.connection.query_row("PRAGMA defer_foreign_keys", [], |row| row.get(0));
         answer.map_err(|error| failure::failed(&error))
+    }
+}
+
+impl Drop for SqliteTrial {
+    fn drop(&mut self) {
+        if !self.connection.is_autocommit() {
+            // SQLite itself rolls back a transaction that stays open.
+            let _ = self.connection.execute_batch("ROLLBACK");
+        }
     }
 }
 
@@ -230,7 +237,10 @@ impl Session for SqliteTrial {
         if self.limits.deadline.has_passed() {
             return Err(EngineError::TimeLimit);
         }
-        session::run(&self.connection, sql, each).map_err(|error| failure::failed(&error))
+        session::run(&self.connection, sql, each).map_err(|error| match self.refuse_exhaustion(&error) {
+            Err(exhausted) => exhausted,
+            Ok(()) => failure::failed(&error),
+        })
     }
 
     fn damage(&mut self, _: &Table) -> Result<Option<Damage>, EngineError> {
@@ -239,6 +249,14 @@ impl Session for SqliteTrial {
 }
 
 impl Trial for SqliteTrial {
+    fn method(&self) -> TrialMethod {
+        match &self.origin {
+            Origin::Copy { bytes, why } => TrialMethod::Copy { bytes: *bytes, why: why.clone() },
+            Origin::Clone { .. } => TrialMethod::Clone,
+            Origin::InPlace(in_place) => TrialMethod::InPlace { locked: in_place.locked() },
+        }
+    }
+
     fn catalog(&mut self) -> Result<Catalog, EngineError> {
         introspect::catalog(&self.connection, &self.name).map_err(|error| failure::unreadable(&self.name, &error))
     }
@@ -252,22 +270,35 @@ impl Trial for SqliteTrial {
     }
 
     fn prepare(&mut self, preparations: &[Sql]) -> Result<(), EngineError> {
-        preparations.iter().try_for_each(|sql| self.each_row(sql, &mut |_| {}))
+        self.forget_deferral()?;
+        preparations.iter().try_for_each(|sql| self.each_row(sql, &mut |_| {}))?;
+        self.note_step(|| Step::Prepared(preparations.to_vec()));
+        Ok(())
     }
 
     fn execute(&mut self, statement: &Statement) -> Result<StatementExecution, EngineError> {
-        if matches!(statement.kind, StatementKind::Transaction | StatementKind::Enforcement) {
-            return self.run(statement);
+        match (statement.kind, &mut self.origin) {
+            (StatementKind::Transaction, Origin::InPlace(_)) => return self.run_control(statement),
+            (StatementKind::Enforcement, Origin::InPlace(in_place)) => {
+                in_place.has_set_deferral = true;
+                return self.run(statement);
+            }
+            (StatementKind::Transaction | StatementKind::Enforcement, _) => return self.run(statement),
+            _ => {}
         }
         self.batch("SAVEPOINT fk_doctor_try")?;
         let mut execution = self.run(statement)?;
+        if self.is_lost() {
+            self.restore()?;
+            return Ok(execution);
+        }
+        if execution.refusal.is_none() {
+            execution.refusal = self.keep_statement(statement)?;
+        }
         if execution.refusal.is_some() {
             self.roll_back_statement()?;
-        } else if let Err(error) = self.connection.execute_batch("RELEASE fk_doctor_try") {
-            // The statement is its own transaction, so the release checks deferred foreign keys.
-            execution.refusal = Some(failure::refusal(&error));
-            self.roll_back_statement()?;
         }
+        self.forget_deferral()?;
         Ok(execution)
     }
 
@@ -278,38 +309,57 @@ impl Trial for SqliteTrial {
         observe: &mut dyn FnMut(&mut dyn Trial, &StatementExecution) -> Result<(), EngineError>,
     ) -> Result<(), EngineError> {
         let is_deferring = self.is_deferring()?;
+        let steps = self.in_place().map_or(0, |in_place| in_place.steps.len());
         self.batch("SAVEPOINT fk_doctor_try")?;
         match mode {
             ForeignKeyMode::Ignore => self.enforce(false)?,
             ForeignKeyMode::ActOnly => self.batch("PRAGMA defer_foreign_keys = ON")?,
         }
         let execution = self.run(statement);
+        let is_lost = execution.is_ok() && self.is_lost();
+        if is_lost {
+            self.enforce(true)?;
+            self.restore()?;
+        }
         let observed = execution.and_then(|execution| observe(self, &execution));
         // OFF forgets the violations that earlier statements deferred; the rollback to the savepoint restores them.
         let reset = if is_deferring { Ok(()) } else { self.batch("PRAGMA defer_foreign_keys = OFF") };
-        let rolled_back = self.roll_back_statement();
+        let rolled_back = if is_lost { Ok(()) } else { self.roll_back_statement() };
         self.enforce(true)?;
+        if let (false, Origin::InPlace(in_place)) = (is_lost, &mut self.origin) {
+            // The preparations of the observation were rolled back too.
+            in_place.steps.truncate(steps);
+        }
         observed.and(reset).and(rolled_back)
     }
 
     fn begin_load(&mut self) -> Result<(), EngineError> {
         self.enforce(false)?;
-        self.batch("BEGIN")
+        if self.in_place().is_some() { self.begin_transaction(true) } else { self.batch("BEGIN") }
     }
 
     /// SQLite itself detects every collision.
     fn insert_rows(&mut self, insert: &[Sql], _: Option<&Sql>) -> Result<InsertOutcome, EngineError> {
         match insert.iter().try_for_each(|sql| session::run(&self.connection, sql, &mut |_| {})) {
             Ok(()) => Ok(InsertOutcome::Taken),
-            Err(error) if failure::is_interrupted(&error) => Err(EngineError::TimeLimit),
-            Err(error) => Ok(InsertOutcome::Refused(failure::refusal(&error))),
+            Err(error) => {
+                self.refuse_exhaustion(&error)?;
+                Ok(InsertOutcome::Refused(failure::refusal(&error)))
+            }
         }
     }
 
     fn save(&mut self, file: &Path) -> Result<(), EngineError> {
+        if self.in_place().is_some() {
+            return Err(unsupported());
+        }
         self.batch("COMMIT")?;
         let saved = Connection::open(file).and_then(|mut copy| {
-            Backup::new(&self.connection, &mut copy)?.run_to_completion(STRIDE, std::time::Duration::ZERO, None)
+            Backup::new(&self.connection, &mut copy)?.run_to_completion(
+                private_copy::STRIDE,
+                std::time::Duration::ZERO,
+                None,
+            )
         });
         saved.map_err(|error| failure::failed(&error))?;
         self.batch("BEGIN")
@@ -320,6 +370,9 @@ impl Trial for SqliteTrial {
     }
 
     fn is_in_transaction(&self) -> bool {
-        !self.connection.is_autocommit()
+        match self.in_place() {
+            Some(in_place) => in_place.transaction.is_some() && !self.connection.is_autocommit(),
+            None => !self.connection.is_autocommit(),
+        }
     }
 }

@@ -1,6 +1,7 @@
 //! The only connection that writes.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use rusqlite::Connection;
 use rusqlite::OpenFlags;
@@ -12,6 +13,8 @@ use super::failure;
 use super::open;
 use super::session;
 use super::set_writer;
+use super::snapshot::Handles;
+use super::space;
 use crate::engine::Damage;
 use crate::engine::EngineError;
 use crate::engine::Session;
@@ -20,14 +23,20 @@ use crate::engine::set_writer::SetWriter;
 use crate::engine::write::CommitOutcome;
 use crate::engine::write::WriteOptions;
 use crate::engine::write::Writer;
+use crate::model::backup::BackupOrigin;
 use crate::model::catalog::Table;
 use crate::model::value::Value;
 use crate::sql::Sql;
+
+/// The size of the page cache. With SQLite's default, most changed pages are written and read again within a transaction.
+const CACHE_KIB: usize = 32 * 1024;
 
 pub(super) struct SqliteWriter {
     connection: Connection,
     path: std::path::PathBuf,
     limits: WaitLimits,
+    /// Closing a file handle drops the locks of the connection, so the handles are closed last.
+    handles: Option<Arc<Handles>>,
 }
 
 /// Opens an existing file. A missing file is never created.
@@ -43,17 +52,24 @@ pub(super) fn connect(path: &Path, limits: &WaitLimits, options: WriteOptions) -
         connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_TRIGGER, !options.no_triggers)?;
         // These pragmas read the definitions, so another program's lock can block them.
         failure::retry_while_busy(limits.lock_wait, || {
-            connection.execute_batch("PRAGMA synchronous = FULL; PRAGMA recursive_triggers = OFF")
+            connection.execute_batch(&format!(
+                "PRAGMA synchronous = FULL; PRAGMA recursive_triggers = OFF; PRAGMA main.cache_size = -{CACHE_KIB}"
+            ))
         })?;
         Ok(connection)
     };
     let connection = prepared().map_err(|error| failure::unwritable(path, &error))?;
-    let writer = SqliteWriter { connection, path: path.to_owned(), limits: limits.clone() };
+    let writer = SqliteWriter { connection, path: path.to_owned(), limits: limits.clone(), handles: None };
     writer.switch_enforcement_off()?;
     Ok(writer)
 }
 
 impl SqliteWriter {
+    /// Returns a writer that can clone the database file.
+    pub(super) fn with_handles(self, handles: &Arc<Handles>) -> SqliteWriter {
+        SqliteWriter { handles: Some(Arc::clone(handles)), ..self }
+    }
+
     pub(super) fn connection(&self) -> &Connection {
         &self.connection
     }
@@ -174,7 +190,12 @@ impl Writer for SqliteWriter {
         session::integrity(&self.connection).map_err(|error| failure::failed(&error))
     }
 
-    fn back_up(&mut self, file: &Path) -> Result<(), EngineError> {
-        backup::make(&self.path, file)
+    fn backup_bytes(&mut self) -> u64 {
+        space::bytes(&self.connection)
+    }
+
+    fn back_up(&mut self, file: &Path) -> Result<BackupOrigin, EngineError> {
+        let handle = self.handles.as_ref().and_then(|handles| handles.file());
+        backup::make(&backup::Original { path: &self.path, file: handle, bytes: space::bytes(&self.connection) }, file)
     }
 }

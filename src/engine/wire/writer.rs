@@ -15,6 +15,7 @@ use crate::engine::WaitLimits;
 use crate::engine::write::CommitOutcome;
 use crate::engine::write::WriteOptions;
 use crate::engine::write::Writer;
+use crate::model::backup::BackupOrigin;
 use crate::model::catalog::Table;
 use crate::model::value::Value;
 use crate::source::Address;
@@ -254,7 +255,7 @@ impl<C: WriterConnection + Send> Writer for ServerWriter<C> {
         Ok(None)
     }
 
-    fn back_up(&mut self, file: &Path) -> Result<(), EngineError> {
+    fn back_up(&mut self, file: &Path) -> Result<BackupOrigin, EngineError> {
         Err(EngineError::Unwritable {
             what: format!("a backup to {}", file.display()),
             why: "a server's database is not a file".to_owned(),

@@ -8,6 +8,9 @@ use crate::model::forecast::RepairForecast;
 use crate::model::forecast::TreatmentForecast;
 use crate::model::forecast::Undecided;
 use crate::model::ids::RelationId;
+use crate::model::repoint::RepointForecast;
+use crate::model::repoint::StayingTwins;
+use crate::model::repoint::TwinSample;
 use crate::model::restore::Obstacle;
 use crate::model::restore::RestoreForecast;
 use crate::model::restore::RestoredTable;
@@ -66,10 +69,32 @@ impl Redaction {
             creates: forecast.creates.clone(),
             files: forecast.files.clone(),
             redefinitions: forecast.redefinitions.clone(),
+            repoints: forecast.repoints.iter().map(|repoint| self.repoint(schema, repoint)).collect(),
             restore: forecast.restore.as_ref().map(|restore| self.restore(schema, restore)),
             warnings: forecast.warnings.clone(),
             limits: forecast.limits.clone(),
             refusals: forecast.refusals.clone(),
+        }
+    }
+
+    fn repoint(&self, schema: &Schema, repoint: &RepointForecast<Value>) -> RepointForecast {
+        let row = |row: &Vec<(String, Value)>| self.row(schema, &repoint.table, row);
+        let sample = |sample: &TwinSample<Value>| TwinSample { twin: row(&sample.twin), kept: row(&sample.kept) };
+        let staying = |staying: &StayingTwins<Value>| StayingTwins {
+            why: self.message(&staying.why),
+            twins: staying.twins,
+            samples: staying.samples.iter().map(row).collect(),
+        };
+        RepointForecast {
+            samples: repoint.samples.iter().map(sample).collect(),
+            staying: repoint.staying.iter().map(staying).collect(),
+            rule: repoint.rule.clone(),
+            table: repoint.table.clone(),
+            groups: repoint.groups,
+            twins: repoint.twins,
+            merged: repoint.merged,
+            children: repoint.children.clone(),
+            removed: repoint.removed.clone(),
         }
     }
 

@@ -23,6 +23,11 @@ fn with_report(header: &Header, change: impl FnOnce(&mut ApplyReport<'_>), check
     let schema = sample::shop();
     let tables = [TableChanges { table: "orders".to_owned(), made: 0, changed: 1_200, deleted: 0 }];
     let left = BTreeMap::new();
+    let backup = Backup {
+        path: PathBuf::from("my shop.sqlite.backup-08989f56"),
+        bytes: 228_000_000,
+        origin: BackupOrigin::Copy,
+    };
     let mut report = ApplyReport {
         is_undo: false,
         database: &schema.database,
@@ -30,7 +35,7 @@ fn with_report(header: &Header, change: impl FnOnce(&mut ApplyReport<'_>), check
         plan: Path::new("my plan.ndjson"),
         header,
         staying: 0,
-        backup: Some(Path::new("my shop.sqlite.backup-08989f56")),
+        backup: Some(&backup),
         kept: &[],
         made: 0,
         changed: 1_200,
@@ -165,4 +170,12 @@ fn headline_follows_the_outcome() {
         report.never_applied = true;
     };
     assert_eq!(line(14, &never), "○ nothing to do: shop.sqlite has no record that my plan.ndjson was applied");
+}
+
+#[test]
+fn backup_of_an_earlier_run_is_named_with_its_time() {
+    let of = |origin: BackupOrigin| backup_line(&Backup { path: PathBuf::from("a.backup-1"), bytes: 5_000, origin });
+    assert_eq!(of(BackupOrigin::Clone), "a.backup-1 (clone, 5 kB)");
+    let earlier = of(BackupOrigin::EarlierRun("2026-11-27T23:54:09Z".to_owned()));
+    assert_eq!(earlier, "a.backup-1 (5 kB, made 2026-11-27 23:54 UTC by an earlier run of this plan)");
 }

@@ -30,7 +30,7 @@ fn refused(text: &str, kind: StatementKind, examination: Examination) -> Explain
 }
 
 fn snapshot(name: &str, explained: Explained) {
-    let explanation = Explanation { schema: explained.schema.clone(), statements: vec![explained] };
+    let explanation = Explanation { schema: explained.schema.clone(), statements: vec![explained], trial: None };
     for width in [40, 80, 120] {
         sample::assert_snapshot(&format!("{name}-{width}.txt"), &render(&explanation, &TerminalStyle::plain(width)));
     }
@@ -61,7 +61,7 @@ fn refused_insert_lists_missing_keys_and_parents_to_add() {
 fn insert_that_may_replace_rows_keeps_every_detail() {
     let mut explained = insert();
     explained.statement.may_replace = true;
-    let explanation = Explanation { schema: explained.schema.clone(), statements: vec![explained] };
+    let explanation = Explanation { schema: explained.schema.clone(), statements: vec![explained], trial: None };
     let report = render(&explanation, &TerminalStyle::plain(80));
     assert!(report.contains("error[would-fail] orders(customer_id)->customers(id)"), "{report}");
 }

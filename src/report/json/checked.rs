@@ -14,6 +14,7 @@ use crate::report::json::Database;
 use crate::report::json::NamedValues;
 use crate::report::json::TOOL;
 use crate::report::json::Tool;
+use crate::report::json::WireTrial;
 use crate::report::json::document;
 use crate::report::json::examination::WireFinding;
 
@@ -24,6 +25,7 @@ pub(in crate::report) fn render(checked: &CheckResult) -> String {
         tool: TOOL,
         database: Database::of(&checked.schema.database),
         summary: Summary { rows: checked.rows(), would_fail: checked.would_fail },
+        trial: WireTrial::of(&checked.trial),
         loads: checked.loads.iter().map(Load::of).collect(),
         findings: findings.iter().map(|finding| WireFinding::of(&checked.schema, finding)).collect(),
         refused: checked.refused.iter().map(|refused| WireRefusedRows::of(refused, checked.samples)).collect(),
@@ -47,6 +49,7 @@ struct Report<'a> {
     tool: Tool,
     database: Database<'a>,
     summary: Summary,
+    trial: WireTrial<'a>,
     loads: Vec<Load<'a>>,
     findings: Vec<WireFinding<'a>>,
     refused: Vec<WireRefusedRows<'a>>,

@@ -12,6 +12,7 @@ use crate::model::explanation::StatementVerdict;
 use crate::report::json::Database;
 use crate::report::json::TOOL;
 use crate::report::json::Tool;
+use crate::report::json::WireTrial;
 use crate::report::json::document;
 use crate::report::json::examination::WireFinding;
 
@@ -25,6 +26,7 @@ pub(in crate::report) fn render(explanation: &Explanation) -> String {
             statements: statements.len(),
             would_fail: statements.iter().filter(|explained| !explained.is_fine()).count(),
         },
+        trial: explanation.trial.as_ref().map(WireTrial::of),
         statements: statements.iter().map(WireStatement::of).collect(),
     })
 }
@@ -35,6 +37,7 @@ struct Report<'a> {
     tool: Tool,
     database: Database<'a>,
     summary: Summary,
+    trial: Option<WireTrial<'a>>,
     statements: Vec<WireStatement<'a>>,
 }
 

@@ -1,11 +1,14 @@
 //! A planned repair as JSON: `fk-doctor/repair@1`.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 
 use crate::model::forecast::ChangeSample;
 use crate::model::forecast::LimitUse;
 use crate::model::forecast::RelationForecast;
 use crate::model::redefinition::Redefinition;
+use crate::model::repoint::RepointForecast;
 use crate::report::json::Database;
 use crate::report::json::NamedValues;
 use crate::report::json::TOOL;
@@ -50,6 +53,7 @@ pub(in crate::report) fn render(report: &RepairReport<'_>) -> String {
                 deleted: table.deleted,
             })
             .collect(),
+        twins: forecast.repoints.iter().map(wire_twins).collect(),
         definitions: forecast.redefinitions.iter().map(definition).collect(),
         files: forecast.files.iter().map(|(file, rows)| WireKeptFile { file, rows: *rows }).collect(),
         hazards: forecast.warnings.iter().map(String::as_str).collect(),
@@ -100,6 +104,32 @@ fn wire_relation<'a>(report: &RepairReport<'a>, relation: &'a RelationForecast) 
     }
 }
 
+fn wire_twins(repoint: &RepointForecast) -> WireTwins<'_> {
+    WireTwins {
+        rule: &repoint.rule,
+        table: &repoint.table,
+        groups: repoint.groups,
+        twins: repoint.twins,
+        merged: repoint.merged,
+        children: &repoint.children,
+        removed_children: &repoint.removed,
+        samples: repoint
+            .samples
+            .iter()
+            .map(|sample| WireTwin { twin: NamedValues::of(&sample.twin), kept: NamedValues::of(&sample.kept) })
+            .collect(),
+        staying: repoint
+            .staying
+            .iter()
+            .map(|staying| WireStayingTwins {
+                why: &staying.why,
+                twins: staying.twins,
+                samples: staying.samples.iter().map(|row| NamedValues::of(row)).collect(),
+            })
+            .collect(),
+    }
+}
+
 fn limit(used: &LimitUse) -> WireLimit<'_> {
     WireLimit {
         rule: used.rule.as_deref(),
@@ -145,6 +175,8 @@ struct Report<'a> {
     summary: WireSummary,
     relations: Vec<WireRelation<'a>>,
     tables: Vec<WireTableChanges<'a>>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    twins: Vec<WireTwins<'a>>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     definitions: Vec<WireDefinition<'a>>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -226,6 +258,32 @@ struct WireDefinition<'a> {
 struct WireKeptFile<'a> {
     file: &'a str,
     rows: u64,
+}
+
+#[derive(Serialize)]
+struct WireTwins<'a> {
+    rule: &'a str,
+    table: &'a str,
+    groups: u64,
+    twins: u64,
+    merged: u64,
+    children: &'a BTreeMap<String, u64>,
+    removed_children: &'a BTreeMap<String, u64>,
+    samples: Vec<WireTwin<'a>>,
+    staying: Vec<WireStayingTwins<'a>>,
+}
+
+#[derive(Serialize)]
+struct WireTwin<'a> {
+    twin: NamedValues<'a>,
+    kept: NamedValues<'a>,
+}
+
+#[derive(Serialize)]
+struct WireStayingTwins<'a> {
+    why: &'a str,
+    twins: u64,
+    samples: Vec<NamedValues<'a>>,
 }
 
 #[derive(Serialize)]

@@ -97,6 +97,11 @@ impl Scan for Sqlite {
 }
 
 impl Sqlite {
+    /// Returns the WITH clause that [`Sqlite::orphan_condition`] needs; empty for a parent with a unique index.
+    pub(in crate::sql) fn parent_keys(&self, schema: &Schema, relation: &Relation) -> String {
+        if relation.parent.key.is_none() { truth(schema, relation) } else { String::new() }
+    }
+
     /// The child at hand has no parent.
     pub(in crate::sql) fn orphan_condition(&self, query: &mut Query, schema: &Schema, relation: &Relation) -> String {
         self.is_orphan(query, schema, relation, self.parent_query(schema, relation).as_deref())

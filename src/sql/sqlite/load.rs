@@ -69,7 +69,8 @@ impl Load for CopyLoad {
         let mut query = Sqlite.query();
         let condition = Sqlite.orphan_condition(&mut query, schema, about);
         query.finish(format!(
-            "INSERT OR IGNORE INTO temp.\"fk_doctor$noted\" SELECT was.round FROM temp.{} AS was CROSS JOIN {} ON {} WHERE {condition}",
+            "{}INSERT OR IGNORE INTO temp.\"fk_doctor$noted\" SELECT was.round FROM temp.{} AS was CROSS JOIN {} ON {} WHERE {condition}",
+            Sqlite.parent_keys(schema, about),
             record.name(),
             Sqlite.source(None, schema.child(about), "child", Reading::AnyIndex),
             record.is_current_row("was", "child"),

@@ -1,0 +1,157 @@
+//! Checks the references to rows that a set deletes or inserts: no other row may refer to a deleted row, and a row must refer to each
+//! parent that was inserted for rows.
+
+use std::collections::BTreeSet;
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use super::ApplyError;
+use super::Direction;
+use super::lookahead::orphan_fingerprint;
+use super::lookahead::row_fingerprint;
+use super::set_portion::SetPortion;
+use super::walk::Walk;
+use crate::engine::write::Writer;
+use crate::model::ids::RelationId;
+use crate::model::plan::identity_columns;
+use crate::model::row::Row;
+use crate::model::row_group::BatchLine;
+use crate::model::row_group::RowBatch;
+use crate::model::row_group::RowChangeKind;
+use crate::model::row_group::RowGroup;
+use crate::model::value::Value;
+use crate::plan_file;
+
+impl Walk<'_> {
+    /// True if no row refers to a row that is deleted, except rows that the plan knows.
+    pub(super) fn can_delete(
+        &mut self,
+        writer: &mut dyn Writer,
+        portion: &SetPortion,
+        lines: &[BatchLine<'_>],
+    ) -> Result<bool, ApplyError> {
+        for (relation, children) in self.references_to_deleted(writer, lines)? {
+            if self.are_known_references(portion, lines, relation, &children) {
+                continue;
+            }
+            // An orphan that undo restores is known by the lookahead.
+            self.look_ahead_at_all()?;
+            if !self.are_known_references(portion, lines, relation, &children) {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// Returns the rows that refer to rows which the lines delete, each with the index of its line.
+    fn references_to_deleted(
+        &self,
+        writer: &mut dyn Writer,
+        lines: &[BatchLine<'_>],
+    ) -> Result<Vec<(RelationId, Vec<(usize, Row)>)>, ApplyError> {
+        let mut references = Vec::new();
+        let (Some(all), Some(sets)) = (self.sets.groups(), writer.sets()) else { return Ok(references) };
+        let batch = RowBatch { groups: &all.groups, lines };
+        let relations: BTreeSet<RelationId> =
+            lines.iter().flat_map(|line| all.leaves[line.group].iter().copied()).collect();
+        for relation in relations {
+            let leaves = |index: usize| all.leaves[lines[index].group].contains(&relation);
+            let names = self.reference_columns(relation);
+            let mut children = Vec::new();
+            sets.each_reference(&batch, relation, &leaves, &mut |index, values| {
+                children.push((index, Row::of(&names, values.to_vec())));
+            })?;
+            references.push((relation, children));
+        }
+        Ok(references)
+    }
+
+    /// Returns the columns of a child in a row of [`crate::engine::set_writer::SetWriter::each_reference`].
+    pub(super) fn reference_columns(&self, relation: RelationId) -> Arc<[String]> {
+        let schema = self.options.schema;
+        let relation = &schema.relations[relation];
+        let key = schema.child_columns(relation).filter(|column| !column.generated).map(|column| column.name.as_str());
+        identity_columns(schema.child(relation)).into_iter().chain(key).map(str::to_owned).collect()
+    }
+
+    /// True if each child row that refers to a deleted row also changes in this portion or is an orphan that undo restores.
+    fn are_known_references(
+        &self,
+        portion: &SetPortion,
+        lines: &[BatchLine<'_>],
+        relation: RelationId,
+        children: &[(usize, Row)],
+    ) -> bool {
+        if children.is_empty() {
+            return true;
+        }
+        let leaving = self.leaving_rows(lines, relation);
+        let about = &self.options.schema.relations[relation];
+        let child = self.options.schema.child(about);
+        let (identity, table) = (identity_columns(child).len(), child.name.to_string());
+        children.iter().all(|(index, row)| {
+            if !leaving.is_empty() {
+                let name: Row = row.iter().take(identity).map(|(column, value)| (column, value.clone())).collect();
+                if leaving.contains(&row_fingerprint(&table, &name)) {
+                    return true;
+                }
+            }
+            if self.options.direction == Direction::Apply {
+                return false;
+            }
+            let fingerprint = plan_file::fingerprint(row);
+            let adopted = portion.lines[*index].adopts.iter().flatten().filter(|adopted| adopted.relation == about.id);
+            adopted.into_iter().any(|adopted| adopted.rows.contains(&fingerprint))
+                || self.lookahead.returning.contains(&orphan_fingerprint(relation, fingerprint))
+        })
+    }
+
+    /// Returns the rows of a child that these lines delete, or whose reference they change, as fingerprints.
+    fn leaving_rows(&self, lines: &[BatchLine<'_>], relation: RelationId) -> HashSet<u64> {
+        let Some(all) = self.sets.groups() else { return HashSet::new() };
+        let schema = self.options.schema;
+        let about = &schema.relations[relation];
+        let child = schema.child(about);
+        let table = child.name.to_string();
+        let changes_reference = |group: &RowGroup<'_>| {
+            let sets = |name: &str| group.set.iter().any(|(set, _)| set == name);
+            group.table.name == child.name
+                && match group.kind {
+                    RowChangeKind::Delete => true,
+                    RowChangeKind::Update => {
+                        schema.child_columns(about).any(|column| column.generated || sets(&column.name))
+                    }
+                    RowChangeKind::Insert => false,
+                }
+        };
+        let leaving = lines.iter().filter(|line| changes_reference(&all.groups[line.group]));
+        let name = |line: &BatchLine<'_>| Row::of(&all.groups[line.group].name, line.name.to_vec());
+        leaving.map(|line| row_fingerprint(&table, &name(line))).collect()
+    }
+
+    /// True if a row refers to each inserted parent that was made for rows.
+    pub(super) fn are_needed(
+        &self,
+        writer: &mut dyn Writer,
+        portion: &SetPortion,
+        batch: &RowBatch<'_, '_>,
+    ) -> Result<bool, ApplyError> {
+        let mut open: BTreeSet<usize> =
+            (0..portion.lines.len()).filter(|&index| portion.lines[index].adopts_rows()).collect();
+        for (id, relation) in self.options.schema.relations.entries() {
+            let is_adopted = |index: &usize| {
+                let mut adopts = portion.lines[*index].adopts.iter().flatten();
+                adopts.any(|adopted| adopted.relation == relation.id)
+            };
+            let asked: HashSet<usize> = open.iter().copied().filter(is_adopted).collect();
+            if asked.is_empty() {
+                continue;
+            }
+            let Some(sets) = writer.sets() else { return Ok(false) };
+            sets.each_reference(batch, id, &|index| asked.contains(&index), &mut |index, _: &[Value]| {
+                open.remove(&index);
+            })?;
+        }
+        Ok(open.is_empty())
+    }
+}

@@ -1,0 +1,125 @@
+//! Merges twins: rows of a parent table that mean the same. The children of each twin are pointed at the row that is kept, and
+//! the twin is quarantined. This is a source of changes beside the orphans: no finding is needed for it.
+//!
+//! If one of its children cannot be pointed at the kept row, a twin stays with all its children. All rows get their new parents
+//! before the first twin goes, and each row goes before the rows to which it refers.
+
+use super::Cause;
+use super::Planner;
+use super::TreatError;
+use crate::model::ids::TableId;
+use crate::model::plan::identity_columns;
+use crate::model::plan::shown_name;
+use crate::model::repoint::RepointForecast;
+use crate::model::repoint::TwinSample;
+use crate::model::row::Row;
+use crate::model::row::RowName;
+use crate::model::rule::Repoint;
+use crate::model::rule::Rule;
+use crate::model::rule::Rules;
+use crate::model::value::Value;
+
+mod children;
+mod collisions;
+mod merge;
+mod pairs;
+mod rehearsed;
+
+use merge::Merge;
+use merge::Moved;
+use pairs::Pair;
+
+/// One rule that repoints, while it is planned.
+struct RepointRule<'a> {
+    rule: &'a Rule,
+    repoint: &'a Repoint,
+    table: TableId,
+    /// The id of a relation to the table, which the plan names as the reason.
+    relation: &'a str,
+}
+
+impl RepointRule<'_> {
+    fn cause(&self) -> Cause<'_> {
+        Cause { rule: self.rule, relation: self.relation }
+    }
+}
+
+impl<'a> Planner<'a> {
+    /// Plans the changes of all rules that repoint.
+    pub(super) fn repoint(&mut self, rules: &'a Rules) -> Result<Vec<RepointForecast<Value>>, TreatError> {
+        let mut forecasts = Vec::new();
+        let mut moved = Moved::default();
+        for rule in rules.iter() {
+            let Some(repoint) = rule.repoints() else { continue };
+            // `check` has reported a rule without its table.
+            let Some(table) = self.schema.table(rule.parent_table()) else { continue };
+            let relation = self.schema.relations.iter().find(|relation| relation.parent.table == Some(table));
+            let relation = relation.map_or("", |relation| relation.id.as_str());
+            let about = RepointRule { rule, repoint, table, relation };
+            forecasts.push(self.merge_twins(&about, &mut moved)?);
+        }
+        self.order_deletes(&moved)?;
+        Ok(forecasts)
+    }
+
+    fn merge_twins(
+        &mut self,
+        about: &RepointRule<'a>,
+        moved: &mut Moved,
+    ) -> Result<RepointForecast<Value>, TreatError> {
+        let table = &self.schema.tables[about.table];
+        let mut forecast = RepointForecast::of(&about.rule.id.value, table.name.to_string());
+        let found = self.pairs(about, &mut forecast)?;
+        self.progress.total += found.len() as u64;
+        for Pair { twin, kept } in found {
+            forecast.twins += 1;
+            if self.may_continue() {
+                let kept = kept.as_ref().map_err(Clone::clone);
+                self.merge_twin(about, moved, &twin, kept, &mut forecast)?;
+                self.check_limits();
+            }
+            self.progress.tried(1);
+        }
+        Ok(forecast)
+    }
+
+    /// Merges one twin, if that is possible.
+    fn merge_twin(
+        &mut self,
+        about: &RepointRule<'a>,
+        moved: &mut Moved,
+        twin: &RowName,
+        kept: Result<&RowName, String>,
+        forecast: &mut RepointForecast<Value>,
+    ) -> Result<(), TreatError> {
+        let table = &self.schema.tables[about.table];
+        let images = self.images(about.table, &[twin])?.pop().flatten();
+        let shown = |row: &RowName, image: Option<&Row>| shown_name(table, row, image).pairs();
+        let twin_name = shown(twin, images.as_ref().map(|image| &image.columns));
+        let kept = match kept {
+            Ok(kept) => kept,
+            Err(why) => {
+                forecast.leave(&why, twin_name);
+                return Ok(());
+            }
+        };
+        let mut merge = Merge::new(about, moved);
+        match self.merge_into(&mut merge, about.table, twin, kept) {
+            Ok(()) => {
+                forecast.merge(|| TwinSample { twin: twin_name, kept: shown(kept, None) });
+                self.finish_merge(merge, forecast)
+            }
+            Err(stop) => {
+                let why = stop.why()?;
+                self.withdraw_merge(merge)?;
+                forecast.leave(&why, twin_name);
+                Ok(())
+            }
+        }
+    }
+
+    /// True if single rows of the table can be identified.
+    fn has_identity(&self, table: TableId) -> bool {
+        !identity_columns(&self.schema.tables[table]).is_empty()
+    }
+}

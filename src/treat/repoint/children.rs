@@ -1,0 +1,247 @@
+//! The children of twins. Each child is pointed at the kept row. If a unique key is in the way, the rule's policy decides.
+
+use std::sync::Arc;
+
+use super::collisions::Taken;
+use super::merge::Merge;
+use super::merge::reason;
+use super::rehearsed::Trial;
+use crate::model::forecast::PlanRefusal;
+use crate::model::ids::TableId;
+use crate::model::plan::ChangeRole;
+use crate::model::plan::identity_columns;
+use crate::model::relation::Relation;
+use crate::model::row::Row;
+use crate::model::row::RowName;
+use crate::model::rule::TwinConflict;
+use crate::model::value::Key;
+use crate::model::value::Value;
+use crate::plan_file;
+use crate::treat::Planner;
+use crate::treat::Stop;
+
+/// The greatest number of rows that are merged because of each other.
+const DEEPEST: usize = 100;
+
+impl<'a> Planner<'a> {
+    /// Points the children of a row at the row that is kept, and deletes the row.
+    pub(super) fn merge_into(
+        &mut self,
+        merge: &mut Merge<'_, 'a>,
+        table: TableId,
+        twin: &RowName,
+        kept: &RowName,
+    ) -> Result<(), Stop> {
+        let about = &self.schema.tables[table];
+        let index = self.merged_row(merge, table, twin)?;
+        if merge.rows[index].now.is_none() {
+            return Ok(());
+        }
+        if let Some(why) = &about.irreversible {
+            return Stop::undecided(format!("{} {why}", about.name));
+        }
+        if merge.open.contains(&index) || merge.open.len() > DEEPEST {
+            return Stop::undecided(format!(
+                "rows of {} would have to be merged with each other in a circle",
+                about.name
+            ));
+        }
+        let target = self.merged_row(merge, table, kept)?;
+        let Some((_, target)) = merge.rows[target].now.clone() else {
+            return Stop::undecided("the plan deletes the row that is to be kept");
+        };
+        let (before, earlier) = (merge.rows[index].before.clone(), merge.rows[index].reasons().to_vec());
+        if self.is_needed(table, &before, None) {
+            return Stop::undecided("another change of this plan refers to it: apply the plan, then plan again");
+        }
+        merge.is_chained |= merge.rows[index].was_changed();
+        merge.open.push(index);
+        let relations: Vec<&'a Relation> = self.relations_to(table, None);
+        for relation in relations {
+            self.repoint_children(merge, relation, (twin, index), &target)?;
+        }
+        merge.open.pop();
+        if let (true, Some(later), false) = (merge.is_chained, merge.deleted_later, self.sql.can_delete_cycles()) {
+            let name = &self.schema.tables[later].name;
+            return Stop::undecided(format!("a row of {name} refers to it, and neither can be deleted first"));
+        }
+        let counted = self.count_loss_by(merge.about.cause(), table, &earlier)?;
+        merge.counted.push(counted);
+        merge.change(index, None, reason(merge.about, ChangeRole::Twin, None));
+        Ok(())
+    }
+
+    /// Returns the relations to a table, or those whose parent key has any of these columns.
+    fn relations_to(&self, table: TableId, changed: Option<&[usize]>) -> Vec<&'a Relation> {
+        let schema = self.schema;
+        let is_concerned = |relation: &&Relation| {
+            let columns = &relation.parent.columns;
+            relation.parent.table == Some(table)
+                && !columns.is_empty()
+                && changed.is_none_or(|changed| columns.iter().any(|column| changed.contains(column)))
+        };
+        schema.relations.iter().filter(is_concerned).collect()
+    }
+
+    /// Points all stored children of a row at another row. The row has this name and index; the new parent has this image.
+    fn repoint_children(
+        &mut self,
+        merge: &mut Merge<'_, 'a>,
+        relation: &'a Relation,
+        (parent, parent_index): (&RowName, usize),
+        target: &Row,
+    ) -> Result<(), Stop> {
+        let child = self.schema.child(relation);
+        let names: Arc<[String]> = identity_columns(child).into_iter().map(str::to_owned).collect();
+        let mut children: Vec<RowName> = Vec::new();
+        let mut any = false;
+        let query = self.sql.referencing_rows(self.schema, relation, &[parent]);
+        self.lookups.numbered(&query, 1, &mut |_, values| {
+            any = true;
+            children.push(RowName::of(&names, values.to_vec()));
+        })?;
+        if any && !self.has_identity(relation.child) {
+            return Stop::undecided(format!("rows of {} refer to it and cannot be identified", child.name));
+        }
+        for name in children {
+            let index = self.merged_row(merge, relation.child, &name)?;
+            if index == parent_index {
+                continue;
+            }
+            merge.rows[parent_index].has_dependants = true;
+            let (child_name, parent_table) = (plan_file::row_text(&name), merge.rows[parent_index].table);
+            merge.references.push(((relation.child, child_name), (parent_table, plan_file::row_text(parent))));
+            if merge.rows[index].now.is_none() {
+                if !merge.deletes.contains(&index) {
+                    merge.deleted_later = Some(relation.child);
+                }
+                continue;
+            }
+            self.repoint_child(merge, relation, index, target)?;
+        }
+        Ok(())
+    }
+
+    /// Points one row at another parent.
+    fn repoint_child(
+        &mut self,
+        merge: &mut Merge<'_, 'a>,
+        relation: &'a Relation,
+        index: usize,
+        target: &Row,
+    ) -> Result<(), Stop> {
+        let schema = self.schema;
+        let table = relation.child;
+        let about = schema.child(relation);
+        if let Some(why) = &about.irreversible {
+            return Stop::undecided(format!("a row of {} would change, and {} {why}", about.name, about.name));
+        }
+        let Some((name, image)) = merge.rows[index].now.clone() else { return Ok(()) };
+        let key: Option<Key> = target.key(schema.parent_columns(relation).map(|column| column.name.as_str()));
+        let Some(key) = key.filter(|key| !key.contains(&Value::Null)) else {
+            return Stop::undecided(format!("the row that is kept has no key for {}", relation.id));
+        };
+        let (mut after, mut changed) = (image.clone(), Vec::new());
+        for (&column, value) in relation.child_columns.iter().zip(&key) {
+            let column_name = &about.columns[column].name;
+            if image.get(column_name).is_some_and(|old| old.is_same(value)) {
+                continue;
+            }
+            if about.columns[column].generated || !after.set(column_name, value.clone()) {
+                return Stop::undecided(format!("{column_name} of {} is generated and cannot be set", about.name));
+            }
+            changed.push(column);
+        }
+        if changed.is_empty() {
+            return Ok(());
+        }
+        let own = merge.rows[index].name.clone();
+        let taken = self.taken_key(merge, table, &own, &after, &changed)?;
+        let trial = match taken {
+            Some(taken) => Trial::Taken(taken),
+            None => self.try_row(&mut merge.rehearsed, table, (&name, &image), &after)?,
+        };
+        let (new_name, after) = match trial {
+            Trial::Stored(name, image) => (name, image),
+            Trial::Taken(taken) => return self.resolve_conflict(merge, relation, index, taken),
+        };
+        // A row under a new key is inserted, so that all of its references are checked.
+        let checked = if new_name.is_same(&own) { Some(changed.as_slice()) } else { None };
+        self.check_other_parents(relation, &after, checked)?;
+        if !self.is_unique_affected(table, &changed) && !merge.rows[index].was_planned() {
+            self.forget_last_rehearsed(&mut merge.rehearsed)?;
+        }
+        let is_moved = !new_name.is_same(&own);
+        let dependants = self.relations_to(table, Some(&changed));
+        if !dependants.is_empty() {
+            let before = merge.rows[index].before.clone();
+            if self.is_needed(table, &before, Some(&changed)) {
+                return Stop::undecided(format!(
+                    "another change of this plan refers to the old key of a row of {}",
+                    about.name
+                ));
+            }
+            self.record_rekeying(table, &before, &changed);
+        }
+        self.require_parent(relation, &after)?;
+        merge.change(
+            index,
+            Some((new_name, after.clone())),
+            reason(merge.about, ChangeRole::Repointed, Some(&relation.id)),
+        );
+        *merge.children.entry(relation.id.clone()).or_default() += 1;
+        for dependant in dependants {
+            self.repoint_children(merge, dependant, (&own, index), &after)?;
+        }
+        // Both rows exist for a while, so they must not share another unique key.
+        if is_moved && merge.rows[index].has_dependants && self.has_other_unique_key(table, &changed) {
+            return Stop::undecided(format!("rows refer to a row of {} that would get another key", about.name));
+        }
+        Ok(())
+    }
+
+    /// Treats a child that cannot be pointed at the kept row, because another row has its unique key.
+    fn resolve_conflict(
+        &mut self,
+        merge: &mut Merge<'_, 'a>,
+        relation: &'a Relation,
+        index: usize,
+        taken: Taken,
+    ) -> Result<(), Stop> {
+        let name = merge.rows[index].name.clone();
+        match (merge.about.repoint.on_conflict, taken.by) {
+            (TwinConflict::MergeDelete, Some(other)) => self.merge_into(merge, relation.child, &name, &other),
+            (TwinConflict::Skip | TwinConflict::MergeDelete, _) => Stop::undecided(taken.why),
+            (TwinConflict::Fail, _) => {
+                self.refusals.push(PlanRefusal {
+                    rule: merge.about.rule.id.value.clone(),
+                    relation: relation.id.clone(),
+                    why: taken.why.clone(),
+                    help: "on-conflict = \"merge-delete\" keeps such rows aside, \"skip\" leaves their twins"
+                        .to_owned(),
+                });
+                Stop::undecided(taken.why)
+            }
+        }
+    }
+
+    /// Refuses a child that would have no parent in another relation. If `changed` is given, only relations with one of these
+    /// columns can lose it.
+    fn check_other_parents(&mut self, relation: &Relation, after: &Row, changed: Option<&[usize]>) -> Result<(), Stop> {
+        let schema = self.schema;
+        let is_concerned = |other: &&Relation| {
+            changed.is_none_or(|changed| other.child_columns.iter().any(|column| changed.contains(column)))
+        };
+        let others = schema.relations.iter().filter(|other| other.child == relation.child && other.id != relation.id);
+        for other in others.filter(is_concerned) {
+            if !self.have_parents(other, &[after])?.pop().unwrap_or_default() {
+                return Stop::undecided(format!(
+                    "a row of {} would have no parent: {}",
+                    schema.child(relation).name,
+                    other.id
+                ));
+            }
+        }
+        Ok(())
+    }
+}
