@@ -193,8 +193,10 @@ impl<'a> Planner<'a> {
         for dependant in dependants {
             self.repoint_children(merge, dependant, (&own, index), &after)?;
         }
-        // Both rows exist for a while, so they must not share another unique key.
-        if is_moved && merge.rows[index].has_dependants && self.has_other_unique_key(table, &changed) {
+        // The row with the new key comes before the rows that refer to it change, and the row with the old key goes after. Both
+        // exist for a while, so the row must have another name, and no other unique key.
+        let is_divisible = is_moved && !self.has_other_unique_key(table, &changed);
+        if merge.rows[index].has_dependants && !is_divisible {
             return Stop::undecided(format!("rows refer to a row of {} that would get another key", about.name));
         }
         Ok(())
