@@ -83,6 +83,7 @@ const PARTS: &[(&str, &[&str])] = &[
             "dialogue",
             "internal_fault",
             "cli",
+            "discover",
             "exit",
             "explain",
             "model",
