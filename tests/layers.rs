@@ -85,6 +85,7 @@ const PARTS: &[(&str, &[&str])] = &[
             "dialogue",
             "internal_fault",
             "cli",
+            "discover",
             "exit",
             "explain",
             "model",
