@@ -310,11 +310,10 @@ impl Mismatches {
     /// Returns the number of the rows among all `changes`, and the first of them.
     pub(super) fn sentence(&self, changes: usize) -> String {
         let more = self.rows.saturating_sub(self.named.len() as u64);
-        let more =
-            if more > 0 { format!("; and {}", crate::model::text::plural(more, "more row")) } else { String::new() };
-        let all = crate::model::text::plural(changes as u64, "change");
+        let more = if more > 0 { format!("; and {}", text::plural(more, "more row")) } else { String::new() };
+        let all = text::plural(changes as u64, "change");
         let are = if self.rows == 1 { "is" } else { "are" };
-        let share = format!("{} of its {all} {are} out of date", crate::model::text::count(self.rows));
+        let share = format!("{} of its {all} {are} out of date", text::count(self.rows));
         format!("{share}: {}{more}", self.named.join("; "))
     }
 }
