@@ -32,6 +32,7 @@ const PARTS: &[(&str, &[&str])] = &[
     // Stages.
     ("scan", &["engine", "model", "sql"]),
     ("diagnose", &["engine", "model", "scan", "sql"]),
+    ("discover", &["engine", "model", "sql"]),
     ("findings", &["model", "scan"]),
     ("examine", &["diagnose", "engine", "findings", "model", "scan", "sql"]),
     ("check", &["diagnose", "engine", "findings", "intake", "model", "scan", "sql"]),
