@@ -133,6 +133,7 @@ fn of_whole_tables(schema: &Schema, names: &Names, facts: &Facts, declared: &Dec
         parent_keys: pair.parent_keys,
         combinations: pair.parent.columns.iter().map(|&column| distinct(pair.parent.table, column)).product(),
         rows: pair.counts.complete_rows(),
+        is_declared_key: facts.keys.get(pair.key).is_some_and(|key| key.kind != KeyKind::Data),
         parent_width: schema.tables[pair.parent.table].columns.len(),
         is_declared: is_declared(pair),
     });

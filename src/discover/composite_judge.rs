@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use crate::discover::decide::Decision;
 use crate::discover::feature::CompositeFeature as F;
+use crate::discover::gates;
+use crate::discover::gates::Gate;
 use crate::discover::likeness;
 use crate::discover::likeness::Kind;
 use crate::discover::names::ColumnWords;
@@ -14,6 +16,20 @@ use crate::discover::weights::Limits;
 use crate::model::discovery::Rejection;
 use crate::model::discovery::Tier;
 use crate::model::ids::TableId;
+
+/// The database declares keys, and the parent's columns are none of them.
+const UNDECLARED_KEY: Gate = Gate {
+    name: "gate:undeclared-key",
+    text: "the parent's columns are unique in their rows only, and the database declares other keys",
+    bound: 0.45,
+};
+
+/// The database declares no keys.
+const NO_DECLARED_KEY: Gate = Gate {
+    name: "gate:undeclared-key",
+    text: "the parent's columns are unique in their rows, but nobody declares them as a key",
+    bound: gates::NOT_CERTAIN,
+};
 
 /// So many different keys rarely match by chance.
 const MANY: u64 = 30;
@@ -35,6 +51,8 @@ pub(super) struct CompositeFacts {
     pub(super) combinations: f64,
     /// The rows of the child with a complete key.
     pub(super) rows: u64,
+    /// True if the parent's columns are a declared key.
+    pub(super) is_declared_key: bool,
     /// The number of columns of the parent.
     pub(super) parent_width: usize,
     /// True if the schema has this relation already.
@@ -75,7 +93,11 @@ pub(super) fn judge(
             let (features, role) = features(subject.names, &single_references, &named_references, &facts);
             let logit: f64 = features.iter().zip(weights).map(|(value, weight)| value * weight).sum();
             let score = 1.0 / (1.0 + (-logit).exp());
-            let decision = Decision { tier: Tier::Rejected, reason: None, score, changes: Vec::new() };
+            let mut decision = Decision { tier: Tier::Rejected, reason: None, score, changes: Vec::new() };
+            if !facts.is_declared_key {
+                let gate = if subject.declares_keys { UNDECLARED_KEY } else { NO_DECLARED_KEY };
+                decision.change(gate, score.min(gate.bound));
+            }
             JudgedComposite { facts, features, role, decision }
         })
         .collect();

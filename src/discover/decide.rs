@@ -27,7 +27,7 @@ pub(super) struct Decision {
 }
 
 impl Decision {
-    fn change(&mut self, gate: Gate, score: f64) {
+    pub(super) fn change(&mut self, gate: Gate, score: f64) {
         if score != self.score {
             self.score = score;
             self.changes.push((gate, score));
