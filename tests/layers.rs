@@ -37,7 +37,6 @@ const PARTS: &[(&str, &[&str])] = &[
     ("examine", &["diagnose", "engine", "findings", "model", "scan", "sql"]),
     ("check", &["diagnose", "engine", "findings", "intake", "model", "scan", "sql"]),
     ("explain", &["diagnose", "engine", "findings", "model", "scan", "sql"]),
-    ("discover", &["engine", "model", "sql"]),
     ("stored_rows", &["engine", "model", "sql"]),
     ("plan_draft", &["model", "plan_file"]),
     ("treat", &["engine", "model", "plan_draft", "plan_file", "quarantine_file", "scan", "sql", "stored_rows"]),
