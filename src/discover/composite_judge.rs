@@ -24,6 +24,13 @@ const UNDECLARED_KEY: Gate = Gate {
     bound: 0.45,
 };
 
+/// The database declares no keys, and a year or an amount is a part of this one.
+const MEASURED_KEY: Gate = Gate {
+    name: "gate:measured-key",
+    text: "nobody declares the parent's columns as a key, and a part of them is a measure or a date",
+    bound: 0.45,
+};
+
 /// The database declares no keys.
 const NO_DECLARED_KEY: Gate = Gate {
     name: "gate:undeclared-key",
@@ -95,7 +102,12 @@ pub(super) fn judge(
             let score = 1.0 / (1.0 + (-logit).exp());
             let mut decision = Decision { tier: Tier::Rejected, reason: None, score, changes: Vec::new() };
             if !facts.is_declared_key {
-                let gate = if subject.declares_keys { UNDECLARED_KEY } else { NO_DECLARED_KEY };
+                let has_measure = features[F::MeasurePart as usize] > 0.0;
+                let gate = match (subject.declares_keys, has_measure) {
+                    (true, _) => UNDECLARED_KEY,
+                    (false, true) => MEASURED_KEY,
+                    (false, false) => NO_DECLARED_KEY,
+                };
                 decision.change(gate, score.min(gate.bound));
             }
             JudgedComposite { facts, features, role, decision }
