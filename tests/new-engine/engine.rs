@@ -7,6 +7,7 @@ use rusqlite::types::Value as Stored;
 use crate::engine::Damage;
 use crate::engine::Database;
 use crate::engine::EngineError;
+use crate::engine::LagMeter;
 use crate::engine::WaitLimits;
 use crate::engine::Session;
 use crate::model::catalog::Action;
@@ -33,6 +34,11 @@ const SEED: &str = "CREATE TABLE p (id); CREATE TABLE c (id, r); \
 
 pub(crate) fn open(_: &Address, _: &WaitLimits) -> Result<Box<dyn Database>, EngineError> {
     Ok(Box::new(DummyDatabase))
+}
+
+/// This engine has no replicas.
+pub(crate) fn lag_meter(_: &Address, _: &WaitLimits) -> Result<Box<dyn LagMeter>, EngineError> {
+    Err(EngineError::Failed { why: "it has no replicas".to_owned() })
 }
 
 struct DummyDatabase;

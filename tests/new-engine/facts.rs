@@ -33,6 +33,7 @@ static DUMMY: Facts = Facts {
     stores_as_written: true,
     wide_rule_queries: false,
     can_silence_triggers: false,
+    replica_lag: ReplicaLag::Nowhere,
     refusals_name_rows: true,
     cascade_levels: None,
     counters: None,
