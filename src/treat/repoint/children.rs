@@ -137,21 +137,7 @@ impl<'a> Planner<'a> {
             return Stop::undecided(format!("a row of {} would change, and {} {why}", about.name, about.name));
         }
         let Some((name, image)) = merge.rows[index].now.clone() else { return Ok(()) };
-        let key: Option<Key> = target.key(schema.parent_columns(relation).map(|column| column.name.as_str()));
-        let Some(key) = key.filter(|key| !key.contains(&Value::Null)) else {
-            return Stop::undecided(format!("the row that is kept has no key for {}", relation.id));
-        };
-        let (mut after, mut changed) = (image.clone(), Vec::new());
-        for (&column, value) in relation.child_columns.iter().zip(&key) {
-            let column_name = &about.columns[column].name;
-            if image.get(column_name).is_some_and(|old| old.is_same(value)) {
-                continue;
-            }
-            if about.columns[column].generated || !after.set(column_name, value.clone()) {
-                return Stop::undecided(format!("{column_name} of {} is generated and cannot be set", about.name));
-            }
-            changed.push(column);
-        }
+        let (after, changed) = self.with_reference(relation, &image, target)?;
         if changed.is_empty() {
             return Ok(());
         }
@@ -200,6 +186,28 @@ impl<'a> Planner<'a> {
             return Stop::undecided(format!("rows refer to a row of {} that would get another key", about.name));
         }
         Ok(())
+    }
+
+    /// Returns a row that refers to another parent, and the columns that change.
+    fn with_reference(&self, relation: &Relation, image: &Row, target: &Row) -> Result<(Row, Vec<usize>), Stop> {
+        let schema = self.schema;
+        let about = schema.child(relation);
+        let key: Option<Key> = target.key(schema.parent_columns(relation).map(|column| column.name.as_str()));
+        let Some(key) = key.filter(|key| !key.contains(&Value::Null)) else {
+            return Stop::undecided(format!("the row that is kept has no key for {}", relation.id));
+        };
+        let (mut after, mut changed) = (image.clone(), Vec::new());
+        for (&column, value) in relation.child_columns.iter().zip(&key) {
+            let column_name = &about.columns[column].name;
+            if image.get(column_name).is_some_and(|old| old.is_same(value)) {
+                continue;
+            }
+            if about.columns[column].generated || !after.set(column_name, value.clone()) {
+                return Stop::undecided(format!("{column_name} of {} is generated and cannot be set", about.name));
+            }
+            changed.push(column);
+        }
+        Ok((after, changed))
     }
 
     /// Treats a child that cannot be pointed at the kept row, because another row has its unique key.
