@@ -96,6 +96,9 @@ impl Direction {
     }
 }
 
+/// Scans a schema as it is committed; `None` if that fails.
+pub type CommittedScan<'a> = &'a dyn Fn(&Schema, Progress<'_>) -> Option<ScanResults>;
+
 /// The plan run that is requested: its database, direction and options.
 pub struct RunOptions<'a> {
     pub schema: &'a Schema,
@@ -111,7 +114,7 @@ pub struct RunOptions<'a> {
     pub row_by_row: bool,
     /// Scans a schema as it is committed, if other sessions can read the database while the writer keeps its transaction open. This
     /// is faster than a scan by the writer.
-    pub committed_scan: Option<&'a dyn Fn(&Schema, Progress<'_>) -> Option<ScanResults>>,
+    pub committed_scan: Option<CommittedScan<'a>>,
     /// The unique name of this run.
     pub run: &'a str,
     /// The time at which the run began.

@@ -19,7 +19,7 @@ use crate::model::schema::Schema;
 use crate::sql;
 
 pub mod column_keys;
-pub mod composite;
+pub mod combinations;
 pub mod composite_counts;
 pub mod composite_keys;
 pub mod details;
@@ -128,7 +128,7 @@ pub fn facts(schema: &Schema, session: &mut dyn Session, options: &DiscoverOptio
     composite_keys::add_found(schema, session, &mut profiles, options, &mut keys)?;
     let (mut combinations, mut not_observed) = (Vec::new(), Vec::new());
     search_of(&profiles.columns, &mut |search| {
-        combinations = composite::combinations(schema, search, &keys, options, &mut not_observed);
+        combinations = combinations::combinations(schema, search, &keys, options, &mut not_observed);
     });
     profiles.not_observed.append(&mut not_observed);
     pairs.extend(composite_counts::pairs(schema, session, &profiles, &mut keys, &combinations, options)?);

@@ -18,6 +18,9 @@ use crate::source::Source;
 
 type Opened = Result<Box<dyn Database>, EngineError>;
 
+/// A meter of replicas, or the error that opening it met.
+type OpenedMeter = Result<Box<dyn LagMeter>, EngineError>;
+
 /// How a database of one engine is opened. [`crate::model::facts::Location`] says if an engine has a file or a server.
 enum Row {
     File {
@@ -27,7 +30,7 @@ enum Row {
     },
     Server {
         connect: fn(&Address, &WaitLimits) -> Opened,
-        lag_meter: fn(&Address, &WaitLimits) -> Result<Box<dyn LagMeter>, EngineError>,
+        lag_meter: fn(&Address, &WaitLimits) -> OpenedMeter,
     },
 }
 

@@ -24,8 +24,8 @@ WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 400)
 INSERT INTO order_items SELECT i, 1 + (i * 11) % 200, 1 + (i * 13) % 40, 1 + i % 5 FROM n;
 WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 400)
 INSERT INTO reviews SELECT i, 1 + (i * 3) % 40, 1 + (i * 17) % 60, 1 + i % 5 FROM n WHERE i <= 150;
-UPDATE orders SET customer_id = 9001 WHERE id IN (17, 18);
-UPDATE orders SET customer_id = 9002 WHERE id = 19;";
+UPDATE orders SET customer_id = 7654321 WHERE id IN (17, 18);
+UPDATE orders SET customer_id = 7654322 WHERE id = 19;";
 
 const REFERENCES: [&str; 5] = [
     "order_items(order_id)->orders(id)",
@@ -68,7 +68,7 @@ fn references_that_nobody_declared_are_found_with_exact_counts() {
     let orders = candidate(&report, "orders(customer_id)->customers(id)");
     let counts = ["rows", "null_rows", "orphan_rows", "missing_keys"].map(|count| orders[count].as_u64().unwrap());
     assert_eq!(counts, [200, 0, 3, 2]);
-    assert_eq!(orders["missing"][0], serde_json::json!({ "key": { "customer_id": 9001 }, "rows": 2 }));
+    assert_eq!(orders["missing"][0], serde_json::json!({ "key": { "customer_id": 7654321 }, "rows": 2 }));
     assert_eq!(orders["key"], "primary");
     assert_eq!(bench.dump(), before, "discovery writes nothing");
     let table = bench.run(&["discover", "app.db"]);
@@ -117,12 +117,12 @@ fn hidden_values_are_in_no_report() {
     let bench = Bench::new(SHOP);
     let everything = ["table", "json", "ndjson", "csv", "markdown", "html"];
     let explained = ["discover", "app.db", "--explain", REFERENCES[2]];
-    assert!(bench.run(&explained).stdout.contains("9001 (2 rows)"));
+    assert!(bench.run(&explained).stdout.contains("7654321 (2 rows)"));
     let hidden = bench.run(&[&explained[..], &["--redact"]].concat());
-    assert!(!hidden.stdout.contains("9001") && hidden.stdout.contains("***"), "{}", hidden.stdout);
+    assert!(!hidden.stdout.contains("7654321") && hidden.stdout.contains("***"), "{}", hidden.stdout);
     for format in everything {
         let shown = bench.run(&["discover", "app.db", "--redact", "--tier", "rejected", "--format", format]).stdout;
-        assert!(!shown.contains("9001") && !shown.contains("9002"), "{format}: {shown}");
+        assert!(!shown.contains("7654321") && !shown.contains("7654322"), "{format}: {shown}");
     }
     bench.write("fk-doctor.toml", "[redact]\ncolumns = [\"customers.id\"]\n");
     let report = report(&bench, &[]);
@@ -264,7 +264,7 @@ fn accepted_reference_is_repaired_and_declared() {
     assert_eq!(enforced.code, 0, "{}{}", enforced.stdout, enforced.stderr);
     let database = Connection::open(bench.path("app.db")).unwrap();
     database.execute_batch("PRAGMA foreign_keys = ON").unwrap();
-    assert!(database.execute("UPDATE orders SET customer_id = 9001 WHERE id = 1", []).is_err());
+    assert!(database.execute("UPDATE orders SET customer_id = 7654321 WHERE id = 1", []).is_err());
     let known = report(&bench, &[]);
     assert!(ids(&known, &["declared"]).contains(&id.to_owned()));
 }

@@ -233,7 +233,9 @@ fn row_is_named_by_its_primary_key() {
     let applied = bench.run(&["apply", "app.db", "plan.ndjson", "--skip-changed"]);
     assert_eq!(applied.code, 6, "{}", applied.stderr);
     assert!(
-        applied.stdout.contains("  skipped    1 row was changed since\n             c: a = 1, n = 28\n"),
+        applied
+            .stdout
+            .contains("  skipped    1 row was changed since\n             c: a = 1, n = 28  r ' A', now ' D'\n"),
         "{}",
         applied.stdout
     );

@@ -317,11 +317,12 @@ fn batches_give_the_same_result() {
 /// A rule that would clear rows over its limit is refused. The help names the remap that loses nothing.
 #[test]
 fn refused_rule_names_the_remap_that_loses_nothing() {
-    let rows: String = (1..60).map(|id| format!("({id}, {}),", if id < 30 { "' a'" } else { "'a'" })).collect();
+    let key = |id: usize| if id < 30 { " a" } else { ["a", "b", "c", "d", "e"][id % 5] };
+    let rows: Vec<String> = (1..60).map(|id| format!("({id}, '{}')", key(id))).collect();
     let bench = Bench::new(&format!(
         "CREATE TABLE p(code TEXT PRIMARY KEY); CREATE TABLE c(id INTEGER PRIMARY KEY, p TEXT REFERENCES p);
-         INSERT INTO p VALUES ('a'), ('b'); INSERT INTO c VALUES {};",
-        rows.trim_end_matches(',')
+         INSERT INTO p VALUES ('a'), ('b'), ('c'), ('d'), ('e'); INSERT INTO c VALUES {};",
+        rows.join(", ")
     ));
     bench.write("r.toml", "id = \"r\"\n[relation]\nchild = \"c(p)\"\n[[treat]]\naction = \"set-null\"\n");
     let run = bench.run(&["repair", "app.db", "--rules", "r.toml", "-o", "plan.ndjson"]);

@@ -18,11 +18,13 @@ use crate::model::ids::RelationId;
 use crate::model::image_match::ImageMatch;
 use crate::model::plan::Change;
 use crate::model::plan::ChangeRole;
+use crate::model::plan::shown_name;
 use crate::model::relation::Relation;
 use crate::model::row::RowName;
 use crate::model::schema::Schema;
 use crate::model::state::RowNow;
 use crate::model::state::SkipReason;
+use crate::model::text;
 use crate::model::value::Key;
 use crate::model::value::Value;
 use crate::stored_rows;
@@ -276,8 +278,26 @@ impl Walk<'_> {
                 let now =
                     if why == SkipReason::Changed { self.row_now(session, &line.change) } else { RowNow::Unknown };
                 let now = now.text().map(|now| format!(": {now}")).unwrap_or_default();
-                mismatches.named.push(format!("{} {}{now}", row_of(&line.change), reason(why, self.options.direction)));
+                mismatches.named.push(format!(
+                    "{} {}{now}",
+                    self.shown_row(&line.change),
+                    reason(why, self.options.direction)
+                ));
             }
+        }
+    }
+}
+
+impl Walk<'_> {
+    /// Returns a row as reports name it: by its primary key, if it has one.
+    fn shown_row(&self, change: &Change) -> String {
+        let stored = change.before.as_ref().or(change.after.as_ref());
+        match self.tables.get(&change.table.to_string()) {
+            Some(table) => {
+                let name = shown_name(table, &change.row, stored);
+                format!("{} ({})", change.table, text::named(name.iter()))
+            }
+            None => row_of(change),
         }
     }
 }
@@ -290,11 +310,10 @@ impl Mismatches {
     /// Returns the number of the rows among all `changes`, and the first of them.
     pub(super) fn sentence(&self, changes: usize) -> String {
         let more = self.rows.saturating_sub(self.named.len() as u64);
-        let more =
-            if more > 0 { format!("; and {}", crate::model::text::plural(more, "more row")) } else { String::new() };
-        let all = crate::model::text::plural(changes as u64, "change");
+        let more = if more > 0 { format!("; and {}", text::plural(more, "more row")) } else { String::new() };
+        let all = text::plural(changes as u64, "change");
         let are = if self.rows == 1 { "is" } else { "are" };
-        let share = format!("{} of its {all} {are} out of date", crate::model::text::count(self.rows));
+        let share = format!("{} of its {all} {are} out of date", text::count(self.rows));
         format!("{share}: {}{more}", self.named.join("; "))
     }
 }

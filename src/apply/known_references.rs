@@ -19,6 +19,7 @@ use crate::model::row_group::RowChangeKind;
 use crate::model::state::Positions;
 use crate::model::value::Value;
 use crate::plan_file;
+use crate::sql::row_sets;
 
 /// The largest number of deleted parents whose references are checked at once, which bounds the memory.
 const WINDOW: usize = 200_000;
@@ -112,11 +113,10 @@ impl Walk<'_> {
     fn orphans_of(&self, writer: &mut dyn Writer, id: RelationId) -> Result<HashSet<u64>, ApplyError> {
         let names = self.reference_columns(id);
         let mut orphans = HashSet::new();
-        if let Some(sets) = writer.sets() {
-            sets.each_orphan(self.options.schema, id, &mut |values| {
-                orphans.insert(plan_file::fingerprint(&Row::of(&names, values.to_vec())));
-            })?;
-        }
+        let schema = self.options.schema;
+        writer.each_row(&row_sets::orphans(schema, &schema.relations[id]), &mut |values| {
+            orphans.insert(plan_file::fingerprint(&Row::of(&names, values.to_vec())));
+        })?;
         Ok(orphans)
     }
 

@@ -22,6 +22,9 @@ use crate::model::row_group::RowGroup;
 use crate::model::value::Value;
 use crate::plan_file;
 
+/// Rows of a child, each with the index of the line whose row it refers to.
+type Referring = Vec<(usize, Row)>;
+
 impl Walk<'_> {
     /// True if no row refers to a row that is deleted, except rows that the plan knows.
     pub(super) fn can_delete(
@@ -48,7 +51,7 @@ impl Walk<'_> {
         &self,
         writer: &mut dyn Writer,
         lines: &[BatchLine<'_>],
-    ) -> Result<Vec<(RelationId, Vec<(usize, Row)>)>, ApplyError> {
+    ) -> Result<Vec<(RelationId, Referring)>, ApplyError> {
         let mut references = Vec::new();
         let (Some(all), Some(sets)) = (self.sets.groups(), writer.sets()) else { return Ok(references) };
         let batch = RowBatch { groups: &all.groups, lines };

@@ -58,28 +58,9 @@ pub fn advise(schema: &Schema, session: &mut dyn Session, relation: &Relation, f
     finding.key_repair = Some(KeyRepair::Duplicates(duplicates_query(facts, parent, key)));
     finding.help = match wider_key(schema, session, relation, parent) {
         Some(UniqueKey { more, child: Some(child), has_index }) => {
-            let quoted = |table: &Table, columns: &[usize]| {
-                let names: Vec<String> =
-                    columns.iter().map(|&column| facts.quoted(&table.columns[column].name)).collect();
-                names.join(", ")
-            };
-            let whole = [key.as_slice(), &more].concat();
-            let referring = [relation.child_columns.as_slice(), &child].concat();
-            let index = (!has_index).then(|| suggested_index(facts, parent, &whole));
-            let wider = wider_reference(schema, session, relation, (parent, &whole), &referring);
-            let parent_rows = rows;
-            finding.key_repair = Some(KeyRepair::Wider(WiderKey { index: index.clone(), parent_rows, ..wider }));
-            let declaration = format!(
-                "a column is missing from the key, and {} is unique; refer to it: FOREIGN KEY ({}) REFERENCES {}({})",
-                side(&parent.name, names(parent, &whole)),
-                quoted(schema.child(relation), &referring),
-                facts.quoted_table(&parent.name),
-                quoted(parent, &whole)
-            );
-            match index {
-                None => declaration,
-                Some(index) => format!("{declaration}, after {index}"),
-            }
+            let (repair, help) = wider_advice(schema, session, relation, (parent, rows), (&more, &child, has_index));
+            finding.key_repair = Some(KeyRepair::Wider(repair));
+            help
         }
         Some(UniqueKey { more, .. }) => {
             let names = |columns: &[usize]| side(&parent.name, names(parent, columns));
@@ -97,6 +78,38 @@ pub fn advise(schema: &Schema, session: &mut dyn Session, relation: &Relation, f
             parent.name
         ),
     };
+}
+
+/// Returns the repair that refers to a wider unique key, and its help.
+fn wider_advice(
+    schema: &Schema,
+    session: &mut dyn Session,
+    relation: &Relation,
+    (parent, parent_rows): (&Table, u64),
+    (more, child, has_index): (&[usize], &[usize], bool),
+) -> (WiderKey, String) {
+    let facts = schema.database.engine.facts();
+    let key = &relation.parent.columns;
+    let quoted = |table: &Table, columns: &[usize]| {
+        let names: Vec<String> = columns.iter().map(|&column| facts.quoted(&table.columns[column].name)).collect();
+        names.join(", ")
+    };
+    let whole = [key.as_slice(), more].concat();
+    let referring = [relation.child_columns.as_slice(), child].concat();
+    let index = (!has_index).then(|| suggested_index(facts, parent, &whole));
+    let wider = wider_reference(schema, session, relation, (parent, &whole), &referring);
+    let declaration = format!(
+        "a column is missing from the key, and {} is unique; refer to it: FOREIGN KEY ({}) REFERENCES {}({})",
+        side(&parent.name, names(parent, &whole)),
+        quoted(schema.child(relation), &referring),
+        facts.quoted_table(&parent.name),
+        quoted(parent, &whole)
+    );
+    let help = match &index {
+        None => declaration,
+        Some(index) => format!("{declaration}, after {index}"),
+    };
+    (WiderKey { index, parent_rows, ..wider }, help)
 }
 
 /// Returns the relation to a wider key. It counts the child's rows that have their parent there.

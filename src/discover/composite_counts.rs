@@ -6,7 +6,7 @@ use std::ops::ControlFlow;
 use super::DiscoverOptions;
 use super::asked_counts;
 use super::column_keys::Part;
-use super::composite::Combination;
+use super::combinations::Combination;
 use super::profile::Profiles;
 use super::read::StopRule;
 use super::tuples;

@@ -172,7 +172,7 @@ impl Choice {
             let is_one_to_one = pair.has(F::OwnKey) && other.facts.parent_keys == pair.facts.distinct;
             subject.words(other.facts.parent).full == key.full
                 && other.facts.missing_keys <= pair.facts.missing_keys
-                && !(is_one_to_one && !hubs.contains_key(&table))
+                && (!is_one_to_one || hubs.contains_key(&table))
                 && (other.name - pair.name).abs() < 0.13
                 && subject.has_good_key(other)
         };
@@ -211,7 +211,7 @@ impl Choice {
                 || (near.has(F::SetsEqual) && !held.has(F::SetsEqual))
                 || (named_after(near) && !named_after(held) && near.coverage() > held.coverage())
         };
-        let is_sound = !(near.has(F::OwnPrimary) && !subject.parent(near).is_primary());
+        let is_sound = !near.has(F::OwnPrimary) || subject.parent(near).is_primary();
         let winner = if is_nearer && is_sound { tightest } else { usual };
         Some(Choice { winner: Some(winner), owner, counted_hub })
     }

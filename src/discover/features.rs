@@ -214,8 +214,8 @@ impl<'s> Features<'s> {
         self.put(F::Surprise, surprise);
         self.put(F::SurpriseUnnamed, if pair.is_named() { 0.0 } else { surprise });
         let is_owner = |pair: &Judged| pair.to_table.kind == Kind::Equal && subject.has_good_key(pair);
-        let owns = |other: &&Judged| is_owner(other) && other.facts.missing_keys <= pair.facts.missing_keys;
-        self.flag(F::OwnerElsewhere, !is_owner(pair) && others.iter().any(|other| owns(&other)));
+        let owns = |other: &Judged| is_owner(other) && other.facts.missing_keys <= pair.facts.missing_keys;
+        self.flag(F::OwnerElsewhere, !is_owner(pair) && others.iter().copied().any(owns));
         let key_words = subject.words(pair.facts.parent);
         let is_named_elsewhere = !key_words.base.is_empty() && subject.best_table[pair.facts.parent] >= 0.9;
         self.flag(F::ParentKeyNamedElsewhere, is_named_elsewhere && key_words.base != tables[parent.table].joined);

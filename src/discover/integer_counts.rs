@@ -97,6 +97,7 @@ impl IntegerCounts {
             return;
         }
         if self.dense.distinct > 0 && self.dense.extend(number) {
+            self.move_covered();
             if let Some(index) = self.dense.index(number) {
                 self.dense.add_many(index, rows);
             }
@@ -106,6 +107,18 @@ impl IntegerCounts {
         if self.sparse.len() >= self.next_examination.max(FIRST_EXAMINATION) {
             self.examine();
         }
+    }
+
+    /// Moves the integers that the array covers from the hash table to the array.
+    fn move_covered(&mut self) {
+        let IntegerCounts { dense, sparse, .. } = self;
+        sparse.retain(|&number, rows| match dense.index(number) {
+            Some(index) => {
+                dense.add_many(index, *rows);
+                false
+            }
+            None => true,
+        });
     }
 
     /// Moves the integers of the hash table to the array, if they are dense.

@@ -326,7 +326,7 @@ pub(super) fn is_measure(name: &str, words: &[String]) -> bool {
     let counts =
         matches!(words, [first, of, ..] if of == "of" && ["number", "num", "no", "count"].contains(&first.as_str()));
     counts
-        || MEASURES.iter().any(|measure| is_glued(&measure))
+        || MEASURES.iter().any(is_glued)
         || (whole.ends_with("date") && !whole.ends_with("candidate"))
         || words.iter().any(|word| MEASURES.contains(&word.as_str()))
 }

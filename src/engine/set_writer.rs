@@ -8,7 +8,6 @@ use crate::model::ids::RelationId;
 use crate::model::row_group::BatchOutcome;
 use crate::model::row_group::RowBatch;
 use crate::model::row_group::RowGroup;
-use crate::model::schema::Schema;
 use crate::model::value::Value;
 
 /// Changes rows in sets, inside the transaction of the writer.
@@ -21,20 +20,9 @@ pub trait SetWriter {
     fn supports(&mut self, group: &RowGroup<'_>) -> Result<bool, EngineError>;
 
     /// Returns a number that changes whenever another session commits changes; `None` if the engine has no such number. While it
-    /// stays equal, results of earlier queries stay valid.
+    /// stays equal, results of earlier queries stay valid, such as the orphans of a relation.
     fn data_version(&mut self) -> Result<Option<i64>, EngineError> {
         Ok(None)
-    }
-
-    /// Calls `each` with the orphans of a relation: with the values of the columns that identify the row, followed by the stored
-    /// columns of its foreign key that are not generated. An engine with a data version must have this.
-    fn each_orphan(
-        &mut self,
-        _schema: &Schema,
-        _relation: RelationId,
-        _each: &mut dyn FnMut(&[Value]),
-    ) -> Result<(), EngineError> {
-        Err(EngineError::Failed { why: "the orphans cannot be listed".to_owned() })
     }
 
     /// Takes the locks under which the conditions of the groups stay true until the transaction ends. It is called first in a

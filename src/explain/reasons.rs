@@ -44,7 +44,7 @@ pub(super) fn of_each(schema: &Schema, failing: &[FailingRows], options: &Explai
 }
 
 pub(super) fn of_rows(schema: &Schema, failing: &FailingRows, options: &ExplainOptions<'_>) -> StatementReason {
-    StatementReason::Relation(options.redaction.finding(schema, would_fail(schema, failing, options)))
+    StatementReason::Relation(Box::new(options.redaction.finding(schema, would_fail(schema, failing, options))))
 }
 
 /// Returns the note about rows of a deferred relation, whose parents can still be inserted before COMMIT.
@@ -259,7 +259,13 @@ pub(super) fn of_definitions(
         grave.map(move |defect| {
             let message =
                 format!("{}; until it is repaired, the engine refuses every write that concerns it", defect.message);
-            StatementReason::Relation(findings::plain(index, relation, defect.code, message, defect.help.clone()))
+            StatementReason::Relation(Box::new(findings::plain(
+                index,
+                relation,
+                defect.code,
+                message,
+                defect.help.clone(),
+            )))
         })
     });
     defects.collect()

@@ -171,7 +171,7 @@ fn explain_relation(
 ) {
     let relation = &schema.relations[index];
     let would_fail = |message: String, help: String| {
-        StatementReason::Relation(findings::plain(index, relation, Code::WouldFail, message, help))
+        StatementReason::Relation(Box::new(findings::plain(index, relation, Code::WouldFail, message, help)))
     };
     explained.reasons.extend(serious_defects(index, relation));
     if reported_error.kind == ErrorKind::Mismatch {
@@ -224,7 +224,7 @@ fn serious_defects(index: RelationId, relation: &Relation) -> impl Iterator<Item
     let serious = relation.defects.iter().filter(|defect| defect.code.severity() == Severity::Error);
     serious.map(move |defect| {
         let finding = findings::plain(index, relation, defect.code, defect.message.clone(), defect.help.clone());
-        StatementReason::Relation(finding)
+        StatementReason::Relation(Box::new(finding))
     })
 }
 

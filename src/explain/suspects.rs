@@ -94,7 +94,13 @@ fn suspect(
     let broken: Vec<StatementReason> = grave
         .map(|defect| {
             let message = format!("{}: the engine refuses every write that concerns it", defect.message);
-            StatementReason::Relation(findings::plain(index, relation, defect.code, message, defect.help.clone()))
+            StatementReason::Relation(Box::new(findings::plain(
+                index,
+                relation,
+                defect.code,
+                message,
+                defect.help.clone(),
+            )))
         })
         .collect();
     if !broken.is_empty() {
@@ -110,7 +116,7 @@ fn suspect(
     if !has_parents {
         return Ok(Some((
             Suspicion::ParentEmpty,
-            vec![StatementReason::Relation(parent_empty(schema, index, relation))],
+            vec![StatementReason::Relation(Box::new(parent_empty(schema, index, relation)))],
         )));
     }
     let question = sql::of(schema).orphans(schema, relation, &ScanHints::default());
@@ -129,7 +135,7 @@ fn suspect(
     let help = findings::next_step(relation, &diagnosis);
     let finding = findings::plain(index, relation, Code::WouldFail, message, help);
     let finding = Finding { diagnosis, ..findings::with_tally(finding, &tally, options.samples) };
-    let reason = StatementReason::Relation(options.redaction.finding(schema, finding));
+    let reason = StatementReason::Relation(Box::new(options.redaction.finding(schema, finding)));
     Ok(Some((Suspicion::Orphans(tally.orphan_rows), vec![reason])))
 }
 
@@ -153,7 +159,7 @@ fn protecting(
         format!("{child} has rows that refer to {parent}, and its foreign key protects the rows that they refer to");
     let help = format!("to find the rows in the way, give the statement: {}", options.command("DELETE"));
     let finding = findings::plain(index, relation, Code::WouldFail, message, help);
-    Ok(Some((Suspicion::Referred, vec![StatementReason::Relation(finding)])))
+    Ok(Some((Suspicion::Referred, vec![StatementReason::Relation(Box::new(finding))])))
 }
 
 fn parent_empty(schema: &Schema, index: RelationId, relation: &Relation) -> Finding {

@@ -54,7 +54,7 @@ pub enum StatementVerdict {
 #[derive(Debug, Clone)]
 pub enum StatementReason {
     /// A relation: rows would lack their parent, or a defect of its definition refuses every write.
-    Relation(Finding),
+    Relation(Box<Finding>),
     /// Another constraint.
     Constraint(Constraint),
 }

@@ -1,6 +1,5 @@
 //! `apply` and `undo`: apply a plan to a database, or take it back.
 
-use crate::model::redaction;
 use std::path::Path;
 use std::path::PathBuf;
 
@@ -29,6 +28,7 @@ use crate::apply::execute::execute;
 use crate::apply::journal;
 use crate::cli;
 use crate::cli::repair::WriteArgs;
+use crate::engine::Database;
 use crate::engine::Deadline;
 use crate::engine::WaitLimits;
 use crate::exit::Exit;
@@ -40,6 +40,8 @@ use crate::model::forecast::TableChanges;
 use crate::model::progress::ProgressStep;
 use crate::model::progress::RunPhase;
 use crate::model::progress::numbered;
+use crate::model::redaction;
+use crate::model::schema::Schema;
 use crate::plan_file::PlanFile;
 use crate::quarantine_file;
 use crate::report;
@@ -50,6 +52,7 @@ use crate::scan::ScanOptions;
 use crate::scan::ScanResult;
 use crate::source::Source;
 use crate::sql;
+use crate::sql::repair::Repair;
 
 pub fn apply(
     direction: Direction,
@@ -76,6 +79,10 @@ pub fn apply(
 const PHASES: [RunPhase; 5] =
     [RunPhase::CompareRows, RunPhase::BackUp, RunPhase::ChangeRows, RunPhase::VerifyRelations, RunPhase::Commit];
 
+fn phases(has_backup: bool) -> Vec<RunPhase> {
+    PHASES.into_iter().filter(|&phase| phase != RunPhase::BackUp || has_backup).collect()
+}
+
 /// A run of a plan: the direction, the database, the options, and the requested reports.
 pub(super) struct PlanRun<'g> {
     pub(super) direction: Direction,
@@ -94,19 +101,12 @@ pub(super) fn run_plan(
     progress: Progress<'_>,
 ) -> Result<Outcome, RunError> {
     let PlanRun { direction, source, plan: path, writing, outputs, staying } = plan_run;
-    let is_on_server = source.file().is_none();
     plan_backup::refuse_on_server(direction, writing, source)?;
     let mut plan = PlanFile::open(path)?;
-    let lock = exclusive::lock_plan(direction, &mut plan, is_on_server)?;
+    let lock = exclusive::lock_plan(direction, &mut plan, source.file().is_none())?;
     let wait_limits = WaitLimits { lock_wait: writing.wait.unwrap_or(DEFAULT_WAIT), deadline: Deadline::default() };
-    database::recover(source, &wait_limits, environment)?;
-    let mut database = database::open(source, &wait_limits, environment)?;
-    let overrides = overrides(writing);
-    admission::refuse_read_only(direction, database.read_only()?, overrides)?;
-    let schema = config_file::read(source, global, environment)?.resolve(database.as_mut(), environment)?;
-    let repair_sql = sql::repair::of(&schema).ok_or(RunError::NoRepair)?;
-    let identity = database.identity()?;
-    admission::refuse_unfit_plan(direction, &plan.header, &identity, overrides)?;
+    let Admitted { mut database, schema, sql, identity } =
+        admitted((direction, source, writing), &plan, &wait_limits, global, environment)?;
     let kept_files = quarantine_file::paths(path, &plan.header);
     super::refuse_to_overwrite(source, kept_files.iter().map(PathBuf::as_path))?;
     let interval = BatchInterval::open(direction, writing, source, &wait_limits, (global, environment))?;
@@ -114,13 +114,12 @@ pub(super) fn run_plan(
     let backup = plan_backup::wanted(direction, writing, source, &plan, environment.now)?;
     backup.iter().for_each(|backup| backup.note_unfinished(environment));
     let announce = |size: u64| backup.iter().for_each(|backup| backup.announce(size, environment));
-    let phases: Vec<RunPhase> =
-        PHASES.into_iter().filter(|&phase| phase != RunPhase::BackUp || backup.is_some()).collect();
+    let phases = phases(backup.is_some());
     let progress = numbered(direction.command(), &phases, progress);
     let is_stopped = environment.stop_requests.is_pending;
     let order = RunOptions {
         schema: &schema,
-        sql: repair_sql,
+        sql,
         direction,
         batch: writing.batch,
         between: &|| interval.wait(&is_stopped, &|why| progress(&ProgressStep::waiting(RunPhase::ChangeRows, why))),
@@ -140,19 +139,16 @@ pub(super) fn run_plan(
     if writing.batch.is_none() {
         backup.iter().for_each(|backup| backup.remove_ours(&execution));
     }
-    let execution = match execution {
-        Err(ApplyError::Stopped { next, total, committed, .. }) => {
-            let stopped = StoppedRun { direction, source, plan: path, writing, global, next, total, committed };
-            return Err(stopped.error());
+    let execution = execution.map_err(|error| match error {
+        ApplyError::Stopped { next, total, committed, .. } => {
+            StoppedRun { direction, source, plan: path, writing, global, next, total, committed }.error()
         }
-        execution => execution?,
-    };
+        error => error.into(),
+    })?;
     drop(database);
     let remaining = remaining(source, &wait_limits, global, environment, &progress)?;
     let exit = exit(direction, &execution.done, &remaining);
-    // On SQLite, whoever can write can also create the table of states.
-    let may_be_missing = execution.done.never_applied && is_on_server && journal::begun(path).is_none();
-    let missing_mark = may_be_missing.then(|| journal::mark_of(path));
+    let missing_mark = missing_mark(&execution.done, source, path);
     let report = Report {
         direction,
         database: &schema.database,
@@ -164,6 +160,39 @@ pub(super) fn run_plan(
         staying,
     };
     Ok(Outcome { documents: report.documents(&execution, outputs, environment), notes: Vec::new(), exit })
+}
+
+/// A database that may get the changes of a plan.
+struct Admitted {
+    database: Box<dyn Database>,
+    schema: Schema,
+    sql: &'static dyn Repair,
+    identity: String,
+}
+
+/// Opens the database of a plan, or refuses the run.
+fn admitted(
+    (direction, source, writing): (Direction, &Source, &WriteArgs),
+    plan: &PlanFile,
+    wait_limits: &WaitLimits,
+    global: &cli::GlobalArgs,
+    environment: &Environment,
+) -> Result<Admitted, RunError> {
+    database::recover(source, wait_limits, environment)?;
+    let mut database = database::open(source, wait_limits, environment)?;
+    admission::refuse_read_only(direction, database.read_only()?, overrides(writing))?;
+    let schema = config_file::read(source, global, environment)?.resolve(database.as_mut(), environment)?;
+    let sql = sql::repair::of(&schema).ok_or(RunError::NoRepair)?;
+    let identity = database.identity()?;
+    admission::refuse_unfit_plan(direction, &plan.header, &identity, overrides(writing))?;
+    Ok(Admitted { database, schema, sql, identity })
+}
+
+/// Returns the mark that a run would have left beside a plan that was never applied, if it is missing. On SQLite, whoever can
+/// write can also create the table of states.
+fn missing_mark(done: &RunSummary, source: &Source, path: &Path) -> Option<PathBuf> {
+    let may_be_missing = done.never_applied && source.file().is_none() && journal::begun(path).is_none();
+    may_be_missing.then(|| journal::mark_of(path))
 }
 
 fn overrides(writing: &WriteArgs) -> Overrides {

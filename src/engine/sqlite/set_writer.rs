@@ -11,7 +11,6 @@ use rusqlite::types::ToSqlOutput;
 use rusqlite::types::ValueRef;
 
 use super::failure;
-use super::session;
 use super::session::from_sqlite;
 use super::session::to_sqlite;
 use super::writer::SqliteWriter;
@@ -23,7 +22,6 @@ use crate::model::row_group::BatchOutcome;
 use crate::model::row_group::RowBatch;
 use crate::model::row_group::RowGroup;
 use crate::model::row_group::UnfitReason;
-use crate::model::schema::Schema;
 use crate::model::value::Value;
 use crate::model::value::exact_bytes;
 use crate::sql::row_sets;
@@ -68,16 +66,6 @@ impl SetWriter for SqliteWriter {
     fn data_version(&mut self) -> Result<Option<i64>, EngineError> {
         let version = self.connection().query_row("PRAGMA main.data_version", [], |row| row.get(0));
         version.map(Some).map_err(|error| failure::failed(&error))
-    }
-
-    fn each_orphan(
-        &mut self,
-        schema: &Schema,
-        relation: RelationId,
-        each: &mut dyn FnMut(&[Value]),
-    ) -> Result<(), EngineError> {
-        let orphans = row_sets::orphans(schema, &schema.relations[relation]);
-        session::run(self.connection(), &orphans, each).map_err(|error| failure::failed(&error))
     }
 
     fn count_fitting(&mut self, batch: &RowBatch<'_, '_>) -> Result<u64, EngineError> {

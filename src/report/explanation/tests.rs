@@ -16,7 +16,7 @@ fn refused(text: &str, kind: StatementKind, examination: Examination) -> Explain
     let reason = |mut finding: crate::model::finding::Finding| {
         finding.code = Code::WouldFail;
         finding.diagnosis.clear();
-        StatementReason::Relation(finding)
+        StatementReason::Relation(Box::new(finding))
     };
     Explained {
         statement: Statement { text: text.to_owned(), line: 1, kind, may_replace: false, parameters: Vec::new() },

@@ -137,7 +137,7 @@ impl<'a> Planner<'a> {
             return Stop::undecided(format!("a row of {} would change, and {} {why}", about.name, about.name));
         }
         let Some((name, image)) = merge.rows[index].now.clone() else { return Ok(()) };
-        let (after, changed) = self.with_reference(relation, &image, target)?;
+        let (after, changed) = self.under_key_of(relation, &image, target)?;
         if changed.is_empty() {
             return Ok(());
         }
@@ -188,11 +188,10 @@ impl<'a> Planner<'a> {
         Ok(())
     }
 
-    /// Returns a row that refers to another parent, and the columns that change.
-    fn with_reference(&self, relation: &Relation, image: &Row, target: &Row) -> Result<(Row, Vec<usize>), Stop> {
-        let schema = self.schema;
-        let about = schema.child(relation);
-        let key: Option<Key> = target.key(schema.parent_columns(relation).map(|column| column.name.as_str()));
+    /// Returns a child's row with the key of another parent, and the columns that differ.
+    fn under_key_of(&self, relation: &Relation, image: &Row, target: &Row) -> Result<(Row, Vec<usize>), Stop> {
+        let about = self.schema.child(relation);
+        let key: Option<Key> = target.key(self.schema.parent_columns(relation).map(|column| column.name.as_str()));
         let Some(key) = key.filter(|key| !key.contains(&Value::Null)) else {
             return Stop::undecided(format!("the row that is kept has no key for {}", relation.id));
         };

@@ -44,19 +44,20 @@ impl SqliteTrial {
     pub(super) fn run_control(&mut self, statement: &Statement) -> Result<StatementExecution, EngineError> {
         let refusal = match self.parsed(statement) {
             Ok(control) => self.follow(control)?,
-            Err(refusal) => Some(refusal),
+            Err(refusal) => Some(*refusal),
         };
         Ok(StatementExecution { refusal, writes: Vec::new() })
     }
 
     /// Returns the statement as SQLite parses it. SQLite asks the authorizer before anything runs.
-    fn parsed(&self, statement: &Statement) -> Result<Control, Refusal> {
+    fn parsed(&self, statement: &Statement) -> Result<Control, Box<Refusal>> {
         *held(&self.watch) = Watch { is_on: true, ..Watch::default() };
         let prepared = self.connection.prepare(&statement.text).map(|_| ());
         let watch = std::mem::take(&mut *held(&self.watch));
-        prepared.map_err(|error| failure::refusal(&error))?;
+        prepared.map_err(|error| Box::new(failure::refusal(&error)))?;
         watch.control.ok_or_else(|| {
-            Refusal::new(RefusalKind::Forbidden, "fk-doctor cannot follow this statement about a transaction")
+            let why = "fk-doctor cannot follow this statement about a transaction";
+            Box::new(Refusal::new(RefusalKind::Forbidden, why))
         })
     }
 

@@ -2,6 +2,7 @@
 //! the combinations themselves are counted.
 
 use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::collections::HashMap;
 
 use super::DiscoverOptions;
@@ -79,22 +80,20 @@ pub fn combinations(
             }
             let all = parts.iter().map(Vec::len).fold(1usize, usize::saturating_mul);
             let narrow = all > MOST_COMBINATIONS || about.kind == KeyKind::Data;
-            let mut left_out = 0;
-            each_combination(&parts, &mut |child| {
-                if child == parent {
-                    return;
-                }
-                if narrow && !has_one_role(schema, search.columns, child, &parent) {
-                    left_out += 1;
-                    return;
-                }
-                let engine = child.iter().zip(&parent).any(|(&child, &parent)| {
+            let choices = if narrow { with_one_role(schema, search.columns, &parts, &parent) } else { vec![parts] };
+            let mut chosen: BTreeSet<Vec<usize>> = BTreeSet::new();
+            for parts in &choices {
+                each_combination(parts, &mut |child| _ = chosen.insert(child.to_vec()));
+            }
+            if narrow && all > chosen.len() {
+                let left_out = (all - chosen.len()) as u64;
+                not_observed.push(left_out_combinations(schema, table, list, left_out));
+            }
+            for child in chosen.into_iter().filter(|child| *child != parent) {
+                let needs_engine = child.iter().zip(&parent).any(|(&child, &parent)| {
                     child != parent && needs_engine(&search.columns[child], &search.columns[parent])
                 });
-                found.push(Combination { child: child.to_vec(), parent: parent.clone(), key, needs_engine: engine });
-            });
-            if left_out > 0 {
-                not_observed.push(left_out_combinations(schema, table, list, left_out));
+                found.push(Combination { child, parent: parent.clone(), key, needs_engine });
             }
         }
     }
@@ -144,17 +143,39 @@ fn each_combination(parts: &[Vec<usize>], visit: &mut dyn FnMut(&[usize])) {
     choose(parts, &mut Vec::new(), visit);
 }
 
-/// True if every child column is named like its part of the key after one common prefix, such as `uom_auth_name` and
-/// `uom_code` for `auth_name` and `code`.
-fn has_one_role(schema: &Schema, columns: &[ProfiledColumn], child: &[usize], parent: &[usize]) -> bool {
+/// Returns the columns for each part, once for each role: the columns that are named like their part of the key after one
+/// common prefix, such as `uom_auth_name` and `uom_code` for `auth_name` and `code`. A column that is named after the parent
+/// table goes with any role.
+fn with_one_role(
+    schema: &Schema,
+    columns: &[ProfiledColumn],
+    parts: &[Vec<usize>],
+    parent: &[usize],
+) -> Vec<Vec<Vec<usize>>> {
     let name = |index: usize| {
         let column = &columns[index];
         schema.tables[column.table].columns[column.column].name.to_lowercase()
     };
-    let role = |(&child, &parent): (&usize, &usize)| name(child).strip_suffix(&name(parent)).map(str::to_owned);
-    let mut roles = child.iter().zip(parent).map(role);
-    let Some(Some(first)) = roles.next() else { return false };
-    roles.all(|role| role.as_ref() == Some(&first))
+    let table = parent.first().map(|&part| schema.tables[columns[part].table].name.table.to_lowercase());
+    let of_part: Vec<String> = parent.iter().map(|&part| name(part)).collect();
+    let named: Vec<Vec<(usize, String)>> =
+        parts.iter().map(|part| part.iter().map(|&column| (column, name(column))).collect()).collect();
+    let mut roles: BTreeSet<String> = BTreeSet::new();
+    for (part, of_part) in named.iter().zip(&of_part) {
+        roles.extend(part.iter().filter_map(|(_, name)| name.strip_suffix(of_part.as_str()).map(str::to_owned)));
+    }
+    let fits = |name: &str, role: &str, of_part: &str| {
+        name.strip_prefix(role) == Some(of_part) || table.as_deref() == Some(name)
+    };
+    let in_role = |role: &String| -> Vec<Vec<usize>> {
+        let of_parts = named.iter().zip(&of_part);
+        of_parts
+            .map(|(part, of_part)| {
+                part.iter().filter(|(_, name)| fits(name, role, of_part)).map(|(column, _)| *column).collect()
+            })
+            .collect()
+    };
+    roles.iter().map(in_role).collect()
 }
 
 #[cfg(test)]
