@@ -94,7 +94,30 @@ impl StoppedRun<'_> {
             writing.drain(index..(index + 2).min(writing.len()));
             writing.insert(0, "--no-backup".to_owned());
         }
-        options.extend(writing);
+        options.extend(without_passwords(writing));
         options
+    }
+}
+
+/// Replaces the addresses of replicas by addresses without a password.
+fn without_passwords(mut words: Vec<String>) -> Vec<String> {
+    for index in 1..words.len() {
+        if words[index - 1] == "--replica" {
+            words[index] = Source::parse(&words[index]).map_or_else(|_| "URL".to_owned(), |source| source.to_string());
+        }
+    }
+    words
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn address_of_a_replica_has_no_password() {
+        let words = ["--batch", "10", "--replica", "mysql://app:geheim@db2.example/shop"].map(str::to_owned);
+        let shown = without_passwords(words.to_vec());
+        assert_eq!(shown[..3], words[..3]);
+        assert!(shown[3].contains("db2.example") && !shown[3].contains("geheim"), "{}", shown[3]);
     }
 }
