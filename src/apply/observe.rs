@@ -91,7 +91,9 @@ pub fn observe(
             };
             for (change, row_match) in here.iter().zip(compare_rows) {
                 if row_match != ImageMatch::After && change.role() != ChangeRole::Counter {
-                    let now = walk.row_of_skipped(session, change, SkipReason::Changed);
+                    // The row should be as it was after the change, which is where an undo begins.
+                    let made = (*change).clone().inverse();
+                    let now = walk.row_of_skipped(session, &made, SkipReason::Changed);
                     since.leave(walk.tables.get(&table), change, SkipReason::Changed, now);
                 }
             }

@@ -196,7 +196,9 @@ fn plan_state_is_recorded_in_the_database() {
         ended(patient, forget(), 5, "its changes are in the database");
         patient.server.execute("UPDATE b SET note = 'new' WHERE id = 3");
         let since = &status(patient)["state"]["changed_since"];
-        assert_eq!(since["rows"], json!([{ "table": "b", "row": { "id": 3 }, "reason": "changed" }]));
+        let row = json!({ "table": "b", "row": { "id": 3 }, "reason": "changed",
+            "planned": { "note": "z" }, "found": { "note": "new" } });
+        assert_eq!(since["rows"], json!([row]));
         patient.server.execute("UPDATE b SET note = 'z' WHERE id = 3");
 
         patient.take_back(&before);
@@ -718,7 +720,7 @@ fn server_undo_creates_no_orphan() {
         assert_eq!(
             report(&skipped)["left"],
             json!({ "total": 1, "reasons": { "referred-to": 1 },
-                "rows": [{ "table": "p", "row": { "id": 16 }, "reason": "referred-to" }] })
+                "rows": [{ "table": "p", "row": { "id": 16 }, "reason": "referred-to", "planned": null, "found": null }] })
         );
         is_true();
         assert_eq!(patient.column("p", "id"), "1,2,16", "{:?}", patient.kind);
