@@ -174,7 +174,7 @@ fn counts(
 }
 
 /// Returns the counts of a pair from the engine.
-fn asked_counts(
+pub fn asked_counts(
     schema: &Schema,
     session: &mut dyn Session,
     child: &ColumnList,

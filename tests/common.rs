@@ -5,6 +5,8 @@
 use std::path::Path;
 use std::path::PathBuf;
 use std::process::Command;
+use std::time::Duration;
+use std::time::Instant;
 
 use fk_doctor::internals::cli::Cli;
 use fk_doctor::internals::model::progress::ProgressStep;
@@ -113,6 +115,15 @@ pub(crate) fn scan_here(
         progress(whole(step.done), whole(step.total.unwrap_or_default()));
     };
     run::scan(typed, &cli.global, &environment, &run::NoSink, &progress)
+}
+
+/// Waits until a condition is true. Fails after half a minute.
+pub(crate) fn until(mut is_so: impl FnMut() -> bool) {
+    let start = Instant::now();
+    while !is_so() {
+        assert!(start.elapsed() < Duration::from_secs(30), "it never came to that");
+        std::thread::sleep(Duration::from_millis(2));
+    }
 }
 
 pub(crate) fn dump(path: &Path) -> String {

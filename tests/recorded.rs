@@ -5,13 +5,13 @@
 use std::process::Command;
 use std::process::Stdio;
 use std::time::Duration;
-use std::time::Instant;
 
 use crate::common;
 
 use crate::common::States as _;
 use common::Bench;
 use common::Run;
+use common::until;
 use rusqlite::Connection;
 use serde_json::Value;
 
@@ -356,14 +356,6 @@ fn started(bench: &Bench, command: &str, options: &[&str]) -> std::process::Chil
         .stderr(Stdio::piped())
         .spawn()
         .unwrap()
-}
-
-fn until(mut is_so: impl FnMut() -> bool) {
-    let start = Instant::now();
-    while !is_so() {
-        assert!(start.elapsed() < Duration::from_secs(30), "it never came to that");
-        std::thread::sleep(Duration::from_millis(2));
-    }
 }
 
 fn many(rows: u32) -> String {

@@ -9,11 +9,11 @@ use std::process::Command;
 use std::process::Output;
 use std::process::Stdio;
 use std::time::Duration;
-use std::time::Instant;
 
 use crate::common;
 
 use common::Bench;
+use common::until;
 use rexpect::session::spawn_command;
 use rusqlite::Connection;
 
@@ -46,14 +46,6 @@ fn started(bench: &Bench, arguments: &[&str]) -> Child {
         .stderr(Stdio::piped())
         .spawn()
         .unwrap()
-}
-
-fn until(mut is_so: impl FnMut() -> bool) {
-    let start = Instant::now();
-    while !is_so() {
-        assert!(start.elapsed() < Duration::from_secs(30), "it never came to that");
-        std::thread::sleep(Duration::from_millis(2));
-    }
 }
 
 fn interrupt(child: &Child) {

@@ -46,25 +46,8 @@ pub struct RepairArgs {
     /// Drop the triggers that --prevent made: child(columns), or child(*); repeatable
     #[arg(long, value_name = "CHILD")]
     pub no_prevent: Vec<String>,
-    /// Write the plan to a file
-    #[arg(long, short, value_name = "PLAN")]
-    pub output: Option<PathBuf>,
-    /// Replace an existing plan, unless it was applied
-    #[arg(long, requires = "output")]
-    pub overwrite: bool,
-    /// table, json or sql (the changes as a script); F=FILE writes this report to a file (repeatable)
-    #[arg(long, value_name = "F[=FILE]", value_parser = output::<RepairFormat>)]
-    pub format: Vec<FormatArg<RepairFormat>>,
     #[command(flatten)]
-    pub privacy: PrivacyArgs,
-    /// Apply the plan immediately
-    #[arg(long)]
-    pub apply: bool,
-    /// Time limit for making the plan (500ms, 60s, 5m)
-    #[arg(long, value_name = "DURATION", value_parser = option_values::parse_timeout)]
-    pub timeout: Option<Duration>,
-    #[command(flatten)]
-    pub writing: WriteArgs,
+    pub planning: PlanningArgs,
 }
 
 #[derive(Debug, Args)]
@@ -81,6 +64,13 @@ pub struct RestoreArgs {
     /// Restore the rows that a rule's `file` keeps, instead of those in quarantine tables (repeatable)
     #[arg(long, value_name = "FILE")]
     pub file: Vec<PathBuf>,
+    #[command(flatten)]
+    pub planning: PlanningArgs,
+}
+
+/// Options of every command that makes a plan.
+#[derive(Debug, Args)]
+pub struct PlanningArgs {
     /// Write the plan to a file
     #[arg(long, short, value_name = "PLAN")]
     pub output: Option<PathBuf>,

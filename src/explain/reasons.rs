@@ -17,10 +17,12 @@ use crate::model::finding::Cause;
 use crate::model::finding::Code;
 use crate::model::finding::Finding;
 use crate::model::finding::Severity;
+use crate::model::ids::RelationId;
 use crate::model::redaction::ShownValue;
 use crate::model::refusal::Refusal;
 use crate::model::refusal::RefusalKind;
 use crate::model::refusal::UnknownName;
+use crate::model::relation::Defect;
 use crate::model::relation::Judge;
 use crate::model::relation::Relation;
 use crate::model::schema::Schema;
@@ -254,21 +256,19 @@ pub(super) fn of_definitions(
         _ => named(&schema.child(relation).name.table) || named(&relation.parent.name.table),
     };
     let broken = schema.relations.entries().filter(|(_, relation)| concerned(relation));
-    let defects = broken.flat_map(|(index, relation)| {
-        let grave = relation.defects.iter().filter(|defect| defect.code.severity() == Severity::Error);
-        grave.map(move |defect| {
-            let message =
-                format!("{}; until it is repaired, the engine refuses every write that concerns it", defect.message);
-            StatementReason::Relation(Box::new(findings::plain(
-                index,
-                relation,
-                defect.code,
-                message,
-                defect.help.clone(),
-            )))
-        })
-    });
-    defects.collect()
+    let effect = "; until it is repaired, the engine refuses every write that concerns it";
+    broken.flat_map(|(index, relation)| grave_defects(index, relation, effect)).collect()
+}
+
+/// Returns the defects of a relation for which the engine refuses writes. `effect` follows each message.
+pub(super) fn grave_defects(index: RelationId, relation: &Relation, effect: &str) -> Vec<StatementReason> {
+    let grave = relation.defects.iter().filter(|defect| defect.code.severity() == Severity::Error);
+    let reason = |defect: &Defect| {
+        let message = format!("{}{effect}", defect.message);
+        let finding = findings::plain(index, relation, defect.code, message, defect.help.clone());
+        StatementReason::Relation(Box::new(finding))
+    };
+    grave.map(reason).collect()
 }
 
 fn too_deep(facts: &Facts) -> String {

@@ -6,12 +6,12 @@ use crate::engine::EngineError;
 use crate::engine::Session;
 use crate::explain::ExplainOptions;
 use crate::explain::error_text::ErrorKind;
+use crate::explain::reasons::grave_defects;
 use crate::findings;
 use crate::model::catalog::Action;
 use crate::model::explanation::StatementReason;
 use crate::model::finding::Code;
 use crate::model::finding::Finding;
-use crate::model::finding::Severity;
 use crate::model::ids::RelationId;
 use crate::model::relation::Judge;
 use crate::model::relation::Origin;
@@ -90,19 +90,7 @@ fn suspect(
     options: &ExplainOptions<'_>,
 ) -> Result<Option<(Suspicion, Vec<StatementReason>)>, EngineError> {
     let relation = &schema.relations[index];
-    let grave = relation.defects.iter().filter(|defect| defect.code.severity() == Severity::Error);
-    let broken: Vec<StatementReason> = grave
-        .map(|defect| {
-            let message = format!("{}: the engine refuses every write that concerns it", defect.message);
-            StatementReason::Relation(Box::new(findings::plain(
-                index,
-                relation,
-                defect.code,
-                message,
-                defect.help.clone(),
-            )))
-        })
-        .collect();
+    let broken = grave_defects(index, relation, ": the engine refuses every write that concerns it");
     if !broken.is_empty() {
         return Ok(Some((Suspicion::Broken, broken)));
     }

@@ -7,6 +7,8 @@ use super::DEFAULT_WAIT;
 use super::Environment;
 use super::Outcome;
 use super::RunError;
+use super::apply::PlanRun;
+use super::apply::run_plan;
 use super::config_file;
 use super::database;
 use super::plan_path;
@@ -14,6 +16,7 @@ use super::rule_files;
 use super::scan_run;
 use crate::apply::Direction;
 use crate::cli;
+use crate::cli::repair::PlanningArgs;
 use crate::engine::Deadline;
 use crate::engine::WaitLimits;
 use crate::exit::Exit;
@@ -26,7 +29,7 @@ use crate::scan::Progress;
 use crate::source::Source;
 
 mod planning;
-pub(super) mod script;
+mod script;
 mod spelling;
 mod typed_rules;
 
@@ -45,29 +48,34 @@ pub fn repair(
     progress: Progress<'_>,
 ) -> Result<Outcome, RunError> {
     let source = database::source(typed.database.as_deref(), global, environment)?;
-    let outputs = outputs(&typed.format, typed.output.as_deref(), &source)?;
-    let existing =
-        typed.output.as_deref().map(|path| plan_path::existing_plan(path, typed.overwrite)).transpose()?.flatten();
+    let outputs = outputs(&typed.planning.format, typed.planning.output.as_deref(), &source)?;
+    let existing = typed
+        .planning
+        .output
+        .as_deref()
+        .map(|path| plan_path::existing_plan(path, typed.planning.overwrite))
+        .transpose()?
+        .flatten();
     let mut files = rule_files::read_with(&typed.rules, typed_rules::rules(typed)?, environment)?;
-    let lock_wait = typed.writing.wait.unwrap_or(DEFAULT_WAIT);
-    let wait_limits = WaitLimits { lock_wait, deadline: Deadline::after(typed.timeout) };
+    let lock_wait = typed.planning.writing.wait.unwrap_or(DEFAULT_WAIT);
+    let wait_limits = WaitLimits { lock_wait, deadline: Deadline::after(typed.planning.timeout) };
     if typed.prevent {
         typed_rules::prevent(&mut files.rules)?;
     }
     let mut config = config_file::read(&source, global, environment)?;
     config.typed = typed_rules::relations(typed)?;
-    let redaction = super::redaction(typed.privacy.redact, &config, environment)?;
+    let redaction = super::redaction(typed.planning.privacy.redact, &config, environment)?;
     let mut database = database::open(&source, &wait_limits, environment)?;
     if let Some(mut existing) = existing {
         plan_path::refuse_if_begun(&mut existing, database.as_mut(), &config, environment)?;
     }
     let mut planned = planning::plan(database.as_mut(), &files, &config, environment, wait_limits.lock_wait, progress)?;
-    let named = NamedDatabase { source: &source, typed: typed.database.as_deref(), timeout: typed.timeout };
+    let named = NamedDatabase { source: &source, typed: typed.database.as_deref(), timeout: typed.planning.timeout };
     spelling::explain(&mut planned.draft.forecast, named, global, environment, progress)?;
-    let plan = plan_path(typed, &source, &planned);
+    let plan = plan_path(&typed.planning, &source, &planned);
     if let Some(path) = &plan {
         plan_path::refuse_kept_files(path, &planned.header, &source)?;
-        plan_path::write(path, &planned.header, &planned.draft, typed.overwrite)?;
+        plan_path::write(path, &planned.header, &planned.draft, typed.planning.overwrite)?;
     }
     let with_plan = with_plan(typed, &source, environment);
     let report = report::repair::RepairReport {
@@ -78,25 +86,35 @@ pub fn repair(
         plan: plan.as_deref(),
         database: &source.to_string(),
         with_plan: with_plan.as_deref(),
-        is_applied: typed.apply,
+        is_applied: typed.planning.apply,
         follows_result: false,
     };
-    let has_result = typed.apply && plan.is_some();
-    let documents = documents(&report, outputs, &planned, environment, has_result)?;
+    let has_result = typed.planning.apply && plan.is_some();
+    let render = |format: RepairFormat, follows_result: bool, terminal: &TerminalStyle| {
+        report::repair(&report::repair::RepairReport { follows_result, ..report }, format, terminal)
+    };
+    let documents = documents(outputs, &planned, environment, has_result, &render)?;
     drop(database);
-    let Some(plan) = plan.filter(|_| typed.apply) else {
-        return Ok(Outcome { documents, notes: Vec::new(), exit: exit(&planned.draft.forecast, typed.apply) });
+    let Some(plan) = plan.filter(|_| typed.planning.apply) else {
+        return Ok(Outcome { documents, notes: Vec::new(), exit: exit(&planned.draft.forecast, typed.planning.apply) });
     };
-    let plan_run = super::apply::PlanRun {
-        direction: Direction::Apply,
-        source: &source,
-        plan: &plan,
-        writing: &typed.writing,
-        outputs: is_table_printed(&typed.format).then_some((AnswerFormat::Table, None)).into_iter().collect(),
-        staying: 0,
-    };
+    apply_now(&typed.planning, (&source, &plan), 0, documents, global, environment, progress)
+}
+
+/// Applies a plan that was just written. `staying` is the number of quarantined rows that it leaves where they are.
+pub(super) fn apply_now(
+    typed: &PlanningArgs,
+    (source, plan): (&Source, &Path),
+    staying: u64,
+    documents: Vec<(Option<PathBuf>, String)>,
+    global: &cli::GlobalArgs,
+    environment: &Environment,
+    progress: Progress<'_>,
+) -> Result<Outcome, RunError> {
+    let outputs = is_table_printed(&typed.format).then_some((AnswerFormat::Table, None)).into_iter().collect();
+    let plan_run = PlanRun { direction: Direction::Apply, source, plan, writing: &typed.writing, outputs, staying };
     // The first line is the outcome, so the result comes before the plan.
-    let mut applied = super::apply::run_plan(plan_run, global, environment, progress)?;
+    let mut applied = run_plan(plan_run, global, environment, progress)?;
     applied.documents.extend(documents);
     Ok(applied)
 }
@@ -120,7 +138,7 @@ pub(super) fn outputs(
 }
 
 /// Returns the path for the plan, if it is to be written.
-fn plan_path(typed: &cli::repair::RepairArgs, source: &Source, planned: &Planned) -> Option<PathBuf> {
+pub(super) fn plan_path(typed: &PlanningArgs, source: &Source, planned: &Planned) -> Option<PathBuf> {
     let forecast = &planned.draft.forecast;
     match (&typed.output, typed.apply) {
         _ if !forecast.refusals.is_empty() => None,
@@ -133,7 +151,7 @@ fn plan_path(typed: &cli::repair::RepairArgs, source: &Source, planned: &Planned
 }
 
 /// True if standard output gets the report for people.
-pub(super) fn is_table_printed(format: &[cli::FormatArg<RepairFormat>]) -> bool {
+fn is_table_printed(format: &[cli::FormatArg<RepairFormat>]) -> bool {
     let is_table =
         |format: &cli::FormatArg<RepairFormat>| format.format == RepairFormat::Table && format.file.is_none();
     format.is_empty() || format.iter().any(is_table)
@@ -141,7 +159,7 @@ pub(super) fn is_table_printed(format: &[cli::FormatArg<RepairFormat>]) -> bool 
 
 /// Returns the command as typed, with a file for its plan.
 fn with_plan(typed: &cli::repair::RepairArgs, source: &Source, environment: &Environment) -> Option<String> {
-    if typed.output.is_some() || environment.arguments.is_empty() {
+    if typed.planning.output.is_some() || environment.arguments.is_empty() {
         return None;
     }
     let command = scan_run::command(source, typed.database.as_deref(), environment);
@@ -150,21 +168,19 @@ fn with_plan(typed: &cli::repair::RepairArgs, source: &Source, environment: &Env
     Some(format!("{command} -o {free}"))
 }
 
-fn documents(
-    report: &report::repair::RepairReport<'_>,
+/// Returns the requested reports of a plan. `render` also gets true if the report follows the result of applying the plan.
+pub(super) fn documents(
     outputs: Outputs,
     planned: &Planned,
     environment: &Environment,
     has_result: bool,
+    render: &dyn Fn(RepairFormat, bool, &TerminalStyle) -> String,
 ) -> Result<Vec<(Option<PathBuf>, String)>, RunError> {
     let document = |(format, file): (RepairFormat, Option<PathBuf>)| {
         let terminal = if file.is_some() { TerminalStyle::default() } else { environment.terminal };
         let text = match format {
             RepairFormat::Sql => script::script(planned)?,
-            format => {
-                let follows_result = has_result && file.is_none();
-                report::repair(&report::repair::RepairReport { follows_result, ..*report }, format, &terminal)
-            }
+            format => render(format, has_result && file.is_none(), &terminal),
         };
         Ok((file, text))
     };

@@ -6,8 +6,6 @@ use super::DEFAULT_WAIT;
 use super::Environment;
 use super::Outcome;
 use super::RunError;
-use super::apply::PlanRun;
-use super::apply::run_plan;
 use super::config_file;
 use super::config_file::ConfigFile;
 use super::database;
@@ -16,7 +14,6 @@ use super::repair;
 use super::repair::Planned;
 use super::rule_files::RuleFiles;
 use super::scan_run;
-use crate::apply::Direction;
 use crate::cli;
 use crate::engine::Deadline;
 use crate::engine::WaitLimits;
@@ -28,7 +25,6 @@ use crate::plan_file::PlanFile;
 use crate::quarantine_file::QuarantineError;
 use crate::quarantine_file::QuarantinedRows;
 use crate::report;
-use crate::report::AnswerFormat;
 use crate::report::RepairFormat;
 use crate::report::TerminalStyle;
 use crate::report::restore::RestoreReport;
@@ -44,15 +40,20 @@ pub fn restore(
     progress: Progress<'_>,
 ) -> Result<Outcome, RunError> {
     let source = database::source(typed.database.as_deref(), global, environment)?;
-    let outputs = repair::outputs(&typed.format, typed.output.as_deref(), &source)?;
-    let existing =
-        typed.output.as_deref().map(|path| plan_path::existing_plan(path, typed.overwrite)).transpose()?.flatten();
+    let outputs = repair::outputs(&typed.planning.format, typed.planning.output.as_deref(), &source)?;
+    let existing = typed
+        .planning
+        .output
+        .as_deref()
+        .map(|path| plan_path::existing_plan(path, typed.planning.overwrite))
+        .transpose()?
+        .flatten();
     let config = config_file::read(&source, global, environment)?;
-    let redaction = super::redaction(typed.privacy.redact, &config, environment)?;
+    let redaction = super::redaction(typed.planning.privacy.redact, &config, environment)?;
     let planned = planned(typed, &source, &config, existing, environment, progress)?;
-    let plan = plan_path(typed, &source, &planned);
+    let plan = repair::plan_path(&typed.planning, &source, &planned);
     if let Some(path) = &plan {
-        plan_path::write(path, &planned.header, &planned.draft, typed.overwrite)?;
+        plan_path::write(path, &planned.header, &planned.draft, typed.planning.overwrite)?;
     }
     let forecast = redaction.forecast(&planned.schema, &planned.draft.forecast);
     let Some(restored) = &forecast.restore else { return Err(RunError::unresolved()) };
@@ -63,27 +64,22 @@ pub fn restore(
         plan: plan.as_deref(),
         database: &source.to_string(),
         with_apply: &with_apply(typed, &source, environment),
-        is_applied: typed.apply,
+        is_applied: typed.planning.apply,
         follows_result: false,
     };
-    let has_result = typed.apply && plan.is_some();
-    let documents = documents(&report, outputs, &planned, environment, has_result)?;
+    let has_result = typed.planning.apply && plan.is_some();
+    let render = |format: RepairFormat, follows_result: bool, terminal: &TerminalStyle| {
+        report::restore(&RestoreReport { follows_result, ..report }, format, terminal)
+    };
+    let documents = repair::documents(outputs, &planned, environment, has_result, &render)?;
     let staying = restored.staying();
-    let left = if typed.apply && staying > 0 { Exit::NotClean } else { Exit::Clean };
-    let Some(plan) = plan.filter(|_| typed.apply) else {
+    let left = if typed.planning.apply && staying > 0 { Exit::NotClean } else { Exit::Clean };
+    let Some(plan) = plan.filter(|_| typed.planning.apply) else {
         return Ok(Outcome { documents, notes: Vec::new(), exit: left });
     };
-    let plan_run = PlanRun {
-        direction: Direction::Apply,
-        source: &source,
-        plan: &plan,
-        writing: &typed.writing,
-        outputs: repair::is_table_printed(&typed.format).then_some((AnswerFormat::Table, None)).into_iter().collect(),
-        staying,
-    };
-    // The first line is the outcome, so the result comes before the plan.
-    let mut applied = run_plan(plan_run, global, environment, progress)?;
-    applied.documents.extend(documents);
+    let plan_and_source = (&source, plan.as_path());
+    let mut applied =
+        repair::apply_now(&typed.planning, plan_and_source, staying, documents, global, environment, progress)?;
     applied.exit = applied.exit.or_graver(left);
     Ok(applied)
 }
@@ -97,8 +93,8 @@ fn planned(
     environment: &Environment,
     progress: Progress<'_>,
 ) -> Result<Planned, RunError> {
-    let lock_wait = typed.writing.wait.unwrap_or(DEFAULT_WAIT);
-    let wait_limits = WaitLimits { lock_wait, deadline: Deadline::after(typed.timeout) };
+    let lock_wait = typed.planning.writing.wait.unwrap_or(DEFAULT_WAIT);
+    let wait_limits = WaitLimits { lock_wait, deadline: Deadline::after(typed.planning.timeout) };
     let files = files(typed)?;
     let mut database = database::open(source, &wait_limits, environment)?;
     if let Some(mut existing) = existing {
@@ -140,17 +136,6 @@ fn refuse_unknown_table(typed: &cli::repair::RestoreArgs, schema: &Schema, sourc
     })
 }
 
-/// Returns the path for the plan, if it is to be written.
-fn plan_path(typed: &cli::repair::RestoreArgs, source: &Source, planned: &Planned) -> Option<PathBuf> {
-    match (&typed.output, typed.apply) {
-        (Some(path), _) => Some(path.clone()),
-        // There is nothing to apply, and no file was requested.
-        (None, true) if planned.draft.forecast.changes() == 0 => None,
-        (None, true) => Some(plan_path::beside(source, &planned.header)),
-        (None, false) => None,
-    }
-}
-
 /// Returns the command as typed, with `--apply`.
 fn with_apply(typed: &cli::repair::RestoreArgs, source: &Source, environment: &Environment) -> String {
     let command = match environment.arguments.is_empty() {
@@ -158,23 +143,4 @@ fn with_apply(typed: &cli::repair::RestoreArgs, source: &Source, environment: &E
         false => scan_run::command(source, typed.database.as_deref(), environment),
     };
     format!("{command} --apply")
-}
-
-fn documents(
-    report: &RestoreReport<'_>,
-    outputs: repair::Outputs,
-    planned: &Planned,
-    environment: &Environment,
-    has_result: bool,
-) -> Result<Vec<(Option<PathBuf>, String)>, RunError> {
-    let document = |(format, file): (RepairFormat, Option<PathBuf>)| {
-        let terminal = if file.is_some() { TerminalStyle::default() } else { environment.terminal };
-        let follows_result = has_result && file.is_none();
-        let text = match format {
-            RepairFormat::Sql => repair::script::script(planned)?,
-            format => report::restore(&RestoreReport { follows_result, ..*report }, format, &terminal),
-        };
-        Ok((file, text))
-    };
-    outputs.into_iter().map(document).collect()
 }

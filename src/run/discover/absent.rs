@@ -1,14 +1,13 @@
 //! Finds out why a pair of columns is not in the list of candidates.
 
+use crate::discover;
 use crate::engine::Session;
 use crate::model::catalog::TableKind;
 use crate::model::discovery::ColumnList;
-use crate::model::discovery::PairCounts;
 use crate::model::schema::Schema;
 use crate::model::text::nearest;
 use crate::report::discovery::AbsentPair;
 use crate::run::RunError;
-use crate::sql;
 
 /// Returns the columns of a pair, as typed: `child(cols)->parent(cols)`.
 pub(super) fn columns(schema: &Schema, pair: &str) -> Result<(ColumnList, ColumnList), RunError> {
@@ -64,21 +63,9 @@ pub(super) fn observe(
     if !is_table(&child) || !is_table(&parent) {
         return Ok(AbsentPair::new(id, "views and virtual tables are not compared"));
     }
-    let numbers =
-        |session: &mut dyn Session, child: &ColumnList, parent: &ColumnList| -> Result<PairCounts, RunError> {
-            let numbers = session.numbers(&sql::discover::pair_counts(schema, child, parent, &[]))?;
-            let number = |index: usize| numbers.get(index).copied().unwrap_or(0);
-            Ok(PairCounts {
-                rows: number(0),
-                null_rows: number(1),
-                distinct: number(2),
-                orphan_rows: number(3),
-                missing_keys: number(4),
-            })
-        };
-    let counts = numbers(session, &child, &parent)?;
+    let counts = discover::asked_counts(schema, session, &child, &parent)?;
     // The parent's own keys: as many rows as distinct keys if they are unique.
-    let own = numbers(session, &parent, &parent)?;
+    let own = discover::asked_counts(schema, session, &parent, &parent)?;
     let reason = if own.complete_rows() == 0 {
         "the parent has no rows with a key".to_owned()
     } else if own.distinct < own.complete_rows() {
