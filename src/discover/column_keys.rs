@@ -321,6 +321,11 @@ impl ColumnKeys {
         &self.own
     }
 
+    /// Returns the number of distinct keys in the form that has the fewest.
+    pub fn least_distinct(&self) -> u64 {
+        self.others.iter().flatten().map(KeyCounts::distinct).fold(self.own.distinct(), u64::min)
+    }
+
     /// Returns the keys in a form.
     pub fn in_form(&self, form: Form, plan: &FormPlan) -> &KeyCounts {
         let other = plan.others.iter().position(|other| *other == form);

@@ -7,14 +7,12 @@ use std::hash::RandomState;
 use std::ops::ControlFlow;
 
 use super::DiscoverOptions;
-use super::column_keys::Part;
 use super::form::Number;
 use super::form::ValueKey;
 use super::form::number;
 use super::integer_counts::SpreadMap;
 use super::pairs::ColumnPair;
 use super::pairs::Search;
-use super::pairs::Tally;
 use super::pairs::needs_engine;
 use super::profile::ProfiledColumn;
 use super::profile::Profiles;
@@ -145,9 +143,9 @@ fn as_stored(profiles: &Profiles, pair: ColumnPair, options: &DiscoverOptions<'_
         pruning: options.pruning,
         has_strong_name: &|_| false,
         is_required: &|_| true,
+        deadline: &options.deadline,
     };
-    let mut tally = Tally { distinct: child.keys.own().distinct(), ..Tally::default() };
-    search.count(pair, Part::WHOLE, &mut tally);
+    let tally = search.counted(pair)?;
     Some(PairCounts {
         rows: child.rows,
         null_rows: child.keys.stats.nulls,

@@ -20,6 +20,7 @@ use crate::model::catalog::Table;
 use crate::model::catalog::TableKind;
 use crate::model::discovery::ColumnProfile;
 use crate::model::discovery::NotObserved;
+use crate::model::discovery::Omission;
 use crate::model::ids::TableId;
 use crate::model::schema::Schema;
 use crate::model::schema::side;
@@ -35,8 +36,12 @@ pub struct ProfiledColumn {
     /// The number of distinct values; `None` as long as the keys were dropped, or if the column was excluded early.
     pub distinct: Option<u64>,
     pub is_unique: bool,
+    /// The least and the greatest integer, once the values are counted.
+    pub integers: Option<(i64, i64)>,
     /// True for a part of a declared key of several columns.
     pub is_part: bool,
+    /// True if the table declares no key, so that any columns together can be one.
+    pub is_keyless: bool,
     /// True if a proof excluded the column as child and parent before all of its values were counted.
     pub is_excluded: bool,
 }
@@ -83,9 +88,8 @@ impl ProfiledColumn {
             distinct: self.distinct,
             is_unique: self.is_unique,
             classes: stats.classes,
-            integers: self.distinct.and_then(|_| self.keys.own().integers().bounds()),
+            integers: self.integers,
             text_bytes: stats.text_bytes,
-            longest_text: stats.longest_text,
             leads_index: table.indexes.iter().any(|index| {
                 !index.unique
                     && !index.partial
@@ -131,21 +135,23 @@ pub fn profile(
         match keys {
             Ok(keys) => {
                 let read = reading.columns.into_iter().zip(keys.columns);
-                let parts: HashSet<usize> = declared(reading.table, table)
+                let declared = declared(reading.table, table);
+                let is_keyless = declared.is_empty();
+                let parts: HashSet<usize> = declared
                     .into_iter()
                     .filter(|(list, _)| list.columns.len() > 1)
                     .flat_map(|(list, _)| list.columns)
                     .collect();
                 columns.extend(read.map(|(wanted, column)| {
                     let is_part = parts.contains(&wanted.column);
-                    ProfiledColumn { is_part, ..profiled(reading.table, keys.rows, wanted, column) }
+                    ProfiledColumn { is_part, is_keyless, ..profiled(reading.table, keys.rows, wanted, column) }
                 }));
             }
             Err(error) => not_observed.push(NotObserved {
                 subject: table.name.to_string(),
                 reason: error.because(),
                 number: 1,
-                is_failure: true,
+                omission: Omission::NotRead,
             }),
         }
     }
@@ -156,6 +162,7 @@ fn profiled(table: TableId, rows: u64, wanted: WantedColumn, keys: ColumnKeys) -
     let is_counted = !keys.is_dropped;
     let distinct = is_counted.then(|| keys.own().distinct());
     let is_unique = is_counted && keys.own().rows() > 0 && !keys.own().has_repetition();
+    let integers = keys.own().integers().bounds();
     ProfiledColumn {
         table,
         column: wanted.column,
@@ -164,7 +171,9 @@ fn profiled(table: TableId, rows: u64, wanted: WantedColumn, keys: ColumnKeys) -
         keys,
         distinct,
         is_unique,
+        integers,
         is_part: false,
+        is_keyless: false,
         is_excluded: false,
     }
 }
@@ -190,9 +199,9 @@ fn wanted_columns(table: &Table, forms: &[Form], not_observed: &mut Vec<NotObser
             let collation = column.collation.as_deref().unwrap_or_default();
             not_observed.push(NotObserved {
                 subject: side(&table.name, [column.name.as_str()]),
-                reason: format!("its collation {collation} belongs to another program"),
+                reason: format!("fk-doctor cannot compare texts under the collation {collation}"),
                 number: 1,
-                is_failure: false,
+                omission: Omission::NotCompared,
             });
             continue;
         };

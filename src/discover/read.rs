@@ -181,7 +181,7 @@ impl<'a> Pass<'a> {
         let all = self.bytes.fetch_add(now, Ordering::Relaxed).wrapping_add(now).wrapping_sub(before);
         self.bytes.fetch_sub(before, Ordering::Relaxed);
         let own = keys.own();
-        let is_excluded = stop.is_some_and(|stop| stop.is_met(own.distinct()));
+        let is_excluded = stop.is_some_and(|stop| stop.is_met(keys.least_distinct()));
         let is_large_child = own.has_repetition() && own.distinct_hashes() >= self.limits.repeated_hashes;
         let is_too_large = all > self.limits.memory && now > self.limits.memory / LARGE_PART;
         if is_excluded || (stop.is_none() && (is_large_child || is_too_large)) {

@@ -46,8 +46,8 @@ pub(super) fn render(report: &DiscoveryReport<'_>) -> String {
     });
     body.push_str(&list("No table", missing.collect()));
     let not_observed = view.not_observed.iter().map(|part| {
-        let label = if part.is_failure { "not read" } else { "not compared" };
-        format!("<li>{label} <code>{}</code>: {}</li>\n", escaped(&part.subject), escaped(&part.reason))
+        let label = wording::omission(part.omission);
+        format!("<li>{label}: <code>{}</code>: {}</li>\n", escaped(&part.subject), escaped(&part.reason))
     });
     body.push_str(&list("Not compared", not_observed.collect()));
     body.push_str("</main>\n");

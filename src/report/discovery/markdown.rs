@@ -50,7 +50,7 @@ pub(super) fn render(report: &DiscoveryReport<'_>) -> String {
         format!("- no table for {}: perhaps {}", code(&missing.child.to_string()), code(&missing.expected))
     }));
     list.extend(view.not_observed.iter().map(|part| {
-        let label = if part.is_failure { "not read" } else { "not compared" };
+        let label = wording::omission(part.omission);
         format!("- {label}: {}: {}", code(&part.subject), plain(&part.reason))
     }));
     if !list.is_empty() {

@@ -1,6 +1,7 @@
 //! Sentences about discovered references that several formats share.
 
 use crate::model::discovery::NearForm;
+use crate::model::discovery::Omission;
 use crate::model::discovery::Rejection;
 use crate::model::discovery::Tier;
 use crate::model::discovery_view::CandidateView;
@@ -31,10 +32,35 @@ pub(super) fn headline(view: &DiscoveryView) -> (Symbol, String) {
         }
     };
     if view.is_incomplete() {
-        let failed = view.not_observed.iter().filter(|part| part.is_failure).count() as u64;
-        return (Symbol::Unsure, format!("{sentence}; {} could not be read", plural(failed, "table or column")));
+        return (Symbol::Unsure, format!("{sentence}; {}", failures(view)));
     }
     (Symbol::Nothing, sentence)
+}
+
+/// Returns the number of tables that were not read, and of columns that were not compared.
+fn failures(view: &DiscoveryView) -> String {
+    let number = |omission: Omission| {
+        view.not_observed.iter().filter(|part| part.omission == omission).map(|part| part.number).sum::<u64>()
+    };
+    let verb = |number: u64| if number == 1 { "was" } else { "were" };
+    let (unread, uncompared) = (number(Omission::NotRead), number(Omission::NotCompared));
+    let mut parts = Vec::new();
+    if unread > 0 {
+        parts.push(format!("{} {} not read", plural(unread, "table"), verb(unread)));
+    }
+    if uncompared > 0 {
+        parts.push(format!("{} {} not compared", plural(uncompared, "column"), verb(uncompared)));
+    }
+    parts.join(", and ")
+}
+
+/// Returns the label of a part that was not observed.
+pub(super) fn omission(omission: Omission) -> &'static str {
+    match omission {
+        Omission::NotRead => "not read",
+        Omission::NotCompared => "not compared",
+        Omission::Restricted => "restricted",
+    }
 }
 
 /// Returns the id, with the condition of a polymorphic reference.

@@ -2,7 +2,6 @@
 
 use crate::discover;
 use crate::engine::Session;
-use crate::model::catalog::TableKind;
 use crate::model::discovery::ColumnList;
 use crate::model::schema::Schema;
 use crate::model::text::nearest;
@@ -54,8 +53,7 @@ pub(super) fn observe(
     child: ColumnList,
     parent: ColumnList,
 ) -> Result<AbsentPair, RunError> {
-    let is_table =
-        |list: &ColumnList| matches!(schema.tables[list.table].kind, TableKind::Table | TableKind::Partitioned);
+    let is_table = |list: &ColumnList| discover::profile::has_rows(&schema.tables[list.table]);
     let id = schema.pair_id(&child, &parent);
     if child == parent {
         return Ok(AbsentPair::new(id, "a column does not refer to itself"));
