@@ -24,6 +24,7 @@ pub mod composite_keys;
 pub mod details;
 pub mod dropped;
 pub mod form;
+pub mod forms;
 pub mod integer_counts;
 pub mod key_counts;
 pub mod keys;
@@ -185,6 +186,15 @@ fn counts(
         distinct: tally.distinct,
         missing_keys: tally.missing_keys,
     }))
+}
+
+/// True if values of each column of the child can equal values of the parent's.
+pub fn are_comparable(schema: &Schema, child: &ColumnList, parent: &ColumnList) -> bool {
+    let forms = forms::Forms::of(schema);
+    child.columns.iter().zip(&parent.columns).all(|(&own, &key)| {
+        let (own, key) = (forms.form(child.table, own), forms.form(parent.table, key));
+        own.zip(key).is_some_and(|(own, key)| key.compares_with(own))
+    })
 }
 
 /// Returns the counts of a pair from the engine.

@@ -49,7 +49,7 @@ pub fn pairs(
     for number in 0..rounds {
         let part = Part { number, of: rounds };
         let count = |session: &mut dyn Session, wanted: &[WantedTuples]| {
-            tuples::count(schema, session, wanted, &profiles.hasher, part, options.threads)
+            tuples::count(schema, session, wanted, &profiles.forms, &profiles.hasher, part, options.threads)
         };
         let parent_tuples = count(session, &plan.parents)?;
         for (all, tuples) in parents.iter_mut().zip(&parent_tuples) {

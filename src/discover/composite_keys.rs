@@ -9,6 +9,7 @@ use std::sync::atomic::Ordering;
 
 use super::DiscoverOptions;
 use super::column_keys::Part;
+use super::form::Fold;
 use super::form::ValueKey;
 use super::keys;
 use super::keys::KeyRows;
@@ -31,7 +32,10 @@ use crate::model::discovery::NotObserved;
 use crate::model::discovery::Omission;
 use crate::model::ids::TableId;
 use crate::model::schema::Schema;
+use crate::model::value::Value;
 use crate::model::value::ValueRef;
+use crate::sql::discover;
+use crate::sql::discover::Cell;
 
 /// A table has at most so many keys of several columns that nobody declared. The others are only counted.
 const MOST_KEYS: usize = 200;
@@ -120,6 +124,7 @@ fn may_be_part(column: &ProfiledColumn) -> bool {
     let stats = &column.keys.stats;
     column.has_keys()
         && !column.keys.is_dropped
+        && column.plan.own.fold != Fold::Engine
         && !column.is_unique
         && column.keys.own().distinct() > 1
         && stats.classes.fractions == 0
@@ -201,8 +206,8 @@ impl KeySearch<'_> {
         let mut unique = Vec::new();
         for lists in lists.chunks(at_once) {
             let wanted: Vec<WantedTuples> = lists.iter().map(|list| self.tuples(list)).collect();
-            let (hasher, threads) = (&self.profiles.hasher, self.options.threads);
-            let counted = tuples::count(self.schema, session, &wanted, hasher, Part::WHOLE, threads)?;
+            let (forms, hasher, threads) = (&self.profiles.forms, &self.profiles.hasher, self.options.threads);
+            let counted = tuples::count(self.schema, session, &wanted, forms, hasher, Part::WHOLE, threads)?;
             for (list, tuples) in lists.iter().zip(counted) {
                 let rows = tuples.keys.rows();
                 if !tuples.is_stopped && rows > 1 && !tuples.keys.has_repetition() {
@@ -226,10 +231,23 @@ impl KeySearch<'_> {
         let columns = self.columns.iter().map(|column| column.column).collect();
         let reading = [RowsReading { table: &self.schema.tables[self.table], columns }];
         let sampler = Sampler { search: self, rows: Mutex::default(), number: AtomicUsize::new(0) };
-        let was_read = session.read_stored_rows(&reading, self.options.threads, &sampler)?;
-        // Without a sample, every list is counted in full.
-        let rows = sampler.rows.into_inner().unwrap_or_else(PoisonError::into_inner);
-        Ok(if was_read == [true] { rows } else { Vec::new() })
+        if session.read_stored_rows(&reading, self.options.threads, &sampler)? != [true] {
+            // The readers may have got some of the rows.
+            sampler.rows.lock().unwrap_or_else(PoisonError::into_inner).clear();
+            let cell = |column: &&ProfiledColumn| {
+                let (number, value) = (column.column, Cell { column: column.column, collation: None });
+                self.profiles.forms.key_cell(number, column.plan.own).unwrap_or(value)
+            };
+            let cells: Vec<Cell<'_>> = self.columns.iter().map(cell).collect();
+            let question = discover::some_rows(self.schema, reading[0].table, &cells, SAMPLE_ROWS);
+            let mut reader = sampler.reader(0);
+            session.each_row(&question, &mut |row: &[Value]| {
+                let values: Vec<ValueRef<'_>> = row.iter().map(Value::borrowed).collect();
+                reader.row(&values);
+            })?;
+            reader.finish();
+        }
+        Ok(sampler.rows.into_inner().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
@@ -301,9 +319,9 @@ impl RowReader for SampleReader<'_> {
             ValueRef::Null => None,
             ValueRef::Integer(number) if column.plan.is_real => {
                 let value = ValueRef::Real(number as f64);
-                Some(column.plan.own.key(value, &search.profiles.hasher, &mut self.scratch).0)
+                Some(column.plan.own.key(value, None, &search.profiles.hasher, &mut self.scratch).0)
             }
-            value => Some(column.plan.own.key(value, &search.profiles.hasher, &mut self.scratch).0),
+            value => Some(column.plan.own.key(value, Some(value), &search.profiles.hasher, &mut self.scratch).0),
         };
         self.rows.push(values.iter().zip(search.columns).map(&mut key).collect());
     }

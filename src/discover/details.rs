@@ -63,7 +63,7 @@ pub fn pairs(
             WantedValues::new(about.table, about.column, &about.plan, *form, keys.clone())
         })
         .collect();
-    let found = values::find(schema, session, &entries, &profiles.hasher, options.threads)?;
+    let found = values::find(schema, session, &entries, &profiles.forms, &profiles.hasher, options.threads)?;
     let found: HashMap<(usize, Form), Values> = wanted.into_keys().zip(found).collect();
     let mut orders: HashMap<usize, KeyOrder> = HashMap::new();
     let mut pairs = Vec::new();

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use super::DiscoverOptions;
 use super::column_keys::Part;
 use super::details;
+use super::form::Fold;
 use super::form::ValueKey;
 use super::key_counts::BYTES_OF_KEY;
 use super::order::KeyOrder;
@@ -101,7 +102,8 @@ pub fn count(
     }
     for progress in &dropped {
         let column = &mut profiles.columns[progress.column];
-        if !column.is_excluded {
+        // The engine has counted the keys that only the engine compares.
+        if !column.is_excluded && column.plan.own.fold != Fold::Engine {
             column.distinct = Some(progress.distinct);
             column.is_unique = progress.rows > 0 && progress.distinct == progress.rows;
             column.integers = progress.integers;
@@ -150,7 +152,11 @@ fn within(search: &Search<'_>, tallies: &BTreeMap<ColumnPair, Outcome>) -> Vec<(
         match outcome {
             Outcome::AskEngine => found.push((pair, outcome)),
             Outcome::Counted(tally) => {
-                let tally = Tally { distinct: child.distinct.unwrap_or(tally.distinct), ..tally };
+                let distinct = match child.keys.is_dropped {
+                    true => child.distinct.unwrap_or(tally.distinct),
+                    false => child.keys.in_form(parent.plan.own, &child.plan).distinct(),
+                };
+                let tally = Tally { distinct, ..tally };
                 if (search.is_required)(pair) || search.is_within(pair, search.tolerance_of(pair), &tally) {
                     found.push((pair, Outcome::Counted(tally)));
                 }
@@ -192,6 +198,7 @@ fn stop_rule(search: &Search<'_>, child: usize) -> Option<StopRule> {
         }
         let is_comparable = (column.may_have_integers() && parent.may_have_integers())
             || (column.may_have_hashes() && parent.may_have_hashes());
+        let is_comparable = is_comparable && parent.plan.own.compares_with(column.plan.own);
         let may_hold = parent.may_be_parent() || ((parent.is_part || parent.is_keyless) && parent.has_keys());
         if index == child || !may_hold || !is_comparable {
             continue;
@@ -231,7 +238,7 @@ fn read_part(
     let order: Vec<Vec<usize>> =
         of_tables.values().map(|columns| columns.iter().map(|progress| progress.column).collect()).collect();
     let limits = PassLimits { memory: u64::MAX, repeated_hashes: u64::MAX, threads };
-    let tables = read::read(schema, session, &readings, &profiles.hasher, &limits)?;
+    let tables = read::read(schema, session, &readings, &profiles.forms, &profiles.hasher, &limits)?;
     for (columns, keys) in order.into_iter().zip(tables) {
         let keys = keys?;
         for ((column, keys), is_stopped) in columns.into_iter().zip(keys.columns).zip(keys.stopped) {
@@ -252,7 +259,10 @@ fn tally(search: &Search<'_>, dropped: &[Progress], part: Part, tallies: &mut BT
     let is_dropped = |column: usize| dropped.iter().any(|progress| progress.column == column);
     let mut add = |pair: ColumnPair| {
         let (child, parent) = (&search.columns[pair.child], &search.columns[pair.parent]);
-        let is_possible = pair.child != pair.parent && child.has_keys() && parent.may_be_parent();
+        let is_possible = pair.child != pair.parent
+            && child.has_keys()
+            && parent.may_be_parent()
+            && parent.plan.own.compares_with(child.plan.own);
         if !is_possible || parent.keys.was_repeated || (part.number > 0 && !tallies.contains_key(&pair)) {
             return;
         }

@@ -65,7 +65,7 @@ pub fn find(
             WantedValues::new(column.table, column.column, &column.plan, column.plan.own, None)
         })
         .collect();
-    let values = values::find(schema, session, &wanted, &profiles.hasher, options.threads)?;
+    let values = values::find(schema, session, &wanted, &profiles.forms, &profiles.hasher, options.threads)?;
     let random = RandomState::new();
     let mut found: HashMap<ColumnPair, Near> = HashMap::new();
     for form in NearForm::ALL {
@@ -134,6 +134,11 @@ fn counts(
 /// Returns the counts of a pair as the values stand, if few of its keys are present.
 fn as_stored(profiles: &Profiles, pair: ColumnPair, options: &DiscoverOptions<'_>) -> Option<PairCounts> {
     let (child, parent) = (&profiles.columns[pair.child], &profiles.columns[pair.parent]);
+    if !parent.plan.own.compares_with(child.plan.own) {
+        let (orphan_rows, distinct) = (child.filled_rows(), child.keys.own().distinct());
+        let (rows, null_rows) = (child.rows, child.keys.stats.nulls);
+        return Some(PairCounts { rows, null_rows, orphan_rows, distinct, missing_keys: distinct });
+    }
     if needs_engine(child, parent) {
         return None;
     }

@@ -107,6 +107,9 @@ impl Search<'_> {
 
     fn outcome(&self, pair: ColumnPair) -> Option<Outcome> {
         let (child, parent) = (&self.columns[pair.child], &self.columns[pair.parent]);
+        if !parent.plan.own.compares_with(child.plan.own) {
+            return None;
+        }
         if needs_engine(child, parent) {
             return Some(Outcome::AskEngine);
         }
@@ -121,7 +124,7 @@ impl Search<'_> {
         if !is_required && self.is_excluded(child_keys, parent.keys.own()) {
             return None;
         }
-        let mut tally = Tally { distinct: child.keys.own().distinct(), ..Tally::default() };
+        let mut tally = Tally { distinct: child_keys.distinct(), ..Tally::default() };
         let tolerance = self.tolerance_of(pair);
         self.count(pair, Part::WHOLE, tolerance, &mut tally);
         (is_required || self.is_within(pair, tolerance, &tally)).then_some(tally)

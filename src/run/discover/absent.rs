@@ -61,6 +61,9 @@ pub(super) fn observe(
     if !is_table(&child) || !is_table(&parent) {
         return Ok(AbsentPair::new(id, "views and virtual tables are not compared"));
     }
+    if !discover::are_comparable(schema, &child, &parent) {
+        return Ok(AbsentPair::new(id, "the types of the columns are not compared with each other"));
+    }
     let counts = discover::asked_counts(schema, session, &child, &parent)?;
     // The parent's own keys: as many rows as distinct keys if they are unique.
     let own = discover::asked_counts(schema, session, &parent, &parent)?;
