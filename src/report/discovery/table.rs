@@ -7,6 +7,7 @@ use crate::model::text::plural;
 use crate::report::TerminalStyle;
 use crate::report::discovery::DiscoveryReport;
 use crate::report::discovery::wording;
+use crate::report::discovery::wording::NotCompared;
 use crate::report::layout::Columns;
 use crate::report::layout::ColumnsRow;
 use crate::report::layout::Piece;
@@ -108,20 +109,19 @@ fn parents_missing(sheet: &mut Sheet, report: &DiscoveryReport<'_>) {
 fn not_observed(sheet: &mut Sheet, report: &DiscoveryReport<'_>) {
     let parts = &report.view.not_observed;
     let failures = parts.iter().filter(|part| part.is_failure);
-    for part in failures.clone() {
+    for part in failures {
         sheet.blank();
         sheet.heading(Piece::new("not read", Style::Doubtful), Piece::plain(&part.subject));
         sheet.labelled_prose(LABEL, "because", &Piece::plain(&part.reason));
     }
-    let others: Vec<_> = parts.iter().filter(|part| !part.is_failure).collect();
+    let others = wording::not_compared(parts);
     if others.is_empty() {
         return;
     }
     sheet.blank();
     sheet.prose(0, &Piece::new("Not compared:", Style::Dim));
-    for part in others.iter().take(MOST) {
-        let number = if part.number > 1 { format!(" ({})", count(part.number)) } else { String::new() };
-        sheet.prose(2, &Piece::new(format!("{}{number}: {}", part.subject, part.reason), Style::Dim));
+    for NotCompared { subject, more, reason } in others.iter().take(MOST) {
+        sheet.prose(2, &Piece::new(format!("{subject}{more}: {reason}"), Style::Dim));
     }
     more(sheet, others.len());
 }
