@@ -122,6 +122,18 @@ fn edited_plan_is_refused() {
     assert!(!bench.path("nope.db").exists());
 }
 
+#[test]
+fn exchanged_database_and_plan_are_named() {
+    let bench = planned(SEED);
+    let order = "check the order: `fk-doctor apply DB PLAN`";
+    for arguments in
+        [["status", "app.db", "plan.ndjson"], ["apply", "plan.ndjson", "app.db"], ["undo", "plan.ndjson", "app.db"]]
+    {
+        let run = bench.run(&arguments);
+        assert!([2, 3].contains(&run.code) && run.stderr.contains(order), "{arguments:?}: {}", run.stderr);
+    }
+}
+
 /// A change of a trigger beyond the plan rolls the plan back. The triggers can be disabled.
 #[test]
 fn trigger_with_extra_changes_rolls_back() {
