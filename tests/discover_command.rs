@@ -159,7 +159,8 @@ fn accepted_references_are_added_once_and_every_other_byte_stays() {
     let bench = Bench::new(SHOP);
     let mine = "# my settings\r\n[scan]\nfail-on = \"error\"   # as ever";
     bench.write("fk-doctor.toml", mine);
-    let accept = |what: &str| bench.run(&["discover", "app.db", "--accept", what, "--config", "fk-doctor.toml"]);
+    let accept =
+        |selection: &str| bench.run(&["discover", "app.db", "--accept", selection, "--config", "fk-doctor.toml"]);
     let first = accept("orders(*)->*");
     assert_eq!((first.code, first.stdout.as_str()), (0, ""), "{}", first.stderr);
     let text = std::fs::read_to_string(bench.path("fk-doctor.toml")).unwrap();
