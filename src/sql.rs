@@ -15,6 +15,7 @@ use crate::model::catalog::TableName;
 mod capabilities;
 mod catalog;
 mod clauses;
+pub mod comparison;
 pub mod discover;
 pub mod forecast;
 mod grammar;

@@ -45,18 +45,19 @@ pub(super) fn render(report: &DiscoveryReport<'_>) -> String {
         )
     });
     body.push_str(&list("No table", missing.collect()));
-    let failed = view.not_observed.iter().filter(|part| part.is_failure);
-    let failed = failed.map(|part| item(&part.subject, "", &part.reason));
-    body.push_str(&list("Not read", failed.collect()));
-    let not_compared = wording::not_compared(&view.not_observed);
-    let not_compared = not_compared.iter().map(|group| item(group.subject, &group.more, group.reason));
-    body.push_str(&list("Not compared", not_compared.collect()));
+    let failed = view.not_observed.iter().filter(|part| part.omission.is_failure());
+    let failed = failed.map(|part| {
+        let label = wording::omission(part.omission);
+        format!("<li>{label}: <code>{}</code>: {}</li>\n", escaped(&part.subject), escaped(&part.reason))
+    });
+    body.push_str(&list("Missing from this report", failed.collect()));
+    let restricted = wording::restricted(&view.not_observed);
+    let restricted = restricted.iter().map(|group| {
+        format!("<li><code>{}</code>{}: {}</li>\n", escaped(group.subject), group.more, escaped(group.reason))
+    });
+    body.push_str(&list("Not compared in full", restricted.collect()));
     body.push_str("</main>\n");
     Page { title: format!("References of {name}"), database: &view.database, body: &body }.render()
-}
-
-fn item(subject: &str, more: &str, reason: &str) -> String {
-    format!("<li><code>{}</code>{more}: {}</li>\n", escaped(subject), escaped(reason))
 }
 
 fn section(report: &DiscoveryReport<'_>, tier: Tier, title: &str) -> String {

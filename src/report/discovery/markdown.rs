@@ -7,7 +7,6 @@ use crate::model::text::count;
 use crate::model::text::plural;
 use crate::report::discovery::DiscoveryReport;
 use crate::report::discovery::wording;
-use crate::report::discovery::wording::NotCompared;
 use crate::report::markdown::cell;
 use crate::report::markdown::code;
 use crate::report::markdown::plain;
@@ -50,13 +49,15 @@ pub(super) fn render(report: &DiscoveryReport<'_>) -> String {
     list.extend(view.parents_missing.iter().map(|missing| {
         format!("- no table for {}: perhaps {}", code(&missing.child.to_string()), code(&missing.expected))
     }));
-    let failed = view.not_observed.iter().filter(|part| part.is_failure);
-    list.extend(failed.map(|part| format!("- not read: {}: {}", code(&part.subject), plain(&part.reason))));
-    let not_compared = wording::not_compared(&view.not_observed);
-    let item = |group: &NotCompared<'_>| {
-        format!("- not compared: {}{}: {}", code(group.subject), group.more, plain(group.reason))
-    };
-    list.extend(not_compared.iter().map(item));
+    let failed = view.not_observed.iter().filter(|part| part.omission.is_failure());
+    list.extend(failed.map(|part| {
+        let label = wording::omission(part.omission);
+        format!("- {label}: {}: {}", code(&part.subject), plain(&part.reason))
+    }));
+    let restricted = wording::restricted(&view.not_observed);
+    list.extend(restricted.iter().map(|group| {
+        format!("- not compared in full: {}{}: {}", code(group.subject), group.more, plain(group.reason))
+    }));
     if !list.is_empty() {
         lines.push(String::new());
         lines.extend(list);

@@ -7,7 +7,6 @@ use crate::model::text::plural;
 use crate::report::TerminalStyle;
 use crate::report::discovery::DiscoveryReport;
 use crate::report::discovery::wording;
-use crate::report::discovery::wording::NotCompared;
 use crate::report::layout::Columns;
 use crate::report::layout::ColumnsRow;
 use crate::report::layout::Piece;
@@ -108,22 +107,24 @@ fn parents_missing(sheet: &mut Sheet, report: &DiscoveryReport<'_>) {
 
 fn not_observed(sheet: &mut Sheet, report: &DiscoveryReport<'_>) {
     let parts = &report.view.not_observed;
-    let failures = parts.iter().filter(|part| part.is_failure);
-    for part in failures {
+    let failures = parts.iter().filter(|part| part.omission.is_failure());
+    for part in failures.clone().take(MOST) {
         sheet.blank();
-        sheet.heading(Piece::new("not read", Style::Doubtful), Piece::plain(&part.subject));
+        sheet.heading(Piece::new(wording::omission(part.omission), Style::Doubtful), Piece::plain(&part.subject));
         sheet.labelled_prose(LABEL, "because", &Piece::plain(&part.reason));
     }
-    let others = wording::not_compared(parts);
-    if others.is_empty() {
+    more(sheet, failures.count());
+    let restricted = wording::restricted(parts);
+    if restricted.is_empty() {
         return;
     }
     sheet.blank();
-    sheet.prose(0, &Piece::new("Not compared:", Style::Dim));
-    for NotCompared { subject, more, reason } in others.iter().take(MOST) {
-        sheet.prose(2, &Piece::new(format!("{subject}{more}: {reason}"), Style::Dim));
+    sheet.prose(0, &Piece::new("Not compared in full:", Style::Dim));
+    for group in restricted.iter().take(MOST) {
+        let text = format!("{}{}: {}", group.subject, group.more, group.reason);
+        sheet.prose(2, &Piece::new(text, Style::Dim));
     }
-    more(sheet, others.len());
+    more(sheet, restricted.len());
 }
 
 fn more(sheet: &mut Sheet, number: usize) {
@@ -137,7 +138,7 @@ fn next(report: &DiscoveryReport<'_>) -> Vec<String> {
     let mut commands = Vec::new();
     let first = |tier: Tier| report.view.of_tier(tier).next();
     if first(Tier::Certain).is_some() {
-        commands.push(report.command("discover", "--accept certain >> fk-doctor.toml"));
+        commands.push(report.command("discover", &format!("--accept certain >> {}", report.config)));
     }
     if let Some(likely) = first(Tier::Likely).or_else(|| first(Tier::Certain)) {
         let id = crate::model::text::shell(&likely.id);
