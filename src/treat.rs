@@ -57,6 +57,7 @@ mod limits;
 mod neutral_values;
 mod parent_loss;
 mod parents;
+mod parents_together;
 mod passes;
 mod placeholders;
 pub mod redefine;

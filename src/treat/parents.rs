@@ -10,6 +10,7 @@ use super::Stop;
 use super::TreatError;
 use super::neutral_values::neutral;
 use crate::engine::write::Attempt;
+use crate::model::catalog::Table;
 use crate::model::forecast::ChangeSample;
 use crate::model::ids::TableId;
 use crate::model::plan::Change;
@@ -80,28 +81,55 @@ pub(super) struct NewRow<'k> {
     /// The key from which other values are derived, so that no two rows are alike.
     pub(super) seed: &'k Key,
     pub(super) reason: ChangeReason,
+    /// The columns that identify the row. They are known when all values are.
+    pub(super) name: RowName,
+}
+
+impl<'k> NewRow<'k> {
+    pub(super) fn new(table: TableId, values: Row, seed: &'k Key, reason: ChangeReason) -> NewRow<'k> {
+        NewRow { table, values, seed, reason, name: RowName::new() }
+    }
+}
+
+/// A parent that a missing key gets.
+pub(super) struct WantedParent<'k> {
+    /// The key of the parent. Without it, the parent gets a fresh key.
+    pub(super) key: Option<&'k Key>,
+    pub(super) seed: &'k Key,
+    /// The values that the rule gives.
+    pub(super) values: Row,
+    /// The table in which the parent is recorded.
+    pub(super) record: Option<&'k str>,
 }
 
 impl<'a> Planner<'a> {
-    /// Plans a new parent with this key, or with a fresh key. Returns the key as it will be stored.
+    /// Plans a new parent. Returns its key as it will be stored.
     pub(super) fn make_parent(
         &mut self,
         case: &mut Case<'a>,
         table: TableId,
-        key: Option<&Key>,
-        seed: &Key,
-        values: Row,
-        record: Option<&str>,
+        wanted: &WantedParent<'_>,
     ) -> Result<Key, Stop> {
         let columns = &case.relation.parent.columns;
+        let new_row = self.requested_row(case, table, wanted);
+        let mut made = Vec::new();
+        let sentinels = self.new_parents.sentinels.clone();
+        match self.make(new_row, columns, 0, &mut made) {
+            Ok((row, image)) => self.show_parent(case, table, wanted.record, &row, &image),
+            Err(stop) => self.withdraw_parents(stop, made, sentinels),
+        }
+    }
+
+    /// Returns the row of a wanted parent with the values that are given.
+    pub(super) fn requested_row<'k>(&self, case: &Case<'a>, table: TableId, wanted: &WantedParent<'k>) -> NewRow<'k> {
         let about = &self.schema.tables[table];
         let mut row = Row::new();
-        if let Some(key) = key {
-            for (&column, value) in columns.iter().zip(key) {
+        if let Some(key) = wanted.key {
+            for (&column, value) in case.relation.parent.columns.iter().zip(key) {
                 row.push(&about.columns[column].name, value.clone());
             }
         }
-        for (name, value) in values.iter() {
+        for (name, value) in wanted.values.iter() {
             // The names were checked against the table. The plan uses the table's spelling.
             let name = about
                 .columns
@@ -111,49 +139,74 @@ impl<'a> Planner<'a> {
                 .unwrap_or(name);
             row = row.without(name).with(name, value.clone());
         }
-        let treatment = case.creating;
-        let reason = case.reason(ChangeRole::Parent, treatment);
-        let new_row = NewRow { table, values: row, seed, reason };
-        let mut made = Vec::new();
-        let sentinels = self.new_parents.sentinels.clone();
-        match self.make(new_row, columns, 0, &mut made) {
-            Ok(image) => {
-                let key = image.key(columns.iter().map(|&column| about.columns[column].name.as_str()));
-                case.show(treatment, || ChangeSample {
-                    table: about.name.to_string(),
-                    row: made.last().map(|(_, row)| row.pairs()).unwrap_or_default(),
-                    before: None,
-                    after: Some(image.pairs()),
-                });
-                if let (Some(record), Some((_, row))) = (record, made.last())
-                    && let Some(parent) = self.draft.get(&about.name, row)?
-                {
-                    let unit = self.draft.unit(Step::Parent);
-                    self.draft.put_in(unit, &parent)?;
-                    self.keep_placeholder(case, record, table, &image, unit)?;
-                }
-                key.map_or_else(|| Stop::undecided("the new row lacks a column of the key"), Ok)
-            }
-            Err(Stop::Failed(error)) => Err(error.into()),
-            Err(Stop::Undecided(why)) => {
-                for (table, row) in made.into_iter().rev() {
-                    self.withdraw(table, &row)?;
-                }
-                // Withdraws the sentinels that were registered but not created.
-                self.new_parents.sentinels = sentinels;
-                Stop::undecided(why)
-            }
-        }
+        NewRow::new(table, row, wanted.seed, case.reason(ChangeRole::Parent, case.creating))
     }
 
-    /// Plans one new row. The columns `key_columns` get a fresh key if they have no value. Adds every new row to `made`.
+    /// Adds a planned parent to the report and to its record table. Returns its key.
+    pub(super) fn show_parent(
+        &mut self,
+        case: &mut Case<'a>,
+        table: TableId,
+        record: Option<&str>,
+        row: &RowName,
+        image: &Row,
+    ) -> Result<Key, Stop> {
+        let about = &self.schema.tables[table];
+        case.show(case.creating, || ChangeSample {
+            table: about.name.to_string(),
+            row: row.pairs(),
+            before: None,
+            after: Some(image.pairs()),
+        });
+        if let Some(record) = record
+            && let Some(parent) = self.draft.get(&about.name, row)?
+        {
+            let unit = self.draft.unit(Step::Parent);
+            self.draft.put_in(unit, &parent)?;
+            self.keep_placeholder(case, record, table, image, unit)?;
+        }
+        let columns = case.relation.parent.columns.iter();
+        let key = image.key(columns.map(|&column| about.columns[column].name.as_str()));
+        key.map_or_else(|| Stop::undecided("the new row lacks a column of the key"), Ok)
+    }
+
+    /// Withdraws the rows that were created for a parent that cannot be created, and the sentinels that were registered for it.
+    pub(super) fn withdraw_parents<T>(
+        &mut self,
+        stop: Stop,
+        made: Vec<(TableId, RowName)>,
+        sentinels: BTreeMap<TableId, Value>,
+    ) -> Result<T, Stop> {
+        if let Stop::Undecided(_) = stop {
+            for (table, row) in made.into_iter().rev() {
+                self.withdraw(table, &row)?;
+            }
+            self.new_parents.sentinels = sentinels;
+        }
+        Err(stop)
+    }
+
+    /// Plans one new row. Adds every new row to `made`. Returns the row's name and image as they will be stored.
     pub(super) fn make(
         &mut self,
         mut new_row: NewRow<'_>,
         key_columns: &[usize],
         depth: usize,
         made: &mut Vec<(TableId, RowName)>,
-    ) -> Result<Row, Stop> {
+    ) -> Result<(RowName, Row), Stop> {
+        self.complete(&mut new_row, key_columns, depth, made)?;
+        self.rehearse_parent(new_row, made)
+    }
+
+    /// Gives a new row the values that it lacks, and its name. The columns `key_columns` get a fresh key if they have no value.
+    /// Adds the rows that it requires to `made`.
+    pub(super) fn complete(
+        &mut self,
+        new_row: &mut NewRow<'_>,
+        key_columns: &[usize],
+        depth: usize,
+        made: &mut Vec<(TableId, RowName)>,
+    ) -> Result<(), Stop> {
         let schema = self.schema;
         let table = &schema.tables[new_row.table];
         self.rehearse_table(new_row.table)?;
@@ -177,7 +230,7 @@ impl<'a> Planner<'a> {
                 None => return Stop::undecided(format!("{}.{} needs a value", table.name, about.name)),
             }
         }
-        self.fill_references(&mut new_row, &defaults, depth, made)?;
+        self.fill_references(new_row, &defaults, depth, made)?;
         for (position, column) in table.columns.iter().enumerate() {
             let given =
                 new_row.values.get(&column.name).is_some() || defaults.iter().any(|(name, _)| *name == column.name);
@@ -189,33 +242,32 @@ impl<'a> Planner<'a> {
                 new_row.values.push(&column.name, neutral(column, new_row.seed, is_unique));
             }
         }
-        self.rehearse_parent(new_row, made)
-    }
-
-    /// Inserts the row into the rehearsal, and plans it as it is stored there.
-    fn rehearse_parent(&mut self, new_row: NewRow<'_>, made: &mut Vec<(TableId, RowName)>) -> Result<Row, Stop> {
-        let table = &self.schema.tables[new_row.table];
-        let mut row = RowName::new();
         for name in identity_columns(table) {
             let value = match new_row.values.get(name) {
                 Some(value) => value.clone(),
                 None => Value::Integer(self.next_integer(new_row.table, name)?),
             };
-            row.push(name, value);
+            new_row.name.push(name, value);
         }
+        Ok(())
+    }
+
+    /// Inserts the row into the rehearsal, and plans it as it is stored there.
+    pub(super) fn rehearse_parent(
+        &mut self,
+        new_row: NewRow<'_>,
+        made: &mut Vec<(TableId, RowName)>,
+    ) -> Result<(RowName, Row), Stop> {
+        let table = &self.schema.tables[new_row.table];
         let (rehearsal, sql) = self.rehearsal_of(new_row.table)?;
-        if let Attempt::Refused(refusal) = rehearsal.attempt(&sql.insert(table, &row, &new_row.values))? {
+        if let Attempt::Refused(refusal) = rehearsal.attempt(&sql.insert(table, &new_row.name, &new_row.values))? {
             return Stop::undecided(refusal.message);
         }
-        let Some(Stored::Row(Image { columns: image, .. })) = stored_rows::read(rehearsal, sql, table, &[&row])?.pop()
-        else {
-            return Stop::undecided(format!("the rehearsal does not store the row of {} under its key", table.name));
+        let stored = stored_rows::read(rehearsal, sql, table, &[&new_row.name])?.pop();
+        let Some(Stored::Row(Image { columns: image, .. })) = stored else {
+            return Stop::undecided(not_under_its_key(table));
         };
-        let as_stored = |(column, value): (&str, &Value)| match image.get(column) {
-            Some(stored) => (column.to_owned(), stored.clone()),
-            None => (column.to_owned(), value.clone()),
-        };
-        let row: RowName = row.iter().map(as_stored).collect();
+        let row = stored_name(&new_row.name, &image);
         if self.draft.get(&table.name, &row)?.is_some() {
             let (rehearsal, sql) = self.rehearsal_of(new_row.table)?;
             let _ = rehearsal.attempt(&sql.delete(table, &row))?;
@@ -231,13 +283,18 @@ impl<'a> Planner<'a> {
         if let Some(why) = self.missing_parent(new_row.table, &image)? {
             return Stop::undecided(why);
         }
-        self.require_parents(new_row.table, &image)?;
-        let created = self.new_parents.created.entry(new_row.table).or_default();
-        created.largest_number = created.largest_number.max(largest(&row));
-        let mut change = Change::new(table.name.clone(), row, None, Some(image.clone()));
+        self.plan_parent(new_row, &row, &image)?;
+        Ok((row, image))
+    }
+
+    /// Plans a row as the rehearsal stores it.
+    pub(super) fn plan_parent(&mut self, new_row: NewRow<'_>, row: &RowName, image: &Row) -> Result<(), TreatError> {
+        self.require_parents(new_row.table, image)?;
+        self.record_created(new_row.table, row);
+        let name = self.schema.tables[new_row.table].name.clone();
+        let mut change = Change::new(name, row.clone(), None, Some(image.clone()));
         change.reasons.push(new_row.reason);
-        self.put(&change)?;
-        Ok(image)
+        self.put(&change)
     }
 
     fn withdraw(&mut self, table: TableId, row: &RowName) -> Result<(), TreatError> {
@@ -253,11 +310,25 @@ impl<'a> Planner<'a> {
         Ok(())
     }
 
-    /// Records that a quarantined row comes back.
-    pub(super) fn record_restored(&mut self, table: TableId, row: &RowName) {
+    /// Records that the plan creates a row.
+    pub(super) fn record_created(&mut self, table: TableId, row: &RowName) {
         let created = self.new_parents.created.entry(table).or_default();
         created.largest_number = created.largest_number.max(largest(row));
     }
+}
+
+/// Returns the name of a row as the rehearsal stores it.
+pub(super) fn stored_name(name: &RowName, image: &Row) -> RowName {
+    let as_stored = |(column, value): (&str, &Value)| match image.get(column) {
+        Some(stored) => (column.to_owned(), stored.clone()),
+        None => (column.to_owned(), value.clone()),
+    };
+    name.iter().map(as_stored).collect()
+}
+
+/// Returns the reason why a new row is not planned that the rehearsal stores under another key.
+pub(super) fn not_under_its_key(table: &Table) -> String {
+    format!("the rehearsal does not store the row of {} under its key", table.name)
 }
 
 /// Returns the largest number in a row's name.

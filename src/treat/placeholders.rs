@@ -9,11 +9,12 @@ use super::decide::RowAction;
 use super::decide::RowActions;
 use super::decide::every;
 use super::decide::set;
-use super::decide::split_undecided;
+use super::parents::WantedParent;
 use crate::model::rule::Expression;
 use crate::model::rule::Placeholder;
 use crate::model::rule::PlaceholderKey;
 use crate::model::rule::Sentinel;
+use crate::model::value::Key;
 use crate::sql::repair::RequestedValue;
 
 impl<'a> Planner<'a> {
@@ -40,26 +41,18 @@ impl<'a> Planner<'a> {
             });
             every(groups, Ok(literals.collect()))
         };
-        let mut actions = RowActions::new();
-        for (group, answer) in groups.iter().zip(answers) {
-            let values = match answer {
-                Ok(values) => placeholder.values.iter().map(|(name, _)| name.value.clone()).zip(values).collect(),
-                Err(why) => {
-                    actions.push(Err(why));
-                    continue;
-                }
-            };
-            let is_new = placeholder.key == PlaceholderKey::New;
+        let is_new = placeholder.key == PlaceholderKey::New;
+        // If the child rows get another key, the record table lists those rows. Otherwise it lists the new parent.
+        let record = placeholder.record.as_deref();
+        let (parent_record, row_record) = if is_new { (None, record) } else { (record, None) };
+        let wanted = groups.iter().zip(answers).map(|(group, answer)| {
+            let names = placeholder.values.iter().map(|(name, _)| name.value.clone());
             let key = (!is_new).then_some(&group.key);
-            // If the child rows get another key, the record table lists those rows. Otherwise it lists the new parent.
-            let record = placeholder.record.as_deref();
-            let (parent_record, row_record) = if is_new { (None, record) } else { (record, None) };
-            let created = self.make_parent(case, parent, key, &group.key, values, parent_record);
-            let action = created
-                .map(|key| if is_new { set(key, row_record.map(Into::into), false) } else { RowAction::Nothing });
-            actions.push(split_undecided(action)?);
-        }
-        Ok(actions)
+            Ok(WantedParent { key, seed: &group.key, values: names.zip(answer?).collect(), record: parent_record })
+        });
+        let created = self.make_parents(case, parent, wanted.collect())?;
+        let action = |key: Key| if is_new { set(key, row_record.map(Into::into), false) } else { RowAction::Nothing };
+        Ok(created.into_iter().map(|created| created.map(action)).collect())
     }
 
     pub(super) fn sentinel(
@@ -85,7 +78,8 @@ impl<'a> Planner<'a> {
             Ok(values) => sentinel.values.iter().map(|(name, _)| name.value.clone()).zip(values).collect(),
             Err(why) => return Stop::undecided(why),
         };
-        let made = self.make_parent(case, parent, Some(&sentinel.key.value), &sentinel.key.value, values, None)?;
+        let key = &sentinel.key.value;
+        let made = self.make_parent(case, parent, &WantedParent { key: Some(key), seed: key, values, record: None })?;
         Ok(set(made, None, false))
     }
 }

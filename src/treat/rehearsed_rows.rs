@@ -50,9 +50,7 @@ impl<'a> Planner<'a> {
         self.check_other_rows(case, tries, &stored, &mut refused)?;
         let (rehearsal, sql) = self.rehearsal_of(case.relation.child)?;
         if leaves_together {
-            for chunk in names.chunks(DELETED_TOGETHER) {
-                let _ = rehearsal.attempt(&sql.delete_rows(child, chunk))?;
-            }
+            delete_together(rehearsal, sql, child, &names)?;
         }
         for ((update, stored), refused) in tries.iter().zip(&stored).zip(&refused).filter(|_| !leaves_together) {
             let is_judged = refused.is_none() && stored.is_some();
@@ -166,10 +164,23 @@ pub(super) struct UpdateRefusal {
 }
 
 /// The number of values in one statement. Engines take at least 32,766.
-const MOST_VALUES: usize = 16_384;
+pub(super) const MOST_VALUES: usize = 16_384;
 
 /// The number of rows that one statement deletes. Each row is a term of its condition.
 const DELETED_TOGETHER: usize = 100;
+
+/// Deletes rows from the rehearsal.
+pub(super) fn delete_together(
+    rehearsal: &mut dyn Rehearsal,
+    sql: &dyn Repair,
+    table: &Table,
+    names: &[&RowName],
+) -> Result<(), TreatError> {
+    for chunk in names.chunks(DELETED_TOGETHER) {
+        let _ = rehearsal.attempt(&sql.delete_rows(table, chunk))?;
+    }
+    Ok(())
+}
 
 /// Inserts rows into the rehearsal with as few statements as possible: rows that are refused together are halved.
 fn insert_together(

@@ -110,12 +110,12 @@ impl<'a> Planner<'a> {
             self.new_parents.unfinished.insert(parent);
         }
         let values = Row::from(vec![(about.name.as_str(), key.clone())]);
-        let sentinel = NewRow { table: parent, values, seed: &seed, reason: new_row.reason.clone() };
+        let sentinel = NewRow::new(parent, values, &seed, new_row.reason.clone());
         let image = self.make(sentinel, columns, depth + 1, made);
         if !is_unique {
             self.new_parents.unfinished.remove(&parent);
         }
-        let image = image?;
+        let (_, image) = image?;
         Ok(names.iter().filter_map(|name| image.get(name).cloned()).collect())
     }
 }
