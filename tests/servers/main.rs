@@ -48,4 +48,5 @@ mod repair;
 mod repoint;
 mod restore;
 mod server;
+mod sets;
 mod treatments;
