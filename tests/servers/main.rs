@@ -49,4 +49,5 @@ mod repair;
 mod repoint;
 mod restore;
 mod server;
+mod sets;
 mod treatments;
