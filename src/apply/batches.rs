@@ -7,6 +7,7 @@ use std::time::Instant;
 use super::ApplyError;
 use super::Direction;
 use super::fit::Mismatches;
+use super::known_references::KnownReferences;
 use super::portion::Fit;
 use super::portion::Portion;
 use super::portion::is_only_kept_out;
@@ -99,6 +100,8 @@ impl Walk<'_> {
         self.done = self.committed.clone();
         self.batch = None;
         self.pending_orphans.clear();
+        // What was learned inside the transaction need not be true outside of it.
+        self.known = KnownReferences::default();
         self.begin(writer)?;
         self.refuse_if_overtaken(writer)?;
         Ok(step)
