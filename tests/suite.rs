@@ -51,6 +51,7 @@ mod orphans;
 mod page;
 mod pages;
 mod part;
+mod past_chunks;
 mod permissions;
 mod pictures;
 mod pipelines;
