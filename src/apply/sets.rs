@@ -26,6 +26,7 @@ use crate::model::row_group::BatchLine;
 use crate::model::row_group::RowBatch;
 use crate::model::row_group::RowChangeKind;
 use crate::model::state::Positions;
+use crate::model::value::Value;
 
 /// The state of the changes in sets.
 #[derive(Default)]
@@ -157,7 +158,7 @@ impl Walk<'_> {
             all.groups.iter().map(|group| !self.absent.contains(&group.table.name.to_string())).collect();
         let mut lines = batch_lines(portion, groups);
         lines.retain(|line| exists[line.group]);
-        match sets.count_fitting(&RowBatch { groups: &all.groups, lines: &lines }) {
+        match sets.count_fitting(&RowBatch::new(&all.groups, &lines)) {
             Ok(count) => Ok(count == lines.len() as u64),
             Err(error) if is_of_rows(&error) && !writer.lost_conflict() => Ok(false),
             Err(error) => Err(error.into()),
@@ -207,6 +208,7 @@ impl Walk<'_> {
             self.change_one_by_one(portion);
             return Ok(false);
         }
+        self.advance_sequences(writer, portion, groups)?;
         self.count_changed(portion, groups);
         self.forget_references(groups);
         let _ = self.extend_batch_by(portion.lines.iter().map(|line| line.position as u64), count);
@@ -214,18 +216,47 @@ impl Walk<'_> {
     }
 
     fn change_set(&mut self, writer: &mut dyn Writer, portion: &SetPortion, groups: &[usize]) -> Result<bool, Halt> {
-        let lines = batch_lines(portion, groups);
+        let Some(all) = &self.sets.groups else { return Ok(false) };
+        let (lines, all) = (batch_lines(portion, groups), all.groups.clone());
+        let batch = RowBatch::new(&all, &lines);
         let is_needed = self.are_known_to_be_needed(writer, portion)?;
         let is_free = self.are_known_to_be_free(writer, portion, groups)?;
-        if !is_free && !self.can_delete(writer, portion, &lines)? {
+        if !is_free && !self.can_delete(writer, portion, &batch)? {
             return Ok(false);
         }
-        let (Some(all), Some(sets)) = (&self.sets.groups, writer.sets()) else { return Ok(false) };
-        let batch = RowBatch { groups: &all.groups, lines: &lines };
+        let Some(sets) = writer.sets() else { return Ok(false) };
         if !sets.change_batch(&batch)?.is_exact(&batch) {
             return Ok(false);
         }
         Ok(is_needed || self.are_needed(writer, portion, &batch)?)
+    }
+
+    /// Advances the sequences of the tables into which a portion inserted rows.
+    fn advance_sequences(
+        &self,
+        writer: &mut dyn Writer,
+        portion: &SetPortion,
+        groups: &[usize],
+    ) -> Result<(), ApplyError> {
+        let Some(all) = &self.sets.groups else { return Ok(()) };
+        let mut largest: BTreeMap<(usize, usize), i64> = BTreeMap::new();
+        for (line, &group) in portion.lines.iter().zip(groups) {
+            let is_new = all.groups[group].kind == RowChangeKind::Insert;
+            if is_new && matches!(line.role(), ChangeRole::Parent | ChangeRole::Restored) {
+                for (index, number) in line.name.iter().enumerate().filter_map(|(i, v)| Some((i, v.as_integer()?))) {
+                    let largest = largest.entry((group, index)).or_insert(number);
+                    *largest = (*largest).max(number);
+                }
+            }
+        }
+        for ((group, index), number) in largest {
+            let group = &all.groups[group];
+            let name = Row::from(vec![(group.name[index].as_str(), Value::Integer(number))]);
+            for advance in self.options.sql.advance_sequences(&group.table, &name) {
+                writer.each_row(&advance, &mut |_| {})?;
+            }
+        }
+        Ok(())
     }
 
     /// Counts the changes of a portion, and records the parents that it inserted.

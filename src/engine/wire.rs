@@ -31,6 +31,7 @@ pub(super) mod connect_failure;
 pub(super) mod pages;
 pub(super) mod relay;
 pub(super) mod scratch_tables;
+mod sets;
 pub(super) mod trial;
 pub(super) mod writer;
 pub(super) mod writing;

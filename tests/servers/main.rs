@@ -12,6 +12,7 @@ mod check;
 #[path = "../common.rs"]
 mod common;
 mod connections;
+mod discover;
 mod endless_rules;
 mod explain;
 mod explain_differential;
@@ -49,4 +50,5 @@ mod replicas;
 mod repoint;
 mod restore;
 mod server;
+mod sets;
 mod treatments;

@@ -17,12 +17,21 @@ use crate::engine::wire::writing::ServerErrorKind;
 use crate::engine::wire::writing::WriterConnection;
 use crate::engine::write::WriteOptions;
 use crate::model::refusal::Refusal;
+use crate::model::row_group::BatchLine;
+use crate::model::row_group::RowGroup;
 use crate::model::value::Value;
 use crate::source::Address;
+use crate::sql::batch;
+use crate::sql::batch::Batch;
+use crate::sql::batch::BatchLoad;
 
 impl WriterConnection for Connection {
     const CHANGED: &'static str =
         "SHOW SESSION STATUS WHERE Variable_name IN ('Handler_write', 'Handler_update', 'Handler_delete')";
+
+    const COUNTS_TEMPORARY_TABLES: bool = true;
+
+    const PLANS_OF_SETS: Option<[&'static str; 2]> = None;
 
     const RUN_DEFERRED: Option<&'static str> = None;
 
@@ -61,6 +70,30 @@ impl WriterConnection for Connection {
 
     fn change(&mut self, statement: &str, parameters: &[Value], deadline: &Deadline) -> Result<u64, Failure> {
         self.change(statement, parameters, deadline)
+    }
+
+    fn load(
+        &mut self,
+        sql: &dyn Batch,
+        group: &RowGroup<'_>,
+        lines: &[(usize, &BatchLine<'_>)],
+        deadline: &Deadline,
+    ) -> Result<(), Failure> {
+        let mut rest = lines;
+        while let BatchLoad::Rows(statement, rows @ 1..) = sql.load(group, rest.len()) {
+            let (rows, others) = rest.split_at(rows.min(rest.len()));
+            let numbers: Vec<Value> =
+                rows.iter().map(|(number, _)| Value::Integer(i64::try_from(*number).unwrap_or(i64::MAX))).collect();
+            let parameters = rows.iter().zip(&numbers).flat_map(|((_, line), number)| {
+                std::iter::once(number).chain(batch::values(group, line).map(|value| value.unwrap_or(&Value::Null)))
+            });
+            Connection::change(self, &statement, parameters, deadline)?;
+            rest = others;
+            if rest.is_empty() {
+                break;
+            }
+        }
+        Ok(())
     }
 
     fn begin(&mut self, limits: &WaitLimits, options: WriteOptions) -> Result<(), Failure> {

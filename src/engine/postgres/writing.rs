@@ -7,6 +7,7 @@
 use super::connection::Connection;
 use super::failure;
 use super::transaction;
+use super::value;
 use crate::engine::Deadline;
 use crate::engine::EngineError;
 use crate::engine::WaitLimits;
@@ -16,12 +17,26 @@ use crate::engine::wire::writing::ServerErrorKind;
 use crate::engine::wire::writing::WriterConnection;
 use crate::engine::write::WriteOptions;
 use crate::model::refusal::Refusal;
+use crate::model::row_group::BatchLine;
+use crate::model::row_group::RowGroup;
 use crate::model::value::Value;
 use crate::source::Address;
+use crate::sql::batch;
+use crate::sql::batch::Batch;
+use crate::sql::batch::BatchLoad;
 
 impl WriterConnection for Connection {
-    const CHANGED: &'static str =
-        "SELECT coalesce(sum(n_tup_ins + n_tup_upd + n_tup_del), 0)::int8 FROM pg_catalog.pg_stat_xact_user_tables";
+    const CHANGED: &'static str = "SELECT coalesce(sum(n_tup_ins + n_tup_upd + n_tup_del), 0)::int8 \
+         FROM pg_catalog.pg_stat_xact_user_tables WHERE schemaname !~ '^pg_temp'";
+
+    const COUNTS_TEMPORARY_TABLES: bool = false;
+
+    /// A merge join would read a whole index for each set. A low cost of random reads makes the server find the rows of a set by
+    /// an index, unless the set is large beside its table.
+    const PLANS_OF_SETS: Option<[&'static str; 2]> = Some([
+        "SET LOCAL enable_mergejoin = off; SET LOCAL random_page_cost = 0.2",
+        "SET LOCAL enable_mergejoin TO DEFAULT; SET LOCAL random_page_cost TO DEFAULT",
+    ]);
 
     const RUN_DEFERRED: Option<&'static str> = Some("SET CONSTRAINTS ALL IMMEDIATE");
 
@@ -62,6 +77,28 @@ impl WriterConnection for Connection {
 
     fn change(&mut self, statement: &str, parameters: &[Value], deadline: &Deadline) -> Result<u64, Failure> {
         self.change(statement, parameters, deadline)
+    }
+
+    fn load(
+        &mut self,
+        sql: &dyn Batch,
+        group: &RowGroup<'_>,
+        lines: &[(usize, &BatchLine<'_>)],
+        deadline: &Deadline,
+    ) -> Result<(), Failure> {
+        let mut text = Vec::new();
+        for (number, line) in lines {
+            text.extend(number.to_string().into_bytes());
+            for value in batch::values(group, line) {
+                text.push(b'\t');
+                value::copy_text(value, &mut text);
+            }
+            text.push(b'\n');
+        }
+        match sql.load(group, lines.len()) {
+            BatchLoad::Stream(statement) => self.copy_in(&statement, text, deadline),
+            BatchLoad::Rows(..) => Ok(()),
+        }
     }
 
     fn begin(&mut self, limits: &WaitLimits, options: WriteOptions) -> Result<(), Failure> {

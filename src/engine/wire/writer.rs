@@ -5,6 +5,7 @@ use std::time::Duration;
 use std::time::Instant;
 
 use super::Failure;
+use super::sets::LoadedBatch;
 use super::writing::ServerErrorKind;
 use super::writing::WriterConnection;
 use crate::engine::Damage;
@@ -12,6 +13,7 @@ use crate::engine::Deadline;
 use crate::engine::EngineError;
 use crate::engine::Session;
 use crate::engine::WaitLimits;
+use crate::engine::set_writer::SetWriter;
 use crate::engine::write::CommitOutcome;
 use crate::engine::write::WriteOptions;
 use crate::engine::write::Writer;
@@ -30,15 +32,18 @@ const KILLED_RUN_TIMEOUT: Duration = Duration::from_secs(3);
 
 pub(in crate::engine) struct ServerWriter<C> {
     address: Address,
-    limits: WaitLimits,
+    pub(super) limits: WaitLimits,
     options: WriteOptions,
-    connection: C,
+    pub(super) connection: C,
     /// The server's number for the connection, by which a lost connection is ended.
     number: i64,
     /// The name of the advisory lock that keeps other writers out.
     name: Option<String>,
     /// True if the server ended the transaction, for example as a deadlock victim.
     lost_conflict: bool,
+    pub(super) loaded: LoadedBatch,
+    /// The number of rows that were loaded into temporary tables, as far as the server counts them as changed.
+    pub(super) loaded_rows: u64,
 }
 
 impl<C: WriterConnection> ServerWriter<C> {
@@ -49,12 +54,23 @@ impl<C: WriterConnection> ServerWriter<C> {
     ) -> Result<ServerWriter<C>, EngineError> {
         let connection = C::open(address, limits).map_err(|failure| C::database_error(&failure, address))?;
         let (address, limits) = (address.clone(), limits.clone());
-        Ok(ServerWriter { address, limits, options, connection, number: 0, name: None, lost_conflict: false })
+        Ok(ServerWriter {
+            address,
+            limits,
+            options,
+            connection,
+            number: 0,
+            name: None,
+            lost_conflict: false,
+            loaded: LoadedBatch::default(),
+            loaded_rows: 0,
+        })
     }
 
     fn try_to_begin(&mut self, lock: Option<&Sql>) -> Result<(), Failure> {
         if !self.connection.is_open() {
             self.connection = C::open(&self.address, &self.limits)?;
+            self.loaded_rows = 0;
             // The lost connection may still hold its locks. This fails if it has ended already, or belongs to another
             // user now.
             let _ = self.connection.run(C::end_other(self.number), &self.limits.deadline);
@@ -93,7 +109,7 @@ impl<C: WriterConnection> ServerWriter<C> {
         Ok(sum)
     }
 
-    fn count(&mut self) -> Result<u64, Failure> {
+    pub(super) fn count(&mut self) -> Result<u64, Failure> {
         Ok(u64::try_from(self.sum(C::CHANGED)?).unwrap_or(0))
     }
 
@@ -106,7 +122,7 @@ impl<C: WriterConnection> ServerWriter<C> {
     }
 
     /// Converts the failure of a statement. If the connection was lost too, the statement is not to blame.
-    fn failed(&mut self, failure: Failure) -> EngineError {
+    pub(super) fn failed(&mut self, failure: Failure) -> EngineError {
         let failure = self.record(failure);
         if self.connection.is_open() {
             return C::query_error(failure, &self.address);
@@ -181,6 +197,7 @@ impl<C: WriterConnection + Send> Writer for ServerWriter<C> {
 
     fn begin(&mut self, lock: Option<&Sql>) -> Result<(), EngineError> {
         self.lost_conflict = false;
+        self.loaded = LoadedBatch::default();
         self.try_to_begin(lock).map_err(|failure| {
             let failure = self.record(failure);
             self.rollback();
@@ -197,7 +214,12 @@ impl<C: WriterConnection + Send> Writer for ServerWriter<C> {
     }
 
     fn changed_so_far(&mut self) -> Result<u64, EngineError> {
-        self.count().map_err(|failure| self.failed(failure))
+        let changed = self.count().map_err(|failure| self.failed(failure))?;
+        Ok(changed.saturating_sub(self.loaded_rows))
+    }
+
+    fn sets(&mut self) -> Option<&mut dyn SetWriter> {
+        Some(self)
     }
 
     fn define(&mut self, statement: &Sql) -> Result<(), EngineError> {

@@ -7,8 +7,11 @@ use crate::engine::EngineError;
 use crate::engine::WaitLimits;
 use crate::engine::write::WriteOptions;
 use crate::model::refusal::Refusal;
+use crate::model::row_group::BatchLine;
+use crate::model::row_group::RowGroup;
 use crate::model::value::Value;
 use crate::source::Address;
+use crate::sql::batch::Batch;
 
 /// A connection that writes rows.
 pub(in crate::engine) trait WriterConnection: Sized {
@@ -18,6 +21,12 @@ pub(in crate::engine) trait WriterConnection: Sized {
     /// A query for the rows that this connection has changed so far, triggers included. The result is the sum of the
     /// answer's last column.
     const CHANGED: &'static str;
+
+    /// True if [`WriterConnection::CHANGED`] also counts rows of temporary tables.
+    const COUNTS_TEMPORARY_TABLES: bool;
+
+    /// Statements that select query plans for sets of rows that are small beside their tables, and the usual plans.
+    const PLANS_OF_SETS: Option<[&'static str; 2]>;
 
     /// A statement that runs deferred constraints and triggers now.
     const RUN_DEFERRED: Option<&'static str>;
@@ -47,6 +56,15 @@ pub(in crate::engine) trait WriterConnection: Sized {
         parameters: &[Value],
         deadline: &Deadline,
         each: &mut dyn FnMut(&[Value]),
+    ) -> Result<(), Failure>;
+
+    /// Loads lines, each with its number, into the empty temporary table of their group.
+    fn load(
+        &mut self,
+        sql: &dyn Batch,
+        group: &RowGroup<'_>,
+        lines: &[(usize, &BatchLine<'_>)],
+        deadline: &Deadline,
     ) -> Result<(), Failure>;
 
     /// Starts a transaction that writes.
