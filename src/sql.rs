@@ -16,6 +16,7 @@ pub mod batch;
 mod capabilities;
 mod catalog;
 mod clauses;
+pub mod comparison;
 pub mod discover;
 pub mod forecast;
 mod grammar;

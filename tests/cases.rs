@@ -252,3 +252,25 @@ fn shipped_rules_are_listed_and_valid() {
     let checked = bench.run(&["rules", "check", rules.to_str().unwrap()]);
     assert_eq!((checked.code, checked.stderr.as_str()), (0, ""));
 }
+
+/// A rule is advised only where `repair` takes it: the names of the tables alone are no proof.
+#[test]
+fn shipped_rule_is_advised_only_where_it_fits() {
+    let advice = "--rules multi-source-sync";
+    let demo = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/demo.sqlite");
+    let other = "CREATE TABLE knowledge_base(id INTEGER PRIMARY KEY, name TEXT);
+        CREATE TABLE multi_source_knowledge_base(id INTEGER PRIMARY KEY, name TEXT);
+        CREATE TABLE sync_run(id INTEGER PRIMARY KEY, knowledge_base_id INTEGER REFERENCES knowledge_base(id));
+        INSERT INTO multi_source_knowledge_base VALUES (22, 'wiki');
+        INSERT INTO sync_run VALUES (1, 22);";
+    let bench = Bench::new(other);
+    std::fs::copy(demo, bench.path("demo.sqlite")).unwrap();
+    for (database, is_advised) in [("demo.sqlite", true), ("app.db", false)] {
+        let scan = bench.run(&["scan", database]);
+        assert_eq!((scan.code, scan.stdout.contains(advice)), (1, is_advised), "{}", scan.stdout);
+        let suggestion = bench.run(&["rules", "suggest", database]).stdout;
+        assert_eq!(suggestion.contains(advice), is_advised, "{suggestion}");
+        let repair = bench.run(&["repair", database, "--rules", "multi-source-sync"]);
+        assert_eq!(repair.code, if is_advised { 0 } else { 2 }, "{}{}", repair.stdout, repair.stderr);
+    }
+}

@@ -159,7 +159,8 @@ fn accepted_references_are_added_once_and_every_other_byte_stays() {
     let bench = Bench::new(SHOP);
     let mine = "# my settings\r\n[scan]\nfail-on = \"error\"   # as ever";
     bench.write("fk-doctor.toml", mine);
-    let accept = |what: &str| bench.run(&["discover", "app.db", "--accept", what, "--config", "fk-doctor.toml"]);
+    let accept =
+        |selection: &str| bench.run(&["discover", "app.db", "--accept", selection, "--config", "fk-doctor.toml"]);
     let first = accept("orders(*)->*");
     assert_eq!((first.code, first.stdout.as_str()), (0, ""), "{}", first.stderr);
     let text = std::fs::read_to_string(bench.path("fk-doctor.toml")).unwrap();
@@ -267,4 +268,93 @@ fn accepted_reference_is_repaired_and_declared() {
     assert!(database.execute("UPDATE orders SET customer_id = 7654321 WHERE id = 1", []).is_err());
     let known = report(&bench, &[]);
     assert!(ids(&known, &["declared"]).contains(&id.to_owned()));
+}
+
+#[test]
+fn column_that_cannot_be_compared_makes_the_run_incomplete() {
+    let bench = Bench::new(SHOP);
+    bench.execute(
+        "CREATE TABLE notes(id INTEGER PRIMARY KEY, author TEXT COLLATE BINARY); INSERT INTO notes VALUES (1, 'a');
+         PRAGMA writable_schema = ON;
+         UPDATE sqlite_schema SET sql = replace(sql, 'BINARY', 'german') WHERE name = 'notes';
+         PRAGMA writable_schema = RESET;",
+    );
+    let run = bench.run(&["discover", "app.db", "--format", "json"]);
+    assert_eq!(run.code, 4, "{}", run.stderr);
+    let report: Value = serde_json::from_str(&run.stdout).unwrap();
+    assert_eq!(report["summary"]["complete"], false);
+    assert_eq!(
+        (&report["not_looked_at"][0]["subject"], &report["not_looked_at"][0]["failed"]),
+        (&"notes(author)".into(), &true.into())
+    );
+    let table = bench.run(&["discover", "app.db"]);
+    assert_eq!(table.code, 4);
+    let headline = table.stdout.lines().next().unwrap();
+    assert!(headline.ends_with("; 1 column was not compared"), "{headline}");
+}
+
+#[test]
+fn declared_reference_is_known_whatever_its_rows_are() {
+    let bench = Bench::new(
+        "CREATE TABLE a(id INTEGER PRIMARY KEY); CREATE TABLE b(id INTEGER PRIMARY KEY, a_id INTEGER REFERENCES a(id));
+         CREATE TABLE c(x INTEGER, y INTEGER, PRIMARY KEY (x, y));
+         CREATE TABLE d(id INTEGER PRIMARY KEY, cx INTEGER, cy INTEGER, FOREIGN KEY (cx, cy) REFERENCES c(x, y));
+         CREATE TABLE e(id INTEGER PRIMARY KEY, c_x INTEGER REFERENCES f(x)); CREATE TABLE f(x INTEGER);
+         INSERT INTO c VALUES (1, 1), (1, 2); INSERT INTO d VALUES (1, 1, 1), (2, 7, 7), (3, 8, 8), (4, 9, 9), (5, 6, 6);",
+    );
+    let report = report(&bench, &[]);
+    let declared = ids(&report, &["declared"]);
+    assert_eq!(declared, ["b(a_id)->a(id)", "d(cx,cy)->c(x,y)", "e(c_x)->f(x)"]);
+    let composite = candidate(&report, "d(cx,cy)->c(x,y)");
+    assert_eq!((&composite["distinct"], &composite["missing_keys"]), (&5.into(), &4.into()));
+    assert_eq!(ids(&report, &["certain", "likely"]), Vec::<String>::new());
+    let table = bench.run(&["discover", "app.db"]).stdout;
+    assert!(table.contains("no undeclared reference is likely beyond the 3 known"), "{table}");
+}
+
+/// The table has 330 million lists of four columns.
+#[test]
+fn wide_table_without_keys_ends_and_names_what_it_left_out() {
+    let columns: Vec<String> = (0..300).map(|column| format!("c{column} INTEGER")).collect();
+    let row =
+        |number: i64| (0..300).map(|column| ((number >> (column % 6)) & 1).to_string()).collect::<Vec<_>>().join(", ");
+    let rows: Vec<String> = (0..64).map(|number| format!("({})", row(number))).collect();
+    let bench =
+        Bench::new(&format!("CREATE TABLE wide({}); INSERT INTO wide VALUES {}", columns.join(", "), rows.join(", ")));
+    let report = report(&bench, &["--timeout", "60s"]);
+    let left_out = &report["not_looked_at"].as_array().unwrap()[0];
+    assert_eq!(left_out["subject"], "wide");
+    assert!(left_out["number"].as_u64().unwrap() > 300_000_000, "{left_out}");
+    assert_eq!(report["summary"]["complete"], true);
+}
+
+#[test]
+fn hints_name_the_configuration_in_use() {
+    let bench = Bench::new(SHOP);
+    bench.write("my settings.toml", "");
+    let table = bench.run(&["discover", "app.db", "--config", "my settings.toml"]).stdout;
+    assert!(table.contains("--accept certain >> 'my settings.toml'"), "{table}");
+    let explain = ["discover", "app.db", "--config", "my settings.toml", "--explain", REFERENCES[2]];
+    let explained = bench.run(&explain).stdout;
+    assert_eq!(explained.matches("--config 'my settings.toml'").count(), 2, "{explained}");
+}
+
+#[test]
+fn near_pair_is_left_out_like_any_other() {
+    let bench = Bench::new(
+        "CREATE TABLE airports(code TEXT PRIMARY KEY); CREATE TABLE flights(id INTEGER PRIMARY KEY, source TEXT);
+         INSERT INTO airports VALUES ('ABQ'), ('ATL'), ('BOS'), ('JFK');
+         INSERT INTO flights VALUES (1, ' ABQ'), (2, ' ATL'), (3, ' BOS'), (4, ' JFK'), (5, ' ABQ');",
+    );
+    let near = |arguments: &[&str]| {
+        let report = report(&bench, arguments);
+        let ids = report["near"].as_array().unwrap().iter().map(|near| near["id"].as_str().unwrap().to_owned());
+        ids.collect::<Vec<String>>()
+    };
+    let id = "flights(source)->airports(code)";
+    assert_eq!(near(&[]), [id]);
+    assert!(near(&["--exclude", id]).is_empty());
+    assert!(near(&["--table", "nothing"]).is_empty());
+    bench.write("fk-doctor.toml", &format!("discover = {{ reject = [\"{id}\"] }}\n"));
+    assert!(near(&[]).is_empty());
 }

@@ -10,7 +10,6 @@ use crate::explain_differential;
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::Command;
-use std::process::Stdio;
 use std::time::Duration;
 use std::time::Instant;
 use std::time::SystemTime;
@@ -251,19 +250,14 @@ fn killed_trial_leaves_every_byte() {
     for mode in ["delete", "wal"] {
         let (bench, _writer) = database(mode, 3_000);
         let before = files(&bench.path("."));
-        let start = |arguments: &[&str]| {
-            let mut command = Command::new(env!("CARGO_BIN_EXE_fk-doctor"));
-            command.args(arguments).current_dir(bench.path(".")).stdout(Stdio::null()).stderr(Stdio::null());
-            command.spawn().unwrap()
-        };
         let arguments =
             ["explain", "app.db", "--in-place", "UPDATE c SET note = note || '!'; DELETE FROM p WHERE id < 200"];
         let began = Instant::now();
-        assert!(start(&arguments).wait().unwrap().code().is_some());
+        assert!(bench.start(&arguments).wait().unwrap().code().is_some());
         let (whole, points) = (began.elapsed(), 15);
         let mut killed = 0;
         for point in 0..points {
-            let mut child = start(&arguments);
+            let mut child = bench.start(&arguments);
             std::thread::sleep(whole * point / points);
             child.kill().unwrap();
             killed += usize::from(child.wait().unwrap().code().is_none());

@@ -314,18 +314,12 @@ fn test_file_without_module_is_reported() {
 fn no_committed_file_is_larger_than_a_megabyte() {
     const LIMIT: u64 = 1_000_000;
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let listed = std::process::Command::new("git")
-        .args(["ls-files", "-z"])
-        .current_dir(root)
-        .output()
-        .unwrap();
+    let listed = std::process::Command::new("git").args(["ls-files", "-z"]).current_dir(root).output().unwrap();
     assert!(listed.status.success(), "{}", String::from_utf8_lossy(&listed.stderr));
     let names = String::from_utf8(listed.stdout).unwrap();
     let files: Vec<&str> = names.split_terminator('\0').collect();
     assert!(files.contains(&"Cargo.toml"), "git lists no files");
-    let large: Vec<&str> = files
-        .into_iter()
-        .filter(|name| root.join(name).metadata().is_ok_and(|file| file.len() > LIMIT))
-        .collect();
+    let large: Vec<&str> =
+        files.into_iter().filter(|name| root.join(name).metadata().is_ok_and(|file| file.len() > LIMIT)).collect();
     assert!(large.is_empty(), "larger than {LIMIT} bytes: {large:?}");
 }

@@ -21,6 +21,9 @@ use crate::source;
 use crate::source::Source;
 use crate::sql;
 
+/// The name of the configuration file in a folder.
+pub(super) const FILE_NAME: &str = "fk-doctor.toml";
+
 /// A configuration and the text that its faults point into.
 #[derive(Default)]
 pub(super) struct ConfigFile {
@@ -61,11 +64,9 @@ pub(super) fn read_for_all(global: &cli::GlobalArgs, environment: &Environment) 
     let found = match &global.config {
         _ if global.no_config => None,
         Some(path) => Some(path.clone()),
-        None => environment
-            .directory
-            .ancestors()
-            .map(|directory| directory.join("fk-doctor.toml"))
-            .find(|path| path.is_file()),
+        None => {
+            environment.directory.ancestors().map(|directory| directory.join(FILE_NAME)).find(|path| path.is_file())
+        }
     };
     let Some(path) = found else { return Ok(ConfigFile::default()) };
     let text = std::fs::read_to_string(&path)

@@ -13,6 +13,7 @@ mod check;
 #[path = "../common.rs"]
 mod common;
 mod connections;
+mod discover;
 mod endless_rules;
 mod explain;
 mod explain_differential;

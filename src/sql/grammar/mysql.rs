@@ -24,6 +24,8 @@ use crate::model::value::Value;
 use crate::sql::clauses::hex;
 use crate::sql::clauses::plain;
 use crate::sql::clauses::quoted_text;
+use crate::sql::comparison::ColumnComparison;
+use crate::sql::comparison::TextComparison;
 use crate::sql::grammar::Grammar;
 use crate::sql::grammar::KeyPart;
 use crate::sql::grammar::RuleGrammar;
@@ -176,6 +178,44 @@ impl Grammar for Mysql {
                 self.same_text(&format!("CAST({left} AS CHAR)"), &format!("CAST({right} AS CHAR)"))
             }
             _ => format!("{left} = {right}"),
+        }
+    }
+
+    fn comparison(&self, column: &Column) -> ColumnComparison {
+        let kind = column.declared_type.split(['(', ' ']).next().unwrap_or_default();
+        match column.family {
+            Family::Integer | Family::Numeric => ColumnComparison::ExactNumber,
+            Family::Real => ColumnComparison::FloatingPoint,
+            Family::Text => ColumnComparison::Text(text_comparison(column.collation.as_deref().unwrap_or_default())),
+            Family::Untyped if kind == "binary" || kind == "varbinary" => {
+                ColumnComparison::Spelling("binary".to_owned())
+            }
+            Family::Untyped if holds_bytes(column) || holds_shape(column) || kind == "json" => ColumnComparison::NoKey,
+            Family::Untyped => ColumnComparison::Spelling(column.declared_type.clone()),
+        }
+    }
+
+    fn spelled(&self, value: &str, column: &Column) -> String {
+        match column.family {
+            Family::Untyped => self.plain_text(value, Some(column)),
+            _ => self.shown(value, column),
+        }
+    }
+
+    /// Most collations of this server ignore spaces at the end, but its weight strings have them.
+    fn comparison_key(&self, value: &str, collation: &str) -> String {
+        let weights = format!("WEIGHT_STRING({})", under(value, collation));
+        let space = under("' '", collation);
+        format!(
+            "CASE WHEN {} = {space} THEN TRIM(TRAILING WEIGHT_STRING({space}) FROM {weights}) ELSE {weights} END",
+            under("''", collation)
+        )
+    }
+
+    fn under_collation_of(&self, parent: &Column, child: &Column, value: &str) -> String {
+        match (&parent.collation, &child.collation) {
+            (Some(parent), Some(child)) if parent != child => under(value, parent),
+            _ => value.to_owned(),
         }
     }
 
@@ -360,6 +400,27 @@ pub(in crate::sql) fn kept_times<'t>(
 fn under(value: &str, collation: &str) -> String {
     let (charset, collation) = charset_of(collation);
     format!("CONVERT({value} USING {charset}) COLLATE {collation}")
+}
+
+/// The character sets in which the weight of a space is no part of another weight.
+const PLAIN_SETS: [&str; 17] = [
+    "utf8mb4", "utf8mb3", "utf8", "latin1", "latin2", "latin5", "latin7", "ascii", "cp1250", "cp1251", "cp1256",
+    "cp1257", "koi8r", "koi8u", "greek", "hebrew", "cp850",
+];
+
+fn text_comparison(collation: &str) -> TextComparison {
+    let is_plain = collation.split('_').next().is_some_and(|set| PLAIN_SETS.contains(&set));
+    // The weights of these collations have several levels, with spaces at the end of each.
+    let has_levels = collation.contains("czech") || collation.ends_with("_w2") || collation.contains("uca1400");
+    let is_simple = !has_levels || collation.ends_with("uca1400_ai_ci");
+    if collation.ends_with("_bin") && is_plain {
+        let keeps_spaces = collation.contains("_0900_") || collation.contains("nopad");
+        if keeps_spaces { TextComparison::Bytes } else { TextComparison::BytesWithoutPadding }
+    } else if is_plain && is_simple {
+        TextComparison::Collation(collation.to_owned())
+    } else {
+        TextComparison::Engine
+    }
 }
 
 /// Returns a collation after its character set, as SQL. The name of a collation begins with the name of its character set.
