@@ -28,6 +28,7 @@ use super::Deadline;
 use crate::model::text::io_reason;
 
 pub(super) mod connect_failure;
+mod gentle;
 pub(super) mod pages;
 pub(super) mod relay;
 pub(super) mod scratch_tables;

@@ -85,19 +85,8 @@ pub struct RowBatch<'b, 's> {
 pub struct BatchOutcome {
     /// The number of lines whose row was changed, and is stored as planned.
     pub changed: u64,
-    /// The lines that did not fit, as indexes of [`RowBatch::lines`], as far as the engine knows them at once.
-    pub unfit: Vec<(usize, UnfitReason)>,
     /// The number of rows that were changed beyond the lines, by triggers or cascades.
     pub beyond: u64,
-}
-
-/// The reason why the row of a line was not changed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum UnfitReason {
-    /// The row differs from its image or is missing, its key has a parent, or a new row has no parent.
-    Differs,
-    /// Another session has locked the row.
-    Busy,
 }
 
 impl<'b, 's> RowBatch<'b, 's> {
@@ -143,6 +132,6 @@ impl<'b, 's> RowBatch<'b, 's> {
 impl BatchOutcome {
     /// True if exactly the rows of all lines changed.
     pub fn is_exact(&self, batch: &RowBatch<'_, '_>) -> bool {
-        self.changed == batch.lines.len() as u64 && self.unfit.is_empty() && self.beyond == 0
+        self.changed == batch.lines.len() as u64 && self.beyond == 0
     }
 }

@@ -27,6 +27,7 @@ use crate::sql::phrases::column;
 use crate::sql::phrases::key_parts;
 use crate::sql::query::Query;
 use crate::sql::query::Sql;
+use crate::sql::query::plain;
 use crate::sql::repair::Repair;
 use crate::sql::scan::source;
 
@@ -103,6 +104,20 @@ pub trait Batch: Repair {
         ))
     }
 
+    /// Returns the query that locks the stored rows of the lines, except those that another session holds. A row holds the number of
+    /// the line, such as (3).
+    fn lock_rows(&self, group: &RowGroup<'_>) -> Sql;
+
+    /// Returns the query for the numbers of the lines whose row exists.
+    fn existing_rows(&self, group: &RowGroup<'_>) -> Sql {
+        plain(self.stored_rows(group))
+    }
+
+    /// Returns the clause that locks the rows which a query of a transaction decides by; empty if other locks do so.
+    fn locking_read(&self) -> &'static str {
+        ""
+    }
+
     /// Returns the query for the child rows that refer to rows of the batch, which are rows of the relation's parent. A row holds
     /// the number of the line, the columns that identify the child, and its stored foreign key, such as (3, 17, 5).
     fn references(&self, group: &RowGroup<'_>, relation: &Relation) -> Sql {
@@ -121,7 +136,7 @@ pub trait Batch: Repair {
         let refers = self.all_conditions(refers);
         let join = self.facts().ordered_join;
         self.query().finish(format!(
-            "SELECT {WANTED}.{}{} FROM {} {join} {} ON {} {join} {} ON {refers} AND {}",
+            "SELECT {WANTED}.{}{} FROM {} {join} {} ON {} {join} {} ON {refers} AND {}{}",
             self.number_column(),
             shown.concat(),
             self.wanted(group),
@@ -129,6 +144,7 @@ pub trait Batch: Repair {
             self.is_named(group, "parent"),
             source(self, group.schema, child, "child", Reading::AnyIndex),
             self.in_scope(relation),
+            self.locking_read(),
         ))
     }
 }
@@ -170,6 +186,18 @@ trait BatchPhrases: Batch {
             self.equal(column(&group.table, name), &self.qualified(alias, name), &wanted)
         });
         self.all_conditions(equal)
+    }
+
+    /// Returns the query for the numbers of the lines whose row is stored.
+    fn stored_rows(&self, group: &RowGroup<'_>) -> String {
+        format!(
+            "SELECT {WANTED}.{} FROM {} {} {} ON {}",
+            self.number_column(),
+            self.wanted(group),
+            self.facts().ordered_join,
+            source(self, group.schema, &group.table, "child", Reading::AnyIndex),
+            self.is_named(group, "child"),
+        )
     }
 
     /// Returns the new value of a column, for a column that the group sets.

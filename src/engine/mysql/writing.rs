@@ -11,6 +11,7 @@ use super::transaction;
 use crate::engine::Deadline;
 use crate::engine::EngineError;
 use crate::engine::WaitLimits;
+use crate::engine::gentle_writer::GentleLocks;
 use crate::engine::wire::Failure;
 use crate::engine::wire::writing::AttemptSavepoint;
 use crate::engine::wire::writing::ServerErrorKind;
@@ -32,6 +33,10 @@ impl WriterConnection for Connection {
     const COUNTS_TEMPORARY_TABLES: bool = true;
 
     const PLANS_OF_SETS: Option<[&'static str; 2]> = None;
+
+    /// If it may not wait at all, MariaDB fails at a row that it should skip. It does not wait for such a row.
+    const AROUND_SKIPPING: Option<[&'static str; 2]> =
+        Some(["SET SESSION innodb_lock_wait_timeout = 1", transaction::NO_WAIT]);
 
     const RUN_DEFERRED: Option<&'static str> = None;
 
@@ -98,7 +103,24 @@ impl WriterConnection for Connection {
 
     fn begin(&mut self, limits: &WaitLimits, options: WriteOptions) -> Result<(), Failure> {
         self.run(transaction::writing_settings(options), &limits.deadline)?;
+        self.run(transaction::lock_wait(limits), &limits.deadline)?;
         self.run(transaction::BEGIN_WRITING.to_owned(), &limits.deadline)
+    }
+
+    /// InnoDB ends the lighter one of two transactions that wait for each other. Therefore this one does not wait.
+    fn begin_gently(
+        &mut self,
+        limits: &WaitLimits,
+        options: WriteOptions,
+        locks: GentleLocks<'_>,
+    ) -> Result<(), Failure> {
+        self.run(transaction::writing_settings(options), &limits.deadline)?;
+        self.run(transaction::NO_WAIT.to_owned(), &limits.deadline)?;
+        let begin = match locks {
+            GentleLocks::Tables(_) => transaction::BEGIN_WRITING,
+            GentleLocks::Rows(_) => transaction::BEGIN_GENTLY,
+        };
+        self.run(begin.to_owned(), &limits.deadline)
     }
 
     /// A read-only transaction can write to temporary tables, but cannot create them.

@@ -100,7 +100,12 @@ impl<C: WriterConnection + Send> SetWriter for ServerWriter<C> {
 
 impl<C: WriterConnection + Send> ServerWriter<C> {
     /// Loads the lines of a group, unless the temporary table holds them already. Returns the statements of the engine.
-    fn load(&mut self, batch: &RowBatch<'_, '_>, group: usize, lines: &[usize]) -> Result<&'static dyn Batch, Failure> {
+    pub(super) fn load(
+        &mut self,
+        batch: &RowBatch<'_, '_>,
+        group: usize,
+        lines: &[usize],
+    ) -> Result<&'static dyn Batch, Failure> {
         let about = &batch.groups[group];
         let sql = batch::of(about.schema)
             .ok_or_else(|| Failure::Unreachable { why: "the server has no statements for sets".to_owned() })?;
@@ -143,7 +148,10 @@ impl<C: WriterConnection + Send> ServerWriter<C> {
     }
 
     /// Runs queries with plans for small sets of rows.
-    fn with_plans<T>(&mut self, queries: impl FnOnce(&mut Self) -> Result<T, Failure>) -> Result<T, Failure> {
+    pub(super) fn with_plans<T>(
+        &mut self,
+        queries: impl FnOnce(&mut Self) -> Result<T, Failure>,
+    ) -> Result<T, Failure> {
         let Some([small, usual]) = C::PLANS_OF_SETS else { return queries(self) };
         self.run(small.to_owned())?;
         let answer = queries(self)?;
@@ -170,11 +178,11 @@ impl<C: WriterConnection + Send> ServerWriter<C> {
         answer
     }
 
-    fn run(&mut self, statements: String) -> Result<(), Failure> {
+    pub(super) fn run(&mut self, statements: String) -> Result<(), Failure> {
         self.connection.run(statements, &self.limits.deadline)
     }
 
-    fn each(&mut self, query: &Sql, each: &mut dyn FnMut(&[Value])) -> Result<(), Failure> {
+    pub(super) fn each(&mut self, query: &Sql, each: &mut dyn FnMut(&[Value])) -> Result<(), Failure> {
         self.connection.ask(query.text(), query.parameters(), &self.limits.deadline, each)
     }
 
@@ -186,12 +194,12 @@ impl<C: WriterConnection + Send> ServerWriter<C> {
     }
 }
 
-fn unsigned(value: &Value) -> Option<u64> {
+pub(super) fn unsigned(value: &Value) -> Option<u64> {
     value.as_integer().and_then(|number| u64::try_from(number).ok())
 }
 
 /// Returns the indexes of the lines of each group.
-fn lines_by_group(batch: &RowBatch<'_, '_>) -> BTreeMap<usize, Vec<usize>> {
+pub(super) fn lines_by_group(batch: &RowBatch<'_, '_>) -> BTreeMap<usize, Vec<usize>> {
     let mut by_group: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
     for (index, line) in batch.lines.iter().enumerate() {
         by_group.entry(line.group).or_default().push(index);

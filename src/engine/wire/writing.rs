@@ -5,6 +5,7 @@ use super::Failure;
 use crate::engine::Deadline;
 use crate::engine::EngineError;
 use crate::engine::WaitLimits;
+use crate::engine::gentle_writer::GentleLocks;
 use crate::engine::write::WriteOptions;
 use crate::model::refusal::Refusal;
 use crate::model::row_group::BatchLine;
@@ -27,6 +28,9 @@ pub(in crate::engine) trait WriterConnection: Sized {
 
     /// Statements that select query plans for sets of rows that are small beside their tables, and the usual plans.
     const PLANS_OF_SETS: Option<[&'static str; 2]>;
+
+    /// Statements before and after a query that skips locked rows, inside a gentle transaction.
+    const AROUND_SKIPPING: Option<[&'static str; 2]>;
 
     /// A statement that runs deferred constraints and triggers now.
     const RUN_DEFERRED: Option<&'static str>;
@@ -69,6 +73,14 @@ pub(in crate::engine) trait WriterConnection: Sized {
 
     /// Starts a transaction that writes.
     fn begin(&mut self, limits: &WaitLimits, options: WriteOptions) -> Result<(), Failure>;
+
+    /// Starts a transaction that writes beside other sessions, and takes its locks. It waits for another session only for a moment.
+    fn begin_gently(
+        &mut self,
+        limits: &WaitLimits,
+        options: WriteOptions,
+        locks: GentleLocks<'_>,
+    ) -> Result<(), Failure>;
 
     /// Restricts the connection: afterwards it can write only to temporary tables, or nothing that it writes is kept.
     fn restrict_to_temporary_tables(&mut self, limits: &WaitLimits) -> Result<(), Failure>;

@@ -57,11 +57,8 @@ impl Batch for Mysql {
 
     /// An empty table is made anew, because TRUNCATE would commit.
     fn make_empty(&self, group: &RowGroup<'_>) -> Vec<Sql> {
-        let columns = self.batch_columns(group).into_iter().map(|(name, column)| {
-            let collation = column.collation.as_deref().map(charset_of);
-            let collation = collation.map(|(set, order)| format!(" CHARACTER SET {set} COLLATE {order}"));
-            format!(", {name} {}{} NULL", column.declared_type, collation.unwrap_or_default())
-        });
+        let columns =
+            self.batch_columns(group).into_iter().map(|(name, column)| format!(", {name} {} NULL", type_of(column)));
         let (name, number) = (self.batch_table(group), self.number_column());
         vec![
             plain(format!("DROP TEMPORARY TABLE IF EXISTS {name}")),
@@ -118,6 +115,15 @@ impl Batch for Mysql {
         BatchChange::Statement(query.finish(statement), stored)
     }
 
+    fn lock_rows(&self, group: &RowGroup<'_>) -> Sql {
+        plain(format!("{} FOR UPDATE SKIP LOCKED", self.stored_rows(group)))
+    }
+
+    /// A plain query would read the snapshot of the transaction.
+    fn locking_read(&self) -> &'static str {
+        " LOCK IN SHARE MODE"
+    }
+
     fn holds(&self, table: &Table, alias: &str, values: &[(&str, String)]) -> String {
         let same = values
             .iter()
@@ -133,7 +139,8 @@ impl Mysql {
             "json" => format!("CAST(CAST({value} AS CHAR) AS BINARY)"),
             _ => format!("CAST({value} AS BINARY)"),
         };
-        if column.collation.is_some() || column.declared_type == "json" || holds_shape(column) {
+        let is_text = column.collation.is_some() || is_of_new_text(column);
+        if is_text || column.declared_type == "json" || holds_shape(column) {
             return format!("{} <=> {}", as_bytes(left), as_bytes(right));
         }
         let equal = format!("{left} <=> {right}");
@@ -155,4 +162,21 @@ impl Mysql {
         });
         self.all_conditions(equal)
     }
+}
+
+/// Returns the type of a column with its collation. A table that a plan creates has no types yet.
+fn type_of(column: &Column) -> String {
+    let (set, order) = match column.collation.as_deref().map(charset_of) {
+        Some(collation) => collation,
+        None if is_of_new_text(column) => ("utf8mb4".to_owned(), "utf8mb4_bin".to_owned()),
+        None if column.declared_type.is_empty() => return "bigint".to_owned(),
+        None => return column.declared_type.clone(),
+    };
+    let declared = if column.declared_type.is_empty() { "longtext" } else { &column.declared_type };
+    format!("{declared} CHARACTER SET {set} COLLATE {order}")
+}
+
+/// True if a plan creates the column as a text.
+fn is_of_new_text(column: &Column) -> bool {
+    column.declared_type.is_empty() && column.family != Family::Integer
 }

@@ -93,6 +93,15 @@ impl Batch for Postgres {
         )))
     }
 
+    /// An UPDATE of a key needs a stronger lock than that of other columns.
+    fn lock_rows(&self, group: &RowGroup<'_>) -> Sql {
+        let sets = |column: usize| group.set.iter().any(|(set, _)| *set == group.table.columns[column].name);
+        let mut unique = group.table.indexes.iter().filter(|index| index.unique);
+        let sets_key = unique.any(|index| index.columns.iter().any(|part| part.column.is_none_or(sets)));
+        let lock = if group.kind == RowChangeKind::Delete || sets_key { "UPDATE" } else { "NO KEY UPDATE" };
+        plain(format!("{} FOR {lock} OF child SKIP LOCKED", self.stored_rows(group)))
+    }
+
     fn holds(&self, _: &Table, alias: &str, values: &[(&str, String)]) -> String {
         let stored: Vec<String> = values.iter().map(|(name, _)| self.qualified(alias, name)).collect();
         let images: Vec<&str> = values.iter().map(|(_, value)| value.as_str()).collect();
