@@ -12,6 +12,7 @@ use crate::model::catalog::Engine;
 use crate::model::catalog::Table;
 use crate::model::catalog::TableName;
 
+pub mod batch;
 mod capabilities;
 mod catalog;
 mod clauses;

@@ -72,6 +72,11 @@ fn other_kind(head: &[u8]) -> (&'static str, &'static str) {
     let compressed = [&b"\x1f\x8b"[..], b"PK\x03\x04", b"\x28\xb5\x2f\xfd", b"BZh", b"\xfd7zXZ"];
     if compressed.iter().any(|magic| head.starts_with(magic)) {
         ("it is a compressed file, not a SQLite database", "unpack it first")
+    } else if head.starts_with(br#"{"format":"fk-doctor/plan@"#) {
+        (
+            "it is a plan of fk-doctor, not a SQLite database",
+            "check the order: `fk-doctor apply DB PLAN`, `fk-doctor undo DB PLAN`, `fk-doctor status PLAN [DB]`",
+        )
     } else if text {
         ("it is text, not a SQLite database", "if it is a dump, load it first: sqlite3 new.db < dump.sql")
     } else {

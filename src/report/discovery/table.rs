@@ -107,23 +107,24 @@ fn parents_missing(sheet: &mut Sheet, report: &DiscoveryReport<'_>) {
 
 fn not_observed(sheet: &mut Sheet, report: &DiscoveryReport<'_>) {
     let parts = &report.view.not_observed;
-    let (failures, others): (Vec<_>, Vec<_>) = parts.iter().partition(|part| part.omission.is_failure());
-    for part in failures.iter().take(MOST) {
+    let failures = parts.iter().filter(|part| part.omission.is_failure());
+    for part in failures.clone().take(MOST) {
         sheet.blank();
         sheet.heading(Piece::new(wording::omission(part.omission), Style::Doubtful), Piece::plain(&part.subject));
         sheet.labelled_prose(LABEL, "because", &Piece::plain(&part.reason));
     }
-    more(sheet, failures.len());
-    if others.is_empty() {
+    more(sheet, failures.count());
+    let restricted = wording::restricted(parts);
+    if restricted.is_empty() {
         return;
     }
     sheet.blank();
     sheet.prose(0, &Piece::new("Not compared in full:", Style::Dim));
-    for part in others.iter().take(MOST) {
-        let number = if part.number > 1 { format!(" ({})", count(part.number)) } else { String::new() };
-        sheet.prose(2, &Piece::new(format!("{}{number}: {}", part.subject, part.reason), Style::Dim));
+    for group in restricted.iter().take(MOST) {
+        let text = format!("{}{}: {}", group.subject, group.more, group.reason);
+        sheet.prose(2, &Piece::new(text, Style::Dim));
     }
-    more(sheet, others.len());
+    more(sheet, restricted.len());
 }
 
 fn more(sheet: &mut Sheet, number: usize) {

@@ -379,10 +379,8 @@ impl WriteGrammar for Mysql {
 
     /// The server sets some times anew when a row changes; these assignments preserve them.
     fn preserving_assignments(&self, table: &Table, is_set: &dyn Fn(&Column) -> bool) -> Vec<String> {
-        let is_stamped =
-            |column: &Column| ["timestamp", "datetime"].iter().any(|kind| column.declared_type.starts_with(kind));
-        let times = table.columns.iter().filter(|column| is_stamped(column) && !column.generated && !is_set(column));
-        times.map(|column| self.quoted(&column.name)).map(|name| format!("{name} = {name}")).collect()
+        let times = kept_times(table, is_set).map(|column| self.quoted(&column.name));
+        times.map(|name| format!("{name} = {name}")).collect()
     }
 
     fn in_script(&self, statement: String) -> String {
@@ -395,10 +393,18 @@ impl WriteGrammar for Mysql {
     }
 }
 
-/// Returns a text under another collation. The name of a collation begins with the name of its character set.
+/// Returns the times that the server would set anew when a row changes, except those that a statement sets.
+pub(in crate::sql) fn kept_times<'t>(
+    table: &'t Table,
+    is_set: &dyn Fn(&Column) -> bool,
+) -> impl Iterator<Item = &'t Column> {
+    let is_time = |column: &Column| ["timestamp", "datetime"].iter().any(|kind| column.declared_type.starts_with(kind));
+    table.columns.iter().filter(move |column| is_time(column) && !column.generated && !is_set(column))
+}
+
+/// Returns a text under another collation.
 fn under(value: &str, collation: &str) -> String {
-    let word = |text: &str| text.chars().filter(|c| c.is_ascii_alphanumeric() || *c == '_').collect::<String>();
-    let (collation, charset) = (word(collation), word(collation.split('_').next().unwrap_or(collation)));
+    let (charset, collation) = charset_of(collation);
     format!("CONVERT({value} USING {charset}) COLLATE {collation}")
 }
 
@@ -423,13 +429,19 @@ fn text_comparison(collation: &str) -> TextComparison {
     }
 }
 
+/// Returns a collation after its character set, as SQL. The name of a collation begins with the name of its character set.
+pub(in crate::sql) fn charset_of(collation: &str) -> (String, String) {
+    let word = |text: &str| text.chars().filter(|c| c.is_ascii_alphanumeric() || *c == '_').collect::<String>();
+    (word(collation.split('_').next().unwrap_or(collation)), word(collation))
+}
+
 fn meet_as_numbers(child: &Column, parent: &Column) -> bool {
     let is_enumeration =
         |column: &Column| column.declared_type.starts_with("enum(") || column.declared_type.starts_with("set(");
     is_enumeration(child) && is_enumeration(parent) && child.declared_type != parent.declared_type
 }
 
-fn holds_bits(column: &Column) -> bool {
+pub(in crate::sql) fn holds_bits(column: &Column) -> bool {
     column.declared_type.starts_with("bit")
 }
 
@@ -438,7 +450,7 @@ pub(in crate::sql) fn holds_bytes(column: &Column) -> bool {
 }
 
 /// True if a column holds spatial values, which are bytes.
-fn holds_shape(column: &Column) -> bool {
+pub(in crate::sql) fn holds_shape(column: &Column) -> bool {
     let kinds = ["geometry", "point", "linestring", "polygon"];
     column.family == Family::Untyped && kinds.iter().any(|kind| column.declared_type.contains(kind))
 }
