@@ -75,6 +75,7 @@ mod stop;
 mod stored_keys;
 mod uniform;
 mod unique;
+mod unrehearsed;
 mod warnings;
 
 use images::TOO_LONG;

@@ -116,12 +116,18 @@ fn definitions(database: &Sqlite, other: &Sqlite) -> Vec<String> {
 /// For every case, the drafted rules are valid and remove no row.
 #[test]
 fn drafted_rules_of_every_case_are_valid_and_delete_nothing() {
-    let mut tested = 0;
+    let (mut tested, mut shipped) = (0, 0);
     for case in on_sqlite() {
         let (name, bench) = (&case.name, Sqlite::new(&case).0);
         let drafted = bench.run(&["rules", "suggest", "app.db"]);
         assert_eq!((drafted.code, drafted.stderr.as_str()), (0, ""), "{name}");
         if !drafted.stdout.contains("[[rule]]") {
+            if drafted.stdout.contains("a rule ships with fk-doctor") {
+                let next = drafted.stdout.lines().next().unwrap().split_once("Next: fk-doctor ").unwrap().1;
+                let planned = bench.run(&next.split(' ').collect::<Vec<_>>());
+                assert!([0, 1].contains(&planned.code), "{name}: {next}\n{}", planned.stderr);
+                shipped += 1;
+            }
             continue;
         }
         bench.write("drafted.toml", &drafted.stdout);
@@ -132,7 +138,8 @@ fn drafted_rules_of_every_case_are_valid_and_delete_nothing() {
         assert!(report["tables"].as_array().unwrap().iter().all(|table| table["deleted"] == 0), "{name}");
         tested += 1;
     }
-    assert!(tested >= 3 || std::env::var_os("CASE").is_some(), "only {tested} cases have something to repair");
+    let is_enough = tested >= 3 && shipped >= 1;
+    assert!(is_enough || std::env::var_os("CASE").is_some(), "{tested} drafts have a rule, {shipped} name another");
 }
 
 /// Writes these files to a folder and reads it as a case.

@@ -229,6 +229,15 @@ fn refused_run_leaves_no_backup() {
     let run = bench.run(&["apply", "app.db", "plan.ndjson"]);
     assert_eq!(run.code, 5, "{}{}", run.stdout, run.stderr);
     assert_eq!(backups(&bench, "."), Vec::<String>::new());
+    for change in
+        ["UPDATE c SET r = 9 WHERE id = 2", "INSERT INTO c VALUES (5, 99, NULL)", "INSERT INTO p VALUES (7, 'came')"]
+    {
+        let bench = planned(SEED);
+        bench.execute(change);
+        let run = bench.run(&["apply", "app.db", "plan.ndjson"]);
+        assert_eq!(run.code, 5, "{change}: {}{}", run.stdout, run.stderr);
+        assert_eq!(backups(&bench, "."), Vec::<String>::new(), "{change}");
+    }
 }
 
 #[test]

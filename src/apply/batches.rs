@@ -8,6 +8,7 @@ use super::ApplyError;
 use super::Direction;
 use super::fit::Mismatches;
 use super::gentle::met_lock;
+use super::known_references::KnownReferences;
 use super::portion::Fit;
 use super::portion::Portion;
 use super::portion::is_only_kept_out;
@@ -152,6 +153,10 @@ impl Walk<'_> {
         self.done = self.committed.clone();
         self.batch = None;
         self.pending_orphans.clear();
+        // What was learned inside the transaction need not be true outside of it.
+        self.known = KnownReferences::default();
+        self.begin(writer)?;
+        self.refuse_if_overtaken(writer)?;
         self.begin_transaction(writer, step, most)?;
         Ok(step)
     }

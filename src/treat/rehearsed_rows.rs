@@ -5,6 +5,7 @@ use super::Planner;
 use super::TreatError;
 use super::rows::Try;
 use super::unique::Candidate;
+use super::unrehearsed::is_certain;
 use crate::engine::write::Attempt;
 use crate::engine::write::Rehearsal;
 use crate::model::catalog::Match;
@@ -26,6 +27,11 @@ impl<'a> Planner<'a> {
     ) -> Result<Vec<Result<Row, UpdateRefusal>>, TreatError> {
         let child = self.schema.child(case.relation);
         let mut refused: Vec<Option<UpdateRefusal>> = tries.iter().map(|_| None).collect();
+        if tries.iter().all(|update| is_certain(self.sql, child, update)) {
+            let stored: Vec<Option<Row>> = tries.iter().map(|update| Some(update.after.clone())).collect();
+            self.check_other_rows(case, tries, &stored, &mut refused)?;
+            return Ok(results(stored, refused));
+        }
         let (rehearsal, sql) = self.rehearsal_of(case.relation.child)?;
         let leaves_together = !tries.iter().any(|update| update.stays(child));
         if leaves_together {
@@ -61,12 +67,7 @@ impl<'a> Planner<'a> {
                 let _ = rehearsal.attempt(&sql.insert(child, &update.change.row, planned))?;
             }
         }
-        let result = |(stored, refused): (Option<Row>, Option<UpdateRefusal>)| match refused {
-            Some(why) => Err(why),
-            None => stored
-                .ok_or_else(|| UpdateRefusal::plain("the row would be stored under another primary key".to_owned())),
-        };
-        Ok(stored.into_iter().zip(refused).map(result).collect())
+        Ok(results(stored, refused))
     }
 
     /// Refuses updates that conflict with other rows: a unique key is taken, or another relation of the row would lose
@@ -161,6 +162,16 @@ impl<'a> Planner<'a> {
 pub(super) struct UpdateRefusal {
     pub(super) text: String,
     pub(super) is_collision: bool,
+}
+
+/// Returns each row as it would be stored, or the reason why it cannot be.
+fn results(stored: Vec<Option<Row>>, refused: Vec<Option<UpdateRefusal>>) -> Vec<Result<Row, UpdateRefusal>> {
+    let elsewhere = || UpdateRefusal::plain("the row would be stored under another primary key".to_owned());
+    let result = |(stored, refused): (Option<Row>, Option<UpdateRefusal>)| match refused {
+        Some(why) => Err(why),
+        None => stored.ok_or_else(elsewhere),
+    };
+    stored.into_iter().zip(refused).map(result).collect()
 }
 
 /// The number of values in one statement. Engines take at least 32,766.

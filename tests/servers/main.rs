@@ -48,6 +48,7 @@ mod random_repairs;
 mod read_only;
 mod recorded;
 mod repair;
+mod replicas;
 mod repoint;
 mod restore;
 mod server;
