@@ -54,6 +54,8 @@ impl Walk<'_> {
             let most = batch.saturating_sub(in_batch).clamp(1, self.portion_size());
             let outcome = match self.change_lines(writer, step, self.narrowed(step, most)) {
                 Err(Halt::Error(error)) if self.is_gentle() && met_lock(writer) => {
+                    // The pause must hold no lock.
+                    writer.rollback();
                     if !self.give_way(step, most)? {
                         return Err(error.into());
                     }
@@ -69,7 +71,11 @@ impl Walk<'_> {
                     (in_batch, start) = (0, Instant::now());
                     continue;
                 }
-                LinesOutcome::NotExact | LinesOutcome::NeedsLocks => {
+                LinesOutcome::NotExact | LinesOutcome::NeedsLocks | LinesOutcome::TableHeld => {
+                    if matches!(outcome, LinesOutcome::TableHeld) {
+                        writer.rollback();
+                        self.wait_for_table()?;
+                    }
                     step = self.restart_transaction(writer, batch)?;
                     (in_batch, start) = (0, Instant::now());
                     continue;
@@ -82,7 +88,7 @@ impl Walk<'_> {
             if is_whole && self.check_pending_orphans(writer, in_batch >= batch.saturating_mul(10))? {
                 self.commit(writer, self.phase())?;
                 if let Some(size) = self.options.batch {
-                    batch = size.next(batch, in_batch, start.elapsed());
+                    batch = size.next(batch, in_batch, self.locked_since().unwrap_or(start).elapsed());
                 }
                 self.begin_next(writer, step, batch)?;
                 (in_batch, start) = (0, Instant::now());
