@@ -62,6 +62,13 @@ fn parameters_of_other_libraries_are_used_or_noted() {
             "jdbc:mysql://h/d?rewriteBatchedStatements=true",
             vec!["the parameter rewriteBatchedStatements of the address has no effect here"],
         ),
+        (
+            "jdbc:postgresql://h/d?sslmode=require&sslfactory=org.postgresql.ssl.NonValidatingFactory",
+            vec![
+                "sslfactory names a class of Java, which has no effect here; sslmode and sslrootcert decide how the \
+                 server is verified",
+            ],
+        ),
         ("sqlite:///app.db?timeout=5&mode=ro", vec!["the parameter timeout of the address has no effect here"]),
     ] {
         assert_eq!(home().notes(text), notes, "{text}");
