@@ -126,7 +126,7 @@ pub(super) fn scan_database(
         add_to_history(file, past, &mut examination, environment, sink)?;
     }
     let session = sessions[0].as_mut();
-    examination.run = Some(scan_run::of(&examination, source, typed, begun.elapsed(), session, environment));
+    examination.run = Some(scan_run::of(&examination, source, typed, begun.elapsed(), session, (global, environment)));
     drop(sessions);
     streamed.finish(&examination)?;
     if outputs.iter().any(|(format, _)| *format == ScanFormat::Github) {
@@ -137,7 +137,11 @@ pub(super) fn scan_database(
     if !global.quiet {
         notes.extend(written(&outputs, &examination, exit));
     }
-    let terminal = TerminalStyle { detail: detail(typed, global), samples: typed.samples, ..environment.terminal };
+    let terminal = TerminalStyle {
+        detail: detail(typed, global),
+        samples: typed.samples.or(file.config.scan.samples),
+        ..environment.terminal
+    };
     let mut documents = reports::documents(&examination, outputs, &terminal);
     documents.extend(typed.write_baseline.clone().map(Some).zip(baseline));
     Ok(Outcome { documents, notes, exit })
