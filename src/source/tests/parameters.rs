@@ -104,7 +104,7 @@ fn wrong_parameter_is_refused() {
         ("postgres://h/d?sslrootcert=/nope.crt", "error: sslrootcert names a file that cannot be read: /nope.crt"),
         // A driver for Java has hundreds of parameters, but a misspelled one must not disable encryption.
         ("jdbc:postgresql://h/d?sslmod=require", "did you mean sslmode?"),
-        ("jdbc:postgresql://h/d?sslfactory=x", "there is no parameter \"sslfactory\""),
+        ("jdbc:postgresql://h/d?sslResponseTimeout=5", "there is no parameter \"sslResponseTimeout\""),
     ] {
         let shown = home().error(text);
         assert!(shown.to_lowercase().contains(&expected.to_lowercase()), "{text}: {shown}");
