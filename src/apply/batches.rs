@@ -160,8 +160,6 @@ impl Walk<'_> {
         self.pending_orphans.clear();
         // What was learned inside the transaction need not be true outside of it.
         self.known = KnownReferences::default();
-        self.begin(writer)?;
-        self.refuse_if_overtaken(writer)?;
         self.begin_transaction(writer, step, most)?;
         Ok(step)
     }
