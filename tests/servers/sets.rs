@@ -189,7 +189,9 @@ fn random_plans_change_in_sets_as_row_by_row() {
 #[test]
 fn rows_of_several_sets_change_and_are_undone() {
     for kind in KINDS {
-        let Some(patient) = Patient::new(kind, &application::seed(kind == Kind::Postgres, 3 * 10_050)) else { continue };
+        let Some(patient) = Patient::new(kind, &application::seed(kind == Kind::Postgres, 3 * 10_050)) else {
+            continue;
+        };
         for treatment in ["action = \"set-null\"", "action = \"quarantine\""] {
             patient.rules(&rule("c(r)", treatment).replace("[limits]", "[limits]\nmax-rows = 100000"));
             let before = patient.dump();
