@@ -22,6 +22,7 @@ use crate::model::value::ValueRef;
 use crate::sql::Sql;
 
 mod catalog_row;
+mod keyset;
 pub(crate) mod mysql;
 mod orphan_list;
 pub(crate) mod postgres;
