@@ -39,6 +39,7 @@ mod interference;
 mod journal;
 mod judge;
 mod key_repairs;
+mod lakes;
 mod layers;
 mod limits;
 mod live;

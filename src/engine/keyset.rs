@@ -62,6 +62,30 @@ fn part(spread: u64, of: u32) -> u32 {
     ((u128::from(spread) * u128::from(of)) >> 64) as u32
 }
 
+/// Divides the shares of all parents into rounds. `needs` has the bytes for each parent, and its shares. A round has at most
+/// one share of a parent.
+pub(in crate::engine) fn shares_of_rounds(
+    needs: impl Iterator<Item = (u64, Vec<KeyShare>)>,
+    memory: u64,
+) -> Vec<Vec<(usize, KeyShare)>> {
+    let mut rounds: Vec<Vec<(usize, KeyShare)>> = Vec::new();
+    let mut available = 0;
+    for (position, (needed, shares)) in needs.enumerate() {
+        let each = needed / shares.len() as u64;
+        for (number, share) in shares.into_iter().enumerate() {
+            if rounds.is_empty() || each > available || number > 0 {
+                rounds.push(Vec::new());
+                available = memory;
+            }
+            available = available.saturating_sub(each);
+            if let Some(round) = rounds.last_mut() {
+                round.push((position, share));
+            }
+        }
+    }
+    rounds
+}
+
 pub(in crate::engine) enum KeySet {
     Dense(Bits),
     Integers(SlotSet<u64>),
@@ -78,6 +102,17 @@ impl KeySet {
             KeySet::SparsePairs(set) | KeySet::Hashed(set) => set.slots.is_empty(),
             // A bitmap reaches from the least key to the greatest.
             KeySet::Dense(_) | KeySet::Pairs { .. } => false,
+        }
+    }
+
+    /// Returns the number of different keys.
+    pub(in crate::engine) fn len(&self) -> u64 {
+        match self {
+            KeySet::Integers(set) => set.keys,
+            KeySet::SparsePairs(set) | KeySet::Hashed(set) => set.keys,
+            KeySet::Dense(bits) | KeySet::Pairs { bits, .. } => {
+                bits.words.iter().map(|word| u64::from(word.count_ones())).sum()
+            }
         }
     }
 
@@ -286,6 +321,8 @@ pub(in crate::engine) struct SlotSet<T> {
     slots: Vec<T>,
     /// The number of slots that first bits can select. Keys that did not fit follow after them.
     slot_count: usize,
+    /// The number of different keys.
+    keys: u64,
 }
 
 /// The slots that a lookup compares without a branch.
@@ -312,7 +349,7 @@ impl<T: Spread> SlotSet<T> {
         if let Some(&last) = slots.last() {
             slots.resize(slots.len().max(slot_count), last);
         }
-        SlotSet { slots, slot_count }
+        SlotSet { slots, slot_count, keys: keys.len() as u64 }
     }
 
     #[inline(always)]
@@ -464,5 +501,17 @@ mod tests {
                 assert_eq!(shares, 1, "{key:?}");
             }
         }
+    }
+
+    #[test]
+    fn round_has_one_share_of_a_parent() {
+        let parts = |of| (0..of).map(|number| KeyShare::Part { number, of }).collect::<Vec<_>>();
+        // Two shares of the second parent have exactly as many bytes as fit.
+        let needs = [(10, parts(1)), (101, parts(2)), (20, parts(1))];
+        let rounds = shares_of_rounds(needs.into_iter(), 100);
+        let share = |number, of| KeyShare::Part { number, of };
+        assert_eq!(rounds, [vec![(0, share(0, 1)), (1, share(0, 2))], vec![(1, share(1, 2)), (2, share(0, 1))]]);
+        let rounds = shares_of_rounds([(101, parts(2))].into_iter(), 100);
+        assert_eq!(rounds, [vec![(0, share(0, 2))], vec![(0, share(1, 2))]]);
     }
 }

@@ -84,18 +84,21 @@ pub enum Method {
     IndexWalk,
     /// fk-doctor sent the parent's keys to the server as a bitmap, and the server searched it for each key of the child.
     KeyBitmap,
+    /// fk-doctor read the key columns of files.
+    Columns,
     /// The engine joined child and parent in SQL.
     Sql,
 }
 
 impl Method {
-    pub const ALL: [Method; 4] = [Method::Pages, Method::IndexWalk, Method::KeyBitmap, Method::Sql];
+    pub const ALL: [Method; 5] = [Method::Pages, Method::IndexWalk, Method::KeyBitmap, Method::Columns, Method::Sql];
 
     pub fn name(self) -> &'static str {
         match self {
             Method::Pages => "pages",
             Method::IndexWalk => "index-walk",
             Method::KeyBitmap => "key-bitmap",
+            Method::Columns => "columns",
             Method::Sql => "sql",
         }
     }

@@ -100,6 +100,7 @@ impl Tally {
             orphans: if suspects == Suspects::Many { OrphanList::default() } else { orphans },
             suspects,
             index_is_proven,
+            repeated_keys: None,
         }
     }
 }
