@@ -85,7 +85,7 @@ fn main() {
         "{:<10}{:>10}{:>10}{:>10}{:>9}{:>10}{:>9}",
         "shape", "pragma ms", "scan ms", "pragma", "peak MB", "CSV ms", "peak MB"
     );
-    for (name, what, sql) in SHAPES.iter().filter(|(name, ..)| wanted.is_empty() || wanted.contains(name)) {
+    for (name, description, sql) in SHAPES.iter().filter(|(name, ..)| wanted.is_empty() || wanted.contains(name)) {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("bench.db");
         create(&path, rows, sql, |_| {});
@@ -97,7 +97,7 @@ fn main() {
         }
         let (cpu, theirs) = (median(&scanned.cpu), median(&checked.cpu));
         println!(
-            "{name:<10}{theirs:>10.1}{cpu:>10.1}{:>9.2}x{:>9.1}{:>10.1}{:>9.1}  {what}",
+            "{name:<10}{theirs:>10.1}{cpu:>10.1}{:>9.2}x{:>9.1}{:>10.1}{:>9.1}  {description}",
             theirs / cpu,
             median(&scanned.peak),
             median(&written.cpu),

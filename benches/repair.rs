@@ -1,4 +1,5 @@
-//! How much work a repair is beside the same change written by hand as set-based SQL: `cargo bench --bench repair`.
+//! How much work a repair is beside the same change written by hand as set-based SQL: `cargo bench --bench repair` on SQLite, and
+//! `tests/run with cargo bench --bench repair` also on the servers.
 //!
 //! Prints rows planned, applied, undone and changed by the script, for each second and for each second of processor time, and the
 //! memory of the largest step. `FK_DOCTOR_ROWS` sets the orphans (100,000), spread over `FK_DOCTOR_RELATIONS` relations (20);
@@ -15,6 +16,8 @@ use fk_doctor::internals::run;
 use rusqlite::Connection;
 
 mod measure;
+#[path = "repair/server.rs"]
+mod server;
 
 use measure::Costs;
 use measure::number;
@@ -96,49 +99,110 @@ fn run_here(folder: &Path, arguments: &[&str]) {
     assert_eq!(outcome.exit.code(), 0, "{arguments:?}: {:?}", outcome.documents);
 }
 
-fn main() {
-    let (orphans, relations) = (number("FK_DOCTOR_ROWS", 100_000), number("FK_DOCTOR_RELATIONS", 20));
-    let batch = number("FK_DOCTOR_BATCH", 10_000).to_string();
-    let only = std::env::var("FK_DOCTOR_ONLY").ok();
-    let folder = tempfile::tempdir().unwrap();
-    let path = |name: &str| folder.path().join(name);
-    let text = |name: &str| path(name).to_str().unwrap().to_owned();
-    let (app, rule, plan) = (text("app.db"), text("rule.toml"), text("plan.ndjson"));
-    println!("SQLite: {orphans} orphans in {relations} relations, batches of {batch}");
-    println!("rows a second, and rows a second of processor time; memory in MB");
+/// A database that a bench repairs, and a copy of it that the script changes.
+trait Target {
+    fn title(&self) -> String;
+
+    /// Creates the database and the copy.
+    fn create(&mut self, orphans: u64, relations: u64);
+
+    /// Returns the database as an argument of a command.
+    fn address(&self) -> String;
+
+    /// Returns the options of `apply` and `undo`.
+    fn options(&self) -> &'static [&'static str];
+
+    /// Returns sums of all values of the database.
+    fn content(&mut self, relations: u64) -> Vec<i64>;
+
+    /// Runs statements on the copy, in one transaction.
+    fn script(&mut self, statements: &[String]);
+}
+
+/// A file of SQLite.
+struct File<'f> {
+    folder: &'f Path,
+}
+
+impl Target for File<'_> {
+    fn title(&self) -> String {
+        "SQLite".to_owned()
+    }
+
+    fn create(&mut self, orphans: u64, relations: u64) {
+        for file in ["app.db", "hand.db"] {
+            let _ = std::fs::remove_file(self.folder.join(file));
+        }
+        database(&self.folder.join("app.db"), orphans, relations);
+        std::fs::copy(self.folder.join("app.db"), self.folder.join("hand.db")).unwrap();
+    }
+
+    fn address(&self) -> String {
+        self.folder.join("app.db").to_str().unwrap().to_owned()
+    }
+
+    fn options(&self) -> &'static [&'static str] {
+        &["--no-backup"]
+    }
+
+    fn content(&mut self, relations: u64) -> Vec<i64> {
+        content(&self.folder.join("app.db"), relations)
+    }
+
+    fn script(&mut self, statements: &[String]) {
+        let database = Connection::open(self.folder.join("hand.db")).unwrap();
+        database.execute_batch("PRAGMA foreign_keys = OFF; BEGIN").unwrap();
+        statements.iter().for_each(|statement| database.execute_batch(statement).unwrap());
+        database.execute_batch("COMMIT").unwrap();
+    }
+}
+
+/// Prints a line for each treatment.
+fn measure(target: &mut dyn Target, folder: &Path, orphans: u64, relations: u64, batch: &str) {
+    println!("{}: {orphans} orphans in {relations} relations, batches of {batch}", target.title());
+    println!("rows a second, and rows a second of this processor's time; memory in MB");
     println!("{:<12} {:>19} {:>19} {:>19} {:>19} {:>8}", "", "planned", "applied", "undone", "script", "memory");
+    let only = std::env::var("FK_DOCTOR_ONLY").ok();
+    let path = |name: &str| folder.join(name).to_str().unwrap().to_owned();
+    let (rule, plan) = (path("rule.toml"), path("plan.ndjson"));
     for (name, text, statement) in REPAIRS {
         if only.as_ref().is_some_and(|only| only != name) {
             continue;
         }
-        database(&path("app.db"), orphans, relations);
-        std::fs::copy(path("app.db"), path("hand.db")).unwrap();
-        std::fs::write(path("rule.toml"), format!("id = \"bench\"\n{text}")).unwrap();
-        let before = content(&path("app.db"), relations);
+        target.create(orphans, relations);
+        let app = target.address();
+        std::fs::write(&rule, format!("id = \"bench\"\n{text}")).unwrap();
+        let before = target.content(relations);
         let mut costs = [Costs::default(), Costs::default(), Costs::default(), Costs::default()];
         let [planned, applied, undone, script] = &mut costs;
-        let batches: &[&str] = if batch == "0" { &[] } else { &["--batch", &batch] };
-        planned.of(|| run_here(folder.path(), &["repair", &app, "--rules", &rule, "-o", &plan]));
-        applied.of(|| run_here(folder.path(), &[&["apply", &app, &plan, "--no-backup"], batches].concat()));
-        assert_ne!(content(&path("app.db"), relations), before, "{name}: apply changed nothing");
-        undone.of(|| run_here(folder.path(), &[&["undo", &app, &plan, "--no-backup"], batches].concat()));
-        assert_eq!(content(&path("app.db"), relations), before, "{name}: undo did not restore the database");
-        script.of(|| {
-            let database = Connection::open(path("hand.db")).unwrap();
-            database.execute_batch("PRAGMA foreign_keys = OFF; BEGIN").unwrap();
-            for n in 0..relations {
-                database.execute_batch(&statement.replace("{n}", &n.to_string())).unwrap();
-            }
-            database.execute_batch("COMMIT").unwrap();
-        });
+        let batches: &[&str] = if batch == "0" { &[] } else { &["--batch", batch] };
+        let options = [target.options(), batches].concat();
+        planned.of(|| run_here(folder, &["repair", &app, "--rules", &rule, "-o", &plan]));
+        applied.of(|| run_here(folder, &[&["apply", &app, &plan], &options[..]].concat()));
+        assert_ne!(target.content(relations), before, "{name}: apply changed nothing");
+        undone.of(|| run_here(folder, &[&["undo", &app, &plan], &options[..]].concat()));
+        assert_eq!(target.content(relations), before, "{name}: undo did not restore the database");
+        let statements: Vec<String> = (0..relations).map(|n| statement.replace("{n}", &n.to_string())).collect();
+        script.of(|| target.script(&statements));
         #[allow(clippy::cast_precision_loss, reason = "a rate needs no more")]
         let rate = |milliseconds: f64| format!("{:.0}", orphans as f64 * 1e3 / milliseconds);
         let shown: Vec<String> =
             costs.iter().map(|costs| format!("{:>9} {:>9}", rate(costs.wall[0]), rate(costs.cpu[0]))).collect();
         let memory = costs[..3].iter().map(|costs| costs.peak[0]).fold(0.0, f64::max);
         println!("{name:<12} {} {memory:>8.0}", shown.join(" "));
-        for file in ["app.db", "hand.db", "plan.ndjson"] {
-            std::fs::remove_file(path(file)).unwrap();
+        for file in ["plan.ndjson", "plan.ndjson.begun"] {
+            let _ = std::fs::remove_file(folder.join(file));
         }
+    }
+}
+
+fn main() {
+    let (orphans, relations) = (number("FK_DOCTOR_ROWS", 100_000), number("FK_DOCTOR_RELATIONS", 20));
+    let batch = number("FK_DOCTOR_BATCH", 10_000).to_string();
+    let folder = tempfile::tempdir().unwrap();
+    let mut targets: Vec<Box<dyn Target + '_>> = vec![Box::new(File { folder: folder.path() })];
+    targets.extend(server::all());
+    for target in &mut targets {
+        measure(target.as_mut(), folder.path(), orphans, relations, &batch);
     }
 }

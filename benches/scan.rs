@@ -111,8 +111,8 @@ fn main() {
         "{:<16}{:>8}{:>9}{:>9}{:>9}{:>10}{:>9}{:>9}{:>9}{:>9}{:>9}{:>8}",
         "shape", "MB", "read", "scan", "SQL", "pragma", "read", "SQL", "pragma", "wall", "peak MB", "sound"
     );
-    for (name, what, sql) in SHAPES.iter().filter(|(name, ..)| wanted.is_empty() || wanted.contains(name)) {
-        let sound = compare(name, what, rounds, jobs, None, &|path| make(path, name, sql, rows, false));
+    for (name, description, sql) in SHAPES.iter().filter(|(name, ..)| wanted.is_empty() || wanted.contains(name)) {
+        let sound = compare(name, description, rounds, jobs, None, &|path| make(path, name, sql, rows, false));
         if *name != "emptied" {
             let twin = format!("{name} sick");
             compare(&twin, "the same", rounds, jobs, Some(sound), &|path| make(path, name, sql, rows, true));
@@ -121,7 +121,7 @@ fn main() {
 }
 
 /// Compares all ways on one file, and prints a line. Returns the processor time of the scan.
-fn compare(name: &str, what: &str, rounds: u64, jobs: u64, sound: Option<f64>, make: &dyn Fn(&Path)) -> f64 {
+fn compare(name: &str, description: &str, rounds: u64, jobs: u64, sound: Option<f64>, make: &dyn Fn(&Path)) -> f64 {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("bench.db");
     make(&path);
@@ -137,7 +137,7 @@ fn compare(name: &str, what: &str, rounds: u64, jobs: u64, sound: Option<f64>, m
     let (cpu, theirs) = (median(&scanned.cpu), median(&checked.cpu));
     let of_sound = sound.map(|sound| format!("{:.2}x", cpu / sound)).unwrap_or_default();
     println!(
-        "{name:<16}{megabytes:>8.1}{read:>9.1}{cpu:>9.1}{joined:>9.1}{theirs:>10.1}{:>9.2}{:>8.1}x{:>8.1}x{:>8.1}x{:>9.1}{of_sound:>8}  {what}",
+        "{name:<16}{megabytes:>8.1}{read:>9.1}{cpu:>9.1}{joined:>9.1}{theirs:>10.1}{:>9.2}{:>8.1}x{:>8.1}x{:>8.1}x{:>9.1}{of_sound:>8}  {description}",
         read / cpu,
         joined / cpu,
         theirs / cpu,

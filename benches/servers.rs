@@ -140,16 +140,16 @@ async fn compare_rows(address: &str, any_database: &str, title: &str, seed: &str
 fn main() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     if let Ok(address) = std::env::var("FK_DOCTOR_TEST_POSTGRES") {
-        for (what, seed) in POSTGRES {
+        for (description, seed) in POSTGRES {
             let seed = format!("{seed}; {POSTGRES_AFTER}");
             let ways = [("VALIDATE CONSTRAINT", VALIDATE)];
-            runtime.block_on(compare(&address, "/postgres", &format!("PostgreSQL, {what}"), &seed, &ways));
+            runtime.block_on(compare(&address, "/postgres", &format!("PostgreSQL, {description}"), &seed, &ways));
         }
     }
     if let Ok(address) = std::env::var("FK_DOCTOR_TEST_MARIADB") {
-        for (what, seed) in MARIADB {
+        for (description, seed) in MARIADB {
             let ways = [("NOT EXISTS", NOT_EXISTS), ("ADD CONSTRAINT", ADD_CONSTRAINT)];
-            runtime.block_on(compare(&address, "", &format!("MariaDB, {what}"), seed, &ways));
+            runtime.block_on(compare(&address, "", &format!("MariaDB, {description}"), seed, &ways));
         }
     }
 }

@@ -6,6 +6,8 @@
 //! orphan that the plan had not found.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
+use std::time::Instant;
 
 use crate::engine::EngineError;
 use crate::engine::write::Writer;
@@ -41,6 +43,7 @@ pub mod exclusive;
 pub mod execute;
 pub mod fingerprint;
 mod fit;
+mod gentle;
 mod groups;
 pub mod journal;
 mod known_references;
@@ -106,6 +109,8 @@ pub struct RunOptions<'a> {
     pub direction: Direction,
     /// The size of one transaction, or `None` for one transaction with all changes.
     pub batch: Option<BatchSize>,
+    /// The longest wait for a lock of another session.
+    pub lock_wait: Duration,
     /// Is called between two transactions, when this run holds no lock.
     pub between: &'a dyn Fn() -> Result<(), EngineError>,
     /// True if rows that differ from the plan are skipped. Otherwise such a row refuses the plan.
@@ -266,6 +271,9 @@ const MAX_ATTEMPTS: u32 = 5;
 /// The number of restarts of a run because rows turned out to conflict after other rows were written.
 const MAX_RESTARTS: u32 = 100;
 
+/// The pause before the rows are tried again that other sessions hold.
+const BUSY_PAUSE: Duration = Duration::from_millis(50);
+
 /// Runs a plan. `admit` checks the database at the start of each attempt. `secure` is called once before the first change, when
 /// all rows are as planned. After a deadlock or a serialization failure, the run starts again from the record.
 fn run(
@@ -289,10 +297,21 @@ fn run(
     };
     let (mut attempts, mut restarts) = (1, 0);
     let mut applied_before = None;
+    let mut busy_since: Option<Instant> = None;
     loop {
         let mut walk = Walk::new(options, plan, made, excluded, counts_each_change);
         walk.avoids_sets = avoids_sets;
+        walk.gentle.is_last_attempt = busy_since.is_some_and(|since| since.elapsed() > options.lock_wait);
         let halt = match walk.run(writer, admit, &mut secure) {
+            Ok(done) if walk.waits_for_rows() => {
+                // The next walk makes only the changes that are left.
+                before = done.after(&before);
+                applied_before = applied_before.or(Some(walk.applied_before));
+                busy_since.get_or_insert_with(Instant::now);
+                (excluded, counts_each_change, made) = (walk.excluded, walk.counts_each_change, walk.committed_tables);
+                std::thread::sleep(BUSY_PAUSE);
+                continue;
+            }
             Ok(mut done) => {
                 done.already += applied_before.unwrap_or(walk.applied_before);
                 return Ok(done.after(&before));

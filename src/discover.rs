@@ -5,16 +5,15 @@
 //! [`form`] in which a parent compares. [`pairs`] compares the keys, and [`dropped`] those that need too much memory at once.
 //! [`details`] adds missing keys and shapes to the pairs that remain.
 
-use std::collections::HashMap;
 use std::collections::HashSet;
 
+use crate::engine::Deadline;
 use crate::engine::EngineError;
 use crate::engine::Session;
 use crate::model::discovery::ColumnList;
 use crate::model::discovery::Facts;
 use crate::model::discovery::PairCounts;
 use crate::model::ids::TableId;
-use crate::model::relation::Relation;
 use crate::model::schema::Schema;
 use crate::sql;
 
@@ -25,9 +24,11 @@ pub mod composite_keys;
 pub mod details;
 pub mod dropped;
 pub mod form;
+pub mod forms;
 pub mod integer_counts;
 pub mod key_counts;
 pub mod keys;
+pub mod known;
 pub mod near;
 pub mod order;
 pub mod pairs;
@@ -47,6 +48,7 @@ mod features;
 mod gates;
 mod judge;
 mod likeness;
+mod logistic;
 mod names;
 mod neighbours;
 mod polymorphic;
@@ -86,6 +88,17 @@ pub struct DiscoverOptions<'a> {
     pub is_wanted: &'a (dyn Fn(TableId) -> bool + Sync),
     /// True for a pair whose names speak clearly for it, so that more keys may be missing.
     pub has_strong_name: &'a (dyn Fn(&ColumnList, &ColumnList) -> bool + Sync),
+    /// Ends the comparisons; the sessions have it as well.
+    pub deadline: Deadline,
+}
+
+impl DiscoverOptions<'_> {
+    /// True if the counts of a pair are within the tolerance for its names.
+    fn has(&self, child: &ColumnList, parent: &ColumnList, counts: &PairCounts) -> bool {
+        let is_strong = (self.has_strong_name)(child, parent);
+        let tolerance = if is_strong { self.tolerance.for_strong_name() } else { self.tolerance };
+        tolerance.has(counts.distinct, counts.missing_keys, counts.complete_rows(), counts.orphan_rows)
+    }
 }
 
 /// Reads the tables and returns all facts.
@@ -94,37 +107,39 @@ pub fn facts(schema: &Schema, session: &mut dyn Session, options: &DiscoverOptio
     let pool = pool.map_err(|error| EngineError::Failed { why: error.to_string() })?;
     let hasher = KeyHasher::new(options.seed);
     let mut profiles = profile::profile(schema, session, hasher, options.is_wanted, options.memory, options.threads)?;
-    let required = required_pairs(schema, &profiles);
+    let relations = known::relations(schema);
+    let required = known::single(&relations, &profiles);
     let search_of = |columns: &[ProfiledColumn], search: &mut dyn FnMut(&Search<'_>)| {
         let list = |index: usize| ColumnList::single(columns[index].table, columns[index].column);
         let has_strong_name = |pair: ColumnPair| (options.has_strong_name)(&list(pair.child), &list(pair.parent));
-        let is_required = |pair: ColumnPair| required.contains(&(pair.child, pair.parent));
+        let is_required = |pair: ColumnPair| required.contains(&pair);
         search(&Search {
             columns,
             tolerance: options.tolerance,
             pruning: options.pruning,
             has_strong_name: &has_strong_name,
             is_required: &is_required,
+            deadline: &options.deadline,
         });
     };
-    let mut found = Vec::new();
+    let mut found = Ok(Vec::new());
     search_of(&profiles.columns, &mut |search| found = pool.install(|| search.pairs()));
-    found.extend(dropped::count(schema, session, &mut profiles, &search_of, options.memory, options.threads)?);
+    let mut found = found?;
+    let (of_dropped, observed) = dropped::count(schema, session, &mut profiles, &search_of, options)?;
+    found.extend(of_dropped);
     found.sort_unstable_by_key(|(pair, _)| *pair);
     let mut counted = Vec::new();
     for (pair, outcome) in found {
-        if let Some(counts) = counts(schema, session, &profiles, pair, outcome)? {
-            let is_required = required.contains(&(pair.child, pair.parent));
-            if is_required || is_within(&counts, pair, &profiles, options) {
-                counted.push((pair, counts));
-            }
-        }
+        let is_required = required.contains(&pair);
+        counted.extend(
+            counts(schema, session, &profiles, pair, outcome, options, is_required)?.map(|counts| (pair, counts)),
+        );
     }
     let known: HashSet<ColumnPair> = counted.iter().map(|(pair, _)| *pair).collect();
     let near = near::find(schema, session, &profiles, &known, options)?;
     let mut keys = keys::single_and_declared(schema, &profiles);
-    let mut pairs = details::pairs(schema, session, &profiles, &keys, &counted, options)?;
-    composite_keys::add_declared(schema, &profiles, options, &mut keys);
+    let mut pairs = details::pairs(schema, session, &profiles, &keys, &counted, &observed, options)?;
+    composite_keys::add_declared(schema, session, &profiles, options, &mut keys)?;
     composite_keys::add_found(schema, session, &mut profiles, options, &mut keys)?;
     let (mut combinations, mut not_observed) = (Vec::new(), Vec::new());
     search_of(&profiles.columns, &mut |search| {
@@ -132,6 +147,7 @@ pub fn facts(schema: &Schema, session: &mut dyn Session, options: &DiscoverOptio
     });
     profiles.not_observed.append(&mut not_observed);
     pairs.extend(composite_counts::pairs(schema, session, &profiles, &mut keys, &combinations, options)?);
+    known::add(schema, session, relations, options, &mut profiles.not_observed, (&mut keys, &mut pairs))?;
     Ok(Facts {
         profiles: profiles.columns.iter().map(|column| column.profile(&schema.tables[column.table])).collect(),
         keys,
@@ -142,35 +158,43 @@ pub fn facts(schema: &Schema, session: &mut dyn Session, options: &DiscoverOptio
     })
 }
 
-fn is_within(counts: &PairCounts, pair: ColumnPair, profiles: &Profiles, options: &DiscoverOptions<'_>) -> bool {
-    let list = |index: usize| ColumnList::single(profiles.columns[index].table, profiles.columns[index].column);
-    let is_strong = (options.has_strong_name)(&list(pair.child), &list(pair.parent));
-    let tolerance = if is_strong { options.tolerance.for_strong_name() } else { options.tolerance };
-    tolerance.has(counts.distinct, counts.missing_keys, counts.complete_rows(), counts.orphan_rows)
-}
-
-/// Returns the counts of a pair. The engine counts it if its keys do not decide.
+/// Returns the counts of a pair. The engine counts it if its keys do not decide; `None` if it is then outside of the tolerance
+/// and not required.
 fn counts(
     schema: &Schema,
     session: &mut dyn Session,
     profiles: &Profiles,
     pair: ColumnPair,
     outcome: Outcome,
+    options: &DiscoverOptions<'_>,
+    is_required: bool,
 ) -> Result<Option<PairCounts>, EngineError> {
     let (child, parent) = (&profiles.columns[pair.child], &profiles.columns[pair.parent]);
-    match outcome {
-        Outcome::Counted(tally) => Ok(Some(PairCounts {
-            rows: child.rows,
-            null_rows: child.keys.stats.nulls,
-            orphan_rows: tally.orphan_rows,
-            distinct: tally.distinct,
-            missing_keys: tally.missing_keys,
-        })),
+    let tally = match outcome {
+        Outcome::Counted(tally) => tally,
         Outcome::AskEngine => {
             let list = |column: &ProfiledColumn| ColumnList::single(column.table, column.column);
-            asked_counts(schema, session, &list(child), &list(parent)).map(Some)
+            let (child, parent) = (list(child), list(parent));
+            let counts = asked_counts(schema, session, &child, &parent)?;
+            return Ok((is_required || options.has(&child, &parent, &counts)).then_some(counts));
         }
-    }
+    };
+    Ok(Some(PairCounts {
+        rows: child.rows,
+        null_rows: child.keys.stats.nulls,
+        orphan_rows: tally.orphan_rows,
+        distinct: tally.distinct,
+        missing_keys: tally.missing_keys,
+    }))
+}
+
+/// True if values of each column of the child can equal values of the parent's.
+pub fn are_comparable(schema: &Schema, child: &ColumnList, parent: &ColumnList) -> bool {
+    let forms = forms::Forms::of(schema);
+    child.columns.iter().zip(&parent.columns).all(|(&own, &key)| {
+        let (own, key) = (forms.form(child.table, own), forms.form(parent.table, key));
+        own.zip(key).is_some_and(|(own, key)| key.compares_with(own))
+    })
 }
 
 /// Returns the counts of a pair from the engine.
@@ -189,18 +213,4 @@ pub fn asked_counts(
         orphan_rows: number(3),
         missing_keys: number(4),
     })
-}
-
-/// Returns the known relations of one column, as positions of their columns among the profiles.
-fn required_pairs(schema: &Schema, profiles: &Profiles) -> HashSet<(usize, usize)> {
-    let positions: HashMap<(TableId, usize), usize> =
-        profiles.columns.iter().enumerate().map(|(index, column)| ((column.table, column.column), index)).collect();
-    let pair = |relation: &Relation| {
-        let ([child], [parent]) = (relation.child_columns.as_slice(), relation.parent.columns.as_slice()) else {
-            return None;
-        };
-        let child = positions.get(&(relation.child, *child))?;
-        Some((*child, *positions.get(&(relation.parent.table?, *parent))?))
-    };
-    schema.relations.iter().filter_map(pair).collect()
 }

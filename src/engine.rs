@@ -25,6 +25,7 @@ use crate::sql::Sql;
 
 mod catalog_row;
 pub mod files;
+pub mod gentle_writer;
 mod keyset;
 pub(crate) mod mysql;
 mod orphan_list;

@@ -114,9 +114,22 @@ impl PlanDraft {
         self.insert(&change, unit)
     }
 
-    /// Replaces the line of a change with more details. The change keeps its position.
-    pub fn amend(&mut self, change: &Change) -> Result<()> {
-        let Some((position, _)) = self.find(&change.table, &change.row)? else { return self.put(change) };
+    /// Adds details to the change of a row, if it has one. The change keeps its position.
+    pub fn amend(&mut self, table: &TableName, row: &RowName, add: impl FnOnce(&mut Change)) -> Result<()> {
+        let Some((position, mut change)) = self.find(table, row)? else { return Ok(()) };
+        add(&mut change);
+        self.rewrite(&position, &change)
+    }
+
+    /// Replaces a change by one of the same row, with more details. The change keeps its position.
+    pub fn replace(&mut self, change: &Change) -> Result<()> {
+        match self.find(&change.table, &change.row)? {
+            Some((position, _)) => self.rewrite(&position, change),
+            None => self.put(change),
+        }
+    }
+
+    fn rewrite(&mut self, position: &Position, change: &Change) -> Result<()> {
         let mut line = String::with_capacity(128);
         self.lines.push(&mut line, change);
         self.store.prepare_cached("UPDATE change SET line = ?2 WHERE id = ?1")?.execute((position.id, line))?;

@@ -46,12 +46,15 @@ pub enum PlanError {
     Unreadable { path: String, why: String },
     #[error("trust the plan {path}")]
     Untrusted { path: String, why: String },
+    #[error("read {path} as a plan")]
+    IsDatabase { path: String },
 }
 
 impl PlanError {
     pub fn because(&self) -> String {
         match self {
             PlanError::Unreadable { why, .. } | PlanError::Untrusted { why, .. } => why.clone(),
+            PlanError::IsDatabase { .. } => "it is a SQLite database".to_owned(),
         }
     }
 
@@ -60,6 +63,9 @@ impl PlanError {
             PlanError::Unreadable { .. } => "name a plan file that `fk-doctor repair … -o PLAN` wrote",
             PlanError::Untrusted { .. } => {
                 "nothing was changed: make a new plan with `fk-doctor repair`; edit the rules, never the plan"
+            }
+            PlanError::IsDatabase { .. } => {
+                "check the order: `fk-doctor apply DB PLAN`, `fk-doctor undo DB PLAN`, `fk-doctor status PLAN [DB]`"
             }
         }
     }
@@ -244,6 +250,9 @@ impl PlanFile {
         let unreadable = |error: io::Error| PlanError::Unreadable { path: shown.clone(), why: io_reason(&error) };
         let untrusted = |why: &str| PlanError::Untrusted { path: shown.clone(), why: why.to_owned() };
         let mut file = BufReader::new(DigestingReader::new(File::open(path).map_err(unreadable)?));
+        if file.fill_buf().map_err(unreadable)?.starts_with(b"SQLite format 3\0") {
+            return Err(PlanError::IsDatabase { path: shown });
+        }
         let mut digest = Sha256::new();
         let (mut header, mut groups) = (None, ChangeGroups::default());
         let mut marks = LineMarks::default();

@@ -52,6 +52,7 @@ mod scan;
 mod scan_run;
 mod scans;
 mod schema;
+mod shipped_rules;
 mod sink;
 mod status;
 mod stopped;

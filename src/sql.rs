@@ -12,9 +12,11 @@ use crate::model::catalog::Engine;
 use crate::model::catalog::Table;
 use crate::model::catalog::TableName;
 
+pub mod batch;
 mod capabilities;
 mod catalog;
 mod clauses;
+pub mod comparison;
 pub mod discover;
 pub mod forecast;
 mod grammar;

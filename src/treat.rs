@@ -40,28 +40,42 @@ use crate::treat::assign::Assigned;
 
 mod adopt;
 pub mod assign;
+mod blank;
 pub mod check;
 mod closure;
 mod conflicts;
+mod counters;
 mod decide;
 mod decision_runs;
 pub mod definitions;
+mod evaluate;
+mod fresh_keys;
 pub mod header;
 mod images;
 mod kept_rows;
 mod limits;
+mod neutral_values;
 mod parent_loss;
 mod parents;
+mod parents_together;
 mod passes;
+mod placeholders;
 pub mod redefine;
+mod references;
 mod rehearsal;
+mod rehearsed_rows;
 mod rekey;
+mod remap;
 mod repoint;
+mod required_parents;
 pub mod restore;
 mod rows;
+mod samples;
 mod stop;
+mod stored_keys;
 mod uniform;
 mod unique;
+mod unrehearsed;
 mod warnings;
 
 use images::TOO_LONG;
@@ -205,6 +219,10 @@ impl Cause<'_> {
 impl Case<'_> {
     fn cause(&self) -> Cause<'_> {
         Cause { rule: self.rule, relation: &self.relation.id }
+    }
+
+    fn reason(&self, role: ChangeRole, treatment: &str) -> ChangeReason {
+        self.cause().reason(role, treatment)
     }
 }
 

@@ -21,8 +21,8 @@ fn run_in(bench: &Bench, arguments: &[&str], variables: &[(&str, &str)]) -> Run 
 }
 
 /// The scan of `app.db` or of a copy of it: one orphan.
-fn assert_scanned(run: &Run, what: &str) {
-    assert_eq!((run.code, run.stderr.as_str()), (1, ""), "{what}: {}", run.stdout);
+fn assert_scanned(run: &Run, context: &str) {
+    assert_eq!((run.code, run.stderr.as_str()), (1, ""), "{context}: {}", run.stdout);
 }
 
 fn assert_refused(run: &Run, code: i32, expected: &str) {

@@ -89,9 +89,9 @@ fn plan_that_was_begun_is_not_overwritten() {
         let before = there();
         let run = plan(options);
         assert_eq!(run.code, 2, "{}{}", run.stdout, run.stderr);
-        let told = run.stderr.split_whitespace().collect::<Vec<_>>().join(" ");
-        assert!(told.contains("could not write the plan plan.ndjson") && told.contains(why), "{told}");
-        assert!(told.contains("help:"), "{told}");
+        let text = common::in_one_line(&run.stderr);
+        assert!(text.contains("could not write the plan plan.ndjson") && text.contains(why), "{text}");
+        assert!(text.contains("help:"), "{text}");
         assert_eq!(there(), before);
     };
     assert_eq!(plan(&[]).code, 0);

@@ -232,9 +232,9 @@ fn rules_correct_a_file_and_keep_refused_rows() {
     let run = correct("multi-source-sync");
     let report: Value = serde_json::from_str(&run.stdout).unwrap_or_else(|error| panic!("{error}: {}", run.stderr));
     common::assert_obeys("check", &report);
-    let told = &report["corrected"];
-    assert_eq!((run.code, &told["rows"], &told["changed"]), (1, &4.into(), &2.into()), "{report:#}");
-    assert_eq!((&told["rest_rows"], &told["parent_rows"]), (&3.into(), &1.into()), "{report:#}");
+    let correction = &report["corrected"];
+    assert_eq!((run.code, &correction["rows"], &correction["changed"]), (1, &4.into(), &2.into()), "{report:#}");
+    assert_eq!((&correction["rest_rows"], &correction["parent_rows"]), (&3.into(), &1.into()), "{report:#}");
     let read = |name: &str| std::fs::read_to_string(bench.path(name)).unwrap();
     assert_eq!(read("out.csv"), "id,knowledge_base_id\n100,1\n101,30\n102,78\n106,1\n");
     assert_eq!(read("out.rest.csv"), "id,knowledge_base_id\n103,77\n104,\n5,22\n");
@@ -349,7 +349,7 @@ fn real_load_refuses_the_same_rows() {
         let lines: Vec<String> = rows.iter().map(|row| row.join(",")).collect();
         std::fs::write(bench.path("c.csv"), format!("id,r,s,t,up\n{}\n", lines.join("\n"))).unwrap();
         let (_, report) = check(&bench, &["--table", "c", "c.csv", "--samples", "100"]);
-        let told: BTreeSet<u64> = named(&report).into_iter().flat_map(|(_, _, lines)| lines).collect();
+        let shown: BTreeSet<u64> = named(&report).into_iter().flat_map(|(_, _, lines)| lines).collect();
 
         let real = Connection::open(bench.path("app.db")).unwrap();
         real.execute_batch("PRAGMA foreign_keys = OFF; BEGIN").unwrap();
@@ -374,7 +374,7 @@ fn real_load_refuses_the_same_rows() {
                 expected.insert(line);
             }
         }
-        assert_eq!(told, expected, "case {case}\n{seed}\n{}\n{report:#}", lines.join("\n"));
+        assert_eq!(shown, expected, "case {case}\n{seed}\n{}\n{report:#}", lines.join("\n"));
         assert_eq!(report["summary"]["would_fail"], expected.len());
         refused += expected.len();
         loaded += rows.len() - expected.len();

@@ -2,9 +2,12 @@
 #![allow(clippy::unwrap_used, reason = "a test may fail loudly")]
 #![allow(dead_code, reason = "each test file uses a part of this")]
 
+use std::ffi::OsStr;
 use std::path::Path;
 use std::path::PathBuf;
+use std::process::Child;
 use std::process::Command;
+use std::process::Stdio;
 use std::time::Duration;
 use std::time::Instant;
 
@@ -71,6 +74,18 @@ impl Bench {
         }
     }
 
+    /// Starts the program, and returns before it ends. Its output can be read.
+    pub(crate) fn start(&self, arguments: &[impl AsRef<OsStr>]) -> Child {
+        Command::new(env!("CARGO_BIN_EXE_fk-doctor"))
+            .args(arguments)
+            .current_dir(self.folder.path())
+            .env_remove("DATABASE_URL")
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap()
+    }
+
     /// Returns the content of the database without the record of plans: the definitions, and every row with its address,
     /// its values and their storage classes.
     pub(crate) fn dump(&self) -> String {
@@ -117,13 +132,23 @@ pub(crate) fn scan_here(
     run::scan(typed, &cli.global, &environment, &run::NoSink, &progress)
 }
 
-/// Waits until a condition is true. Fails after half a minute.
-pub(crate) fn until(mut is_so: impl FnMut() -> bool) {
+/// Waits until a condition is true. Fails after a minute.
+pub(crate) fn until(is_so: impl FnMut() -> bool) {
+    until_asking_every(Duration::from_millis(2), is_so);
+}
+
+/// Waits until a condition is true, with this pause between two checks. Fails after a minute.
+pub(crate) fn until_asking_every(pause: Duration, mut is_so: impl FnMut() -> bool) {
     let start = Instant::now();
     while !is_so() {
-        assert!(start.elapsed() < Duration::from_secs(30), "it never came to that");
-        std::thread::sleep(Duration::from_millis(2));
+        assert!(start.elapsed() < Duration::from_secs(60), "the condition did not become true");
+        std::thread::sleep(pause);
     }
+}
+
+/// Returns a text without its line breaks, each run of white space as one space.
+pub(crate) fn in_one_line(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 pub(crate) fn dump(path: &Path) -> String {

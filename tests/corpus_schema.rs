@@ -61,32 +61,32 @@ fn real_tables_are_relaxed_enforced_and_restored() {
         let bench = Bench::empty();
         let path = bench.path("app.db");
         std::fs::copy(&original, &path).unwrap();
-        let what = original.display().to_string();
+        let context = original.display().to_string();
         let (dump, untouched) = (bench.dump(), rows(&path));
         let (_, report) = bench.scan();
         let before = number(&path, keys);
 
         let run = |arguments: &[&str]| {
             let run = bench.run(&[arguments, &["--no-backup"]].concat());
-            assert!([0, 4].contains(&run.code), "{what}: {arguments:?}\n{}{}", run.stdout, run.stderr);
+            assert!([0, 4].contains(&run.code), "{context}: {arguments:?}\n{}{}", run.stdout, run.stderr);
             run
         };
         run(&["repair", "app.db", "--relax", "*(*)", "--nullable", "-o", "relax", "--apply"]);
-        assert_eq!(number(&path, keys), 0, "{what}");
-        assert_eq!(rows(&path), untouched, "{what}");
+        assert_eq!(number(&path, keys), 0, "{context}");
+        assert_eq!(rows(&path), untouched, "{context}");
         let relaxed = bench.dump();
 
         let wanted = enforceable(&report);
         let options: Vec<&str> = wanted.iter().flat_map(|relation| ["--enforce", relation]).collect();
         if !wanted.is_empty() {
             run(&[&["repair", "app.db", "-o", "enforce", "--apply"], &options[..]].concat());
-            assert_eq!(number(&path, keys), i64::try_from(wanted.len()).unwrap(), "{what}");
-            assert_eq!(number(&path, "SELECT count(*) FROM pragma_foreign_key_check"), 0, "{what}");
+            assert_eq!(number(&path, keys), i64::try_from(wanted.len()).unwrap(), "{context}");
+            assert_eq!(number(&path, "SELECT count(*) FROM pragma_foreign_key_check"), 0, "{context}");
             run(&["undo", "app.db", "enforce"]);
-            assert_eq!(bench.dump(), relaxed, "{what}");
+            assert_eq!(bench.dump(), relaxed, "{context}");
         }
         run(&["undo", "app.db", "relax"]);
-        assert_eq!(bench.dump(), dump, "{what}");
+        assert_eq!(bench.dump(), dump, "{context}");
         databases += 1;
         tables += number(&path, "SELECT count(*) FROM sqlite_schema WHERE type = 'table'");
         dropped += before;

@@ -96,7 +96,7 @@ fn unsupported_enforce_is_refused_with_reason() {
          CREATE UNIQUE INDEX u ON tags(kind COLLATE NOCASE); CREATE VIEW seen AS SELECT id FROM posts;"
     ));
     let dump = bench.dump();
-    for (relation, code, told) in [
+    for (relation, code, text) in [
         (RELATION, 5, "3 orphan rows would remain (2 missing keys), and a foreign key allows none"),
         ("comments(slug) -> tags(name)", 5, "has a WHERE, so it does not make the key unique"),
         ("comments(slug) -> tags(kind)", 5, "under another collation"),
@@ -110,8 +110,8 @@ fn unsupported_enforce_is_refused_with_reason() {
     ] {
         let run = bench.run(&["repair", "app.db", "--enforce", relation, "--apply"]);
         assert_eq!(run.code, code, "{relation}: {}{}", run.stdout, run.stderr);
-        let all = format!("{}{}", run.stdout, run.stderr).split_whitespace().collect::<Vec<_>>().join(" ");
-        assert!(all.contains(told), "{relation}: {}{}", run.stdout, run.stderr);
+        let all = common::in_one_line(&format!("{}{}", run.stdout, run.stderr));
+        assert!(all.contains(text), "{relation}: {}{}", run.stdout, run.stderr);
         assert_eq!(bench.dump(), dump, "{relation}");
     }
     bench.write(

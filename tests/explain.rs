@@ -50,8 +50,8 @@ fn sentinel_value_is_replaced_by_null_only_where_allowed() {
     };
     for (null, help) in [("", "write NULL instead"), ("NOT NULL", "INSERT INTO p(id) VALUES (0)")] {
         let (_, report) = explain(&Bench::new(&schema(null)), "INSERT INTO c VALUES (0)");
-        let told = report["statements"][0]["findings"][0]["help"].as_str().unwrap();
-        assert!(told.contains(help), "{told}");
+        let text = report["statements"][0]["findings"][0]["help"].as_str().unwrap();
+        assert!(text.contains(help), "{text}");
     }
 }
 
@@ -268,8 +268,8 @@ fn error_text_is_explained_by_statement_or_constraint_name() {
         ),
     ] {
         let (code, report) = explain_error(&bench, error);
-        let told = report["statements"][0]["constraints"][0]["help"].as_str().unwrap();
-        assert!(code == 1 && told.contains(help), "{told}");
+        let text = report["statements"][0]["constraints"][0]["help"].as_str().unwrap();
+        assert!(code == 1 && text.contains(help), "{text}");
     }
     let run = bench.run(&["explain", "app.db", "--error", "all is well"]);
     assert_eq!((run.code, run.stdout.as_str()), (2, ""));
@@ -285,9 +285,9 @@ fn bare_error_lists_relations_that_may_have_failed() {
         ("video-upscales", "veo3_video_upscales(video_id)->videos(id)"),
     ] {
         let (code, report) = explain_error(&fixture(name), bare);
-        let told = &report["statements"][0];
-        assert_eq!((code, &told["findings"][0]["relation"]), (1, &first.into()), "{report:#}");
-        let remarks = told["remarks"].to_string();
+        let statement = &report["statements"][0];
+        assert_eq!((code, &statement["findings"][0]["relation"]), (1, &first.into()), "{report:#}");
+        let remarks = statement["remarks"].to_string();
         assert!(
             remarks.contains("can have refused it") && remarks.contains("the error itself does not name a relation"),
             "{remarks}"
@@ -296,9 +296,9 @@ fn bare_error_lists_relations_that_may_have_failed() {
     let sound =
         Bench::new("CREATE TABLE p(id INTEGER PRIMARY KEY); CREATE TABLE c(r REFERENCES p); INSERT INTO p VALUES (1)");
     let (code, report) = explain_error(&sound, bare);
-    let told = &report["statements"][0];
-    assert_eq!((code, told["findings"].as_array().unwrap().len()), (1, 0), "{report:#}");
-    assert!(told["remarks"].to_string().contains("none stands out"), "{report:#}");
+    let statement = &report["statements"][0];
+    assert_eq!((code, statement["findings"].as_array().unwrap().len()), (1, 0), "{report:#}");
+    assert!(statement["remarks"].to_string().contains("none stands out"), "{report:#}");
     let broken = Bench::new(
         "CREATE TABLE k(v INT); CREATE TABLE m(x INT REFERENCES k(v)); CREATE TABLE n(x INT REFERENCES n(y), y INT UNIQUE)",
     );
@@ -436,11 +436,11 @@ fn error_inside_any_text_is_recognised() {
     ];
     for text in &without_key {
         let (code, report) = explain_error(&bench, text);
-        let told = &report["statements"][0];
-        assert_eq!((code, &told["findings"][0]["relation"]), (1, &relation.into()), "{text}\n{report:#}");
-        assert!(!told["verdict"].to_string().contains("syntax"), "{text}\n{report:#}");
-        assert!(!told["constraints"].to_string().contains("syntax error"), "{text}\n{report:#}");
-        assert!(!told["message"].to_string().contains("syntax error"), "{text}\n{report:#}");
+        let statement = &report["statements"][0];
+        assert_eq!((code, &statement["findings"][0]["relation"]), (1, &relation.into()), "{text}\n{report:#}");
+        assert!(!statement["verdict"].to_string().contains("syntax"), "{text}\n{report:#}");
+        assert!(!statement["constraints"].to_string().contains("syntax error"), "{text}\n{report:#}");
+        assert!(!statement["message"].to_string().contains("syntax error"), "{text}\n{report:#}");
     }
     // A text cut at any position gets an answer about the foreign key, and never one about SQL.
     for text in with_key.iter().chain(&without_key) {
@@ -448,10 +448,13 @@ fn error_inside_any_text_is_recognised() {
             let run = bench.run(&["explain", "app.db", "--error", &text[..end], "--format", "json"]);
             assert!([1, 2].contains(&run.code), "{}\n{}{}", &text[..end], run.stdout, run.stderr);
             let report: Value = serde_json::from_str(&run.stdout).unwrap_or_default();
-            for told in report["statements"].as_array().into_iter().flatten() {
-                let told =
-                    Value::Array(vec![told["verdict"].clone(), told["message"].clone(), told["constraints"].clone()]);
-                assert!(!told.to_string().contains("syntax error"), "{}\n{report:#}", &text[..end]);
+            for statement in report["statements"].as_array().into_iter().flatten() {
+                let statement = Value::Array(vec![
+                    statement["verdict"].clone(),
+                    statement["message"].clone(),
+                    statement["constraints"].clone(),
+                ]);
+                assert!(!statement.to_string().contains("syntax error"), "{}\n{report:#}", &text[..end]);
             }
         }
     }
@@ -460,6 +463,6 @@ fn error_inside_any_text_is_recognised() {
         &bench,
         &format!("{failed}\n[SQL: INSERT INTO source_stage_status (source_id) VALUES (?)]\n[parameters: (1,)]"),
     );
-    let told = &report["statements"][0]["constraints"][0];
-    assert_eq!((code, &told["help"]), (1, &"did you mean source_stage_statuses?".into()), "{report:#}");
+    let statement = &report["statements"][0]["constraints"][0];
+    assert_eq!((code, &statement["help"]), (1, &"did you mean source_stage_statuses?".into()), "{report:#}");
 }

@@ -80,13 +80,13 @@ pub(crate) fn schema(rng: &mut Rng, one_deferred_in: u8) -> String {
     }
     if rng.u8(..4) == 0 {
         let (from, to) = (rng.usize(..TABLES), rng.usize(..TABLES));
-        let what = pick(rng, &["DELETE", "INSERT", "UPDATE"]);
+        let event = pick(rng, &["DELETE", "INSERT", "UPDATE"]);
         let then = match rng.u8(..3) {
             0 => format!("DELETE FROM t{to} WHERE id = 2"),
             1 => format!("UPDATE t{to} SET r0 = 9 WHERE id = 3"),
             _ => format!("INSERT INTO t{to}(id, r0) VALUES (abs(random()), 8)"),
         };
-        sql.push_str(&format!("CREATE TRIGGER g AFTER {what} ON t{from} WHEN 1 BEGIN {then}; END;"));
+        sql.push_str(&format!("CREATE TRIGGER g AFTER {event} ON t{from} WHEN 1 BEGIN {then}; END;"));
     }
     for table in 0..TABLES {
         for id in 0..rng.usize(..7) {
@@ -203,8 +203,8 @@ fn fails_by_reference(outcome: &rusqlite::Result<()>) -> bool {
     matches!(outcome, Err(error) if error.to_string().contains("FOREIGN KEY constraint failed"))
 }
 
-fn names_a_relation(told: &Explained) -> bool {
-    told.reasons.iter().any(|reason| matches!(reason, StatementReason::Relation(_)))
+fn names_a_relation(explanation: &Explained) -> bool {
+    explanation.reasons.iter().any(|reason| matches!(reason, StatementReason::Relation(_)))
 }
 
 #[test]
@@ -220,22 +220,22 @@ fn random_statement_behaves_as_explained() {
         let seed = schema(&mut rng, 4);
         let sql = a_statement(&mut rng);
         let mut real = make(&path, &seed);
-        let told = explained(&path, &sql);
+        let shown = explained(&path, &sql);
         let reasons = || -> Vec<String> {
             let say = |reason: &StatementReason| match reason {
                 StatementReason::Relation(finding) => format!("{} {}", finding.relation_id, finding.message),
                 StatementReason::Constraint(constraint) => constraint.message.clone(),
             };
-            told.reasons.iter().map(say).collect()
+            shown.reasons.iter().map(say).collect()
         };
         let context = || {
             let seed = seed.replace(';', ";\n");
             format!(
                 "case {case}: {sql}\n{seed}\n{:?}\n{:#?}\n{:#?}\n{:#?}",
-                told.verdict,
+                shown.verdict,
                 reasons(),
-                told.effects,
-                told.radius
+                shown.effects,
+                shown.radius
             )
         };
 
@@ -244,7 +244,7 @@ fn random_statement_behaves_as_explained() {
         let counts = !seed.contains(BROKEN) && !sql.starts_with("DROP");
         let before = if counts { (rows(&real), orphans(&real)) } else { (Vec::new(), Orphans::new()) };
         let outcome = real.execute_batch(&sql);
-        match (&told.verdict, &outcome) {
+        match (&shown.verdict, &outcome) {
             (StatementVerdict::Accepted, Ok(())) => accepted += 1,
             (StatementVerdict::Refused(refusal), Err(error)) => {
                 let message = error.to_string();
@@ -253,24 +253,24 @@ fn random_statement_behaves_as_explained() {
             }
             _ => panic!("{outcome:?}\n{}", context()),
         }
-        if fails_by_reference(&outcome) && !names_a_relation(&told) {
+        if fails_by_reference(&outcome) && !names_a_relation(&shown) {
             nameless += 1;
             assert!(nameless * 300 <= cases.max(300), "references that refuse have no name\n{}", context());
         }
         if outcome.is_ok() && counts {
             // The number of rows of every table equals the explained effects.
             for (table, (was, is)) in before.0.iter().zip(rows(&real)).enumerate() {
-                let effect = told.effects.iter().find(|effect| effect.table == format!("t{table}"));
+                let effect = shown.effects.iter().find(|effect| effect.table == format!("t{table}"));
                 let change = effect.map_or(0, |effect| effect.inserted as i64 - effect.deleted as i64);
                 assert_eq!(is - was, change, "t{table}\n{}", context());
             }
-            check_references(&told, &before.1, &orphans(&real), &context);
-            followed += usize::from(!told.radius.is_empty());
+            check_references(&shown, &before.1, &orphans(&real), &context);
+            followed += usize::from(!shown.radius.is_empty());
         } else if counts && fails_by_reference(&outcome) {
             let transaction = real.transaction().unwrap();
             transaction.execute_batch("PRAGMA defer_foreign_keys = ON").unwrap();
             if transaction.execute_batch(&sql).is_ok() {
-                check_references(&told, &before.1, &orphans(&transaction), &context);
+                check_references(&shown, &before.1, &orphans(&transaction), &context);
                 references += 1;
             }
             transaction.rollback().unwrap();
@@ -298,13 +298,13 @@ fn random_transaction_gets_the_verdicts_of_sqlite() {
         let mut script = vec!["BEGIN".to_owned()];
         script.extend((0..rng.usize(1..5)).map(|_| a_statement(&mut rng)));
         script.push("COMMIT".to_owned());
-        let told = explained_script(&path, &script.join(";"));
+        let shown = explained_script(&path, &script.join(";"));
         real.execute_batch("PRAGMA foreign_keys = ON; PRAGMA recursive_triggers = OFF").unwrap();
-        for (sql, told) in script.iter().zip(&told) {
+        for (sql, shown) in script.iter().zip(&shown) {
             let outcome = real.execute_batch(sql);
             let context =
-                || format!("case {case}: {sql}\n{script:#?}\n{}\n{:?}", seed.replace(';', ";\n"), told.verdict);
-            match (&told.verdict, &outcome) {
+                || format!("case {case}: {sql}\n{script:#?}\n{}\n{:?}", seed.replace(';', ";\n"), shown.verdict);
+            match (&shown.verdict, &outcome) {
                 (StatementVerdict::Accepted, Ok(())) => {}
                 (StatementVerdict::Refused(refusal), Err(error)) => {
                     assert!(error.to_string().contains(&refusal.message), "{error}\n{}", context());
@@ -313,7 +313,7 @@ fn random_transaction_gets_the_verdicts_of_sqlite() {
             }
             if sql == "COMMIT" && fails_by_reference(&outcome) {
                 refused += 1;
-                nameless += usize::from(!names_a_relation(told));
+                nameless += usize::from(!names_a_relation(shown));
             }
         }
     }
@@ -325,20 +325,20 @@ fn random_transaction_gets_the_verdicts_of_sqlite() {
 
 /// Checks that every new orphan is named. Any other named row was an orphan before, in a relation that the statement
 /// touches.
-fn check_references(told: &Explained, before: &Orphans, after: &Orphans, context: &dyn Fn() -> String) {
+fn check_references(explanation: &Explained, before: &Orphans, after: &Orphans, context: &dyn Fn() -> String) {
     let mut named: BTreeMap<(String, i64), u64> = BTreeMap::new();
-    for reason in &told.reasons {
+    for reason in &explanation.reasons {
         let StatementReason::Relation(finding) = reason else { continue };
         assert_eq!(finding.code, Code::WouldFail, "{}", context());
         if finding.message.contains("in the end") || finding.message.contains("as they are stored") {
             continue;
         }
-        let relation = &told.schema.relations[finding.relation];
-        let child = told.schema.child(relation).name.table.clone();
+        let relation = &explanation.schema.relations[finding.relation];
+        let child = explanation.schema.child(relation).name.table.clone();
         // SQLite numbers the foreign keys of a table from the last to the first.
         let is_later_of_child =
-            |id: &RelationId| *id > finding.relation && told.schema.relations[*id].child == relation.child;
-        let place = told.schema.relations.ids().filter(is_later_of_child).count();
+            |id: &RelationId| *id > finding.relation && explanation.schema.relations[*id].child == relation.child;
+        let place = explanation.schema.relations.ids().filter(is_later_of_child).count();
         *named.entry((child, place as i64)).or_default() += finding.rows;
     }
     for (relation, &orphans) in after {
@@ -444,9 +444,9 @@ fn blast_radius_of_a_random_delete_is_exact() {
         real.execute_batch("PRAGMA foreign_keys = OFF").unwrap();
         real.execute_batch(&format!("BEGIN; {sql} COMMIT")).unwrap();
         let (table, first) = (rng.usize(..TABLES), rng.i64(0..8));
-        let told = explained(&path, &format!("DELETE FROM t{table} WHERE id = {first}"));
+        let text = explained(&path, &format!("DELETE FROM t{table} WHERE id = {first}"));
         let mut radius = BTreeMap::new();
-        flattened(&told.radius, &mut radius);
+        flattened(&text.radius, &mut radius);
         let expected = by_hand(&family, &parents, table, first);
         assert_eq!(radius, expected, "case {case}: t{table} {first}\n{}", sql.replace(';', ";\n"));
         rows_followed += expected.values().map(|(deleted, changed)| deleted + changed).sum::<u64>();

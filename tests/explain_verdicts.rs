@@ -30,14 +30,14 @@ fn explained(seed: &str, statements: &[&str]) -> Vec<Value> {
 
 /// Checks the verdict of every statement, and the relations that the last one's findings name.
 fn check(seed: &str, statements: &[&str], named: &[&str]) {
-    let told = explained(seed, statements);
+    let text = explained(seed, statements);
     let verdict = |one: &Value| match one["verdict"].as_str().unwrap() {
         "accepted" => None,
         _ => Some(one["message"].as_str().unwrap_or_default().to_owned()),
     };
-    let verdicts: Vec<Option<String>> = told.iter().map(verdict).collect();
-    assert_eq!(verdicts, of_sqlite(seed, statements), "{seed}\n{statements:?}\n{told:#?}");
-    let last = told.last().unwrap();
+    let verdicts: Vec<Option<String>> = text.iter().map(verdict).collect();
+    assert_eq!(verdicts, of_sqlite(seed, statements), "{seed}\n{statements:?}\n{text:#?}");
+    let last = text.last().unwrap();
     let relations: Vec<&str> =
         last["findings"].as_array().unwrap().iter().map(|one| one["relation"].as_str().unwrap()).collect();
     assert_eq!(relations, named, "{seed}\n{statements:?}\n{last:#}");

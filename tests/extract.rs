@@ -66,7 +66,7 @@ fn every_format_contains_the_selection_only_and_says_so() {
     let report = |format| bench.run(&["schema", "app.db", "--table", "e", "--format", format]).stdout;
     let table = report("table");
     assert!(table.contains("d(e)->e(id)") && !table.contains("d(f)->f(id)"), "{table}");
-    let start: String = table.split_whitespace().collect::<Vec<_>>().join(" ");
+    let start: String = common::in_one_line(&table);
     assert!(start.contains("1 of 7 relations") && start.contains("2 of 7 tables"), "{table}");
     let mermaid = report("mermaid");
     assert_eq!(mermaid.lines().filter(|line| line.contains("o{")).count(), 1, "{mermaid}");
@@ -96,13 +96,13 @@ fn diagram_too_large_for_mermaid_says_so_with_the_command_for_the_whole() {
         .collect();
     let bench = Bench::new(&format!("CREATE TABLE p(id INTEGER PRIMARY KEY);{tables}"));
     let run = bench.run(&["schema", "app.db", "--format", "mermaid"]);
-    let said =
+    let note =
         "1 of 900 relations are drawn, those with errors or warnings, because Mermaid draws at most 50,000 characters";
     assert_eq!(
         (run.code, run.stderr.as_str()),
-        (0, format!("note: {said}; the whole schema: fk-doctor schema app.db --format dot\n").as_str())
+        (0, format!("note: {note}; the whole schema: fk-doctor schema app.db --format dot\n").as_str())
     );
-    assert!(run.stdout.contains(&format!("m0[\"{said}\"]")), "{}", run.stdout);
+    assert!(run.stdout.contains(&format!("m0[\"{note}\"]")), "{}", run.stdout);
     assert_eq!(run.stdout.matches("o{").count(), 1, "{}", run.stdout);
     let around = ["schema", "app.db", "--table", "*_30", "--format", "mermaid"];
     let run = bench.run(&around);

@@ -134,39 +134,39 @@ impl Scene {
     /// Injects `fault` into the call. If `from` is `+`, all later calls fail as well.
     fn survives(&self, call: &str, number: usize, fault: &str, from: &str) {
         self.reset();
-        let what = format!("{:?}: {call} {number} {fault}", self.arguments);
+        let context = format!("{:?}: {call} {number} {fault}", self.arguments);
         let (code, _) = self.traced(Some(&format!("{call}:{fault}:when={number}{from}")));
-        self.assert_backups_are_whole(&what);
+        self.assert_backups_are_whole(&context);
         let now = self.bench.dump();
         let kept = std::fs::read(self.bench.path("gone.ndjson"));
-        assert!(kept.as_ref().is_ok_and(|kept| *kept == self.kept) || !self.has_lost_rows(), "{what}: {kept:?}");
+        assert!(kept.as_ref().is_ok_and(|kept| *kept == self.kept) || !self.has_lost_rows(), "{context}: {kept:?}");
         // A run in one transaction changes all rows or none. Batches are checked by the repeated command.
         let in_batches = self.arguments.contains(&"--batch");
-        assert!(in_batches || now == self.start || now == self.end, "{what}: half of it was done\n{now}");
-        assert!(code != Some(0) || now == self.end, "{what}: said to be done, and is not");
+        assert!(in_batches || now == self.start || now == self.end, "{context}: half of it was done\n{now}");
+        assert!(code != Some(0) || now == self.end, "{context}: said to be done, and is not");
         // The repeated command completes the work.
         succeeds(&self.bench, &[self.arguments.as_slice(), &["--no-backup"]].concat());
-        assert_eq!(self.bench.dump(), self.end, "{what}");
+        assert_eq!(self.bench.dump(), self.end, "{context}");
         let left = self.read().into_keys().find(|name| name.starts_with(".fk-doctor-") && !is_of_backup(name));
-        assert_eq!(left, None, "{what}: the next run removes what a killed one left");
+        assert_eq!(left, None, "{context}: the next run removes what a killed one left");
         if self.arguments[0] == "apply" {
             succeeds(&self.bench, &["undo", "app.db", "plan.ndjson", "--no-backup"]);
-            assert_eq!(self.bench.dump(), self.start, "{what}");
+            assert_eq!(self.bench.dump(), self.start, "{context}");
         }
-        assert_eq!(std::fs::read(self.bench.path("plan.ndjson")).unwrap(), self.files["plan.ndjson"], "{what}");
+        assert_eq!(std::fs::read(self.bench.path("plan.ndjson")).unwrap(), self.files["plan.ndjson"], "{context}");
     }
 
     /// A file with the name of a backup is a complete backup, and no other files are left. An unfinished backup is
     /// recognised; here it is made old.
-    fn assert_backups_are_whole(&self, what: &str) {
+    fn assert_backups_are_whole(&self, context: &str) {
         for name in self.read().into_keys().filter(|name| !self.files.contains_key(name)) {
             if name.starts_with("app.db.backup-") {
                 let whole = rusqlite::Connection::open(self.bench.path(&name))
                     .and_then(|backup| backup.query_row("PRAGMA integrity_check", [], |row| row.get::<_, String>(0)));
-                assert_eq!(whole.as_deref(), Ok("ok"), "{what}: {name}");
-                assert_eq!(common::dump(&self.bench.path(&name)), self.start, "{what}: {name}");
+                assert_eq!(whole.as_deref(), Ok("ok"), "{context}: {name}");
+                assert_eq!(common::dump(&self.bench.path(&name)), self.start, "{context}: {name}");
             } else if name.starts_with(".fk-doctor-") {
-                assert!([".part", ".part-journal"].iter().any(|end| name.ends_with(end)), "{what}: {name}");
+                assert!([".part", ".part-journal"].iter().any(|end| name.ends_with(end)), "{context}: {name}");
                 let draft = std::fs::File::options().append(true).open(self.bench.path(&name)).unwrap();
                 draft.set_modified(std::time::SystemTime::now() - std::time::Duration::from_secs(600)).unwrap();
             }

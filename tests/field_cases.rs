@@ -7,7 +7,7 @@ use crate::common::States as _;
 struct Outcome {
     bench: Bench,
     code: i32,
-    told: String,
+    report: String,
 }
 
 /// Plans with this rule and applies the decided changes.
@@ -20,8 +20,8 @@ fn repair(seed: &str, rule: &str) -> Outcome {
         let applied = bench.run(&["apply", "app.db", "plan.ndjson", "--no-backup", "--leave-undecided"]);
         assert!([0, 6].contains(&applied.code), "{}{}", applied.stdout, applied.stderr);
     }
-    let told = planned.stdout.split_whitespace().collect::<Vec<_>>().join(" ");
-    Outcome { bench, code: planned.code, told }
+    let report = crate::common::in_one_line(&planned.stdout);
+    Outcome { bench, code: planned.code, report }
 }
 
 impl Outcome {
@@ -41,8 +41,8 @@ fn declared_set_null_deletes_no_row() {
         CREATE TABLE comment(id INTEGER PRIMARY KEY, image INT REFERENCES image(id) ON DELETE CASCADE); \
         INSERT INTO user VALUES (1, 7), (2, 8); INSERT INTO article VALUES (1, 7); INSERT INTO comment VALUES (1, 9);";
     let outcome = repair(seed, follow);
-    assert_eq!(outcome.code, 1, "{}", outcome.told);
-    assert!(outcome.told.contains("follow: article(cover) may not be NULL"), "{}", outcome.told);
+    assert_eq!(outcome.code, 1, "{}", outcome.report);
+    assert!(outcome.report.contains("follow: article(cover) may not be NULL"), "{}", outcome.report);
     assert_eq!([outcome.count("user"), outcome.count("article"), outcome.count("comment")], ["2", "1", "0"]);
     assert_eq!(outcome.count("fk_doctor_quarantine"), "1", "what CASCADE takes is kept");
 }
@@ -62,9 +62,9 @@ fn lost_parent_table_deletes_no_row() {
         );
         let outcome = repair(&seed, &rule);
         assert!(
-            outcome.told.contains("distinct keys are missing from session, which may have lost rows"),
+            outcome.report.contains("distinct keys are missing from session, which may have lost rows"),
             "{}",
-            outcome.told
+            outcome.report
         );
         assert_eq!((outcome.code, outcome.count("message").as_str()), (1, "500"));
     }
@@ -91,9 +91,10 @@ fn placeholder_with_unique_conflict_is_not_ignored() {
     assert_eq!((outcome.code, outcome.count("session").as_str(), outcome.count("message").as_str()), (0, "50", "200"));
     let outcome = repair(&seed, &rule("values = { title = \"recovered\" }"));
     assert!(
-        outcome.told.states("49 keys, 196 rows") && outcome.told.contains("UNIQUE constraint failed: session.title"),
+        outcome.report.states("49 keys, 196 rows")
+            && outcome.report.contains("UNIQUE constraint failed: session.title"),
         "{}",
-        outcome.told
+        outcome.report
     );
     assert_eq!((outcome.code, outcome.count("session").as_str(), outcome.count("message").as_str()), (1, "1", "200"));
 }
@@ -109,7 +110,7 @@ fn known_keys_are_restored_and_unknown_keys_kept() {
     let rule = "id = \"s\"\n[relation]\nchild = \"sample(study)\"\n[[treat]]\naction = \"remap\"\ntable = \"warehouse(old -> new)\"\nrecord = \"old_studies\"\n\
         [[treat]]\naction = \"sentinel\"\nkey = 0\nvalues = { name = \"Unknown study\" }\n";
     let outcome = repair(seed, rule);
-    assert_eq!(outcome.code, 0, "{}", outcome.told);
+    assert_eq!(outcome.code, 0, "{}", outcome.report);
     assert_eq!(outcome.bench.value("SELECT group_concat(study) FROM sample"), "'1,2,1,0,0'");
     assert_eq!(outcome.bench.value("SELECT group_concat(original_key || '->' || new_key) FROM old_studies"), "'7->1'");
     assert_eq!(outcome.bench.run(&["undo", "app.db", "plan.ndjson", "--no-backup"]).code, 0);
@@ -130,10 +131,10 @@ fn mass_cleanup_is_refused() {
         let outcome =
             repair(&seed, &format!("id = \"c\"\n[relation]\nchild = \"c(r)\"\n[[treat]]\naction = \"{action}\"\n"));
         assert!(
-            outcome.told.contains("60 of 1,000 rows of c would be")
-                && outcome.told.contains("the limit is 50 (5%, the default)"),
+            outcome.report.contains("60 of 1,000 rows of c would be")
+                && outcome.report.contains("the limit is 50 (5%, the default)"),
             "{}",
-            outcome.told
+            outcome.report
         );
         assert_eq!((outcome.code, outcome.count("c WHERE r IS NOT NULL").as_str()), (5, "1000"));
     }

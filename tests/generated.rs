@@ -179,6 +179,22 @@ pub(crate) fn rows(random: &mut Rng, database: &Connection, made: &Made) {
     }
 }
 
+/// Removes rows until there are no orphans.
+pub(crate) fn remove_orphans(database: &Connection) {
+    loop {
+        let mut question = database.prepare("SELECT \"table\", rowid FROM pragma_foreign_key_check").unwrap();
+        let orphans = question.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).unwrap();
+        let orphans: Vec<(String, Option<i64>)> = orphans.map(Result::unwrap).collect();
+        if orphans.is_empty() {
+            return;
+        }
+        for (table, rowid) in orphans {
+            let condition = rowid.map_or("1".to_owned(), |rowid| format!("rowid = {rowid}"));
+            database.execute_batch(&format!("DELETE FROM {table} WHERE {condition}")).unwrap();
+        }
+    }
+}
+
 /// `to_files` is true if rows may be quarantined in files.
 pub(crate) fn rules(random: &mut Rng, made: &Made, to_files: bool) -> String {
     let mut text = String::new();

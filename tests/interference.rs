@@ -103,7 +103,7 @@ fn application_writes_between_commands_are_kept() {
         kills += story.kills;
         *codes.entry(("apply", story.applied)).or_default() += 1;
         *codes.entry(("undo", story.undone)).or_default() += 1;
-        tally.add(seed, story.case.faults, || format!("{context}\n{}", story.told.join("\n")));
+        tally.add(seed, story.case.faults, || format!("{context}\n{}", story.events.join("\n")));
     }
     println!("{tried} plans with an application beside them, {kills} kills, exit codes {codes:?}");
     assert!(cases < 60 || (tried > 30 && kills > 5), "the cases are worth judging");
@@ -190,7 +190,7 @@ fn child_whose_parent_arrives_before_its_batch_keeps_its_key() {
                 writer.join().unwrap();
                 run
             });
-            let said = format!("{mode} {name}: {}\n{}{}", run.code, run.stdout, run.stderr);
+            let context = format!("{mode} {name}: {}\n{}{}", run.code, run.stdout, run.stderr);
             let seen = bench.value("SELECT count(*) FROM seen");
             let lost = bench.value(
                 "SELECT count(*) FROM seen WHERE NOT EXISTS (SELECT 1 FROM c WHERE c.id = seen.id AND c.r = seen.r)",
@@ -198,13 +198,13 @@ fn child_whose_parent_arrives_before_its_batch_keeps_its_key() {
             println!(
                 "{mode} {name}: {seen} children had found their parent before their batch, {lost} of them were changed"
             );
-            assert_ne!(seen, "0", "{said}");
-            assert_eq!(lost, "0", "{said}");
+            assert_ne!(seen, "0", "{context}");
+            assert_eq!(lost, "0", "{context}");
             // Rows were left unchanged, so the result is not clean.
-            assert!(!skips_changed || run.code == 6, "{said}");
+            assert!(!skips_changed || run.code == 6, "{context}");
             let orphans =
                 "SELECT count(*) FROM c WHERE NOT EXISTS (SELECT 1 FROM p WHERE p.id = c.r) AND r IS NOT NULL";
-            assert!(run.code == 5 || bench.value(orphans) == "0", "{said}");
+            assert!(run.code == 5 || bench.value(orphans) == "0", "{context}");
 
             let undone = bench.run(&["undo", "app.db", "plan.ndjson", "--no-backup"]);
             assert_eq!(undone.code, 0, "{mode} {name}: {}{}", undone.stdout, undone.stderr);
@@ -309,22 +309,22 @@ fn parent_made_first_by_the_application_is_not_undone() {
                 );
             },
         );
-        let said = format!("{mode}: {}\n{}{}", applied.code, applied.stdout, applied.stderr);
+        let context = format!("{mode}: {}\n{}{}", applied.code, applied.stdout, applied.stderr);
         let (seen, lost) =
             ("SELECT count(*) FROM seen", "SELECT count(*) FROM seen WHERE (id, r) NOT IN (SELECT id, name FROM p)");
-        assert_ne!(bench.value(seen), "0", "{said}");
-        assert_eq!(bench.value(lost), "0", "{said}");
+        assert_ne!(bench.value(seen), "0", "{context}");
+        assert_eq!(bench.value(lost), "0", "{context}");
         let orphans = "SELECT count(*) FROM c WHERE r NOT IN (SELECT id FROM p)";
-        assert!(applied.code == 5 || bench.value(orphans) == "0", "{said}");
+        assert!(applied.code == 5 || bench.value(orphans) == "0", "{context}");
         let undone = bench.run(&["undo", "app.db", "plan.ndjson", "--no-backup"]);
-        let said = format!("{said}\n{}{}", undone.stdout, undone.stderr);
+        let context = format!("{context}\n{}{}", undone.stdout, undone.stderr);
         println!("{mode}: {} parents were made first; apply {}, undo {}", bench.value(seen), applied.code, undone.code);
-        assert_eq!(bench.value(lost), "0", "{said}");
-        assert_eq!(undone.code, 0, "{said}");
+        assert_eq!(bench.value(lost), "0", "{context}");
+        assert_eq!(undone.code, 0, "{context}");
         assert_eq!(
             bench.value("SELECT count(*) FROM p WHERE id > 1 AND id NOT IN (SELECT id FROM seen)"),
             "0",
-            "{said}"
+            "{context}"
         );
     }
 }
@@ -344,15 +344,15 @@ fn placeholder_referred_to_during_undo_stays() {
                 &format!("INSERT INTO c(r) VALUES ({key}); INSERT INTO seen VALUES (last_insert_rowid(), {key})"),
             );
         });
-        let said = format!("{mode}: {}\n{}{}", undone.code, undone.stdout, undone.stderr);
+        let context = format!("{mode}: {}\n{}{}", undone.code, undone.stdout, undone.stderr);
         let seen = bench.value("SELECT count(*) FROM seen");
         let lost = bench.value("SELECT count(*) FROM seen WHERE r NOT IN (SELECT id FROM p)");
         println!("{mode}: {seen} children came before their placeholder went, {lost} lost it; undo {}", undone.code);
-        assert_ne!(seen, "0", "{said}");
-        assert_eq!(lost, "0", "{said}");
-        assert!([5, 6].contains(&undone.code), "{said}");
+        assert_ne!(seen, "0", "{context}");
+        assert_eq!(lost, "0", "{context}");
+        assert!([5, 6].contains(&undone.code), "{context}");
         // Only the orphans that the plan found are orphans.
         let new = format!("SELECT count(*) FROM c WHERE id > 1 + {ROWS} AND r NOT IN (SELECT id FROM p)");
-        assert_eq!(bench.value(&new), "0", "{said}");
+        assert_eq!(bench.value(&new), "0", "{context}");
     }
 }

@@ -198,20 +198,22 @@ impl Case<'_> {
             }
             return;
         };
-        let said = format!("{}{}", run.stdout, run.stderr);
+        let context = format!("{}{}", run.stdout, run.stderr);
         if run.stderr.contains("panicked") {
-            self.fault("panic", said.clone());
+            self.fault("panic", context.clone());
         }
         match run.code {
             0 | 6 => {}
-            5 if ran.dumps_differ && !ran.in_batches => self.fault("refused, but the database changed", said.clone()),
-            5 if ran.skips_changed => self.fault("refused in spite of --skip-changed", said.clone()),
-            5 if ran.is_alone => self.fault("refused although nobody interfered", said.clone()),
+            5 if ran.dumps_differ && !ran.in_batches => {
+                self.fault("refused, but the database changed", context.clone())
+            }
+            5 if ran.skips_changed => self.fault("refused in spite of --skip-changed", context.clone()),
+            5 if ran.is_alone => self.fault("refused although nobody interfered", context.clone()),
             5 => {}
-            _ => self.fault("odd exit code", format!("{}: {said}", run.code)),
+            _ => self.fault("odd exit code", format!("{}: {context}", run.code)),
         }
         if run.code != 0 && run.stdout.starts_with('✓') {
-            self.fault("a first line greener than the exit code", said);
+            self.fault("a first line greener than the exit code", context);
         }
     }
 

@@ -4,6 +4,7 @@
 use crate::common;
 
 use common::Bench;
+use common::in_one_line;
 
 /// Returns the command that begins like this in a report. Its lines are joined, and quotes are kept.
 fn printed(report: &str, start: &str) -> String {
@@ -30,10 +31,6 @@ fn words(command: &str) -> Vec<String> {
         }
     }
     words.into_iter().filter(|word| !word.is_empty()).collect()
-}
-
-fn in_one_line(report: &str) -> String {
-    report.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 fn scan(bench: &Bench) -> common::Run {

@@ -17,7 +17,7 @@ fn planned(bench: &Bench, rules: &str) -> (i32, String, Value) {
     common::assert_obeys("repair", &report);
     assert_eq!(bench.path("plan.ndjson").exists(), run.code != 5, "{}", run.stdout);
     assert_eq!(bench.dump(), before);
-    (run.code, run.stdout.split_whitespace().collect::<Vec<_>>().join(" "), report)
+    (run.code, common::in_one_line(&run.stdout), report)
 }
 
 fn rule(id: &str, child: &str, limits: &str, action: &str) -> String {
@@ -42,26 +42,26 @@ fn ten_columns() -> Bench {
 #[test]
 fn relations_of_one_table_share_its_limit() {
     let bench = ten_columns();
-    let (code, told, report) = planned(&bench, &rule("r", "c(*)", "", "set-null"));
-    assert_eq!(code, 5, "{told}");
-    assert!(told.contains("400 of 1,000 rows of c would be cleared, and the limit is 50 (5%, the default)"), "{told}");
+    let (code, text, report) = planned(&bench, &rule("r", "c(*)", "", "set-null"));
+    assert_eq!(code, 5, "{text}");
+    assert!(text.contains("400 of 1,000 rows of c would be cleared, and the limit is 50 (5%, the default)"), "{text}");
     assert_eq!(report["limits"][0]["rows"], 400);
     // Ten rules without limits share one default.
     let ten: Vec<String> = (0..10).map(|i| rule(&format!("r{i}"), &format!("c(r{i})"), "", "set-null")).collect();
-    let (code, told, _) = planned(&bench, &ten.concat());
-    assert_eq!(code, 5, "{told}");
+    let (code, text, _) = planned(&bench, &ten.concat());
+    assert_eq!(code, 5, "{text}");
     assert!(
-        told.contains(
+        text.contains(
             "rows of c would be removed or cleared, and the limit is 50 (5%, the default for all rules together)"
         ),
-        "{told}"
+        "{text}"
     );
     // Explicit limits are added.
     let limits = "limits.max-share = 0.04";
     let ten: Vec<String> = (0..10).map(|i| rule(&format!("r{i}"), &format!("c(r{i})"), limits, "set-null")).collect();
-    let (code, told, report) = planned(&bench, &ten.concat());
-    assert_eq!(code, 0, "{told}");
-    assert!(told.contains("all rules: 400 of 1,000 rows of c, at most 400 (40%)"), "{told}");
+    let (code, text, report) = planned(&bench, &ten.concat());
+    assert_eq!(code, 0, "{text}");
+    assert!(text.contains("all rules: 400 of 1,000 rows of c, at most 400 (40%)"), "{text}");
     let whole = report["limits"].as_array().unwrap().iter().find(|used| used["rule"].is_null() && used["table"] == "c");
     assert_eq!(whole.unwrap()["rows"], 400);
 }
@@ -85,13 +85,13 @@ fn row_changed_by_two_relations_counts_once() {
          WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 100) INSERT INTO c(id) SELECT i FROM n;\n\
          UPDATE c SET r = 7, s = 8 WHERE id <= 5;",
     );
-    let (code, told, report) = planned(&bench, &rule("r", "c(*)", "", "set-null"));
-    assert_eq!(code, 0, "{told}");
+    let (code, text, report) = planned(&bench, &rule("r", "c(*)", "", "set-null"));
+    assert_eq!(code, 0, "{text}");
     assert_eq!(report["limits"][0]["rows"], 5);
-    assert!(told.contains("set-null c(r) 1 5 5.0% 5 rows (5%)"), "{told}");
-    let (code, told, _) = planned(&bench, &(rule("a", "c(r)", "", "set-null") + &rule("b", "c(s)", "", "quarantine")));
-    assert_eq!(code, 0, "{told}");
-    assert!(told.contains("all rules: 5 of 100 rows of c, at most 5 (5%)"), "{told}");
+    assert!(text.contains("set-null c(r) 1 5 5.0% 5 rows (5%)"), "{text}");
+    let (code, text, _) = planned(&bench, &(rule("a", "c(r)", "", "set-null") + &rule("b", "c(s)", "", "quarantine")));
+    assert_eq!(code, 0, "{text}");
+    assert!(text.contains("all rules: 5 of 100 rows of c, at most 5 (5%)"), "{text}");
 }
 
 #[test]
@@ -108,13 +108,13 @@ fn tables_share_the_limit_of_the_plan() {
          WITH RECURSIVE m(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM m WHERE i < 20000) INSERT INTO n SELECT i FROM m;\n{}",
         tables.concat()
     ));
-    let (code, told, _) = planned(&bench, &rule("r", "*(r)", "", "set-null"));
-    assert_eq!(code, 5, "{told}");
-    assert!(told.contains("9,000 rows would be cleared, and the limit is 1,000 (max-rows, the default)"), "{told}");
+    let (code, text, _) = planned(&bench, &rule("r", "*(r)", "", "set-null"));
+    assert_eq!(code, 5, "{text}");
+    assert!(text.contains("9,000 rows would be cleared, and the limit is 1,000 (max-rows, the default)"), "{text}");
     let ten: Vec<String> = (0..10).map(|i| rule(&format!("r{i}"), &format!("c{i}(r)"), "", "set-null")).collect();
-    let (code, told, _) = planned(&bench, &ten.concat());
-    assert_eq!(code, 5, "{told}");
-    assert!(told.contains("9,000 rows would be removed or cleared, and the limit is 1,000 (max-rows, the default for all rules together)"), "{told}");
+    let (code, text, _) = planned(&bench, &ten.concat());
+    assert_eq!(code, 5, "{text}");
+    assert!(text.contains("9,000 rows would be removed or cleared, and the limit is 1,000 (max-rows, the default for all rules together)"), "{text}");
 }
 
 /// One orphan among thirty deletes all rows of two other tables.
@@ -127,16 +127,16 @@ fn dependants_count_against_their_own_table() {
          WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 30) INSERT INTO c SELECT i, 1 FROM n;\n\
          UPDATE c SET r = 7 WHERE id = 5; INSERT INTO d SELECT id, 5 FROM c; INSERT INTO e SELECT id, 5 FROM c;",
     );
-    let (code, told, _) = planned(&bench, &rule("r", "c(r)", "", "quarantine"));
-    assert_eq!(code, 5, "{told}");
+    let (code, text, _) = planned(&bench, &rule("r", "c(r)", "", "quarantine"));
+    assert_eq!(code, 5, "{text}");
     for table in ["d", "e"] {
         let limits = format!("limits = {{ max-share = {} }}", if table == "d" { "0.5" } else { "1.0" });
-        let (code, told, report) = planned(&bench, &rule("r", "c(r)", &limits, "quarantine"));
+        let (code, text, report) = planned(&bench, &rule("r", "c(r)", &limits, "quarantine"));
         if table == "d" {
-            assert_eq!(code, 5, "{told}");
-            assert!(told.contains("of 30 rows of d would be quarantined, and the limit is 15 (50%)"), "{told}");
+            assert_eq!(code, 5, "{text}");
+            assert!(text.contains("of 30 rows of d would be quarantined, and the limit is 15 (50%)"), "{text}");
         } else {
-            assert_eq!(code, 0, "{told}");
+            assert_eq!(code, 0, "{text}");
             let of = |table: &str| {
                 let used = report["limits"].as_array().unwrap().iter().find(|used| used["table"] == table);
                 used.unwrap()["rows"].as_u64().unwrap()

@@ -5,8 +5,6 @@
 
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
-use std::process::Command;
-use std::process::Stdio;
 use std::sync::OnceLock;
 use std::time::Duration;
 
@@ -45,13 +43,7 @@ pub(crate) trait World {
 
 /// Runs a command and kills it after a while, unless it ends earlier.
 fn killed(bench: &Bench, arguments: &[&str], after: Duration) {
-    let mut program = Command::new(env!("CARGO_BIN_EXE_fk-doctor"))
-        .args(arguments)
-        .current_dir(bench.path("."))
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap();
+    let mut program = bench.start(arguments);
     std::thread::sleep(after);
     let _ = program.kill();
     program.wait().unwrap();
@@ -68,7 +60,7 @@ pub(crate) struct Story<'s, W: World> {
     pub(crate) world: &'s W,
     pub(crate) random: Rng,
     pub(crate) case: Case<'s>,
-    pub(crate) told: Vec<String>,
+    pub(crate) events: Vec<String>,
     pub(crate) skips_changed: bool,
     pub(crate) kills: usize,
     /// True if the application wrote something.
@@ -86,9 +78,9 @@ impl<'s, W: World> Story<'s, W> {
         found: BTreeSet<Orphan>,
     ) -> Self {
         let case = Case { layout, plan, found, ours: BTreeSet::new(), faults: Vec::new() };
-        let (told, kills) = (Vec::new(), 0);
+        let (events, kills) = (Vec::new(), 0);
         let (skips_changed, is_disturbed) = (knows_skip_changed(), false);
-        Story { world, random, case, told, skips_changed, kills, is_disturbed, applied: 0, undone: 0 }
+        Story { world, random, case, events, skips_changed, kills, is_disturbed, applied: 0, undone: 0 }
     }
 
     /// Runs apply, sometimes twice, and undo, while an application writes in between. `dump` is the state before the
@@ -121,7 +113,7 @@ impl<'s, W: World> Story<'s, W> {
             let now = self.world.state(self.case.layout);
             let Some(sql) = meddling(&mut self.random, self.case.layout, self.case.plan, &now) else { continue };
             let error = self.world.write(&sql, self.random.bool());
-            self.told.push(format!(
+            self.events.push(format!(
                 "the application: {sql}{}",
                 error.map_or_else(String::new, |error| format!(" -- {error}"))
             ));
@@ -146,7 +138,7 @@ impl<'s, W: World> Story<'s, W> {
         for _ in 0..kills {
             let (before, dump) = (self.world.state(self.case.layout), self.world.dump());
             killed(self.world.bench(), &arguments, Duration::from_micros(self.random.u64(500..40_000)));
-            self.told.push(format!("{arguments:?}: killed"));
+            self.events.push(format!("{arguments:?}: killed"));
             self.judge(command, &before, &dump, None, (skips, in_batches));
             self.kills += 1;
             if self.random.bool() {
@@ -155,7 +147,7 @@ impl<'s, W: World> Story<'s, W> {
         }
         let (before, dump) = (self.world.state(self.case.layout), self.world.dump());
         let run = self.world.bench().run(&arguments);
-        self.told.push(format!("{arguments:?}: {}\n{}{}", run.code, run.stdout, run.stderr));
+        self.events.push(format!("{arguments:?}: {}\n{}{}", run.code, run.stdout, run.stderr));
         self.judge(command, &before, &dump, Some(&run), (skips, in_batches));
         run.code
     }

@@ -137,8 +137,8 @@ pub(crate) fn rules(names: &[String], round: usize, quote: char) -> String {
 /// Rows for any of the tables. The second row has no parent.
 pub(crate) const ROWS: &str = "id,r\n10,1\n11,77\n";
 
-fn report(what: &str, run: &Run) -> serde_json::Value {
-    assert_eq!(run.stderr, "", "{what}");
+fn report(context: &str, run: &Run) -> serde_json::Value {
+    assert_eq!(run.stderr, "", "{context}");
     serde_json::from_str(&run.stdout).unwrap()
 }
 
@@ -175,15 +175,15 @@ pub(crate) fn statements(table: &str, quote: char) -> [(String, &'static str); 3
 
 pub(crate) fn assert_explained(statement: &str, outcome: &str, run: &Run) {
     let report = report(statement, run);
-    let told = &report["statements"][0];
-    let effects: Vec<String> = told["effects"]
+    let explained = &report["statements"][0];
+    let effects: Vec<String> = explained["effects"]
         .as_array()
         .unwrap()
         .iter()
         .map(|effect| format!("{} {} {}", effect["inserted"], effect["updated"], effect["deleted"]))
         .collect();
-    let told = format!("{} {}", told["verdict"].as_str().unwrap(), effects.join(", "));
-    assert_eq!(told, outcome, "{statement}: {report:#}");
+    let explained = format!("{} {}", explained["verdict"].as_str().unwrap(), effects.join(", "));
+    assert_eq!(explained, outcome, "{statement}: {report:#}");
 }
 
 #[test]

@@ -178,7 +178,7 @@ fn scan_and_count(
 }
 
 /// Everything that a report tells of the orphans.
-fn told(tally: &Tally, samples: usize) -> impl PartialEq + std::fmt::Debug {
+fn shown(tally: &Tally, samples: usize) -> impl PartialEq + std::fmt::Debug {
     let mut top = tally.top.clone();
     top.iter_mut().skip(scan::KEYS_WITH_SAMPLES.max(samples)).for_each(|missing| missing.samples.clear());
     (
@@ -216,12 +216,12 @@ fn proven_orphans_are_told_as_by_sql() {
         for (index, relation) in schema.relations.iter().enumerate() {
             let about = || format!("{}\n{tables}", relation.id);
             let ((expected, expected_rows), (tally, rows)) = (&by_sql[index], &by_pages[index]);
-            assert_eq!(told(tally, samples), told(expected, samples), "{}", about());
+            assert_eq!(shown(tally, samples), shown(expected, samples), "{}", about());
             assert!(rows == expected_rows, "{}", about());
             // Where there are suspects too, an answer without the first of them contradicts nothing.
             if tally.orphans.len() == rows.len() as u64 && !rows.is_empty() {
                 assert!(contradicted[index].0.orphans.is_empty(), "{}", about());
-                assert_eq!(told(&contradicted[index].0, samples), told(expected, samples), "{}", about());
+                assert_eq!(shown(&contradicted[index].0, samples), shown(expected, samples), "{}", about());
             }
             orphans += rows.len() as u64;
             proven += tally.orphans.len();
@@ -255,8 +255,8 @@ fn relations_that_are_proven_alike_confirm_each_other() {
     assert_eq!(schema.relations.len(), 43);
     for ((expected, _), ((proven, _), (contradicted, _))) in by_sql.iter().zip(by_pages.iter().zip(&contradicted)) {
         assert_eq!((proven.orphans.len(), contradicted.orphans.len()), (4, 0));
-        assert_eq!(told(proven, 5), told(expected, 5));
-        assert_eq!(told(contradicted, 5), told(expected, 5));
+        assert_eq!(shown(proven, 5), shown(expected, 5));
+        assert_eq!(shown(contradicted, 5), shown(expected, 5));
     }
 }
 

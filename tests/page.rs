@@ -70,7 +70,7 @@ fn page_begins_with_the_verdict_of_the_terminal() {
         // Both reports come from one scan, because some verdicts contain its duration.
         let both = ["scan", "app.db", "-q", "--format", "table", "--format", "html=r.html"];
         let table = bench.run(&[&both, options].concat()).stdout;
-        let table = table.split_whitespace().collect::<Vec<_>>().join(" ");
+        let table = common::in_one_line(&table);
         let page = std::fs::read_to_string(bench.path("r.html")).unwrap();
         let document = parsed(&page);
         let verdicts: Vec<String> = of_class(&document, "verdict").into_iter().map(text).collect();

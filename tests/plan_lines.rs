@@ -1,4 +1,4 @@
-//! Reads the changes of a plan as any program could, without fk-doctor's own code: the format is as the README describes it.
+//! Reads the changes of a plan as any program could, without fk-doctor's own code: `docs/plan.md` describes the format.
 #![allow(clippy::unwrap_used, reason = "a test may fail loudly")]
 
 use std::collections::BTreeMap;

@@ -191,7 +191,7 @@ fn unsupported_prevent_is_refused_with_reason() {
     );
     let dump = bench.dump();
     let placeholder = "[[treat]]\naction = \"placeholder\"\n";
-    for (child, treat, code, told) in [
+    for (child, treat, code, text) in [
         ("c(r)", String::new(), 2, "`prevent` needs a `placeholder` treatment in the same rule"),
         ("c(r)", placeholder.to_owned(), 5, "needs a parent itself (p(o)->o(id)): give o in `values`"),
         ("c(id)", format!("{placeholder}values = {{ o = 1 }}\n"), 5, "is the row's own address"),
@@ -207,9 +207,9 @@ fn unsupported_prevent_is_refused_with_reason() {
             &format!("id = \"r\"\nrelation.child = \"{child}\"\n{treat}[[treat]]\naction = \"prevent\"\n"),
         );
         let run = bench.run(&["repair", "app.db", "--rules", "r.toml", "--apply"]);
-        assert_eq!(run.code, code, "{told}: {}{}", run.stdout, run.stderr);
-        let all = format!("{}{}", run.stdout, run.stderr).split_whitespace().collect::<Vec<_>>().join(" ");
-        assert!(all.contains(told), "{told}: {}{}", run.stdout, run.stderr);
+        assert_eq!(run.code, code, "{text}: {}{}", run.stdout, run.stderr);
+        let all = common::in_one_line(&format!("{}{}", run.stdout, run.stderr));
+        assert!(all.contains(text), "{text}: {}{}", run.stdout, run.stderr);
         assert_eq!(bench.dump(), dump);
     }
     let run = bench.run(&["repair", "app.db", "--rules", "near-misses", "--prevent"]);
@@ -267,7 +267,7 @@ fn trigger_compares_keys_like_the_foreign_key() {
                 format!("INSERT INTO c VALUES (1, {value})"),
                 format!("INSERT INTO c VALUES (1, NULL); UPDATE c SET r = {value}"),
             ] {
-                let what = format!("{parent} {child} {write}");
+                let context = format!("{parent} {child} {write}");
                 for database in [&before, &after] {
                     database.execute_batch("DELETE FROM c; BEGIN").unwrap();
                 }
@@ -276,23 +276,23 @@ fn trigger_compares_keys_like_the_foreign_key() {
                 let new = parents(&after) - known;
                 match (plainly, with_trigger) {
                     (Ok(()), Ok(())) => {
-                        assert_eq!(new, 0, "{what}: it had its parent");
+                        assert_eq!(new, 0, "{context}: it had its parent");
                         had += 1;
                     }
-                    (Ok(()), Err(error)) => panic!("{what}: {error}"),
+                    (Ok(()), Err(error)) => panic!("{context}: {error}"),
                     (Err(_), Ok(())) => {
-                        assert_eq!(new, 1, "{what}");
+                        assert_eq!(new, 1, "{context}");
                         made += 1;
                     }
                     // No parent can have such a key.
                     (Err(_), Err(error)) => {
                         let too_large = parent.contains("REAL") && value.len() > 18;
-                        assert!(parent.contains("PRIMARY") || too_large, "{what}: {error}");
+                        assert!(parent.contains("PRIMARY") || too_large, "{context}: {error}");
                     }
                 }
                 let broken = "SELECT count(*) FROM pragma_foreign_key_check";
                 let broken: i64 = after.query_row(broken, [], |row| row.get(0)).unwrap();
-                assert_eq!(broken, 0, "{what}");
+                assert_eq!(broken, 0, "{context}");
                 before.execute_batch("ROLLBACK").unwrap();
                 after.execute_batch("ROLLBACK").unwrap();
             }
@@ -327,21 +327,21 @@ fn trigger_states_its_minimum_sqlite_version() {
         );
         let run = bench.run(&["repair", "app.db", "--rules", "r.toml", "--apply", "--no-backup"]);
         assert_eq!(run.code, 0, "{expression}: {}{}", run.stdout, run.stderr);
-        let told = run.stdout.split_whitespace().collect::<Vec<_>>().join(" ");
+        let text = common::in_one_line(&run.stdout);
         let trigger = bench.value("SELECT group_concat(sql) FROM sqlite_schema WHERE type = 'trigger'");
         match takes {
             None => {
-                assert!(!told.contains("needs SQLite") && !trigger.contains("takes SQLite"), "{expression}: {told}")
+                assert!(!text.contains("needs SQLite") && !trigger.contains("takes SQLite"), "{expression}: {text}")
             }
-            Some((minor, what)) => {
+            Some((minor, feature)) => {
                 assert!(
-                    told.contains(&format!(
-                        "the triggers use {what}: each program that writes to the table needs SQLite 3.{minor}"
+                    text.contains(&format!(
+                        "the triggers use {feature}: each program that writes to the table needs SQLite 3.{minor}"
                     )),
-                    "{expression}: {told}"
+                    "{expression}: {text}"
                 );
                 assert!(
-                    trigger.contains(&format!("-- For {what} it takes SQLite 3.{minor}")),
+                    trigger.contains(&format!("-- For {feature} it takes SQLite 3.{minor}")),
                     "{expression}: {trigger}"
                 );
             }

@@ -2,8 +2,6 @@
 //! reports its progress. A row is changed only if it is as planned, in the transaction that changes it.
 #![allow(clippy::unwrap_used, reason = "a test may fail loudly")]
 
-use std::process::Command;
-use std::process::Stdio;
 use std::time::Duration;
 
 use crate::common;
@@ -48,7 +46,7 @@ fn done(bench: &Bench, command: &str, options: &[&str], code: i32) -> Run {
 }
 
 fn plain(run: &Run) -> String {
-    format!("{}{}", run.stdout, run.stderr).split_whitespace().collect::<Vec<_>>().join(" ")
+    common::in_one_line(&format!("{}{}", run.stdout, run.stderr))
 }
 
 /// Counters never go back.
@@ -349,13 +347,7 @@ fn unrelated_definition_change_does_not_stop_a_plan() {
 
 /// A separate process writes, which can be killed, or blocked by a lock.
 fn started(bench: &Bench, command: &str, options: &[&str]) -> std::process::Child {
-    Command::new(env!("CARGO_BIN_EXE_fk-doctor"))
-        .args([&[command, "app.db", "plan.ndjson", "--no-backup"], options].concat())
-        .current_dir(bench.path("."))
-        .stdout(Stdio::null())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap()
+    bench.start(&[&[command, "app.db", "plan.ndjson", "--no-backup"], options].concat())
 }
 
 fn many(rows: u32) -> String {
@@ -409,11 +401,11 @@ fn plan_overwritten_while_waiting_is_not_executed() {
     std::os::unix::fs::FileExt::write_all_at(&file, edited.as_bytes(), 0).unwrap();
     lock.execute_batch("ROLLBACK").unwrap();
     let output = child.wait_with_output().unwrap();
-    let told = String::from_utf8(output.stderr).unwrap();
+    let text = String::from_utf8(output.stderr).unwrap();
     assert_eq!(
-        (output.status.code(), told.contains("it was changed while it was being read")),
+        (output.status.code(), text.contains("it was changed while it was being read")),
         (Some(5), true),
-        "{told}"
+        "{text}"
     );
     assert_eq!(bench.value("SELECT count(*) FROM c WHERE r > 1000"), "2000");
 }
@@ -427,8 +419,8 @@ fn two_runs_of_one_plan_exclude_each_other() {
     for command in ["apply", "undo"] {
         let second = run(&bench, command, &[]);
         assert_eq!(second.code, 5, "{}{}", second.stdout, second.stderr);
-        let told = plain(&second);
-        assert!(told.contains(&format!("another run of this plan is active (process {} since ", first.id())), "{told}");
+        let text = plain(&second);
+        assert!(text.contains(&format!("another run of this plan is active (process {} since ", first.id())), "{text}");
     }
     assert!(
         plain(&bench.run(&["status", "plan.ndjson", "app.db"]))
@@ -449,9 +441,9 @@ fn run_overtaken_by_a_copy_of_its_plan_stops() {
     let second = bench.run(&["apply", "app.db", "copy.ndjson", "--no-backup", "--wait", "60s"]);
     assert_eq!(second.code, 0, "{}{}", second.stdout, second.stderr);
     let output = first.wait_with_output().unwrap();
-    let told = String::from_utf8(output.stderr).unwrap();
+    let text = String::from_utf8(output.stderr).unwrap();
     // The first run may have ended before.
-    assert!(output.status.code() == Some(0) || told.contains("another run continues this plan"), "{told}");
+    assert!(output.status.code() == Some(0) || text.contains("another run continues this plan"), "{text}");
     assert_eq!(bench.value("SELECT count(*) FROM c WHERE r IS NULL"), "4000");
     assert_eq!(bench.run(&["undo", "app.db", "copy.ndjson", "--no-backup"]).code, 0);
     assert_eq!(bench.value("SELECT count(*) FROM c WHERE r IS NULL"), "0");
@@ -464,9 +456,9 @@ fn run_stopped_halfway_reports_committed_changes() {
         many(50) + "CREATE TRIGGER t BEFORE UPDATE ON c WHEN OLD.id = 45 BEGIN SELECT RAISE(ABORT, 'the fuse'); END;";
     let bench = planned(&seed, &rule("c(r)", "action = \"set-null\""));
     let stopped = done(&bench, "apply", &["--batch", "10"], 5);
-    let told = plain(&stopped);
-    assert!(told.states("40 changes committed before stay"), "{told}");
-    assert!(!told.contains("nothing was changed"), "{told}");
+    let text = plain(&stopped);
+    assert!(text.states("40 changes committed before stay"), "{text}");
+    assert!(!text.contains("nothing was changed"), "{text}");
     assert_eq!(bench.value("SELECT count(*) FROM c WHERE r IS NULL"), "40");
     assert_eq!(phase(&bench), "applying");
     // If refused rows are skipped, the rest is done.

@@ -36,8 +36,8 @@ fn refuses(bench: &Bench, run: impl Fn() -> Run, why: &str) {
     let before = bench.dump();
     let refused = run();
     assert_eq!(refused.code, 5, "{why}: {}{}", refused.stdout, refused.stderr);
-    let told = refused.stderr.split_whitespace().collect::<Vec<_>>().join(" ");
-    assert!(told.contains(why) && told.contains("help:"), "{why}: {told}");
+    let text = common::in_one_line(&refused.stderr);
+    assert!(text.contains(why) && text.contains("help:"), "{why}: {text}");
     assert_eq!(bench.dump(), before, "{why}");
 }
 
@@ -122,6 +122,18 @@ fn edited_plan_is_refused() {
     assert!(!bench.path("nope.db").exists());
 }
 
+#[test]
+fn exchanged_database_and_plan_are_named() {
+    let bench = planned(SEED);
+    let order = "check the order: `fk-doctor apply DB PLAN`";
+    for arguments in
+        [["status", "app.db", "plan.ndjson"], ["apply", "plan.ndjson", "app.db"], ["undo", "plan.ndjson", "app.db"]]
+    {
+        let run = bench.run(&arguments);
+        assert!([2, 3].contains(&run.code) && run.stderr.contains(order), "{arguments:?}: {}", run.stderr);
+    }
+}
+
 /// A change of a trigger beyond the plan rolls the plan back. The triggers can be disabled.
 #[test]
 fn trigger_with_extra_changes_rolls_back() {
@@ -133,8 +145,8 @@ fn trigger_with_extra_changes_rolls_back() {
         ("BEFORE UPDATE ON c BEGIN SELECT RAISE(ABORT, 'not you'); END", "not you"),
     ] {
         let bench = planned(&format!("{SEED} CREATE TRIGGER t {trigger};"));
-        let told = bench.run(&["repair", "app.db", "--rules", "r.toml"]).stdout;
-        assert!(told.contains("has triggers (t)"), "{told}");
+        let text = bench.run(&["repair", "app.db", "--rules", "r.toml"]).stdout;
+        assert!(text.contains("has triggers (t)"), "{text}");
         refuses(&bench, || apply(&bench, &[]), why);
         let before = bench.dump();
         assert_eq!(apply(&bench, &["--no-triggers"]).code, 0, "{why}");
@@ -217,6 +229,15 @@ fn refused_run_leaves_no_backup() {
     let run = bench.run(&["apply", "app.db", "plan.ndjson"]);
     assert_eq!(run.code, 5, "{}{}", run.stdout, run.stderr);
     assert_eq!(backups(&bench, "."), Vec::<String>::new());
+    for change in
+        ["UPDATE c SET r = 9 WHERE id = 2", "INSERT INTO c VALUES (5, 99, NULL)", "INSERT INTO p VALUES (7, 'came')"]
+    {
+        let bench = planned(SEED);
+        bench.execute(change);
+        let run = bench.run(&["apply", "app.db", "plan.ndjson"]);
+        assert_eq!(run.code, 5, "{change}: {}{}", run.stdout, run.stderr);
+        assert_eq!(backups(&bench, "."), Vec::<String>::new(), "{change}");
+    }
 }
 
 #[test]
@@ -327,7 +348,7 @@ fn refused_rule_names_the_remap_that_loses_nothing() {
     bench.write("r.toml", "id = \"r\"\n[relation]\nchild = \"c(p)\"\n[[treat]]\naction = \"set-null\"\n");
     let run = bench.run(&["repair", "app.db", "--rules", "r.toml", "-o", "plan.ndjson"]);
     assert_eq!(run.code, 5, "{}{}", run.stdout, run.stderr);
-    let report = run.stdout.split_whitespace().collect::<Vec<_>>().join(" ");
+    let report = common::in_one_line(&run.stdout);
     let help = "help trimming the keys finds a parent for all 29 rows: fk-doctor rules suggest app.db > app.rules.toml";
     assert!(report.contains(help), "{}", run.stdout);
     // Nothing is promised where a key has no parent in any spelling.

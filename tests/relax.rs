@@ -352,15 +352,15 @@ fn open_connection_sees_the_relaxed_definition() {
 #[test]
 fn unsupported_relax_is_refused_with_reason() {
     let bench = story();
-    for (arguments, told) in [
+    for (arguments, text) in [
         (&["--relax", "nothing(x)"][..], "the database has no relation nothing(x)"),
         (&["--relax", "veo3_video_upscales"], "is not of the form"),
         (&["--relax", "videos(id)"], ""),
         (&["--nullable"], "--relax"),
     ] {
         let run = bench.run(&[&["repair", "app.db"], arguments].concat());
-        assert_eq!(run.code, if told.is_empty() { 0 } else { 2 }, "{arguments:?}: {}{}", run.stdout, run.stderr);
-        assert!(run.stderr.contains(told), "{arguments:?}: {}", run.stderr);
+        assert_eq!(run.code, if text.is_empty() { 0 } else { 2 }, "{arguments:?}: {}{}", run.stdout, run.stderr);
+        assert!(run.stderr.contains(text), "{arguments:?}: {}", run.stderr);
     }
     bench.write("r.toml", "id = \"r\"\nrelation.child = \"veo3_video_upscales(*)\"\n[[treat]]\naction = \"relax\"\nnullable = [\"id\", \"nope\"]\n");
     let run = bench.run(&["repair", "app.db", "--rules", "r.toml"]);
@@ -427,32 +427,32 @@ fn table_without_foreign_keys_still_loses_not_null() {
     ] {
         let bench = Bench::new(&columns(keys));
         let (dump, around) = (bench.dump(), surroundings(&bench.path("app.db"), "veo3_video_upscales", true));
-        let what = format!("{keys} {arguments:?}");
+        let context = format!("{keys} {arguments:?}");
         let repair = |options: &[&str]| bench.run(&[&["repair", "app.db"], arguments, options].concat());
         let script = repair(&["--format", "sql"]);
         let planned = repair(&["-o", "plan"]);
         assert!(
             planned.stdout.states("1 definition would be changed, and no row"),
-            "{what}: {}{}",
+            "{context}: {}{}",
             planned.stdout,
             planned.stderr
         );
         let applied = bench.run(&["apply", "app.db", "plan", "--no-backup"]);
-        assert_eq!((applied.code, bench.value(fixed).as_str()), (0, left), "{what}: {}", applied.stderr);
-        assert_eq!(surroundings(&bench.path("app.db"), "veo3_video_upscales", true), around, "{what}");
+        assert_eq!((applied.code, bench.value(fixed).as_str()), (0, left), "{context}: {}", applied.stderr);
+        assert_eq!(surroundings(&bench.path("app.db"), "veo3_video_upscales", true), around, "{context}");
         let again = repair(&[]);
-        assert!(again.stdout.starts_with("○ nothing to do: app.db has no orphan rows"), "{what}: {}", again.stdout);
-        assert_eq!(bench.run(&["undo", "app.db", "plan", "--no-backup"]).code, 0, "{what}");
-        assert_eq!(bench.dump(), dump, "{what}");
+        assert!(again.stdout.starts_with("○ nothing to do: app.db has no orphan rows"), "{context}: {}", again.stdout);
+        assert_eq!(bench.run(&["undo", "app.db", "plan", "--no-backup"]).code, 0, "{context}");
+        assert_eq!(bench.dump(), dump, "{context}");
         let by_hand = Bench::new(&columns(keys));
         by_hand.execute(&script.stdout);
-        assert_eq!(by_hand.value(fixed), left, "{what}: {}", script.stdout);
+        assert_eq!(by_hand.value(fixed), left, "{context}: {}", script.stdout);
     }
     // The columns that had foreign keys are unknown, and are not guessed.
     let bench = Bench::new(&columns(""));
     let run = bench.run(&["repair", "app.db", "--relax", "veo3_video_upscales(*)", "--nullable"]);
-    let told = run.stdout.split_whitespace().collect::<Vec<_>>().join(" ");
-    assert!(!told.contains('✓') && told.contains("NOT NULL stays on video_id, user_id, job_id, made"), "{told}");
+    let text = common::in_one_line(&run.stdout);
+    assert!(!text.contains('✓') && text.contains("NOT NULL stays on video_id, user_id, job_id, made"), "{text}");
     // A column that does not exist.
     bench.write("r.toml", "id = \"r\"\nrelation.child = \"veo3_video_upscales(*)\"\n[[treat]]\naction = \"relax\"\nnullable = [\"vidio_id\"]\n");
     let run = bench.run(&["repair", "app.db", "--rules", "r.toml"]);

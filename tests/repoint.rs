@@ -227,7 +227,7 @@ fn limits_hold_for_twins_and_removed_children() {
         bench.write("r.toml", &rules.replace("max-rows = 100000, max-share = 1.0", limit));
         let run = bench.run(&["repair", "app.db", "--rules", "r.toml"]);
         assert_eq!(run.code, 5, "{}", run.stdout);
-        let text = run.stdout.split_whitespace().collect::<Vec<_>>().join(" ");
+        let text = common::in_one_line(&run.stdout);
         assert!(text.contains(refusal), "{text}");
     }
 }
@@ -339,8 +339,8 @@ fn random_database(random: &mut Rng) -> String {
     }
     for id in 1..random.i64(2..15) {
         let code = random.i64(1..=parents);
-        let (one, two, what) = (parent(random), parent(random), random.u8(0..2));
-        sql.push_str(&format!("INSERT OR IGNORE INTO c VALUES ({id}, {one}, {two}, 'code {code}', {what});\n"));
+        let (one, two, label) = (parent(random), parent(random), random.u8(0..2));
+        sql.push_str(&format!("INSERT OR IGNORE INTO c VALUES ({id}, {one}, {two}, 'code {code}', {label});\n"));
     }
     let number = |random: &mut Rng| random.i64(1..=parents);
     for _ in 0..random.u8(0..8) {

@@ -246,22 +246,6 @@ fn contents(bench: &Bench) -> Vec<String> {
     rows
 }
 
-/// Removes rows until there are no orphans.
-fn remove_orphans(database: &Connection) {
-    loop {
-        let mut question = database.prepare("SELECT \"table\", rowid FROM pragma_foreign_key_check").unwrap();
-        let orphans = question.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).unwrap();
-        let orphans: Vec<(String, Option<i64>)> = orphans.map(Result::unwrap).collect();
-        if orphans.is_empty() {
-            return;
-        }
-        for (table, rowid) in orphans {
-            let condition = rowid.map_or("1".to_owned(), |rowid| format!("rowid = {rowid}"));
-            database.execute_batch(&format!("DELETE FROM {table} WHERE {condition}")).unwrap();
-        }
-    }
-}
-
 /// Parents are lost, their orphans are quarantined with all dependants, and the parents are loaded again: then the restored
 /// database has every row that it had before.
 #[test]
@@ -278,7 +262,7 @@ fn random_quarantine_is_restored_completely() {
         for _ in 0..6 {
             generated::rows(&mut random, &database, &made);
         }
-        remove_orphans(&database);
+        generated::remove_orphans(&database);
         let before = contents(&bench);
         // The lost parents are kept beside, with their addresses.
         let parents: Vec<&str> = made

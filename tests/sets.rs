@@ -108,12 +108,12 @@ fn changes_in_sets_equal_changes_row_by_row() {
         tried += 1;
         let twins = Twins::of(bench);
         let lines = crate::plan_lines::changes(&twins.sets.path("plan.ndjson"));
-        let mut told = format!("seed {seed}\n{sql}\n{rules}\n{}", twins.sets.dump());
+        let mut shown = format!("seed {seed}\n{sql}\n{rules}\n{}", twins.sets.dump());
         for command in ["apply", "undo", "apply", "undo"] {
             if random.bool() {
                 let state = twins.sets.state(&layout);
                 if let Some(sql) = meddling::meddling(&mut random, &layout, &plan, &state) {
-                    told.push_str(&format!("\n{sql}"));
+                    shown.push_str(&format!("\n{sql}"));
                     twins.execute(&sql, random.bool());
                 }
             }
@@ -129,13 +129,13 @@ fn changes_in_sets_equal_changes_row_by_row() {
             if let Some(line) = line {
                 cut_plans::arm(&twins.sets, line);
                 cut_plans::arm(&twins.rows, line);
-                told.push_str(&format!("\ncut at {line}"));
-                let code = twins.run(&arguments, &told);
+                shown.push_str(&format!("\ncut at {line}"));
+                let code = twins.run(&arguments, &shown);
                 *codes.entry((format!("{command}, cut off"), code)).or_default() += 1;
                 twins.execute("DELETE FROM fuse", false);
             }
-            told.push_str(&format!("\n{arguments:?}"));
-            let code = twins.run(&arguments, &told);
+            shown.push_str(&format!("\n{arguments:?}"));
+            let code = twins.run(&arguments, &shown);
             *codes.entry((command.to_owned(), code)).or_default() += 1;
         }
     }

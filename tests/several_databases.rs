@@ -196,7 +196,7 @@ fn reports_of_several_databases_have_a_file_each() {
 #[test]
 fn shared_file_of_several_databases_is_refused_before_the_scan() {
     let bench = bench();
-    for (options, what, help) in [
+    for (options, subject, help) in [
         (&["--format", "json"][..], "one json report", "fk-doctor scan sound.db sick.db --format 'json={db}.json'"),
         (&["--format=csv"], "one csv report", "fk-doctor scan sound.db sick.db '--format=csv={db}.csv'"),
         (
@@ -218,7 +218,7 @@ fn shared_file_of_several_databases_is_refused_before_the_scan() {
     ] {
         let run = scan(&bench, &[&["sound.db", "sick.db"], options].concat());
         let expected = format!(
-            "error: 2 databases cannot share {what}\nbecause: each database has a report of its own\nhelp: {help}\n"
+            "error: 2 databases cannot share {subject}\nbecause: each database has a report of its own\nhelp: {help}\n"
         );
         assert_eq!((run.code, run.stderr, run.stdout.as_str()), (2, expected, ""));
     }

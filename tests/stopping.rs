@@ -7,7 +7,6 @@ use std::os::unix::process::ExitStatusExt;
 use std::process::Child;
 use std::process::Command;
 use std::process::Output;
-use std::process::Stdio;
 use std::time::Duration;
 
 use crate::common;
@@ -37,17 +36,6 @@ fn planned() -> Bench {
     bench
 }
 
-fn started(bench: &Bench, arguments: &[&str]) -> Child {
-    Command::new(env!("CARGO_BIN_EXE_fk-doctor"))
-        .args(arguments)
-        .current_dir(bench.path("."))
-        .env_remove("DATABASE_URL")
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap()
-}
-
 fn interrupt(child: &Child) {
     let sent = Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
     assert!(sent.success());
@@ -64,7 +52,7 @@ fn handles_interrupts(child: &Child) -> bool {
 fn blocked(bench: &Bench, arguments: &[&str]) -> (Child, Connection) {
     let lock = Connection::open(bench.path("app.db")).unwrap();
     lock.execute_batch("BEGIN IMMEDIATE").unwrap();
-    let child = started(bench, &[arguments, &["--wait", "60s"]].concat());
+    let child = bench.start(&[arguments, &["--wait", "60s"]].concat());
     until(|| handles_interrupts(&child));
     (child, lock)
 }
@@ -92,8 +80,7 @@ fn first_interrupt_ends_the_run_after_its_batch() {
     let before = bench.dump();
     let mut all = ROWS;
     for (command, other, done) in [("apply", "undo", "applied"), ("undo", "apply", "taken back")] {
-        let child =
-            started(&bench, &[command, "app.db", "plan.ndjson", "--batch", "40", "--pause", "20ms", "--no-backup"]);
+        let child = bench.start(&[command, "app.db", "plan.ndjson", "--batch", "40", "--pause", "20ms", "--no-backup"]);
         until(|| rows(&bench) != all);
         interrupt(&child);
         let output = child.wait_with_output().unwrap();
@@ -119,7 +106,7 @@ fn first_interrupt_ends_the_run_after_its_batch() {
 fn interrupted_run_is_taken_back_by_the_printed_command() {
     let bench = planned();
     let before = bench.dump();
-    let child = started(&bench, &["apply", "app.db", "plan.ndjson", "--batch", "40", "--pause", "20ms"]);
+    let child = bench.start(&["apply", "app.db", "plan.ndjson", "--batch", "40", "--pause", "20ms"]);
     until(|| rows(&bench) != ROWS);
     interrupt(&child);
     let output = child.wait_with_output().unwrap();
@@ -166,7 +153,7 @@ fn run_that_writes_nothing_does_not_catch_interrupts() {
     let bench = planned();
     let lock = Connection::open(bench.path("app.db")).unwrap();
     lock.execute_batch("BEGIN EXCLUSIVE").unwrap();
-    let mut child = started(&bench, &["scan", "app.db", "--wait", "60s"]);
+    let mut child = bench.start(&["scan", "app.db", "--wait", "60s"]);
     std::thread::sleep(Duration::from_millis(300));
     assert!(!handles_interrupts(&child));
     interrupt(&child);

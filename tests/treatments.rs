@@ -55,18 +55,18 @@ impl Case {
     fn undecided(&self, why: &str) {
         let planned = self.plan();
         assert_eq!(planned.code, 1, "{}{}", planned.stdout, planned.stderr);
-        let told = planned.stdout.split_whitespace().collect::<Vec<_>>().join(" ");
-        assert!(told.contains(why), "{told}");
+        let text = common::in_one_line(&planned.stdout);
+        assert!(text.contains(why), "{text}");
         let refused = self.bench.run(&["apply", "app.db", "plan.ndjson", "--no-backup"]);
         assert_eq!(refused.code, 5, "{}", refused.stdout);
         assert_eq!(self.bench.dump(), self.before);
     }
 
     /// Checks that the rule itself is faulty.
-    fn faulty(&self, what: &str) {
+    fn faulty(&self, message: &str) {
         let planned = self.plan();
         assert_eq!(planned.code, 2, "{}{}", planned.stdout, planned.stderr);
-        assert!(planned.stderr.contains(what) && planned.stderr.contains("--> r.toml:"), "{}", planned.stderr);
+        assert!(planned.stderr.contains(message) && planned.stderr.contains("--> r.toml:"), "{}", planned.stderr);
     }
 }
 
@@ -509,8 +509,8 @@ fn quarantine_table_of_another_shape_is_refused() {
         let case = Case::new(&format!("{SIMPLE} CREATE TABLE {table}(x);"), &rule("c(r)", treatments));
         let planned = case.plan();
         assert_eq!(planned.code, 5, "{}{}", planned.stdout, planned.stderr);
-        let told = planned.stdout.split_whitespace().collect::<Vec<_>>().join(" ");
-        assert!(told.contains(&format!("the rows cannot be kept in {table}: it has no column")), "{told}");
+        let text = common::in_one_line(&planned.stdout);
+        assert!(text.contains(&format!("the rows cannot be kept in {table}: it has no column")), "{text}");
         assert!(!case.bench.path("plan.ndjson").exists());
     }
 }
@@ -562,8 +562,8 @@ fn key_with_children_is_not_remapped() {
     };
     let case = Case::new(&format!("{seed}INSERT INTO g VALUES (1, 7);"), &rule("r", "c(id)"));
     let planned = case.plan();
-    let told = planned.stdout.split_whitespace().collect::<Vec<_>>().join(" ");
-    assert!(planned.code == 1 && told.contains("g(c)->c(id) refers to the old key of the row"), "{told}");
+    let text = common::in_one_line(&planned.stdout);
+    assert!(planned.code == 1 && text.contains("g(c)->c(id) refers to the old key of the row"), "{text}");
     // `g` is first pointed at row 8 of `c`, which then keeps its key.
     let case = Case::new(&format!("{seed}INSERT INTO g VALUES (1, 9);"), &(rule("a", "g(c)") + &rule("b", "c(id)")));
     let planned = case.plan();
@@ -633,10 +633,10 @@ fn key_of_wrong_type_is_undecided() {
                 INSERT INTO c VALUES (1, 'abc'), (2, 5), (3, x'00');";
     let case = Case::new(seed, &rule("c(r)", "[[treat]]\naction = \"placeholder\""));
     let planned = case.plan();
-    let told = planned.stdout.split_whitespace().collect::<Vec<_>>().join(" ");
+    let text = common::in_one_line(&planned.stdout);
     assert!(
-        planned.code == 1 && told.contains("such as r = 'abc' because placeholder: datatype mismatch"),
-        "{told}{}",
+        planned.code == 1 && text.contains("such as r = 'abc' because placeholder: datatype mismatch"),
+        "{text}{}",
         planned.stderr
     );
     let applied = case.bench.run(&["apply", "app.db", "plan.ndjson", "--no-backup", "--leave-undecided"]);
@@ -664,9 +664,9 @@ fn rule_sql_failing_for_one_key_leaves_others_decided() {
     let wish = "[[treat]]\naction = \"placeholder\"\nvia = \"old(id)\"\nvalues = { name = { sql = \"json_extract(via.cfg, '$.n')\" } }";
     let case = Case::new(seed, &rule("c(r)", wish));
     let planned = case.plan();
-    let told = planned.stdout.split_whitespace().collect::<Vec<_>>().join(" ");
+    let text = common::in_one_line(&planned.stdout);
     let why = "1 key, 1 row: r = 5 because placeholder: the SQL of the rule fails: malformed JSON";
-    assert!(planned.code == 1 && told.contains(why), "{told}{}", planned.stderr);
+    assert!(planned.code == 1 && text.contains(why), "{text}{}", planned.stderr);
     let applied = case.bench.run(&["apply", "app.db", "plan.ndjson", "--no-backup", "--leave-undecided"]);
     assert_eq!((applied.code, case.bench.value("SELECT count(*) FROM p").as_str()), (6, "6"), "{}", applied.stderr);
     case.undo();
@@ -683,8 +683,8 @@ fn row_too_long_for_a_plan_is_undecided() {
     for action in ["action = \"set-null\"", "action = \"quarantine\"", "action = \"delete\"\nkeep = false"] {
         let case = Case::new(seed, &rule("c(r)", &format!("[[treat]]\n{action}")));
         let planned = case.plan();
-        let told = planned.stdout.split_whitespace().collect::<Vec<_>>().join(" ");
-        assert!(planned.code == 1 && told.contains("longer than 10 MB together"), "{told}{}", planned.stderr);
+        let text = common::in_one_line(&planned.stdout);
+        assert!(planned.code == 1 && text.contains("longer than 10 MB together"), "{text}{}", planned.stderr);
         let applied = case.bench.run(&["apply", "app.db", "plan.ndjson", "--no-backup", "--leave-undecided"]);
         assert_eq!(applied.code, 6, "{}", applied.stderr);
         let left = case.bench.value("SELECT group_concat(id) FROM c WHERE r IS NOT NULL");
@@ -705,8 +705,8 @@ fn unique_index_conflict_is_decided_while_planning() {
     let remap = "[[treat]]\naction = \"remap\"\ntable = \"map(old -> new)\"";
     let case = Case::new(seed, &rule("c(r)", remap));
     let planned = case.plan();
-    let told = planned.stdout.split_whitespace().collect::<Vec<_>>().join(" ");
-    assert!(told.states("1 row: r = 7 because remap: UNIQUE constraint failed: index c_live of c"), "{told}");
+    let text = common::in_one_line(&planned.stdout);
+    assert!(text.states("1 row: r = 7 because remap: UNIQUE constraint failed: index c_live of c"), "{text}");
     let applied = case.bench.run(&["apply", "app.db", "plan.ndjson", "--no-backup", "--leave-undecided"]);
     assert_eq!(applied.code, 6, "{}", applied.stderr);
     assert_eq!(case.bench.value("SELECT group_concat(r) FROM c"), "'1,7,1,1,2'");
@@ -734,8 +734,8 @@ fn plan_over_limit_or_guard_is_refused() {
     let refused = |seed: &str, rule: &str, why: &str| {
         let case = Case::new(seed, rule);
         let planned = case.plan();
-        let told = planned.stdout.split_whitespace().collect::<Vec<_>>().join(" ");
-        assert!(planned.code == 5 && told.contains(why), "{}: {told}{}", planned.code, planned.stderr);
+        let text = common::in_one_line(&planned.stdout);
+        assert!(planned.code == 5 && text.contains(why), "{}: {text}{}", planned.code, planned.stderr);
         assert!(!case.bench.path("plan.ndjson").exists());
         assert_eq!(case.bench.run(&["repair", "app.db", "--rules", "r.toml", "--apply"]).code, 5);
         assert_eq!(case.bench.dump(), case.before);

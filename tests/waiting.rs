@@ -49,7 +49,7 @@ fn lock_released_in_time_is_waited_for() {
         for lock in ["BEGIN EXCLUSIVE", "BEGIN IMMEDIATE"] {
             let bench = bench(mode);
             for command in COMMANDS {
-                let what = format!("{mode} {lock} {command:?}");
+                let context = format!("{mode} {lock} {command:?}");
                 let writer = Connection::open(bench.path("app.db")).unwrap();
                 writer.busy_timeout(Duration::from_secs(60)).unwrap();
                 writer.execute_batch(&format!("{lock}; INSERT INTO other VALUES (1)")).unwrap();
@@ -61,8 +61,8 @@ fn lock_released_in_time_is_waited_for() {
                     });
                     bench.run(&[command, &["--wait", "20s"]].concat())
                 });
-                assert_success(&what, &run);
-                assert!(start.elapsed() < Duration::from_secs(15), "{what}");
+                assert_success(&context, &run);
+                assert!(start.elapsed() < Duration::from_secs(15), "{context}");
             }
         }
     }
@@ -111,16 +111,16 @@ fn lock_that_stays_is_an_error_only_after_the_wait() {
             writer.execute_batch("BEGIN EXCLUSIVE; INSERT INTO other VALUES (1)").unwrap();
             let start = Instant::now();
             let run = bench.run(&[command, &["--wait", "700ms"]].concat());
-            let what = format!("{mode} {command:?}: {}{}", run.stdout, run.stderr);
-            assert_eq!(run.code, 3, "{what}");
+            let context = format!("{mode} {command:?}: {}{}", run.stdout, run.stderr);
+            assert_eq!(run.code, 3, "{context}");
             assert!(
                 run.stderr.contains("another program holds a lock on it") && run.stderr.contains("--wait"),
-                "{what}"
+                "{context}"
             );
-            assert!(start.elapsed() >= Duration::from_millis(700), "{what} after {:?}", start.elapsed());
+            assert!(start.elapsed() >= Duration::from_millis(700), "{context} after {:?}", start.elapsed());
             writer.execute_batch("ROLLBACK").unwrap();
             if is_meant_to_work_then {
-                assert_success(&what, &bench.run(command));
+                assert_success(&context, &bench.run(command));
             }
         }
     }

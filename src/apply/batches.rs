@@ -7,9 +7,12 @@ use std::time::Instant;
 use super::ApplyError;
 use super::Direction;
 use super::fit::Mismatches;
+use super::gentle::met_lock;
+use super::known_references::KnownReferences;
 use super::portion::Fit;
 use super::portion::Portion;
 use super::portion::is_only_kept_out;
+use super::sets::LinesOutcome;
 use super::walk::Halt;
 use super::walk::Side;
 use super::walk::TransactionStart;
@@ -39,6 +42,7 @@ impl Walk<'_> {
     /// Changes all rows, batch by batch.
     pub(super) fn change_all(&mut self, writer: &mut dyn Writer) -> Result<(), Halt> {
         let mut batch = self.options.batch.map_or(usize::MAX, BatchSize::first);
+        self.end_comparison(writer, batch)?;
         let mut start = Instant::now();
         let total = self.reading.plan.changes();
         let (mut step, mut in_batch) = (0, 0);
@@ -48,10 +52,28 @@ impl Walk<'_> {
                 self.stop_if_asked(step)?;
             }
             let most = batch.saturating_sub(in_batch).clamp(1, self.portion_size());
-            let Some(lines) = self.change_lines(writer, step, most)? else {
-                step = self.restart_transaction(writer)?;
-                in_batch = 0;
-                continue;
+            let outcome = match self.change_lines(writer, step, self.narrowed(step, most)) {
+                Err(Halt::Error(error)) if self.is_gentle() && met_lock(writer) => {
+                    if !self.give_way(step, most)? {
+                        return Err(error.into());
+                    }
+                    LinesOutcome::NotExact
+                }
+                outcome => outcome?,
+            };
+            let lines = match outcome {
+                LinesOutcome::Done(lines) => lines,
+                LinesOutcome::NeedsLocks if in_batch > 0 => {
+                    self.commit(writer, self.phase())?;
+                    self.begin_next(writer, step, batch)?;
+                    (in_batch, start) = (0, Instant::now());
+                    continue;
+                }
+                LinesOutcome::NotExact | LinesOutcome::NeedsLocks => {
+                    step = self.restart_transaction(writer, batch)?;
+                    (in_batch, start) = (0, Instant::now());
+                    continue;
+                }
             };
             step += lines;
             in_batch += lines;
@@ -62,15 +84,14 @@ impl Walk<'_> {
                 if let Some(size) = self.options.batch {
                     batch = size.next(batch, in_batch, start.elapsed());
                 }
-                (self.options.between)()?;
-                self.transaction = Some(TransactionStart { step, left_orphans: self.left_orphans.clone() });
-                self.begin(writer)?;
-                start = Instant::now();
-                self.refuse_if_overtaken(writer)?;
-                in_batch = 0;
+                self.begin_next(writer, step, batch)?;
+                (in_batch, start) = (0, Instant::now());
             }
         }
         self.check_pending_orphans(writer, true)?;
+        if self.is_gentle() {
+            return self.finish_gently(writer);
+        }
         let defines_at_once = self.options.facts().defines_at_once();
         if !defines_at_once {
             self.redefine(writer, Side::After)?;
@@ -86,9 +107,36 @@ impl Walk<'_> {
         Ok(())
     }
 
+    /// Begins the transaction of the next batch, which starts at this step.
+    fn begin_next(&mut self, writer: &mut dyn Writer, step: usize, most: usize) -> Result<(), Halt> {
+        self.end_wait();
+        (self.options.between)()?;
+        self.transaction = Some(TransactionStart { step, left_orphans: self.left_orphans.clone() });
+        self.begin_transaction(writer, step, most)
+    }
+
+    /// Commits the last batch of a run beside other sessions. The changes are verified in a transaction that holds no lock of a row.
+    fn finish_gently(&mut self, writer: &mut dyn Writer) -> Result<(), Halt> {
+        (self.options.progress)(&ProgressStep::of(RunPhase::Commit, 0, 0));
+        self.commit(writer, self.phase())?;
+        if self.waits_for_rows() {
+            return Ok(());
+        }
+        self.begin_comparison(writer)?;
+        self.refuse_if_overtaken(writer)?;
+        match self.options.direction {
+            Direction::Apply => self.verify(writer, VerifyAt::AfterBatches)?,
+            Direction::Undo => self.count_after(writer)?,
+        }
+        if !self.options.facts().defines_at_once() {
+            self.drop_empty_tables(writer)?;
+        }
+        Ok(self.commit(writer, self.last_phase())?)
+    }
+
     /// Rolls the current transaction back and starts it again. Returns its first step. The first transaction of a walk also created
     /// tables, so the whole run starts again.
-    fn restart_transaction(&mut self, writer: &mut dyn Writer) -> Result<usize, Halt> {
+    fn restart_transaction(&mut self, writer: &mut dyn Writer, most: usize) -> Result<usize, Halt> {
         let Some(start) = &self.transaction else {
             self.avoids_sets = true;
             return Err(Halt::Retry);
@@ -99,8 +147,11 @@ impl Walk<'_> {
         self.done = self.committed.clone();
         self.batch = None;
         self.pending_orphans.clear();
+        // What was learned inside the transaction need not be true outside of it.
+        self.known = KnownReferences::default();
         self.begin(writer)?;
         self.refuse_if_overtaken(writer)?;
+        self.begin_transaction(writer, step, most)?;
         Ok(step)
     }
 

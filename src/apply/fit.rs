@@ -330,5 +330,6 @@ fn reason(why: SkipReason, direction: Direction) -> &'static str {
         SkipReason::Bound => "belongs to a row that differs from the plan",
         SkipReason::Needless => "is needed by no row any more",
         SkipReason::Refused => "is refused by the database",
+        SkipReason::Busy => "is locked by another session",
     }
 }

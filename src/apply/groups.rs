@@ -209,7 +209,7 @@ impl<'s> Groups<'s> {
 }
 
 /// Returns a line with the names of its columns. `None` if both images exist with different columns.
-fn change(line: &SetLine, direction: Direction) -> Option<Change> {
+pub(super) fn change(line: &SetLine, direction: Direction) -> Option<Change> {
     let group = &line.group;
     let image = |columns: &Arc<[String]>, values: &[Value]| Some(Row::of(columns, values.to_vec()));
     let (before, after) =

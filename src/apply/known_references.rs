@@ -149,7 +149,7 @@ impl Walk<'_> {
         let named = window.groups.iter().zip(&window.names);
         let lines: Vec<BatchLine<'_>> =
             named.map(|(&group, name)| BatchLine { group, name, address: None, before: &[], after: &[] }).collect();
-        let batch = RowBatch { groups: &all.groups, lines: &lines };
+        let batch = RowBatch::new(&all.groups, &lines);
         let relations: BTreeSet<RelationId> =
             window.groups.iter().flat_map(|&group| all.leaves[group].iter().copied()).collect();
         let mut is_refuted = false;

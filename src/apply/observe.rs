@@ -134,6 +134,7 @@ impl<'a> RunOptions<'a> {
             sql,
             direction,
             batch: None,
+            lock_wait: std::time::Duration::ZERO,
             between: &|| Ok(()),
             skip_changed: false,
             row_by_row: false,

@@ -31,9 +31,10 @@ impl Walk<'_> {
         &mut self,
         writer: &mut dyn Writer,
         portion: &SetPortion,
-        lines: &[BatchLine<'_>],
+        batch: &RowBatch<'_, '_>,
     ) -> Result<bool, ApplyError> {
-        for (relation, children) in self.references_to_deleted(writer, lines)? {
+        let lines = batch.lines;
+        for (relation, children) in self.references_to_deleted(writer, batch)? {
             if self.are_known_references(portion, lines, relation, &children) {
                 continue;
             }
@@ -50,18 +51,17 @@ impl Walk<'_> {
     fn references_to_deleted(
         &self,
         writer: &mut dyn Writer,
-        lines: &[BatchLine<'_>],
+        batch: &RowBatch<'_, '_>,
     ) -> Result<Vec<(RelationId, Referring)>, ApplyError> {
-        let mut references = Vec::new();
+        let (mut references, lines) = (Vec::new(), batch.lines);
         let (Some(all), Some(sets)) = (self.sets.groups(), writer.sets()) else { return Ok(references) };
-        let batch = RowBatch { groups: &all.groups, lines };
         let relations: BTreeSet<RelationId> =
             lines.iter().flat_map(|line| all.leaves[line.group].iter().copied()).collect();
         for relation in relations {
             let leaves = |index: usize| all.leaves[lines[index].group].contains(&relation);
             let names = self.reference_columns(relation);
             let mut children = Vec::new();
-            sets.each_reference(&batch, relation, &leaves, &mut |index, values| {
+            sets.each_reference(batch, relation, &leaves, &mut |index, values| {
                 children.push((index, Row::of(&names, values.to_vec())));
             })?;
             references.push((relation, children));

@@ -7,16 +7,20 @@ use std::collections::BTreeMap;
 use super::ApplyError;
 use super::CHUNK;
 use super::Direction;
+use super::gentle::LockedPortion;
+use super::gentle::met_lock;
 use super::groups::Groups;
 use super::known_references::KnownReferences;
 use super::portion::Fit;
 use super::portion::Portion;
+use super::record::Record;
 use super::set_portion::SetLine;
 use super::set_portion::SetPortion;
 use super::walk::Halt;
 use super::walk::Walk;
 use crate::engine::EngineError;
 use crate::engine::write::Writer;
+use crate::model::facts::Location;
 use crate::model::plan::Change;
 use crate::model::plan::ChangeRole;
 use crate::model::progress::ProgressStep;
@@ -26,6 +30,10 @@ use crate::model::row_group::BatchLine;
 use crate::model::row_group::RowBatch;
 use crate::model::row_group::RowChangeKind;
 use crate::model::state::Positions;
+use crate::model::value::Value;
+
+/// The number of lines that are changed row by row at a time, to find the row that does not fit.
+const SEARCHED: usize = 50;
 
 /// The state of the changes in sets.
 #[derive(Default)]
@@ -38,8 +46,18 @@ pub(super) struct Sets<'s> {
     one_by_one: Positions,
 }
 
+/// The outcome of an attempt to change consecutive lines.
+pub(super) enum LinesOutcome {
+    /// This number of lines is changed or left.
+    Done(usize),
+    /// A set did not come out exactly as planned, so the transaction has to be rolled back.
+    NotExact,
+    /// The transaction has to end first, because these lines need other locks.
+    NeedsLocks,
+}
+
 /// How consecutive lines are changed.
-enum Route {
+pub(super) enum Route {
     /// In a set, with the group of each line.
     Set(Vec<usize>),
     OneByOne,
@@ -76,19 +94,29 @@ impl Walk<'_> {
         }
         let total = self.reading.plan.changes();
         let (mut step, mut ready, mut fits) = (0, 0, true);
+        let mut size = self.sets.size;
+        let is_server = self.options.facts().location == Location::Server;
         (self.options.progress)(&ProgressStep::of(RunPhase::CompareRows, 0, total));
         while step < total {
             self.stop_if_asked(0)?;
-            let portion = self.reading.set_portion(step, self.sets.size)?;
-            step += portion.lines.len();
-            (self.options.progress)(&ProgressStep::of(RunPhase::CompareRows, step, total));
+            let portion = self.reading.set_portion(step, size)?;
             let is_ready = match self.route(writer, &portion)? {
-                Route::Done => continue,
-                Route::OneByOne => false,
-                Route::Set(groups) => self.fits_as_set(writer, &portion, &groups)?,
+                Route::Done => None,
+                Route::OneByOne => Some(false),
+                Route::Set(groups) => Some(self.fits_as_set(writer, &portion, &groups)?),
             };
+            if is_ready == Some(false) && is_server && portion.lines.len() > SEARCHED {
+                // Few rows are left to be changed row by row, which takes a server long.
+                size = portion.lines.len() / 8;
+                continue;
+            }
+            step += portion.lines.len();
+            size = self.sets.size.min(size.saturating_mul(2));
+            (self.options.progress)(&ProgressStep::of(RunPhase::CompareRows, step, total));
+            let Some(is_ready) = is_ready else { continue };
             if is_ready {
-                ready += portion.lines.len() as u64;
+                let state = self.record()?;
+                ready += portion.lines.iter().filter(|line| !self.was_done(state, line)).count() as u64;
             } else {
                 fits = false;
                 self.change_one_by_one(&portion);
@@ -130,21 +158,43 @@ impl Walk<'_> {
         Ok(Some(groups))
     }
 
-    fn route(&mut self, writer: &mut dyn Writer, portion: &SetPortion) -> Result<Route, ApplyError> {
+    /// True if a line is changed row by row.
+    fn is_left_to_rows(&self, line: &SetLine) -> bool {
         // A counter may have moved without a change of the plan.
-        let is_left_to_rows = |line: &SetLine| {
-            line.role() == ChangeRole::Counter
-                || self.sets.one_by_one.contains(line.position)
-                || self.excluded.contains_key(&line.position)
+        line.role() == ChangeRole::Counter
+            || self.sets.one_by_one.contains(line.position)
+            || self.excluded.contains_key(&line.position)
+    }
+
+    /// True if the record says that an earlier transaction made the change, or took it back.
+    pub(super) fn was_done(&self, record: &Record, line: &SetLine) -> bool {
+        record.state.ours.contains(line.position) == (self.options.direction == Direction::Apply)
+    }
+
+    /// Returns the lines from a step on that are read at once. On a server, lines that are changed row by row are apart from others.
+    fn next_lines(&mut self, step: usize, most: usize) -> Result<SetPortion, ApplyError> {
+        let portion = self.reading.set_portion(step, most)?;
+        let Some(first) = portion.lines.first().filter(|_| self.options.facts().location == Location::Server) else {
+            return Ok(portion);
         };
-        if portion.lines.iter().any(is_left_to_rows) {
+        let is_of_rows = self.is_left_to_rows(first);
+        match portion.lines.iter().position(|line| self.is_left_to_rows(line) != is_of_rows) {
+            Some(end) => self.reading.set_portion(step, end),
+            None => Ok(portion),
+        }
+    }
+
+    pub(super) fn route(&mut self, writer: &mut dyn Writer, portion: &SetPortion) -> Result<Route, ApplyError> {
+        if portion.lines.iter().any(|line| self.is_left_to_rows(line)) {
             return Ok(Route::OneByOne);
         }
-        let ours = &self.record()?.state.ours;
-        let is_apply = self.options.direction == Direction::Apply;
-        let done = portion.lines.iter().filter(|line| ours.contains(line.position) == is_apply).count();
-        if done > 0 {
-            return Ok(if done == portion.lines.len() { Route::Done } else { Route::OneByOne });
+        let state = self.record()?;
+        let done = portion.lines.iter().filter(|line| self.was_done(state, line)).count();
+        if done == portion.lines.len() {
+            return Ok(Route::Done);
+        }
+        if done > 0 && !self.is_gentle() {
+            return Ok(Route::OneByOne);
         }
         Ok(self.groups_of(writer, portion)?.map_or(Route::OneByOne, Route::Set))
     }
@@ -155,34 +205,39 @@ impl Walk<'_> {
         // A table that the plan creates later has no row that could differ.
         let exists: Vec<bool> =
             all.groups.iter().map(|group| !self.absent.contains(&group.table.name.to_string())).collect();
+        let state = self.record()?;
         let mut lines = batch_lines(portion, groups);
-        lines.retain(|line| exists[line.group]);
-        match sets.count_fitting(&RowBatch { groups: &all.groups, lines: &lines }) {
+        let mut open = portion.lines.iter().map(|line| !self.was_done(state, line));
+        lines.retain(|line| open.next().unwrap_or(true) && exists[line.group]);
+        match sets.count_fitting(&RowBatch::new(&all.groups, &lines)) {
             Ok(count) => Ok(count == lines.len() as u64),
-            Err(error) if is_of_rows(&error) && !writer.lost_conflict() => Ok(false),
+            Err(error) if is_of_rows(&error) && !is_of_others(writer) => Ok(false),
             Err(error) => Err(error.into()),
         }
     }
 
-    /// Changes the rows of about `most` lines from a step on: in a set if possible, and otherwise row by row. Returns the number
-    /// of lines. `None` if the transaction has to be rolled back, because a set did not come out exactly as planned.
+    /// Changes the rows of about `most` lines from a step on: in a set if possible, and otherwise row by row.
     pub(super) fn change_lines(
         &mut self,
         writer: &mut dyn Writer,
         step: usize,
         most: usize,
-    ) -> Result<Option<usize>, Halt> {
+    ) -> Result<LinesOutcome, Halt> {
         let mut most = most;
         if self.sets.groups.is_some() {
-            let portion = self.reading.set_portion(step, most)?;
-            match self.route(writer, &portion)? {
+            let portion = self.next_lines(step, most)?;
+            let (lines, route) = (portion.lines.len(), self.route(writer, &portion)?);
+            if !self.has_locks_for(&route) {
+                return Ok(LinesOutcome::NeedsLocks);
+            }
+            match route {
                 Route::Set(groups) => {
-                    let is_changed = self.change_as_set(writer, &portion, &groups)?;
-                    return Ok(is_changed.then_some(portion.lines.len()));
+                    let is_changed = self.change_as_set(writer, step, portion, groups)?;
+                    return Ok(if is_changed { LinesOutcome::Done(lines) } else { LinesOutcome::NotExact });
                 }
                 Route::Done => {
                     let _ = self.extend_batch_by(portion.lines.iter().map(|line| line.position as u64), 0);
-                    return Ok(Some(portion.lines.len()));
+                    return Ok(LinesOutcome::Done(lines));
                 }
                 Route::OneByOne => {}
             }
@@ -192,40 +247,84 @@ impl Walk<'_> {
         let mut portion = self.reading.portion(step, most)?;
         self.known = KnownReferences::default();
         self.change(writer, &mut portion)?;
-        Ok(Some(portion.lines.len()))
+        Ok(LinesOutcome::Done(portion.lines.len()))
     }
 
-    /// Changes the rows of a portion. Returns false if they did not all fit, or further rows changed.
-    fn change_as_set(&mut self, writer: &mut dyn Writer, portion: &SetPortion, groups: &[usize]) -> Result<bool, Halt> {
-        let changed_before = writer.changed_so_far()?;
-        let is_exact = match self.change_set(writer, portion, groups) {
-            Err(Halt::Error(ApplyError::Engine(error))) if is_of_rows(&error) && !writer.lost_conflict() => false,
-            outcome => outcome?,
-        };
+    /// Changes the rows of the portion at a step, except those that other sessions hold. Returns false if they did not all fit, or
+    /// further rows changed.
+    fn change_as_set(
+        &mut self,
+        writer: &mut dyn Writer,
+        step: usize,
+        portion: SetPortion,
+        groups: Vec<usize>,
+    ) -> Result<bool, Halt> {
+        let all_positions: Vec<u64> = portion.lines.iter().map(|line| line.position as u64).collect();
+        let (LockedPortion { portion, groups }, busy) = self.lock_portion(writer, portion, groups)?;
         let count = portion.lines.len() as u64;
-        if !is_exact || writer.changed_so_far()?.saturating_sub(changed_before) != count {
-            self.change_one_by_one(portion);
-            return Ok(false);
+        if count > 0 {
+            let changed_before = writer.changed_so_far()?;
+            let is_exact = match self.change_set(writer, &portion, &groups) {
+                Err(Halt::Error(ApplyError::Engine(error))) if is_of_rows(&error) && !is_of_others(writer) => false,
+                outcome => outcome?,
+            };
+            if !is_exact || writer.changed_so_far()?.saturating_sub(changed_before) != count {
+                if !self.narrow(step, all_positions.len(), SEARCHED) {
+                    self.change_one_by_one(&portion);
+                }
+                return Ok(false);
+            }
+            self.advance_sequences(writer, &portion, &groups)?;
+            self.count_changed(&portion, &groups);
+            self.forget_references(&groups);
         }
-        self.count_changed(portion, groups);
-        self.forget_references(groups);
-        let _ = self.extend_batch_by(portion.lines.iter().map(|line| line.position as u64), count);
+        let _ = self.extend_batch_by(all_positions.into_iter(), count);
+        self.leave_busy(&busy);
         Ok(true)
     }
 
     fn change_set(&mut self, writer: &mut dyn Writer, portion: &SetPortion, groups: &[usize]) -> Result<bool, Halt> {
-        let lines = batch_lines(portion, groups);
+        let Some(all) = &self.sets.groups else { return Ok(false) };
+        let (lines, all) = (batch_lines(portion, groups), all.groups.clone());
+        let batch = RowBatch::new(&all, &lines);
         let is_needed = self.are_known_to_be_needed(writer, portion)?;
         let is_free = self.are_known_to_be_free(writer, portion, groups)?;
-        if !is_free && !self.can_delete(writer, portion, &lines)? {
+        if !is_free && !self.can_delete(writer, portion, &batch)? {
             return Ok(false);
         }
-        let (Some(all), Some(sets)) = (&self.sets.groups, writer.sets()) else { return Ok(false) };
-        let batch = RowBatch { groups: &all.groups, lines: &lines };
+        let Some(sets) = writer.sets() else { return Ok(false) };
         if !sets.change_batch(&batch)?.is_exact(&batch) {
             return Ok(false);
         }
         Ok(is_needed || self.are_needed(writer, portion, &batch)?)
+    }
+
+    /// Advances the sequences of the tables into which a portion inserted rows.
+    fn advance_sequences(
+        &self,
+        writer: &mut dyn Writer,
+        portion: &SetPortion,
+        groups: &[usize],
+    ) -> Result<(), ApplyError> {
+        let Some(all) = &self.sets.groups else { return Ok(()) };
+        let mut largest: BTreeMap<(usize, usize), i64> = BTreeMap::new();
+        for (line, &group) in portion.lines.iter().zip(groups) {
+            let is_new = all.groups[group].kind == RowChangeKind::Insert;
+            if is_new && matches!(line.role(), ChangeRole::Parent | ChangeRole::Restored) {
+                for (index, number) in line.name.iter().enumerate().filter_map(|(i, v)| Some((i, v.as_integer()?))) {
+                    let largest = largest.entry((group, index)).or_insert(number);
+                    *largest = (*largest).max(number);
+                }
+            }
+        }
+        for ((group, index), number) in largest {
+            let group = &all.groups[group];
+            let name = Row::from(vec![(group.name[index].as_str(), Value::Integer(number))]);
+            for advance in self.options.sql.advance_sequences(&group.table, &name) {
+                writer.each_row(&advance, &mut |_| {})?;
+            }
+        }
+        Ok(())
     }
 
     /// Counts the changes of a portion, and records the parents that it inserted.
@@ -290,6 +389,11 @@ fn inserted(line: &SetLine) -> Change {
 
 pub(super) fn batch_lines<'p>(portion: &'p SetPortion, groups: &[usize]) -> Vec<BatchLine<'p>> {
     portion.lines.iter().zip(groups).map(|(line, &group)| line.in_batch(group)).collect()
+}
+
+/// True if the last error came from other sessions.
+fn is_of_others(writer: &mut dyn Writer) -> bool {
+    writer.lost_conflict() || met_lock(writer)
 }
 
 /// True if the engine refused a statement because of the rows. The rows are then changed one by one, to find the row at fault.

@@ -29,9 +29,16 @@ impl Walk<'_> {
 
     /// Drops the empty tables that a rollback left behind after a failure.
     pub(super) fn drop_leftover_tables(&self, writer: &mut dyn Writer) {
-        for new in self.made.iter().filter(|_| self.options.facts().defines_at_once()) {
+        let defines_at_once = self.options.facts().defines_at_once();
+        for new in self.made.iter().filter(|_| defines_at_once || self.is_gentle()) {
             // The first error is reported. An empty table does no harm.
-            let _ = self.drop_if_empty(writer, new, &new.as_table());
+            if !defines_at_once && writer.begin(None).is_err() {
+                return;
+            }
+            let is_dropped = self.drop_if_empty(writer, new, &new.as_table()).is_ok();
+            if !defines_at_once && !(is_dropped && writer.commit().is_ok()) {
+                writer.rollback();
+            }
         }
     }
 

@@ -29,7 +29,9 @@ impl Walk<'_> {
         touched.relations.retain(|relation| forecasts.iter().any(|forecast| forecast.relation == relation.id));
         let facts = match at {
             VerifyAt::BeforeBatches => self.scanned_before(writer, &touched, RunPhase::Scan),
-            VerifyAt::BeforeCommit => self.scanned(writer, &touched, RunPhase::VerifyRelations),
+            VerifyAt::BeforeCommit | VerifyAt::AfterBatches => {
+                self.scanned(writer, &touched, RunPhase::VerifyRelations)
+            }
         };
         refuse_if_lost(writer, &facts)?;
         if self.options.skip_changed && at == VerifyAt::BeforeBatches {
@@ -59,6 +61,9 @@ impl Walk<'_> {
             };
             let help = match at {
                 VerifyAt::BeforeBatches => "nothing was changed: orphans were added since; make a new plan",
+                VerifyAt::AfterBatches => {
+                    "all batches are committed; `fk-doctor undo` takes them back; then make a new plan"
+                }
                 VerifyAt::BeforeCommit if self.options.batch.is_some() => {
                     "the last batch was rolled back; `fk-doctor undo` takes the others back; then make a new plan"
                 }
@@ -75,8 +80,12 @@ impl Walk<'_> {
     fn most(&self, forecast: &OrphanForecast, at: VerifyAt) -> u64 {
         match at {
             VerifyAt::BeforeBatches => forecast.rows_before,
-            VerifyAt::BeforeCommit if self.options.skip_changed && self.options.batch.is_some() => u64::MAX,
-            VerifyAt::BeforeCommit => {
+            VerifyAt::BeforeCommit | VerifyAt::AfterBatches
+                if self.options.skip_changed && self.options.batch.is_some() =>
+            {
+                u64::MAX
+            }
+            VerifyAt::BeforeCommit | VerifyAt::AfterBatches => {
                 let left = self.left_orphans.get(&forecast.relation).copied().unwrap_or_default();
                 let before = self.orphans_before.get(&forecast.relation).copied().unwrap_or_default();
                 (forecast.rows_after + left).max(before)

@@ -12,6 +12,7 @@ use super::RunSummary;
 use super::Step;
 use super::batches::Batch;
 use super::fit::Mismatches;
+use super::gentle::Gentle;
 use super::known_references::KnownReferences;
 use super::locks;
 use super::lookahead::Lookahead;
@@ -40,6 +41,8 @@ pub(super) enum VerifyAt {
     /// Before the first change, because batches cannot be rolled back together.
     BeforeBatches,
     BeforeCommit,
+    /// After the last batch, in a transaction that holds no lock of a row.
+    AfterBatches,
 }
 
 /// The time of a change of a definition: before or after the rows change.
@@ -89,6 +92,8 @@ pub(super) struct Walk<'w> {
     /// The changes in sets.
     pub(super) sets: Sets<'w>,
     pub(super) known: KnownReferences,
+    /// The state of a run beside other sessions.
+    pub(super) gentle: Gentle,
     /// True if all rows are changed one by one, because an earlier attempt found that sets do not come out as planned.
     pub(super) avoids_sets: bool,
     /// True if the lookahead is complete.
@@ -163,6 +168,7 @@ impl<'w> Walk<'w> {
             counts_before: BTreeMap::new(),
             sets: Sets::default(),
             known: KnownReferences::default(),
+            gentle: Gentle::default(),
             avoids_sets: false,
             has_looked_ahead: false,
             applied_at_start: Positions::default(),
@@ -177,8 +183,9 @@ impl<'w> Walk<'w> {
         secure: Step<'_>,
     ) -> Result<RunSummary, Halt> {
         let is_undo = self.options.direction == Direction::Undo;
+        self.choose_locks(writer);
         loop {
-            self.begin(writer)?;
+            self.begin_comparison(writer)?;
             admit(writer)?;
             self.load(writer)?;
             self.applied_at_start = self.record()?.state.ours.clone();
@@ -213,6 +220,9 @@ impl<'w> Walk<'w> {
             self.count_before(writer)?;
         }
         self.change_all(writer)?;
+        if self.waits_for_rows() {
+            return Ok(std::mem::take(&mut self.done));
+        }
         if self.options.facts().defines_at_once() {
             self.redefine(writer, Side::After)?;
             self.drop_empty_tables(writer)?;

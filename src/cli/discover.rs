@@ -28,7 +28,7 @@ pub struct DiscoverArgs {
     /// The lowest tier to show: certain, likely, possible or rejected [default: likely]
     #[arg(long, value_name = "TIER", value_parser = parse_tier)]
     pub tier: Option<Tier>,
-    /// Look for references from these tables only (a glob, repeatable)
+    /// Show only the references from and to these tables (a glob, repeatable). All tables are read, to judge each pair
     #[arg(long, value_name = "GLOB", value_parser = Pattern::new)]
     pub table: Vec<Pattern>,
     /// Leave these tables out, or these pairs, child(cols)->parent(cols) (a glob, repeatable)

@@ -52,6 +52,11 @@ pub fn with_rejected(text: &str, patterns: &[&str]) -> String {
             let last = array.iter().last().map(toml::Spanned::span);
             into_array(text, &new, span, last)
         }
+        (None, Some((table, span))) if text[span.start..].starts_with('{') => {
+            let gap = if table.is_empty() { " " } else { ", " };
+            let (before, after) = text.split_at(span.start + 1);
+            format!("{before} reject = [{}]{gap}{}", list(&new), after.trim_start_matches([' ', '\t']))
+        }
         (None, Some((_, span))) => {
             // The header's line, after which the key comes.
             let line = text[span.start..].find('\n').map_or(text.len(), |end| span.start + end + 1);
@@ -77,7 +82,12 @@ fn list(patterns: &[&str]) -> String {
 fn into_array(text: &str, new: &[&str], array: Range<usize>, last: Option<Range<usize>>) -> String {
     match last {
         Some(last) => format!("{}, {}{}", &text[..last.end], list(new), &text[last.end..]),
-        None => format!("{}[{}]{}", &text[..array.start], list(new), &text[array.end..]),
+        None => {
+            // The brackets contain white space and comments only.
+            let inside = &text[array.start + 1..array.end - 1];
+            let inside = if inside.trim().is_empty() { "" } else { inside };
+            format!("{}[{}{inside}]{}", &text[..array.start], list(new), &text[array.end..])
+        }
     }
 }
 
@@ -99,6 +109,11 @@ mod tests {
             ("", "[discover]\nreject = [\"a(b)->*\"]\n"),
             ("# why\n[scan]\njobs = 2\n", "# why\n[scan]\njobs = 2\n\n[discover]\nreject = [\"a(b)->*\"]\n"),
             ("[discover] # mine\n[scan]\n", "[discover] # mine\nreject = [\"a(b)->*\"]\n[scan]\n"),
+            ("discover = {}\n", "discover = { reject = [\"a(b)->*\"] }\n"),
+            ("discover = { } # mine\n[scan]\n", "discover = { reject = [\"a(b)->*\"] } # mine\n[scan]\n"),
+            ("discover = { reject = [] }\n", "discover = { reject = [\"a(b)->*\"] }\n"),
+            ("discover.reject = ['x(*)->*']\n", "discover.reject = ['x(*)->*', \"a(b)->*\"]\n"),
+            ("discover.reject = [\n# none\n]\n", "discover.reject = [\"a(b)->*\"\n# none\n]\n"),
             ("[discover]", "[discover]\nreject = [\"a(b)->*\"]\n"),
             ("[discover]\nreject = [ ]\n", "[discover]\nreject = [\"a(b)->*\"]\n"),
             (

@@ -70,6 +70,10 @@ impl<'t, 'f> Reader<'t, 'f> {
         self.span.clone()
     }
 
+    pub(crate) fn is_empty(&self) -> bool {
+        self.table.is_empty()
+    }
+
     pub(crate) fn has(&self, key: &str) -> bool {
         self.table.contains_key(key)
     }

@@ -32,6 +32,11 @@ pub fn parse(text: &str) -> Result<Vec<Rule>, Vec<Fault>> {
 }
 
 fn rules(mut root: Reader<'_, '_>, text: &str) -> Vec<Rule> {
+    if root.is_empty() {
+        let help = "write a rule, or name one that ships with fk-doctor: `fk-doctor rules list` lists them".to_owned();
+        root.faults().report(root.span(), "the file has no rule".to_owned(), Some(help));
+        return Vec::new();
+    }
     if !root.has("rule") {
         return rule(root).into_iter().collect();
     }

@@ -7,6 +7,8 @@ use std::collections::HashMap;
 use crate::discover::composite_judge::CompositeFacts;
 use crate::discover::conditional;
 use crate::discover::judge::Judgement;
+use crate::discover::known;
+use crate::discover::known::KnownRelations;
 use crate::discover::names::Names;
 use crate::discover::subject::ColumnFacts;
 use crate::discover::subject::DeclaredKey;
@@ -33,7 +35,7 @@ const LONG_TEXT: u64 = 30;
 /// Judges all pairs. Relations of the schema are declared; candidates that match a pattern were rejected by the user.
 pub fn assess(schema: &Schema, facts: Facts, rejected: &[Pattern]) -> Discovery {
     let names = Names::of(&schema.tables);
-    let declared = declared(schema);
+    let declared = known::relations(schema);
     let mut candidates = of_whole_tables(schema, &names, &facts, &declared);
     let conditional = conditional::assess(schema, &names, &facts);
     conditional::take_back_unconditional(&mut candidates, &conditional);
@@ -64,33 +66,8 @@ pub fn assess(schema: &Schema, facts: Facts, rejected: &[Pattern]) -> Discovery 
     }
 }
 
-/// Child and parent of every relation that the schema has already.
-type Declared = BTreeSet<(ColumnList, ColumnList)>;
-
-fn declared(schema: &Schema) -> Declared {
-    let relations = schema.relations.iter().filter(|relation| relation.scope.condition.is_none());
-    relations
-        .filter_map(|relation| {
-            let child = ColumnList { table: relation.child, columns: relation.child_columns.clone() };
-            let parent = ColumnList { table: relation.parent.table?, columns: relation.parent.columns.clone() };
-            Some(in_order(child, parent))
-        })
-        .collect()
-}
-
-/// Returns both sides with their columns in the order of the child's, so that equal pairs are equal values.
-fn in_order(child: ColumnList, parent: ColumnList) -> (ColumnList, ColumnList) {
-    let mut columns: Vec<(usize, usize)> = child.columns.into_iter().zip(parent.columns).collect();
-    columns.sort_unstable();
-    let (child_columns, parent_columns) = columns.into_iter().unzip();
-    (
-        ColumnList { table: child.table, columns: child_columns },
-        ColumnList { table: parent.table, columns: parent_columns },
-    )
-}
-
-fn of_whole_tables(schema: &Schema, names: &Names, facts: &Facts, declared: &Declared) -> Vec<Candidate> {
-    let is_declared = |pair: &Pair| declared.contains(&in_order(pair.child.clone(), pair.parent.clone()));
+fn of_whole_tables(schema: &Schema, names: &Names, facts: &Facts, declared: &KnownRelations) -> Vec<Candidate> {
+    let is_declared = |pair: &Pair| declared.contains(&known::in_order(pair.child.clone(), pair.parent.clone()));
     let whole: Vec<&Pair> = facts.pairs.iter().filter(|pair| pair.condition.is_empty()).collect();
     let (singles, composites): (Vec<&Pair>, Vec<&Pair>) =
         whole.into_iter().partition(|pair| pair.child.columns.len() == 1);
@@ -100,10 +77,14 @@ fn of_whole_tables(schema: &Schema, names: &Names, facts: &Facts, declared: &Dec
     let of = |list: &ColumnList| list.columns.first().and_then(|&column| index.get(&(list.table, column)).copied());
     let joins: BTreeSet<((TableId, usize), (TableId, usize))> =
         facts.joins.iter().flat_map(|join| [(join.left, join.right), (join.right, join.left)]).collect();
-    let mut known = Vec::new();
+    let (mut known, mut unread) = (Vec::new(), Vec::new());
     let mut pair_facts = Vec::new();
     for pair in singles {
-        let (Some(child), Some(parent)) = (of(&pair.child), of(&pair.parent)) else { continue };
+        let (Some(child), Some(parent)) = (of(&pair.child), of(&pair.parent)) else {
+            // Only a known relation has columns without a profile.
+            unread.push(candidate(pair, Tier::Declared, 0.5, None, Vec::new()));
+            continue;
+        };
         let ends = (columns[child].table, columns[child].column);
         let is_joined = joins.contains(&(ends, (columns[parent].table, columns[parent].column)));
         pair_facts.push(PairFacts {
@@ -113,8 +94,7 @@ fn of_whole_tables(schema: &Schema, names: &Names, facts: &Facts, declared: &Dec
             missing_keys: pair.counts.missing_keys,
             orphan_rows: pair.counts.orphan_rows,
             parent_keys: pair.parent_keys,
-            spread: pair.shape.spread,
-            covered_range: pair.shape.covered_range,
+            shape: pair.shape,
             is_joined,
             is_declared: is_declared(pair),
         });
@@ -147,7 +127,7 @@ fn of_whole_tables(schema: &Schema, names: &Names, facts: &Facts, declared: &Dec
         let decision = &judgement.composites[index].decision;
         candidate(pair, decision.tier, decision.score, decision.reason, judgement.composite_evidence(index))
     });
-    singles.chain(composites).collect()
+    singles.chain(composites).chain(unread).collect()
 }
 
 fn candidate(

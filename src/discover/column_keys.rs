@@ -3,6 +3,7 @@
 //! In most columns all forms give the same keys, so that one set of counts serves all. The first value whose key differs in a
 //! form gives that form a set of its own.
 
+use super::form::Conversion;
 use super::form::Fold;
 use super::form::Form;
 use super::form::KeyHasher;
@@ -10,6 +11,7 @@ use super::form::Number;
 use super::form::ValueKey;
 use super::form::number;
 use super::form::plain_integer;
+use super::form::significant;
 use super::key_counts::KeyCounts;
 use crate::model::discovery::ClassCounts;
 use crate::model::value::ValueRef;
@@ -23,6 +25,8 @@ pub struct FormPlan {
     pub others: Vec<Form>,
     /// True for a column whose integers SQLite stores as such but reads as real numbers.
     pub is_real: bool,
+    /// The number of forms that need a comparison key of the server. These follow the value in each row.
+    pub collated: usize,
     /// Only keys of this part are counted.
     pub part: Part,
 }
@@ -127,7 +131,14 @@ impl ColumnBatch {
     }
 
     #[inline]
-    pub fn push(&mut self, value: ValueRef<'_>, plan: &FormPlan, hasher: &KeyHasher, scratch: &mut Vec<u8>) {
+    pub fn push(
+        &mut self,
+        value: ValueRef<'_>,
+        collated: &[ValueRef<'_>],
+        plan: &FormPlan,
+        hasher: &KeyHasher,
+        scratch: &mut Vec<u8>,
+    ) {
         match value {
             ValueRef::Null => self.stats.nulls += 1,
             ValueRef::Integer(number) if !plan.is_real && plan.part.of == 1 && is_exact_in_real(number) => {
@@ -141,18 +152,30 @@ impl ColumnBatch {
                 }
             }
             ValueRef::Integer(number) if plan.is_real => {
-                self.push_any(ValueRef::Real(number as f64), plan, hasher, scratch);
+                self.push_any(ValueRef::Real(number as f64), collated, plan, hasher, scratch);
             }
-            _ => self.push_any(value, plan, hasher, scratch),
+            _ => self.push_any(value, collated, plan, hasher, scratch),
         }
     }
 
-    fn push_any(&mut self, value: ValueRef<'_>, plan: &FormPlan, hasher: &KeyHasher, scratch: &mut Vec<u8>) {
+    fn push_any(
+        &mut self,
+        value: ValueRef<'_>,
+        collated: &[ValueRef<'_>],
+        plan: &FormPlan,
+        hasher: &KeyHasher,
+        scratch: &mut Vec<u8>,
+    ) {
+        let mut collated = collated.iter().copied();
         let may_differ = self.observe(value, plan);
         if !self.has_keys {
             return;
         }
-        let (own, is_uncertain) = plan.own.key(value, hasher, scratch);
+        let mut key_in = |form: &Form| {
+            let collated = if form.is_collated() { collated.next() } else { None };
+            form.key(value, collated, hasher, scratch)
+        };
+        let (own, is_uncertain) = key_in(&plan.own);
         if plan.part.has(own) {
             self.own.push(own);
         }
@@ -163,7 +186,7 @@ impl ColumnBatch {
             return;
         }
         for (index, (form, keys)) in plan.others.iter().zip(&mut self.others).enumerate() {
-            let (key, is_uncertain) = form.key(value, hasher, scratch);
+            let (key, is_uncertain) = key_in(form);
             self.uncertain[index + 1] |= is_uncertain;
             if keys.is_none() && key != own {
                 let mut before = self.own.clone();
@@ -205,6 +228,14 @@ impl ColumnBatch {
             ValueRef::Blob(_) => {
                 classes.blobs += 1;
                 false
+            }
+            ValueRef::Text(text) if plan.own.conversion == Conversion::Exact => {
+                if significant(text).contains(&b'.') {
+                    classes.fractions += 1;
+                } else {
+                    classes.integers += 1;
+                }
+                true
             }
             ValueRef::Text(text) => {
                 classes.texts += 1;
@@ -321,6 +352,11 @@ impl ColumnKeys {
         &self.own
     }
 
+    /// Returns the number of distinct keys in the form that has the fewest.
+    pub fn least_distinct(&self) -> u64 {
+        self.others.iter().flatten().map(KeyCounts::distinct).fold(self.own.distinct(), u64::min)
+    }
+
     /// Returns the keys in a form.
     pub fn in_form(&self, form: Form, plan: &FormPlan) -> &KeyCounts {
         let other = plan.others.iter().position(|other| *other == form);
@@ -341,18 +377,23 @@ impl ColumnKeys {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::discover::form::Conversion;
 
     fn plan(own: Conversion, others: &[Conversion]) -> FormPlan {
         let form = |conversion: &Conversion| Form { conversion: *conversion, fold: Fold::Bytes };
-        FormPlan { own: form(&own), others: others.iter().map(form).collect(), is_real: false, part: Part::WHOLE }
+        FormPlan {
+            own: form(&own),
+            others: others.iter().map(form).collect(),
+            is_real: false,
+            collated: 0,
+            part: Part::WHOLE,
+        }
     }
 
     fn keys(plan: &FormPlan, values: &[ValueRef<'_>], batch_size: usize) -> ColumnKeys {
         let (mut keys, hasher) = (ColumnKeys::new(plan), KeyHasher::new((1, 2)));
         let mut batch = ColumnBatch::new(plan);
         for values in values.chunks(batch_size) {
-            values.iter().for_each(|value| batch.push(*value, plan, &hasher, &mut Vec::new()));
+            values.iter().for_each(|value| batch.push(*value, &[], plan, &hasher, &mut Vec::new()));
             keys.add(&mut batch);
         }
         keys

@@ -6,16 +6,15 @@ use std::collections::BTreeSet;
 use std::collections::HashMap;
 
 use super::DiscoverOptions;
-use super::column_keys::Part;
 use super::pairs::ColumnPair;
 use super::pairs::Search;
-use super::pairs::Tally;
 use super::pairs::needs_engine;
 use super::profile::ProfiledColumn;
 use crate::model::discovery::ColumnList;
 use crate::model::discovery::FoundKey;
 use crate::model::discovery::KeyKind;
 use crate::model::discovery::NotObserved;
+use crate::model::discovery::Omission;
 use crate::model::ids::TableId;
 use crate::model::schema::Schema;
 use crate::model::schema::side;
@@ -110,22 +109,20 @@ fn left_out_combinations(schema: &Schema, child: TableId, key: &ColumnList, numb
              those whose names share a role were counted"
         ),
         number,
-        is_failure: false,
+        omission: Omission::Restricted,
     }
 }
 
 /// True if the values of a column are among those of a part of a key, within the tolerance.
 fn may_hold(search: &Search<'_>, pair: ColumnPair) -> bool {
     let (child, parent) = (&search.columns[pair.child], &search.columns[pair.parent]);
-    if !parent.has_keys() {
+    if !parent.has_keys() || !parent.plan.own.compares_with(child.plan.own) {
         return false;
     }
     if needs_engine(child, parent) {
         return true;
     }
-    let mut tally = Tally { distinct: child.keys.own().distinct(), ..Tally::default() };
-    search.count(pair, Part::WHOLE, &mut tally);
-    search.is_within(pair, &tally)
+    search.counted(pair).is_some()
 }
 
 /// Calls `visit` with every choice of one column for each part that uses no column twice.

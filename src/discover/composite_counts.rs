@@ -7,6 +7,7 @@ use super::DiscoverOptions;
 use super::asked_counts;
 use super::column_keys::Part;
 use super::combinations::Combination;
+use super::key_counts::BYTES_OF_KEY;
 use super::profile::Profiles;
 use super::read::StopRule;
 use super::tuples;
@@ -19,12 +20,8 @@ use crate::model::discovery::ColumnList;
 use crate::model::discovery::FoundKey;
 use crate::model::discovery::Pair;
 use crate::model::discovery::PairCounts;
-use crate::model::discovery::PairShape;
 use crate::model::ids::TableId;
 use crate::model::schema::Schema;
-
-/// The memory of a key in bytes, with the gaps of its hash table.
-const BYTES_OF_KEY: u64 = 48;
 
 /// The counts of a combination so far.
 #[derive(Debug, Clone, Copy, Default)]
@@ -36,7 +33,7 @@ struct Tally {
     is_outside: bool,
 }
 
-/// Returns the combinations within the tolerance, in order. `is_required` tells which are listed whatever their counts are.
+/// Returns the combinations within the tolerance, in order.
 pub fn pairs(
     schema: &Schema,
     session: &mut dyn Session,
@@ -52,7 +49,7 @@ pub fn pairs(
     for number in 0..rounds {
         let part = Part { number, of: rounds };
         let count = |session: &mut dyn Session, wanted: &[WantedTuples]| {
-            tuples::count(schema, session, wanted, &profiles.hasher, part, options.threads)
+            tuples::count(schema, session, wanted, &profiles.forms, &profiles.hasher, part, options.threads)
         };
         let parent_tuples = count(session, &plan.parents)?;
         for (all, tuples) in parents.iter_mut().zip(&parent_tuples) {
@@ -87,13 +84,7 @@ pub fn pairs(
                 missing_keys: tally.missing_keys,
             }
         };
-        let tolerance = if (options.has_strong_name)(&child, &parent) {
-            options.tolerance.for_strong_name()
-        } else {
-            options.tolerance
-        };
-        let is_within = tolerance.has(counts.distinct, counts.missing_keys, counts.complete_rows(), counts.orphan_rows);
-        if (combination.needs_engine || !tally.is_outside) && is_within {
+        if (combination.needs_engine || !tally.is_outside) && options.has(&child, &parent, &counts) {
             found.push(pair(combination, child, parent, counts, &keys[combination.key]));
         }
     }
@@ -103,8 +94,6 @@ pub fn pairs(
 }
 
 fn pair(combination: &Combination, child: ColumnList, parent: ColumnList, counts: PairCounts, key: &FoundKey) -> Pair {
-    let coverage = counts.present_keys() as f64 / key.distinct.max(1) as f64;
-    let sets_are_equal = counts.missing_keys == 0 && counts.distinct == key.distinct;
     Pair {
         child,
         parent,
@@ -113,8 +102,7 @@ fn pair(combination: &Combination, child: ColumnList, parent: ColumnList, counts
         counts,
         parent_keys: key.distinct,
         missing: Vec::new(),
-        // The keys of several columns have no common order.
-        shape: PairShape { spread: 0.0, covered_range: coverage, sets_are_equal },
+        shape: None,
     }
 }
 

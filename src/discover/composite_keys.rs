@@ -1,6 +1,7 @@
 //! Keys of several columns: those that are declared and, in tables without a declared key, those that are unique in the rows.
 
 use std::collections::HashSet;
+use std::ops::ControlFlow;
 use std::sync::Mutex;
 use std::sync::PoisonError;
 use std::sync::atomic::AtomicUsize;
@@ -8,7 +9,10 @@ use std::sync::atomic::Ordering;
 
 use super::DiscoverOptions;
 use super::column_keys::Part;
+use super::form::Fold;
 use super::form::ValueKey;
+use super::keys;
+use super::keys::KeyRows;
 use super::keys::declared;
 use super::profile::ProfiledColumn;
 use super::profile::Profiles;
@@ -25,15 +29,22 @@ use crate::model::discovery::ColumnList;
 use crate::model::discovery::FoundKey;
 use crate::model::discovery::KeyKind;
 use crate::model::discovery::NotObserved;
+use crate::model::discovery::Omission;
 use crate::model::ids::TableId;
 use crate::model::schema::Schema;
+use crate::model::value::Value;
 use crate::model::value::ValueRef;
+use crate::sql::discover;
+use crate::sql::discover::Cell;
 
 /// A table has at most so many keys of several columns that nobody declared. The others are only counted.
 const MOST_KEYS: usize = 200;
 
-/// At most so many column lists of a table are examined.
-const MOST_LISTS: usize = 20_000;
+/// At most so many column lists of a table are compared with its rows.
+const MOST_EXAMINED: u64 = 20_000;
+
+/// At most so many column lists of a table are generated. Most have too few values for a key.
+const MOST_GENERATED: u64 = 1_000_000;
 
 /// Most lists are disproved by these rows.
 const SAMPLE_ROWS: usize = 2000;
@@ -41,20 +52,35 @@ const SAMPLE_ROWS: usize = 2000;
 /// A longer text is no part of a key that nobody declared.
 const LONGEST_PART: u64 = 200;
 
-/// Adds the composite keys that are declared. Their rows are counted when a child may refer to them.
-pub fn add_declared(schema: &Schema, profiles: &Profiles, options: &DiscoverOptions<'_>, keys: &mut Vec<FoundKey>) {
+/// Adds the composite keys that are declared.
+pub fn add_declared(
+    schema: &Schema,
+    session: &mut dyn Session,
+    profiles: &Profiles,
+    options: &DiscoverOptions<'_>,
+    found: &mut Vec<FoundKey>,
+) -> Result<(), EngineError> {
     for (id, table) in schema.tables.entries().filter(|(_, table)| has_rows(table)) {
         for (list, kind) in declared(id, table) {
             if !(2..=options.max_arity).contains(&list.columns.len()) {
                 continue;
             }
-            let columns = profiles.columns.iter().filter(|column| column.table == id);
-            let filled =
-                columns.filter(|column| list.columns.contains(&column.column)).map(ProfiledColumn::filled_rows);
-            let distinct = filled.min().unwrap_or(0);
-            keys.push(FoundKey { columns: list, kind, distinct, repeated_rows: 0 });
+            let is_part = |column: &&ProfiledColumn| column.table == id && list.columns.contains(&column.column);
+            let parts: Vec<&ProfiledColumn> = profiles.columns.iter().filter(is_part).collect();
+            // The engine keeps complete keys unique. Their number follows from the NULLs, unless these are in several parts.
+            let with_nulls = parts.iter().filter(|column| column.keys.stats.nulls > 0).count();
+            let filled = parts.iter().map(|column| column.filled_rows()).min();
+            let Some(filled) = filled else { continue };
+            let counts = if parts.len() == list.columns.len() && with_nulls < 2 {
+                KeyRows { rows: filled, distinct: filled }
+            } else {
+                keys::counts(schema, session, &list)?
+            };
+            let (distinct, repeated_rows) = (counts.distinct, counts.repeated_rows());
+            found.push(FoundKey { columns: list, kind, distinct, repeated_rows });
         }
     }
+    Ok(())
 }
 
 /// Searches the tables without a declared key for columns that are unique together, and adds the minimal lists.
@@ -83,9 +109,10 @@ pub fn add_found(
         if left_out > 0 {
             profiles.not_observed.push(NotObserved {
                 subject: table.name.to_string(),
-                reason: format!("only {MOST_KEYS} of its possible keys of several columns were examined"),
-                number: left_out as u64,
-                is_failure: false,
+                reason: "it has so many columns that not every list of several columns was examined as a key"
+                    .to_owned(),
+                number: left_out,
+                omission: Omission::Restricted,
             });
         }
     }
@@ -97,6 +124,7 @@ fn may_be_part(column: &ProfiledColumn) -> bool {
     let stats = &column.keys.stats;
     column.has_keys()
         && !column.keys.is_dropped
+        && column.plan.own.fold != Fold::Engine
         && !column.is_unique
         && column.keys.own().distinct() > 1
         && stats.classes.fractions == 0
@@ -112,40 +140,54 @@ struct KeySearch<'a> {
     options: &'a DiscoverOptions<'a>,
 }
 
-/// Keys as column numbers, each with its number of distinct values, and the number of lists that were left out.
-type FoundLists = (Vec<(Vec<usize>, u64)>, usize);
+/// Keys as column numbers, each with its number of distinct values, and the number of lists that were not examined.
+type FoundLists = (Vec<(Vec<usize>, u64)>, u64);
 
 impl KeySearch<'_> {
     /// Searches level by level, so that every key that is found is minimal.
     fn run(&self, session: &mut dyn Session) -> Result<FoundLists, EngineError> {
         let sample = self.sample(session)?;
-        let (mut found, mut left_out, mut examined): (Vec<(Vec<usize>, u64)>, usize, usize) = (Vec::new(), 0, 0);
+        let (mut found, mut left_out): (Vec<(Vec<usize>, u64)>, u64) = (Vec::new(), 0);
+        let (mut generated, mut examined) = (0, 0);
         for arity in 2..=self.options.max_arity {
             let mut lists = Vec::new();
-            lists_of(self.columns.len(), arity, &mut |list| {
+            let before = generated;
+            let end = lists_of(self.columns.len(), arity, &mut |list| {
+                if generated == MOST_GENERATED || examined == MOST_EXAMINED || self.is_too_late(generated) {
+                    return ControlFlow::Break(());
+                }
+                generated += 1;
                 let is_minimal = !found.iter().any(|(key, _)| key.iter().all(|column| list.contains(column)));
-                if !is_minimal || !self.has_enough_values(list) {
-                    return;
+                if is_minimal && self.has_enough_values(list) {
+                    examined += 1;
+                    if is_unique_in(&sample, list) {
+                        lists.push(list.to_vec());
+                    }
                 }
-                if examined >= MOST_LISTS {
-                    left_out += 1;
-                    return;
-                }
-                examined += 1;
-                if is_unique_in(&sample, list) {
-                    lists.push(list.to_vec());
-                }
+                ControlFlow::Continue(())
             });
-            let room = MOST_KEYS - found.len().min(MOST_KEYS);
-            left_out += lists.len().saturating_sub(2 * room);
-            lists.truncate(2 * room);
+            if end.is_break() {
+                if self.options.deadline.has_passed() {
+                    return Err(EngineError::TimeLimit);
+                }
+                left_out += number_of_lists(self.columns.len(), arity) - (generated - before);
+            }
+            let rest = MOST_KEYS - found.len().min(MOST_KEYS);
+            left_out += lists.len().saturating_sub(2 * rest) as u64;
+            lists.truncate(2 * rest);
             let mut unique = self.unique(session, lists)?;
-            left_out += unique.len().saturating_sub(room);
-            unique.truncate(room);
+            left_out += unique.len().saturating_sub(rest) as u64;
+            unique.truncate(rest);
             found.extend(unique);
         }
         let columns = |list: Vec<usize>| list.into_iter().map(|index| self.columns[index].column).collect();
         Ok((found.into_iter().map(|(list, distinct)| (columns(list), distinct)).collect(), left_out))
+    }
+
+    /// True if the time limit has passed. The clock is not read for each list.
+    fn is_too_late(&self, generated: u64) -> bool {
+        const LISTS_BETWEEN: u64 = 1000;
+        generated % LISTS_BETWEEN == 0 && self.options.deadline.has_passed()
     }
 
     /// True if there are at least as many combinations of values as rows.
@@ -164,8 +206,8 @@ impl KeySearch<'_> {
         let mut unique = Vec::new();
         for lists in lists.chunks(at_once) {
             let wanted: Vec<WantedTuples> = lists.iter().map(|list| self.tuples(list)).collect();
-            let (hasher, threads) = (&self.profiles.hasher, self.options.threads);
-            let counted = tuples::count(self.schema, session, &wanted, hasher, Part::WHOLE, threads)?;
+            let (forms, hasher, threads) = (&self.profiles.forms, &self.profiles.hasher, self.options.threads);
+            let counted = tuples::count(self.schema, session, &wanted, forms, hasher, Part::WHOLE, threads)?;
             for (list, tuples) in lists.iter().zip(counted) {
                 let rows = tuples.keys.rows();
                 if !tuples.is_stopped && rows > 1 && !tuples.keys.has_repetition() {
@@ -189,10 +231,23 @@ impl KeySearch<'_> {
         let columns = self.columns.iter().map(|column| column.column).collect();
         let reading = [RowsReading { table: &self.schema.tables[self.table], columns }];
         let sampler = Sampler { search: self, rows: Mutex::default(), number: AtomicUsize::new(0) };
-        let was_read = session.read_stored_rows(&reading, self.options.threads, &sampler)?;
-        // Without a sample, every list is counted in full.
-        let rows = sampler.rows.into_inner().unwrap_or_else(PoisonError::into_inner);
-        Ok(if was_read == [true] { rows } else { Vec::new() })
+        if session.read_stored_rows(&reading, self.options.threads, &sampler)? != [true] {
+            // The readers may have got some of the rows.
+            sampler.rows.lock().unwrap_or_else(PoisonError::into_inner).clear();
+            let cell = |column: &&ProfiledColumn| {
+                let (number, value) = (column.column, Cell { column: column.column, collation: None });
+                self.profiles.forms.key_cell(number, column.plan.own).unwrap_or(value)
+            };
+            let cells: Vec<Cell<'_>> = self.columns.iter().map(cell).collect();
+            let question = discover::some_rows(self.schema, reading[0].table, &cells, SAMPLE_ROWS);
+            let mut reader = sampler.reader(0);
+            session.each_row(&question, &mut |row: &[Value]| {
+                let values: Vec<ValueRef<'_>> = row.iter().map(Value::borrowed).collect();
+                reader.row(&values);
+            })?;
+            reader.finish();
+        }
+        Ok(sampler.rows.into_inner().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
@@ -207,19 +262,33 @@ fn is_unique_in(sample: &[SampleRow], list: &[usize]) -> bool {
     })
 }
 
-/// Calls `visit` with every ascending list of so many numbers below `of`.
-fn lists_of(of: usize, arity: usize, visit: &mut dyn FnMut(&[usize])) {
-    fn extend(of: usize, arity: usize, list: &mut Vec<usize>, visit: &mut dyn FnMut(&[usize])) {
+/// Calls `visit` with every ascending list of so many numbers below `of`, until it breaks.
+fn lists_of(of: usize, arity: usize, visit: &mut dyn FnMut(&[usize]) -> ControlFlow<()>) -> ControlFlow<()> {
+    fn extend(
+        of: usize,
+        arity: usize,
+        list: &mut Vec<usize>,
+        visit: &mut dyn FnMut(&[usize]) -> ControlFlow<()>,
+    ) -> ControlFlow<()> {
         if list.len() == arity {
             return visit(list);
         }
         for next in list.last().map_or(0, |last| last + 1)..of {
             list.push(next);
-            extend(of, arity, list, visit);
+            extend(of, arity, list, visit)?;
             list.pop();
         }
+        ControlFlow::Continue(())
     }
-    extend(of, arity, &mut Vec::new(), visit);
+    extend(of, arity, &mut Vec::new(), visit)
+}
+
+/// Returns the number of lists that [`lists_of`] visits.
+fn number_of_lists(of: usize, arity: usize) -> u64 {
+    // After each step the product is itself a number of lists, so that the division leaves no rest.
+    let number = (0..arity)
+        .fold(1u128, |number, step| number.saturating_mul(of.saturating_sub(step) as u128) / (step as u128 + 1));
+    u64::try_from(number).unwrap_or(u64::MAX)
 }
 
 struct Sampler<'a> {
@@ -250,9 +319,9 @@ impl RowReader for SampleReader<'_> {
             ValueRef::Null => None,
             ValueRef::Integer(number) if column.plan.is_real => {
                 let value = ValueRef::Real(number as f64);
-                Some(column.plan.own.key(value, &search.profiles.hasher, &mut self.scratch).0)
+                Some(column.plan.own.key(value, None, &search.profiles.hasher, &mut self.scratch).0)
             }
-            value => Some(column.plan.own.key(value, &search.profiles.hasher, &mut self.scratch).0),
+            value => Some(column.plan.own.key(value, Some(value), &search.profiles.hasher, &mut self.scratch).0),
         };
         self.rows.push(values.iter().zip(search.columns).map(&mut key).collect());
     }
@@ -274,7 +343,13 @@ mod tests {
     #[test]
     fn lists_are_ascending_and_complete() {
         let mut lists = Vec::new();
-        lists_of(4, 2, &mut |list| lists.push(list.to_vec()));
+        let end = lists_of(4, 2, &mut |list| {
+            lists.push(list.to_vec());
+            ControlFlow::Continue(())
+        });
+        assert!(end.is_continue());
         assert_eq!(lists, [[0, 1], [0, 2], [0, 3], [1, 2], [1, 3], [2, 3]]);
+        assert_eq!(number_of_lists(4, 2), 6);
+        assert_eq!((number_of_lists(3, 4), number_of_lists(2000, 4)), (0, 664_668_499_500));
     }
 }

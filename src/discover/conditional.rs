@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::discover::logistic::sigmoid;
 use crate::discover::names::Names;
 use crate::discover::polymorphic;
 use crate::model::discovery::Candidate;
@@ -88,8 +89,7 @@ fn judged(schema: &Schema, names: &Names, pair: &Pair) -> Candidate {
         .filter(|entry| entry.weight != 0.0)
         .collect();
     let logit: f64 = evidence.iter().map(|entry| entry.weight).sum();
-    let score = 1.0 / (1.0 + (-logit).exp());
-    Candidate { pair: pair.clone(), tier: Tier::Possible, score, reason: None, evidence }
+    Candidate { pair: pair.clone(), tier: Tier::Possible, score: sigmoid(logit), reason: None, evidence }
 }
 
 /// A column that refers to several tables, as another column says, refers to no table as a whole.

@@ -7,6 +7,8 @@ use std::collections::HashSet;
 use std::ops::ControlFlow;
 
 use super::DiscoverOptions;
+use super::column_keys::Part;
+use super::dropped::PartDetails;
 use super::form::Form;
 use super::form::ValueKey;
 use super::key_counts::KeyCounts;
@@ -39,6 +41,7 @@ pub fn pairs(
     profiles: &Profiles,
     keys: &[FoundKey],
     counted: &[(ColumnPair, PairCounts)],
+    observed: &BTreeMap<ColumnPair, PartDetails>,
     options: &DiscoverOptions<'_>,
 ) -> Result<Vec<Pair>, EngineError> {
     let positions: HashMap<&ColumnList, usize> =
@@ -46,11 +49,11 @@ pub fn pairs(
     let list = |index: usize| ColumnList::single(profiles.columns[index].table, profiles.columns[index].column);
     let top: Vec<Vec<(ValueKey, u64)>> = counted
         .iter()
-        .map(
-            |(pair, counts)| {
-                if counts.missing_keys == 0 { Vec::new() } else { top_missing(profiles, *pair, options.samples) }
-            },
-        )
+        .map(|(pair, counts)| match observed.get(pair) {
+            _ if counts.missing_keys == 0 => Vec::new(),
+            Some(details) => details.missing.clone(),
+            None => top_missing(profiles, *pair, options.samples),
+        })
         .collect();
     let wanted = wanted(profiles, counted, &top);
     let entries: Vec<WantedValues> = wanted
@@ -60,7 +63,7 @@ pub fn pairs(
             WantedValues::new(about.table, about.column, &about.plan, *form, keys.clone())
         })
         .collect();
-    let found = values::find(schema, session, &entries, &profiles.hasher, options.threads)?;
+    let found = values::find(schema, session, &entries, &profiles.forms, &profiles.hasher, options.threads)?;
     let found: HashMap<(usize, Form), Values> = wanted.into_keys().zip(found).collect();
     let mut orders: HashMap<usize, KeyOrder> = HashMap::new();
     let mut pairs = Vec::new();
@@ -71,10 +74,17 @@ pub fn pairs(
         let parent_keys = parent_column.distinct.unwrap_or(0);
         let order = orders.entry(pair.parent).or_insert_with(|| {
             let texts = found.get(&(pair.parent, parent_column.plan.own)).map(key_texts);
-            KeyOrder::new(parent_column.keys.own(), texts.as_ref())
+            KeyOrder::new(parent_column.keys.own(), Part::WHOLE, texts.as_ref())
         });
-        let sets_are_equal = counts.missing_keys == 0 && counts.distinct == parent_keys;
-        let shape = shape(profiles, *pair, order, parent_keys, sets_are_equal);
+        let child_column = &profiles.columns[pair.child];
+        let is_in_memory = !child_column.keys.is_dropped && !parent_column.keys.is_dropped;
+        let shape = match observed.get(pair) {
+            _ if counts.missing_keys == 0 && counts.distinct == parent_keys => {
+                Some(PairShape { spread: 0.0, covered_range: 1.0 })
+            }
+            None if is_in_memory => order.shape(child_column.keys.in_form(parent_column.plan.own, &child_column.plan)),
+            details => details.and_then(|details| details.shape),
+        };
         let known = found.get(&(pair.child, parent_column.plan.own));
         let missing = top.iter().filter_map(|&(key, rows)| {
             let value = match key {
@@ -102,11 +112,6 @@ pub fn pairs(
 
 fn shown(key: &[Value]) -> Vec<String> {
     key.iter().map(text::value).collect()
-}
-
-fn shape(profiles: &Profiles, pair: ColumnPair, order: &KeyOrder, parent_keys: u64, sets_are_equal: bool) -> PairShape {
-    let (child, parent) = (&profiles.columns[pair.child], &profiles.columns[pair.parent]);
-    order.shape(child.keys.in_form(parent.plan.own, &child.plan), parent_keys, sets_are_equal)
 }
 
 /// Returns the texts of the keys of a parent. Numbers are ordered before texts, by their bits.
@@ -159,18 +164,27 @@ fn top_missing(profiles: &Profiles, pair: ColumnPair, most: usize) -> Vec<(Value
     if needs_engine(child, parent) || child.keys.is_dropped || parent.keys.is_dropped {
         return Vec::new();
     }
-    let (keys, parents): (&KeyCounts, &KeyCounts) =
-        (child.keys.in_form(parent.plan.own, &child.plan), parent.keys.own());
+    let mut missing = missing(child.keys.in_form(parent.plan.own, &child.plan), parent.keys.own(), Part::WHOLE);
+    keep_most_frequent(&mut missing, most);
+    missing
+}
+
+/// Returns the keys of one part of a child that the parent does not have, with their rows.
+pub fn missing(child: &KeyCounts, parent: &KeyCounts, part: Part) -> Vec<(ValueKey, u64)> {
     let mut missing: Vec<(ValueKey, u64)> = Vec::new();
-    let _ = keys.each(|key, rows| {
-        if !parents.has(key) {
+    let _ = child.each(|key, rows| {
+        if part.has(key) && !parent.has(key) {
             missing.push((key, rows));
         }
         ControlFlow::Continue(())
     });
+    missing
+}
+
+/// Keeps the keys with the most rows. Of equally frequent ones it keeps all that may be shown.
+pub fn keep_most_frequent(missing: &mut Vec<(ValueKey, u64)>, most: usize) {
     missing.sort_unstable_by_key(|(_, rows)| std::cmp::Reverse(*rows));
     let least = missing.get(most.saturating_sub(1)).map_or(0, |(_, rows)| *rows);
     // The order of hashes changes from run to run, so every key of the last frequency is a candidate.
     missing.retain(|(_, rows)| *rows >= least);
-    missing
 }

@@ -5,7 +5,13 @@
 
 use std::collections::BTreeMap;
 
+use super::DiscoverOptions;
 use super::column_keys::Part;
+use super::details;
+use super::form::Fold;
+use super::form::ValueKey;
+use super::key_counts::BYTES_OF_KEY;
+use super::order::KeyOrder;
 use super::pairs::ColumnPair;
 use super::pairs::Outcome;
 use super::pairs::Search;
@@ -20,11 +26,12 @@ use super::read::TableReading;
 use super::read::WantedColumn;
 use crate::engine::EngineError;
 use crate::engine::Session;
+use crate::model::discovery::NotObserved;
+use crate::model::discovery::Omission;
+use crate::model::discovery::PairShape;
 use crate::model::ids::TableId;
 use crate::model::schema::Schema;
-
-/// The memory of a key in bytes, with the gaps of its hash table.
-const BYTES_OF_KEY: u64 = 48;
+use crate::model::schema::side;
 
 /// The progress of one column over all rounds.
 struct Progress {
@@ -32,7 +39,20 @@ struct Progress {
     stop: Option<StopRule>,
     distinct: u64,
     rows: u64,
+    integers: Option<(i64, i64)>,
 }
+
+/// The details of a pair with a column whose keys were never in memory at once.
+#[derive(Debug, Clone, Default)]
+pub struct PartDetails {
+    /// The shape of the keys of the first part.
+    pub shape: Option<PairShape>,
+    /// The missing keys with the most rows.
+    pub missing: Vec<(ValueKey, u64)>,
+}
+
+/// The pairs with a dropped column that are within the tolerance, and the details of those whose keys were read in parts.
+pub type Found = (Vec<(ColumnPair, Outcome)>, BTreeMap<ColumnPair, PartDetails>);
 
 /// Makes a search over columns; the columns change from round to round.
 pub type SearchOf<'s> = dyn Fn(&[ProfiledColumn], &mut dyn FnMut(&Search<'_>)) + 's;
@@ -43,9 +63,8 @@ pub fn count(
     session: &mut dyn Session,
     profiles: &mut Profiles,
     search_of: &SearchOf<'_>,
-    memory: u64,
-    threads: usize,
-) -> Result<Vec<(ColumnPair, Outcome)>, EngineError> {
+    options: &DiscoverOptions<'_>,
+) -> Result<Found, EngineError> {
     let mut dropped = begin(profiles, search_of);
     let bytes: u64 = dropped
         .iter()
@@ -54,16 +73,26 @@ pub fn count(
             progress.stop.as_ref().map_or(rows, StopRule::most_distinct) * BYTES_OF_KEY
         })
         .sum();
-    let rounds = bytes.div_ceil(memory.max(1)).max(1);
+    let rounds = bytes.div_ceil(options.memory.max(1)).max(1);
     let mut tallies: BTreeMap<ColumnPair, Outcome> = BTreeMap::new();
+    let mut observed: BTreeMap<ColumnPair, PartDetails> = BTreeMap::new();
     for number in 0..rounds {
         let part = Part { number, of: rounds };
-        read_part(schema, session, profiles, &mut dropped, part, threads)?;
-        search_of(&profiles.columns, &mut |search| tally(search, &dropped, part, &mut tallies));
+        read_part(schema, session, profiles, &mut dropped, part, options.threads)?;
+        search_of(&profiles.columns, &mut |search| {
+            tally(search, &dropped, part, &mut tallies);
+            if rounds > 1 {
+                observe_part(search, part, options.samples, &tallies, &mut observed);
+            }
+        });
+        if options.deadline.has_passed() {
+            return Err(EngineError::TimeLimit);
+        }
         for progress in &mut dropped {
             let column = &mut profiles.columns[progress.column];
             progress.distinct += column.keys.own().distinct();
             progress.rows += column.keys.own().rows();
+            progress.integers = united(progress.integers, column.keys.own().integers().bounds());
             let was_repeated = column.keys.was_repeated || column.keys.own().has_repetition();
             if rounds > 1 {
                 column.keys.drop_keys();
@@ -73,14 +102,43 @@ pub fn count(
     }
     for progress in &dropped {
         let column = &mut profiles.columns[progress.column];
-        if !column.is_excluded {
+        // The engine has counted the keys that only the engine compares.
+        if !column.is_excluded && column.plan.own.fold != Fold::Engine {
             column.distinct = Some(progress.distinct);
             column.is_unique = progress.rows > 0 && progress.distinct == progress.rows;
+            column.integers = progress.integers;
         }
     }
     let mut found = Vec::new();
     search_of(&profiles.columns, &mut |search| found = within(search, &tallies));
-    Ok(found)
+    observed.retain(|pair, _| found.iter().any(|(known, _)| known == pair));
+    name_restricted(schema, profiles);
+    Ok((found, observed))
+}
+
+fn united(left: Option<(i64, i64)>, right: Option<(i64, i64)>) -> Option<(i64, i64)> {
+    match (left, right) {
+        (Some((least, greatest)), Some((first, last))) => Some((least.min(first), greatest.max(last))),
+        (bounds, None) | (None, bounds) => bounds,
+    }
+}
+
+/// Names the columns whose keys are not in memory, because later steps compare only keys in memory. An excluded column is no
+/// child of any key. It can still be a part of a key that nobody declares.
+fn name_restricted(schema: &Schema, profiles: &mut Profiles) {
+    let is_missed = |column: &&ProfiledColumn| column.keys.is_dropped && (!column.is_excluded || column.is_keyless);
+    for column in profiles.columns.iter().filter(is_missed) {
+        let table = &schema.tables[column.table];
+        profiles.not_observed.push(NotObserved {
+            subject: side(&table.name, [table.columns[column.column].name.as_str()]),
+            reason:
+                "it has more keys than fit into the memory (see --memory), so that it was compared as a single column \
+                     only: not as a part of a key of several columns, and not in another spelling"
+                    .to_owned(),
+            number: 1,
+            omission: Omission::Restricted,
+        });
+    }
 }
 
 /// Returns the pairs within the tolerance whose parent is unique in all of its parts.
@@ -94,8 +152,12 @@ fn within(search: &Search<'_>, tallies: &BTreeMap<ColumnPair, Outcome>) -> Vec<(
         match outcome {
             Outcome::AskEngine => found.push((pair, outcome)),
             Outcome::Counted(tally) => {
-                let tally = Tally { distinct: child.distinct.unwrap_or(tally.distinct), ..tally };
-                if search.is_within(pair, &tally) {
+                let distinct = match child.keys.is_dropped {
+                    true => child.distinct.unwrap_or(tally.distinct),
+                    false => child.keys.in_form(parent.plan.own, &child.plan).distinct(),
+                };
+                let tally = Tally { distinct, ..tally };
+                if (search.is_required)(pair) || search.is_within(pair, search.tolerance_of(pair), &tally) {
                     found.push((pair, Outcome::Counted(tally)));
                 }
             }
@@ -110,8 +172,10 @@ fn begin(profiles: &mut Profiles, search_of: &SearchOf<'_>) -> Vec<Progress> {
     search_of(&profiles.columns, &mut |search| {
         for (index, column) in search.columns.iter().enumerate() {
             if column.keys.is_dropped && column.has_keys() {
-                let stop = if column.keys.was_repeated { stop_rule(search, index) } else { None };
-                dropped.push(Progress { column: index, stop, distinct: 0, rows: 0 });
+                // The parts of a declared key are compared with the parts of other tables.
+                let may_stop = column.keys.was_repeated && !column.is_part;
+                let stop = if may_stop { stop_rule(search, index) } else { None };
+                dropped.push(Progress { column: index, stop, distinct: 0, rows: 0, integers: None });
             }
         }
     });
@@ -134,7 +198,8 @@ fn stop_rule(search: &Search<'_>, child: usize) -> Option<StopRule> {
         }
         let is_comparable = (column.may_have_integers() && parent.may_have_integers())
             || (column.may_have_hashes() && parent.may_have_hashes());
-        let may_hold = parent.may_be_parent() || (parent.is_part && parent.has_keys());
+        let is_comparable = is_comparable && parent.plan.own.compares_with(column.plan.own);
+        let may_hold = parent.may_be_parent() || ((parent.is_part || parent.is_keyless) && parent.has_keys());
         if index == child || !may_hold || !is_comparable {
             continue;
         }
@@ -173,7 +238,7 @@ fn read_part(
     let order: Vec<Vec<usize>> =
         of_tables.values().map(|columns| columns.iter().map(|progress| progress.column).collect()).collect();
     let limits = PassLimits { memory: u64::MAX, repeated_hashes: u64::MAX, threads };
-    let tables = read::read(schema, session, &readings, &profiles.hasher, &limits)?;
+    let tables = read::read(schema, session, &readings, &profiles.forms, &profiles.hasher, &limits)?;
     for (columns, keys) in order.into_iter().zip(tables) {
         let keys = keys?;
         for ((column, keys), is_stopped) in columns.into_iter().zip(keys.columns).zip(keys.stopped) {
@@ -194,7 +259,10 @@ fn tally(search: &Search<'_>, dropped: &[Progress], part: Part, tallies: &mut BT
     let is_dropped = |column: usize| dropped.iter().any(|progress| progress.column == column);
     let mut add = |pair: ColumnPair| {
         let (child, parent) = (&search.columns[pair.child], &search.columns[pair.parent]);
-        let is_possible = pair.child != pair.parent && child.has_keys() && parent.may_be_parent();
+        let is_possible = pair.child != pair.parent
+            && child.has_keys()
+            && parent.may_be_parent()
+            && parent.plan.own.compares_with(child.plan.own);
         if !is_possible || parent.keys.was_repeated || (part.number > 0 && !tallies.contains_key(&pair)) {
             return;
         }
@@ -203,7 +271,7 @@ fn tally(search: &Search<'_>, dropped: &[Progress], part: Part, tallies: &mut BT
         match tallies.entry(pair).or_insert(Outcome::Counted(Tally::default())) {
             Outcome::AskEngine => {}
             outcome if needs_engine => *outcome = Outcome::AskEngine,
-            Outcome::Counted(tally) => search.count(pair, part, tally),
+            Outcome::Counted(tally) => search.count(pair, part, search.tolerance_of(pair), tally),
         }
     };
     for progress in dropped {
@@ -212,6 +280,35 @@ fn tally(search: &Search<'_>, dropped: &[Progress], part: Part, tallies: &mut BT
             if !is_dropped(other) {
                 add(ColumnPair { child: other, parent: progress.column });
             }
+        }
+    }
+}
+
+/// Keeps the details of one part of the pairs that may be within the tolerance.
+fn observe_part(
+    search: &Search<'_>,
+    part: Part,
+    samples: usize,
+    tallies: &BTreeMap<ColumnPair, Outcome>,
+    observed: &mut BTreeMap<ColumnPair, PartDetails>,
+) {
+    let mut orders: BTreeMap<usize, KeyOrder> = BTreeMap::new();
+    for (&pair, outcome) in tallies {
+        let Outcome::Counted(tally) = outcome else { continue };
+        let (child, parent) = (&search.columns[pair.child], &search.columns[pair.parent]);
+        let (keys, parent_keys) = (child.keys.in_form(parent.plan.own, &child.plan), parent.keys.own());
+        // Most pairs are far outside of the tolerance already.
+        if tally.is_outside || tally.missing_keys > keys.distinct() / 2 + search.tolerance.least_keys {
+            continue;
+        }
+        let details = observed.entry(pair).or_default();
+        if part.number == 0 {
+            let order = orders.entry(pair.parent).or_insert_with(|| KeyOrder::new(parent_keys, part, None));
+            details.shape = order.shape(keys);
+        }
+        if tally.missing_keys > 0 {
+            details.missing.extend(details::missing(keys, parent_keys, part));
+            details::keep_most_frequent(&mut details.missing, samples);
         }
     }
 }

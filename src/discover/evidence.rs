@@ -7,7 +7,7 @@ use crate::discover::decide::Decision;
 use crate::discover::feature::CompositeFeature;
 use crate::discover::feature::NeighbourFeature;
 use crate::discover::feature::PairFeature;
-use crate::discover::neighbours::logit;
+use crate::discover::logistic::logit;
 use crate::discover::subject::Judged;
 use crate::discover::subject::Subject;
 use crate::discover::weights::Steps;
@@ -96,7 +96,8 @@ fn pair_text(subject: &Subject<'_>, pair: &Judged, feature: PairFeature) -> Stri
             format!("{text}: {:.2}, and 0 is even", pair.feature(PairFeature::Unevenness))
         }
         PairFeature::Range => {
-            format!("the child's keys span {:.0}% of the parent's order", 100.0 * facts.covered_range)
+            let span = 100.0 * pair.feature(PairFeature::Range);
+            format!("the child's keys span {span:.0}% of the parent's order")
         }
         _ => feature.text().to_owned(),
     }

@@ -92,8 +92,8 @@ impl<'s> Features<'s> {
         let coverage = pair.coverage();
         self.put(F::Coverage, coverage);
         self.put(F::CoverageMagnitude, coverage.max(1e-4).log10() / 4.0 + 1.0);
-        self.put(F::Unevenness, 2.0 * facts.spread);
-        self.put(F::Range, facts.covered_range);
+        self.put(F::Unevenness, 2.0 * pair.spread());
+        self.put(F::Range, facts.shape.map_or(0.0, |shape| shape.covered_range));
         self.put(F::MissingKeys, facts.missing_keys as f64 / facts.distinct.max(1) as f64);
         self.put(F::MissingRows, facts.orphan_rows as f64 / child.filled().max(1) as f64);
         self.flag(F::Exact, pair.is_exact());
@@ -222,8 +222,8 @@ impl<'s> Features<'s> {
         let exact = others.iter().filter(|other| other.facts.missing_keys <= pair.facts.missing_keys);
         let best = exact.clone().map(|other| other.coverage()).fold(pair.coverage(), f64::max);
         self.put(F::Closest, pair.coverage() / best.max(1e-9));
-        let most_even = exact.map(|other| other.facts.spread).fold(pair.facts.spread, f64::min);
-        self.put(F::UnevennessGap, 2.0 * (pair.facts.spread - most_even));
+        let most_even = exact.map(|other| other.spread()).fold(pair.spread(), f64::min);
+        self.put(F::UnevennessGap, 2.0 * (pair.spread() - most_even));
     }
 
     /// Compares the pair with other parents whose names are equally close and that hold at least as many keys.

@@ -9,7 +9,7 @@ use crate::model::catalog::Column;
 use crate::model::catalog::Family;
 use crate::model::value::ValueRef;
 
-/// The comparison of a column of SQLite with the values of its children.
+/// The comparison of a column with the values of its children.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Form {
     pub conversion: Conversion,
@@ -23,14 +23,25 @@ pub enum Conversion {
     Real,
     Text,
     None,
+    /// The exact numbers of a server.
+    Exact,
+    /// The floating-point numbers of a server.
+    FloatingPoint,
+    /// The values of a server that are of one kind, such as texts or dates. Their kinds are numbered.
+    Spelling(u16),
 }
 
-/// A collation that is built into SQLite.
+/// The texts that are equal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Fold {
     Bytes,
+    /// A collation that is built into SQLite.
     NoCase,
     RightTrim,
+    /// A collation of a server, by its number. The server gives the comparison key of each text.
+    Collation(u16),
+    /// Only the engine can tell.
+    Engine,
 }
 
 /// The key of a value. A text under an affinity that converts it to an integer, or that converts integers to text, has
@@ -52,6 +63,8 @@ pub struct KeyHasher {
 
 const REAL: u8 = b'r';
 const BLOB: u8 = b'b';
+const COLLATED: u8 = b'c';
+const EXACT: u8 = b'e';
 
 /// The integers that a real number holds exactly.
 const EXACT_IN_REAL: u64 = 1 << 53;
@@ -108,14 +121,63 @@ impl Form {
         Some(Form { conversion, fold })
     }
 
-    /// Returns the key of a value that is not NULL.
-    pub fn key(self, value: ValueRef<'_>, hasher: &KeyHasher, scratch: &mut Vec<u8>) -> CertainKey {
+    /// True if a parent in this form can have a value that equals one of a child in the other.
+    pub fn compares_with(self, child: Form) -> bool {
+        use Conversion::Exact;
+        use Conversion::FloatingPoint;
+        use Conversion::Spelling;
+        match (self.conversion, child.conversion) {
+            (Spelling(kind), Spelling(other)) => kind == other,
+            (Spelling(_), _) | (_, Spelling(_)) => false,
+            (Exact | FloatingPoint, other) => matches!(other, Exact | FloatingPoint),
+            (_, other) => !matches!(other, Exact | FloatingPoint),
+        }
+    }
+
+    /// True for a form of a server. Its counts are those of the child's keys as the parent compares them.
+    pub fn is_of_server(self) -> bool {
+        matches!(self.conversion, Conversion::Exact | Conversion::FloatingPoint | Conversion::Spelling(_))
+    }
+
+    /// True if the server gives the key of each value.
+    pub fn is_collated(self) -> bool {
+        matches!(self.fold, Fold::Collation(_))
+    }
+
+    /// Returns the key of a value that is not NULL. `collated` is its comparison key, if the form has a server's collation.
+    pub fn key(
+        self,
+        value: ValueRef<'_>,
+        collated: Option<ValueRef<'_>>,
+        hasher: &KeyHasher,
+        scratch: &mut Vec<u8>,
+    ) -> CertainKey {
+        match (self.conversion, collated) {
+            (Conversion::Spelling(_), Some(ValueRef::Text(key) | ValueRef::Blob(key))) if self.is_collated() => {
+                return (hasher.tagged(COLLATED, key), false);
+            }
+            (Conversion::Spelling(_), _) => return self.spelled_key(value, hasher, scratch),
+            (Conversion::Exact, _) => return exact_key(value, hasher),
+            (Conversion::FloatingPoint, _) => return floating_key(value, hasher),
+            _ => {}
+        }
         match value {
             ValueRef::Null => (ValueKey::Hash(0), true),
             ValueRef::Integer(number) => self.integer_key(number, hasher),
             ValueRef::Real(number) => (self.real_key(number, hasher), false),
             ValueRef::Text(text) => self.text_key(text, hasher, scratch),
             ValueRef::Blob(bytes) => (hasher.tagged(BLOB, bytes), false),
+        }
+    }
+
+    fn spelled_key(self, value: ValueRef<'_>, hasher: &KeyHasher, scratch: &mut Vec<u8>) -> CertainKey {
+        let is_certain = !matches!(self.fold, Fold::Collation(_) | Fold::Engine);
+        match value {
+            ValueRef::Integer(number) => (ValueKey::Integer(number), !is_certain),
+            ValueRef::Text(text) => (hasher.text(self.fold.folded(text, scratch).0), !is_certain),
+            ValueRef::Real(number) => (real(number, hasher), true),
+            ValueRef::Blob(bytes) => (hasher.tagged(BLOB, bytes), !is_certain),
+            ValueRef::Null => (ValueKey::Hash(0), true),
         }
     }
 
@@ -144,13 +206,53 @@ impl Form {
                 Some(number) => (ValueKey::Integer(number), !is_certain),
                 None => (hasher.text(folded), !is_certain),
             },
-            Conversion::Numeric | Conversion::Real => match number(text) {
+            _ => match number(text) {
                 Number::None => (hasher.text(folded), !is_certain),
                 Number::Integer(number) => self.integer_key(number, hasher),
                 Number::Real(number, is_exact) => (real(number, hasher), !is_exact),
             },
         }
     }
+}
+
+/// Returns the key of an exact number of a server. One that is no 64-bit integer arrives as text.
+fn exact_key(value: ValueRef<'_>, hasher: &KeyHasher) -> CertainKey {
+    match value {
+        ValueRef::Integer(number) => (ValueKey::Integer(number), false),
+        ValueRef::Text(text) => {
+            let digits = significant(text);
+            let integer = plain_integer(digits).map(ValueKey::Integer);
+            (integer.unwrap_or_else(|| hasher.tagged(EXACT, digits)), false)
+        }
+        // The server compares a fraction with an exact number in a way of its own.
+        ValueRef::Real(number) => (real(number, hasher), number.fract() != 0.0 || number.abs() > EXACT_IN_REAL as f64),
+        ValueRef::Blob(_) | ValueRef::Null => (ValueKey::Hash(0), true),
+    }
+}
+
+/// Returns the key of a floating-point number of a server, or of an exact number that is compared with one.
+fn floating_key(value: ValueRef<'_>, hasher: &KeyHasher) -> CertainKey {
+    match value {
+        ValueRef::Integer(number) if number.unsigned_abs() <= EXACT_IN_REAL => (ValueKey::Integer(number), false),
+        ValueRef::Integer(number) => (real(number as f64, hasher), true),
+        ValueRef::Real(number) if number.is_nan() => (real(f64::NAN, hasher), false),
+        ValueRef::Real(number) => (real(number, hasher), false),
+        ValueRef::Text(text) => match plain_integer(significant(text)) {
+            Some(number) => floating_key(ValueRef::Integer(number), hasher),
+            None => (hasher.tagged(EXACT, text), true),
+        },
+        ValueRef::Blob(_) | ValueRef::Null => (ValueKey::Hash(0), true),
+    }
+}
+
+/// Returns a decimal number without the zeros at the end of its fraction.
+pub fn significant(text: &[u8]) -> &[u8] {
+    if !text.contains(&b'.') {
+        return text;
+    }
+    let end = text.iter().rposition(|&byte| byte != b'0').map_or(0, |last| last + 1);
+    let digits = text[..end].strip_suffix(b".").unwrap_or(&text[..end]);
+    if digits == b"-0" { b"0" } else { digits }
 }
 
 /// Returns the key of a real number. A whole number has the key of the integer, because SQLite finds them equal.
@@ -167,6 +269,7 @@ impl Fold {
     pub fn folded<'a>(self, text: &'a [u8], scratch: &'a mut Vec<u8>) -> (&'a [u8], bool) {
         match self {
             Fold::Bytes => (text, true),
+            Fold::Collation(_) | Fold::Engine => (text, false),
             Fold::NoCase => {
                 // SQLite stops comparing at a NUL.
                 let has_nul = text.contains(&0);
@@ -278,7 +381,7 @@ mod tests {
     use super::*;
 
     fn key(conversion: Conversion, fold: Fold, value: ValueRef<'_>) -> CertainKey {
-        Form { conversion, fold }.key(value, &KeyHasher::new((1, 2)), &mut Vec::new())
+        Form { conversion, fold }.key(value, None, &KeyHasher::new((1, 2)), &mut Vec::new())
     }
 
     fn same(conversion: Conversion, left: ValueRef<'_>, right: ValueRef<'_>) -> bool {
@@ -320,6 +423,27 @@ mod tests {
         for other in ["", "-", "-0", "01", "+1", "1 ", "9223372036854775808", "1.0", "99999999999999999999"] {
             assert_eq!(plain_integer(other.as_bytes()), None, "{other}");
         }
+    }
+
+    #[test]
+    fn exact_number_has_one_key_whatever_its_scale() {
+        let same = |left: ValueRef<'_>, right: ValueRef<'_>| same(Conversion::Exact, left, right);
+        let text = |text: &'static str| ValueRef::Text(text.as_bytes());
+        assert!(same(text("1.50"), text("1.5")) && same(text("2.00"), ValueRef::Integer(2)));
+        assert!(same(text("-0.00"), ValueRef::Integer(0)) && !same(text("100"), ValueRef::Integer(1)));
+        assert!(!same(text("18446744073709551615"), ValueRef::Integer(-1)));
+        assert!(key(Conversion::Exact, Fold::Bytes, ValueRef::Real(0.5)).1);
+        assert!(key(Conversion::FloatingPoint, Fold::Bytes, text("0.5")).1);
+        assert!(!key(Conversion::FloatingPoint, Fold::Bytes, text("5.0")).1);
+    }
+
+    #[test]
+    fn kinds_of_a_server_compare_only_with_themselves() {
+        let form = |conversion| Form { conversion, fold: Fold::Bytes };
+        let (text, date) = (form(Conversion::Spelling(0)), form(Conversion::Spelling(1)));
+        assert!(text.compares_with(text) && !text.compares_with(date) && !text.compares_with(form(Conversion::Exact)));
+        assert!(form(Conversion::Exact).compares_with(form(Conversion::FloatingPoint)));
+        assert!(form(Conversion::Text).compares_with(form(Conversion::Numeric)));
     }
 
     #[test]

@@ -7,6 +7,7 @@ use crate::discover::decide;
 use crate::discover::decide::Decision;
 use crate::discover::evidence;
 use crate::discover::features;
+use crate::discover::logistic::sigmoid;
 use crate::discover::names::Names;
 use crate::discover::neighbours;
 use crate::discover::subject::ColumnFacts;
@@ -81,10 +82,6 @@ fn is_blind(subject: &Subject<'_>) -> bool {
         let words = subject.words(column);
         !words.has_id_word() || words.base.is_empty()
     })
-}
-
-fn sigmoid(logit: f64) -> f64 {
-    1.0 / (1.0 + (-logit).exp())
 }
 
 fn dot(values: &[f64], weights: &[f64]) -> f64 {

@@ -6,6 +6,9 @@ use super::form::ValueKey;
 use super::integer_counts::IntegerCounts;
 use super::integer_counts::SpreadMap;
 
+/// The memory of a key in bytes, with the gaps of its hash table.
+pub const BYTES_OF_KEY: u64 = 48;
+
 #[derive(Debug, Clone, Default)]
 pub struct KeyCounts {
     integers: IntegerCounts,
@@ -64,13 +67,6 @@ impl KeyCounts {
             }
         }
         self.rows += hashes.len() as u64;
-    }
-
-    pub fn add(&mut self, key: ValueKey) {
-        match key {
-            ValueKey::Integer(number) => self.add_integers(&[number]),
-            ValueKey::Hash(hash) => self.add_hashes(&[hash]),
-        }
     }
 
     #[inline]

@@ -2,12 +2,15 @@
 
 use super::profile::Profiles;
 use super::profile::has_rows;
+use crate::engine::EngineError;
+use crate::engine::Session;
 use crate::model::catalog::Table;
 use crate::model::discovery::ColumnList;
 use crate::model::discovery::FoundKey;
 use crate::model::discovery::KeyKind;
 use crate::model::ids::TableId;
 use crate::model::schema::Schema;
+use crate::sql;
 
 /// Returns the declared keys of a table: the primary key first.
 pub fn declared(id: TableId, table: &Table) -> Vec<(ColumnList, KeyKind)> {
@@ -24,6 +27,25 @@ pub fn declared(id: TableId, table: &Table) -> Vec<(ColumnList, KeyKind)> {
         }
     }
     keys
+}
+
+/// The rows with a complete key, and the distinct keys of these.
+pub struct KeyRows {
+    pub rows: u64,
+    pub distinct: u64,
+}
+
+impl KeyRows {
+    pub fn repeated_rows(&self) -> u64 {
+        self.rows - self.distinct
+    }
+}
+
+/// Asks the engine for the number of keys.
+pub fn counts(schema: &Schema, session: &mut dyn Session, key: &ColumnList) -> Result<KeyRows, EngineError> {
+    let numbers = session.numbers(&sql::discover::key_counts(schema, key))?;
+    let number = |index: usize| numbers.get(index).copied().unwrap_or(0);
+    Ok(KeyRows { rows: number(0), distinct: number(1) })
 }
 
 /// Returns the declared keys of one column, and all columns that are unique in the rows, in the order of tables and columns.

@@ -7,14 +7,12 @@ use std::hash::RandomState;
 use std::ops::ControlFlow;
 
 use super::DiscoverOptions;
-use super::column_keys::Part;
 use super::form::Number;
 use super::form::ValueKey;
 use super::form::number;
 use super::integer_counts::SpreadMap;
 use super::pairs::ColumnPair;
 use super::pairs::Search;
-use super::pairs::Tally;
 use super::pairs::needs_engine;
 use super::profile::ProfiledColumn;
 use super::profile::Profiles;
@@ -67,7 +65,7 @@ pub fn find(
             WantedValues::new(column.table, column.column, &column.plan, column.plan.own, None)
         })
         .collect();
-    let values = values::find(schema, session, &wanted, &profiles.hasher, options.threads)?;
+    let values = values::find(schema, session, &wanted, &profiles.forms, &profiles.hasher, options.threads)?;
     let random = RandomState::new();
     let mut found: HashMap<ColumnPair, Near> = HashMap::new();
     for form in NearForm::ALL {
@@ -136,6 +134,11 @@ fn counts(
 /// Returns the counts of a pair as the values stand, if few of its keys are present.
 fn as_stored(profiles: &Profiles, pair: ColumnPair, options: &DiscoverOptions<'_>) -> Option<PairCounts> {
     let (child, parent) = (&profiles.columns[pair.child], &profiles.columns[pair.parent]);
+    if !parent.plan.own.compares_with(child.plan.own) {
+        let (orphan_rows, distinct) = (child.filled_rows(), child.keys.own().distinct());
+        let (rows, null_rows) = (child.rows, child.keys.stats.nulls);
+        return Some(PairCounts { rows, null_rows, orphan_rows, distinct, missing_keys: distinct });
+    }
     if needs_engine(child, parent) {
         return None;
     }
@@ -145,9 +148,9 @@ fn as_stored(profiles: &Profiles, pair: ColumnPair, options: &DiscoverOptions<'_
         pruning: options.pruning,
         has_strong_name: &|_| false,
         is_required: &|_| true,
+        deadline: &options.deadline,
     };
-    let mut tally = Tally { distinct: child.keys.own().distinct(), ..Tally::default() };
-    search.count(pair, Part::WHOLE, &mut tally);
+    let tally = search.counted(pair)?;
     Some(PairCounts {
         rows: child.rows,
         null_rows: child.keys.stats.nulls,

@@ -202,12 +202,6 @@ fn differ_in_one_word(left: &[String], right: &[String]) -> bool {
         && left.iter().zip(right).filter(|(left, right)| left != right).count() == 1
 }
 
-/// Returns the logit of a score, within bounds that no rounding of the score passes.
-pub(super) fn logit(score: f64) -> f64 {
-    let bounded = score.clamp(1e-9, 1.0 - 1e-9);
-    (bounded / (1.0 - bounded)).ln()
-}
-
 /// The parts of a schema that its strong pairs join: a union-find over tables.
 struct Parts(HashMap<TableId, TableId>);
 

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::ops::ControlFlow;
 
+use super::column_keys::Part;
 use super::form::ValueKey;
 use super::integer_counts::SpreadMap;
 use super::key_counts::KeyCounts;
@@ -10,6 +11,9 @@ use crate::model::discovery::PairShape;
 
 /// The keys of a parent in ascending order: integers first, then all others by their text.
 pub struct KeyOrder {
+    part: Part,
+    /// The number of keys.
+    number: u64,
     integers: Vec<i64>,
     ranks: SpreadMap<u128, u32>,
     /// True if the order of the other keys is not known.
@@ -23,11 +27,15 @@ pub type KeyTexts = HashMap<u128, Vec<u8>>;
 const SAMPLE: usize = 2000;
 
 impl KeyOrder {
-    /// `texts` has the keys that are no integers, if they are known.
-    pub fn new(keys: &KeyCounts, texts: Option<&KeyTexts>) -> KeyOrder {
-        let mut integers = Vec::with_capacity(keys.integers().distinct() as usize);
-        let _ = keys.integers().each(|number, _| {
-            integers.push(number);
+    /// Returns the order of one part of a parent's keys. `texts` has the keys that are no integers, if they are known.
+    pub fn new(keys: &KeyCounts, part: Part, texts: Option<&KeyTexts>) -> KeyOrder {
+        let (mut integers, mut hashes) = (Vec::new(), 0);
+        let _ = keys.each(|key, _| {
+            match key {
+                key if !part.has(key) => {}
+                ValueKey::Integer(number) => integers.push(number),
+                ValueKey::Hash(_) => hashes += 1,
+            }
             ControlFlow::Continue(())
         });
         integers.sort_unstable();
@@ -35,19 +43,18 @@ impl KeyOrder {
             texts.into_iter().flatten().map(|(hash, text)| (text.as_slice(), *hash)).collect();
         others.sort_unstable();
         let ranks = others.iter().enumerate().map(|(rank, (_, hash))| (*hash, rank as u32)).collect();
-        KeyOrder { integers, ranks, is_partial: others.len() as u64 != keys.distinct_hashes() }
+        let number = integers.len() as u64 + hashes;
+        KeyOrder { part, number, integers, ranks, is_partial: others.len() as u64 != hashes }
     }
 
-    /// Returns the shape of a child's keys. `parent_keys` is the number of keys in this order.
-    pub fn shape(&self, child: &KeyCounts, parent_keys: u64, sets_are_equal: bool) -> PairShape {
-        if sets_are_equal {
-            return PairShape { spread: 0.0, covered_range: 1.0, sets_are_equal };
-        }
+    /// Returns the shape of a child's keys in the same part; `None` if their order is not known.
+    pub fn shape(&self, child: &KeyCounts) -> Option<PairShape> {
         let mut numbers: Vec<i64> = Vec::new();
         let mut ranks: Vec<usize> = Vec::new();
         let mut unknown = 0;
         let _ = child.each(|key, _| {
             match key {
+                key if !self.part.has(key) => {}
                 ValueKey::Integer(number) => numbers.push(number),
                 ValueKey::Hash(hash) => match self.ranks.get(&hash) {
                     Some(rank) => ranks.push(self.integers.len() + *rank as usize),
@@ -68,13 +75,12 @@ impl KeyOrder {
         }
         ranks.sort_unstable();
         if self.is_partial && unknown > 0 {
-            // Without an order, the keys count as evenly distributed.
-            return PairShape { spread: 0.0, covered_range: 1.0, sets_are_equal };
+            return None;
         }
         let (Some(first), Some(last)) = (ranks.first(), ranks.last()) else {
-            return PairShape { spread: 0.5, covered_range: 0.0, sets_are_equal };
+            return Some(PairShape { spread: 0.5, covered_range: 0.0 });
         };
-        let all = parent_keys.max(1) as f64;
+        let all = self.number.max(1) as f64;
         let covered_range = (last - first + 1) as f64 / all;
         let step = (ranks.len() / SAMPLE).max(1);
         let sample: Vec<usize> = ranks.iter().copied().step_by(step).collect();
@@ -82,7 +88,7 @@ impl KeyOrder {
         let distance =
             |(index, rank): (usize, &usize)| ((*rank as f64 + 0.5) / all - (index as f64 + 0.5) / size).abs();
         let spread = sample.iter().enumerate().map(distance).sum::<f64>() / size;
-        PairShape { spread, covered_range, sets_are_equal }
+        Some(PairShape { spread, covered_range })
     }
 }
 
@@ -98,8 +104,8 @@ mod tests {
 
     #[test]
     fn spread_is_zero_if_even_and_half_at_one_end() {
-        let order = KeyOrder::new(&counts(1..=100), None);
-        let shape = |numbers: &mut dyn Iterator<Item = i64>| order.shape(&counts(numbers), 100, false);
+        let order = KeyOrder::new(&counts(1..=100), Part::WHOLE, None);
+        let shape = |numbers: &mut dyn Iterator<Item = i64>| order.shape(&counts(numbers)).unwrap();
         let even = shape(&mut (1..=100).step_by(10));
         assert!(even.spread < 0.06 && even.covered_range > 0.9, "{even:?}");
         let end = shape(&mut (1..=1));

@@ -13,6 +13,8 @@ use super::key_counts::KeyCounts;
 use super::profile::ProfiledColumn;
 use super::profile::keeps_distinctness;
 use super::tolerance::Tolerance;
+use crate::engine::Deadline;
+use crate::engine::EngineError;
 
 /// The proofs that may exclude a pair before all keys are compared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -64,11 +66,12 @@ pub struct Search<'a> {
     pub has_strong_name: &'a (dyn Fn(ColumnPair) -> bool + Sync),
     /// True for a pair that is counted whatever its numbers are.
     pub is_required: &'a (dyn Fn(ColumnPair) -> bool + Sync),
+    pub deadline: &'a Deadline,
 }
 
 impl Search<'_> {
     /// Returns every pair of columns whose keys are in memory that is within the tolerance or needs the engine, in order.
-    pub fn pairs(&self) -> Vec<(ColumnPair, Outcome)> {
+    pub fn pairs(&self) -> Result<Vec<(ColumnPair, Outcome)>, EngineError> {
         let parents: Vec<usize> = (0..self.columns.len())
             .filter(|&parent| {
                 let column = &self.columns[parent];
@@ -77,8 +80,11 @@ impl Search<'_> {
             .collect();
         let of_child = |child: usize| {
             let mut found = Vec::new();
+            if self.deadline.has_passed() {
+                return Err(EngineError::TimeLimit);
+            }
             if self.columns[child].keys.is_dropped || !self.columns[child].has_keys() {
-                return found;
+                return Ok(found);
             }
             for &parent in &parents {
                 let pair = ColumnPair { child, parent };
@@ -88,10 +94,11 @@ impl Search<'_> {
                     found.push((pair, outcome));
                 }
             }
-            found
+            Ok(found)
         };
-        let found: Vec<Vec<(ColumnPair, Outcome)>> = (0..self.columns.len()).into_par_iter().map(of_child).collect();
-        found.into_iter().flatten().collect()
+        let found: Result<Vec<Vec<(ColumnPair, Outcome)>>, EngineError> =
+            (0..self.columns.len()).into_par_iter().map(of_child).collect();
+        Ok(found?.into_iter().flatten().collect())
     }
 
     pub fn tolerance_of(&self, pair: ColumnPair) -> Tolerance {
@@ -100,33 +107,44 @@ impl Search<'_> {
 
     fn outcome(&self, pair: ColumnPair) -> Option<Outcome> {
         let (child, parent) = (&self.columns[pair.child], &self.columns[pair.parent]);
+        if !parent.plan.own.compares_with(child.plan.own) {
+            return None;
+        }
         if needs_engine(child, parent) {
             return Some(Outcome::AskEngine);
         }
-        let mut tally = Tally { distinct: child.keys.own().distinct(), ..Tally::default() };
-        self.count(pair, Part::WHOLE, &mut tally);
-        self.is_within(pair, &tally).then_some(Outcome::Counted(tally))
+        self.counted(pair).map(Outcome::Counted)
     }
 
-    /// True if the counts of a pair are within the tolerance, or if it is required.
-    pub fn is_within(&self, pair: ColumnPair, tally: &Tally) -> bool {
+    /// Returns the counts of a pair whose keys are in memory, if they are within the tolerance or required.
+    pub fn counted(&self, pair: ColumnPair) -> Option<Tally> {
+        let (child, parent) = (&self.columns[pair.child], &self.columns[pair.parent]);
+        let (is_required, child_keys) = ((self.is_required)(pair), child.keys.in_form(parent.plan.own, &child.plan));
+        // The names are compared only where the values leave a chance.
+        if !is_required && self.is_excluded(child_keys, parent.keys.own()) {
+            return None;
+        }
+        let mut tally = Tally { distinct: child_keys.distinct(), ..Tally::default() };
+        let tolerance = self.tolerance_of(pair);
+        self.count(pair, Part::WHOLE, tolerance, &mut tally);
+        (is_required || self.is_within(pair, tolerance, &tally)).then_some(tally)
+    }
+
+    /// True if the counts of a pair are within a tolerance.
+    pub fn is_within(&self, pair: ColumnPair, tolerance: Tolerance, tally: &Tally) -> bool {
         let rows = self.columns[pair.child].filled_rows();
-        let is_within = !tally.is_outside
-            && self.tolerance_of(pair).has(tally.distinct, tally.missing_keys, rows, tally.orphan_rows);
-        is_within || (self.is_required)(pair)
+        !tally.is_outside && tolerance.has(tally.distinct, tally.missing_keys, rows, tally.orphan_rows)
     }
 
     /// Counts the missing keys of a part, and adds them to the tally. The tally's number of distinct keys is not changed.
-    pub fn count(&self, pair: ColumnPair, part: Part, tally: &mut Tally) {
+    pub fn count(&self, pair: ColumnPair, part: Part, tolerance: Tolerance, tally: &mut Tally) {
+        if tally.is_outside {
+            return;
+        }
         let (child, parent) = (&self.columns[pair.child], &self.columns[pair.parent]);
         let form = parent.plan.own;
         let (child_keys, parent_keys) = (child.keys.in_form(form, &child.plan), parent.keys.own());
         let is_required = (self.is_required)(pair);
-        if tally.is_outside || (!is_required && part.of == 1 && self.is_excluded(child_keys, parent_keys)) {
-            tally.is_outside = true;
-            return;
-        }
-        let tolerance = self.tolerance_of(pair);
         let rows = child.filled_rows();
         if !is_required
             && self.pruning.counts

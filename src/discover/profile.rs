@@ -4,11 +4,11 @@ use std::collections::HashSet;
 
 use super::column_keys::ColumnKeys;
 use super::column_keys::FormPlan;
-use super::column_keys::Part;
-use super::form::Conversion;
 use super::form::Fold;
 use super::form::Form;
 use super::form::KeyHasher;
+use super::forms::Forms;
+use super::keys;
 use super::keys::declared;
 use super::read;
 use super::read::PassLimits;
@@ -18,8 +18,10 @@ use crate::engine::EngineError;
 use crate::engine::Session;
 use crate::model::catalog::Table;
 use crate::model::catalog::TableKind;
+use crate::model::discovery::ColumnList;
 use crate::model::discovery::ColumnProfile;
 use crate::model::discovery::NotObserved;
+use crate::model::discovery::Omission;
 use crate::model::ids::TableId;
 use crate::model::schema::Schema;
 use crate::model::schema::side;
@@ -35,8 +37,12 @@ pub struct ProfiledColumn {
     /// The number of distinct values; `None` as long as the keys were dropped, or if the column was excluded early.
     pub distinct: Option<u64>,
     pub is_unique: bool,
+    /// The least and the greatest integer, once the values are counted.
+    pub integers: Option<(i64, i64)>,
     /// True for a part of a declared key of several columns.
     pub is_part: bool,
+    /// True if the table declares no key, so that any columns together can be one.
+    pub is_keyless: bool,
     /// True if a proof excluded the column as child and parent before all of its values were counted.
     pub is_excluded: bool,
 }
@@ -56,6 +62,7 @@ impl ProfiledColumn {
     pub fn may_be_parent(&self) -> bool {
         self.has_keys()
             && match self.keys.is_dropped {
+                _ if self.plan.own.fold == Fold::Engine => self.is_unique,
                 true => !self.keys.was_repeated,
                 false => !self.keys.own().has_repetition(),
             }
@@ -83,9 +90,8 @@ impl ProfiledColumn {
             distinct: self.distinct,
             is_unique: self.is_unique,
             classes: stats.classes,
-            integers: self.distinct.and_then(|_| self.keys.own().integers().bounds()),
+            integers: self.integers,
             text_bytes: stats.text_bytes,
-            longest_text: stats.longest_text,
             leads_index: table.indexes.iter().any(|index| {
                 !index.unique
                     && !index.partial
@@ -98,6 +104,7 @@ impl ProfiledColumn {
 /// The columns of all tables, in their order.
 pub struct Profiles {
     pub hasher: KeyHasher,
+    pub forms: Forms,
     pub columns: Vec<ProfiledColumn>,
     pub not_observed: Vec<NotObserved>,
 }
@@ -115,47 +122,51 @@ pub fn profile(
     threads: usize,
 ) -> Result<Profiles, EngineError> {
     let mut not_observed = Vec::new();
-    let forms = forms(schema);
+    let forms = Forms::of(schema);
     let readings: Vec<TableReading> = schema
         .tables
         .entries()
         .filter(|(id, table)| has_rows(table) && is_wanted(*id))
-        .map(|(id, table)| TableReading { table: id, columns: wanted_columns(table, &forms, &mut not_observed) })
+        .map(|(id, table)| TableReading { table: id, columns: wanted_columns(id, table, &forms, &mut not_observed) })
         .filter(|reading| !reading.columns.is_empty())
         .collect();
     let limits = PassLimits { memory, repeated_hashes: REPEATED_HASHES, threads };
-    let tables = read::read(schema, session, &readings, &hasher, &limits)?;
+    let tables = read::read(schema, session, &readings, &forms, &hasher, &limits)?;
     let mut columns = Vec::new();
     for (reading, keys) in readings.into_iter().zip(tables) {
         let table = &schema.tables[reading.table];
         match keys {
             Ok(keys) => {
                 let read = reading.columns.into_iter().zip(keys.columns);
-                let parts: HashSet<usize> = declared(reading.table, table)
+                let declared = declared(reading.table, table);
+                let is_keyless = declared.is_empty();
+                let parts: HashSet<usize> = declared
                     .into_iter()
                     .filter(|(list, _)| list.columns.len() > 1)
                     .flat_map(|(list, _)| list.columns)
                     .collect();
                 columns.extend(read.map(|(wanted, column)| {
                     let is_part = parts.contains(&wanted.column);
-                    ProfiledColumn { is_part, ..profiled(reading.table, keys.rows, wanted, column) }
+                    ProfiledColumn { is_part, is_keyless, ..profiled(reading.table, keys.rows, wanted, column) }
                 }));
             }
             Err(error) => not_observed.push(NotObserved {
                 subject: table.name.to_string(),
                 reason: error.because(),
                 number: 1,
-                is_failure: true,
+                omission: Omission::NotRead,
             }),
         }
     }
-    Ok(Profiles { hasher, columns, not_observed })
+    ask_engine(schema, session, &mut columns)?;
+    Ok(Profiles { hasher, forms, columns, not_observed })
 }
 
 fn profiled(table: TableId, rows: u64, wanted: WantedColumn, keys: ColumnKeys) -> ProfiledColumn {
     let is_counted = !keys.is_dropped;
     let distinct = is_counted.then(|| keys.own().distinct());
     let is_unique = is_counted && keys.own().rows() > 0 && !keys.own().has_repetition();
+    let integers = keys.own().integers().bounds();
     ProfiledColumn {
         table,
         column: wanted.column,
@@ -164,7 +175,9 @@ fn profiled(table: TableId, rows: u64, wanted: WantedColumn, keys: ColumnKeys) -
         keys,
         distinct,
         is_unique,
+        integers,
         is_part: false,
+        is_keyless: false,
         is_excluded: false,
     }
 }
@@ -174,41 +187,41 @@ pub fn has_rows(table: &Table) -> bool {
     matches!(table.kind, TableKind::Table | TableKind::Partitioned)
 }
 
-/// Returns the forms of all columns that can be parents.
-fn forms(schema: &Schema) -> Vec<Form> {
-    let columns = schema.tables.iter().filter(|table| has_rows(table)).flat_map(|table| &table.columns);
-    let mut forms: Vec<Form> = columns.filter(|column| !column.generated).filter_map(Form::of).collect();
-    forms.sort_unstable();
-    forms.dedup();
-    forms
-}
-
-fn wanted_columns(table: &Table, forms: &[Form], not_observed: &mut Vec<NotObserved>) -> Vec<WantedColumn> {
+fn wanted_columns(id: TableId, table: &Table, forms: &Forms, not_observed: &mut Vec<NotObserved>) -> Vec<WantedColumn> {
     let mut wanted = Vec::new();
-    for (index, column) in table.columns.iter().enumerate().filter(|(_, column)| !column.generated) {
-        let Some(own) = Form::of(column) else {
+    for (index, column) in table.columns.iter().enumerate() {
+        if let Some(own) = forms.form(id, index) {
+            wanted.push(WantedColumn { column: index, plan: forms.plan(own), stop: None });
+        }
+        if forms.is_unknown(id, index) {
             let collation = column.collation.as_deref().unwrap_or_default();
             not_observed.push(NotObserved {
                 subject: side(&table.name, [column.name.as_str()]),
-                reason: format!("its collation {collation} belongs to another program"),
+                reason: format!("fk-doctor cannot compare texts under the collation {collation}"),
                 number: 1,
-                is_failure: false,
+                omission: Omission::NotCompared,
             });
-            continue;
-        };
-        let plan = FormPlan {
-            own,
-            others: forms.iter().copied().filter(|form| *form != own).collect(),
-            is_real: own.conversion == Conversion::Real,
-            part: Part::WHOLE,
-        };
-        wanted.push(WantedColumn { column: index, plan, stop: None });
+        }
     }
     wanted
 }
 
+/// Asks the engine which columns are unique, if only the engine can compare their values.
+fn ask_engine(schema: &Schema, session: &mut dyn Session, columns: &mut [ProfiledColumn]) -> Result<(), EngineError> {
+    let is_asked = |column: &&mut ProfiledColumn| column.plan.own.fold == Fold::Engine && column.has_keys();
+    for column in columns.iter_mut().filter(is_asked) {
+        let counts = keys::counts(schema, session, &ColumnList::single(column.table, column.column))?;
+        column.distinct = Some(counts.distinct);
+        column.is_unique = counts.repeated_rows() == 0;
+    }
+    Ok(())
+}
+
 /// True if the own keys of a column under one form tell which keys are distinct under another.
 pub fn keeps_distinctness(column: &ProfiledColumn, form: Form) -> bool {
+    if form.is_of_server() {
+        return true;
+    }
     let keys = column.keys.in_form(form, &column.plan);
     let is_finest = column.plan.own.fold == Fold::Bytes || column.plan.own.fold == form.fold;
     std::ptr::eq(keys, column.keys.own()) || (is_finest && keys.distinct() == column.keys.own().distinct())

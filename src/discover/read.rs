@@ -10,6 +10,7 @@ use super::column_keys::ColumnBatch;
 use super::column_keys::ColumnKeys;
 use super::column_keys::FormPlan;
 use super::form::KeyHasher;
+use super::forms::Forms;
 use super::tolerance::Tolerance;
 use crate::engine::EngineError;
 use crate::engine::RowConsumer;
@@ -21,6 +22,7 @@ use crate::model::schema::Schema;
 use crate::model::value::Value;
 use crate::model::value::ValueRef;
 use crate::sql::discover;
+use crate::sql::discover::Cell;
 
 /// Columns of a table that are read together.
 pub struct TableReading {
@@ -116,6 +118,7 @@ pub fn read(
     schema: &Schema,
     session: &mut dyn Session,
     readings: &[TableReading],
+    forms: &Forms,
     hasher: &KeyHasher,
     limits: &PassLimits,
 ) -> Result<Vec<Result<TableKeys, EngineError>>, EngineError> {
@@ -135,7 +138,9 @@ pub fn read(
             continue;
         }
         pass.tables[index] = TableState::new(&readings[index]);
-        let question = discover::rows(schema, stored[index].table, &stored[index].columns);
+        let wanted = readings[index].columns.iter();
+        let cells: Vec<Cell<'_>> = wanted.flat_map(|wanted| forms.cells(wanted.column, &wanted.plan)).collect();
+        let question = discover::rows(schema, stored[index].table, &cells);
         let mut reader = pass.reader(index);
         let outcome = session.each_row(&question, &mut |row: &[Value]| {
             let values: Vec<ValueRef<'_>> = row.iter().map(Value::borrowed).collect();
@@ -181,7 +186,7 @@ impl<'a> Pass<'a> {
         let all = self.bytes.fetch_add(now, Ordering::Relaxed).wrapping_add(now).wrapping_sub(before);
         self.bytes.fetch_sub(before, Ordering::Relaxed);
         let own = keys.own();
-        let is_excluded = stop.is_some_and(|stop| stop.is_met(own.distinct()));
+        let is_excluded = stop.is_some_and(|stop| stop.is_met(keys.least_distinct()));
         let is_large_child = own.has_repetition() && own.distinct_hashes() >= self.limits.repeated_hashes;
         let is_too_large = all > self.limits.memory && now > self.limits.memory / LARGE_PART;
         if is_excluded || (stop.is_none() && (is_large_child || is_too_large)) {
@@ -246,8 +251,12 @@ impl BatchReader<'_> {
 
 impl RowReader for BatchReader<'_> {
     fn row(&mut self, values: &[ValueRef<'_>]) {
-        for ((batch, wanted), value) in self.batches.iter_mut().zip(self.wanted).zip(values) {
-            batch.push(*value, &wanted.plan, self.pass.hasher, &mut self.scratch);
+        let mut rest = values;
+        for (batch, wanted) in self.batches.iter_mut().zip(self.wanted) {
+            let Some((value, after)) = rest.split_first() else { break };
+            let (collated, after) = after.split_at(wanted.plan.collated.min(after.len()));
+            batch.push(*value, collated, &wanted.plan, self.pass.hasher, &mut self.scratch);
+            rest = after;
         }
         self.rows += 1;
         if self.rows == BATCH_ROWS {

@@ -11,6 +11,7 @@ use crate::discover::likeness::Likeness;
 use crate::discover::names::ColumnWords;
 use crate::discover::names::Names;
 use crate::discover::words;
+use crate::model::discovery::PairShape;
 use crate::model::ids::TableId;
 
 /// From this degree on, a name speaks for a pair.
@@ -83,9 +84,8 @@ pub(super) struct PairFacts {
     pub(super) missing_keys: u64,
     pub(super) orphan_rows: u64,
     pub(super) parent_keys: u64,
-    /// The distance of the child's keys from an even spread over the parent's, 0 if they are spread evenly.
-    pub(super) spread: f64,
-    pub(super) covered_range: f64,
+    /// The distribution of the child's keys over the parent's; `None` if it is not known.
+    pub(super) shape: Option<PairShape>,
     pub(super) is_joined: bool,
     /// True if the schema has this relation already.
     pub(super) is_declared: bool,
@@ -123,6 +123,12 @@ impl Judged {
 
     pub(super) fn has(&self, feature: PairFeature) -> bool {
         self.feature(feature) > 0.0
+    }
+
+    /// The distance of the child's keys from an even spread over the parent's: 0 if they are spread evenly, or if nothing is
+    /// known about it.
+    pub(super) fn spread(&self) -> f64 {
+        self.facts.shape.map_or(0.0, |shape| shape.spread)
     }
 
     /// The share of the parent's keys that the child uses.

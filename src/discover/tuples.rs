@@ -10,6 +10,7 @@ use super::column_keys::Part;
 use super::form::Form;
 use super::form::KeyHasher;
 use super::form::ValueKey;
+use super::forms::Forms;
 use super::key_counts::KeyCounts;
 use super::read::StopRule;
 use crate::engine::EngineError;
@@ -22,6 +23,7 @@ use crate::model::schema::Schema;
 use crate::model::value::Value;
 use crate::model::value::ValueRef;
 use crate::sql::discover;
+use crate::sql::discover::Cell;
 
 /// The columns of a composite key, each with the form in which its values are compared.
 #[derive(Debug, Clone)]
@@ -52,10 +54,10 @@ pub struct Tuples {
 const BATCH_ROWS: usize = 4096;
 
 /// The parts of all tuples of a table.
-struct PlannedTable {
+struct PlannedTable<'f> {
     table: TableId,
-    columns: Vec<usize>,
-    /// Each different part, with the position of its column in `columns`.
+    cells: Vec<Cell<'f>>,
+    /// Each different part, with the position of its cell.
     parts: Vec<(usize, TuplePart)>,
     /// The tuples, as positions in `wanted`, with the positions of their parts.
     tuples: Vec<(usize, Vec<usize>)>,
@@ -66,14 +68,18 @@ pub fn count(
     schema: &Schema,
     session: &mut dyn Session,
     wanted: &[WantedTuples],
+    forms: &Forms,
     hasher: &KeyHasher,
     part: Part,
     threads: usize,
 ) -> Result<Vec<Tuples>, EngineError> {
-    let tables = plan(wanted);
+    let tables = plan(wanted, forms);
     let readings: Vec<RowsReading<'_>> = tables
         .iter()
-        .map(|table| RowsReading { table: &schema.tables[table.table], columns: table.columns.clone() })
+        .map(|table| RowsReading {
+            table: &schema.tables[table.table],
+            columns: table.cells.iter().map(|cell| cell.column).collect(),
+        })
         .collect();
     let mut pass = Pass { wanted, tables: &tables, found: empty(wanted.len()), hasher, part };
     let was_read = session.read_stored_rows(&readings, threads, &pass)?;
@@ -82,7 +88,7 @@ pub fn count(
             pass.found[*tuple] = State::default();
         }
         let mut reader = pass.reader(index);
-        session.each_row(&discover::rows(schema, reading.table, &reading.columns), &mut |row: &[Value]| {
+        session.each_row(&discover::rows(schema, reading.table, &tables[index].cells), &mut |row: &[Value]| {
             let values: Vec<ValueRef<'_>> = row.iter().map(Value::borrowed).collect();
             reader.row(&values);
         })?;
@@ -99,12 +105,12 @@ fn empty(number: usize) -> Vec<State> {
     (0..number).map(|_| State::default()).collect()
 }
 
-fn plan(wanted: &[WantedTuples]) -> Vec<PlannedTable> {
-    let mut tables: BTreeMap<TableId, PlannedTable> = BTreeMap::new();
+fn plan<'f>(wanted: &[WantedTuples], forms: &'f Forms) -> Vec<PlannedTable<'f>> {
+    let mut tables: BTreeMap<TableId, PlannedTable<'f>> = BTreeMap::new();
     for (index, tuple) in wanted.iter().enumerate() {
         let table = tables.entry(tuple.table).or_insert_with(|| PlannedTable {
             table: tuple.table,
-            columns: Vec::new(),
+            cells: Vec::new(),
             parts: Vec::new(),
             tuples: Vec::new(),
         });
@@ -112,11 +118,13 @@ fn plan(wanted: &[WantedTuples]) -> Vec<PlannedTable> {
             if let Some(known) = table.parts.iter().position(|(_, known)| known == part) {
                 return known;
             }
-            let column = table.columns.iter().position(|column| *column == part.column).unwrap_or_else(|| {
-                table.columns.push(part.column);
-                table.columns.len() - 1
+            let value = Cell { column: part.column, collation: None };
+            let wanted = forms.key_cell(part.column, part.form).unwrap_or(value);
+            let cell = table.cells.iter().position(|cell| *cell == wanted).unwrap_or_else(|| {
+                table.cells.push(wanted);
+                table.cells.len() - 1
             });
-            table.parts.push((column, *part));
+            table.parts.push((cell, *part));
             table.parts.len() - 1
         });
         let parts = parts.collect();
@@ -133,7 +141,7 @@ struct State {
 
 struct Pass<'a> {
     wanted: &'a [WantedTuples],
-    tables: &'a [PlannedTable],
+    tables: &'a [PlannedTable<'a>],
     found: Vec<State>,
     hasher: &'a KeyHasher,
     part: Part,
@@ -157,7 +165,7 @@ impl RowConsumer for Pass<'_> {
 
 struct TupleReader<'a> {
     pass: &'a Pass<'a>,
-    table: &'a PlannedTable,
+    table: &'a PlannedTable<'a>,
     /// The keys of the row at hand; `None` for NULL.
     keys: Vec<Option<ValueKey>>,
     batches: Vec<Vec<u128>>,
@@ -191,13 +199,13 @@ impl TupleReader<'_> {
 
 impl RowReader for TupleReader<'_> {
     fn row(&mut self, values: &[ValueRef<'_>]) {
-        for (key, (column, part)) in self.keys.iter_mut().zip(&self.table.parts) {
-            *key = match values[*column] {
+        for (key, (cell, part)) in self.keys.iter_mut().zip(&self.table.parts) {
+            *key = match values[*cell] {
                 ValueRef::Null => None,
                 ValueRef::Integer(number) if part.is_real => {
-                    Some(part.form.key(ValueRef::Real(number as f64), self.pass.hasher, &mut self.scratch).0)
+                    Some(part.form.key(ValueRef::Real(number as f64), None, self.pass.hasher, &mut self.scratch).0)
                 }
-                value => Some(part.form.key(value, self.pass.hasher, &mut self.scratch).0),
+                value => Some(part.form.key(value, Some(value), self.pass.hasher, &mut self.scratch).0),
             };
         }
         for (((_, parts), batch), is_stopped) in self.table.tuples.iter().zip(&mut self.batches).zip(&self.is_stopped) {

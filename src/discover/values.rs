@@ -10,6 +10,7 @@ use super::column_keys::FormPlan;
 use super::form::Form;
 use super::form::KeyHasher;
 use super::form::ValueKey;
+use super::forms::Forms;
 use crate::engine::EngineError;
 use crate::engine::RowConsumer;
 use crate::engine::RowReader;
@@ -21,6 +22,7 @@ use crate::model::value::Value;
 use crate::model::value::ValueRef;
 use crate::model::value::exact_bytes;
 use crate::sql::discover;
+use crate::sql::discover::Cell;
 
 /// The keys of a column whose values are wanted, in one form.
 pub struct WantedValues {
@@ -46,6 +48,7 @@ pub fn find(
     schema: &Schema,
     session: &mut dyn Session,
     wanted: &[WantedValues],
+    forms: &Forms,
     hasher: &KeyHasher,
     threads: usize,
 ) -> Result<Vec<Values>, EngineError> {
@@ -65,10 +68,17 @@ pub fn find(
     let was_read = session.read_stored_rows(&readings, threads, &finder)?;
     for (index, reading) in readings.iter().enumerate().filter(|(index, _)| !was_read[*index]) {
         let mut reader = finder.reader(index);
-        session.each_row(&discover::rows(schema, reading.table, &reading.columns), &mut |row: &[Value]| {
-            let values: Vec<ValueRef<'_>> = row.iter().map(Value::borrowed).collect();
-            reader.row(&values);
-        })?;
+        let cells = tables[index].1.iter().flat_map(|&entry| {
+            let column = wanted[entry].column;
+            [Cell { column, collation: None }].into_iter().chain(forms.key_cell(column, wanted[entry].form))
+        });
+        session.each_row(
+            &discover::rows(schema, reading.table, &cells.collect::<Vec<_>>()),
+            &mut |row: &[Value]| {
+                let values: Vec<ValueRef<'_>> = row.iter().map(Value::borrowed).collect();
+                reader.row(&values);
+            },
+        )?;
         reader.finish();
     }
     Ok(finder.found.into_iter().map(|found| found.into_inner().unwrap_or_else(PoisonError::into_inner)).collect())
@@ -102,14 +112,17 @@ struct FindingReader<'a> {
 
 impl RowReader for FindingReader<'_> {
     fn row(&mut self, values: &[ValueRef<'_>]) {
-        for ((&entry, found), &value) in self.entries.iter().zip(&mut self.found).zip(values) {
+        let mut cells = values.iter().copied();
+        for (&entry, found) in self.entries.iter().zip(&mut self.found) {
             let wanted = &self.finder.wanted[entry];
+            let Some(value) = cells.next() else { break };
+            let collated = if wanted.form.is_collated() { cells.next() } else { None };
             let value = match value {
                 ValueRef::Null => continue,
                 ValueRef::Integer(number) if wanted.is_real => ValueRef::Real(number as f64),
                 value => value,
             };
-            let ValueKey::Hash(hash) = wanted.form.key(value, self.finder.hasher, &mut self.scratch).0 else {
+            let ValueKey::Hash(hash) = wanted.form.key(value, collated, self.finder.hasher, &mut self.scratch).0 else {
                 continue;
             };
             if wanted.keys.as_ref().is_none_or(|keys| keys.contains(&hash)) {

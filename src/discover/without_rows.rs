@@ -5,6 +5,7 @@ use std::collections::HashMap;
 
 use crate::discover::likeness;
 use crate::discover::likeness::Kind;
+use crate::discover::logistic;
 use crate::discover::names::Names;
 use crate::model::discovery::Candidate;
 use crate::model::discovery::ColumnList;
@@ -14,7 +15,6 @@ use crate::model::discovery::Facts;
 use crate::model::discovery::KeyKind;
 use crate::model::discovery::Pair;
 use crate::model::discovery::PairCounts;
-use crate::model::discovery::PairShape;
 use crate::model::discovery::ParentMissing;
 use crate::model::discovery::Tier;
 use crate::model::ids::TableId;
@@ -79,12 +79,12 @@ fn best(names: &Names, facts: &Facts, rows: &HashMap<TableId, u64>, profile: &Co
         counts,
         parent_keys: parent.distinct,
         missing: Vec::new(),
-        shape: PairShape { spread: 0.0, covered_range: 0.0, sets_are_equal: false },
+        shape: None,
     };
     let who = if is_empty { "the child has no rows with a key" } else { "the parent has no rows" };
     let text = format!("by its name only ({degree:.2} of 1): no data, because {who}");
     let score = HIGHEST * degree;
-    let weight = (score / (1.0 - score)).ln();
+    let weight = logistic::logit(score);
     let evidence = vec![Evidence { feature: "name-without-rows".to_owned(), value: degree, weight, text }];
     Some(Candidate { pair, tier: Tier::Possible, score, reason: None, evidence })
 }

@@ -1,8 +1,6 @@
 //! The interface with which a batch of a plan is changed in few statements. It changes all rows of the batch as planned, or the
 //! caller rolls the batch back and changes the rows one by one.
 
-use std::sync::Arc;
-
 use super::EngineError;
 use crate::model::ids::RelationId;
 use crate::model::row_group::BatchOutcome;
@@ -23,12 +21,6 @@ pub trait SetWriter {
     /// stays equal, results of earlier queries stay valid, such as the orphans of a relation.
     fn data_version(&mut self) -> Result<Option<i64>, EngineError> {
         Ok(None)
-    }
-
-    /// Takes the locks under which the conditions of the groups stay true until the transaction ends. It is called first in a
-    /// transaction that changes rows. False if another session holds one of them.
-    fn lock(&mut self, _groups: &[Arc<RowGroup<'_>>]) -> Result<bool, EngineError> {
-        Ok(true)
     }
 
     /// Returns the number of lines that fit now. Changes nothing. The condition of `needs_parent_in` is left out, because

@@ -28,9 +28,11 @@ use super::Deadline;
 use crate::model::text::io_reason;
 
 pub(super) mod connect_failure;
+mod gentle;
 pub(super) mod pages;
 pub(super) mod relay;
 pub(super) mod scratch_tables;
+mod sets;
 pub(super) mod trial;
 pub(super) mod writer;
 pub(super) mod writing;

@@ -10,6 +10,7 @@ use super::EngineError;
 use super::RowsAnswer;
 use super::RowsQuestion;
 use super::Session;
+use super::gentle_writer::GentleWriter;
 use super::set_writer::SetWriter;
 use crate::model::backup::BackupOrigin;
 use crate::model::catalog::Table;
@@ -68,6 +69,11 @@ pub trait Writer: Session {
 
     /// Returns the interface that changes rows in sets; `None` if the engine changes rows only one by one.
     fn sets(&mut self) -> Option<&mut dyn SetWriter> {
+        None
+    }
+
+    /// Returns the interface for batches beside other sessions; `None` if a writer keeps all other sessions out.
+    fn gentle(&mut self) -> Option<&mut dyn GentleWriter> {
         None
     }
 

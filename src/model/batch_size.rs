@@ -26,6 +26,9 @@ const FIRST: usize = 250;
 /// The largest number of changes in a transaction that is sized by time, so that its memory is bounded.
 const MOST: usize = 50_000;
 
+/// The number of changes below which a smaller transaction takes hardly less time.
+const FEW: usize = 100;
+
 /// From one transaction to the next, the number grows at most by this factor.
 const GROWTH: usize = 2;
 
@@ -43,7 +46,7 @@ impl BatchSize {
         let BatchSize::Time(wanted) = self else { return limit };
         let fitting = wanted.as_nanos().saturating_mul(changes as u128) / took.as_nanos().max(1);
         // A small transaction takes time beyond that of its changes, so a shorter limit is never below half of it.
-        let least = (limit / 2).max(1);
+        let least = (limit / 2).max(limit.min(FEW));
         usize::try_from(fitting).unwrap_or(MOST).clamp(least, limit.saturating_mul(GROWTH)).min(MOST)
     }
 }
@@ -77,6 +80,7 @@ mod tests {
         let size = BatchSize::Time(Duration::from_millis(1));
         assert_eq!(size.next(1, 1, Duration::from_secs(60)), 1);
         assert_eq!(size.next(400, 400, Duration::from_secs(60)), 200);
+        assert_eq!(size.next(150, 150, Duration::from_secs(60)), 100);
         assert_eq!(size.next(400, 400, Duration::ZERO), 800);
         assert_eq!(size.next(50_000, 50_000, Duration::ZERO), 50_000);
         // A last transaction with few changes says little about a full one.

@@ -219,6 +219,8 @@ pub struct SqlType {
     /// The equality operator of the type.
     pub equality: QualifiedName,
     pub collation: Option<QualifiedName>,
+    /// False if the collation can find texts equal that differ in their bytes.
+    pub deterministic: bool,
     /// True for a row type. `IS NOT NULL` is false for a row that contains a NULL, although the row itself is not NULL.
     pub composite: bool,
 }

@@ -5,6 +5,7 @@
 
 use crate::model::catalog::DatabaseName;
 use crate::model::ids::TableId;
+use crate::model::relation::Origin;
 use crate::model::value::Value;
 
 /// Columns of a table, in the order of a key.
@@ -51,7 +52,6 @@ pub struct ColumnProfile {
     pub integers: Option<(i64, i64)>,
     /// The total length of all texts, in bytes.
     pub text_bytes: u64,
-    pub longest_text: u64,
     /// True if an index that is not unique begins with the column.
     pub leads_index: bool,
 }
@@ -115,7 +115,8 @@ pub struct Pair {
     pub parent_keys: u64,
     /// The missing keys with the most rows, and their rows.
     pub missing: Vec<(Vec<Value>, u64)>,
-    pub shape: PairShape,
+    /// `None` if the keys have no common order, or if their order is not known.
+    pub shape: Option<PairShape>,
 }
 
 /// Exact counts of a pair.
@@ -151,8 +152,6 @@ pub struct PairShape {
     pub spread: f64,
     /// The share of the parent's keys between the least and the greatest key of the child.
     pub covered_range: f64,
-    /// True if both sides have the same keys.
-    pub sets_are_equal: bool,
 }
 
 /// A child whose keys agree with a parent only after a change of spelling. As they stand, nearly all rows are orphans.
@@ -210,8 +209,25 @@ pub struct NotObserved {
     pub reason: String,
     /// The number of things that were left out, such as combinations of columns.
     pub number: u64,
-    /// True if the database refused to be read, so that the report is incomplete.
-    pub is_failure: bool,
+    pub omission: Omission,
+}
+
+/// The way in which a part of the database was left out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Omission {
+    /// The database refused to be read.
+    NotRead,
+    /// The values of a column were read or could be, but fk-doctor cannot compare them.
+    NotCompared,
+    /// A limit of the search, such as memory, left out some combinations.
+    Restricted,
+}
+
+impl Omission {
+    /// True if the report is incomplete without this part.
+    pub fn is_failure(self) -> bool {
+        self != Omission::Restricted
+    }
 }
 
 /// The sureness of a candidate.
@@ -235,6 +251,11 @@ impl Tier {
             Tier::Possible => "possible",
             Tier::Rejected => "rejected",
         }
+    }
+
+    /// Returns the origin of the relation that a candidate of this tier becomes.
+    pub fn origin(self) -> Origin {
+        if self == Tier::Certain { Origin::Discovered } else { Origin::Likely }
     }
 }
 

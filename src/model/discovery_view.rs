@@ -135,9 +135,9 @@ impl DiscoveryView {
         self.candidates.iter().filter(|candidate| matches!(candidate.tier, Tier::Certain | Tier::Likely))
     }
 
-    /// True if the database refused that a part of it is read.
+    /// True if a table or a column could not be read or compared.
     pub fn is_incomplete(&self) -> bool {
-        self.not_observed.iter().any(|part| part.is_failure)
+        self.not_observed.iter().any(|part| part.omission.is_failure())
     }
 }
 

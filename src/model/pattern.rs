@@ -154,6 +154,20 @@ fn set(rest: &mut Chars<'_>) -> Result<Part, String> {
     }
 }
 
+/// Returns a name as a pattern that matches only this name.
+pub fn literal(name: &str) -> String {
+    name.chars().map(|c| if is_special(c) { format!("[{c}]") } else { c.to_string() }).collect()
+}
+
+/// True if a text is a pattern that may match several names.
+pub fn has_wildcard(text: &str) -> bool {
+    text.contains(is_special)
+}
+
+fn is_special(c: char) -> bool {
+    matches!(c, '*' | '?' | '[')
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -2,7 +2,10 @@
 //!
 //! A group says which conditions its rows must meet. An engine checks them in the statement that changes the rows.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+use std::sync::atomic::Ordering;
 
 use super::catalog::Table;
 use super::ids::RelationId;
@@ -70,6 +73,8 @@ impl<'l> BatchLine<'l> {
 /// Changes that are made together or not at all, in the order of the plan. No two of them change one row.
 #[derive(Debug, Clone, Copy)]
 pub struct RowBatch<'b, 's> {
+    /// A number that no other batch of the program has, so that an engine loads a batch only once.
+    pub id: u64,
     pub groups: &'b [Arc<RowGroup<'s>>],
     pub lines: &'b [BatchLine<'b>],
 }
@@ -80,24 +85,53 @@ pub struct RowBatch<'b, 's> {
 pub struct BatchOutcome {
     /// The number of lines whose row was changed, and is stored as planned.
     pub changed: u64,
-    /// The lines that did not fit, as indexes of [`RowBatch::lines`], as far as the engine knows them at once.
-    pub unfit: Vec<(usize, UnfitReason)>,
     /// The number of rows that were changed beyond the lines, by triggers or cascades.
     pub beyond: u64,
 }
 
-/// The reason why the row of a line was not changed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum UnfitReason {
-    /// The row differs from its image or is missing, its key has a parent, or a new row has no parent.
-    Differs,
-    /// Another session has locked the row.
-    Busy,
+impl<'b, 's> RowBatch<'b, 's> {
+    pub fn new(groups: &'b [Arc<RowGroup<'s>>], lines: &'b [BatchLine<'b>]) -> RowBatch<'b, 's> {
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        RowBatch { id: NEXT.fetch_add(1, Ordering::Relaxed), groups, lines }
+    }
+
+    /// Returns the groups in an order in which each can change as a whole: parents are inserted before their children, and children
+    /// are deleted before their parents.
+    pub fn order(&self) -> Vec<usize> {
+        let mut rest: BTreeSet<usize> = self.lines.iter().map(|line| line.group).collect();
+        let mut order = Vec::with_capacity(rest.len());
+        while !rest.is_empty() {
+            let waits = |&group: &usize| rest.iter().any(|&other| self.is_before(other, group));
+            // Tables may refer to each other in a cycle.
+            let next = rest.iter().copied().find(|group| !waits(group)).or_else(|| rest.first().copied());
+            order.extend(next);
+            next.map(|next| rest.remove(&next));
+        }
+        order
+    }
+
+    /// True if the first group has to change before the second.
+    fn is_before(&self, first: usize, second: usize) -> bool {
+        let (first, second) = (&self.groups[first], &self.groups[second]);
+        let is_parent = |parent: &RowGroup<'_>, child: &RowGroup<'_>| {
+            let schema = parent.schema;
+            parent.table.name != child.table.name
+                && schema.relations.iter().any(|relation| {
+                    schema.parent(relation).is_some_and(|table| table.name == parent.table.name)
+                        && schema.child(relation).name == child.table.name
+                })
+        };
+        match (first.kind, second.kind) {
+            (RowChangeKind::Insert, RowChangeKind::Insert) => is_parent(first, second),
+            (RowChangeKind::Delete, RowChangeKind::Delete) => is_parent(second, first),
+            (first, second) => first != second && (first == RowChangeKind::Insert || second == RowChangeKind::Delete),
+        }
+    }
 }
 
 impl BatchOutcome {
     /// True if exactly the rows of all lines changed.
     pub fn is_exact(&self, batch: &RowBatch<'_, '_>) -> bool {
-        self.changed == batch.lines.len() as u64 && self.unfit.is_empty() && self.beyond == 0
+        self.changed == batch.lines.len() as u64 && self.beyond == 0
     }
 }

@@ -115,10 +115,12 @@ pub enum SkipReason {
     Bound,
     /// The database refused the change.
     Refused,
+    /// Another session held the row locked.
+    Busy,
 }
 
 impl SkipReason {
-    pub const ALL: [SkipReason; 8] = [
+    pub const ALL: [SkipReason; 9] = [
         SkipReason::Already,
         SkipReason::Changed,
         SkipReason::FoundParent,
@@ -127,6 +129,7 @@ impl SkipReason {
         SkipReason::Needless,
         SkipReason::Bound,
         SkipReason::Refused,
+        SkipReason::Busy,
     ];
 
     pub fn name(self) -> &'static str {
@@ -139,6 +142,7 @@ impl SkipReason {
             SkipReason::Needless => "needless",
             SkipReason::Bound => "bound",
             SkipReason::Refused => "refused",
+            SkipReason::Busy => "busy",
         }
     }
 
@@ -160,6 +164,8 @@ impl SkipReason {
             (SkipReason::Needless, _) => "are needed by no row any more",
             (SkipReason::Refused, 1) => "was refused by the database",
             (SkipReason::Refused, _) => "were refused by the database",
+            (SkipReason::Busy, 1) => "was locked by another session",
+            (SkipReason::Busy, _) => "were locked by other sessions",
         }
     }
 }

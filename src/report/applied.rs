@@ -164,11 +164,7 @@ impl ApplyReport<'_> {
             }
             // Rows that came since the plan was made can be orphans too.
             Some(before) if after.count <= before && !after.is_bound => match after.count {
-                0 if before == 0 && self.planned_rows(TreatmentKind::Repoint.name()) > 0 => {
-                    let twins = self.planned_rows(TreatmentKind::Repoint.name());
-                    let are = if twins == 1 { "is" } else { "are" };
-                    format!("{name}: {} {are} merged", plural(twins, "twin"))
-                }
+                0 if before == 0 && self.planned_rows(TreatmentKind::Repoint.name()) > 0 => return self.merged(),
                 0 if before == 0 => format!("{name}: {} is applied", self.plan.display()),
                 0 => {
                     let are = if before == 1 { "is" } else { "are" };
@@ -186,10 +182,7 @@ impl ApplyReport<'_> {
             _ => return self.with_scan(Symbol::Done, format!("{name}: {} is applied", self.plan.display())),
         };
         if self.rows_left() > 0 {
-            let changes = plural(self.rows_left(), "planned change");
-
-            let were = if self.rows_left() == 1 { "was" } else { "were" };
-            return (Symbol::Partly, format!("{line}, and {changes} {were} skipped"));
+            return self.with_scan(Symbol::Partly, format!("{line}, and {}", self.skipped_changes()));
         }
         self.with_scan(Symbol::Done, line)
     }
@@ -200,23 +193,38 @@ impl ApplyReport<'_> {
         totals.map(|total| total.rows).sum()
     }
 
+    /// Returns how many twins were merged.
+    fn merged(&self) -> (Symbol, String) {
+        let name = &self.database.name;
+        let planned = self.planned_rows(TreatmentKind::Repoint.name());
+        let twins = plural(planned, "twin");
+        if self.rows_left() > 0 {
+            let line = format!("{name}: of {twins}, not all are merged: {}", self.skipped_changes());
+            return self.with_scan(Symbol::Partly, line);
+        }
+        let are = if planned == 1 { "is" } else { "are" };
+        self.with_scan(Symbol::Done, format!("{name}: {twins} {are} merged"))
+    }
+
+    fn skipped_changes(&self) -> String {
+        let were = if self.rows_left() == 1 { "was" } else { "were" };
+        format!("{} {were} skipped", plural(self.rows_left(), "planned change"))
+    }
+
     /// Returns how many quarantined rows came back.
     fn came_back(&self) -> (Symbol, String) {
         let name = &self.database.name;
         let planned = self.planned_rows(RESTORE);
         if self.rows_left() > 0 {
-            let skipped = plural(self.rows_left(), "planned change");
-            let were = if self.rows_left() == 1 { "was" } else { "were" };
             let rows = plural(planned, "quarantined row");
-            return (Symbol::Partly, format!("{name}: of {rows}, not all came back: {skipped} {were} skipped"));
+            let line = format!("{name}: of {rows}, not all came back: {}", self.skipped_changes());
+            return self.with_scan(Symbol::Partly, line);
         }
         if self.staying > 0 {
             let rows = plural(planned + self.staying, "quarantined row");
             let stay = if self.staying == 1 { "stays" } else { "stay" };
-            return (
-                Symbol::Partly,
-                format!("{name}: {} of {rows} came back, {} {stay}", count(planned), count(self.staying)),
-            );
+            let line = format!("{name}: {} of {rows} came back, {} {stay}", count(planned), count(self.staying));
+            return self.with_scan(Symbol::Partly, line);
         }
         self.with_scan(Symbol::Done, format!("{name}: {} came back", plural(planned, "quarantined row")))
     }

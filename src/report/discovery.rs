@@ -30,6 +30,8 @@ pub struct DiscoveryReport<'a> {
     pub lowest: Tier,
     /// The database as a word of a command, quoted for a shell; empty if the environment names it.
     pub database: &'a str,
+    /// The configuration file as a word of a command, quoted for a shell.
+    pub config: &'a str,
 }
 
 impl DiscoveryReport<'_> {

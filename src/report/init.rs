@@ -10,6 +10,7 @@ use crate::model::finding::Cause;
 use crate::model::finding::Code;
 use crate::model::finding::Finding;
 use crate::model::finding::Severity;
+use crate::model::pattern;
 use crate::model::relation::Relation;
 use crate::model::schema::Schema;
 use crate::model::text;
@@ -138,7 +139,7 @@ fn time_columns(schema: &Schema) -> Vec<String> {
     let names: BTreeSet<&str> =
         schema.tables.iter().flat_map(|table| &table.columns).map(|column| column.name.as_str()).collect();
     let is_time = |name: &&&str| TIME_COLUMNS.contains(&name.to_lowercase().as_str());
-    names.iter().filter(is_time).take(MOST_NAMES).map(|name| pattern(name)).collect()
+    names.iter().filter(is_time).take(MOST_NAMES).map(|name| pattern::literal(name)).collect()
 }
 
 fn private_columns(schema: &Schema) -> Vec<String> {
@@ -148,17 +149,12 @@ fn private_columns(schema: &Schema) -> Vec<String> {
             let name = column.name.to_lowercase();
             // A column such as email_id refers to a row, and its value is no secret.
             if PRIVATE.iter().any(|part| name.contains(part)) && !name.ends_with("_id") {
-                columns.push(pattern(&format!("{}.{}", table.name, column.name)));
+                columns.push(pattern::literal(&format!("{}.{}", table.name, column.name)));
             }
         }
     }
     columns.truncate(MOST_NAMES);
     columns
-}
-
-/// Returns a name as a pattern that matches only this name.
-fn pattern(name: &str) -> String {
-    name.chars().map(|c| if matches!(c, '*' | '?' | '[') { format!("[{c}]") } else { c.to_string() }).collect()
 }
 
 /// Returns a suggestion for each relation whose parent marks rows as deleted, or whose keys perhaps mean "none".

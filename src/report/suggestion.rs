@@ -31,16 +31,21 @@ pub(super) fn render(examination: &Examination, chosen: Chosen<'_>) -> String {
     let mut text = String::new();
     let mut ids = BTreeSet::new();
     let run = examination.run.clone().unwrap_or_default();
-    let file = shell(&format!("{}.rules.toml", run.stem));
-    let next = run.command("fk-doctor repair", &format!("--rules {file} -o plan.ndjson"));
-    line(&mut text, &format!("Drafted from a scan of {}. Next: {next}", examination.schema.database.name));
     let groups: Vec<&FindingGroup> = orphan_groups(examination).collect();
+    let shipped: BTreeSet<&str> = groups.iter().filter_map(|group| shipped_rule(examination, group, chosen)).collect();
+    let is_drafted = groups.iter().any(|group| shipped_rule(examination, group, chosen).is_none());
+    let file = (is_drafted || groups.is_empty()).then(|| shell(&format!("{}.rules.toml", run.stem)));
+    let rules = file.into_iter().chain(shipped.into_iter().map(shell)).map(|rule| format!("--rules {rule} "));
+    let next = run.command("fk-doctor repair", &format!("{}-o plan.ndjson", rules.collect::<String>()));
+    line(&mut text, &format!("Drafted from a scan of {}. Next: {next}", examination.schema.database.name));
     if groups.is_empty() {
         line(&mut text, "There are no orphans, so there is nothing to treat.");
     }
     let rows_of_tables = examination.rows_of_tables();
     for group in groups {
-        Draft { examination, rows_of_tables: &rows_of_tables, group, chosen: chosen(group) }.write(&mut text, &mut ids);
+        let shipped = shipped_rule(examination, group, chosen);
+        Draft { examination, rows_of_tables: &rows_of_tables, group, chosen: chosen(group), shipped }
+            .write(&mut text, &mut ids);
     }
     for group in causes::grave_groups(examination).filter(|group| !group.code.is_orphan()) {
         let relations = plural(group.findings.len() as u64, "relation");
@@ -50,6 +55,11 @@ pub(super) fn render(examination: &Examination, chosen: Chosen<'_>) -> String {
         line(&mut text, &format!("{about}, {words}: no rule repairs that. See: fk-doctor code {}", group.code.name()));
     }
     text
+}
+
+/// Returns the rule that ships with fk-doctor and treats a group, unless a person chose another treatment.
+fn shipped_rule<'e>(examination: &'e Examination, group: &FindingGroup, chosen: Chosen<'_>) -> Option<&'e str> {
+    causes::rule(examination, group).filter(|_| chosen(group).is_none())
 }
 
 /// Returns the groups that a rule can treat.
@@ -68,12 +78,14 @@ struct Draft<'a> {
     rows_of_tables: &'a BTreeMap<TableId, u64>,
     group: &'a FindingGroup,
     chosen: Option<ChoiceKind>,
+    /// The rule that ships with fk-doctor and treats the group.
+    shipped: Option<&'a str>,
 }
 
 impl Draft<'_> {
     fn write(&self, text: &mut String, ids: &mut BTreeSet<String>) {
         text.push('\n');
-        if let (Some(rule), None) = (causes::rule(self.examination, self.group), &self.chosen) {
+        if let Some(rule) = self.shipped {
             let run = self.examination.run.clone().unwrap_or_default();
             let command = run.command("fk-doctor repair", &format!("--rules {rule}"));
             line(text, &format!("{}: a rule ships with fk-doctor: {command}", self.about()));

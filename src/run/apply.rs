@@ -122,6 +122,7 @@ pub(super) fn run_plan(
         sql,
         direction,
         batch: writing.batch,
+        lock_wait: wait_limits.lock_wait,
         between: &|| interval.wait(&is_stopped, &|why| progress(&ProgressStep::waiting(RunPhase::ChangeRows, why))),
         skip_changed: writing.skip_changed,
         row_by_row: writing.row_by_row,

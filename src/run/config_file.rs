@@ -28,6 +28,9 @@ use crate::source;
 use crate::source::Source;
 use crate::sql;
 
+/// The name of the configuration file in a folder.
+pub(super) const FILE_NAME: &str = "fk-doctor.toml";
+
 /// A configuration and the text that its faults point into.
 #[derive(Default)]
 pub(super) struct ConfigFile {
@@ -93,7 +96,7 @@ fn read_from(
             .iter()
             .flat_map(|folder| folder.ancestors())
             .chain(environment.directory.ancestors())
-            .map(|directory| directory.join("fk-doctor.toml"))
+            .map(|directory| directory.join(FILE_NAME))
             .find(|path| path.is_file()),
     };
     let Some(path) = found else { return Ok(ConfigFile::default()) };

@@ -26,14 +26,15 @@ use crate::engine::WaitLimits;
 use crate::exit::Exit;
 use crate::model::date;
 use crate::model::discovery::Candidate;
+use crate::model::discovery::ColumnList;
 use crate::model::discovery::Discovery;
 use crate::model::discovery::Tier;
 use crate::model::discovery_view::CandidateView;
 use crate::model::discovery_view::DiscoveryView;
 use crate::model::ids::TableId;
+use crate::model::pattern;
 use crate::model::pattern::Pattern;
 use crate::model::redaction::Redaction;
-use crate::model::relation::Origin;
 use crate::model::resolve::discovered::DiscoveredRelation;
 use crate::model::schema::Schema;
 use crate::model::text::io_reason;
@@ -85,7 +86,12 @@ pub fn discover(
     let view = DiscoveryView::of(&schema, &discovery, &shown);
     let word = typed.database.as_ref().map(|_| shell(&source.to_string())).unwrap_or_default();
     let lowest = typed.tier.unwrap_or(Tier::Likely);
-    let report = DiscoveryReport { view: &view, schema: &schema, lowest, database: &word };
+    let typed_config = global.config.as_ref().map(|path| path.display().to_string());
+    let config = typed_config.unwrap_or_else(|| match file.path.as_str() {
+        "" => config_file::FILE_NAME.to_owned(),
+        path => path.to_owned(),
+    });
+    let report = DiscoveryReport { view: &view, schema: &schema, lowest, database: &word, config: &shell(&config) };
     let exit = exit(&view, typed.fail_on);
     if !typed.accept.is_empty() {
         return accepting(&report, typed, edited.as_ref(), environment, exit);
@@ -129,6 +135,7 @@ fn found(
         tolerance,
         pruning: Pruning::ALL,
         max_arity: usize::from(typed.max_arity.unwrap_or(DEFAULT_ARITY)),
+        deadline: Deadline::after(typed.timeout.or(settings.timeout)),
         memory: typed.memory.or(settings.memory).unwrap_or(DEFAULT_MEMORY),
         threads: typed.jobs.or(settings.jobs).unwrap_or(environment.cores).max(1),
         samples: typed.samples.or(settings.samples).unwrap_or(DEFAULT_SAMPLES),
@@ -160,7 +167,7 @@ pub(super) fn relations(
             child: pair.child.clone(),
             parent: pair.parent.clone(),
             condition: (!pair.condition.is_empty()).then(|| report::discovery::condition(terms, facts)),
-            origin: if candidate.tier == Tier::Certain { Origin::Discovered } else { Origin::Likely },
+            origin: candidate.tier.origin(),
         }
     };
     Ok(discovery.candidates.iter().filter(is_wanted).map(relation).collect())
@@ -180,16 +187,24 @@ fn excluded<'a>(typed: &'a DiscoverArgs, file: &'a ConfigFile) -> impl Iterator<
 /// Leaves out the pairs that the user does not want to see. They were judged, because they are neighbours of others.
 fn restrict(schema: &Schema, discovery: &mut Discovery, typed: &DiscoverArgs, file: &ConfigFile) {
     let pairs: Vec<&Pattern> = excluded(typed, file).filter(|pattern| pattern.is_for_relations()).collect();
+    let is_excluded = |child: &ColumnList, parent: &ColumnList, also: &[Pattern]| {
+        let id = schema.pair_id(child, parent);
+        pairs.iter().copied().chain(also).any(|pattern| pattern.matches(&id))
+    };
     let is_of_table = |table: TableId| {
         let name = schema.tables[table].name.to_string();
         typed.table.is_empty() || typed.table.iter().any(|pattern| pattern.matches(&name))
     };
     discovery.candidates.retain(|candidate| {
         let (child, parent) = (&candidate.pair.child, &candidate.pair.parent);
-        let id = schema.pair_id(child, parent);
-        (is_of_table(child.table) || is_of_table(parent.table)) && !pairs.iter().any(|pattern| pattern.matches(&id))
+        (is_of_table(child.table) || is_of_table(parent.table)) && !is_excluded(child, parent, &[])
     });
-    discovery.near.retain(|near| is_of_table(near.child.table) || is_of_table(near.parent.table));
+    // A rejected candidate is in the report as such. A rejected near pair has no tier to show it.
+    let rejected = &file.config.discover.reject;
+    discovery.near.retain(|near| {
+        let (child, parent) = (&near.child, &near.parent);
+        (is_of_table(child.table) || is_of_table(parent.table)) && !is_excluded(child, parent, rejected)
+    });
     discovery.parents_missing.retain(|missing| is_of_table(missing.child.table));
 }
 
@@ -272,7 +287,7 @@ fn accepted<'v>(view: &'v DiscoveryView, options: &[String]) -> Result<Vec<&'v C
         let mut any = false;
         let pattern =
             tier.is_none().then(|| Pattern::new(option)).transpose().map_err(|why| not_accepted(option, why))?;
-        let has_wildcard = option.contains(['*', '?']);
+        let has_wildcard = pattern::has_wildcard(option);
         for (accepted, candidate) in is_accepted.iter_mut().zip(&view.candidates) {
             let is_meant = match (&pattern, tier) {
                 (Some(pattern), _) => pattern.matches(&candidate.id),

@@ -121,8 +121,10 @@ impl PlanBackup {
 
     /// Removes the backup that this run made, because the run changed nothing. The next run makes a newer one.
     pub(super) fn remove_ours(&self, outcome: &Result<Execution, ApplyError>) {
-        let is_unchanged =
-            matches!(outcome, Err(ApplyError::Refused { .. } | ApplyError::Stopped { committed: 0, .. }));
+        let is_unchanged = matches!(
+            outcome,
+            Err(ApplyError::Refused { .. } | ApplyError::OutOfDate { .. } | ApplyError::Stopped { committed: 0, .. })
+        );
         if is_unchanged && self.is_ours.get() {
             // The database is as it was, so nothing depends on the removal.
             let _ = std::fs::remove_file(&self.path);

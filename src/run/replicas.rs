@@ -92,3 +92,57 @@ impl BatchInterval {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+    use std::rc::Rc;
+
+    use super::*;
+    use crate::engine::Lag;
+
+    /// A replica that catches up by a second with each measurement.
+    struct CatchingUp {
+        behind: Rc<Cell<u64>>,
+    }
+
+    impl LagMeter for CatchingUp {
+        fn lag(&mut self) -> Result<Option<Lag>, EngineError> {
+            let behind = self.behind.get();
+            self.behind.set(behind.saturating_sub(1));
+            Ok(Some(Lag { behind: Duration::from_secs(behind), replica: "db2".to_owned() }))
+        }
+    }
+
+    fn interval(pause: Duration, behind: u64) -> (BatchInterval, Rc<Cell<u64>>) {
+        let behind = Rc::new(Cell::new(behind));
+        let meter: Box<dyn LagMeter> = Box::new(CatchingUp { behind: Rc::clone(&behind) });
+        (BatchInterval { pause, max_lag: Duration::from_secs(5), meters: RefCell::new(vec![meter]) }, behind)
+    }
+
+    #[test]
+    fn next_batch_waits_until_the_replica_is_close_enough() {
+        let (interval, behind) = interval(Duration::ZERO, 7);
+        let texts = RefCell::new(Vec::new());
+        interval.wait(&|| false, &|text| texts.borrow_mut().push(text.to_owned())).unwrap();
+        assert_eq!(texts.into_inner(), ["waiting for db2, 7 s behind", "waiting for db2, 6 s behind"]);
+        assert_eq!(behind.get(), 4);
+    }
+
+    #[test]
+    fn request_to_stop_ends_the_wait() {
+        let (interval, behind) = interval(Duration::from_secs(60), 1_000);
+        let start = Instant::now();
+        interval.wait(&|| true, &|text| panic!("{text}")).unwrap();
+        assert!(start.elapsed() < Duration::from_secs(5));
+        assert_eq!(behind.get(), 999);
+    }
+
+    #[test]
+    fn pause_lasts_as_long_as_it_says() {
+        let (interval, _) = interval(Duration::from_millis(250), 0);
+        let start = Instant::now();
+        interval.wait(&|| false, &|text| panic!("{text}")).unwrap();
+        assert!(start.elapsed() >= Duration::from_millis(250));
+    }
+}

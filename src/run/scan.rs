@@ -111,7 +111,6 @@ pub(super) fn scan_database(
     for (_, file) in outputs.iter().filter(|(format, _)| *format == ScanFormat::Csv) {
         reports::stream_orphans(&schema, &facts, &redaction, &mut sessions, sink, file.as_deref())?;
     }
-    drop(sessions);
 
     let values = redaction.values;
     let mut examination =
@@ -123,7 +122,9 @@ pub(super) fn scan_database(
     if let (Some(file), Some(past)) = (&typed.history, past) {
         add_to_history(file, past, &mut examination, environment, sink)?;
     }
-    examination.run = Some(scan_run::of(&examination, source, typed, begun.elapsed(), environment));
+    let session = sessions[0].as_mut();
+    examination.run = Some(scan_run::of(&examination, source, typed, begun.elapsed(), session, environment));
+    drop(sessions);
     streamed.finish(&examination)?;
     if outputs.iter().any(|(format, _)| *format == ScanFormat::Github) {
         reports::summarize(&examination, environment, sink)?;

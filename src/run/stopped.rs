@@ -1,4 +1,4 @@
-//! The error of a run that ctrl-c ended: what is done, and the commands that go on or take it back.
+//! The error of a run that ctrl-c or a signal ended: what is done, and the commands that go on or take it back.
 
 use std::path::Path;
 
@@ -53,9 +53,11 @@ impl StoppedRun<'_> {
 
     fn because(&self) -> &'static str {
         match (self.committed, self.writing.batch) {
-            (0, None) => "ctrl-c was pressed, and the transaction was rolled back; with --batch, whole batches stay",
-            (0, Some(_)) => "ctrl-c was pressed before the first batch was committed",
-            (_, _) => "ctrl-c was pressed; the batches so far are committed and recorded",
+            (0, None) => {
+                "ctrl-c or a signal ended it, and the transaction was rolled back; with --batch, whole batches stay"
+            }
+            (0, Some(_)) => "ctrl-c or a signal ended it before the first batch was committed",
+            (_, _) => "ctrl-c or a signal ended it; the batches so far are committed and recorded",
         }
     }
 

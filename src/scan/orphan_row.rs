@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::engine::EngineError;
 use crate::engine::Session;
+use crate::engine::Suspects;
 use crate::model::catalog::Table;
 use crate::model::finding::Sample;
 use crate::model::plan::identity_columns;
@@ -11,7 +12,9 @@ use crate::model::relation::Relation;
 use crate::model::row::Row;
 use crate::model::row::RowName;
 use crate::model::schema::Schema;
+use crate::model::value::Key;
 use crate::model::value::Value;
+use crate::scan::Tally;
 use crate::sql;
 use crate::sql::Sql;
 
@@ -73,6 +76,32 @@ impl<'a> OrphanColumns<'a> {
             }
         })?;
         outcome
+    }
+
+    /// Calls `each` with every orphan of the relation, sorted by missing key. The orphans come from the list that the scan
+    /// proved if it has all of them, otherwise from the answer to a question.
+    pub fn each_orphan<E: From<EngineError>>(
+        &self,
+        tally: &Tally,
+        session: &mut dyn Session,
+        question: &Sql,
+        mut each: impl FnMut(OrphanRow<'_>) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let is_listed = tally.suspects == Suspects::Rows(Vec::new()) && tally.orphans.len() == tally.orphan_rows;
+        if !is_listed || !is_named_by_address(self.child) {
+            return self.each_row(session, question, each);
+        }
+        let mut stream = tally.orphans.stream()?;
+        let (mut group, mut last) = (0, Key::new());
+        while let Some((key, address)) = stream.next_row()? {
+            if group == 0 || last != *key {
+                group += 1;
+                last.clone_from(key);
+            }
+            let name = [Value::Integer(address)];
+            each(OrphanRow { group: Some(group), key, stored: key, name: &name, is_present: false })?;
+        }
+        Ok(())
     }
 
     fn row<'r>(&self, row: &'r [Value]) -> Result<OrphanRow<'r>, EngineError> {

@@ -4,6 +4,7 @@
 //! reads has a [`Scan`] and nothing else, so no code can ask it for a statement that writes.
 
 use crate::model::catalog::Engine;
+use crate::sql::batch::Batch;
 use crate::sql::grammar::mysql::MARIADB;
 use crate::sql::grammar::mysql::MYSQL;
 use crate::sql::grammar::postgres::POSTGRES;
@@ -20,6 +21,8 @@ use crate::sql::sqlite::recorder::TriggerRecorder;
 pub(super) struct Capabilities {
     pub(super) scan: &'static dyn Scan,
     pub(super) repair: Option<&'static dyn Repair>,
+    /// Changes all rows of a group in one statement.
+    pub(super) batch: Option<&'static dyn Batch>,
     pub(super) load: Option<LoadedInto>,
     /// Forecasts what a statement would do, without running it.
     pub(super) forecast: Option<&'static dyn Scratch>,
@@ -41,15 +44,18 @@ pub(super) fn of(engine: Engine) -> &'static Capabilities {
         Engine::Sqlite => &Capabilities {
             scan: &Sqlite,
             repair: Some(&Sqlite),
+            batch: None,
             load: Some(LoadedInto::Copy(|| Box::new(CopyLoad))),
             forecast: None,
             recorder: Some(&TriggerRecorder),
         },
         // They run in a private database of SQLite.
-        Engine::Files => &Capabilities { scan: &Sqlite, repair: None, load: None, forecast: None, recorder: None },
-        Engine::Postgres => const { &on_server(&POSTGRES, &POSTGRES, &POSTGRES) },
-        Engine::Mysql => const { &on_server(&MYSQL, &MYSQL, &MYSQL) },
-        Engine::Mariadb => const { &on_server(&MARIADB, &MARIADB, &MARIADB) },
+        Engine::Files => {
+            &Capabilities { scan: &Sqlite, repair: None, batch: None, load: None, forecast: None, recorder: None }
+        }
+        Engine::Postgres => const { &on_server(&POSTGRES, &POSTGRES, &POSTGRES, &POSTGRES) },
+        Engine::Mysql => const { &on_server(&MYSQL, &MYSQL, &MYSQL, &MYSQL) },
+        Engine::Mariadb => const { &on_server(&MARIADB, &MARIADB, &MARIADB, &MARIADB) },
     }
 }
 
@@ -57,11 +63,13 @@ pub(super) fn of(engine: Engine) -> &'static Capabilities {
 const fn on_server(
     scan: &'static dyn Scan,
     repair: &'static dyn Repair,
+    batch: &'static dyn Batch,
     scratch: &'static dyn Scratch,
 ) -> Capabilities {
     Capabilities {
         scan,
         repair: Some(repair),
+        batch: Some(batch),
         load: Some(LoadedInto::TemporaryLoad(scratch)),
         forecast: Some(scratch),
         recorder: None,

@@ -6,21 +6,48 @@ use crate::model::discovery::ColumnList;
 use crate::model::schema::Schema;
 use crate::model::value::Value;
 use crate::sql::capabilities;
+use crate::sql::comparison::ColumnComparison;
 use crate::sql::grammar::Reading;
 use crate::sql::phrases::Phrases;
 use crate::sql::query::Sql;
 use crate::sql::query::plain;
 use crate::sql::scan::Scan;
 
-/// Returns a query for these columns of all rows of a table.
-pub fn rows(schema: &Schema, table: &Table, columns: &[usize]) -> Sql {
+/// A value of a row that a discovery reads.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Cell<'a> {
+    pub column: usize,
+    /// The collation whose comparison key is read; `None` for the value itself.
+    pub collation: Option<&'a str>,
+}
+
+/// Returns a query for these cells of all rows of a table.
+pub fn rows(schema: &Schema, table: &Table, cells: &[Cell<'_>]) -> Sql {
+    plain(cells_of(schema, table, cells))
+}
+
+/// Returns a query for these cells of some rows of a table, at most `most`.
+pub fn some_rows(schema: &Schema, table: &Table, cells: &[Cell<'_>], most: usize) -> Sql {
+    plain(format!("{} LIMIT {most}", cells_of(schema, table, cells)))
+}
+
+fn cells_of(schema: &Schema, table: &Table, cells: &[Cell<'_>]) -> String {
     let grammar = capabilities::of(schema.database.engine).scan;
-    let shown = columns.iter().map(|&column| {
-        let column = &table.columns[column];
-        grammar.shown(&grammar.qualified("child", &column.name), column)
-    });
-    let shown: Vec<String> = shown.collect();
-    plain(format!("SELECT {} FROM {}", shown.join(", "), source(grammar, schema, table, "child")))
+    let expression = |cell: &Cell<'_>| {
+        let column = &table.columns[cell.column];
+        let value = grammar.qualified("child", &column.name);
+        match cell.collation {
+            Some(collation) => grammar.comparison_key(&value, collation),
+            None => grammar.spelled(&value, column),
+        }
+    };
+    let expressions: Vec<String> = cells.iter().map(expression).collect();
+    format!("SELECT {} FROM {}", expressions.join(", "), source(grammar, schema, table, "child"))
+}
+
+/// Returns how the engine of a schema compares the values of a column.
+pub fn comparison(schema: &Schema, column: &Column) -> ColumnComparison {
+    capabilities::of(schema.database.engine).scan.comparison(column)
 }
 
 /// Returns a query for one row of counts: the child's rows, its rows with a NULL in the key, its distinct complete keys,
@@ -45,18 +72,21 @@ pub fn pair_counts(schema: &Schema, child: &ColumnList, parent: &ColumnList, con
     let selected = if selected.is_empty() { grammar.truth(true).to_owned() } else { selected.join(" AND ") };
     let complete: Vec<String> = child_key.iter().map(|column| grammar.not_null(column)).collect();
     let complete = complete.join(" AND ");
-    let equal = |position: usize| -> String {
+    let sides = |position: usize| {
         let column = |list: &ColumnList, table: &'_ Table| -> Column { table.columns[list.columns[position]].clone() };
-        grammar.equals_other_column(
-            &column(parent, parent_table),
-            &parent_key[position],
-            &column(child, child_table),
-            &child_key[position],
-        )
+        (column(parent, parent_table), column(child, child_table))
+    };
+    let equal = |position: usize| -> String {
+        let (ours, theirs) = sides(position);
+        let compared = grammar.under_collation_of(&ours, &theirs, &child_key[position]);
+        grammar.equals_other_column(&ours, &parent_key[position], &theirs, &compared)
     };
     let equal: Vec<String> = (0..child_key.len()).map(equal).collect();
-    let named: Vec<String> =
-        child_key.iter().enumerate().map(|(index, column)| format!("{column} AS k{index}")).collect();
+    let named = |position: usize| -> String {
+        let (ours, theirs) = sides(position);
+        format!("{} AS k{position}", grammar.under_collation_of(&ours, &theirs, &child_key[position]))
+    };
+    let named: Vec<String> = (0..child_key.len()).map(named).collect();
     let from = source(grammar, schema, child_table, "child");
     query.finish(format!(
         "WITH selected AS (SELECT {}, CASE WHEN {complete} THEN 1 ELSE 0 END AS complete FROM {from} WHERE {selected}), \

@@ -8,11 +8,14 @@
 //! expressions. A method that is documented by a sentence about rows returns the condition that the sentence is true.
 
 use crate::model::catalog::Column;
+use crate::model::catalog::Family;
 use crate::model::catalog::Table;
 use crate::model::facts::Facts;
 use crate::model::relation::Relation;
 use crate::model::schema::Schema;
 use crate::model::value::Value;
+use crate::sql::comparison::ColumnComparison;
+use crate::sql::comparison::TextComparison;
 use crate::sql::query::Query;
 use crate::sql::query::Sql;
 use crate::sql::repair::RequestedValue;
@@ -111,6 +114,31 @@ pub trait Grammar: Sync {
     /// A column's value equals the value of another table's column.
     fn equals_other_column(&self, ours: &Column, left: &str, _theirs: &Column, right: &str) -> String {
         self.equal(Some(ours), left, right)
+    }
+
+    /// Returns how the engine compares the values of a column. By default, it is asked about every pair of columns.
+    fn comparison(&self, column: &Column) -> ColumnComparison {
+        match column.family {
+            Family::Integer | Family::Numeric => ColumnComparison::ExactNumber,
+            Family::Real => ColumnComparison::FloatingPoint,
+            Family::Text => ColumnComparison::Text(TextComparison::Engine),
+            Family::Untyped => ColumnComparison::Engine(column.declared_type.clone()),
+        }
+    }
+
+    /// Returns a value whose text is equal exactly if the values are, for a column that is compared by its spelling.
+    fn spelled(&self, value: &str, column: &Column) -> String {
+        self.shown(value, column)
+    }
+
+    /// Returns bytes that are equal exactly if two texts are equal under a collation.
+    fn comparison_key(&self, value: &str, _collation: &str) -> String {
+        value.to_owned()
+    }
+
+    /// Returns a child's value under the collation of its parent.
+    fn under_collation_of(&self, _parent: &Column, _child: &Column, value: &str) -> String {
+        value.to_owned()
     }
 
     fn not_null(&self, value: &str) -> String {

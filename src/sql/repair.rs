@@ -187,6 +187,11 @@ pub trait Repair: Scan + RuleGrammar + WriteGrammar + CatalogStatements {
         true
     }
 
+    /// True if the engine certainly accepts this value in a column without further conditions, and stores it unchanged.
+    fn stores_as_given(&self, _: &Column, _: &Value) -> bool {
+        false
+    }
+
     /// True if rows that refer to each other in a cycle can be inserted one after the other.
     fn can_insert_cycles(&self) -> bool {
         false

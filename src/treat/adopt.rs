@@ -10,6 +10,7 @@ use crate::engine::Session;
 use crate::model::ids::RelationId;
 use crate::model::ids::TableId;
 use crate::model::plan::Adopted;
+use crate::model::plan::Change;
 use crate::model::plan::ChangeRole;
 use crate::model::plan::identity_columns;
 use crate::model::plan::orphan_name;
@@ -21,6 +22,7 @@ use crate::plan_file;
 use crate::scan::OrphanColumns;
 use crate::scan::ScanResult;
 use crate::scan::ScanResults;
+use crate::scan::Tally;
 
 /// One row of the stream of orphans.
 struct Orphan {
@@ -55,7 +57,7 @@ impl<'a> Planner<'a> {
             };
             let is_changed = self.effects.changed.iter().any(others);
             if created_in.is_some() || is_changed {
-                self.remember(relation, created_in, reader)?;
+                self.remember(relation, tally, created_in, reader)?;
             }
         }
         Ok(())
@@ -64,12 +66,13 @@ impl<'a> Planner<'a> {
     fn remember(
         &mut self,
         relation: &'a Relation,
+        tally: &Tally,
         created_in: Option<TableId>,
         reader: &mut dyn Session,
     ) -> Result<(), TreatError> {
         let columns = OrphanColumns::of(self.schema, relation);
         let (mut open, mut adopting) = (Vec::new(), None);
-        columns.each_row(reader, &self.all_orphans(relation), |row| {
+        columns.each_orphan(tally, reader, &self.all_orphans(relation), |row| {
             open.push(Orphan {
                 group: row.group,
                 key: row.key.to_vec(),
@@ -103,15 +106,14 @@ impl<'a> Planner<'a> {
         for (index, orphan) in orphans.iter().enumerate() {
             let planned = self.draft.get(&child.name, &orphan.row)?;
             let mut keeps_key = true;
-            if let Some(mut change) = planned {
+            if let Some(change) = planned {
                 let is_reason = change
                     .reasons
                     .iter()
                     .any(|reason| reason.role == ChangeRole::Orphan && reason.relation == relation.id);
                 keeps_key = change.after.is_some() && !change.set().columns().any(|column| orphan.stored.has(column));
                 if !is_reason {
-                    change.orphan_of.push(relation.id.clone());
-                    self.draft.amend(&change)?;
+                    self.draft.amend(&child.name, &orphan.row, |change| change.orphan_of.push(relation.id.clone()))?;
                 }
             }
             let (Some(parent), Some(Some(row)), true) = (created_in, parents.get(index), keeps_key) else { continue };
@@ -161,13 +163,17 @@ impl<'a> Planner<'a> {
     }
 
     fn adopt(&mut self, relation: &Relation, parent: TableId, adopting: AdoptingParent) -> Result<(), TreatError> {
-        let planned = self.draft.get(&self.schema.tables[parent].name, &adopting.row)?;
-        let Some(mut change) = planned.filter(|change| change.after.is_some()) else { return Ok(()) };
-        let adopted = change.adopts.get_or_insert_default();
-        match adopted.iter_mut().find(|adopted| adopted.relation == relation.id) {
-            Some(known) => known.rows.extend(adopting.orphans),
-            None => adopted.push(Adopted { relation: relation.id.clone(), rows: adopting.orphans }),
-        }
-        Ok(self.draft.amend(&change)?)
+        let AdoptingParent { row, orphans } = adopting;
+        let add = |change: &mut Change| {
+            if change.after.is_none() {
+                return;
+            }
+            let adopted = change.adopts.get_or_insert_default();
+            match adopted.iter_mut().find(|adopted| adopted.relation == relation.id) {
+                Some(known) => known.rows.extend(orphans),
+                None => adopted.push(Adopted { relation: relation.id.clone(), rows: orphans }),
+            }
+        };
+        Ok(self.draft.amend(&self.schema.tables[parent].name, &row, add)?)
     }
 }

@@ -105,7 +105,7 @@ impl<'a> Planner<'a> {
         let mut open: Vec<Group> = Vec::new();
         let columns = OrphanColumns::of(self.schema, case.relation);
         let mut groups = Groups::of(case, self.schema);
-        columns.each_row(reader, &self.all_orphans(case.relation), |row| {
+        columns.each_orphan(case.tally, reader, &self.all_orphans(case.relation), |row| {
             if groups.starts_group(&row) {
                 if open.len() == CHUNK {
                     self.decide_chunk(case, &mut open, &mut decisions)?;
@@ -167,7 +167,7 @@ impl<'a> Planner<'a> {
         let columns = OrphanColumns::of(self.schema, case.relation);
         let mut groups = Groups::of(case, self.schema);
         let mut group = 0;
-        columns.each_row(reader, &self.all_orphans(case.relation), |row| {
+        columns.each_orphan(case.tally, reader, &self.all_orphans(case.relation), |row| {
             group += usize::from(groups.starts_group(&row));
             let Some(Decision::Decided { treatment, action }) = decisions.of(group - 1) else { return Ok(()) };
             if matches!(action, RowAction::Nothing) {

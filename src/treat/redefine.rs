@@ -3,8 +3,9 @@
 //! `relax` drops a foreign key, so that the relation has no orphans any more. `enforce` declares a foreign key, so no orphan may
 //! remain. `prevent` creates triggers that create placeholders for later rows. The module `sql` writes the definitions.
 
-use crate::model::value::Value;
 use std::collections::BTreeMap;
+
+use crate::model::value::Value;
 
 use crate::model::catalog::Catalog;
 use crate::model::catalog::ForeignKey;

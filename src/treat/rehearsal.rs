@@ -53,4 +53,22 @@ impl<'a> Planner<'a> {
             Err(stop) => Err(EngineError::Failed { why: stop.why()? }.into()),
         }
     }
+
+    /// Returns the columns of a table that have a DEFAULT, each with its text, for example `("state", "'new'")`.
+    pub(super) fn defaults(&mut self, table: TableId) -> Result<Vec<(String, String)>, TreatError> {
+        if let Some(known) = self.new_parents.defaults.get(&table) {
+            return Ok(known.clone());
+        }
+        let mut defaults = Vec::new();
+        self.lookups.each_row(&self.sql.column_defaults(&self.schema.tables[table]), &mut |row| {
+            if let [name, text] = row
+                && let (Some(name), Some(text)) = (name.as_text(), text.as_text())
+                && !text.eq_ignore_ascii_case("null")
+            {
+                defaults.push((name.to_owned(), text.to_owned()));
+            }
+        })?;
+        self.new_parents.defaults.insert(table, defaults.clone());
+        Ok(defaults)
+    }
 }

@@ -15,6 +15,8 @@ use super::images::is_too_long;
 use super::kept_rows::QUARANTINE;
 use super::kept_rows::RecordTable;
 use super::passes::reads_child_columns;
+use super::unrehearsed::accepts_null;
+use super::unrehearsed::stores_unchanged;
 use crate::engine::EngineError;
 use crate::engine::Session;
 use crate::model::catalog::Match;
@@ -223,10 +225,7 @@ impl<'a> Planner<'a> {
         let parts =
             row.split_first().and_then(|(address, rest)| Some((address, rest.split_at_checked(layout.names.len())?)));
         let Some((address, (name, before))) = parts else { return Err(Obstacle::Row) };
-        let is_altered = || {
-            let columns = layout.table.columns.iter().filter(|column| !column.generated);
-            columns.zip(before).any(|(column, value)| !self.sql.stores_unchanged(column, value))
-        };
+        let is_altered = || !stores_unchanged(self.sql, layout.table, before);
         if is_too_long(before, || image_text(layout, before).len())
             || (matches!(change, UniformChange::Blank(_)) && is_altered())
         {
@@ -294,23 +293,6 @@ impl<'a> Planner<'a> {
             self.new_parents.set_last_record(table, last);
         }
     }
-}
-
-/// True if these columns of every row can become NULL.
-fn accepts_null(table: &Table, columns: &[usize]) -> bool {
-    let is_free = |&column: &usize| {
-        let about = &table.columns[column];
-        !about.not_null && !about.generated && !table.primary_key.contains(&column)
-    };
-    let can_refuse = |index: &crate::model::catalog::Index| {
-        let is_expression = index.columns.iter().any(|part| part.column.is_none());
-        let has_column = index.columns.iter().any(|part| part.column.is_some_and(|column| columns.contains(&column)));
-        is_expression || index.partial || (index.unique && has_column)
-    };
-    !table.has_conditions
-        && columns.iter().all(is_free)
-        && !table.columns.iter().any(|column| column.generated)
-        && !table.indexes.iter().any(can_refuse)
 }
 
 /// Returns the change of one row.

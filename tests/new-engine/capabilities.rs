@@ -1,6 +1,7 @@
         Engine::Dummy => &Capabilities {
             scan: &crate::sql::grammar::dummy::Dummy,
             repair: None,
+            batch: None,
             load: None,
             forecast: None,
             recorder: None,

@@ -139,9 +139,9 @@ fn real_load_refuses_the_same_rows() {
             let lines: Vec<String> = rows.iter().map(|row| row.join(",")).collect();
             server.bench.write("c.csv", &format!("id,r,s,t,up\n{}\n", lines.join("\n")));
             let (_, report) = check(&server, &["--table", "c", "c.csv", "--samples", "100"]);
-            let told: BTreeSet<u64> = named(&report).into_iter().flat_map(|(_, _, lines)| lines).collect();
+            let shown: BTreeSet<u64> = named(&report).into_iter().flat_map(|(_, _, lines)| lines).collect();
             let expected = really(&server, postgres, &rows);
-            assert_eq!(told, expected, "case {case}: {key}, {id}, {other}\n{}\n{report:#}", lines.join("\n"));
+            assert_eq!(shown, expected, "case {case}: {key}, {id}, {other}\n{}\n{report:#}", lines.join("\n"));
             assert_eq!(report["summary"]["would_fail"], expected.len());
             refused += expected.len();
             loaded += rows.len() - expected.len();

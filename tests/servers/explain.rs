@@ -322,7 +322,7 @@ fn reported_user_errors_name_the_failing_reference() {
             FOREIGN KEY (video_id) REFERENCES videos(id), FOREIGN KEY (user_id) REFERENCES users(id), FOREIGN KEY (job_id) REFERENCES jobs(id));
         INSERT INTO media_sources VALUES ('a', 'A'); INSERT INTO knowledge_base VALUES (1, 'x'), (30, 'y');
         INSERT INTO multi_source_knowledge_base VALUES (22); INSERT INTO users VALUES (1); INSERT INTO jobs VALUES (1), (2)";
-    let told = [
+    let shown = [
         (
             "INSERT INTO source_stage_statuses VALUES (1, 'new')",
             vec![("source_stage_statuses(source_id)->media_sources(source_id)", r#"{"source_id":"new"}"#, "unknown")],
@@ -341,7 +341,7 @@ fn reported_user_errors_name_the_failing_reference() {
         ),
     ];
     for server in Server::postgres(stories).into_iter().chain(Server::mysql_family(stories)) {
-        for (sql, expected) in &told {
+        for (sql, expected) in &shown {
             let run = server.run(&["explain", &server.url(), sql, "--format", "json"]);
             let report: Value =
                 serde_json::from_str(&run.stdout).unwrap_or_else(|error| panic!("{error}: {}", run.stderr));
@@ -372,16 +372,16 @@ fn unusual_statement_is_explained_or_marked_unknown() {
     ) else {
         return;
     };
-    let told = |sql: &str| {
+    let text = |sql: &str| {
         let (code, report) = explain(&server, sql);
         (code, report["statements"][0].clone())
     };
-    let (code, odd) = told("INSERT INTO \"Odd \"\"one\" VALUES (4, 1, NULL), (5, 9, 9)");
+    let (code, odd) = text("INSERT INTO \"Odd \"\"one\" VALUES (4, 1, NULL), (5, 9, 9)");
     assert_eq!((code, &odd["findings"][0]["rows"]), (1, &2.into()), "{odd:#}");
     let (code, pair) =
-        told("WITH gone AS (SELECT 1 AS y) DELETE FROM ONLY s.pair AS p USING gone WHERE p.y = gone.y RETURNING *");
+        text("WITH gone AS (SELECT 1 AS y) DELETE FROM ONLY s.pair AS p USING gone WHERE p.y = gone.y RETURNING *");
     assert_eq!((code, &pair["radius"][0]["changed"]), (0, &2.into()), "{pair:#}");
-    let (code, parts) = told("INSERT INTO parts VALUES (1, 99), (2, 98), (3, 1)");
+    let (code, parts) = text("INSERT INTO parts VALUES (1, 99), (2, 98), (3, 1)");
     assert_eq!((code, &parts["findings"][0]["rows"]), (1, &2.into()), "{parts:#}");
     for (sql, why) in [
         ("INSERT INTO c VALUES (1, 99, 98) ON CONFLICT DO NOTHING", "cannot analyse this kind of statement"),
@@ -392,12 +392,12 @@ fn unusual_statement_is_explained_or_marked_unknown() {
         ),
         ("MERGE INTO c USING (SELECT 1) AS x ON false WHEN NOT MATCHED THEN INSERT VALUES (1, 99, 98)", ""),
     ] {
-        let (code, one) = told(sql);
+        let (code, one) = text(sql);
         let remarks = one["remarks"].to_string();
         assert_eq!((code, one["findings"].as_array().unwrap().len()), (1, 1), "{sql}: {one:#}");
         assert!(remarks.contains(why), "{sql}: {remarks}");
     }
-    let (code, update) = told("UPDATE c SET a = x.id FROM (SELECT 99 AS id) AS x WHERE c.id = 30");
+    let (code, update) = text("UPDATE c SET a = x.id FROM (SELECT 99 AS id) AS x WHERE c.id = 30");
     assert_eq!(
         (code, &update["findings"][0]["top_missing"][0]["key"]),
         (1, &serde_json::json!({"a": 99})),
@@ -473,7 +473,7 @@ fn partition_is_named_like_a_table() {
     ) else {
         return;
     };
-    let told = |sql: &str| {
+    let text = |sql: &str| {
         let (_, report) = explain(&server, sql);
         let statement = &report["statements"][0];
         (statement["verdict"].as_str().unwrap().to_owned(), findings(statement), statement.clone())
@@ -484,11 +484,11 @@ fn partition_is_named_like_a_table() {
         ("UPDATE f1 SET p = 77 WHERE id = 1", "f(p)->p(id)", r#"{"p":77}"#),
         ("DELETE FROM f1 WHERE id = 1", "g(f)->f(id)", r#"{"f":1}"#),
     ] {
-        let (verdict, found, all) = told(sql);
+        let (verdict, found, all) = text(sql);
         let expected = vec![(relation.to_owned(), 1, key.to_owned())];
         assert_eq!((verdict.as_str(), found), ("refused", expected), "{sql}: {all:#}");
     }
-    assert_eq!(told("DELETE FROM f1 WHERE id = 2").0, "accepted");
+    assert_eq!(text("DELETE FROM f1 WHERE id = 2").0, "accepted");
 
     let scanned = |options: &[&str]| {
         let run = server.run(&[&["scan", &server.url(), "--format", "json"], options].concat());

@@ -149,12 +149,12 @@ fn compare(kind: Kind) -> Option<Tally> {
 
         let run = server.run(&["explain", &server.url(), &sql, "--format", "json"]);
         let report: Value = serde_json::from_str(&run.stdout).unwrap_or_else(|error| panic!("{error}: {}", run.stderr));
-        let told = &report["statements"][0];
-        let context = || format!("case {case}: {sql}\n{}\n{told:#}", seed.replace(';', ";\n"));
+        let statement = &report["statements"][0];
+        let context = || format!("case {case}: {sql}\n{}\n{statement:#}", seed.replace(';', ";\n"));
         assert_eq!(state(&server), before, "nothing sticks\n{}", context());
-        let remarks = told["remarks"].to_string();
+        let remarks = statement["remarks"].to_string();
         for gap in ["did not search", "did not compute", "could not be"] {
-            assert!(!remarks.contains(gap) || told["findings"].as_array().unwrap().is_empty(), "{}", context());
+            assert!(!remarks.contains(gap) || statement["findings"].as_array().unwrap().is_empty(), "{}", context());
         }
 
         // The effects if nothing were refused.
@@ -173,24 +173,24 @@ fn compare(kind: Kind) -> Option<Tally> {
             is
         });
         let outcome = server.attempt(&sql);
-        let findings = told["findings"].as_array().unwrap();
+        let findings = statement["findings"].as_array().unwrap();
         let mut named: BTreeMap<String, u64> = BTreeMap::new();
         for finding in findings {
             *named.entry(finding["relation"].as_str().unwrap().to_owned()).or_default() +=
                 finding["rows"].as_u64().unwrap();
         }
-        match (&outcome, told["verdict"].as_str().unwrap()) {
+        match (&outcome, statement["verdict"].as_str().unwrap()) {
             (Ok(()), "accepted") => {
                 tally.accepted += 1;
                 assert_eq!(orphans_more(&orphans(&server, &relations), &were), BTreeMap::new(), "{}", context());
                 assert!(named.is_empty(), "{}", context());
-                check_effects(told, &before, &state(&server), &sql, &context);
-                tally.followed += usize::from(!told["radius"].as_array().unwrap().is_empty());
+                check_effects(statement, &before, &state(&server), &sql, &context);
+                tally.followed += usize::from(!statement["radius"].as_array().unwrap().is_empty());
             }
             (Err(error), "refused") => {
                 tally.refused += 1;
                 let message = error.to_string();
-                assert!(message.contains(told["message"].as_str().unwrap()), "{message}\n{}", context());
+                assert!(message.contains(statement["message"].as_str().unwrap()), "{message}\n{}", context());
                 if message.contains("foreign key constraint") {
                     tally.named += 1;
                     assert!(!named.is_empty(), "{}", context());
@@ -229,11 +229,11 @@ fn check_named(
 }
 
 /// Checks that the numbers of inserted, deleted and changed rows of every table are as explained.
-fn check_effects(told: &Value, before: &State, after: &State, sql: &str, context: &dyn Fn() -> String) {
+fn check_effects(explained: &Value, before: &State, after: &State, sql: &str, context: &dyn Fn() -> String) {
     for (table, (was, is)) in before.iter().zip(after).enumerate() {
         let name = format!("t{table}");
-        let effect = told["effects"].as_array().unwrap().iter().find(|effect| effect["table"] == name.as_str());
-        let count = |what: &str| effect.map_or(0, |effect| effect[what].as_u64().unwrap());
+        let effect = explained["effects"].as_array().unwrap().iter().find(|effect| effect["table"] == name.as_str());
+        let count = |label: &str| effect.map_or(0, |effect| effect[label].as_u64().unwrap());
         assert_eq!(
             is.len() as i64 - was.len() as i64,
             count("inserted") as i64 - count("deleted") as i64,

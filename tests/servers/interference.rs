@@ -105,7 +105,7 @@ fn application_writes_between_commands_are_kept_on_servers() {
             kills += story.kills;
             *codes.entry(("apply", story.applied)).or_default() += 1;
             *codes.entry(("undo", story.undone)).or_default() += 1;
-            tally.add(number, story.case.faults, || format!("{context}\n{}", story.told.join("\n")));
+            tally.add(number, story.case.faults, || format!("{context}\n{}", story.events.join("\n")));
         }
         println!("{kind:?}: {tried} plans with an application beside them, {kills} kills, exit codes {codes:?}");
         tally.assert_none();
@@ -171,21 +171,21 @@ fn server_child_whose_parent_arrives_before_its_batch_keeps_its_key() {
                 write_parents(&patient, &apply);
                 apply.join().unwrap()
             });
-            let said = format!("{kind:?} {name}: {}\n{}{}", run.code, run.stdout, run.stderr);
+            let text = format!("{kind:?} {name}: {}\n{}{}", run.code, run.stdout, run.stderr);
             let of = if kind == Kind::Postgres { "text" } else { "char(20)" };
             let count =
-                |what: &str| patient.server.texts(&format!("SELECT CAST(count(*) AS {of}) FROM {what}")).remove(0);
+                |rows: &str| patient.server.texts(&format!("SELECT CAST(count(*) AS {of}) FROM {rows}")).remove(0);
             let seen = count("seen");
             let lost = count("seen WHERE NOT EXISTS (SELECT 1 FROM c WHERE c.id = seen.id AND c.r = seen.r)");
             println!(
                 "{kind:?} {name}: {}: {seen} children had found their parent before their batch, {lost} of them were changed",
                 run.code
             );
-            assert_ne!(seen, "0", "{said}");
-            assert_eq!(lost, "0", "{said}");
+            assert_ne!(seen, "0", "{text}");
+            assert_eq!(lost, "0", "{text}");
             // Rows were left unchanged, so the result is not clean.
-            assert!(!knows_skip_changed() || run.code == 6, "{said}");
-            assert!(run.code == 5 || patient.orphans() == 0, "{said}");
+            assert!(!knows_skip_changed() || run.code == 6, "{text}");
+            assert!(run.code == 5 || patient.orphans() == 0, "{text}");
 
             let undone = patient.undo(&[]);
             assert_eq!(undone.code, 0, "{kind:?} {name}: {}{}", undone.stdout, undone.stderr);

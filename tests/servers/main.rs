@@ -3,6 +3,7 @@
 #![allow(clippy::too_many_lines, reason = "a test tells its story in one piece")]
 
 mod agreement;
+mod application;
 #[path = "../case.rs"]
 mod case;
 #[path = "../case_run.rs"]
@@ -12,6 +13,7 @@ mod check;
 #[path = "../common.rs"]
 mod common;
 mod connections;
+mod discover;
 mod endless_rules;
 mod explain;
 mod explain_differential;
@@ -22,6 +24,7 @@ mod interrupted_repairs;
 mod interruptions;
 #[path = "../judge.rs"]
 mod judge;
+mod load;
 mod many_rows;
 mod mariadb_differential;
 mod mariadb_traps;
@@ -45,7 +48,9 @@ mod random_repairs;
 mod read_only;
 mod recorded;
 mod repair;
+mod replicas;
 mod repoint;
 mod restore;
 mod server;
+mod sets;
 mod treatments;

@@ -45,8 +45,8 @@ fn seed() -> String {
     )
 }
 
-fn done(patient: &Patient, what: &str, run: &Run) {
-    assert_eq!((run.code, run.stderr.as_str()), (0, ""), "{:?}, {what}\n{}", patient.kind, run.stdout);
+fn done(patient: &Patient, context: &str, run: &Run) {
+    assert_eq!((run.code, run.stderr.as_str()), (0, ""), "{:?}, {context}\n{}", patient.kind, run.stdout);
 }
 
 /// Plans, applies, scans and undoes, once in one transaction and once in batches.

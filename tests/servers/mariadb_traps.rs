@@ -66,9 +66,9 @@ fn myisam_table_can_have_configured_relations() {
         std::fs::write(server.bench.path("fk-doctor.toml"), config).unwrap();
         let report = expect(&server, &["not-enforced", "not-enforced", "orphan"]);
         assert_eq!(orphans(&report), [("c(r)->p(id)", 1), ("d(r)->p(id)", 0)]);
-        let told: Vec<&str> =
+        let text: Vec<&str> =
             report["findings"].as_array().unwrap().iter().map(|finding| finding["message"].as_str().unwrap()).collect();
-        assert!(told[1].starts_with("c is stored by MyISAM") && told[2].starts_with("d is partitioned"), "{told:?}");
+        assert!(text[1].starts_with("c is stored by MyISAM") && text[2].starts_with("d is partitioned"), "{text:?}");
     }
 }
 

@@ -144,8 +144,8 @@ impl Patient {
         let before = self.dump();
         let planned = self.plan();
         assert_eq!(planned.code, 1, "{:?}\n{}{}", self.kind, planned.stdout, planned.stderr);
-        let told = planned.stdout.split_whitespace().collect::<Vec<_>>().join(" ");
-        assert!(told.contains(why), "{:?}: {told}", self.kind);
+        let text = super::common::in_one_line(&planned.stdout);
+        assert!(text.contains(why), "{:?}: {text}", self.kind);
         assert_eq!(self.apply(&[]).code, 5);
         assert_eq!(self.dump(), before, "{:?}", self.kind);
     }

@@ -24,9 +24,9 @@ fn key_with_children_is_not_remapped() {
                 p.rules(&rule("c(r)", treatment));
                 let before = p.dump();
                 let planned = p.plan();
-                let told = planned.stdout.split_whitespace().collect::<Vec<_>>().join(" ");
-                assert_eq!(planned.code, 1, "{kind:?} {told}{}", planned.stderr);
-                assert!(told.contains("g(c)->c(r) refers to the old key of the row"), "{kind:?} {told}");
+                let text = super::common::in_one_line(&planned.stdout);
+                assert_eq!(planned.code, 1, "{kind:?} {text}{}", planned.stderr);
+                assert!(text.contains("g(c)->c(r) refers to the old key of the row"), "{kind:?} {text}");
                 let applied = p.apply(&["--leave-undecided"]);
                 assert_eq!(applied.code, 6, "{kind:?} {}", applied.stderr);
                 assert_eq!(p.column("g", "c"), "7,null", "{kind:?}");
@@ -95,8 +95,8 @@ fn unique_index_conflict_is_decided_while_planning() {
     p.rules(&rule("c(r)", remap));
     let before = p.dump();
     let planned = p.plan();
-    let told = planned.stdout.split_whitespace().collect::<Vec<_>>().join(" ");
-    assert!(told.states("1 row: r = 7 because remap: UNIQUE constraint failed: index c_live of c"), "{told}");
+    let text = super::common::in_one_line(&planned.stdout);
+    assert!(text.states("1 row: r = 7 because remap: UNIQUE constraint failed: index c_live of c"), "{text}");
     let applied = p.apply(&["--leave-undecided"]);
     assert_eq!(applied.code, 6, "{}", applied.stderr);
     assert_eq!(p.column("c", "r"), "1,7,1,1,2");

@@ -59,8 +59,8 @@ fn foreign_key_not_enforced_is_scanned() {
     let Some(server) = Server::postgres_since(18, seed) else { return };
     let report = expect(&server, &["not-enforced", "orphan"]);
     assert_eq!(orphans(&report), [("c(r)->p(id)", 1), ("c(s)->p(id)", 0)]);
-    let told = report["findings"].as_array().unwrap().iter().find(|finding| finding["code"] == "not-enforced").unwrap();
-    let remedy = told["help"].as_str().unwrap().rsplit_once(": ").unwrap().1;
+    let text = report["findings"].as_array().unwrap().iter().find(|finding| finding["code"] == "not-enforced").unwrap();
+    let remedy = text["help"].as_str().unwrap().rsplit_once(": ").unwrap().1;
     server.execute("DELETE FROM c WHERE id = 2");
     server.execute(remedy);
     expect(&server, &[]);
@@ -163,12 +163,12 @@ fn repair_under_row_level_security_is_never_greener_than_its_exit_code() {
         server.bench.write("r.toml", &rule);
         let run = server.run(&["repair", &server.url_as(&role), "--rules", "r.toml"]);
         assert_eq!(run.code, 4, "{child}: {}{}", run.stdout, run.stderr);
-        let told = run.stdout.split_whitespace().collect::<Vec<_>>().join(" ");
+        let text = super::common::in_one_line(&run.stdout);
         let first = format!(
             "? {}: no orphan rows in the relations that were checked, and 1 relation could not be checked dry run",
             server.name
         );
-        assert!(told.starts_with(&first), "{child}: {}", run.stdout);
+        assert!(text.starts_with(&first), "{child}: {}", run.stdout);
         assert!(run.stdout.contains("row-level security") && !run.stdout.contains('✓'), "{child}: {}", run.stdout);
         let run = server.run(&["repair", &server.url_as(&role), "--rules", "r.toml", "--format", "json"]);
         let report: Value = serde_json::from_str(&run.stdout).unwrap();

@@ -51,8 +51,8 @@ fn plan_warns_of_a_hidden_trigger() {
         server.execute("CREATE TRIGGER t BEFORE UPDATE ON c FOR EACH ROW SET NEW.id = NEW.id");
         patient.rules(&rule("c(*)", "action = \"set-null\""));
         let writer = user(&patient, "w", "SELECT, INSERT, UPDATE, DELETE, CREATE TEMPORARY TABLES");
-        let told = |url: &str| server.run(&["repair", url, "--rules", "r.toml"]).stdout;
-        let (hidden, seen) = (told(&server.url_as(&writer)), told(&server.url()));
+        let text = |url: &str| server.run(&["repair", url, "--rules", "r.toml"]).stdout;
+        let (hidden, seen) = (text(&server.url_as(&writer)), text(&server.url()));
         assert!(hidden.contains("cannot see triggers"), "{kind:?}: {hidden}");
         assert!(!seen.contains("cannot see triggers"), "{kind:?}: {seen}");
         server.execute(&format!("DROP USER {writer}@'127.0.0.1'"));

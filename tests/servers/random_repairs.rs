@@ -100,8 +100,8 @@ fn random_plan_on_a_server_applies_as_forecast_and_is_undone() {
             assert!(left <= after, "{context}\n{}\n{left} orphans instead of {after}", planned.stdout);
             let healed = patient.dump();
             let again = patient.apply(&["--leave-undecided"]);
-            let told = format!("{context}\n{}{}", again.stdout, again.stderr);
-            assert_eq!((again.code, patient.dump()), (applied.code, healed), "{told}");
+            let text = format!("{context}\n{}{}", again.stdout, again.stderr);
+            assert_eq!((again.code, patient.dump()), (applied.code, healed), "{text}");
             let undone = patient.undo(&[]);
             assert_eq!(undone.code, 0, "{context}\n{}\n{}", planned.stdout, undone.stderr);
             assert_eq!(patient.dump(), before, "{context}\n{}", planned.stdout);

@@ -2,10 +2,7 @@
 //! Two runs of one plan exclude each other, and no run drops a table that may contain rows of others.
 
 use std::process::Child;
-use std::process::Command;
-use std::process::Stdio;
 use std::time::Duration;
-use std::time::Instant;
 
 use serde_json::Value;
 use serde_json::json;
@@ -13,6 +10,8 @@ use serde_json::json;
 use super::common;
 use super::common::Run;
 use super::common::States as _;
+use super::common::until;
+use super::common::until_asking_every;
 use super::interrupted_repairs::Cut;
 use super::interrupted_repairs::end_connections;
 use super::interrupted_repairs::proxy;
@@ -44,13 +43,13 @@ fn planned(patient: &Patient, treatment: &str) {
 }
 
 fn plain(run: &Run) -> String {
-    format!("{}{}", run.stdout, run.stderr).split_whitespace().collect::<Vec<_>>().join(" ")
+    common::in_one_line(&format!("{}{}", run.stdout, run.stderr))
 }
 
 #[track_caller]
-fn ended(patient: &Patient, run: Run, code: i32, told: &str) -> Run {
+fn ended(patient: &Patient, run: Run, code: i32, text: &str) -> Run {
     assert_eq!(run.code, code, "{:?}: {}{}", patient.kind, run.stdout, run.stderr);
-    assert!(plain(&run).contains(told), "{:?}: {told}\n{}{}", patient.kind, run.stdout, run.stderr);
+    assert!(plain(&run).contains(text), "{:?}: {text}\n{}{}", patient.kind, run.stdout, run.stderr);
     run
 }
 
@@ -87,33 +86,15 @@ fn blanked(patient: &Patient) -> usize {
     count(patient, "b WHERE r IS NULL")
 }
 
-fn until(is_so: impl FnMut() -> bool) {
-    until_asking_every(Duration::from_millis(5), is_so);
-}
-
 /// MariaDB refreshes its list of waiting transactions only after a tenth of a second without a query.
 fn until_waiting(is_so: impl FnMut() -> bool) {
     std::thread::sleep(Duration::from_millis(150));
     until_asking_every(Duration::from_millis(150), is_so);
 }
 
-fn until_asking_every(pause: Duration, mut is_so: impl FnMut() -> bool) {
-    let start = Instant::now();
-    while !is_so() {
-        assert!(start.elapsed() < Duration::from_secs(60), "it never came to that");
-        std::thread::sleep(pause);
-    }
-}
-
 /// A separate process does the work, which can be killed.
 fn started(patient: &Patient, arguments: &[&str]) -> Child {
-    Command::new(env!("CARGO_BIN_EXE_fk-doctor"))
-        .args(arguments)
-        .current_dir(patient.server.bench.path("."))
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap()
+    patient.server.bench.start(arguments)
 }
 
 fn kill(mut child: Child) {
@@ -336,7 +317,7 @@ fn killed_run_with_record_beside_the_plan_resumes() {
         for (cut, then) in
             [(Cut::HangBefore, "apply"), (Cut::HangAfter, "apply"), (Cut::HangBefore, "undo"), (Cut::HangAfter, "undo")]
         {
-            let what = format!("{:?} {cut:?} {then}", patient.kind);
+            let context = format!("{:?} {cut:?} {then}", patient.kind);
             let port = proxy(server.clone(), cut, 4);
             let far = format!("{}?{plainly}", url.replace(&server, &format!("127.0.0.1:{port}")));
             let begun = patient.server.bench.path("plan.ndjson.begun");
@@ -353,21 +334,21 @@ fn killed_run_with_record_beside_the_plan_resumes() {
             kill(child);
             end_connections_of(patient);
             let made = blanked(patient);
-            assert!(made > 0 && made < MANY, "{what}: {made}");
-            assert_eq!(status_at(patient, &url)["state"]["made"]["changes"], json!(made), "{what}");
+            assert!(made > 0 && made < MANY, "{context}: {made}");
+            assert_eq!(status_at(patient, &url)["state"]["made"]["changes"], json!(made), "{context}");
             // Another session changes the first row of the transaction with the unknown outcome.
             let first = made - 10 * usize::from(cut == Cut::HangAfter);
             patient.server.execute(&format!("UPDATE b SET note = 'new' WHERE id = {first}"));
-            assert_eq!(status_at(patient, &url)["state"]["made"]["changes"], json!(made), "{what}");
+            assert_eq!(status_at(patient, &url)["state"]["made"]["changes"], json!(made), "{context}");
             patient.server.execute(&format!("UPDATE b SET note = 'x' WHERE id = {first}"));
             if then == "apply" {
                 ended(patient, run("apply"), 0, "");
-                assert_eq!(blanked(patient), MANY, "{what}");
-                assert_eq!(status_at(patient, &url)["state"]["phase"], "applied", "{what}");
+                assert_eq!(blanked(patient), MANY, "{context}");
+                assert_eq!(status_at(patient, &url)["state"]["phase"], "applied", "{context}");
             }
             ended(patient, run("undo"), 0, "");
-            assert_eq!(patient.dump(), before, "{what}");
-            assert_eq!(status_at(patient, &url)["state"]["phase"], "taken back", "{what}");
+            assert_eq!(patient.dump(), before, "{context}");
+            assert_eq!(status_at(patient, &url)["state"]["phase"], "taken back", "{context}");
         }
         dropped(patient, &role);
     });
@@ -471,8 +452,8 @@ fn two_server_runs_of_one_plan_exclude_each_other() {
         let url = patient.server.url();
         let first = beside_a_lock(patient, 3, &["apply", &url, "plan.ndjson", "--wait", "60s"], || {
             for command in ["apply", "undo"] {
-                let told = "another run of this plan is active (connection ";
-                ended(patient, from_copy(patient, command), 5, told);
+                let text = "another run of this plan is active (connection ";
+                ended(patient, from_copy(patient, command), 5, text);
                 let second = patient.server.run(&[command, &url, "plan.ndjson"]);
                 // A run leaves no mark before its first change.
                 let who = if patient.kind == Kind::Postgres { "process " } else { "connection " };
@@ -555,7 +536,7 @@ fn quarantine_table_with_rows_of_another_plan_is_not_dropped() {
         for is_committed_late in [false, true] {
             server.texts(&format!("SELECT CAST(GET_LOCK('{gate}', 0) AS CHAR)"));
             std::thread::scope(|scope| {
-                let apply = scope.spawn(|| patient.apply(&["--wait", "30s"]));
+                let apply = scope.spawn(|| patient.apply(&["--wait", "30s", "--row-by-row"]));
                 until(|| waiting("User lock") || apply.is_finished());
                 // It must wait for the end of the run, which has searched for the rows that it must quarantine.
                 let begin = if is_committed_late { "BEGIN; " } else { "" };
@@ -810,11 +791,13 @@ fn lock_timeout_is_not_a_skipped_row() {
         planned(patient, "action = \"set-null\"");
         let before = patient.dump();
         patient.server.beside("BEGIN; UPDATE b SET note = 'held' WHERE id = 3");
-        for options in [&["--skip-changed"][..], &["--skip-changed", "--batch", "1"]] {
-            let run = patient.apply(&[options, &["--wait", "1s"]].concat());
-            ended(patient, run, 3, "wait longer with --wait");
-            assert_eq!(patient.dump(), before, "{:?}", patient.kind);
-        }
+        let run = patient.apply(&["--skip-changed", "--wait", "1s"]);
+        ended(patient, run, 3, "wait longer with --wait");
+        assert_eq!(patient.dump(), before, "{:?}", patient.kind);
+        // Batches leave the row, and name it.
+        let run = patient.apply(&["--skip-changed", "--batch", "1", "--wait", "1s"]);
+        ended(patient, run, 6, "1 row was locked by another session");
+        assert_eq!(patient.undo(&["--batch", "1"]).code, 0, "{:?}", patient.kind);
         patient.server.beside("COMMIT");
         ended(patient, patient.apply(&["--skip-changed"]), 6, "1 row was changed since");
         assert_eq!(patient.column("b", "r"), "1,null,17,null", "{:?}", patient.kind);
@@ -840,8 +823,8 @@ fn connection_lost_between_batches_reports_committed_changes() {
             assert!(!plain(&run).contains("nothing was changed"), "{:?}: {}", patient.kind, run.stderr);
             let made = blanked(patient);
             assert!(made > 0 && made < MANY && made.is_multiple_of(10), "{:?}: {made}", patient.kind);
-            let told = common_number(&run.stderr);
-            assert_eq!(told, made, "{:?}: {}", patient.kind, run.stderr);
+            let text = common_number(&run.stderr);
+            assert_eq!(text, made, "{:?}: {}", patient.kind, run.stderr);
             assert_eq!(status(patient)["state"]["made"]["changes"], json!(made));
             assert_eq!(status(patient)["state"]["left"], json!({}));
             ended(patient, patient.undo(&[]), 0, "");

@@ -256,16 +256,16 @@ fn table_without_transactions_is_refused() {
         patient.server.execute("CREATE TABLE kept(id int PRIMARY KEY) ENGINE = MyISAM");
         patient.rules(&rule("c(r)", "action = \"quarantine\"\ntable = \"kept\""));
         let refused = patient.plan();
-        let told = refused.stdout.split_whitespace().collect::<Vec<_>>().join(" ");
+        let text = super::common::in_one_line(&refused.stdout);
         assert!(
-            refused.code == 5 && told.contains("the rows cannot be kept in kept: it is stored by MyISAM"),
-            "{told}"
+            refused.code == 5 && text.contains("the rows cannot be kept in kept: it is stored by MyISAM"),
+            "{text}"
         );
         patient.server.execute("DROP TABLE kept");
         if kind == Kind::Mariadb {
             patient.rules(&rule("h(r)", "action = \"set-null\""));
-            let told = patient.plan().stdout.split_whitespace().collect::<Vec<_>>().join(" ");
-            assert!(told.contains("set-null: h keeps the history of its rows, which cannot be undone"), "{told}");
+            let text = super::common::in_one_line(&patient.plan().stdout);
+            assert!(text.contains("set-null: h keeps the history of its rows, which cannot be undone"), "{text}");
         }
         patient.rules(&rule("*", "action = \"placeholder\""));
         patient.repair();

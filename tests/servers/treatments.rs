@@ -240,7 +240,7 @@ fn table_without_foreign_keys_still_loses_not_null() {
             ))
         };
         for keys in ["one foreign key", "none"] {
-            let what = format!("{:?} {keys}", p.kind);
+            let context = format!("{:?} {keys}", p.kind);
             if keys == "none" {
                 p.server.execute(drop);
             }
@@ -254,17 +254,17 @@ fn table_without_foreign_keys_still_loses_not_null() {
                 ));
                 let (before, rows) = (columns(), p.dump());
                 let planned = p.plan();
-                assert_eq!(planned.code, 0, "{what}: {}{}", planned.stdout, planned.stderr);
+                assert_eq!(planned.code, 0, "{context}: {}{}", planned.stdout, planned.stderr);
                 let applied = p.apply(&[]);
-                assert_eq!(applied.code, 0, "{what}: {}{}", planned.stdout, applied.stderr);
+                assert_eq!(applied.code, 0, "{context}: {}{}", planned.stdout, applied.stderr);
                 let fixed = columns().into_iter().filter(|text| text.contains(" NO "));
                 let fixed: Vec<String> = fixed.map(|text| text.split(' ').next().unwrap().to_owned()).collect();
-                assert_eq!(fixed.join(","), left, "{what} {child}");
+                assert_eq!(fixed.join(","), left, "{context} {child}");
                 let again = p.server.run(&["repair", &p.server.url(), "--rules", "r.toml"]);
-                assert!(again.stdout.contains("nothing to do: "), "{what}: {}{}", again.stdout, again.stderr);
+                assert!(again.stdout.contains("nothing to do: "), "{context}: {}{}", again.stdout, again.stderr);
                 let undone = p.undo(&[]);
-                assert_eq!(undone.code, 0, "{what}: {}", undone.stderr);
-                assert_eq!((columns(), p.dump()), (before, rows), "{what}");
+                assert_eq!(undone.code, 0, "{context}: {}", undone.stderr);
+                assert_eq!((columns(), p.dump()), (before, rows), "{context}");
             }
         }
     });

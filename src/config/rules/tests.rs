@@ -88,6 +88,15 @@ error: unknown key `key`
 }
 
 #[test]
+fn file_without_a_rule_is_a_single_fault() {
+    for text in ["", "# A draft in which every rule is a comment.\n"] {
+        let shown = faults(text);
+        assert_eq!(shown.matches("error:").count(), 1, "{shown}");
+        assert!(shown.contains("the file has no rule") && shown.contains("fk-doctor rules list"), "{shown}");
+    }
+}
+
+#[test]
 fn remap_needs_exactly_one_target() {
     assert!(faults(&treating("action = \"remap\"")).contains("`to`, `map`, `table` or `normalize` is missing"));
     let both = "action = \"remap\"\nto = \"SELECT 1\"\nnormalize = [\"trim\"]";

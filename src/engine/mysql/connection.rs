@@ -62,10 +62,10 @@ impl Connection {
     }
 
     /// Runs a statement that changes rows. Returns how many rows the server reports as changed.
-    pub(super) fn change(
+    pub(super) fn change<'v>(
         &mut self,
         statement: &str,
-        parameters: &[Value],
+        parameters: impl IntoIterator<Item = &'v Value>,
         deadline: &Deadline,
     ) -> Result<u64, Failure> {
         let arguments = value::arguments(parameters)?;

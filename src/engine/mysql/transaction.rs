@@ -11,7 +11,7 @@ use crate::model::catalog::Engine;
 /// texts in every session, and 0 is an ordinary key. MySQL alone reads `/*!80000 … */`, and MariaDB alone reads `/*M! …
 /// */`.
 pub(super) fn settings(limits: &WaitLimits) -> String {
-    let lock_wait = limits.lock_wait.as_secs().clamp(1, 31_536_000);
+    let lock_wait = lock_wait_seconds(limits);
     format!(
         "SET SESSION sql_mode = '{SQL_MODE}', sql_auto_is_null = 0, sql_big_selects = 1, sql_safe_updates = 0,
              sql_select_limit = DEFAULT, time_zone = '+00:00', lock_wait_timeout = {lock_wait},
@@ -40,6 +40,23 @@ pub(super) fn writing_settings(options: WriteOptions) -> String {
 /// Other sessions cannot change what this transaction has read until it ends.
 pub(super) const BEGIN_WRITING: &str =
     "ROLLBACK; SET SESSION TRANSACTION ISOLATION LEVEL SERIALIZABLE; START TRANSACTION READ WRITE";
+
+/// Begins a transaction whose writing statements read the latest rows, and whose queries read a snapshot without locks.
+pub(super) const BEGIN_GENTLY: &str =
+    "ROLLBACK; SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ; START TRANSACTION READ WRITE";
+
+/// Makes a statement fail that would wait for a row. The shortest wait of MySQL is a second.
+pub(super) const NO_WAIT: &str =
+    "SET SESSION innodb_lock_wait_timeout = 1 /*M! , SESSION innodb_lock_wait_timeout = 0 */";
+
+/// Makes statements wait for a row as long as the user wants.
+pub(super) fn lock_wait(limits: &WaitLimits) -> String {
+    format!("SET SESSION innodb_lock_wait_timeout = {}", lock_wait_seconds(limits))
+}
+
+fn lock_wait_seconds(limits: &WaitLimits) -> u64 {
+    limits.lock_wait.as_secs().clamp(1, 31_536_000)
+}
 
 /// Ends the previous transaction, and begins one whose snapshot is the present state.
 pub(super) const BEGIN: &str = "ROLLBACK; SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ; \

@@ -103,7 +103,7 @@ fn decode<'r, T: Decode<'r, MySql>>(value: MySqlValueRef<'r>) -> Result<T, sqlx:
     T::decode(value).map_err(sqlx::Error::Decode)
 }
 
-pub(super) fn arguments(parameters: &[Value]) -> Result<MySqlArguments, sqlx::Error> {
+pub(super) fn arguments<'v>(parameters: impl IntoIterator<Item = &'v Value>) -> Result<MySqlArguments, sqlx::Error> {
     let mut arguments = MySqlArguments::default();
     for value in parameters {
         let added = match value {

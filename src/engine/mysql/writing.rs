@@ -11,18 +11,32 @@ use super::transaction;
 use crate::engine::Deadline;
 use crate::engine::EngineError;
 use crate::engine::WaitLimits;
+use crate::engine::gentle_writer::GentleLocks;
 use crate::engine::wire::Failure;
 use crate::engine::wire::writing::AttemptSavepoint;
 use crate::engine::wire::writing::ServerErrorKind;
 use crate::engine::wire::writing::WriterConnection;
 use crate::engine::write::WriteOptions;
 use crate::model::refusal::Refusal;
+use crate::model::row_group::BatchLine;
+use crate::model::row_group::RowGroup;
 use crate::model::value::Value;
 use crate::source::Address;
+use crate::sql::batch;
+use crate::sql::batch::Batch;
+use crate::sql::batch::BatchLoad;
 
 impl WriterConnection for Connection {
     const CHANGED: &'static str =
         "SHOW SESSION STATUS WHERE Variable_name IN ('Handler_write', 'Handler_update', 'Handler_delete')";
+
+    const COUNTS_TEMPORARY_TABLES: bool = true;
+
+    const PLANS_OF_SETS: Option<[&'static str; 2]> = None;
+
+    /// If it may not wait at all, MariaDB fails at a row that it should skip. It does not wait for such a row.
+    const AROUND_SKIPPING: Option<[&'static str; 2]> =
+        Some(["SET SESSION innodb_lock_wait_timeout = 1", transaction::NO_WAIT]);
 
     const RUN_DEFERRED: Option<&'static str> = None;
 
@@ -63,9 +77,50 @@ impl WriterConnection for Connection {
         self.change(statement, parameters, deadline)
     }
 
+    fn load(
+        &mut self,
+        sql: &dyn Batch,
+        group: &RowGroup<'_>,
+        lines: &[(usize, &BatchLine<'_>)],
+        deadline: &Deadline,
+    ) -> Result<(), Failure> {
+        let mut rest = lines;
+        while let BatchLoad::Rows(statement, rows @ 1..) = sql.load(group, rest.len()) {
+            let (rows, others) = rest.split_at(rows.min(rest.len()));
+            let numbers: Vec<Value> =
+                rows.iter().map(|(number, _)| Value::Integer(i64::try_from(*number).unwrap_or(i64::MAX))).collect();
+            let parameters = rows.iter().zip(&numbers).flat_map(|((_, line), number)| {
+                std::iter::once(number).chain(batch::values(group, line).map(|value| value.unwrap_or(&Value::Null)))
+            });
+            Connection::change(self, &statement, parameters, deadline)?;
+            rest = others;
+            if rest.is_empty() {
+                break;
+            }
+        }
+        Ok(())
+    }
+
     fn begin(&mut self, limits: &WaitLimits, options: WriteOptions) -> Result<(), Failure> {
         self.run(transaction::writing_settings(options), &limits.deadline)?;
+        self.run(transaction::lock_wait(limits), &limits.deadline)?;
         self.run(transaction::BEGIN_WRITING.to_owned(), &limits.deadline)
+    }
+
+    /// InnoDB ends the lighter one of two transactions that wait for each other. Therefore this one does not wait.
+    fn begin_gently(
+        &mut self,
+        limits: &WaitLimits,
+        options: WriteOptions,
+        locks: GentleLocks<'_>,
+    ) -> Result<(), Failure> {
+        self.run(transaction::writing_settings(options), &limits.deadline)?;
+        self.run(transaction::NO_WAIT.to_owned(), &limits.deadline)?;
+        let begin = match locks {
+            GentleLocks::Tables(_) => transaction::BEGIN_WRITING,
+            GentleLocks::Rows(_) => transaction::BEGIN_GENTLY,
+        };
+        self.run(begin.to_owned(), &limits.deadline)
     }
 
     /// A read-only transaction can write to temporary tables, but cannot create them.

@@ -27,7 +27,8 @@ SELECT
   cn.nspname::text,
   l.collname::text,
   coalesce(e.schema, 'pg_catalog'),
-  coalesce(e.name, '=')
+  coalesce(e.name, '='),
+  coalesce(l.collisdeterministic, true)
 FROM pg_attribute AS a
 JOIN beneath ON beneath.type = a.atttypid
 JOIN pg_type AS t ON t.oid = beneath.base

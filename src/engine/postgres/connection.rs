@@ -109,6 +109,16 @@ impl Connection {
         )
     }
 
+    /// Loads rows in the text format of COPY.
+    pub(super) fn copy_in(&mut self, statement: &str, rows: Vec<u8>, deadline: &Deadline) -> Result<(), Failure> {
+        self.inner.ask(deadline, async |connection| {
+            let mut copy = connection.copy_in_raw(statement).await?;
+            copy.send(rows).await?;
+            copy.finish().await?;
+            Ok(())
+        })
+    }
+
     /// Calls `each` with every number of an answer that is one column of eight-byte numbers, none of them NULL. This
     /// is the quickest way that the server has.
     pub(super) fn copy(

@@ -116,6 +116,7 @@ impl Tables {
         let composite = row.truth();
         let collation = row.qualified();
         let equality = QualifiedName { schema: row.text(), name: row.text() };
+        let deterministic = row.truth();
         let columns = &mut self.found[position].columns;
         self.column.insert((table, number), columns.len());
         columns.push(Column {
@@ -125,7 +126,7 @@ impl Tables {
             collation: collation.as_ref().map(|collation| collation.name.clone()),
             not_null,
             generated,
-            sql_type: Some(SqlType { base, equality, collation, composite }),
+            sql_type: Some(SqlType { base, equality, collation, deterministic, composite }),
         });
     }
 

@@ -25,6 +25,12 @@ pub(super) fn begin_writing(limits: &WaitLimits) -> String {
 /// Disables triggers and foreign keys, except triggers that are enabled for replicas.
 pub(super) const AS_REPLICA: &str = "SET LOCAL session_replication_role = replica";
 
+/// The longest wait for tables, while a gentle transaction holds no row. Writers queue behind it meanwhile.
+pub(super) const WAIT_FOR_TABLES: &str = "SET LOCAL lock_timeout = '300ms'";
+
+/// The longest wait of a gentle transaction that holds rows.
+pub(super) const WAIT_FOR_ROWS: &str = "SET LOCAL lock_timeout = '30ms'";
+
 pub(super) fn settings(limits: &WaitLimits) -> String {
     // With these settings a value has the same text for every role.
     format!(

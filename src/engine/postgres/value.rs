@@ -189,6 +189,32 @@ impl<B: AsRef<[u8]>> Page<B> for CopiedNumbers {
     }
 }
 
+/// Adds a value in the text format of COPY.
+pub(super) fn copy_text(value: Option<&Value>, text: &mut Vec<u8>) {
+    match value {
+        None | Some(Value::Null) => text.extend(b"\\N"),
+        Some(Value::Integer(number)) => text.extend(number.to_string().into_bytes()),
+        Some(Value::Real(number)) => text.extend(format!("{number:e}").into_bytes()),
+        Some(Value::Blob(bytes)) => {
+            text.extend(b"\\\\x");
+            text.extend(bytes.iter().flat_map(|byte| [HEX[usize::from(byte >> 4)], HEX[usize::from(byte & 15)]]));
+        }
+        Some(Value::Text(bytes)) => {
+            for &byte in bytes {
+                match byte {
+                    b'\\' => text.extend(b"\\\\"),
+                    b'\t' => text.extend(b"\\t"),
+                    b'\n' => text.extend(b"\\n"),
+                    b'\r' => text.extend(b"\\r"),
+                    other => text.push(other),
+                }
+            }
+        }
+    }
+}
+
+const HEX: &[u8; 16] = b"0123456789abcdef";
+
 pub(super) fn arguments(parameters: &[Value]) -> Result<PgArguments, sqlx::Error> {
     let mut arguments = PgArguments::default();
     for value in parameters {
@@ -230,6 +256,21 @@ mod tests {
             assert_eq!(numbers, [1, -2, i64::MAX], "in pieces of {size}");
         }
         assert_eq!(CopiedNumbers::default().read(b"PGCOPX"), None);
+    }
+
+    #[test]
+    fn value_in_copy_text_has_no_separator_of_its_own() {
+        let text = |value: Option<&Value>| {
+            let mut text = Vec::new();
+            copy_text(value, &mut text);
+            String::from_utf8(text).unwrap()
+        };
+        assert_eq!(text(None), "\\N");
+        assert_eq!(text(Some(&Value::text("\\N"))), "\\\\N");
+        assert_eq!(text(Some(&Value::text("a\tb\nc\rd\\."))), "a\\tb\\nc\\rd\\\\.");
+        assert_eq!(text(Some(&Value::Blob(vec![0, 0xff]))), "\\\\x00ff");
+        assert_eq!(text(Some(&Value::Real(-0.0))), "-0e0");
+        assert_eq!(text(Some(&Value::Integer(-7))), "-7");
     }
 
     #[test]

@@ -7,21 +7,41 @@
 use super::connection::Connection;
 use super::failure;
 use super::transaction;
+use super::value;
 use crate::engine::Deadline;
 use crate::engine::EngineError;
 use crate::engine::WaitLimits;
+use crate::engine::gentle_writer::GentleLocks;
 use crate::engine::wire::Failure;
 use crate::engine::wire::writing::AttemptSavepoint;
 use crate::engine::wire::writing::ServerErrorKind;
 use crate::engine::wire::writing::WriterConnection;
 use crate::engine::write::WriteOptions;
 use crate::model::refusal::Refusal;
+use crate::model::row_group::BatchLine;
+use crate::model::row_group::RowGroup;
 use crate::model::value::Value;
 use crate::source::Address;
+use crate::sql::batch;
+use crate::sql::batch::Batch;
+use crate::sql::batch::BatchLoad;
 
 impl WriterConnection for Connection {
-    const CHANGED: &'static str =
-        "SELECT coalesce(sum(n_tup_ins + n_tup_upd + n_tup_del), 0)::int8 FROM pg_catalog.pg_stat_xact_user_tables";
+    /// The server's view of these numbers takes several times as long. Tables of the server itself have low numbers.
+    const CHANGED: &'static str = "SELECT coalesce(sum(pg_catalog.pg_stat_get_xact_tuples_inserted(oid) \
+         + pg_catalog.pg_stat_get_xact_tuples_updated(oid) + pg_catalog.pg_stat_get_xact_tuples_deleted(oid)), 0)::int8 \
+         FROM pg_catalog.pg_class WHERE relkind = 'r' AND relpersistence <> 't' AND oid >= 16384";
+
+    const COUNTS_TEMPORARY_TABLES: bool = false;
+
+    /// A merge join would read a whole index for each set. A low cost of random reads makes the server find the rows of a set by
+    /// an index, unless the set is large beside its table.
+    const PLANS_OF_SETS: Option<[&'static str; 2]> = Some([
+        "SET LOCAL enable_mergejoin = off; SET LOCAL random_page_cost = 0.2",
+        "SET LOCAL enable_mergejoin TO DEFAULT; SET LOCAL random_page_cost TO DEFAULT",
+    ]);
+
+    const AROUND_SKIPPING: Option<[&'static str; 2]> = None;
 
     const RUN_DEFERRED: Option<&'static str> = Some("SET CONSTRAINTS ALL IMMEDIATE");
 
@@ -64,12 +84,49 @@ impl WriterConnection for Connection {
         self.change(statement, parameters, deadline)
     }
 
+    fn load(
+        &mut self,
+        sql: &dyn Batch,
+        group: &RowGroup<'_>,
+        lines: &[(usize, &BatchLine<'_>)],
+        deadline: &Deadline,
+    ) -> Result<(), Failure> {
+        let mut text = Vec::new();
+        for (number, line) in lines {
+            text.extend(number.to_string().into_bytes());
+            for value in batch::values(group, line) {
+                text.push(b'\t');
+                value::copy_text(value, &mut text);
+            }
+            text.push(b'\n');
+        }
+        match sql.load(group, lines.len()) {
+            BatchLoad::Stream(statement) => self.copy_in(&statement, text, deadline),
+            BatchLoad::Rows(..) => Ok(()),
+        }
+    }
+
     fn begin(&mut self, limits: &WaitLimits, options: WriteOptions) -> Result<(), Failure> {
         self.run(transaction::begin_writing(limits), &limits.deadline)?;
         if options.no_triggers || options.undo {
             self.run(transaction::AS_REPLICA.to_owned(), &limits.deadline)?;
         }
         Ok(())
+    }
+
+    /// A wait of the application for a lock of ours ends before the server looks for a deadlock, which it does after a second.
+    fn begin_gently(
+        &mut self,
+        limits: &WaitLimits,
+        options: WriteOptions,
+        locks: GentleLocks<'_>,
+    ) -> Result<(), Failure> {
+        WriterConnection::begin(self, limits, options)?;
+        let (GentleLocks::Tables(lock) | GentleLocks::Rows(lock)) = locks;
+        if let Some(lock) = lock {
+            self.run(format!("{}; {}", transaction::WAIT_FOR_TABLES, lock.text()), &limits.deadline)?;
+        }
+        self.run(transaction::WAIT_FOR_ROWS.to_owned(), &limits.deadline)
     }
 
     fn restrict_to_temporary_tables(&mut self, limits: &WaitLimits) -> Result<(), Failure> {

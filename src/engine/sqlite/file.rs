@@ -76,6 +76,11 @@ fn other_kind(head: &[u8]) -> (&'static str, &'static str) {
         ("it is a Parquet file", "scan the folder in which it lies, with a fk-doctor.toml that names its relations")
     } else if compressed.iter().any(|magic| head.starts_with(magic)) {
         ("it is a compressed file, not a SQLite database", "unpack it first")
+    } else if head.starts_with(br#"{"format":"fk-doctor/plan@"#) {
+        (
+            "it is a plan of fk-doctor, not a SQLite database",
+            "check the order: `fk-doctor apply DB PLAN`, `fk-doctor undo DB PLAN`, `fk-doctor status PLAN [DB]`",
+        )
     } else if text {
         ("it is text, not a SQLite database", "if it is a dump, load it first: sqlite3 new.db < dump.sql")
     } else {

@@ -21,7 +21,6 @@ use crate::model::row_group::BatchLine;
 use crate::model::row_group::BatchOutcome;
 use crate::model::row_group::RowBatch;
 use crate::model::row_group::RowGroup;
-use crate::model::row_group::UnfitReason;
 use crate::model::value::Value;
 use crate::model::value::exact_bytes;
 use crate::sql::row_sets;
@@ -88,11 +87,10 @@ impl SetWriter for SqliteWriter {
         let mut outcome = BatchOutcome::default();
         let change = |outcome: &mut BatchOutcome| -> rusqlite::Result<()> {
             let mut prepared = Prepared::new(self.connection(), batch, row_sets::change);
-            for (index, line) in batch.lines.iter().enumerate() {
+            for line in batch.lines {
                 let (statement, texts) = prepared.statement(line.group)?;
                 bind(statement, texts, line)?;
                 if statement.raw_execute()? != 1 {
-                    outcome.unfit.push((index, UnfitReason::Differs));
                     break;
                 }
                 outcome.changed += 1;

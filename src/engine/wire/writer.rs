@@ -5,6 +5,8 @@ use std::time::Duration;
 use std::time::Instant;
 
 use super::Failure;
+use super::gentle::is_of_locks;
+use super::sets::LoadedBatch;
 use super::writing::ServerErrorKind;
 use super::writing::WriterConnection;
 use crate::engine::Damage;
@@ -12,6 +14,8 @@ use crate::engine::Deadline;
 use crate::engine::EngineError;
 use crate::engine::Session;
 use crate::engine::WaitLimits;
+use crate::engine::gentle_writer::GentleWriter;
+use crate::engine::set_writer::SetWriter;
 use crate::engine::write::CommitOutcome;
 use crate::engine::write::WriteOptions;
 use crate::engine::write::Writer;
@@ -30,15 +34,20 @@ const KILLED_RUN_TIMEOUT: Duration = Duration::from_secs(3);
 
 pub(in crate::engine) struct ServerWriter<C> {
     address: Address,
-    limits: WaitLimits,
+    pub(super) limits: WaitLimits,
     options: WriteOptions,
-    connection: C,
+    pub(super) connection: C,
     /// The server's number for the connection, by which a lost connection is ended.
     number: i64,
     /// The name of the advisory lock that keeps other writers out.
     name: Option<String>,
     /// True if the server ended the transaction, for example as a deadlock victim.
     lost_conflict: bool,
+    /// True if a statement of the transaction failed because of a lock of another session.
+    pub(super) met_lock: bool,
+    pub(super) loaded: LoadedBatch,
+    /// The number of rows that were loaded into temporary tables, as far as the server counts them as changed.
+    pub(super) loaded_rows: u64,
 }
 
 impl<C: WriterConnection> ServerWriter<C> {
@@ -49,23 +58,48 @@ impl<C: WriterConnection> ServerWriter<C> {
     ) -> Result<ServerWriter<C>, EngineError> {
         let connection = C::open(address, limits).map_err(|failure| C::database_error(&failure, address))?;
         let (address, limits) = (address.clone(), limits.clone());
-        Ok(ServerWriter { address, limits, options, connection, number: 0, name: None, lost_conflict: false })
+        Ok(ServerWriter {
+            address,
+            limits,
+            options,
+            connection,
+            number: 0,
+            name: None,
+            lost_conflict: false,
+            met_lock: false,
+            loaded: LoadedBatch::default(),
+            loaded_rows: 0,
+        })
     }
 
-    fn try_to_begin(&mut self, lock: Option<&Sql>) -> Result<(), Failure> {
+    /// Begins a transaction, on a new connection if the last one was lost.
+    pub(super) fn try_to_begin(
+        &mut self,
+        begin: impl FnOnce(&mut C, &WaitLimits, WriteOptions) -> Result<(), Failure>,
+    ) -> Result<(), Failure> {
         if !self.connection.is_open() {
             self.connection = C::open(&self.address, &self.limits)?;
+            self.loaded_rows = 0;
             // The lost connection may still hold its locks. This fails if it has ended already, or belongs to another
             // user now.
             let _ = self.connection.run(C::end_other(self.number), &self.limits.deadline);
             self.retake_lock()?;
         }
         self.number = self.sum(C::NUMBER)?;
-        self.connection.begin(&self.limits, self.options)?;
-        if let Some(lock) = lock {
-            self.connection.ask(lock.text(), lock.parameters(), &self.limits.deadline, &mut |_| {})?;
+        begin(&mut self.connection, &self.limits, self.options)
+    }
+
+    /// Forgets the state of the last transaction.
+    pub(super) fn forget_transaction(&mut self) {
+        (self.lost_conflict, self.met_lock) = (false, false);
+        self.loaded = LoadedBatch::default();
+    }
+
+    pub(super) fn rollback_transaction(&mut self) {
+        if self.connection.is_open() {
+            // The server itself rolls back a transaction that stays open.
+            let _ = self.connection.run("ROLLBACK".to_owned(), &Deadline::default());
         }
-        Ok(())
     }
 
     /// Takes the advisory lock again. The lost connection may hold it for a moment longer.
@@ -93,20 +127,21 @@ impl<C: WriterConnection> ServerWriter<C> {
         Ok(sum)
     }
 
-    fn count(&mut self) -> Result<u64, Failure> {
+    pub(super) fn count(&mut self) -> Result<u64, Failure> {
         Ok(u64::try_from(self.sum(C::CHANGED)?).unwrap_or(0))
     }
 
     /// Records whether the server ended the transaction because of other sessions.
-    fn record(&mut self, failure: Failure) -> Failure {
+    pub(super) fn record(&mut self, failure: Failure) -> Failure {
         if let Failure::Refused { code, .. } = &failure {
             self.lost_conflict |= C::kind(code) == ServerErrorKind::Conflict;
+            self.met_lock |= is_of_locks(C::kind(code));
         }
         failure
     }
 
     /// Converts the failure of a statement. If the connection was lost too, the statement is not to blame.
-    fn failed(&mut self, failure: Failure) -> EngineError {
+    pub(super) fn failed(&mut self, failure: Failure) -> EngineError {
         let failure = self.record(failure);
         if self.connection.is_open() {
             return C::query_error(failure, &self.address);
@@ -118,7 +153,7 @@ impl<C: WriterConnection> ServerWriter<C> {
         }
     }
 
-    fn unwritable(&self, failure: &Failure) -> EngineError {
+    pub(super) fn unwritable(&self, failure: &Failure) -> EngineError {
         let kind = match failure {
             Failure::Refused { code, .. } => C::kind(code),
             _ => ServerErrorKind::Other,
@@ -180,8 +215,12 @@ impl<C: WriterConnection + Send> Writer for ServerWriter<C> {
     }
 
     fn begin(&mut self, lock: Option<&Sql>) -> Result<(), EngineError> {
-        self.lost_conflict = false;
-        self.try_to_begin(lock).map_err(|failure| {
+        self.forget_transaction();
+        let begun = self.try_to_begin(|connection, limits, options| {
+            connection.begin(limits, options)?;
+            lock.map_or(Ok(()), |lock| connection.ask(lock.text(), lock.parameters(), &limits.deadline, &mut |_| {}))
+        });
+        begun.map_err(|failure| {
             let failure = self.record(failure);
             self.rollback();
             self.unwritable(&failure)
@@ -197,7 +236,16 @@ impl<C: WriterConnection + Send> Writer for ServerWriter<C> {
     }
 
     fn changed_so_far(&mut self) -> Result<u64, EngineError> {
-        self.count().map_err(|failure| self.failed(failure))
+        let changed = self.count().map_err(|failure| self.failed(failure))?;
+        Ok(changed.saturating_sub(self.loaded_rows))
+    }
+
+    fn sets(&mut self) -> Option<&mut dyn SetWriter> {
+        Some(self)
+    }
+
+    fn gentle(&mut self) -> Option<&mut dyn GentleWriter> {
+        Some(self)
     }
 
     fn define(&mut self, statement: &Sql) -> Result<(), EngineError> {
@@ -240,10 +288,7 @@ impl<C: WriterConnection + Send> Writer for ServerWriter<C> {
     }
 
     fn rollback(&mut self) {
-        if self.connection.is_open() {
-            // The server itself rolls back a transaction that stays open.
-            let _ = self.connection.run("ROLLBACK".to_owned(), &Deadline::default());
-        }
+        self.rollback_transaction();
     }
 
     fn lost_conflict(&self) -> bool {

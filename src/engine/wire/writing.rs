@@ -5,10 +5,14 @@ use super::Failure;
 use crate::engine::Deadline;
 use crate::engine::EngineError;
 use crate::engine::WaitLimits;
+use crate::engine::gentle_writer::GentleLocks;
 use crate::engine::write::WriteOptions;
 use crate::model::refusal::Refusal;
+use crate::model::row_group::BatchLine;
+use crate::model::row_group::RowGroup;
 use crate::model::value::Value;
 use crate::source::Address;
+use crate::sql::batch::Batch;
 
 /// A connection that writes rows.
 pub(in crate::engine) trait WriterConnection: Sized {
@@ -18,6 +22,15 @@ pub(in crate::engine) trait WriterConnection: Sized {
     /// A query for the rows that this connection has changed so far, triggers included. The result is the sum of the
     /// answer's last column.
     const CHANGED: &'static str;
+
+    /// True if [`WriterConnection::CHANGED`] also counts rows of temporary tables.
+    const COUNTS_TEMPORARY_TABLES: bool;
+
+    /// Statements that select query plans for sets of rows that are small beside their tables, and the usual plans.
+    const PLANS_OF_SETS: Option<[&'static str; 2]>;
+
+    /// Statements before and after a query that skips locked rows, inside a gentle transaction.
+    const AROUND_SKIPPING: Option<[&'static str; 2]>;
 
     /// A statement that runs deferred constraints and triggers now.
     const RUN_DEFERRED: Option<&'static str>;
@@ -49,8 +62,25 @@ pub(in crate::engine) trait WriterConnection: Sized {
         each: &mut dyn FnMut(&[Value]),
     ) -> Result<(), Failure>;
 
+    /// Loads lines, each with its number, into the empty temporary table of their group.
+    fn load(
+        &mut self,
+        sql: &dyn Batch,
+        group: &RowGroup<'_>,
+        lines: &[(usize, &BatchLine<'_>)],
+        deadline: &Deadline,
+    ) -> Result<(), Failure>;
+
     /// Starts a transaction that writes.
     fn begin(&mut self, limits: &WaitLimits, options: WriteOptions) -> Result<(), Failure>;
+
+    /// Starts a transaction that writes beside other sessions, and takes its locks. It waits for another session only for a moment.
+    fn begin_gently(
+        &mut self,
+        limits: &WaitLimits,
+        options: WriteOptions,
+        locks: GentleLocks<'_>,
+    ) -> Result<(), Failure>;
 
     /// Restricts the connection: afterwards it can write only to temporary tables, or nothing that it writes is kept.
     fn restrict_to_temporary_tables(&mut self, limits: &WaitLimits) -> Result<(), Failure>;

@@ -172,6 +172,60 @@ fn headline_follows_the_outcome() {
     assert_eq!(line(14, &never), "○ nothing to do: shop.sqlite has no record that my plan.ndjson was applied");
 }
 
+/// Twins and quarantined rows are no orphans, and the first line still shows every rest.
+#[test]
+fn first_line_of_merged_and_restored_rows_names_every_rest() {
+    let header = |treatment: &str| Header {
+        treated: vec![TreatmentTotal {
+            rule: "r".to_owned(),
+            relation: String::new(),
+            treatment: treatment.to_owned(),
+            keys: 2,
+            rows: 2,
+        }],
+        ..sample::plan_header(0)
+    };
+    let skipped = BTreeMap::from([(SkipReason::Changed, 1)]);
+    let cases: [(&str, u64, u64, u64, bool, &str); 7] = [
+        ("repoint", 0, 0, 0, false, "✓ shop.sqlite: 2 twins are merged"),
+        ("repoint", 0, 0, 0, true, "! shop.sqlite: of 2 twins, not all are merged: 1 planned change was skipped"),
+        ("repoint", 0, 0, 1, false, "? shop.sqlite: 2 twins are merged, and 1 relation could not be checked"),
+        ("restore", 0, 0, 0, false, "✓ shop.sqlite: 2 quarantined rows came back"),
+        (
+            "restore",
+            0,
+            0,
+            1,
+            true,
+            "? shop.sqlite: of 2 quarantined rows, not all came back: 1 planned change was skipped, and 1 relation could not be \
+             checked",
+        ),
+        ("restore", 3, 0, 0, false, "! shop.sqlite: 2 of 5 quarantined rows came back, 3 stay"),
+        (
+            "restore",
+            3,
+            4,
+            0,
+            false,
+            "! shop.sqlite: 2 of 5 quarantined rows came back, 3 stay, and 4 orphan rows are left",
+        ),
+    ];
+    for (treatment, staying, rest, unchecked, is_skipped, expected) in cases {
+        let header = header(treatment);
+        let change = |report: &mut ApplyReport<'_>| {
+            report.staying = staying;
+            report.rows_left = Distinct::exactly(rest);
+            report.unchecked = unchecked;
+        };
+        with_report(&header, change, |report| {
+            let left = if is_skipped { skipped.clone() } else { BTreeMap::new() };
+            let report = ApplyReport { left: &left, ..*report };
+            let (symbol, line) = report.headline();
+            assert_eq!(format!("{} {line}", symbol.text(false)), expected);
+        });
+    }
+}
+
 #[test]
 fn backup_of_an_earlier_run_is_named_with_its_time() {
     let of = |origin: BackupOrigin| backup_line(&Backup { path: PathBuf::from("a.backup-1"), bytes: 5_000, origin });

@@ -114,13 +114,14 @@ fn reason_in_full(report: &DiscoveryReport<'_>, candidate: &CandidateView, reaso
 
 fn next(report: &DiscoveryReport<'_>, candidate: &CandidateView) -> Vec<String> {
     let id = text::shell(&candidate.id);
+    let config = report.config;
     match candidate.tier {
         Tier::Declared => vec![report.command("scan", &format!("--relation {id}"))],
         Tier::Rejected if candidate.reason == Some(Rejection::ByYou) => Vec::new(),
-        Tier::Rejected => vec![report.command("discover", &format!("--accept {id} --config fk-doctor.toml"))],
+        Tier::Rejected => vec![report.command("discover", &format!("--accept {id} --config {config}"))],
         _ => vec![
-            report.command("discover", &format!("--accept {id} --config fk-doctor.toml")),
-            report.command("discover", &format!("--reject {id} --config fk-doctor.toml")),
+            report.command("discover", &format!("--accept {id} --config {config}")),
+            report.command("discover", &format!("--reject {id} --config {config}")),
         ],
     }
 }

@@ -45,11 +45,17 @@ pub(super) fn render(report: &DiscoveryReport<'_>) -> String {
         )
     });
     body.push_str(&list("No table", missing.collect()));
-    let not_observed = view.not_observed.iter().map(|part| {
-        let label = if part.is_failure { "not read" } else { "not compared" };
-        format!("<li>{label} <code>{}</code>: {}</li>\n", escaped(&part.subject), escaped(&part.reason))
+    let failed = view.not_observed.iter().filter(|part| part.omission.is_failure());
+    let failed = failed.map(|part| {
+        let label = wording::omission(part.omission);
+        format!("<li>{label}: <code>{}</code>: {}</li>\n", escaped(&part.subject), escaped(&part.reason))
     });
-    body.push_str(&list("Not compared", not_observed.collect()));
+    body.push_str(&list("Missing from this report", failed.collect()));
+    let restricted = wording::restricted(&view.not_observed);
+    let restricted = restricted.iter().map(|group| {
+        format!("<li><code>{}</code>{}: {}</li>\n", escaped(group.subject), group.more, escaped(group.reason))
+    });
+    body.push_str(&list("Not compared in full", restricted.collect()));
     body.push_str("</main>\n");
     Page { title: format!("References of {name}"), database: &view.database, body: &body }.render()
 }

@@ -97,7 +97,7 @@ struct WireSummary {
     likely: usize,
     possible: usize,
     rejected: usize,
-    /// True if every table and column could be read.
+    /// True if every table was read and every column was compared.
     complete: bool,
 }
 
@@ -284,6 +284,11 @@ struct WireNotObserved<'a> {
 
 impl<'a> WireNotObserved<'a> {
     fn of(part: &'a NotObserved) -> WireNotObserved<'a> {
-        WireNotObserved { subject: &part.subject, reason: &part.reason, number: part.number, failed: part.is_failure }
+        WireNotObserved {
+            subject: &part.subject,
+            reason: &part.reason,
+            number: part.number,
+            failed: part.omission.is_failure(),
+        }
     }
 }

@@ -49,9 +49,14 @@ pub(super) fn render(report: &DiscoveryReport<'_>) -> String {
     list.extend(view.parents_missing.iter().map(|missing| {
         format!("- no table for {}: perhaps {}", code(&missing.child.to_string()), code(&missing.expected))
     }));
-    list.extend(view.not_observed.iter().map(|part| {
-        let label = if part.is_failure { "not read" } else { "not compared" };
+    let failed = view.not_observed.iter().filter(|part| part.omission.is_failure());
+    list.extend(failed.map(|part| {
+        let label = wording::omission(part.omission);
         format!("- {label}: {}: {}", code(&part.subject), plain(&part.reason))
+    }));
+    let restricted = wording::restricted(&view.not_observed);
+    list.extend(restricted.iter().map(|group| {
+        format!("- not compared in full: {}{}: {}", code(group.subject), group.more, plain(group.reason))
     }));
     if !list.is_empty() {
         lines.push(String::new());

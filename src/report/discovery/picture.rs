@@ -1,10 +1,8 @@
 //! The schema with the discovered references as a picture: known relations are solid, certain ones dashed, likely ones dotted.
 
 use crate::model::discovery::ColumnList;
-use crate::model::discovery::Tier;
 use crate::model::discovery_view::CandidateView;
 use crate::model::discovery_view::SideView;
-use crate::model::relation::Origin;
 use crate::model::resolve::discovered;
 use crate::model::resolve::discovered::DiscoveredRelation;
 use crate::model::schema::Schema;
@@ -36,7 +34,7 @@ pub(in crate::report) fn with_discovered<'a>(
         child: list(&candidate.child),
         parent: list(&candidate.parent),
         condition: None,
-        origin: if candidate.tier == Tier::Certain { Origin::Discovered } else { Origin::Likely },
+        origin: candidate.tier.origin(),
     };
     let relations: Vec<DiscoveredRelation> = candidates.map(relation).collect();
     discovered::with_discovered(schema.clone(), &relations)

@@ -107,23 +107,24 @@ fn parents_missing(sheet: &mut Sheet, report: &DiscoveryReport<'_>) {
 
 fn not_observed(sheet: &mut Sheet, report: &DiscoveryReport<'_>) {
     let parts = &report.view.not_observed;
-    let failures = parts.iter().filter(|part| part.is_failure);
-    for part in failures.clone() {
+    let failures = parts.iter().filter(|part| part.omission.is_failure());
+    for part in failures.clone().take(MOST) {
         sheet.blank();
-        sheet.heading(Piece::new("not read", Style::Doubtful), Piece::plain(&part.subject));
+        sheet.heading(Piece::new(wording::omission(part.omission), Style::Doubtful), Piece::plain(&part.subject));
         sheet.labelled_prose(LABEL, "because", &Piece::plain(&part.reason));
     }
-    let others: Vec<_> = parts.iter().filter(|part| !part.is_failure).collect();
-    if others.is_empty() {
+    more(sheet, failures.count());
+    let restricted = wording::restricted(parts);
+    if restricted.is_empty() {
         return;
     }
     sheet.blank();
-    sheet.prose(0, &Piece::new("Not compared:", Style::Dim));
-    for part in others.iter().take(MOST) {
-        let number = if part.number > 1 { format!(" ({})", count(part.number)) } else { String::new() };
-        sheet.prose(2, &Piece::new(format!("{}{number}: {}", part.subject, part.reason), Style::Dim));
+    sheet.prose(0, &Piece::new("Not compared in full:", Style::Dim));
+    for group in restricted.iter().take(MOST) {
+        let text = format!("{}{}: {}", group.subject, group.more, group.reason);
+        sheet.prose(2, &Piece::new(text, Style::Dim));
     }
-    more(sheet, others.len());
+    more(sheet, restricted.len());
 }
 
 fn more(sheet: &mut Sheet, number: usize) {
@@ -137,7 +138,7 @@ fn next(report: &DiscoveryReport<'_>) -> Vec<String> {
     let mut commands = Vec::new();
     let first = |tier: Tier| report.view.of_tier(tier).next();
     if first(Tier::Certain).is_some() {
-        commands.push(report.command("discover", "--accept certain >> fk-doctor.toml"));
+        commands.push(report.command("discover", &format!("--accept certain >> {}", report.config)));
     }
     if let Some(likely) = first(Tier::Likely).or_else(|| first(Tier::Certain)) {
         let id = crate::model::text::shell(&likely.id);

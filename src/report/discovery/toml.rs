@@ -3,6 +3,7 @@
 use crate::model::discovery_view::CandidateView;
 use crate::model::discovery_view::SideView;
 use crate::model::facts::Facts;
+use crate::model::pattern;
 use crate::model::text::count;
 use crate::model::text::plural;
 use crate::model::text::visible;
@@ -43,12 +44,7 @@ pub fn condition<'a>(terms: impl Iterator<Item = (&'a str, &'a Value)>, facts: &
 
 fn side(side: &SideView) -> String {
     // The name of a child's table is a pattern.
-    toml_text::side(&pattern(&side.table.to_string()), &side.names())
-}
-
-/// Returns a name or an id as a pattern that matches nothing else.
-fn pattern(name: &str) -> String {
-    name.chars().map(|c| if matches!(c, '*' | '?' | '[') { format!("[{c}]") } else { c.to_string() }).collect()
+    toml_text::side(&pattern::literal(&side.table.to_string()), &side.names())
 }
 
 /// Returns a value as an SQL literal that every engine reads.

@@ -1,6 +1,8 @@
 //! Sentences about discovered references that several formats share.
 
 use crate::model::discovery::NearForm;
+use crate::model::discovery::NotObserved;
+use crate::model::discovery::Omission;
 use crate::model::discovery::Rejection;
 use crate::model::discovery::Tier;
 use crate::model::discovery_view::CandidateView;
@@ -31,10 +33,66 @@ pub(super) fn headline(view: &DiscoveryView) -> (Symbol, String) {
         }
     };
     if view.is_incomplete() {
-        let failed = view.not_observed.iter().filter(|part| part.is_failure).count() as u64;
-        return (Symbol::Unsure, format!("{sentence}; {} could not be read", plural(failed, "table or column")));
+        return (Symbol::Unsure, format!("{sentence}; {}", failures(view)));
     }
     (Symbol::Nothing, sentence)
+}
+
+/// What a limit of the search left out for the same reason.
+pub(super) struct Restricted<'v> {
+    /// The first part, such as `a->b(x,y)`.
+    pub(super) subject: &'v str,
+    /// Counts what was left out, such as ` and 12 more`; empty for a single part.
+    pub(super) more: String,
+    pub(super) reason: &'v str,
+}
+
+/// Returns what a limit of the search left out, by its reason. The order is that of the first parts.
+pub(super) fn restricted(parts: &[NotObserved]) -> Vec<Restricted<'_>> {
+    let mut reasons: Vec<(&str, Vec<&NotObserved>)> = Vec::new();
+    for part in parts.iter().filter(|part| !part.omission.is_failure()) {
+        match reasons.iter_mut().find(|(reason, _)| *reason == part.reason) {
+            Some((_, known)) => known.push(part),
+            None => reasons.push((&part.reason, vec![part])),
+        }
+    }
+    let groups = reasons.into_iter().filter_map(|(reason, parts)| {
+        let number: u64 = parts.iter().map(|part| part.number.max(1)).sum();
+        let first = parts.first()?;
+        let more = match (parts.len(), number) {
+            (_, 1) => String::new(),
+            (1, number) => format!(" ({})", count(number)),
+            (_, number) => format!(" and {} more", count(number - 1)),
+        };
+        Some(Restricted { subject: &first.subject, more, reason })
+    });
+    groups.collect()
+}
+
+/// Returns the number of tables that were not read, and of columns that were not compared.
+fn failures(view: &DiscoveryView) -> String {
+    let number = |omission: Omission| {
+        view.not_observed.iter().filter(|part| part.omission == omission).map(|part| part.number).sum::<u64>()
+    };
+    let verb = |number: u64| if number == 1 { "was" } else { "were" };
+    let (unread, uncompared) = (number(Omission::NotRead), number(Omission::NotCompared));
+    let mut parts = Vec::new();
+    if unread > 0 {
+        parts.push(format!("{} {} not read", plural(unread, "table"), verb(unread)));
+    }
+    if uncompared > 0 {
+        parts.push(format!("{} {} not compared", plural(uncompared, "column"), verb(uncompared)));
+    }
+    parts.join(", and ")
+}
+
+/// Returns the label of a part that was not observed.
+pub(super) fn omission(omission: Omission) -> &'static str {
+    match omission {
+        Omission::NotRead => "not read",
+        Omission::NotCompared => "not compared",
+        Omission::Restricted => "restricted",
+    }
 }
 
 /// Returns the id, with the condition of a polymorphic reference.
@@ -122,4 +180,31 @@ pub(super) fn near(near: &NearView) -> String {
         count(near.as_stored.complete_rows()),
         count(near.counts.orphan_rows)
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parts_with_the_same_reason_are_one_group() {
+        let part = |subject: &str, reason: &str, number: u64, omission: Omission| NotObserved {
+            subject: subject.to_owned(),
+            reason: reason.to_owned(),
+            number,
+            omission,
+        };
+        let parts = [
+            part("a", "too many keys", 12, Omission::Restricted),
+            part("b->b(x)", "no key", 1, Omission::Restricted),
+            part("c", "locked", 1, Omission::NotRead),
+            part("b->b(y)", "no key", 40, Omission::Restricted),
+            part("d", "views", 1, Omission::Restricted),
+        ];
+        let groups: Vec<String> = restricted(&parts)
+            .iter()
+            .map(|group| format!("{}{}: {}", group.subject, group.more, group.reason))
+            .collect();
+        assert_eq!(groups, ["a (12): too many keys", "b->b(x) and 40 more: no key", "d: views"]);
+    }
 }

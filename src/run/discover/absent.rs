@@ -2,7 +2,6 @@
 
 use crate::discover;
 use crate::engine::Session;
-use crate::model::catalog::TableKind;
 use crate::model::discovery::ColumnList;
 use crate::model::schema::Schema;
 use crate::model::text::nearest;
@@ -54,14 +53,16 @@ pub(super) fn observe(
     child: ColumnList,
     parent: ColumnList,
 ) -> Result<AbsentPair, RunError> {
-    let is_table =
-        |list: &ColumnList| matches!(schema.tables[list.table].kind, TableKind::Table | TableKind::Partitioned);
+    let is_table = |list: &ColumnList| discover::profile::has_rows(&schema.tables[list.table]);
     let id = schema.pair_id(&child, &parent);
     if child == parent {
         return Ok(AbsentPair::new(id, "a column does not refer to itself"));
     }
     if !is_table(&child) || !is_table(&parent) {
         return Ok(AbsentPair::new(id, "views and virtual tables are not compared"));
+    }
+    if !discover::are_comparable(schema, &child, &parent) {
+        return Ok(AbsentPair::new(id, "the types of the columns are not compared with each other"));
     }
     let counts = discover::asked_counts(schema, session, &child, &parent)?;
     // The parent's own keys: as many rows as distinct keys if they are unique.

@@ -24,6 +24,8 @@ use crate::model::value::Value;
 use crate::sql::clauses::hex;
 use crate::sql::clauses::plain;
 use crate::sql::clauses::quoted_text;
+use crate::sql::comparison::ColumnComparison;
+use crate::sql::comparison::TextComparison;
 use crate::sql::grammar::Grammar;
 use crate::sql::grammar::KeyPart;
 use crate::sql::grammar::RuleGrammar;
@@ -176,6 +178,44 @@ impl Grammar for Mysql {
                 self.same_text(&format!("CAST({left} AS CHAR)"), &format!("CAST({right} AS CHAR)"))
             }
             _ => format!("{left} = {right}"),
+        }
+    }
+
+    fn comparison(&self, column: &Column) -> ColumnComparison {
+        let kind = column.declared_type.split(['(', ' ']).next().unwrap_or_default();
+        match column.family {
+            Family::Integer | Family::Numeric => ColumnComparison::ExactNumber,
+            Family::Real => ColumnComparison::FloatingPoint,
+            Family::Text => ColumnComparison::Text(text_comparison(column.collation.as_deref().unwrap_or_default())),
+            Family::Untyped if kind == "binary" || kind == "varbinary" => {
+                ColumnComparison::Spelling("binary".to_owned())
+            }
+            Family::Untyped if holds_bytes(column) || holds_shape(column) || kind == "json" => ColumnComparison::NoKey,
+            Family::Untyped => ColumnComparison::Spelling(column.declared_type.clone()),
+        }
+    }
+
+    fn spelled(&self, value: &str, column: &Column) -> String {
+        match column.family {
+            Family::Untyped => self.plain_text(value, Some(column)),
+            _ => self.shown(value, column),
+        }
+    }
+
+    /// Most collations of this server ignore spaces at the end, but its weight strings have them.
+    fn comparison_key(&self, value: &str, collation: &str) -> String {
+        let weights = format!("WEIGHT_STRING({})", under(value, collation));
+        let space = under("' '", collation);
+        format!(
+            "CASE WHEN {} = {space} THEN TRIM(TRAILING WEIGHT_STRING({space}) FROM {weights}) ELSE {weights} END",
+            under("''", collation)
+        )
+    }
+
+    fn under_collation_of(&self, parent: &Column, child: &Column, value: &str) -> String {
+        match (&parent.collation, &child.collation) {
+            (Some(parent), Some(child)) if parent != child => under(value, parent),
+            _ => value.to_owned(),
         }
     }
 
@@ -333,10 +373,8 @@ impl WriteGrammar for Mysql {
 
     /// The server sets some times anew when a row changes; these assignments preserve them.
     fn preserving_assignments(&self, table: &Table, is_set: &dyn Fn(&Column) -> bool) -> Vec<String> {
-        let is_stamped =
-            |column: &Column| ["timestamp", "datetime"].iter().any(|kind| column.declared_type.starts_with(kind));
-        let times = table.columns.iter().filter(|column| is_stamped(column) && !column.generated && !is_set(column));
-        times.map(|column| self.quoted(&column.name)).map(|name| format!("{name} = {name}")).collect()
+        let times = kept_times(table, is_set).map(|column| self.quoted(&column.name));
+        times.map(|name| format!("{name} = {name}")).collect()
     }
 
     fn in_script(&self, statement: String) -> String {
@@ -349,11 +387,46 @@ impl WriteGrammar for Mysql {
     }
 }
 
-/// Returns a text under another collation. The name of a collation begins with the name of its character set.
+/// Returns the times that the server would set anew when a row changes, except those that a statement sets.
+pub(in crate::sql) fn kept_times<'t>(
+    table: &'t Table,
+    is_set: &dyn Fn(&Column) -> bool,
+) -> impl Iterator<Item = &'t Column> {
+    let is_time = |column: &Column| ["timestamp", "datetime"].iter().any(|kind| column.declared_type.starts_with(kind));
+    table.columns.iter().filter(move |column| is_time(column) && !column.generated && !is_set(column))
+}
+
+/// Returns a text under another collation.
 fn under(value: &str, collation: &str) -> String {
-    let word = |text: &str| text.chars().filter(|c| c.is_ascii_alphanumeric() || *c == '_').collect::<String>();
-    let (collation, charset) = (word(collation), word(collation.split('_').next().unwrap_or(collation)));
+    let (charset, collation) = charset_of(collation);
     format!("CONVERT({value} USING {charset}) COLLATE {collation}")
+}
+
+/// The character sets in which the weight of a space is no part of another weight.
+const PLAIN_SETS: [&str; 17] = [
+    "utf8mb4", "utf8mb3", "utf8", "latin1", "latin2", "latin5", "latin7", "ascii", "cp1250", "cp1251", "cp1256",
+    "cp1257", "koi8r", "koi8u", "greek", "hebrew", "cp850",
+];
+
+fn text_comparison(collation: &str) -> TextComparison {
+    let is_plain = collation.split('_').next().is_some_and(|set| PLAIN_SETS.contains(&set));
+    // The weights of these collations have several levels, with spaces at the end of each.
+    let has_levels = collation.contains("czech") || collation.ends_with("_w2") || collation.contains("uca1400");
+    let is_simple = !has_levels || collation.ends_with("uca1400_ai_ci");
+    if collation.ends_with("_bin") && is_plain {
+        let keeps_spaces = collation.contains("_0900_") || collation.contains("nopad");
+        if keeps_spaces { TextComparison::Bytes } else { TextComparison::BytesWithoutPadding }
+    } else if is_plain && is_simple {
+        TextComparison::Collation(collation.to_owned())
+    } else {
+        TextComparison::Engine
+    }
+}
+
+/// Returns a collation after its character set, as SQL. The name of a collation begins with the name of its character set.
+pub(in crate::sql) fn charset_of(collation: &str) -> (String, String) {
+    let word = |text: &str| text.chars().filter(|c| c.is_ascii_alphanumeric() || *c == '_').collect::<String>();
+    (word(collation.split('_').next().unwrap_or(collation)), word(collation))
 }
 
 fn meet_as_numbers(child: &Column, parent: &Column) -> bool {
@@ -362,7 +435,7 @@ fn meet_as_numbers(child: &Column, parent: &Column) -> bool {
     is_enumeration(child) && is_enumeration(parent) && child.declared_type != parent.declared_type
 }
 
-fn holds_bits(column: &Column) -> bool {
+pub(in crate::sql) fn holds_bits(column: &Column) -> bool {
     column.declared_type.starts_with("bit")
 }
 
@@ -371,7 +444,7 @@ pub(in crate::sql) fn holds_bytes(column: &Column) -> bool {
 }
 
 /// True if a column holds spatial values, which are bytes.
-fn holds_shape(column: &Column) -> bool {
+pub(in crate::sql) fn holds_shape(column: &Column) -> bool {
     let kinds = ["geometry", "point", "linestring", "polygon"];
     column.family == Family::Untyped && kinds.iter().any(|kind| column.declared_type.contains(kind))
 }

@@ -23,6 +23,8 @@ use crate::model::value::Value;
 use crate::sql::clauses::hex;
 use crate::sql::clauses::plain;
 use crate::sql::clauses::quoted_text;
+use crate::sql::comparison::ColumnComparison;
+use crate::sql::comparison::TextComparison;
 use crate::sql::grammar::Grammar;
 use crate::sql::grammar::KeyPart;
 use crate::sql::grammar::Reading;
@@ -37,6 +39,25 @@ use crate::sql::repair::RequestedValue;
 
 /// White space that `trim` removes in most languages.
 const WHITE_SPACE: &str = r"E'\t\n\x0b\f\r \u0085\u00a0\u200b\ufeff'";
+
+/// The types without a conversion whose values are equal exactly if their texts are.
+const SPELLED: [&str; 15] = [
+    "uuid",
+    "date",
+    "timestamp",
+    "timestamptz",
+    "time",
+    "timetz",
+    "bool",
+    "inet",
+    "cidr",
+    "macaddr",
+    "macaddr8",
+    "oid",
+    "bit",
+    "varbit",
+    "char",
+];
 
 #[derive(Debug)]
 pub(in crate::sql) struct Postgres {
@@ -148,6 +169,37 @@ impl Grammar for Postgres {
         match column.and_then(equality) {
             Some(equality) => format!("{left} {} {right}", operator(equality)),
             None => format!("{left} = {right}"),
+        }
+    }
+
+    fn comparison(&self, column: &Column) -> ColumnComparison {
+        let Some(sql_type) = &column.sql_type else { return ColumnComparison::NoKey };
+        let (base, is_built_in) = (&sql_type.base, sql_type.base.schema == "pg_catalog");
+        match column.family {
+            Family::Integer | Family::Numeric => ColumnComparison::ExactNumber,
+            Family::Real => ColumnComparison::FloatingPoint,
+            Family::Text if sql_type.deterministic => ColumnComparison::Text(TextComparison::Bytes),
+            Family::Text => ColumnComparison::Text(TextComparison::Engine),
+            Family::Untyped if is_built_in && SPELLED.contains(&base.name.as_str()) => {
+                ColumnComparison::Spelling(base.name.clone())
+            }
+            Family::Untyped if is_built_in || sql_type.composite || base.name.starts_with('_') => {
+                ColumnComparison::NoKey
+            }
+            // The built-in operator compares enumerations and ranges. Their texts are as distinct as the values.
+            Family::Untyped if sql_type.equality.schema == "pg_catalog" => {
+                ColumnComparison::Spelling(format!("{}.{}", base.schema, base.name))
+            }
+            Family::Untyped => ColumnComparison::Engine(format!("{}.{}", base.schema, base.name)),
+        }
+    }
+
+    /// An explicit collation decides, so that two texts with different collations can be compared.
+    fn under_collation_of(&self, parent: &Column, child: &Column, value: &str) -> String {
+        let collation = |column: &Column| column.sql_type.as_ref().and_then(|sql_type| sql_type.collation.clone());
+        match (collation(parent), collation(child)) {
+            (Some(parent), Some(child)) if parent != child => format!("{value} COLLATE {}", qualified(&parent)),
+            _ => value.to_owned(),
         }
     }
 

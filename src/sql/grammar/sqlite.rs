@@ -16,6 +16,7 @@ use crate::model::facts::Facts;
 use crate::model::value::Value;
 use crate::sql::clauses::hex;
 use crate::sql::clauses::quoted_text;
+use crate::sql::comparison::ColumnComparison;
 use crate::sql::grammar::Grammar;
 use crate::sql::grammar::KeyPart;
 use crate::sql::grammar::Reading;
@@ -93,6 +94,10 @@ impl Grammar for Sqlite {
 
     fn equal_to_listed(&self, _: &Column, left: &str, right: &str) -> String {
         format!("{left} = +{right}")
+    }
+
+    fn comparison(&self, _: &Column) -> ColumnComparison {
+        ColumnComparison::Affinity
     }
 
     fn equals_other_column(&self, _: &Column, left: &str, _: &Column, right: &str) -> String {

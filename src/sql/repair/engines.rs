@@ -49,6 +49,13 @@ impl Repair for Sqlite {
         )))
     }
 
+    fn stores_as_given(&self, column: &Column, value: &Value) -> bool {
+        matches!(
+            (value, &column.family),
+            (Value::Integer(_), Family::Integer | Family::Numeric) | (Value::Text(_), Family::Text)
+        )
+    }
+
     /// A table that was altered may contain values that SQLite would convert now. Negative zero is compared by its bits.
     fn stores_unchanged(&self, column: &Column, value: &Value) -> bool {
         match (value, &column.family) {

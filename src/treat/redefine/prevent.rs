@@ -19,9 +19,9 @@ use crate::model::rule::TreatmentKind;
 use crate::sql::redefine::ParentValue;
 use crate::sql::redefine::PreventRequest;
 use crate::sql::redefine::trigger_names;
-use crate::treat::parents::Neutral;
-use crate::treat::parents::is_judged;
-use crate::treat::parents::neutral_kind;
+use crate::treat::neutral_values::Neutral;
+use crate::treat::neutral_values::neutral_kind;
+use crate::treat::references::is_judged;
 
 /// Returns warnings about placeholders for the developers of the application.
 pub(super) fn warnings(relation: &Relation, rule: &Rule) -> Vec<String> {

@@ -304,7 +304,7 @@ impl<'a> Planner<'a> {
         change.reasons.clone_from(&row.reasons);
         self.record_change(row);
         // A change that is planned already keeps its position.
-        if row.was_planned { Ok(self.draft.amend(&change)?) } else { Ok(self.draft.put(&change)?) }
+        if row.was_planned { Ok(self.draft.replace(&change)?) } else { Ok(self.draft.put(&change)?) }
     }
 
     /// Changes the image of a row that an earlier merge inserts under its new key. The insert keeps its position.
@@ -313,7 +313,7 @@ impl<'a> Planner<'a> {
         let Some(mut change) = self.draft.get(&table.name, name)? else { return Ok(()) };
         change.after = Some(image);
         change.reasons.clone_from(&row.reasons);
-        Ok(self.draft.amend(&change)?)
+        Ok(self.draft.replace(&change)?)
     }
 
     fn put_insert(&mut self, row: &MergedRow, name: &RowName, image: Row, unit: Unit) -> Result<(), TreatError> {

@@ -87,6 +87,8 @@ impl RowsReader<'_> {
         };
         let mut fields: Vec<usize> = sources.iter().filter_map(number).collect();
         fields.sort_unstable();
+        // A column can be read in several forms.
+        fields.dedup();
         let positions = sources.iter().map(|source| fields.iter().position(|&field| Some(field) == number(source)));
         let positions = positions.collect();
         let tree = Tree::open(self.source, &mut PageClaims::new(self.source), layout.root, layout.without_rowid)?;

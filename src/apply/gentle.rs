@@ -1,0 +1,306 @@
+//! Batches beside other sessions. A transaction takes the locks of tables while it holds nothing, and waits for no row: rows that
+//! other sessions hold are left for a later attempt. So no transaction of another session becomes a deadlock victim.
+
+use std::collections::BTreeMap;
+use std::collections::BTreeSet;
+use std::time::Duration;
+use std::time::Instant;
+
+use super::ApplyError;
+use super::groups;
+use super::locks;
+use super::set_portion::SetLine;
+use super::set_portion::SetPortion;
+use super::sets::Route;
+use super::sets::batch_lines;
+use super::walk::Halt;
+use super::walk::TransactionStart;
+use super::walk::Walk;
+use crate::engine::EngineError;
+use crate::engine::gentle_writer::GentleLocks;
+use crate::engine::write::CommitOutcome;
+use crate::engine::write::Writer;
+use crate::model::catalog::Table;
+use crate::model::relation::Judge;
+use crate::model::relation::Relation;
+use crate::model::row_group::RowBatch;
+use crate::model::state::RowNow;
+use crate::model::state::SkipReason;
+
+/// The pause before a transaction is tried again that met a lock.
+const PAUSE: Duration = Duration::from_millis(20);
+
+/// The locks of the current transaction.
+#[derive(Debug, Default, PartialEq, Eq)]
+enum Locked {
+    /// No other session can write to the tables of the plan.
+    #[default]
+    Tables,
+    /// No other session can write to these tables. Rows are locked one by one.
+    Rows(BTreeSet<String>),
+}
+
+/// The state of a run beside other sessions.
+#[derive(Debug, Default)]
+pub(super) struct Gentle {
+    /// True if the run changes its rows beside other sessions.
+    is_on: bool,
+    locked: Locked,
+    /// The lines whose rows other sessions hold.
+    pub(super) busy: BTreeSet<usize>,
+    /// True if rows that are busy now are skipped.
+    pub(super) is_last_attempt: bool,
+    /// The time at which the current transaction met its first lock.
+    waits_since: Option<Instant>,
+    /// Before this step, a portion has at most this number of lines.
+    narrow: Option<(usize, usize)>,
+}
+
+impl Walk<'_> {
+    /// Decides if the rows are changed beside other sessions.
+    pub(super) fn choose_locks(&mut self, writer: &mut dyn Writer) {
+        let uses_sets = !self.avoids_sets && self.reading.plan.header.redefinitions.is_empty();
+        self.gentle.is_on = uses_sets && self.options.batch.is_some() && writer.gentle().is_some();
+    }
+
+    pub(super) fn is_gentle(&self) -> bool {
+        self.gentle.is_on
+    }
+
+    /// True if rows are left for another attempt.
+    pub(super) fn waits_for_rows(&self) -> bool {
+        !self.gentle.busy.is_empty() && !self.gentle.is_last_attempt
+    }
+
+    /// Begins the transaction that compares the rows with the plan before the first change.
+    pub(super) fn begin_comparison(&mut self, writer: &mut dyn Writer) -> Result<(), ApplyError> {
+        if self.is_gentle() { self.begin_gently(writer, GentleLocks::Rows(None)) } else { self.begin(writer) }
+    }
+
+    /// Ends that transaction, which holds no lock of a row. It may have created tables.
+    pub(super) fn end_comparison(&mut self, writer: &mut dyn Writer, most: usize) -> Result<(), Halt> {
+        if !self.is_gentle() {
+            return Ok(());
+        }
+        let phase = self.phase();
+        self.record_mut()?.write_phase(writer, phase)?;
+        if let CommitOutcome::Unknown(lost) = writer.commit()? {
+            return Err(self
+                .unwritable(format!("the connection was lost before the first change: {lost}"), "repeat the command")
+                .into());
+        }
+        self.record_mut()?.commit_phase()?;
+        self.committed_tables = self.made.clone();
+        self.transaction = Some(TransactionStart { step: 0, left_orphans: self.left_orphans.clone() });
+        self.begin_transaction(writer, 0, most)
+    }
+
+    /// Begins the transaction of a batch that starts at this step.
+    pub(super) fn begin_transaction(&mut self, writer: &mut dyn Writer, step: usize, most: usize) -> Result<(), Halt> {
+        if self.is_gentle() {
+            self.begin_batch(writer, step, most)?;
+        } else {
+            self.begin(writer)?;
+        }
+        Ok(self.refuse_if_overtaken(writer)?)
+    }
+
+    fn begin_batch(&mut self, writer: &mut dyn Writer, step: usize, most: usize) -> Result<(), ApplyError> {
+        let portion = self.reading.set_portion(step, self.narrowed(step, most).clamp(1, self.portion_size()))?;
+        match self.route(writer, &portion)? {
+            Route::OneByOne => {
+                let lock = locks(self.options, &self.reading.plan.header);
+                self.begin_gently(writer, GentleLocks::Tables(lock.as_ref()))?;
+                self.gentle.locked = Locked::Tables;
+            }
+            Route::Set(groups) => {
+                let tables = self.tables_to_lock(&groups);
+                let lock = self.options.sql.lock_tables(&tables.values().copied().collect::<Vec<_>>());
+                let names = tables.into_keys().collect();
+                self.begin_gently(writer, GentleLocks::Rows(lock.as_ref()))?;
+                self.gentle.locked = Locked::Rows(names);
+            }
+            Route::Done => {
+                self.begin_gently(writer, GentleLocks::Rows(None))?;
+                self.gentle.locked = Locked::Rows(BTreeSet::new());
+            }
+        }
+        Ok(())
+    }
+
+    /// Begins a transaction as soon as no other session holds its locks.
+    fn begin_gently(&self, writer: &mut dyn Writer, locks: GentleLocks<'_>) -> Result<(), ApplyError> {
+        let start = Instant::now();
+        while let Some(gentle) = writer.gentle()
+            && !gentle.begin_gently(locks)?
+        {
+            if start.elapsed() > self.options.lock_wait {
+                let why = "another session keeps writing to a table of the plan".to_owned();
+                return Err(self.unwritable(why, "no batch is open: wait longer with --wait"));
+            }
+            self.stop_if_asked(0)?;
+            std::thread::sleep(PAUSE);
+        }
+        Ok(())
+    }
+
+    fn unwritable(&self, why: String, help: &str) -> ApplyError {
+        let what = format!("to {}", self.reading.plan.header.database);
+        EngineError::Unwritable { what, why, help: help.to_owned() }.into()
+    }
+
+    /// Returns the tables in which no row may appear or disappear while rows of these groups change. Their names give one order to
+    /// all runs.
+    fn tables_to_lock(&self, groups: &[usize]) -> BTreeMap<String, &Table> {
+        let schema = self.options.schema;
+        let mut tables = BTreeMap::new();
+        let Some(all) = self.sets.groups() else { return tables };
+        for group in groups.iter().copied().collect::<BTreeSet<usize>>() {
+            let about = &all.groups[group];
+            let parents = about.orphan_of.iter().chain(&about.missing_in).chain(&about.needs_parent_in);
+            tables.extend(parents.filter_map(|&id| schema.parent(&schema.relations[id])).map(named));
+            // A lock of the parent's row keeps out the new children of an enforced key only.
+            let left = all.leaves[group].iter().map(|&id| &schema.relations[id]);
+            let unenforced = left.filter(|relation| !is_enforced(relation));
+            tables.extend(unenforced.map(|relation| named(schema.child(relation))));
+        }
+        tables
+    }
+
+    /// True if the current transaction has the locks that these changes need.
+    pub(super) fn has_locks_for(&self, route: &Route) -> bool {
+        match (&self.gentle.locked, route) {
+            _ if !self.is_gentle() => true,
+            (Locked::Tables, _) | (_, Route::Done) => true,
+            (Locked::Rows(_), Route::OneByOne) => false,
+            (Locked::Rows(locked), Route::Set(groups)) => {
+                self.tables_to_lock(groups).keys().all(|name| locked.contains(name))
+            }
+        }
+    }
+
+    /// Locks the rows of a portion. Returns the lines whose rows are locked, and the lines that are left for another attempt.
+    pub(super) fn lock_portion(
+        &mut self,
+        writer: &mut dyn Writer,
+        portion: SetPortion,
+        groups: Vec<usize>,
+    ) -> Result<(LockedPortion, Vec<SetLine>), Halt> {
+        let state = self.record()?;
+        let (portion, groups, _) = split(portion, groups, &|line| self.was_done(state, line));
+        let busy = &self.gentle.busy;
+        let (portion, groups, mut aside) = split(portion, groups, &|line| busy.contains(&line.position));
+        let Some(all) = self.sets.groups().filter(|_| self.is_gentle() && self.gentle.locked != Locked::Tables) else {
+            return Ok((LockedPortion { portion, groups }, aside));
+        };
+        let (lines, all) = (batch_lines(&portion, &groups), all.groups.clone());
+        let Some(gentle) = writer.gentle().filter(|_| !lines.is_empty()) else {
+            return Ok((LockedPortion { portion, groups }, aside));
+        };
+        let busy: BTreeSet<usize> = gentle.lock_rows(&RowBatch::new(&all, &lines))?.into_iter().collect();
+        if busy.is_empty() {
+            return Ok((LockedPortion { portion, groups }, aside));
+        }
+        // A unit changes as a whole.
+        let positions: BTreeSet<usize> = busy.iter().map(|&index| portion.lines[index].position).collect();
+        let units: BTreeSet<u64> = busy.iter().filter_map(|&index| portion.lines[index].unit).collect();
+        let is_busy =
+            |line: &SetLine| positions.contains(&line.position) || line.unit.is_some_and(|unit| units.contains(&unit));
+        let (portion, groups, left) = split(portion, groups, &is_busy);
+        self.gentle.busy.extend(left.iter().map(|line| line.position));
+        aside.extend(left);
+        Ok((LockedPortion { portion, groups }, aside))
+    }
+
+    /// Records the lines that are left, because other sessions hold their rows.
+    pub(super) fn leave_busy(&mut self, lines: &[SetLine]) {
+        for line in lines {
+            let Some(batch) = &mut self.batch else { continue };
+            batch.left.insert(line.position as u64, SkipReason::Busy);
+            let Some(change) = groups::change(line, self.options.direction) else { continue };
+            self.count_left_orphans(&change);
+            if self.gentle.is_last_attempt {
+                let table = self.tables.get(&change.table.to_string());
+                self.done.leave(table, &change, SkipReason::Busy, RowNow::Unknown);
+            }
+        }
+    }
+
+    /// Returns the number of lines of the portion at a step, at most `most`.
+    pub(super) fn narrowed(&self, step: usize, most: usize) -> usize {
+        match self.gentle.narrow {
+            Some((end, size)) if step < end => most.min(size).min(end - step),
+            _ => most,
+        }
+    }
+
+    /// Makes the portions at a step smaller, to find the line that does not fit. Returns false if they are small enough.
+    pub(super) fn narrow(&mut self, step: usize, lines: usize, least: usize) -> bool {
+        let is_large = self.is_gentle() && lines > least;
+        if is_large {
+            self.gentle.narrow = Some((step + lines, (lines / 4).max(1)));
+        }
+        is_large
+    }
+
+    /// Decides how to go on after a statement met a lock of another session: with smaller portions, or without the lines at this
+    /// step. Returns false if the run has waited long enough.
+    pub(super) fn give_way(&mut self, step: usize, most: usize) -> Result<bool, ApplyError> {
+        let since = *self.gentle.waits_since.get_or_insert_with(Instant::now);
+        if self.gentle.locked == Locked::Tables && since.elapsed() > self.options.lock_wait {
+            return Ok(false);
+        }
+        std::thread::sleep(PAUSE);
+        let portion = self.reading.set_portion(step, self.narrowed(step, most))?;
+        if self.gentle.locked != Locked::Tables && !self.narrow(step, portion.lines.len(), 1) {
+            self.gentle.busy.extend(portion.lines.iter().map(|line| line.position));
+        }
+        Ok(true)
+    }
+
+    /// Forgets how long the current transaction waited.
+    pub(super) fn end_wait(&mut self) {
+        self.gentle.waits_since = None;
+    }
+}
+
+/// Lines whose rows are locked, with the group of each.
+pub(super) struct LockedPortion {
+    pub(super) portion: SetPortion,
+    pub(super) groups: Vec<usize>,
+}
+
+/// Returns the lines of a portion that are not left, their groups, and the lines that are left.
+fn split(
+    portion: SetPortion,
+    groups: Vec<usize>,
+    is_left: &dyn Fn(&SetLine) -> bool,
+) -> (SetPortion, Vec<usize>, Vec<SetLine>) {
+    if !portion.lines.iter().any(is_left) {
+        return (portion, groups, Vec::new());
+    }
+    let (mut kept, mut kept_groups, mut left) = (Vec::new(), Vec::new(), Vec::new());
+    for (line, group) in portion.lines.into_iter().zip(groups) {
+        if is_left(&line) {
+            left.push(line);
+        } else {
+            kept.push(line);
+            kept_groups.push(group);
+        }
+    }
+    (SetPortion { lines: kept }, kept_groups, left)
+}
+
+/// True if the last error of a transaction came from a lock of another session.
+pub(super) fn met_lock(writer: &mut dyn Writer) -> bool {
+    writer.gentle().is_some_and(|gentle| gentle.met_lock())
+}
+
+fn named(table: &Table) -> (String, &Table) {
+    (table.name.to_string(), table)
+}
+
+/// True if the database itself checks new children against the rows of the parent.
+fn is_enforced(relation: &Relation) -> bool {
+    relation.judge == Judge::Engine
+}

@@ -1,0 +1,80 @@
+//! Transactions of a server's writer beside other sessions.
+
+use std::collections::BTreeSet;
+
+use super::Failure;
+use super::sets::lines_by_group;
+use super::sets::unsigned;
+use super::writer::ServerWriter;
+use super::writing::ServerErrorKind;
+use super::writing::WriterConnection;
+use crate::engine::EngineError;
+use crate::engine::gentle_writer::GentleLocks;
+use crate::engine::gentle_writer::GentleWriter;
+use crate::model::row_group::RowBatch;
+use crate::model::row_group::RowChangeKind;
+use crate::sql::Sql;
+
+impl<C: WriterConnection + Send> GentleWriter for ServerWriter<C> {
+    fn begin_gently(&mut self, locks: GentleLocks<'_>) -> Result<bool, EngineError> {
+        self.forget_transaction();
+        let Err(failure) =
+            self.try_to_begin(|connection, limits, options| connection.begin_gently(limits, options, locks))
+        else {
+            return Ok(true);
+        };
+        let failure = self.record(failure);
+        self.rollback_transaction();
+        if self.met_lock { Ok(false) } else { Err(self.unwritable(&failure)) }
+    }
+
+    fn lock_rows(&mut self, batch: &RowBatch<'_, '_>) -> Result<Vec<usize>, EngineError> {
+        let locked = self.with_plans(|writer| {
+            let mut busy = Vec::new();
+            for (group, lines) in lines_by_group(batch) {
+                let about = &batch.groups[group];
+                if about.kind == RowChangeKind::Insert {
+                    continue;
+                }
+                let sql = writer.load(batch, group, &lines)?;
+                let query = sql.lock_rows(about);
+                let locked = match C::AROUND_SKIPPING {
+                    None => writer.numbers(&query)?,
+                    Some([before, after]) => {
+                        writer.run(before.to_owned())?;
+                        let locked = writer.numbers(&query)?;
+                        writer.run(after.to_owned())?;
+                        locked
+                    }
+                };
+                if locked.len() < lines.len() {
+                    // A row that does not exist is not busy.
+                    busy.extend(writer.numbers(&sql.existing_rows(about))?.difference(&locked).copied());
+                }
+            }
+            Ok(busy)
+        });
+        locked.map_err(|failure| self.failed(failure))
+    }
+
+    fn met_lock(&self) -> bool {
+        self.met_lock
+    }
+}
+
+impl<C: WriterConnection + Send> ServerWriter<C> {
+    /// Returns the numbers in the first column of an answer.
+    fn numbers(&mut self, query: &Sql) -> Result<BTreeSet<usize>, Failure> {
+        let mut numbers = BTreeSet::new();
+        self.each(query, &mut |row| {
+            let number = row.first().and_then(unsigned);
+            numbers.extend(number.and_then(|number| usize::try_from(number).ok()));
+        })?;
+        Ok(numbers)
+    }
+}
+
+/// True if a refusal comes from the locks of other sessions.
+pub(super) fn is_of_locks(kind: ServerErrorKind) -> bool {
+    matches!(kind, ServerErrorKind::Lock | ServerErrorKind::Conflict)
+}

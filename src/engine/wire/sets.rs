@@ -1,0 +1,208 @@
+//! Changes rows in sets on a server: the lines of each group go into a temporary table, and one statement changes their rows.
+
+use std::collections::BTreeMap;
+use std::collections::HashSet;
+
+use super::Failure;
+use super::writer::ServerWriter;
+use super::writing::WriterConnection;
+use crate::engine::EngineError;
+use crate::engine::set_writer::SetWriter;
+use crate::model::ids::RelationId;
+use crate::model::row_group::BatchLine;
+use crate::model::row_group::BatchOutcome;
+use crate::model::row_group::RowBatch;
+use crate::model::row_group::RowGroup;
+use crate::model::value::Value;
+use crate::sql::Sql;
+use crate::sql::batch;
+use crate::sql::batch::Batch;
+use crate::sql::batch::BatchChange;
+
+/// The number of lines of a batch.
+const BATCH: usize = 10_000;
+
+/// The batch whose lines are in temporary tables.
+#[derive(Default)]
+pub(super) struct LoadedBatch {
+    id: Option<u64>,
+    /// Its groups that are loaded, as indexes of [`RowBatch::groups`].
+    groups: HashSet<usize>,
+}
+
+impl<C: WriterConnection + Send> SetWriter for ServerWriter<C> {
+    fn batch_size(&self) -> usize {
+        BATCH
+    }
+
+    fn supports(&mut self, group: &RowGroup<'_>) -> Result<bool, EngineError> {
+        Ok(batch::of(group.schema).is_some_and(|batch| batch.is_possible(group)))
+    }
+
+    fn count_fitting(&mut self, batch: &RowBatch<'_, '_>) -> Result<u64, EngineError> {
+        let counted = self.within_savepoint(|writer| {
+            let mut fitting = 0;
+            for (group, lines) in lines_by_group(batch) {
+                let sql = writer.load(batch, group, &lines)?;
+                fitting += writer.number(&sql.count_fitting(&batch.groups[group]))?;
+            }
+            Ok(fitting)
+        });
+        counted.map_err(|failure| self.failed(failure))
+    }
+
+    fn change_batch(&mut self, batch: &RowBatch<'_, '_>) -> Result<BatchOutcome, EngineError> {
+        let changed = self.with_plans(|writer| {
+            let mut outcome = BatchOutcome::default();
+            let mut by_group = lines_by_group(batch);
+            for group in batch.order() {
+                let Some(lines) = by_group.remove(&group) else { continue };
+                let sql = writer.load(batch, group, &lines)?;
+                let as_planned = writer.change_group(sql.change(&batch.groups[group]))?;
+                outcome.changed += as_planned;
+                if as_planned != lines.len() as u64 {
+                    break;
+                }
+            }
+            Ok(outcome)
+        });
+        changed.map_err(|failure| self.failed(failure))
+    }
+
+    fn each_reference(
+        &mut self,
+        batch: &RowBatch<'_, '_>,
+        relation: RelationId,
+        is_wanted: &dyn Fn(usize) -> bool,
+        each: &mut dyn FnMut(usize, &[Value]),
+    ) -> Result<(), EngineError> {
+        let asked = self.with_plans(|writer| {
+            for (group, lines) in lines_by_group(batch) {
+                if !lines.iter().any(|&index| is_wanted(index)) {
+                    continue;
+                }
+                let sql = writer.load(batch, group, &lines)?;
+                let group = &batch.groups[group];
+                let query = sql.references(group, &group.schema.relations[relation]);
+                writer.each(&query, &mut |row| {
+                    let number = row.first().and_then(Value::as_integer);
+                    let index = number.and_then(|number| usize::try_from(number).ok());
+                    if let Some(index) = index.filter(|&index| is_wanted(index)) {
+                        each(index, &row[1..]);
+                    }
+                })?;
+            }
+            Ok(())
+        });
+        asked.map_err(|failure| self.failed(failure))
+    }
+}
+
+impl<C: WriterConnection + Send> ServerWriter<C> {
+    /// Loads the lines of a group, unless the temporary table holds them already. Returns the statements of the engine.
+    pub(super) fn load(
+        &mut self,
+        batch: &RowBatch<'_, '_>,
+        group: usize,
+        lines: &[usize],
+    ) -> Result<&'static dyn Batch, Failure> {
+        let about = &batch.groups[group];
+        let sql = batch::of(about.schema)
+            .ok_or_else(|| Failure::Unreachable { why: "the server has no statements for sets".to_owned() })?;
+        if self.loaded.id != Some(batch.id) {
+            self.loaded = LoadedBatch { id: Some(batch.id), groups: HashSet::new() };
+        }
+        if !self.loaded.groups.insert(group) {
+            return Ok(sql);
+        }
+        let before = if C::COUNTS_TEMPORARY_TABLES { self.count()? } else { 0 };
+        let statements: Vec<String> =
+            sql.make_empty(about).iter().map(|statement| statement.text().to_owned()).collect();
+        self.run(statements.join("; "))?;
+        let lines: Vec<(usize, &BatchLine<'_>)> = lines.iter().map(|&index| (index, &batch.lines[index])).collect();
+        self.connection.load(sql, about, &lines, &self.limits.deadline)?;
+        if let Some(measure) = sql.measure(about) {
+            self.run(measure.text().to_owned())?;
+        }
+        if C::COUNTS_TEMPORARY_TABLES {
+            self.loaded_rows += self.count()?.saturating_sub(before);
+        }
+        Ok(sql)
+    }
+
+    /// Changes the rows of a group. Returns the number of rows that changed and are stored as planned.
+    fn change_group(&mut self, change: BatchChange) -> Result<u64, Failure> {
+        match change {
+            BatchChange::Query(query) => {
+                let mut least = 0;
+                self.each(&query, &mut |row| least = row.iter().filter_map(unsigned).min().unwrap_or(0))?;
+                Ok(least)
+            }
+            BatchChange::Statement(statement, check) => {
+                let deadline = &self.limits.deadline;
+                let changed = self.connection.change(statement.text(), statement.parameters(), deadline)?;
+                let stored = check.map(|check| self.number(&check)).transpose()?;
+                Ok(stored.map_or(changed, |stored| stored.min(changed)))
+            }
+        }
+    }
+
+    /// Runs queries with plans for small sets of rows.
+    pub(super) fn with_plans<T>(
+        &mut self,
+        queries: impl FnOnce(&mut Self) -> Result<T, Failure>,
+    ) -> Result<T, Failure> {
+        let Some([small, usual]) = C::PLANS_OF_SETS else { return queries(self) };
+        self.run(small.to_owned())?;
+        let answer = queries(self)?;
+        self.run(usual.to_owned())?;
+        Ok(answer)
+    }
+
+    /// Runs queries after whose failure the transaction goes on.
+    fn within_savepoint<T>(&mut self, queries: impl FnOnce(&mut Self) -> Result<T, Failure>) -> Result<T, Failure> {
+        if C::ATTEMPT.is_none() {
+            return self.with_plans(queries);
+        }
+        self.run("SAVEPOINT fk_doctor_set".to_owned())?;
+        let answer = self.with_plans(queries);
+        if answer.is_err() {
+            self.loaded = LoadedBatch::default();
+            if self.connection.is_open() {
+                self.run("ROLLBACK TO SAVEPOINT fk_doctor_set".to_owned())?;
+            }
+        }
+        if self.connection.is_open() {
+            self.run("RELEASE SAVEPOINT fk_doctor_set".to_owned())?;
+        }
+        answer
+    }
+
+    pub(super) fn run(&mut self, statements: String) -> Result<(), Failure> {
+        self.connection.run(statements, &self.limits.deadline)
+    }
+
+    pub(super) fn each(&mut self, query: &Sql, each: &mut dyn FnMut(&[Value])) -> Result<(), Failure> {
+        self.connection.ask(query.text(), query.parameters(), &self.limits.deadline, each)
+    }
+
+    /// Returns the number in the first column of the answer's only row.
+    fn number(&mut self, query: &Sql) -> Result<u64, Failure> {
+        let mut number = 0;
+        self.each(query, &mut |row| number = row.first().and_then(unsigned).unwrap_or(0))?;
+        Ok(number)
+    }
+}
+
+pub(super) fn unsigned(value: &Value) -> Option<u64> {
+    value.as_integer().and_then(|number| u64::try_from(number).ok())
+}
+
+/// Returns the indexes of the lines of each group.
+pub(super) fn lines_by_group(batch: &RowBatch<'_, '_>) -> BTreeMap<usize, Vec<usize>> {
+    let mut by_group: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
+    for (index, line) in batch.lines.iter().enumerate() {
+        by_group.entry(line.group).or_default().push(index);
+    }
+    by_group
+}

@@ -1,0 +1,320 @@
+//! The statements that change all rows of a group at once, on servers. The lines of a batch are in a temporary table, so that
+//! their values never become SQL text. Each statement checks the conditions of the group for every row itself.
+//!
+//! The temporary table has the alias `wanted`. A row of it holds the number of its line, the name of the row, its image before, and
+//! its new values.
+
+use std::hash::DefaultHasher;
+use std::hash::Hash;
+use std::hash::Hasher;
+
+use crate::model::catalog::Column;
+use crate::model::catalog::Match;
+use crate::model::catalog::Table;
+use crate::model::ids::RelationId;
+use crate::model::plan::identity_columns;
+use crate::model::relation::Relation;
+use crate::model::row_group::BatchLine;
+use crate::model::row_group::RowChangeKind;
+use crate::model::row_group::RowGroup;
+use crate::model::schema::Schema;
+use crate::model::value::Value;
+use crate::sql::capabilities;
+use crate::sql::grammar::Reading;
+use crate::sql::phrases::Phrases;
+use crate::sql::phrases::WANTED;
+use crate::sql::phrases::column;
+use crate::sql::phrases::key_parts;
+use crate::sql::query::Query;
+use crate::sql::query::Sql;
+use crate::sql::query::plain;
+use crate::sql::repair::Repair;
+use crate::sql::scan::source;
+
+mod mysql;
+mod postgres;
+
+/// Returns the statements of a schema's engine; `None` if it changes rows in another way.
+pub fn of(schema: &Schema) -> Option<&'static dyn Batch> {
+    capabilities::of(schema.database.engine).batch
+}
+
+/// The statement that changes the rows of a group.
+#[derive(Debug, Clone, PartialEq)]
+pub enum BatchChange {
+    /// A query that changes the rows. Its only row holds the number of changed rows, and how many of them are stored as planned,
+    /// such as (400, 400).
+    Query(Sql),
+    /// A statement, and the query for the number of rows that are stored as planned after it.
+    Statement(Sql, Option<Sql>),
+}
+
+/// The statement that fills the temporary table.
+#[derive(Debug, Clone, PartialEq)]
+pub enum BatchLoad {
+    /// The rows follow the statement, in the text format of the server.
+    Stream(String),
+    /// The statement has a parameter for each value of this number of rows.
+    Rows(String, usize),
+}
+
+/// The statements about a batch, for an engine whose groups change in one statement.
+pub trait Batch: Repair {
+    /// True if the rows of a group can be changed by one statement.
+    fn is_possible(&self, group: &RowGroup<'_>) -> bool;
+
+    /// Returns the statements that make the temporary table of a group, or empty it.
+    fn make_empty(&self, group: &RowGroup<'_>) -> Vec<Sql>;
+
+    /// Returns the statement that loads this number of rows, or as many of them as one statement can load.
+    fn load(&self, group: &RowGroup<'_>, rows: usize) -> BatchLoad;
+
+    /// Returns the statement after which the server knows the size of the temporary table; `None` if it needs none.
+    fn measure(&self, _: &RowGroup<'_>) -> Option<Sql> {
+        None
+    }
+
+    /// Returns the statement that changes the rows whose conditions hold.
+    fn change(&self, group: &RowGroup<'_>) -> BatchChange;
+
+    /// The stored columns of an alias hold exactly these values, to the bit. An example of a pair is
+    /// ("note", "wanted.`fk-doctor before 1`").
+    fn holds(&self, table: &Table, alias: &str, values: &[(&str, String)]) -> String;
+
+    /// Returns the name of the temporary table.
+    fn batch_table(&self, group: &RowGroup<'_>) -> String;
+
+    /// Returns the query for the number of lines that fit. It leaves out that a changed row needs a parent.
+    fn count_fitting(&self, group: &RowGroup<'_>) -> Sql {
+        let mut query = self.query();
+        let wanted = self.wanted(group);
+        if group.kind == RowChangeKind::Insert {
+            let named = self.is_named(group, "named");
+            let stored = source(self, group.schema, &group.table, "named", Reading::AnyIndex);
+            let mut conditions = vec![format!("NOT EXISTS (SELECT 1 FROM {stored} WHERE {named})")];
+            conditions.extend(self.key_is_missing(group));
+            return query.finish(format!("SELECT count(*) FROM {wanted} WHERE {}", conditions.join(" AND ")));
+        }
+        let fits = self.stored_row_fits(&mut query, group, false);
+        let child = source(self, group.schema, &group.table, "child", Reading::AnyIndex);
+        let join = self.facts().ordered_join;
+        query.finish(format!(
+            "SELECT count(*) FROM {wanted} {join} {child} ON {} WHERE {fits}",
+            self.is_named(group, "child")
+        ))
+    }
+
+    /// Returns the query that locks the stored rows of the lines, except those that another session holds. A row holds the number of
+    /// the line, such as (3).
+    fn lock_rows(&self, group: &RowGroup<'_>) -> Sql;
+
+    /// Returns the query for the numbers of the lines whose row exists.
+    fn existing_rows(&self, group: &RowGroup<'_>) -> Sql {
+        plain(self.stored_rows(group))
+    }
+
+    /// Returns the clause that locks the rows which a query of a transaction decides by; empty if other locks do so.
+    fn locking_read(&self) -> &'static str {
+        ""
+    }
+
+    /// Returns the query for the child rows that refer to rows of the batch, which are rows of the relation's parent. A row holds
+    /// the number of the line, the columns that identify the child, and its stored foreign key, such as (3, 17, 5).
+    fn references(&self, group: &RowGroup<'_>, relation: &Relation) -> Sql {
+        let child = group.schema.child(relation);
+        let names = identity_columns(child).into_iter().map(|name| {
+            let value = self.qualified("child", name);
+            column(child, name).map_or_else(|| self.shown_address(&value), |column| self.shown(&value, column))
+        });
+        let key = group.schema.child_columns(relation).filter(|column| !column.generated);
+        let key = key.map(|column| self.lossless(&self.qualified("child", &column.name), column));
+        let shown: Vec<String> = names.chain(key).map(|value| format!(", {value}")).collect();
+        let refers = key_parts(group.schema, relation).filter_map(|part| {
+            let parent = self.qualified("parent", &part.parent?.name);
+            Some(self.refers_to_known(&part, &parent, &self.child_value(&part)))
+        });
+        let refers = self.all_conditions(refers);
+        let join = self.facts().ordered_join;
+        self.query().finish(format!(
+            "SELECT {WANTED}.{}{} FROM {} {join} {} ON {} {join} {} ON {refers} AND {}{}",
+            self.number_column(),
+            shown.concat(),
+            self.wanted(group),
+            source(self, group.schema, &group.table, "parent", Reading::AnyIndex),
+            self.is_named(group, "parent"),
+            source(self, group.schema, child, "child", Reading::AnyIndex),
+            self.in_scope(relation),
+            self.locking_read(),
+        ))
+    }
+}
+
+/// The pieces of the statements, for every engine that has them.
+trait BatchPhrases: Batch {
+    /// Returns the temporary table under its alias.
+    fn wanted(&self, group: &RowGroup<'_>) -> String {
+        format!("{} AS {WANTED}", self.batch_table(group))
+    }
+
+    fn name_column(&self, index: usize) -> String {
+        self.quoted(&format!("fk-doctor name {index}"))
+    }
+
+    fn before_column(&self, index: usize) -> String {
+        self.quoted(&format!("fk-doctor before {index}"))
+    }
+
+    fn after_column(&self, position: usize) -> String {
+        self.quoted(&format!("fk-doctor after {position}"))
+    }
+
+    /// Returns the columns of the temporary table after the number, each with the column whose values it holds.
+    fn batch_columns<'g>(&self, group: &'g RowGroup<'_>) -> Vec<(String, &'g Column)> {
+        let stored = |name: &str| column(&group.table, name);
+        let names = group.name.iter().enumerate().map(|(index, name)| (self.name_column(index), stored(name)));
+        let before = group.before.iter().enumerate().map(|(index, name)| (self.before_column(index), stored(name)));
+        let mut after: Vec<(usize, &String)> = group.set.iter().map(|(name, position)| (*position, name)).collect();
+        after.sort_unstable();
+        let after = after.into_iter().map(|(position, name)| (self.after_column(position), stored(name)));
+        names.chain(before).chain(after).filter_map(|(name, column)| Some((name, column?))).collect()
+    }
+
+    /// The row of an alias has the name of the line.
+    fn is_named(&self, group: &RowGroup<'_>, alias: &str) -> String {
+        let equal = group.name.iter().enumerate().map(|(index, name)| {
+            let wanted = format!("{WANTED}.{}", self.name_column(index));
+            self.equal(column(&group.table, name), &self.qualified(alias, name), &wanted)
+        });
+        self.all_conditions(equal)
+    }
+
+    /// Returns the query for the numbers of the lines whose row is stored.
+    fn stored_rows(&self, group: &RowGroup<'_>) -> String {
+        format!(
+            "SELECT {WANTED}.{} FROM {} {} {} ON {}",
+            self.number_column(),
+            self.wanted(group),
+            self.facts().ordered_join,
+            source(self, group.schema, &group.table, "child", Reading::AnyIndex),
+            self.is_named(group, "child"),
+        )
+    }
+
+    /// Returns the new value of a column, for a column that the group sets.
+    fn set_value(&self, group: &RowGroup<'_>, name: &str) -> Option<String> {
+        let (_, position) = group.set.iter().find(|(set, _)| set == name)?;
+        Some(format!("{WANTED}.{}", self.after_column(*position)))
+    }
+
+    /// Returns the image of a row before or after its change, as pairs of a column and its value.
+    fn image<'g>(&self, group: &'g RowGroup<'_>, is_after: bool) -> Vec<(&'g str, String)> {
+        if group.kind == RowChangeKind::Insert {
+            let set = group.set.iter();
+            return set.filter_map(|(name, _)| Some((name.as_str(), self.set_value(group, name)?))).collect();
+        }
+        let before = group.before.iter().enumerate().map(|(index, name)| {
+            let new = if is_after { self.set_value(group, name) } else { None };
+            (name.as_str(), new.unwrap_or_else(|| format!("{WANTED}.{}", self.before_column(index))))
+        });
+        before.collect()
+    }
+
+    /// The stored row has the image of the line, and is an orphan. If `is_changed`, it also has the parents that it needs after its
+    /// change.
+    fn stored_row_fits(&self, query: &mut Query, group: &RowGroup<'_>, is_changed: bool) -> String {
+        let mut conditions = vec![self.holds(&group.table, "child", &self.image(group, false))];
+        for &relation in &group.orphan_of {
+            let relation = &group.schema.relations[relation];
+            let parent = self.parent_query(group.schema, relation);
+            conditions.push(self.is_orphan(query, group.schema, relation, parent.as_deref()));
+        }
+        if is_changed {
+            conditions.extend(self.has_parents(group));
+        }
+        conditions.join(" AND ")
+    }
+
+    /// No parent has the key of the new row.
+    fn key_is_missing(&self, group: &RowGroup<'_>) -> Vec<String> {
+        let missing = group.missing_in.iter().map(|&relation| {
+            let about = &group.schema.relations[relation];
+            let equal = group.schema.parent_columns(about).filter_map(|column| {
+                let new = self.set_value(group, &column.name)?;
+                Some(self.equal_to_listed(column, &self.qualified("parent", &column.name), &new))
+            });
+            let equal = self.all_conditions(equal);
+            let parent = source(self, group.schema, &group.table, "parent", Reading::AnyIndex);
+            format!("NOT EXISTS (SELECT 1 FROM {parent} WHERE {equal})")
+        });
+        missing.collect()
+    }
+
+    /// The row has the parents that its new values need.
+    fn has_parents(&self, group: &RowGroup<'_>) -> Vec<String> {
+        group.needs_parent_in.iter().map(|&relation| self.has_parent(group, relation)).collect()
+    }
+
+    fn has_parent(&self, group: &RowGroup<'_>, relation: RelationId) -> String {
+        let about = &group.schema.relations[relation];
+        let (mut nulls, mut refers) = (Vec::new(), Vec::new());
+        for part in key_parts(group.schema, about) {
+            let value = self.set_value(group, &part.child.name);
+            let value = value.unwrap_or_else(|| self.child_value(&part));
+            nulls.extend(self.is_present(part.child, &value).map(|present| format!("NOT ({present})")));
+            if let Some(parent) = part.parent {
+                refers.push(self.refers(&part, &self.qualified("parent", &parent.name), &value));
+            }
+        }
+        let refers_to_nothing = match about.match_rule {
+            _ if nulls.is_empty() => self.truth(false).to_owned(),
+            Match::Simple => nulls.join(" OR "),
+            Match::Full => nulls.join(" AND "),
+        };
+        match group.schema.parent(about) {
+            None => format!("({refers_to_nothing})"),
+            Some(parent) => {
+                let parent = source(self, group.schema, parent, "parent", Reading::AnyIndex);
+                let refers = self.all_conditions(refers);
+                format!("({refers_to_nothing} OR EXISTS (SELECT 1 FROM {parent} WHERE {refers}))")
+            }
+        }
+    }
+
+    /// Returns the INSERT of the rows whose conditions hold. `middle` follows the columns.
+    fn insert_wanted(&self, group: &RowGroup<'_>, middle: &str) -> String {
+        let image = self.image(group, true);
+        let names: Vec<String> = image.iter().map(|(name, _)| self.quoted(name)).collect();
+        let values: Vec<&str> = image.iter().map(|(_, value)| value.as_str()).collect();
+        let conditions: Vec<String> = self.key_is_missing(group).into_iter().chain(self.has_parents(group)).collect();
+        let only = if conditions.is_empty() { String::new() } else { format!(" WHERE {}", conditions.join(" AND ")) };
+        format!(
+            "INSERT INTO {}({}){middle} SELECT {} FROM {}{only} ORDER BY {WANTED}.{}",
+            self.table_name(None, &group.table),
+            names.join(", "),
+            values.join(", "),
+            self.wanted(group),
+            self.number_column(),
+        )
+    }
+}
+
+impl<B: Batch + ?Sized> BatchPhrases for B {}
+
+/// Returns the values of a row of the temporary table, after its number; `None` for a value that the line lacks.
+pub fn values<'l>(group: &RowGroup<'_>, line: &'l BatchLine<'_>) -> impl Iterator<Item = Option<&'l Value>> {
+    let lists = [(line.name, group.name.len()), (line.before, group.before.len()), (line.after, group.set.len())];
+    lists.into_iter().flat_map(|(values, count)| (0..count).map(move |index| values.get(index)))
+}
+
+/// Returns the name of a group's temporary table, which depends on the columns of the table alone.
+fn batch_name(group: &RowGroup<'_>) -> String {
+    let mut hasher = DefaultHasher::new();
+    (&group.table.name, &group.name, &group.before, &group.set).hash(&mut hasher);
+    format!("fk-doctor batch {:016x}", hasher.finish())
+}
+
+/// True if the group has only columns that a temporary table can have, and no address.
+fn has_only_columns(group: &RowGroup<'_>) -> bool {
+    let is_column = |name: &String| column(&group.table, name).is_some();
+    group.address.is_none() && group.name.iter().chain(group.before.iter()).all(is_column)
+}

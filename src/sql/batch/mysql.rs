@@ -1,0 +1,182 @@
+//! The statements about a batch on MySQL and MariaDB. A statement that writes reads every table as it is now, and locks what it
+//! reads, absence included.
+
+use super::Batch;
+use super::BatchChange;
+use super::BatchLoad;
+use super::BatchPhrases;
+use super::batch_name;
+use super::has_only_columns;
+use crate::model::catalog::Column;
+use crate::model::catalog::Family;
+use crate::model::catalog::Table;
+use crate::model::row_group::RowChangeKind;
+use crate::model::row_group::RowGroup;
+use crate::model::value::Value;
+use crate::sql::grammar::Grammar;
+use crate::sql::grammar::Reading;
+use crate::sql::grammar::WriteGrammar;
+use crate::sql::grammar::mysql::Mysql;
+use crate::sql::grammar::mysql::charset_of;
+use crate::sql::grammar::mysql::holds_bits;
+use crate::sql::grammar::mysql::holds_shape;
+use crate::sql::grammar::mysql::kept_times;
+use crate::sql::in_backticks;
+use crate::sql::phrases::Phrases;
+use crate::sql::phrases::WANTED;
+use crate::sql::phrases::column;
+use crate::sql::query::Sql;
+use crate::sql::query::plain;
+use crate::sql::scan::source;
+
+/// The largest number of parameters of a statement. The server allows 65,535.
+const PARAMETERS: usize = 20_000;
+
+/// The largest number of rows in one INSERT.
+const ROWS: usize = 1_000;
+
+impl Batch for Mysql {
+    /// The server cannot read a table in a subquery of the statement that changes it, and counts no row that a cascade changes.
+    fn is_possible(&self, group: &RowGroup<'_>) -> bool {
+        let schema = group.schema;
+        let is_own_parent =
+            |id| schema.parent(&schema.relations[id]).is_some_and(|parent| parent.name == group.table.name);
+        let mut conditions = group.orphan_of.iter().chain(&group.needs_parent_in).copied();
+        let reads_itself = group.kind != RowChangeKind::Insert && conditions.any(is_own_parent);
+        let sets = |name: &str| group.set.iter().any(|(set, _)| set == name);
+        let may_cascade = group.kind == RowChangeKind::Update
+            && schema.relations.ids().any(|id| {
+                is_own_parent(id) && schema.parent_columns(&schema.relations[id]).any(|column| sets(&column.name))
+            });
+        has_only_columns(group) && !reads_itself && !may_cascade
+    }
+
+    fn batch_table(&self, group: &RowGroup<'_>) -> String {
+        in_backticks(&batch_name(group))
+    }
+
+    /// An empty table is made anew, because TRUNCATE would commit.
+    fn make_empty(&self, group: &RowGroup<'_>) -> Vec<Sql> {
+        let columns =
+            self.batch_columns(group).into_iter().map(|(name, column)| format!(", {name} {} NULL", type_of(column)));
+        let (name, number) = (self.batch_table(group), self.number_column());
+        vec![
+            plain(format!("DROP TEMPORARY TABLE IF EXISTS {name}")),
+            plain(format!(
+                "CREATE TEMPORARY TABLE {name}({number} bigint PRIMARY KEY{}) ENGINE = InnoDB",
+                columns.collect::<String>()
+            )),
+        ]
+    }
+
+    fn load(&self, group: &RowGroup<'_>, rows: usize) -> BatchLoad {
+        let columns = self.batch_columns(group);
+        let marks = columns.iter().map(|(_, column)| match holds_bits(column) {
+            // Such a column would store the digits of a text.
+            true => format!(", {}", self.typed("?".to_owned(), Some(column), &Value::text(""))),
+            false => ", ?".to_owned(),
+        });
+        let row = format!("(?{})", marks.collect::<String>());
+        let rows = rows.min(ROWS).min(PARAMETERS / (columns.len() + 1)).max(1);
+        let lists = vec![row; rows].join(", ");
+        BatchLoad::Rows(format!("INSERT INTO {} VALUES {lists}", self.batch_table(group)), rows)
+    }
+
+    fn change(&self, group: &RowGroup<'_>) -> BatchChange {
+        let mut query = self.query();
+        let target = source(self, group.schema, &group.table, "child", Reading::AnyIndex);
+        let join = format!("{} STRAIGHT_JOIN {target} ON {}", self.wanted(group), self.is_named(group, "child"));
+        let statement = match group.kind {
+            RowChangeKind::Insert => self.insert_wanted(group, ""),
+            RowChangeKind::Update => {
+                let set = group.set.iter().filter_map(|(name, _)| {
+                    Some(format!("{} = {}", self.qualified("child", name), self.set_value(group, name)?))
+                });
+                let is_set = |column: &Column| group.set.iter().any(|(set, _)| *set == column.name);
+                let kept = kept_times(&group.table, &is_set).map(|column| self.qualified("child", &column.name));
+                let kept = kept.map(|name| format!("{name} = {name}"));
+                let set: Vec<String> = set.chain(kept).collect();
+                let fits = self.stored_row_fits(&mut query, group, true);
+                format!("UPDATE {join} SET {} WHERE {fits}", set.join(", "))
+            }
+            RowChangeKind::Delete => {
+                let fits = self.stored_row_fits(&mut query, group, true);
+                self.without_cascades(format!("DELETE child FROM {join} WHERE {fits}"))
+            }
+        };
+        let stored = (group.kind != RowChangeKind::Delete).then(|| {
+            plain(format!(
+                "SELECT count(*) FROM {} STRAIGHT_JOIN {target} ON {} WHERE {}",
+                self.wanted(group),
+                self.is_named_after(group, "child"),
+                self.holds(&group.table, "child", &self.image(group, true)),
+            ))
+        });
+        BatchChange::Statement(query.finish(statement), stored)
+    }
+
+    fn lock_rows(&self, group: &RowGroup<'_>) -> Sql {
+        plain(format!("{} FOR UPDATE SKIP LOCKED", self.stored_rows(group)))
+    }
+
+    /// A plain query would read the snapshot of the transaction.
+    fn locking_read(&self) -> &'static str {
+        " LOCK IN SHARE MODE"
+    }
+
+    fn holds(&self, table: &Table, alias: &str, values: &[(&str, String)]) -> String {
+        let same = values
+            .iter()
+            .filter_map(|(name, value)| Some(self.is_same(column(table, name)?, &self.qualified(alias, name), value)));
+        self.all_conditions(same)
+    }
+}
+
+impl Mysql {
+    /// Two values of one column are stored alike.
+    fn is_same(&self, column: &Column, left: &str, right: &str) -> String {
+        let as_bytes = |value: &str| match column.declared_type.as_str() {
+            "json" => format!("CAST(CAST({value} AS CHAR) AS BINARY)"),
+            _ => format!("CAST({value} AS BINARY)"),
+        };
+        let is_text = column.collation.is_some() || is_of_new_text(column);
+        if is_text || column.declared_type == "json" || holds_shape(column) {
+            return format!("{} <=> {}", as_bytes(left), as_bytes(right));
+        }
+        let equal = format!("{left} <=> {right}");
+        match column.family {
+            // The server takes -0 for 0.
+            Family::Real => {
+                format!("{equal} AND ({left} <> 0 OR {left} IS NULL OR concat({left}) = concat({right}))")
+            }
+            _ => equal,
+        }
+    }
+
+    /// The row of an alias has the name that the line has after its change.
+    fn is_named_after(&self, group: &RowGroup<'_>, alias: &str) -> String {
+        let equal = group.name.iter().enumerate().map(|(index, name)| {
+            let kept = || format!("{WANTED}.{}", self.name_column(index));
+            let value = self.set_value(group, name).unwrap_or_else(kept);
+            self.equal(column(&group.table, name), &self.qualified(alias, name), &value)
+        });
+        self.all_conditions(equal)
+    }
+}
+
+/// Returns the type of a column with its collation. A table that a plan creates has no types yet.
+fn type_of(column: &Column) -> String {
+    let (set, order) = match column.collation.as_deref().map(charset_of) {
+        Some(collation) => collation,
+        None if is_of_new_text(column) => ("utf8mb4".to_owned(), "utf8mb4_bin".to_owned()),
+        None if column.declared_type.is_empty() => return "bigint".to_owned(),
+        None => return column.declared_type.clone(),
+    };
+    let declared = if column.declared_type.is_empty() { "longtext" } else { &column.declared_type };
+    format!("{declared} CHARACTER SET {set} COLLATE {order}")
+}
+
+/// True if a plan creates the column as a text.
+fn is_of_new_text(column: &Column) -> bool {
+    column.declared_type.is_empty() && column.family != Family::Integer
+}

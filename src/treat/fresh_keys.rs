@@ -1,0 +1,67 @@
+//! Keys and numbers that no row has yet.
+
+use super::Planner;
+use super::TreatError;
+use super::neutral_values::plain;
+use crate::model::catalog::Column;
+use crate::model::catalog::Family;
+use crate::model::ids::TableId;
+use crate::model::value::Key;
+use crate::model::value::Value;
+
+impl<'a> Planner<'a> {
+    /// Returns a key that no row has and that no row refers to.
+    pub(super) fn fresh_key(
+        &mut self,
+        table: TableId,
+        column: &Column,
+        seed: &Key,
+    ) -> Result<Option<Value>, TreatError> {
+        Ok(match column.family {
+            Family::Integer | Family::Numeric | Family::Real => {
+                Some(Value::Integer(self.next_integer(table, &column.name)?))
+            }
+            Family::Text | Family::Untyped => Some(Value::text(format!("placeholder-{}", plain(seed)))),
+        })
+    }
+
+    /// Returns the next integer. It is larger than every value of the column, every reference to the column, and the table's
+    /// counter.
+    pub(super) fn next_integer(&mut self, table: TableId, column: &str) -> Result<i64, TreatError> {
+        let key = (table, column.to_owned());
+        if !self.new_parents.next.contains_key(&key) {
+            let about = &self.schema.tables[table];
+            let mut queries = vec![self.sql.largest_value(about, column)];
+            queries.extend(self.sql.last_sequence_value(about, column));
+            for relation in self.schema.relations.iter().filter(|relation| relation.parent.table == Some(table)) {
+                let pairs = self.schema.parent_columns(relation).zip(self.schema.child_column_names(relation));
+                for (_, name) in pairs.filter(|(ours, _)| ours.name == column) {
+                    queries.push(self.sql.largest_value(self.schema.child(relation), name));
+                }
+            }
+            let mut largest = 0;
+            for query in queries {
+                self.lookups.each_row(&query, &mut |row| {
+                    largest = largest.max(row.first().and_then(Value::as_integer).unwrap_or(0));
+                })?;
+            }
+            if let Some((_, counted)) = self.counter(table)? {
+                largest = largest.max(counted);
+            }
+            self.new_parents.next.insert(key.clone(), largest);
+        }
+        let last = self.new_parents.next.entry(key).or_insert(0);
+        *last = last.saturating_add(1);
+        Ok(*last)
+    }
+
+    /// Returns the next number for a record table, which may not exist yet.
+    pub(super) fn next_record(&mut self, known: Option<TableId>, name: &str) -> Result<i64, TreatError> {
+        if let Some(table) = known {
+            return self.next_integer(table, "id");
+        }
+        let last = self.new_parents.records.entry(name.to_owned()).or_insert(0);
+        *last += 1;
+        Ok(*last)
+    }
+}

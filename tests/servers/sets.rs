@@ -1,0 +1,143 @@
+//! Changes in sets and changes row by row leave the same database on servers, for values of every type and for apply and undo.
+
+use super::common::Run;
+use super::patient::KINDS;
+use super::patient::Kind;
+use super::patient::Patient;
+use super::patient::rule;
+
+/// A child with columns of many types, a composite key and a generated column. Rows 1 to 40 are orphans.
+fn typed(kind: Kind) -> String {
+    let (types, values) = match kind {
+        Kind::Postgres => (
+            "CREATE COLLATION loose (provider = icu, locale = 'und-u-ks-level2', deterministic = false); \
+             CREATE TYPE mood AS ENUM ('sad', 'glad'); CREATE DOMAIN positive AS int CHECK (VALUE > 0); \
+             CREATE TABLE p(id int PRIMARY KEY, name text); \
+             CREATE TABLE c(key text COLLATE loose, part uuid, r int REFERENCES p(id), n numeric, m numeric(10, 2), f float8, g float4, \
+             at timestamptz, day date, i interval, j json, k jsonb, b bytea, fixed char(6), list int[], m2 mood, d positive, \
+             is_so bool, bits bit(3), twice int GENERATED ALWAYS AS (r * 2) STORED, PRIMARY KEY (key, part))",
+            "'Key ' || i, ('00000000-0000-0000-0000-' || lpad(i::text, 12, '0'))::uuid, 1000 + i / 2, \
+             CASE i % 4 WHEN 0 THEN 1.00 WHEN 1 THEN 1 WHEN 2 THEN 'NaN' END, i / 3.0, \
+             CASE i % 5 WHEN 0 THEN '-0' WHEN 1 THEN 'Infinity' WHEN 2 THEN 0.1 + i WHEN 3 THEN 1e300 END, 0.1 * i, \
+             CASE WHEN i % 6 > 0 THEN '2026-01-31 12:00:00.123456+02'::timestamptz + i * interval '1 hour' END, date '0044-03-15 BC' + i, \
+             interval '1 month -3 days 00:00:01', '{\"b\": 1, \"a\":  [null, 1.0]}', '{\"b\": 1.10}', \
+             CASE WHEN i % 3 > 0 THEN decode('005c6eff', 'hex') END, 'ab', ARRAY[i, NULL], 'glad', i, i % 2 = 0, B'101'",
+        ),
+        Kind::Mariadb | Kind::Mysql => (
+            "CREATE TABLE p(id int PRIMARY KEY, name text); \
+             CREATE TABLE c(`key` varchar(40) COLLATE utf8mb4_general_ci, part binary(4), r int, FOREIGN KEY (r) REFERENCES p(id), \
+             n decimal(20, 6), m decimal(10, 2), f double, g float, at timestamp(6) NULL, \
+             changed timestamp(6) NOT NULL DEFAULT '2020-01-01 00:00:00' ON UPDATE CURRENT_TIMESTAMP(6), \
+             day date, t time(3), j json, b blob, fixed char(6), mood enum('sad', 'glad'), many set('x', 'y'), bits bit(9), y year, \
+             big bigint unsigned, s varchar(20) COLLATE utf8mb4_general_ci, place point, \
+             twice int AS (r * 2) STORED, PRIMARY KEY (`key`, part))",
+            "concat('Key ', i), char(0, 1, i DIV 7, i), 1000 + i DIV 2, if(i % 4 = 0, 1.5, NULL), i / 3, \
+             CASE i % 4 WHEN 0 THEN -0e0 WHEN 1 THEN 0.1 + 0.2e0 WHEN 2 THEN 1e300 END, 0.1 * i, \
+             if(i % 6 > 0, '2026-01-31 12:00:00.123456', NULL), '2020-01-01 00:00:00', '0000-00-00', '-12:00:00.123', \
+             '{\"b\": 1, \"a\":  [null, 1.0]}', if(i % 3 > 0, x'005c27ff', NULL), 'ab', 'glad', 'x,y', b'100000001', 2026, \
+             18446744073709551615, if(i % 2 = 0, 'Ä ', 'ä'), ST_GeomFromText('POINT(1.5 -2)')",
+        ),
+    };
+    let columns = match kind {
+        Kind::Postgres => "(key, part, r, n, m, f, g, at, day, i, j, k, b, fixed, list, m2, d, is_so, bits)",
+        _ => "(`key`, part, r, n, m, f, g, at, changed, day, t, j, b, fixed, mood, many, bits, y, big, s, place)",
+    };
+    let rows = "(WITH RECURSIVE number(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM number WHERE i < 40) SELECT i FROM number) AS number";
+    let sql_mode = if kind == Kind::Postgres { "" } else { "SET sql_mode = ''; " };
+    format!(
+        "{sql_mode}{types}; INSERT INTO p VALUES (1, 'a'), (2, 'b'); INSERT INTO c{columns} SELECT {values} FROM {rows}"
+    )
+}
+
+fn succeeded(patient: &Patient, context: &str, run: &Run) {
+    assert_eq!((run.code, run.stderr.as_str()), (0, ""), "{:?} {context}\n{}", patient.kind, run.stdout);
+}
+
+const ROW_BY_ROW: &[&str] = &["--row-by-row"];
+
+/// Applies a plan and undoes it, in sets and row by row in every combination. All of them give the same database.
+fn assert_same_in_sets_and_rows(patient: &Patient, rules: &str) {
+    patient.rules(rules);
+    let before = patient.dump();
+    succeeded(patient, rules, &patient.plan());
+    let mut after = None;
+    for (applying, undoing) in [(&[][..], &[][..]), (ROW_BY_ROW, ROW_BY_ROW), (&[], ROW_BY_ROW), (ROW_BY_ROW, &[])] {
+        let context = format!("{applying:?} {undoing:?}\n{rules}");
+        succeeded(patient, &context, &patient.apply(applying));
+        let applied = patient.dump();
+        assert_ne!(applied, before, "{:?} {context}", patient.kind);
+        assert_eq!(after.get_or_insert_with(|| applied.clone()), &applied, "{:?} {context}", patient.kind);
+        succeeded(patient, &context, &patient.undo(undoing));
+        assert_eq!(patient.dump(), before, "{:?} {context}", patient.kind);
+    }
+}
+
+const TREATMENTS: [&str; 5] = [
+    "action = \"set-null\"",
+    "action = \"quarantine\"",
+    "action = \"placeholder\"\nvalues = { name = \"{key.r}\" }",
+    "action = \"sentinel\"\nkey = 7\nvalues = { name = \"nobody\" }",
+    "action = \"remap\"\nto = \"SELECT 1\"\nrecord = \"moved\"",
+];
+
+#[test]
+fn values_of_every_type_change_in_sets_as_row_by_row() {
+    for kind in KINDS {
+        let Some(patient) = Patient::new(kind, &typed(kind)) else { continue };
+        for treatment in TREATMENTS {
+            assert_same_in_sets_and_rows(&patient, &rule("c(r)", treatment));
+        }
+    }
+}
+
+/// Counts the statements that change a table, by triggers that change no row.
+fn counting_statements(patient: &Patient, table: &str) {
+    patient.server.execute(&format!(
+        "CREATE SEQUENCE statements; CREATE FUNCTION counted() RETURNS trigger LANGUAGE plpgsql AS \
+         $$ BEGIN PERFORM nextval('public.statements'); RETURN NULL; END $$; \
+         CREATE TRIGGER counted AFTER INSERT OR UPDATE OR DELETE ON {table} FOR EACH STATEMENT EXECUTE FUNCTION counted(); \
+         ALTER TABLE {table} ENABLE ALWAYS TRIGGER counted"
+    ));
+}
+
+#[test]
+fn rows_of_a_set_change_in_one_statement() {
+    let Some(patient) = Patient::new(Kind::Postgres, &typed(Kind::Postgres)) else { return };
+    counting_statements(&patient, "c");
+    patient.rules(&rule("c(r)", "action = \"quarantine\""));
+    patient.planned();
+    succeeded(&patient, "apply", &patient.apply(&[]));
+    succeeded(&patient, "undo", &patient.undo(&[]));
+    assert_eq!(patient.server.texts("SELECT last_value::text FROM statements"), ["2"]);
+}
+
+/// A trigger gives a row another value than planned, or changes another row. Both are refused, and nothing changes.
+#[test]
+fn trigger_that_changes_more_than_planned_is_refused() {
+    let seed = "CREATE TABLE p(id int PRIMARY KEY); CREATE TABLE log(id int PRIMARY KEY, n int); INSERT INTO log VALUES (1, 0); \
+                CREATE TABLE c(id int PRIMARY KEY, r int, note varchar(9), FOREIGN KEY (r) REFERENCES p(id)); \
+                INSERT INTO c VALUES (1, 7, 'a'), (2, 8, 'b'), (3, 9, 'c')";
+    for kind in KINDS {
+        for (event, work) in [("BEFORE", "SET NEW.note = 'x'"), ("AFTER", "UPDATE log SET n = n + 1 WHERE id = 1")] {
+            let Some(patient) = Patient::new(kind, seed) else { continue };
+            patient.rules(&rule("c(r)", "action = \"set-null\""));
+            patient.planned();
+            let work =
+                work.replace("SET NEW.note =", if kind == Kind::Postgres { "NEW.note :=" } else { "SET NEW.note =" });
+            patient.server.execute(&match kind {
+                Kind::Postgres => format!(
+                    "CREATE FUNCTION meddles() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN {}; RETURN NEW; END $$; \
+                     CREATE TRIGGER meddles {event} UPDATE ON c FOR EACH ROW EXECUTE FUNCTION meddles()",
+                    work.replace("log", "public.log")
+                ),
+                _ => format!("CREATE TRIGGER meddles {event} UPDATE ON c FOR EACH ROW {work}"),
+            });
+            let before = patient.dump();
+            for options in [&[][..], &["--batch", "2"]] {
+                let run = patient.apply(options);
+                assert_eq!(run.code, 5, "{kind:?} {event} {options:?}: {}{}", run.stdout, run.stderr);
+                assert_eq!(patient.dump(), before, "{kind:?} {event} {options:?}");
+            }
+        }
+    }
+}
