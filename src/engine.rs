@@ -14,7 +14,7 @@ use crate::model::catalog::Table;
 use crate::model::catalog::Tables;
 use crate::model::examination::Counts;
 use crate::model::examination::Method;
-use crate::model::finding::RepeatedKeys;
+use crate::model::examination::RepeatedKeys;
 use crate::model::ids::TableId;
 use crate::model::progress::Progress;
 use crate::model::statement::Statement;

@@ -115,6 +115,17 @@ pub struct Counts {
     pub ignored_rows: u64,
 }
 
+/// Keys of a parent that come more than once, where nothing but the rows themselves can show it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RepeatedKeys {
+    pub keys: u64,
+    /// All rows with such a key.
+    pub rows: u64,
+    /// The file of the first of these rows, and its number there.
+    pub file: String,
+    pub row: u64,
+}
+
 /// A table or a relation that was not part of the scan, with the reason.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Excluded {

@@ -269,17 +269,6 @@ pub struct Span<V = ShownValue> {
     pub last: V,
 }
 
-/// Keys of a parent that come more than once, where nothing but the rows themselves can show it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RepeatedKeys {
-    pub keys: u64,
-    /// All rows with such a key.
-    pub rows: u64,
-    /// The file of the first of these rows, and its number there.
-    pub file: String,
-    pub row: u64,
-}
-
 /// An orphan as an example.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Sample<V = ShownValue> {
