@@ -191,8 +191,13 @@ fn open(
         lock_wait: typed.wait.or(settings.wait).unwrap_or(DEFAULT_WAIT),
         deadline: Deadline::after(typed.timeout.or(settings.timeout)),
     };
-    let mut database = database::open(source, &wait_limits, environment)?;
+    super::refuse_discovery(source, typed.discover)?;
+    let source = file.completed(source.clone());
+    let mut database = database::open(&source, &wait_limits, environment)?;
     let whole = file.resolve(database.as_mut(), environment)?;
+    if source.folder().is_some() && whole.relations.is_empty() {
+        return Err(RunError::NoRelation { folder: source.to_string() });
+    }
     let (whole, undiscovered) = match typed.discover {
         true => with_discovered(whole, database.as_mut(), typed, file, environment, progress)?,
         false => (whole, Vec::new()),
@@ -205,6 +210,7 @@ fn open(
     let requested = typed.jobs.or(settings.jobs);
     let mut sessions = super::sessions(database.as_mut(), &schema, requested, environment)?;
     let first = sessions.first_mut().ok_or_else(RunError::unresolved)?;
+    file.leave_uncompiled(&mut schema, first.as_mut());
     file.check_conditions(&schema, first.as_mut(), environment)?;
     let narrowing =
         Narrowing { conditions: &typed.condition, since: typed.since.as_deref(), time_columns: &settings.time_columns };
