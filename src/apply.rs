@@ -7,7 +7,6 @@
 
 use std::collections::BTreeMap;
 use std::time::Duration;
-use std::time::Instant;
 
 use crate::engine::EngineError;
 use crate::engine::write::Writer;
@@ -271,9 +270,6 @@ const MAX_ATTEMPTS: u32 = 5;
 /// The number of restarts of a run because rows turned out to conflict after other rows were written.
 const MAX_RESTARTS: u32 = 100;
 
-/// The pause before the rows are tried again that other sessions hold.
-const BUSY_PAUSE: Duration = Duration::from_millis(50);
-
 /// Runs a plan. `admit` checks the database at the start of each attempt. `secure` is called once before the first change, when
 /// all rows are as planned. After a deadlock or a serialization failure, the run starts again from the record.
 fn run(
@@ -297,19 +293,18 @@ fn run(
     };
     let (mut attempts, mut restarts) = (1, 0);
     let mut applied_before = None;
-    let mut busy_since: Option<Instant> = None;
+    let mut wait = gentle::RowWait::default();
     loop {
         let mut walk = Walk::new(options, plan, made, excluded, counts_each_change);
         walk.avoids_sets = avoids_sets;
-        walk.gentle.is_last_attempt = busy_since.is_some_and(|since| since.elapsed() > options.lock_wait);
+        walk.gentle.is_last_attempt = wait.is_over(options.lock_wait);
         let halt = match walk.run(writer, admit, &mut secure) {
             Ok(done) if walk.waits_for_rows() => {
                 // The next walk makes only the changes that are left.
                 before = done.after(&before);
                 applied_before = applied_before.or(Some(walk.applied_before));
-                busy_since.get_or_insert_with(Instant::now);
                 (excluded, counts_each_change, made) = (walk.excluded, walk.counts_each_change, walk.committed_tables);
-                std::thread::sleep(BUSY_PAUSE);
+                wait.pause();
                 continue;
             }
             Ok(mut done) => {

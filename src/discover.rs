@@ -3,7 +3,8 @@
 //!
 //! This part gives facts with exact counts. [`profile`] reads the columns, and [`column_keys`] holds the keys of each in every
 //! [`form`] in which a parent compares. [`pairs`] compares the keys, and [`dropped`] those that need too much memory at once.
-//! [`details`] adds missing keys and shapes to the pairs that remain.
+//! [`details`] adds missing keys and shapes to the pairs that remain. `typed_counts` counts polymorphic references, and `joins`
+//! reads what views and triggers compare.
 
 use std::collections::HashSet;
 
@@ -14,7 +15,11 @@ use crate::model::discovery::ColumnList;
 use crate::model::discovery::Facts;
 use crate::model::discovery::PairCounts;
 use crate::model::ids::TableId;
+use crate::model::progress::Progress;
+use crate::model::progress::ProgressStep;
+use crate::model::progress::RunPhase;
 use crate::model::schema::Schema;
+use crate::model::value::Value;
 use crate::sql;
 
 pub mod column_keys;
@@ -46,6 +51,7 @@ mod evidence;
 mod feature;
 mod features;
 mod gates;
+mod joins;
 mod judge;
 mod likeness;
 mod logistic;
@@ -54,13 +60,12 @@ mod neighbours;
 mod polymorphic;
 mod strong_names;
 mod subject;
+mod typed_counts;
 mod weights;
 mod without_rows;
 mod words;
 
 pub use assess::assess;
-pub use polymorphic::TypedReference;
-pub use polymorphic::typed_references;
 pub use strong_names::StrongNames;
 
 use form::KeyHasher;
@@ -90,6 +95,7 @@ pub struct DiscoverOptions<'a> {
     pub has_strong_name: &'a (dyn Fn(&ColumnList, &ColumnList) -> bool + Sync),
     /// Ends the comparisons; the sessions have it as well.
     pub deadline: Deadline,
+    pub progress: Progress<'a>,
 }
 
 impl DiscoverOptions<'_> {
@@ -106,7 +112,8 @@ pub fn facts(schema: &Schema, session: &mut dyn Session, options: &DiscoverOptio
     let pool = rayon::ThreadPoolBuilder::new().num_threads(options.threads.max(1)).build();
     let pool = pool.map_err(|error| EngineError::Failed { why: error.to_string() })?;
     let hasher = KeyHasher::new(options.seed);
-    let mut profiles = profile::profile(schema, session, hasher, options.is_wanted, options.memory, options.threads)?;
+    let mut profiles = profile::profile(schema, session, hasher, options)?;
+    (options.progress)(&ProgressStep::of(RunPhase::CompareColumns, 0, 0));
     let relations = known::relations(schema);
     let required = known::single(&relations, &profiles);
     let search_of = |columns: &[ProfiledColumn], search: &mut dyn FnMut(&Search<'_>)| {
@@ -131,14 +138,14 @@ pub fn facts(schema: &Schema, session: &mut dyn Session, options: &DiscoverOptio
     let mut counted = Vec::new();
     for (pair, outcome) in found {
         let is_required = required.contains(&pair);
-        counted.extend(
-            counts(schema, session, &profiles, pair, outcome, options, is_required)?.map(|counts| (pair, counts)),
-        );
+        let counts = counts(schema, session, &profiles, (pair, outcome), &[], options, is_required)?;
+        counted.extend(counts.map(|counts| (pair, counts)));
     }
     let known: HashSet<ColumnPair> = counted.iter().map(|(pair, _)| *pair).collect();
     let near = near::find(schema, session, &profiles, &known, options)?;
     let mut keys = keys::single_and_declared(schema, &profiles);
     let mut pairs = details::pairs(schema, session, &profiles, &keys, &counted, &observed, options)?;
+    pairs.extend(typed_counts::pairs(schema, session, &mut profiles, &search_of, &keys, options)?);
     composite_keys::add_declared(schema, session, &profiles, options, &mut keys)?;
     composite_keys::add_found(schema, session, &mut profiles, options, &mut keys)?;
     let (mut combinations, mut not_observed) = (Vec::new(), Vec::new());
@@ -153,7 +160,7 @@ pub fn facts(schema: &Schema, session: &mut dyn Session, options: &DiscoverOptio
         keys,
         pairs,
         near,
-        joins: Vec::new(),
+        joins: joins::find(schema, session)?,
         not_observed: profiles.not_observed,
     })
 }
@@ -164,8 +171,8 @@ fn counts(
     schema: &Schema,
     session: &mut dyn Session,
     profiles: &Profiles,
-    pair: ColumnPair,
-    outcome: Outcome,
+    (pair, outcome): (ColumnPair, Outcome),
+    condition: &[(usize, Value)],
     options: &DiscoverOptions<'_>,
     is_required: bool,
 ) -> Result<Option<PairCounts>, EngineError> {
@@ -175,7 +182,7 @@ fn counts(
         Outcome::AskEngine => {
             let list = |column: &ProfiledColumn| ColumnList::single(column.table, column.column);
             let (child, parent) = (list(child), list(parent));
-            let counts = asked_counts(schema, session, &child, &parent)?;
+            let counts = asked_counts_where(schema, session, &child, &parent, condition)?;
             return Ok((is_required || options.has(&child, &parent, &counts)).then_some(counts));
         }
     };
@@ -204,7 +211,17 @@ pub fn asked_counts(
     child: &ColumnList,
     parent: &ColumnList,
 ) -> Result<PairCounts, EngineError> {
-    let numbers = session.numbers(&sql::discover::pair_counts(schema, child, parent, &[]))?;
+    asked_counts_where(schema, session, child, parent, &[])
+}
+
+fn asked_counts_where(
+    schema: &Schema,
+    session: &mut dyn Session,
+    child: &ColumnList,
+    parent: &ColumnList,
+    condition: &[(usize, Value)],
+) -> Result<PairCounts, EngineError> {
+    let numbers = session.numbers(&sql::discover::pair_counts(schema, child, parent, condition))?;
     let number = |index: usize| numbers.get(index).copied().unwrap_or(0);
     Ok(PairCounts {
         rows: number(0),

@@ -81,7 +81,7 @@ fn execute(cli: &Cli) -> Result<Outcome, Failure> {
         }
         Command::Restore(typed) => with_progress(&|progress| run::restore(typed, global, &environment, progress)),
         Command::Status(typed) => with_progress(&|progress| run::status(typed, global, &environment, progress)),
-        Command::Schema(typed) => Ok(run::schema(typed, global, &environment)?),
+        Command::Schema(typed) => with_progress(&|progress| run::schema(typed, global, &environment, progress)),
         Command::Fix(typed) => {
             let dialogue = TerminalDialogue::new(environment.terminal.color, environment.terminal.width);
             with_progress(&|progress| run::fix(typed, global, &environment, &dialogue, progress))

@@ -14,6 +14,7 @@ pub mod configured;
 pub mod date;
 pub mod diagnosis;
 pub mod discovery;
+pub mod discovery_condition;
 pub mod discovery_view;
 pub mod examination;
 pub mod explanation;

@@ -6,6 +6,8 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::atomic::AtomicU64;
+use std::sync::atomic::Ordering;
 
 use fastrand::Rng;
 use fk_doctor::internals::discover;
@@ -17,6 +19,7 @@ use fk_doctor::internals::engine::WaitLimits;
 use fk_doctor::internals::engine::sqlite;
 use fk_doctor::internals::model::discovery::ColumnList;
 use fk_doctor::internals::model::discovery::Facts;
+use fk_doctor::internals::model::progress::ProgressStep;
 use fk_doctor::internals::model::resolve;
 use fk_doctor::internals::model::schema::Schema;
 use fk_doctor::internals::model::schema::side;
@@ -165,6 +168,8 @@ fn found(path: &Path, pruning: Pruning, memory: u64, threads: usize, seed: u64) 
     let mut database = sqlite::open(path, &limits).unwrap();
     let schema = resolve::resolve(database.catalog().unwrap(), &[]).unwrap_or_else(|_| panic!("no schema"));
     let mut session = database.session().unwrap();
+    let shown = AtomicU64::new(0);
+    let progress = |step: &ProgressStep<'_>| _ = shown.fetch_max(step.rows.unwrap_or(0), Ordering::Relaxed);
     let options = DiscoverOptions {
         tolerance: Tolerance::default(),
         pruning,
@@ -176,8 +181,11 @@ fn found(path: &Path, pruning: Pruning, memory: u64, threads: usize, seed: u64) 
         is_wanted: &|_| true,
         has_strong_name: &|_, _| false,
         deadline: Deadline::default(),
+        progress: &progress,
     };
     let facts = discover::facts(&schema, session.as_mut(), &options).unwrap();
+    let rows: BTreeMap<_, u64> = facts.profiles.iter().map(|profile| (profile.table, profile.rows)).collect();
+    assert!(shown.into_inner() >= rows.values().sum(), "the progress counts all rows");
     (schema, facts)
 }
 

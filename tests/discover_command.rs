@@ -298,6 +298,11 @@ fn column_that_cannot_be_compared_makes_the_run_incomplete() {
     assert_eq!(table.code, 4);
     let headline = table.stdout.lines().next().unwrap();
     assert!(headline.ends_with("; 1 column was not compared"), "{headline}");
+    for arguments in [["scan", "app.db", "--discover"], ["schema", "app.db", "--discover"]] {
+        let run = bench.run(&arguments);
+        assert_eq!(run.code, 4, "{}", run.stdout);
+        assert!(run.stderr.contains("note: the discovery could not compare notes(author): "), "{}", run.stderr);
+    }
 }
 
 #[test]

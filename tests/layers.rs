@@ -135,9 +135,9 @@ const RESERVED: &[(&str, &[&str])] = &[
     ),
     ("tempfile", &["engine", "run", "whole_file"]),
     // Clocks and threads.
-    ("std::time::Instant", &["apply::batches", "engine", "progress", "run"]),
+    ("std::time::Instant", &["apply::batches", "apply::gentle", "engine", "progress", "run"]),
     ("std::time::SystemTime", &["engine::files", "engine::sqlite", "main"]),
-    ("std::thread", &["engine", "library", "main", "progress", "run", "scan"]),
+    ("std::thread", &["apply::gentle", "engine", "library", "main", "progress", "run", "scan"]),
     // Only the engine's part and the table of engines know an engine, and only the engine knows its driver.
     ("crate::engine::files", &["engine", "engines"]),
     ("crate::engine::sqlite", &["engine", "engines"]),

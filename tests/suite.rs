@@ -19,6 +19,8 @@ mod diagnosis;
 mod differential;
 mod discover;
 mod discover_command;
+mod discover_joins;
+mod discover_polymorphic;
 mod distinct;
 mod endless_rules;
 mod enforce;

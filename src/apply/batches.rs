@@ -52,15 +52,7 @@ impl Walk<'_> {
                 self.stop_if_asked(step)?;
             }
             let most = batch.saturating_sub(in_batch).clamp(1, self.portion_size());
-            let outcome = match self.change_lines(writer, step, self.narrowed(step, most)) {
-                Err(Halt::Error(error)) if self.is_gentle() && met_lock(writer) => {
-                    if !self.give_way(step, most)? {
-                        return Err(error.into());
-                    }
-                    LinesOutcome::NotExact
-                }
-                outcome => outcome?,
-            };
+            let outcome = self.try_lines(writer, step, most)?;
             let lines = match outcome {
                 LinesOutcome::Done(lines) => lines,
                 LinesOutcome::NeedsLocks if in_batch > 0 => {
@@ -69,7 +61,7 @@ impl Walk<'_> {
                     (in_batch, start) = (0, Instant::now());
                     continue;
                 }
-                LinesOutcome::NotExact | LinesOutcome::NeedsLocks => {
+                LinesOutcome::NotExact | LinesOutcome::NeedsLocks | LinesOutcome::TableHeld => {
                     step = self.restart_transaction(writer, batch)?;
                     (in_batch, start) = (0, Instant::now());
                     continue;
@@ -82,16 +74,35 @@ impl Walk<'_> {
             if is_whole && self.check_pending_orphans(writer, in_batch >= batch.saturating_mul(10))? {
                 self.commit(writer, self.phase())?;
                 if let Some(size) = self.options.batch {
-                    batch = size.next(batch, in_batch, start.elapsed());
+                    batch = size.next(batch, in_batch, self.locked_since().unwrap_or(start).elapsed());
                 }
                 self.begin_next(writer, step, batch)?;
                 (in_batch, start) = (0, Instant::now());
             }
         }
         self.check_pending_orphans(writer, true)?;
-        if self.is_gentle() {
-            return self.finish_gently(writer);
+        if self.is_gentle() { self.finish_gently(writer) } else { self.finish(writer) }
+    }
+
+    /// Changes the rows of about `most` lines from a step on. If a row or a table is locked, the lines wait or are left.
+    fn try_lines(&mut self, writer: &mut dyn Writer, step: usize, most: usize) -> Result<LinesOutcome, Halt> {
+        match self.change_lines(writer, step, self.narrowed(step, most)) {
+            Err(Halt::Error(error)) if self.is_gentle() && met_lock(writer) => {
+                // The pause must hold no lock.
+                writer.rollback();
+                if self.give_way(step, most)? { Ok(LinesOutcome::NotExact) } else { Err(error.into()) }
+            }
+            Ok(LinesOutcome::TableHeld) => {
+                writer.rollback();
+                self.wait_for_table()?;
+                Ok(LinesOutcome::NotExact)
+            }
+            outcome => outcome,
         }
+    }
+
+    /// Changes the definitions that come last, verifies the changes, and commits the last transaction.
+    fn finish(&mut self, writer: &mut dyn Writer) -> Result<(), Halt> {
         let defines_at_once = self.options.facts().defines_at_once();
         if !defines_at_once {
             self.redefine(writer, Side::After)?;
@@ -149,8 +160,6 @@ impl Walk<'_> {
         self.pending_orphans.clear();
         // What was learned inside the transaction need not be true outside of it.
         self.known = KnownReferences::default();
-        self.begin(writer)?;
-        self.refuse_if_overtaken(writer)?;
         self.begin_transaction(writer, step, most)?;
         Ok(step)
     }

@@ -17,6 +17,7 @@ use super::walk::Halt;
 use super::walk::TransactionStart;
 use super::walk::Walk;
 use crate::engine::EngineError;
+use crate::engine::gentle_writer::BatchLocks;
 use crate::engine::gentle_writer::GentleLocks;
 use crate::engine::write::CommitOutcome;
 use crate::engine::write::Writer;
@@ -30,12 +31,34 @@ use crate::model::state::SkipReason;
 /// The pause before a transaction is tried again that met a lock.
 const PAUSE: Duration = Duration::from_millis(20);
 
+/// The pause before rows are tried again that other sessions hold.
+const ROW_PAUSE: Duration = Duration::from_millis(50);
+
+/// The wait for rows that other sessions hold.
+#[derive(Debug, Default)]
+pub(super) struct RowWait {
+    since: Option<Instant>,
+}
+
+impl RowWait {
+    pub(super) fn is_over(&self, limit: Duration) -> bool {
+        self.since.is_some_and(|since| since.elapsed() > limit)
+    }
+
+    pub(super) fn pause(&mut self) {
+        self.since.get_or_insert_with(Instant::now);
+        std::thread::sleep(ROW_PAUSE);
+    }
+}
+
 /// The locks of the current transaction.
 #[derive(Debug, Default, PartialEq, Eq)]
 enum Locked {
     /// No other session can write to the tables of the plan.
     #[default]
     Tables,
+    /// The transaction has no lock yet.
+    Nothing,
     /// No other session can write to these tables. Rows are locked one by one.
     Rows(BTreeSet<String>),
 }
@@ -50,6 +73,8 @@ pub(super) struct Gentle {
     pub(super) busy: BTreeSet<usize>,
     /// True if rows that are busy now are skipped.
     pub(super) is_last_attempt: bool,
+    /// The time at which the current transaction got its locks.
+    locked_since: Option<Instant>,
     /// The time at which the current transaction met its first lock.
     waits_since: Option<Instant>,
     /// Before this step, a portion has at most this number of lines.
@@ -74,7 +99,7 @@ impl Walk<'_> {
 
     /// Begins the transaction that compares the rows with the plan before the first change.
     pub(super) fn begin_comparison(&mut self, writer: &mut dyn Writer) -> Result<(), ApplyError> {
-        if self.is_gentle() { self.begin_gently(writer, GentleLocks::Rows(None)) } else { self.begin(writer) }
+        if self.is_gentle() { self.begin_gently(writer, GentleLocks::Rows) } else { self.begin(writer) }
     }
 
     /// Ends that transaction, which holds no lock of a row. It may have created tables.
@@ -107,22 +132,16 @@ impl Walk<'_> {
 
     fn begin_batch(&mut self, writer: &mut dyn Writer, step: usize, most: usize) -> Result<(), ApplyError> {
         let portion = self.reading.set_portion(step, self.narrowed(step, most).clamp(1, self.portion_size()))?;
+        self.gentle.locked_since = None;
         match self.route(writer, &portion)? {
             Route::OneByOne => {
                 let lock = locks(self.options, &self.reading.plan.header);
                 self.begin_gently(writer, GentleLocks::Tables(lock.as_ref()))?;
                 self.gentle.locked = Locked::Tables;
             }
-            Route::Set(groups) => {
-                let tables = self.tables_to_lock(&groups);
-                let lock = self.options.sql.lock_tables(&tables.values().copied().collect::<Vec<_>>());
-                let names = tables.into_keys().collect();
-                self.begin_gently(writer, GentleLocks::Rows(lock.as_ref()))?;
-                self.gentle.locked = Locked::Rows(names);
-            }
-            Route::Done => {
-                self.begin_gently(writer, GentleLocks::Rows(None))?;
-                self.gentle.locked = Locked::Rows(BTreeSet::new());
+            Route::Set(_) | Route::Done => {
+                self.begin_gently(writer, GentleLocks::Rows)?;
+                self.gentle.locked = Locked::Nothing;
             }
         }
         Ok(())
@@ -134,14 +153,31 @@ impl Walk<'_> {
         while let Some(gentle) = writer.gentle()
             && !gentle.begin_gently(locks)?
         {
-            if start.elapsed() > self.options.lock_wait {
-                let why = "another session keeps writing to a table of the plan".to_owned();
-                return Err(self.unwritable(why, "no batch is open: wait longer with --wait"));
-            }
-            self.stop_if_asked(0)?;
-            std::thread::sleep(PAUSE);
+            self.pause(start)?;
         }
         Ok(())
+    }
+
+    /// Pauses before a transaction is tried again, because another session holds one of its tables.
+    pub(super) fn wait_for_table(&mut self) -> Result<(), ApplyError> {
+        let since = *self.gentle.waits_since.get_or_insert_with(Instant::now);
+        self.pause(since)
+    }
+
+    /// Pauses, unless the run has waited long enough since this time.
+    fn pause(&self, since: Instant) -> Result<(), ApplyError> {
+        if since.elapsed() > self.options.lock_wait {
+            let why = "another session keeps writing to a table of the plan".to_owned();
+            return Err(self.unwritable(why, "no batch is open: wait longer with --wait"));
+        }
+        self.stop_if_asked(0)?;
+        std::thread::sleep(PAUSE);
+        Ok(())
+    }
+
+    /// Returns the time at which the current transaction got its locks, if it took them after its start.
+    pub(super) fn locked_since(&self) -> Option<Instant> {
+        self.gentle.locked_since
     }
 
     fn unwritable(&self, why: String, help: &str) -> ApplyError {
@@ -172,44 +208,54 @@ impl Walk<'_> {
         match (&self.gentle.locked, route) {
             _ if !self.is_gentle() => true,
             (Locked::Tables, _) | (_, Route::Done) => true,
-            (Locked::Rows(_), Route::OneByOne) => false,
+            (_, Route::OneByOne) => false,
+            (Locked::Nothing, Route::Set(_)) => true,
             (Locked::Rows(locked), Route::Set(groups)) => {
                 self.tables_to_lock(groups).keys().all(|name| locked.contains(name))
             }
         }
     }
 
-    /// Locks the rows of a portion. Returns the lines whose rows are locked, and the lines that are left for another attempt.
+    /// Locks the rows of a portion, and first the tables that it needs. `None` if another session holds such a table.
     pub(super) fn lock_portion(
         &mut self,
         writer: &mut dyn Writer,
         portion: SetPortion,
         groups: Vec<usize>,
-    ) -> Result<(LockedPortion, Vec<SetLine>), Halt> {
+    ) -> Result<Option<LockedPortion>, Halt> {
         let state = self.record()?;
         let (portion, groups, _) = split(portion, groups, &|line| self.was_done(state, line));
-        let busy = &self.gentle.busy;
-        let (portion, groups, mut aside) = split(portion, groups, &|line| busy.contains(&line.position));
-        let Some(all) = self.sets.groups().filter(|_| self.is_gentle() && self.gentle.locked != Locked::Tables) else {
-            return Ok((LockedPortion { portion, groups }, aside));
+        let known = &self.gentle.busy;
+        let (portion, groups, mut busy) = split(portion, groups, &|line| known.contains(&line.position));
+        let locks_rows = self.is_gentle() && self.gentle.locked != Locked::Tables && !portion.lines.is_empty();
+        let (Some(all), Some(gentle)) = (self.sets.groups().filter(|_| locks_rows), writer.gentle()) else {
+            return Ok(Some(LockedPortion { portion, groups, busy }));
         };
         let (lines, all) = (batch_lines(&portion, &groups), all.groups.clone());
-        let Some(gentle) = writer.gentle().filter(|_| !lines.is_empty()) else {
-            return Ok((LockedPortion { portion, groups }, aside));
+        let batch = RowBatch { id: portion.batch, groups: &all, lines: &lines };
+        let tables = match self.gentle.locked {
+            Locked::Nothing => self.tables_to_lock(&groups),
+            Locked::Tables | Locked::Rows(_) => BTreeMap::new(),
         };
-        let busy: BTreeSet<usize> = gentle.lock_rows(&RowBatch::new(&all, &lines))?.into_iter().collect();
-        if busy.is_empty() {
-            return Ok((LockedPortion { portion, groups }, aside));
+        let lock = self.options.sql.lock_tables(&tables.values().copied().collect::<Vec<_>>());
+        let held = match gentle.lock_batch(&batch, lock.as_ref())? {
+            BatchLocks::TableHeld => return Ok(None),
+            BatchLocks::Locked { busy } => busy,
+        };
+        let names: BTreeSet<String> = tables.into_keys().collect();
+        if self.gentle.locked == Locked::Nothing {
+            self.gentle.locked = Locked::Rows(names);
+            self.gentle.locked_since = Some(Instant::now());
         }
         // A unit changes as a whole.
-        let positions: BTreeSet<usize> = busy.iter().map(|&index| portion.lines[index].position).collect();
-        let units: BTreeSet<u64> = busy.iter().filter_map(|&index| portion.lines[index].unit).collect();
+        let positions: BTreeSet<usize> = held.iter().map(|&index| portion.lines[index].position).collect();
+        let units: BTreeSet<u64> = held.iter().filter_map(|&index| portion.lines[index].unit).collect();
         let is_busy =
             |line: &SetLine| positions.contains(&line.position) || line.unit.is_some_and(|unit| units.contains(&unit));
         let (portion, groups, left) = split(portion, groups, &is_busy);
         self.gentle.busy.extend(left.iter().map(|line| line.position));
-        aside.extend(left);
-        Ok((LockedPortion { portion, groups }, aside))
+        busy.extend(left);
+        Ok(Some(LockedPortion { portion, groups, busy }))
     }
 
     /// Records the lines that are left, because other sessions hold their rows.
@@ -268,6 +314,8 @@ impl Walk<'_> {
 pub(super) struct LockedPortion {
     pub(super) portion: SetPortion,
     pub(super) groups: Vec<usize>,
+    /// The lines that are left for another attempt.
+    pub(super) busy: Vec<SetLine>,
 }
 
 /// Returns the lines of a portion that are not left, their groups, and the lines that are left.
@@ -288,7 +336,7 @@ fn split(
             kept_groups.push(group);
         }
     }
-    (SetPortion { lines: kept }, kept_groups, left)
+    (SetPortion { batch: RowBatch::new_id(), lines: kept }, kept_groups, left)
 }
 
 /// True if the last error of a transaction came from a lock of another session.

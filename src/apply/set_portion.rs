@@ -11,6 +11,7 @@ use crate::model::change_group::GroupedChange;
 use crate::model::plan::Adopted;
 use crate::model::plan::ChangeRole;
 use crate::model::row_group::BatchLine;
+use crate::model::row_group::RowBatch;
 use crate::model::value::Value;
 
 /// A change whose images are swapped for undo.
@@ -33,6 +34,8 @@ pub(super) struct SetLine {
 }
 
 pub(super) struct SetPortion {
+    /// The number of the batch of these lines; see [`RowBatch::id`].
+    pub(super) batch: u64,
     pub(super) lines: Vec<SetLine>,
 }
 
@@ -124,6 +127,6 @@ impl Reading<'_> {
             }
             lines.push(SetLine::new(position, change, self.direction));
         }
-        Ok(SetPortion { lines })
+        Ok(SetPortion { batch: RowBatch::new_id(), lines })
     }
 }

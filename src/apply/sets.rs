@@ -54,6 +54,8 @@ pub(super) enum LinesOutcome {
     NotExact,
     /// The transaction has to end first, because these lines need other locks.
     NeedsLocks,
+    /// Another session holds a table that these lines need.
+    TableHeld,
 }
 
 /// How consecutive lines are changed.
@@ -232,8 +234,7 @@ impl Walk<'_> {
             }
             match route {
                 Route::Set(groups) => {
-                    let is_changed = self.change_as_set(writer, step, portion, groups)?;
-                    return Ok(if is_changed { LinesOutcome::Done(lines) } else { LinesOutcome::NotExact });
+                    return self.change_as_set(writer, step, portion, groups);
                 }
                 Route::Done => {
                     let _ = self.extend_batch_by(portion.lines.iter().map(|line| line.position as u64), 0);
@@ -250,17 +251,18 @@ impl Walk<'_> {
         Ok(LinesOutcome::Done(portion.lines.len()))
     }
 
-    /// Changes the rows of the portion at a step, except those that other sessions hold. Returns false if they did not all fit, or
-    /// further rows changed.
+    /// Changes the rows of the portion at a step, except those that other sessions hold.
     fn change_as_set(
         &mut self,
         writer: &mut dyn Writer,
         step: usize,
         portion: SetPortion,
         groups: Vec<usize>,
-    ) -> Result<bool, Halt> {
+    ) -> Result<LinesOutcome, Halt> {
         let all_positions: Vec<u64> = portion.lines.iter().map(|line| line.position as u64).collect();
-        let (LockedPortion { portion, groups }, busy) = self.lock_portion(writer, portion, groups)?;
+        let Some(LockedPortion { portion, groups, busy }) = self.lock_portion(writer, portion, groups)? else {
+            return Ok(LinesOutcome::TableHeld);
+        };
         let count = portion.lines.len() as u64;
         if count > 0 {
             let changed_before = writer.changed_so_far()?;
@@ -272,21 +274,22 @@ impl Walk<'_> {
                 if !self.narrow(step, all_positions.len(), SEARCHED) {
                     self.change_one_by_one(&portion);
                 }
-                return Ok(false);
+                return Ok(LinesOutcome::NotExact);
             }
             self.advance_sequences(writer, &portion, &groups)?;
             self.count_changed(&portion, &groups);
             self.forget_references(&groups);
         }
+        let lines = all_positions.len();
         let _ = self.extend_batch_by(all_positions.into_iter(), count);
         self.leave_busy(&busy);
-        Ok(true)
+        Ok(LinesOutcome::Done(lines))
     }
 
     fn change_set(&mut self, writer: &mut dyn Writer, portion: &SetPortion, groups: &[usize]) -> Result<bool, Halt> {
         let Some(all) = &self.sets.groups else { return Ok(false) };
         let (lines, all) = (batch_lines(portion, groups), all.groups.clone());
-        let batch = RowBatch::new(&all, &lines);
+        let batch = RowBatch { id: portion.batch, groups: &all, lines: &lines };
         let is_needed = self.are_known_to_be_needed(writer, portion)?;
         let is_free = self.are_known_to_be_free(writer, portion, groups)?;
         if !is_free && !self.can_delete(writer, portion, &batch)? {

@@ -13,6 +13,7 @@ use crate::model::discovery::Facts;
 use crate::model::discovery::Pair;
 use crate::model::discovery::Rejection;
 use crate::model::discovery::Tier;
+use crate::model::discovery_condition;
 use crate::model::schema::Schema;
 use crate::model::text::count;
 use crate::model::text::plural;
@@ -36,7 +37,12 @@ pub(super) fn assess(schema: &Schema, names: &Names, facts: &Facts) -> Vec<Candi
             .copied()
             .min_by(|&left, &right| candidates[right].score.total_cmp(&candidates[left].score).then(left.cmp(&right)));
         for index in group {
+            let is_known = is_known(schema, &candidates[index].pair);
             let candidate = &mut candidates[index];
+            if is_known {
+                candidate.tier = Tier::Declared;
+                continue;
+            }
             if Some(index) != best {
                 candidate.tier = Tier::Rejected;
                 candidate.reason = Some(Rejection::AnotherParent);
@@ -47,6 +53,18 @@ pub(super) fn assess(schema: &Schema, names: &Names, facts: &Facts) -> Vec<Candi
         }
     }
     candidates
+}
+
+/// True if the configuration has the relation, with the condition that `--accept` writes.
+fn is_known(schema: &Schema, pair: &Pair) -> bool {
+    let table = &schema.tables[pair.child.table];
+    let terms = pair.condition.iter().map(|(column, value)| (table.columns[*column].name.as_str(), value));
+    let condition = discovery_condition::sql(terms, schema.database.engine.facts());
+    schema.relations.iter().any(|relation| {
+        (relation.child, relation.parent.table) == (pair.child.table, Some(pair.parent.table))
+            && (&relation.child_columns, &relation.parent.columns) == (&pair.child.columns, &pair.parent.columns)
+            && relation.scope.condition.as_deref() == Some(condition.as_str())
+    })
 }
 
 fn tier(candidate: &Candidate) -> Tier {
@@ -95,8 +113,9 @@ fn judged(schema: &Schema, names: &Names, pair: &Pair) -> Candidate {
 /// A column that refers to several tables, as another column says, refers to no table as a whole.
 pub(super) fn take_back_unconditional(candidates: &mut [Candidate], conditional: &[Candidate]) {
     let is_found = |candidate: &&Candidate| matches!(candidate.tier, Tier::Certain | Tier::Likely);
+    let is_accepted = |candidate: &&Candidate| candidate.tier == Tier::Declared || is_found(candidate);
     let children: Vec<&ColumnList> =
-        conditional.iter().filter(is_found).map(|candidate| &candidate.pair.child).collect();
+        conditional.iter().filter(is_accepted).map(|candidate| &candidate.pair.child).collect();
     for candidate in candidates.iter_mut().filter(|candidate| is_found(&&**candidate)) {
         if children.contains(&&candidate.pair.child) {
             candidate.tier = Tier::Possible;

@@ -169,6 +169,16 @@ fn top_missing(profiles: &Profiles, pair: ColumnPair, most: usize) -> Vec<(Value
     missing
 }
 
+/// Returns the number of keys in one part.
+pub fn number_in(keys: &KeyCounts, part: Part) -> u64 {
+    let mut number = 0;
+    let _ = keys.each(|key, _| {
+        number += u64::from(part.has(key));
+        ControlFlow::Continue(())
+    });
+    number
+}
+
 /// Returns the keys of one part of a child that the parent does not have, with their rows.
 pub fn missing(child: &KeyCounts, parent: &KeyCounts, part: Part) -> Vec<(ValueKey, u64)> {
     let mut missing: Vec<(ValueKey, u64)> = Vec::new();

@@ -38,6 +38,8 @@ struct Progress {
     column: usize,
     stop: Option<StopRule>,
     distinct: u64,
+    /// A lower bound of the distinct keys in any form.
+    least_distinct: u64,
     rows: u64,
     integers: Option<(i64, i64)>,
 }
@@ -49,6 +51,10 @@ pub struct PartDetails {
     pub shape: Option<PairShape>,
     /// The missing keys with the most rows.
     pub missing: Vec<(ValueKey, u64)>,
+    /// The child's distinct keys so far.
+    distinct: u64,
+    /// True once the pair was far outside of the tolerance. Its details are empty from then on.
+    is_given_up: bool,
 }
 
 /// The pairs with a dropped column that are within the tolerance, and the details of those whose keys were read in parts.
@@ -78,7 +84,7 @@ pub fn count(
     let mut observed: BTreeMap<ColumnPair, PartDetails> = BTreeMap::new();
     for number in 0..rounds {
         let part = Part { number, of: rounds };
-        read_part(schema, session, profiles, &mut dropped, part, options.threads)?;
+        read_part(schema, session, profiles, &mut dropped, part, options)?;
         search_of(&profiles.columns, &mut |search| {
             tally(search, &dropped, part, &mut tallies);
             if rounds > 1 {
@@ -91,6 +97,7 @@ pub fn count(
         for progress in &mut dropped {
             let column = &mut profiles.columns[progress.column];
             progress.distinct += column.keys.own().distinct();
+            progress.least_distinct += column.keys.least_distinct();
             progress.rows += column.keys.own().rows();
             progress.integers = united(progress.integers, column.keys.own().integers().bounds());
             let was_repeated = column.keys.was_repeated || column.keys.own().has_repetition();
@@ -175,7 +182,7 @@ fn begin(profiles: &mut Profiles, search_of: &SearchOf<'_>) -> Vec<Progress> {
                 // The parts of a declared key are compared with the parts of other tables.
                 let may_stop = column.keys.was_repeated && !column.is_part;
                 let stop = if may_stop { stop_rule(search, index) } else { None };
-                dropped.push(Progress { column: index, stop, distinct: 0, rows: 0, integers: None });
+                dropped.push(Progress { column: index, stop, distinct: 0, least_distinct: 0, rows: 0, integers: None });
             }
         }
     });
@@ -219,7 +226,7 @@ fn read_part(
     profiles: &mut Profiles,
     dropped: &mut Vec<Progress>,
     part: Part,
-    threads: usize,
+    options: &DiscoverOptions<'_>,
 ) -> Result<(), EngineError> {
     let mut of_tables: BTreeMap<TableId, Vec<&Progress>> = BTreeMap::new();
     for progress in dropped.iter() {
@@ -228,7 +235,7 @@ fn read_part(
     let wanted = |progress: &&Progress| {
         let column = &profiles.columns[progress.column];
         let plan = super::column_keys::FormPlan { part, ..column.plan.clone() };
-        let stop = progress.stop.clone().map(|stop| StopRule { counted: progress.distinct, ..stop });
+        let stop = progress.stop.clone().map(|stop| StopRule { counted: progress.least_distinct, ..stop });
         WantedColumn { column: column.column, plan, stop }
     };
     let readings: Vec<TableReading> = of_tables
@@ -237,7 +244,12 @@ fn read_part(
         .collect();
     let order: Vec<Vec<usize>> =
         of_tables.values().map(|columns| columns.iter().map(|progress| progress.column).collect()).collect();
-    let limits = PassLimits { memory: u64::MAX, repeated_hashes: u64::MAX, threads };
+    let limits = PassLimits {
+        memory: u64::MAX,
+        repeated_hashes: u64::MAX,
+        threads: options.threads,
+        progress: options.progress,
+    };
     let tables = read::read(schema, session, &readings, &profiles.forms, &profiles.hasher, &limits)?;
     for (columns, keys) in order.into_iter().zip(tables) {
         let keys = keys?;
@@ -297,11 +309,14 @@ fn observe_part(
         let Outcome::Counted(tally) = outcome else { continue };
         let (child, parent) = (&search.columns[pair.child], &search.columns[pair.parent]);
         let (keys, parent_keys) = (child.keys.in_form(parent.plan.own, &child.plan), parent.keys.own());
-        // Most pairs are far outside of the tolerance already.
-        if tally.is_outside || tally.missing_keys > keys.distinct() / 2 + search.tolerance.least_keys {
+        let details = observed.entry(pair).or_default();
+        details.distinct += details::number_in(keys, part);
+        // Nearly all pairs are, and their lists of missing keys would take much memory.
+        let is_far_outside = tally.missing_keys > details.distinct / 2 + search.tolerance.least_keys;
+        if tally.is_outside || details.is_given_up || is_far_outside {
+            *details = PartDetails { is_given_up: true, ..PartDetails::default() };
             continue;
         }
-        let details = observed.entry(pair).or_default();
         if part.number == 0 {
             let order = orders.entry(pair.parent).or_insert_with(|| KeyOrder::new(parent_keys, part, None));
             details.shape = order.shape(keys);

@@ -38,6 +38,8 @@ pub enum Fold {
     /// A collation that is built into SQLite.
     NoCase,
     RightTrim,
+    /// The padded texts of PostgreSQL. Another text that ends in a space equals them or not, as its type says.
+    Padded,
     /// A collation of a server, by its number. The server gives the comparison key of each text.
     Collation(u16),
     /// Only the engine can tell.
@@ -174,7 +176,10 @@ impl Form {
         let is_certain = !matches!(self.fold, Fold::Collation(_) | Fold::Engine);
         match value {
             ValueRef::Integer(number) => (ValueKey::Integer(number), !is_certain),
-            ValueRef::Text(text) => (hasher.text(self.fold.folded(text, scratch).0), !is_certain),
+            ValueRef::Text(text) => {
+                let (folded, is_certain) = self.fold.folded(text, scratch);
+                (hasher.text(folded), !is_certain)
+            }
             ValueRef::Real(number) => (real(number, hasher), true),
             ValueRef::Blob(bytes) => (hasher.tagged(BLOB, bytes), !is_certain),
             ValueRef::Null => (ValueKey::Hash(0), true),
@@ -277,9 +282,17 @@ impl Fold {
                 scratch.extend(text.iter().map(u8::to_ascii_lowercase));
                 (scratch, !has_nul)
             }
-            Fold::RightTrim => (text.iter().rposition(|&byte| byte != b' ').map_or(&[], |last| &text[..=last]), true),
+            Fold::RightTrim => (without_padding(text), true),
+            Fold::Padded => {
+                let folded = without_padding(text);
+                (folded, folded.len() == text.len())
+            }
         }
     }
+}
+
+fn without_padding(text: &[u8]) -> &[u8] {
+    text.iter().rposition(|&byte| byte != b' ').map_or(&[], |last| &text[..=last])
 }
 
 /// Returns the integer whose text this is exactly, as SQLite writes it.

@@ -74,6 +74,7 @@ impl Forms {
         match text {
             TextComparison::Bytes => Fold::Bytes,
             TextComparison::BytesWithoutPadding => Fold::RightTrim,
+            TextComparison::Padded => Fold::Padded,
             TextComparison::Collation(name) => Fold::Collation(position(&mut self.collations, name)),
             TextComparison::Engine => Fold::Engine,
         }

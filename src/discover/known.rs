@@ -69,7 +69,8 @@ pub(super) fn add(
     not_observed: &mut Vec<NotObserved>,
     (keys, pairs): (&mut Vec<FoundKey>, &mut Vec<Pair>),
 ) -> Result<(), EngineError> {
-    let listed: KnownRelations = pairs.iter().map(|pair| in_order(pair.child.clone(), pair.parent.clone())).collect();
+    let whole = pairs.iter().filter(|pair| pair.condition.is_empty());
+    let listed: KnownRelations = whole.map(|pair| in_order(pair.child.clone(), pair.parent.clone())).collect();
     for (child, parent) in known {
         let is_read = |table: TableId| {
             let name = schema.tables[table].name.to_string();

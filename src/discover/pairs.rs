@@ -9,6 +9,7 @@ use rayon::iter::ParallelIterator;
 
 use super::column_keys::Part;
 use super::form::Conversion;
+use super::form::Fold;
 use super::key_counts::KeyCounts;
 use super::profile::ProfiledColumn;
 use super::profile::keeps_distinctness;
@@ -105,7 +106,8 @@ impl Search<'_> {
         if (self.has_strong_name)(pair) { self.tolerance.for_strong_name() } else { self.tolerance }
     }
 
-    fn outcome(&self, pair: ColumnPair) -> Option<Outcome> {
+    /// Returns the result for a pair whose keys are in memory; `None` if it is outside of the tolerance.
+    pub fn outcome(&self, pair: ColumnPair) -> Option<Outcome> {
         let (child, parent) = (&self.columns[pair.child], &self.columns[pair.parent]);
         if !parent.plan.own.compares_with(child.plan.own) {
             return None;
@@ -194,7 +196,11 @@ pub fn needs_engine(child: &ProfiledColumn, parent: &ProfiledColumn) -> bool {
     let compares_real_texts = form.conversion == Conversion::Text
         && child.keys.stats.reals > 0
         && parent.keys.stats.classes.decimal_texts > 0;
+    // A padded child decides about the spaces at the end of its parent's texts.
+    let compares_padding =
+        child.plan.own.fold == Fold::Padded && parent.keys.is_uncertain(child.plan.own, &parent.plan);
     compares_real_texts
+        || compares_padding
         || child.keys.is_uncertain(form, &child.plan)
         || parent.keys.is_uncertain(form, &parent.plan)
         || !keeps_distinctness(child, form)

@@ -12,14 +12,14 @@ const TYPE_WORDS: &[&str] = &["type", "class", "table", "kind", "model"];
 
 /// A column that holds the name of a table, and the column beside it that refers to a row of this table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct TypedReference {
-    pub table: TableId,
-    pub type_column: usize,
-    pub id_column: usize,
+pub(super) struct TypedReference {
+    pub(super) table: TableId,
+    pub(super) type_column: usize,
+    pub(super) id_column: usize,
 }
 
 /// Returns the identifiers of a schema whose table another column of the same row names.
-pub fn typed_references(schema: &Schema) -> Vec<TypedReference> {
+pub(super) fn typed_references(schema: &Schema) -> Vec<TypedReference> {
     let names = Names::of(&schema.tables);
     let mut found = Vec::new();
     for (table, about) in schema.tables.entries() {

@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 
+use super::DiscoverOptions;
 use super::column_keys::ColumnKeys;
 use super::column_keys::FormPlan;
 use super::form::Fold;
@@ -112,25 +113,24 @@ pub struct Profiles {
 /// A column with so many distinct texts and a repeated one is counted later, when all parents are known.
 const REPEATED_HASHES: u64 = 50_000;
 
-/// Reads the columns of all tables for which `is_wanted` is true.
+/// Reads the columns of all wanted tables.
 pub fn profile(
     schema: &Schema,
     session: &mut dyn Session,
     hasher: KeyHasher,
-    is_wanted: &dyn Fn(TableId) -> bool,
-    memory: u64,
-    threads: usize,
+    options: &DiscoverOptions<'_>,
 ) -> Result<Profiles, EngineError> {
     let mut not_observed = Vec::new();
     let forms = Forms::of(schema);
     let readings: Vec<TableReading> = schema
         .tables
         .entries()
-        .filter(|(id, table)| has_rows(table) && is_wanted(*id))
+        .filter(|(id, table)| has_rows(table) && (options.is_wanted)(*id))
         .map(|(id, table)| TableReading { table: id, columns: wanted_columns(id, table, &forms, &mut not_observed) })
         .filter(|reading| !reading.columns.is_empty())
         .collect();
-    let limits = PassLimits { memory, repeated_hashes: REPEATED_HASHES, threads };
+    let (memory, threads, progress) = (options.memory, options.threads, options.progress);
+    let limits = PassLimits { memory, repeated_hashes: REPEATED_HASHES, threads, progress };
     let tables = read::read(schema, session, &readings, &forms, &hasher, &limits)?;
     let mut columns = Vec::new();
     for (reading, keys) in readings.into_iter().zip(tables) {
@@ -147,7 +147,11 @@ pub fn profile(
                     .collect();
                 columns.extend(read.map(|(wanted, column)| {
                     let is_part = parts.contains(&wanted.column);
-                    ProfiledColumn { is_part, is_keyless, ..profiled(reading.table, keys.rows, wanted, column) }
+                    ProfiledColumn {
+                        is_part,
+                        is_keyless,
+                        ..profiled(reading.table, keys.rows, wanted.column, &wanted.plan, column)
+                    }
                 }));
             }
             Err(error) => not_observed.push(NotObserved {
@@ -162,16 +166,17 @@ pub fn profile(
     Ok(Profiles { hasher, forms, columns, not_observed })
 }
 
-fn profiled(table: TableId, rows: u64, wanted: WantedColumn, keys: ColumnKeys) -> ProfiledColumn {
+/// Returns a column with the keys that were read.
+pub fn profiled(table: TableId, rows: u64, column: usize, plan: &FormPlan, keys: ColumnKeys) -> ProfiledColumn {
     let is_counted = !keys.is_dropped;
     let distinct = is_counted.then(|| keys.own().distinct());
     let is_unique = is_counted && keys.own().rows() > 0 && !keys.own().has_repetition();
     let integers = keys.own().integers().bounds();
     ProfiledColumn {
         table,
-        column: wanted.column,
+        column,
         rows,
-        plan: wanted.plan,
+        plan: plan.clone(),
         keys,
         distinct,
         is_unique,

@@ -18,6 +18,9 @@ use crate::engine::RowReader;
 use crate::engine::RowsReading;
 use crate::engine::Session;
 use crate::model::ids::TableId;
+use crate::model::progress::Progress;
+use crate::model::progress::ProgressStep;
+use crate::model::progress::RunPhase;
 use crate::model::schema::Schema;
 use crate::model::value::Value;
 use crate::model::value::ValueRef;
@@ -44,16 +47,21 @@ pub struct StopRule {
     pub parents: Vec<(Tolerance, u64)>,
     /// The column's rows with a value.
     pub rows: u64,
-    /// Distinct keys of other parts that were counted before.
+    /// Distinct keys of other parts that were counted before, at least.
     pub counted: u64,
 }
 
 impl StopRule {
     /// True if a column with so many distinct keys in this part needs no more values.
     pub fn is_met(&self, distinct: u64) -> bool {
-        let excludes =
-            |&(tolerance, keys): &(Tolerance, u64)| tolerance.excludes(self.counted + distinct, self.rows, keys);
-        self.parents.iter().all(excludes)
+        self.parents.iter().all(|(tolerance, keys)| self.excludes(*tolerance, self.counted + distinct, *keys))
+    }
+
+    /// True if so many distinct keys, as a parent compares them, are too many for a parent with `parent_keys`. The child itself
+    /// may have more distinct keys, up to its number of rows, and so a higher limit.
+    fn excludes(&self, tolerance: Tolerance, distinct: u64, parent_keys: u64) -> bool {
+        let missing = distinct.saturating_sub(parent_keys);
+        missing > tolerance.most_keys(self.rows) && missing > tolerance.most_rows(self.rows)
     }
 
     /// Returns the number of distinct keys at which the rule certainly ends the column.
@@ -62,7 +70,7 @@ impl StopRule {
             let (mut low, mut high) = (0, self.rows + 1);
             while low < high {
                 let middle = low + (high - low) / 2;
-                if tolerance.excludes(middle, self.rows, keys) { high = middle } else { low = middle + 1 }
+                if self.excludes(tolerance, middle, keys) { high = middle } else { low = middle + 1 }
             }
             low
         };
@@ -79,12 +87,13 @@ pub struct TableKeys {
 }
 
 /// The limits of one pass.
-pub struct PassLimits {
+pub struct PassLimits<'a> {
     /// The memory for all keys, in bytes. Beyond it, keys of large columns are dropped.
     pub memory: u64,
     /// A column with repeated keys and so many distinct ones that are no integers is dropped.
     pub repeated_hashes: u64,
     pub threads: usize,
+    pub progress: Progress<'a>,
 }
 
 /// Rows that a reader collects before it takes the locks of the columns.
@@ -94,11 +103,14 @@ const BATCH_ROWS: usize = 4096;
 const LARGE_PART: u64 = 16;
 
 struct Pass<'a> {
+    schema: &'a Schema,
     readings: &'a [TableReading],
     tables: Vec<TableState>,
     hasher: &'a KeyHasher,
-    limits: &'a PassLimits,
+    limits: &'a PassLimits<'a>,
     bytes: AtomicU64,
+    /// The rows of all tables that were read.
+    rows: AtomicU64,
 }
 
 struct TableState {
@@ -120,9 +132,9 @@ pub fn read(
     readings: &[TableReading],
     forms: &Forms,
     hasher: &KeyHasher,
-    limits: &PassLimits,
+    limits: &PassLimits<'_>,
 ) -> Result<Vec<Result<TableKeys, EngineError>>, EngineError> {
-    let mut pass = Pass::new(readings, hasher, limits);
+    let mut pass = Pass::new(schema, readings, hasher, limits);
     let stored: Vec<RowsReading<'_>> = readings
         .iter()
         .map(|reading| RowsReading {
@@ -156,13 +168,20 @@ pub fn read(
 }
 
 impl<'a> Pass<'a> {
-    fn new(readings: &'a [TableReading], hasher: &'a KeyHasher, limits: &'a PassLimits) -> Pass<'a> {
+    fn new(
+        schema: &'a Schema,
+        readings: &'a [TableReading],
+        hasher: &'a KeyHasher,
+        limits: &'a PassLimits<'a>,
+    ) -> Pass<'a> {
         Pass {
+            schema,
             readings,
             tables: readings.iter().map(TableState::new).collect(),
             hasher,
             limits,
             bytes: AtomicU64::new(0),
+            rows: AtomicU64::new(0),
         }
     }
 
@@ -178,6 +197,15 @@ impl<'a> Pass<'a> {
         };
         let tables = self.tables.into_iter().zip(failures);
         tables.map(|(table, failure)| failure.map_or_else(|| Ok(keys(table)), Err)).collect()
+    }
+
+    /// Shows the table that is read, and the rows of all tables so far.
+    fn show(&self, reading: usize, more: u64) {
+        let rows = self.rows.fetch_add(more, Ordering::Relaxed) + more;
+        let table = &self.schema.tables[self.readings[reading].table].name.table;
+        let tables = Some((reading + 1, self.readings.len()));
+        let step = ProgressStep::of(RunPhase::ReadColumns, 0, 0);
+        (self.limits.progress)(&ProgressStep { table: Some(table), tables, rows: Some(rows), ..step });
     }
 
     /// Drops the keys of a column if they need too much memory, or if nothing needs them.
@@ -214,6 +242,7 @@ impl RowConsumer for Pass<'_> {
         let wanted = &self.readings[reading].columns;
         Box::new(BatchReader {
             pass: self,
+            reading,
             wanted,
             table: &self.tables[reading],
             batches: wanted.iter().map(|wanted| ColumnBatch::new(&wanted.plan)).collect(),
@@ -226,6 +255,7 @@ impl RowConsumer for Pass<'_> {
 /// Collects rows, and adds them to the columns' keys in batches.
 struct BatchReader<'a> {
     pass: &'a Pass<'a>,
+    reading: usize,
     wanted: &'a [WantedColumn],
     table: &'a TableState,
     batches: Vec<ColumnBatch>,
@@ -245,6 +275,7 @@ impl BatchReader<'_> {
             batch.has_keys = !keys.is_dropped;
         }
         self.table.rows.fetch_add(self.rows as u64, Ordering::Relaxed);
+        self.pass.show(self.reading, self.rows as u64);
         self.rows = 0;
     }
 }

@@ -10,9 +10,17 @@ use crate::sql::Sql;
 pub enum GentleLocks<'a> {
     /// No other session can write to the tables of the plan.
     Tables(Option<&'a Sql>),
-    /// The statement locks tables whose rows must not appear or disappear. Other rows are locked by
-    /// [`GentleWriter::lock_rows`].
-    Rows(Option<&'a Sql>),
+    /// The transaction begins without locks. [`GentleWriter::lock_batch`] takes them.
+    Rows,
+}
+
+/// The outcome of locking a batch.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum BatchLocks {
+    /// The batch is locked, except the rows of these lines, which other sessions hold.
+    Locked { busy: Vec<usize> },
+    /// Another session holds one of the tables for longer than a moment. The caller rolls the transaction back.
+    TableHeld,
 }
 
 /// Begins transactions and locks rows beside other sessions.
@@ -21,8 +29,9 @@ pub trait GentleWriter {
     /// longer than a moment.
     fn begin_gently(&mut self, locks: GentleLocks<'_>) -> Result<bool, EngineError>;
 
-    /// Locks the stored rows of a batch without waiting. Returns the indexes of the lines whose row another session holds.
-    fn lock_rows(&mut self, batch: &RowBatch<'_, '_>) -> Result<Vec<usize>, EngineError>;
+    /// Locks the tables of a statement, in which no row may appear or disappear, and the stored rows of a batch. It waits for the
+    /// tables only for a moment, and for no row. The values of the batch travel before the first lock.
+    fn lock_batch(&mut self, batch: &RowBatch<'_, '_>, tables: Option<&Sql>) -> Result<BatchLocks, EngineError>;
 
     /// True if the last error of the transaction came from a lock of another session.
     fn met_lock(&self) -> bool;

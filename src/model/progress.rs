@@ -5,6 +5,10 @@
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum RunPhase {
     Scan,
+    /// A discovery reads columns.
+    ReadColumns,
+    /// A discovery compares the columns that it has read.
+    CompareColumns,
     DecideKeys,
     TryRows,
     /// A private copy of the database, in which statements are tried.
@@ -23,6 +27,8 @@ impl RunPhase {
     pub fn name(self) -> &'static str {
         match self {
             RunPhase::Scan => "scan",
+            RunPhase::ReadColumns => "read columns",
+            RunPhase::CompareColumns => "compare columns",
             RunPhase::DecideKeys => "decide keys",
             RunPhase::TryRows => "try rows",
             RunPhase::CopyDatabase => "copy database",

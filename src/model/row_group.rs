@@ -90,9 +90,14 @@ pub struct BatchOutcome {
 }
 
 impl<'b, 's> RowBatch<'b, 's> {
+    /// Returns a batch with a new number.
     pub fn new(groups: &'b [Arc<RowGroup<'s>>], lines: &'b [BatchLine<'b>]) -> RowBatch<'b, 's> {
+        RowBatch { id: RowBatch::new_id(), groups, lines }
+    }
+
+    pub fn new_id() -> u64 {
         static NEXT: AtomicU64 = AtomicU64::new(0);
-        RowBatch { id: NEXT.fetch_add(1, Ordering::Relaxed), groups, lines }
+        NEXT.fetch_add(1, Ordering::Relaxed)
     }
 
     /// Returns the groups in an order in which each can change as a whole: parents are inserted before their children, and children

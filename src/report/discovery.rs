@@ -18,7 +18,6 @@ use crate::model::schema::Schema;
 use crate::report::DiscoveryFormat;
 use crate::report::TerminalStyle;
 
-pub use toml::condition;
 pub use toml::entries;
 
 /// A discovery and the circumstances of the run.

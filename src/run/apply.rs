@@ -149,14 +149,13 @@ pub(super) fn run_plan(
     drop(database);
     let remaining = remaining(source, &wait_limits, global, environment, &progress)?;
     let exit = exit(direction, &execution.done, &remaining);
-    let missing_mark = missing_mark(&execution.done, source, path);
     let report = Report {
         direction,
         database: &schema.database,
         source,
         plan: &plan,
         kept_files,
-        missing_mark,
+        missing_mark: missing_mark(&execution.done, source, path),
         remaining,
         staying,
     };

@@ -28,7 +28,10 @@ use crate::model::date;
 use crate::model::discovery::Candidate;
 use crate::model::discovery::ColumnList;
 use crate::model::discovery::Discovery;
+use crate::model::discovery::NotObserved;
+use crate::model::discovery::Omission;
 use crate::model::discovery::Tier;
+use crate::model::discovery_condition;
 use crate::model::discovery_view::CandidateView;
 use crate::model::discovery_view::DiscoveryView;
 use crate::model::ids::TableId;
@@ -41,6 +44,7 @@ use crate::model::text::io_reason;
 use crate::model::text::nearest;
 use crate::model::text::plural;
 use crate::model::text::shell;
+use crate::model::text::visible;
 use crate::report;
 use crate::report::DiscoveryFormat;
 use crate::report::discovery::DiscoveryReport;
@@ -55,7 +59,7 @@ pub fn discover(
     typed: &DiscoverArgs,
     global: &cli::GlobalArgs,
     environment: &Environment,
-    _: Progress<'_>,
+    progress: Progress<'_>,
 ) -> Result<Outcome, RunError> {
     let source = database::source(typed.database.as_deref(), global, environment)?;
     let outputs = super::outputs(&typed.format, &typed.output, format_of_file(typed.output.as_deref()))?;
@@ -79,7 +83,7 @@ pub fn discover(
     let mut database = database::open(&source, &wait_limits, environment)?;
     let schema = file.resolve(database.as_mut(), environment)?;
     let mut session = database.session()?;
-    let mut discovery = found(&schema, session.as_mut(), typed, &file, environment)?;
+    let mut discovery = found(&schema, session.as_mut(), typed, &file, environment, progress)?;
     restrict(&schema, &mut discovery, typed, &file);
     // Accepted values become SQL of the configuration, so they are not hidden.
     let shown = if typed.accept.is_empty() { redaction } else { Redaction::default() };
@@ -119,6 +123,7 @@ fn found(
     typed: &DiscoverArgs,
     file: &ConfigFile,
     environment: &Environment,
+    progress: Progress<'_>,
 ) -> Result<Discovery, RunError> {
     let settings = &file.config.scan;
     let mut tolerance = Tolerance::default();
@@ -136,6 +141,7 @@ fn found(
         pruning: Pruning::ALL,
         max_arity: usize::from(typed.max_arity.unwrap_or(DEFAULT_ARITY)),
         deadline: Deadline::after(typed.timeout.or(settings.timeout)),
+        progress,
         memory: typed.memory.or(settings.memory).unwrap_or(DEFAULT_MEMORY),
         threads: typed.jobs.or(settings.jobs).unwrap_or(environment.cores).max(1),
         samples: typed.samples.or(settings.samples).unwrap_or(DEFAULT_SAMPLES),
@@ -147,16 +153,39 @@ fn found(
     Ok(discover::assess(schema, facts, &file.config.discover.reject))
 }
 
+/// The relations that nobody declares, and what the discovery could not read or compare.
+pub(super) struct Undeclared {
+    pub(super) relations: Vec<DiscoveredRelation>,
+    pub(super) failures: Vec<NotObserved>,
+}
+
+impl Undeclared {
+    /// Returns the exit code of a run whose discovery may be incomplete.
+    pub(super) fn exit(failures: &[NotObserved], exit: Exit) -> Exit {
+        if failures.is_empty() { exit } else { exit.or_graver(Exit::Incomplete) }
+    }
+
+    /// Returns a note for each table or column that was left out.
+    pub(super) fn notes(failures: &[NotObserved]) -> Vec<String> {
+        let note = |part: &NotObserved| {
+            let verb = if part.omission == Omission::NotRead { "read" } else { "compare" };
+            format!("note: the discovery could not {verb} {}: {}", visible(&part.subject), visible(&part.reason))
+        };
+        failures.iter().map(note).collect()
+    }
+}
+
 /// Returns the relations that nobody declares, of this tier or above.
-pub(super) fn relations(
+pub(super) fn undeclared(
     schema: &Schema,
     session: &mut dyn Session,
     typed: &DiscoverArgs,
     file: &ConfigFile,
     environment: &Environment,
     lowest: Tier,
-) -> Result<Vec<DiscoveredRelation>, RunError> {
-    let discovery = found(schema, session, typed, file, environment)?;
+    progress: Progress<'_>,
+) -> Result<Undeclared, RunError> {
+    let discovery = found(schema, session, typed, file, environment, progress)?;
     let facts = schema.database.engine.facts();
     let is_wanted = |candidate: &&Candidate| candidate.tier != Tier::Declared && candidate.tier <= lowest;
     let relation = |candidate: &Candidate| {
@@ -166,11 +195,13 @@ pub(super) fn relations(
         DiscoveredRelation {
             child: pair.child.clone(),
             parent: pair.parent.clone(),
-            condition: (!pair.condition.is_empty()).then(|| report::discovery::condition(terms, facts)),
+            condition: (!pair.condition.is_empty()).then(|| discovery_condition::sql(terms, facts)),
             origin: candidate.tier.origin(),
         }
     };
-    Ok(discovery.candidates.iter().filter(is_wanted).map(relation).collect())
+    let relations = discovery.candidates.iter().filter(is_wanted).map(relation).collect();
+    let failures = discovery.not_observed.into_iter().filter(|part| part.omission.is_failure()).collect();
+    Ok(Undeclared { relations, failures })
 }
 
 /// Returns numbers that differ in each run, so that nobody can choose values whose hashes are equal.

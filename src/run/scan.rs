@@ -16,6 +16,7 @@ use super::config_file;
 use super::config_file::ConfigFile;
 use super::database;
 use super::discover;
+use super::discover::Undeclared;
 use super::reports;
 use super::reports::Output;
 use super::reports::StreamedReports;
@@ -43,6 +44,7 @@ use crate::examine::select::select;
 use crate::exit::Exit;
 use crate::history_file;
 use crate::model::date;
+use crate::model::discovery::NotObserved;
 use crate::model::discovery::Tier;
 use crate::model::examination::Examination;
 use crate::model::examination::Excluded;
@@ -87,7 +89,8 @@ pub(super) fn scan_database(
     let baseline = BaselineRun::new(old, typed.write_baseline.is_some(), fail_on, &redaction, today)?;
     let past = typed.history.as_deref().map(read_history).transpose()?;
 
-    let Opened { database, mut sessions, schema, locations, all, excluded } = open(source, typed, &file, environment)?;
+    let Opened { database, mut sessions, schema, locations, all, excluded, undiscovered } =
+        open(source, typed, &file, environment, progress)?;
     let is_known =
         |relation: RelationId, key: &Key, rows: u64| baseline.knows_key(&schema, &redaction, relation, key, rows);
     let options = ScanOptions {
@@ -129,8 +132,11 @@ pub(super) fn scan_database(
     if outputs.iter().any(|(format, _)| *format == ScanFormat::Github) {
         reports::summarize(&examination, environment, sink)?;
     }
-    let exit = exit(&examination);
-    let notes = if global.quiet { Vec::new() } else { written(&outputs, &examination, exit) };
+    let exit = Undeclared::exit(&undiscovered, exit(&examination));
+    let mut notes = Undeclared::notes(&undiscovered);
+    if !global.quiet {
+        notes.extend(written(&outputs, &examination, exit));
+    }
     let terminal = TerminalStyle { detail: detail(typed, global), samples: typed.samples, ..environment.terminal };
     let mut documents = reports::documents(&examination, outputs, &terminal);
     documents.extend(typed.write_baseline.clone().map(Some).zip(baseline));
@@ -169,6 +175,8 @@ struct Opened {
     /// The ids of all relations, selected or not.
     all: HashSet<String>,
     excluded: Vec<Excluded>,
+    /// The parts of the database that a discovery could not read or compare.
+    undiscovered: Vec<NotObserved>,
 }
 
 fn open(
@@ -176,6 +184,7 @@ fn open(
     typed: &cli::ScanArgs,
     file: &ConfigFile,
     environment: &Environment,
+    progress: Progress<'_>,
 ) -> Result<Opened, RunError> {
     let settings = &file.config.scan;
     let wait_limits = WaitLimits {
@@ -189,8 +198,10 @@ fn open(
     if source.folder().is_some() && whole.relations.is_empty() {
         return Err(RunError::NoRelation { folder: source.to_string() });
     }
-    let whole =
-        if typed.discover { with_discovered(whole, database.as_mut(), typed, file, environment)? } else { whole };
+    let (whole, undiscovered) = match typed.discover {
+        true => with_discovered(whole, database.as_mut(), typed, file, environment, progress)?,
+        false => (whole, Vec::new()),
+    };
     let all = whole.relations.iter().map(|relation| relation.id.clone()).collect();
     let filters = Filters { tables: &typed.table, relations: &typed.relation, changed: &typed.changed_tables };
     let (mut schema, not_selected) = select(whole, &file.config.exclude, &filters)?;
@@ -205,22 +216,24 @@ fn open(
         Narrowing { conditions: &typed.condition, since: typed.since.as_deref(), time_columns: &settings.time_columns };
     narrow(&mut schema, &narrowing, first.as_mut())?;
     let excluded = [examine::excluded_tables(&schema), not_selected].concat();
-    Ok(Opened { sessions, database, schema, locations, all, excluded })
+    Ok(Opened { sessions, database, schema, locations, all, excluded, undiscovered })
 }
 
-/// Adds the relations that nobody declares and that are certain.
+/// Adds the relations that nobody declares and that are certain. Also returns what the discovery could not read or compare.
 fn with_discovered(
     schema: Schema,
     database: &mut dyn Database,
     typed: &cli::ScanArgs,
     file: &ConfigFile,
     environment: &Environment,
-) -> Result<Schema, RunError> {
+    progress: Progress<'_>,
+) -> Result<(Schema, Vec<NotObserved>), RunError> {
     let arguments =
         DiscoverArgs { timeout: typed.timeout, jobs: typed.jobs, memory: typed.memory, ..DiscoverArgs::default() };
     let mut session = database.session()?;
-    let found = discover::relations(&schema, session.as_mut(), &arguments, file, environment, Tier::Certain)?;
-    Ok(discovered::with_discovered(schema, &found))
+    let found =
+        discover::undeclared(&schema, session.as_mut(), &arguments, file, environment, Tier::Certain, progress)?;
+    Ok((discovered::with_discovered(schema, &found.relations), found.failures))
 }
 
 fn jobs(typed: &cli::ScanArgs, file: &ConfigFile, environment: &Environment) -> usize {

@@ -9,6 +9,7 @@ use super::RunError;
 use super::config_file;
 use super::database;
 use super::discover;
+use super::discover::Undeclared;
 use crate::cli;
 use crate::cli::discover::DiscoverArgs;
 use crate::engine::Deadline;
@@ -21,12 +22,14 @@ use crate::model::schema::Schema;
 use crate::model::text::shell;
 use crate::report;
 use crate::report::SchemaFormat;
+use crate::scan::Progress;
 use crate::source::Source;
 
 pub fn schema(
     typed: &cli::SchemaArgs,
     global: &cli::GlobalArgs,
     environment: &Environment,
+    progress: Progress<'_>,
 ) -> Result<Outcome, RunError> {
     let source = database::source_to_read(typed.database.as_deref(), global, environment)?;
     let outputs = super::outputs(&typed.format, &typed.output, SchemaFormat::Table)?;
@@ -40,18 +43,22 @@ pub fn schema(
     let source = file.completed(source);
     let mut database = database::open(&source, &wait_limits, environment)?;
     let mut whole = file.resolve(database.as_mut(), environment)?;
+    let mut undiscovered = Vec::new();
     if typed.discover {
         let mut session = database.session()?;
         let arguments = DiscoverArgs::default();
-        let found = discover::relations(&whole, session.as_mut(), &arguments, &file, environment, Tier::Likely)?;
-        whole = discovered::with_discovered(whole, &found);
+        let lowest = Tier::Likely;
+        let found = discover::undeclared(&whole, session.as_mut(), &arguments, &file, environment, lowest, progress)?;
+        whole = discovered::with_discovered(whole, &found.relations);
+        undiscovered = found.failures;
     }
     let schema = extract(whole, &typed.table, typed.around)?;
-    let notes = notes(&schema, &outputs, &source, typed);
+    let mut notes = notes(&schema, &outputs, &source, typed);
+    notes.extend(Undeclared::notes(&undiscovered));
     let scan = scan_command(&source, typed, global);
     let documents =
         super::documents(outputs, environment, |format, terminal| report::schema(&schema, format, &scan, terminal));
-    Ok(Outcome { documents, notes, exit: Exit::Clean })
+    Ok(Outcome { documents, notes, exit: Undeclared::exit(&undiscovered, Exit::Clean) })
 }
 
 /// Returns the command that scans the rows.

@@ -24,6 +24,8 @@ pub enum TextComparison {
     Bytes,
     /// By their bytes, without the spaces at the end.
     BytesWithoutPadding,
+    /// As a padded text of PostgreSQL. Against some other types the spaces at the end count.
+    Padded,
     /// Under this collation, for which the engine gives comparison keys.
     Collation(String),
     /// Only the engine can compare them.

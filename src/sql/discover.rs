@@ -45,6 +45,12 @@ fn cells_of(schema: &Schema, table: &Table, cells: &[Cell<'_>]) -> String {
     format!("SELECT {} FROM {}", expressions.join(", "), source(grammar, schema, table, "child"))
 }
 
+/// Returns a query for the name and the text of each view, and of each trigger whose text names columns; `None` if the engine
+/// stores no such texts.
+pub fn stored_queries(schema: &Schema) -> Option<Sql> {
+    capabilities::of(schema.database.engine).scan.stored_queries().map(|text| plain(text.to_owned()))
+}
+
 /// Returns how the engine of a schema compares the values of a column.
 pub fn comparison(schema: &Schema, column: &Column) -> ColumnComparison {
     capabilities::of(schema.database.engine).scan.comparison(column)

@@ -141,6 +141,12 @@ pub trait Grammar: Sync {
         value.to_owned()
     }
 
+    /// Returns a query for the name and the text of each view, and of each trigger whose text names columns. `None` if the
+    /// engine stores no such texts.
+    fn stored_queries(&self) -> Option<&'static str> {
+        None
+    }
+
     fn not_null(&self, value: &str) -> String {
         format!("{value} IS NOT NULL")
     }

@@ -1,10 +1,17 @@
 //! Changes in sets and changes row by row leave the same database on servers, for values of every type and for apply and undo.
 
+use fastrand::Rng;
+use rusqlite::Connection;
+
+use super::application;
+use super::common::Bench;
 use super::common::Run;
+use super::generated;
 use super::patient::KINDS;
 use super::patient::Kind;
 use super::patient::Patient;
 use super::patient::rule;
+use super::random_repairs;
 
 /// A child with columns of many types, a composite key and a generated column. Rows 1 to 40 are orphans.
 fn typed(kind: Kind) -> String {
@@ -138,6 +145,61 @@ fn trigger_that_changes_more_than_planned_is_refused() {
                 assert_eq!(run.code, 5, "{kind:?} {event} {options:?}: {}{}", run.stdout, run.stderr);
                 assert_eq!(patient.dump(), before, "{kind:?} {event} {options:?}");
             }
+        }
+    }
+}
+
+/// Random schemas with cycles, composite keys and every action. `FK_DOCTOR_CASES` sets the number of cases.
+#[test]
+fn random_plans_change_in_sets_as_row_by_row() {
+    let number = |name: &str, usual| std::env::var(name).map_or(usual, |text| text.parse::<u64>().unwrap());
+    let (cases, first) = (number("FK_DOCTOR_CASES", 4), number("FK_DOCTOR_FIRST", 100));
+    let mut applied = 0;
+    for case in first..first + cases {
+        let mut random = Rng::with_seed(case);
+        let made = generated::schema(&mut random);
+        let bench = Bench::new(&made.sql());
+        generated::rows(&mut random, &Connection::open(bench.path("app.db")).unwrap(), &made);
+        let rules = generated::rules(&mut random, &made, false);
+        for kind in KINDS {
+            let Some(patient) = Patient::new(kind, &random_repairs::seed(kind, &made, &bench)) else { continue };
+            patient.rules(&rules);
+            let before = patient.dump();
+            let planned = patient.plan();
+            assert!([0, 1].contains(&planned.code), "{kind:?} case {case}: {}", planned.stderr);
+            let mut outcomes = Vec::new();
+            for options in [&[][..], ROW_BY_ROW, &["--batch", "3"]] {
+                let context = format!("{kind:?} case {case} {options:?}\n{rules}\n{}", planned.stdout);
+                let apply = patient.apply(&[&["--leave-undecided"][..], options].concat());
+                assert!([0, 6].contains(&apply.code), "{context}\n{}", apply.stderr);
+                outcomes.push((apply.code, patient.dump()));
+                applied += usize::from(patient.dump() != before);
+                let undo = patient.undo(options);
+                assert_eq!((undo.code, undo.stderr.as_str()), (0, ""), "{context}");
+                assert_eq!(patient.dump(), before, "{context}");
+            }
+            assert_eq!(outcomes[0], outcomes[1], "{kind:?} case {case}\n{rules}");
+            assert_eq!(outcomes[0], outcomes[2], "{kind:?} case {case}\n{rules}");
+        }
+    }
+    assert!(applied > 0 || std::env::var_os("FK_DOCTOR_TEST_SERVERS").is_none(), "the cases are worth comparing");
+}
+
+/// More orphans than a set has lines.
+#[test]
+fn rows_of_several_sets_change_and_are_undone() {
+    for kind in KINDS {
+        let Some(patient) = Patient::new(kind, &application::seed(kind == Kind::Postgres, 3 * 10_050)) else {
+            continue;
+        };
+        for treatment in ["action = \"set-null\"", "action = \"quarantine\""] {
+            patient.rules(&rule("c(r)", treatment).replace("[limits]", "[limits]\nmax-rows = 100000"));
+            let before = patient.dump();
+            succeeded(&patient, treatment, &patient.plan());
+            succeeded(&patient, treatment, &patient.apply(&[]));
+            assert_eq!(patient.orphans(), 0, "{kind:?} {treatment}");
+            succeeded(&patient, treatment, &patient.undo(&[]));
+            assert!(patient.dump() == before, "{kind:?} {treatment}: undo restores every value");
         }
     }
 }

@@ -22,6 +22,7 @@ use crate::model::row_group::BatchLine;
 use crate::model::row_group::RowGroup;
 use crate::model::value::Value;
 use crate::source::Address;
+use crate::sql::Sql;
 use crate::sql::batch;
 use crate::sql::batch::Batch;
 use crate::sql::batch::BatchLoad;
@@ -118,9 +119,13 @@ impl WriterConnection for Connection {
         self.run(transaction::NO_WAIT.to_owned(), &limits.deadline)?;
         let begin = match locks {
             GentleLocks::Tables(_) => transaction::BEGIN_WRITING,
-            GentleLocks::Rows(_) => transaction::BEGIN_GENTLY,
+            GentleLocks::Rows => transaction::BEGIN_GENTLY,
         };
         self.run(begin.to_owned(), &limits.deadline)
+    }
+
+    fn lock_tables(&mut self, statement: &Sql, limits: &WaitLimits) -> Result<(), Failure> {
+        self.run(statement.text().to_owned(), &limits.deadline)
     }
 
     /// A read-only transaction can write to temporary tables, but cannot create them.

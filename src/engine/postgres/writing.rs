@@ -22,6 +22,7 @@ use crate::model::row_group::BatchLine;
 use crate::model::row_group::RowGroup;
 use crate::model::value::Value;
 use crate::source::Address;
+use crate::sql::Sql;
 use crate::sql::batch;
 use crate::sql::batch::Batch;
 use crate::sql::batch::BatchLoad;
@@ -122,11 +123,17 @@ impl WriterConnection for Connection {
         locks: GentleLocks<'_>,
     ) -> Result<(), Failure> {
         WriterConnection::begin(self, limits, options)?;
-        let (GentleLocks::Tables(lock) | GentleLocks::Rows(lock)) = locks;
-        if let Some(lock) = lock {
-            self.run(format!("{}; {}", transaction::WAIT_FOR_TABLES, lock.text()), &limits.deadline)?;
+        match locks {
+            GentleLocks::Tables(Some(lock)) => self.lock_tables(lock, limits),
+            GentleLocks::Tables(None) | GentleLocks::Rows => {
+                self.run(transaction::WAIT_FOR_ROWS.to_owned(), &limits.deadline)
+            }
         }
-        self.run(transaction::WAIT_FOR_ROWS.to_owned(), &limits.deadline)
+    }
+
+    fn lock_tables(&mut self, statement: &Sql, limits: &WaitLimits) -> Result<(), Failure> {
+        let (wait, usual) = (transaction::WAIT_FOR_TABLES, transaction::WAIT_FOR_ROWS);
+        self.run(format!("{wait}; {}; {usual}", statement.text()), &limits.deadline)
     }
 
     fn restrict_to_temporary_tables(&mut self, limits: &WaitLimits) -> Result<(), Failure> {

@@ -9,6 +9,7 @@ use super::writer::ServerWriter;
 use super::writing::ServerErrorKind;
 use super::writing::WriterConnection;
 use crate::engine::EngineError;
+use crate::engine::gentle_writer::BatchLocks;
 use crate::engine::gentle_writer::GentleLocks;
 use crate::engine::gentle_writer::GentleWriter;
 use crate::model::row_group::RowBatch;
@@ -28,8 +29,29 @@ impl<C: WriterConnection + Send> GentleWriter for ServerWriter<C> {
         if self.met_lock { Ok(false) } else { Err(self.unwritable(&failure)) }
     }
 
-    fn lock_rows(&mut self, batch: &RowBatch<'_, '_>) -> Result<Vec<usize>, EngineError> {
-        let locked = self.with_plans(|writer| {
+    fn lock_batch(&mut self, batch: &RowBatch<'_, '_>, tables: Option<&Sql>) -> Result<BatchLocks, EngineError> {
+        self.load_all(batch).map_err(|failure| self.failed(failure))?;
+        if let Some(Err(failure)) = tables.map(|tables| self.connection.lock_tables(tables, &self.limits)) {
+            let error = self.failed(failure);
+            return if self.met_lock { Ok(BatchLocks::TableHeld) } else { Err(error) };
+        }
+        let busy = self.lock_rows(batch).map_err(|failure| self.failed(failure))?;
+        Ok(BatchLocks::Locked { busy })
+    }
+
+    fn met_lock(&self) -> bool {
+        self.met_lock
+    }
+}
+
+impl<C: WriterConnection + Send> ServerWriter<C> {
+    fn load_all(&mut self, batch: &RowBatch<'_, '_>) -> Result<(), Failure> {
+        lines_by_group(batch).into_iter().try_for_each(|(group, lines)| self.load(batch, group, &lines).map(|_| ()))
+    }
+
+    /// Locks the stored rows of a batch. Returns the indexes of the lines whose row another session holds.
+    fn lock_rows(&mut self, batch: &RowBatch<'_, '_>) -> Result<Vec<usize>, Failure> {
+        self.with_plans(|writer| {
             let mut busy = Vec::new();
             for (group, lines) in lines_by_group(batch) {
                 let about = &batch.groups[group];
@@ -53,16 +75,9 @@ impl<C: WriterConnection + Send> GentleWriter for ServerWriter<C> {
                 }
             }
             Ok(busy)
-        });
-        locked.map_err(|failure| self.failed(failure))
+        })
     }
 
-    fn met_lock(&self) -> bool {
-        self.met_lock
-    }
-}
-
-impl<C: WriterConnection + Send> ServerWriter<C> {
     /// Returns the numbers in the first column of an answer.
     fn numbers(&mut self, query: &Sql) -> Result<BTreeSet<usize>, Failure> {
         let mut numbers = BTreeSet::new();

@@ -12,6 +12,7 @@ use crate::model::row_group::BatchLine;
 use crate::model::row_group::RowGroup;
 use crate::model::value::Value;
 use crate::source::Address;
+use crate::sql::Sql;
 use crate::sql::batch::Batch;
 
 /// A connection that writes rows.
@@ -81,6 +82,9 @@ pub(in crate::engine) trait WriterConnection: Sized {
         options: WriteOptions,
         locks: GentleLocks<'_>,
     ) -> Result<(), Failure>;
+
+    /// Runs a statement that locks tables inside a gentle transaction.
+    fn lock_tables(&mut self, statement: &Sql, limits: &WaitLimits) -> Result<(), Failure>;
 
     /// Restricts the connection: afterwards it can write only to temporary tables, or nothing that it writes is kept.
     fn restrict_to_temporary_tables(&mut self, limits: &WaitLimits) -> Result<(), Failure>;

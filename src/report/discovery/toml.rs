@@ -1,5 +1,6 @@
 //! Accepted references as entries of the configuration. From then on a scan treats them as any other relation.
 
+use crate::model::discovery_condition;
 use crate::model::discovery_view::CandidateView;
 use crate::model::discovery_view::SideView;
 use crate::model::facts::Facts;
@@ -8,7 +9,6 @@ use crate::model::text::count;
 use crate::model::text::plural;
 use crate::model::text::visible;
 use crate::model::toml_text;
-use crate::model::value::Value;
 
 /// Returns the `[[relation]]` blocks of candidates, each with a comment that says how sure it is and since when.
 pub fn entries<'a>(candidates: impl Iterator<Item = &'a CandidateView>, facts: &Facts, date: &str) -> String {
@@ -31,29 +31,12 @@ fn entry(candidate: &CandidateView, facts: &Facts, date: &str) -> String {
     lines.push(format!("parent = {}", side(&candidate.parent)));
     if !candidate.condition.is_empty() {
         let terms = candidate.condition.iter().map(|(column, value)| (column.as_str(), value.as_ref()));
-        lines.push(format!("where = {}", toml_text::string(&condition(terms, facts))));
+        lines.push(format!("where = {}", toml_text::string(&discovery_condition::sql(terms, facts))));
     }
     lines.iter().map(|line| visible(line).into_owned() + "\n").collect()
-}
-
-/// Returns the condition of a polymorphic reference as SQL over `child`.
-pub fn condition<'a>(terms: impl Iterator<Item = (&'a str, &'a Value)>, facts: &Facts) -> String {
-    let term = |(column, value): (&str, &Value)| format!("child.{} = {}", facts.readable(column), literal(value));
-    terms.map(term).collect::<Vec<_>>().join(" AND ")
 }
 
 fn side(side: &SideView) -> String {
     // The name of a child's table is a pattern.
     toml_text::side(&pattern::literal(&side.table.to_string()), &side.names())
-}
-
-/// Returns a value as an SQL literal that every engine reads.
-fn literal(value: &Value) -> String {
-    match value {
-        Value::Integer(number) => number.to_string(),
-        other => {
-            let text = other.as_text().map(str::to_owned).unwrap_or_else(|| crate::model::text::value(other));
-            format!("'{}'", text.replace('\'', "''"))
-        }
-    }
 }

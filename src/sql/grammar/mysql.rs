@@ -181,6 +181,12 @@ impl Grammar for Mysql {
         }
     }
 
+    fn stored_queries(&self) -> Option<&'static str> {
+        Some(
+            "SELECT table_name, view_definition FROM information_schema.views WHERE table_schema = database() ORDER BY 1",
+        )
+    }
+
     fn comparison(&self, column: &Column) -> ColumnComparison {
         let kind = column.declared_type.split(['(', ' ']).next().unwrap_or_default();
         match column.family {

@@ -172,12 +172,22 @@ impl Grammar for Postgres {
         }
     }
 
+    fn stored_queries(&self) -> Option<&'static str> {
+        Some(
+            "SELECT c.relname::text, pg_get_viewdef(c.oid) FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace \
+             WHERE c.relkind IN ('v', 'm') AND n.nspname <> 'information_schema' AND n.nspname !~ '^pg_' ORDER BY 1",
+        )
+    }
+
     fn comparison(&self, column: &Column) -> ColumnComparison {
         let Some(sql_type) = &column.sql_type else { return ColumnComparison::NoKey };
         let (base, is_built_in) = (&sql_type.base, sql_type.base.schema == "pg_catalog");
         match column.family {
             Family::Integer | Family::Numeric => ColumnComparison::ExactNumber,
             Family::Real => ColumnComparison::FloatingPoint,
+            Family::Text if sql_type.deterministic && base.name == "bpchar" => {
+                ColumnComparison::Text(TextComparison::Padded)
+            }
             Family::Text if sql_type.deterministic => ColumnComparison::Text(TextComparison::Bytes),
             Family::Text => ColumnComparison::Text(TextComparison::Engine),
             Family::Untyped if is_built_in && SPELLED.contains(&base.name.as_str()) => {

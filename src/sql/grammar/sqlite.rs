@@ -96,6 +96,12 @@ impl Grammar for Sqlite {
         format!("{left} = +{right}")
     }
 
+    fn stored_queries(&self) -> Option<&'static str> {
+        Some(
+            "SELECT name, sql FROM main.sqlite_schema WHERE type IN ('view', 'trigger') AND sql IS NOT NULL ORDER BY name",
+        )
+    }
+
     fn comparison(&self, _: &Column) -> ColumnComparison {
         ColumnComparison::Affinity
     }
