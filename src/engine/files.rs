@@ -25,7 +25,6 @@ use crate::model::catalog::Table;
 use crate::model::catalog::TableKind;
 use crate::model::catalog::TableName;
 use crate::model::catalog::Tables;
-use crate::model::facts::RowAddress;
 use crate::model::lake::TableFiles;
 use lake::Lake;
 use lake::LakeTable;
@@ -87,8 +86,8 @@ impl Database for FilesDatabase {
     }
 
     fn change_while_reading(&self) -> Option<String> {
-        let files = self.lake.tables.iter().flat_map(|table| &table.files);
-        let changed = files.into_iter().find(|file| Stamp::of(&file.path).ok().as_ref() != Some(&file.stamp))?;
+        let mut files = self.lake.tables.iter().flat_map(|table| &table.files);
+        let changed = files.find(|file| Stamp::of(&file.path).ok().as_ref() != Some(&file.stamp))?;
         Some(format!("{} changed while it was read", changed.name))
     }
 }
@@ -108,10 +107,8 @@ fn table(of: &LakeTable) -> Table {
             sql_type: None,
         })
         .collect();
-    let is_hidden = |name: &&&str| of.columns.iter().any(|column| column.name.eq_ignore_ascii_case(name));
-    let RowAddress::Lasting(names) = Engine::Files.facts().row_address else { return table };
-    let address = names.iter().find(|name| !is_hidden(name));
-    table.row_address = address.map(|name| (*name).to_owned());
+    let address = of.address_name();
+    table.row_address = address.map(str::to_owned);
     table.address_lasts = address.is_some();
     table.unreadable = of.unreadable.clone();
     if address.is_none() {

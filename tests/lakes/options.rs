@@ -4,6 +4,7 @@ use super::make::Cells;
 use super::make::counts;
 use super::make::lake;
 use super::make::parquet;
+use super::make::parquet_with;
 use super::make::run;
 use super::make::scan;
 use crate::common::Bench;
@@ -68,9 +69,10 @@ fn scan_gives_the_same_bytes_with_one_worker_and_two_and_little_memory() {
         let rows: Vec<i64> = (0..3_000).map(|i| i * 7_919 + i64::from(i % 10 == part)).collect();
         parquet(&bench.path(&format!("lake/child/{part}.parquet")), &[("int64 r", Cells::integers(&rows))]);
     }
-    // Their keys take more than a megabyte.
+    // Their keys take more than a megabyte, and each page takes less.
     let ids: Vec<i64> = (0..150_000).map(|i| i * 7_919).collect();
-    parquet(&bench.path("lake/parent.parquet"), &[("int64 id", Cells::integers(&ids))]);
+    let column = [("int64 id", Cells::integers(&ids))];
+    parquet_with(&bench.path("lake/parent.parquet"), &column, parquet::basic::Compression::SNAPPY, 20_000);
     let outputs: Vec<String> = [["--jobs", "1"], ["--jobs", "2"], ["--memory", "1MB"]]
         .iter()
         .map(|options| run(&bench, &[options.as_slice(), &["--format", "json"]].concat()).stdout)
@@ -104,4 +106,13 @@ fn report_names_no_command_that_files_refuse() {
     for refused in ["fk-doctor fix", "rules suggest", "by rule", "quarantine"] {
         assert!(!report.contains(refused), "{report}");
     }
+}
+
+#[test]
+fn column_with_the_name_of_an_address_is_a_column() {
+    let bench = with("where = \"child.rowid > 1\"");
+    bench.write("lake/child.csv", "r,rowid\n1,1\n8,1\n9,2\n");
+    let (code, report) = scan(&bench, &[]);
+    assert_eq!((code, counts(&report)), (1, [1, 0, 1, 1]), "{report:#}");
+    assert_eq!(report["findings"][0]["samples"][0]["row"]["row"], 4);
 }

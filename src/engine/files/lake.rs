@@ -7,6 +7,8 @@ use parquet::file::metadata::ParquetMetaData;
 
 use super::stamp::Stamp;
 use super::types::FileType;
+use crate::model::catalog::Engine;
+use crate::model::facts::RowAddress;
 
 /// The tables, in the order of the catalog.
 pub(super) struct Lake {
@@ -23,6 +25,15 @@ pub(super) struct LakeTable {
     /// The reason why the table cannot be read.
     pub(super) unreadable: Option<String>,
     pub(super) dialect: Dialect,
+}
+
+impl LakeTable {
+    /// Returns the name of a row's address in SQL, which no column has.
+    pub(super) fn address_name(&self) -> Option<&'static str> {
+        let RowAddress::Lasting(names) = Engine::Files.facts().row_address else { return None };
+        let is_hidden = |name: &str| self.columns.iter().any(|column| column.name.eq_ignore_ascii_case(name));
+        names.iter().copied().find(|name| !is_hidden(name))
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]

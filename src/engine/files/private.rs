@@ -112,7 +112,8 @@ impl PrivateDatabase {
         let names: Vec<String> =
             listed.iter().map(|&column| format!(", {}", quoted(&table.columns[column].name))).collect();
         let marks = ", ?".repeat(listed.len());
-        let insert = format!("INSERT INTO main.{name}(rowid{}) VALUES (?{marks})", names.concat());
+        let address = table.address_name().unwrap_or_default();
+        let insert = format!("INSERT INTO main.{name}({address}{}) VALUES (?{marks})", names.concat());
         let mut outcome = Ok(());
         {
             let mut statement = self.connection.prepare(&insert).map_err(failed)?;
@@ -169,7 +170,9 @@ impl PrivateDatabase {
             if self.connection.prepare(&twice)?.exists([])? {
                 return Ok(None);
             }
-            let mut statement = self.connection.prepare(&format!("SELECT {names} FROM main.{name} WHERE rowid = ?"))?;
+            let address = table.address_name().unwrap_or_default();
+            let question = format!("SELECT {names} FROM main.{name} WHERE {address} = ?");
+            let mut statement = self.connection.prepare(&question)?;
             let value = |row: &rusqlite::Row<'_>| {
                 (0..table.key.len()).map(|at| Ok(sqlite::from_sqlite(row.get_ref(at)?))).collect()
             };
