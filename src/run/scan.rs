@@ -133,10 +133,8 @@ pub(super) fn scan_database(
         reports::summarize(&examination, environment, sink)?;
     }
     let exit = Undeclared::exit(&undiscovered, exit(&examination));
-    let mut notes = Undeclared::notes(&undiscovered);
-    if !global.quiet {
-        notes.extend(written(&outputs, &examination, exit));
-    }
+    let written = if global.quiet { Vec::new() } else { written(&outputs, &examination, exit) };
+    let notes = [Undeclared::notes(&undiscovered), written].concat();
     let terminal = TerminalStyle { detail: detail(typed, global), samples: typed.samples, ..environment.terminal };
     let mut documents = reports::documents(&examination, outputs, &terminal);
     documents.extend(typed.write_baseline.clone().map(Some).zip(baseline));
