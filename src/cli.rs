@@ -79,6 +79,9 @@ pub struct GlobalArgs {
     /// Configuration file [default: fk-doctor.toml, searched upward from here]
     #[arg(long, value_name = "FILE", global = true)]
     pub config: Option<PathBuf>,
+    /// Check the relations of a dbt manifest (target/manifest.json) or a Frictionless data package (repeatable)
+    #[arg(long, value_name = "FILE", global = true)]
+    pub relations: Vec<PathBuf>,
     /// Use no configuration file
     #[arg(long, global = true, conflicts_with = "config")]
     pub no_config: bool,
@@ -102,9 +105,10 @@ pub struct GlobalArgs {
 impl GlobalArgs {
     /// Returns the options that decide which database and configuration a command uses, as words of a command.
     pub fn words(&self) -> Vec<String> {
-        let GlobalArgs { config, no_config, env_file, defaults_file, quiet: _, ascii: _, color: _ } = self;
+        let GlobalArgs { config, relations, no_config, env_file, defaults_file, quiet: _, ascii: _, color: _ } = self;
         let files = [("--config", config), ("--env-file", env_file), ("--defaults-file", defaults_file)];
         let files = files.into_iter().filter_map(|(option, file)| Some((option, file.as_ref()?)));
+        let files = files.chain(relations.iter().map(|file| ("--relations", file)));
         let words = files.flat_map(|(option, file)| [option.to_owned(), file.display().to_string()]);
         words.chain(no_config.then(|| "--no-config".to_owned())).collect()
     }

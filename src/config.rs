@@ -10,9 +10,11 @@ pub mod option_values;
 mod policy;
 mod reader;
 mod relation;
+pub mod relations_file;
 pub mod rules;
 pub mod side;
 mod syntax;
+mod tables;
 
 use std::time::Duration;
 
@@ -24,6 +26,7 @@ use crate::config::reader::Reader;
 use crate::model::configured::ConfiguredRelation;
 use crate::model::configured::Fault;
 use crate::model::configured::Spanned;
+use crate::model::lake::TableFiles;
 use crate::model::pattern::Pattern;
 use crate::model::policy::Policy;
 use crate::model::redaction::Values;
@@ -34,6 +37,8 @@ pub struct Config {
     pub exclude: Vec<Spanned<Pattern>>,
     pub scan: ScanSettings,
     pub relations: Vec<ConfiguredRelation>,
+    /// `[tables]`: the tables of a folder of files.
+    pub tables: Vec<Spanned<TableFiles>>,
     pub redact: RedactSettings,
     pub policy: Policy,
     pub discover: DiscoverSettings,
@@ -75,6 +80,8 @@ pub struct ScanSettings {
     pub memory: Option<u64>,
     /// Columns with the time of a row's creation: `table.column`, or the name of a column of any table.
     pub time_columns: Vec<Pattern>,
+    /// Files of other programs that have relations, from the folder of the configuration on.
+    pub relations: Vec<String>,
 }
 
 /// Returns the configuration, or all faults in the order of the text.
@@ -128,6 +135,7 @@ impl Config {
             exclude: [self.exclude, section.exclude].concat(),
             scan: self.scan.overruled_by(section.scan),
             relations: kept.chain(section.relations).collect(),
+            tables: if section.tables.is_empty() { self.tables } else { section.tables },
             redact: RedactSettings {
                 values: section.redact.values.or(self.redact.values),
                 columns: [self.redact.columns, section.redact.columns].concat(),
@@ -153,11 +161,12 @@ impl ScanSettings {
             wait: stronger.wait.or(self.wait),
             memory: stronger.memory.or(self.memory),
             time_columns: [self.time_columns, stronger.time_columns].concat(),
+            relations: [self.relations, stronger.relations].concat(),
         }
     }
 }
 
-const SCAN_KEYS: [&str; 7] = ["time-columns", "jobs", "samples", "fail-on", "timeout", "wait", "memory"];
+const SCAN_KEYS: [&str; 8] = ["time-columns", "jobs", "samples", "fail-on", "timeout", "wait", "memory", "relations"];
 
 fn config(mut root: Reader<'_, '_>, text: &str, scope: Scope) -> Config {
     let exclude = root.take("exclude").map(|item| patterns(&item)).unwrap_or_default();
@@ -165,6 +174,8 @@ fn config(mut root: Reader<'_, '_>, text: &str, scope: Scope) -> Config {
     let blocks = root.take("relation").map(|item| item.tables()).unwrap_or_default();
     let relations: Vec<_> = blocks.into_iter().filter_map(relation::read).collect();
     report_duplicates(&relations, text, root.faults());
+    let tables = root.take("tables").and_then(|item| item.table("the table `[tables]`"));
+    let tables = tables.map(tables::read).unwrap_or_default();
     let redact =
         root.take("redact").and_then(|item| item.table("the table `[redact]`")).map(redact).unwrap_or_default();
     let discover = root.take("discover").and_then(|item| item.table("the table `[discover]`"));
@@ -184,7 +195,7 @@ fn config(mut root: Reader<'_, '_>, text: &str, scope: Scope) -> Config {
     );
     root.finish();
     let policy = Policy { severities, thresholds };
-    Config { exclude, scan, relations, redact, policy, discover, databases }
+    Config { exclude, scan, relations, tables, redact, policy, discover, databases }
 }
 
 fn discover_settings(mut reader: Reader<'_, '_>) -> DiscoverSettings {
@@ -211,13 +222,17 @@ fn patterns(item: &Item<'_, '_>) -> Vec<Spanned<Pattern>> {
 }
 
 fn scan(mut reader: Reader<'_, '_>) -> ScanSettings {
-    let [time_columns, jobs, samples, fail_on, timeout, wait, memory] = SCAN_KEYS.map(|key| reader.take(key));
+    let [time_columns, jobs, samples, fail_on, timeout, wait, memory, relations] =
+        SCAN_KEYS.map(|key| reader.take(key));
     reader.advise_misplaced(&["exclude"], "write `exclude` above the first `[…]` of the file");
     reader.finish();
     let duration = "a duration such as \"60s\"";
     let severity = "\"error\", \"warning\", \"note\" or \"never\"";
     let time_columns = time_columns.map(|item| patterns(&item)).unwrap_or_default();
+    let relations = relations.and_then(|item| item.entries("an array of files, such as [\"target/manifest.json\"]"));
+    let file = |item: &Item<'_, '_>| item.text("a file such as \"target/manifest.json\"").map(|at| at.value.to_owned());
     ScanSettings {
+        relations: relations.unwrap_or_default().iter().filter_map(file).collect(),
         time_columns: time_columns.into_iter().map(|pattern| pattern.value).collect(),
         jobs: jobs.and_then(|item| item.count(&option_values::JOBS)),
         samples: samples.and_then(|item| item.count(&option_values::SAMPLES)),

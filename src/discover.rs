@@ -13,6 +13,7 @@ use crate::engine::EngineError;
 use crate::engine::Session;
 use crate::model::discovery::ColumnList;
 use crate::model::discovery::Facts;
+use crate::model::discovery::Pair;
 use crate::model::discovery::PairCounts;
 use crate::model::ids::TableId;
 use crate::model::progress::Progress;
@@ -144,7 +145,8 @@ pub fn facts(schema: &Schema, session: &mut dyn Session, options: &DiscoverOptio
     let known: HashSet<ColumnPair> = counted.iter().map(|(pair, _)| *pair).collect();
     let near = near::find(schema, session, &profiles, &known, options)?;
     let mut keys = keys::single_and_declared(schema, &profiles);
-    let mut pairs = details::pairs(schema, session, &profiles, &keys, &counted, &observed, options)?;
+    let details = details::pairs(schema, session, &profiles, &keys, &counted, &observed, options)?;
+    let mut pairs: Vec<Pair> = details.into_iter().map(|(_, pair)| pair).collect();
     pairs.extend(typed_counts::pairs(schema, session, &mut profiles, &search_of, &keys, options)?);
     composite_keys::add_declared(schema, session, &profiles, options, &mut keys)?;
     composite_keys::add_found(schema, session, &mut profiles, options, &mut keys)?;

@@ -14,15 +14,19 @@ use crate::model::catalog::Table;
 use crate::model::catalog::Tables;
 use crate::model::examination::Counts;
 use crate::model::examination::Method;
+use crate::model::examination::RepeatedKeys;
 use crate::model::ids::TableId;
 use crate::model::progress::Progress;
 use crate::model::statement::Statement;
+use crate::model::value::Key;
 use crate::model::value::Value;
 use crate::model::value::ValueRef;
 use crate::sql::Sql;
 
 mod catalog_row;
+pub mod files;
 pub mod gentle_writer;
+mod keyset;
 pub(crate) mod mysql;
 mod orphan_list;
 pub(crate) mod postgres;
@@ -171,7 +175,16 @@ pub trait Session: Send {
     fn read_storage(&mut self, _: &Tables, inclusions: &[Inclusion], _: &StorageReadOptions<'_>) -> Vec<StorageAnswer> {
         vec![StorageAnswer::AskSql { why: None }; inclusions.len()]
     }
+
+    /// Returns the names under which reports show rows of a table, which are given by their addresses; `None` if reports show
+    /// the addresses themselves.
+    fn row_names(&mut self, _: &Table, _rows: &[i64]) -> Result<Option<Vec<ShownName>>, EngineError> {
+        Ok(None)
+    }
 }
+
+/// The name of a row in reports: `[("file", 'orders/part-3.parquet'), ("row", 17)]`.
+pub type ShownName = Vec<(String, Value)>;
 
 /// Columns of a table that are read in all rows.
 #[derive(Debug, Clone)]
@@ -223,13 +236,19 @@ pub struct RowsAnswer {
 
 /// A query if every complete key of one table is among the keys of another. Tables, columns and the index for lookups
 /// are given by their positions in the catalog.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Inclusion {
     pub child: TableId,
     pub child_columns: Vec<usize>,
     pub parent: TableId,
     pub parent_columns: Vec<usize>,
     pub key: Option<usize>,
+    /// The query for the addresses of the child's rows that are in scope; `None` if all are.
+    pub rows_in_scope: Option<Sql>,
+    /// The query for the addresses of parents that are soft-deleted.
+    pub deleted_parents: Option<Sql>,
+    /// Keys that refer to no parent.
+    pub ignored: Vec<Key>,
 }
 
 /// The answer of the storage to one inclusion.
@@ -239,6 +258,10 @@ pub enum StorageAnswer {
     /// The storage gives no certain answer. `why` is `None` if the engine never reads storage.
     AskSql {
         why: Option<String>,
+    },
+    /// Neither the storage nor SQL can judge the inclusion.
+    Unjudged {
+        why: String,
     },
     TimeLimit,
 }
@@ -252,6 +275,8 @@ pub struct StorageReading {
     pub suspects: Suspects,
     /// True if the index for parent lookups contains exactly the parent's keys.
     pub index_is_proven: bool,
+    /// The parent's keys that come more than once, if nothing else keeps them unique.
+    pub repeated_keys: Option<RepeatedKeys>,
 }
 
 /// Rows whose parent was not found and that are not proven to be orphans. The engine must judge them.

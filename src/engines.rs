@@ -9,10 +9,12 @@ use crate::engine::Database;
 use crate::engine::EngineError;
 use crate::engine::LagMeter;
 use crate::engine::WaitLimits;
+use crate::engine::files;
 use crate::engine::mysql;
 use crate::engine::postgres;
 use crate::engine::sqlite;
 use crate::model::catalog::Engine;
+use crate::model::lake::TableFiles;
 use crate::source::Address;
 use crate::source::Source;
 
@@ -21,12 +23,16 @@ type Opened = Result<Box<dyn Database>, EngineError>;
 /// A meter of replicas, or the error that opening it met.
 type OpenedMeter = Result<Box<dyn LagMeter>, EngineError>;
 
-/// How a database of one engine is opened. [`crate::model::facts::Location`] says if an engine has a file or a server.
+/// How a database of one engine is opened. [`crate::model::facts::Location`] says if an engine has a file, a folder or a server.
 enum Row {
     File {
         open: fn(&Path, &WaitLimits) -> Opened,
         /// Lets the engine roll back the transaction of a killed writer, which only another writer can do.
         recover: fn(&Path, &WaitLimits) -> Result<(), EngineError>,
+    },
+    Folder {
+        /// The tables are those of the configuration; without any, the engine finds them.
+        open: fn(&Path, &[TableFiles], &WaitLimits) -> Opened,
     },
     Server {
         connect: fn(&Address, &WaitLimits) -> Opened,
@@ -37,6 +43,7 @@ enum Row {
 fn row(engine: Engine) -> Row {
     match engine {
         Engine::Sqlite => Row::File { open: sqlite::open, recover: sqlite::recover },
+        Engine::Files => Row::Folder { open: files::open },
         Engine::Postgres => Row::Server { connect: postgres::open, lag_meter: postgres::lag_meter },
         // The server reports which of the two engines it is.
         Engine::Mysql | Engine::Mariadb => Row::Server { connect: mysql::open, lag_meter: mysql::lag_meter },
@@ -55,8 +62,10 @@ pub fn recover(source: &Source, limits: &WaitLimits) -> Result<(), EngineError> 
 pub fn open(source: &Source, limits: &WaitLimits) -> Opened {
     match (source, row(source.engine())) {
         (Source::File { path, .. }, Row::File { open, .. }) => open(path, limits),
+        (Source::Folder { path, tables, .. }, Row::Folder { open }) => open(path, tables, limits),
         (Source::Server { address, .. }, Row::Server { connect, .. }) => connect(address, limits),
         (Source::File { engine, .. }, _) => Err(mismatched(*engine, "a file")),
+        (Source::Folder { engine, .. }, _) => Err(mismatched(*engine, "a folder")),
         (Source::Server { engine, .. }, _) => Err(mismatched(*engine, "on a server")),
     }
 }
@@ -83,6 +92,7 @@ mod tests {
         for engine in Engine::ALL {
             let location = match row(*engine) {
                 Row::File { .. } => Location::File,
+                Row::Folder { .. } => Location::Folder,
                 Row::Server { .. } => Location::Server,
             };
             assert_eq!(engine.facts().location, location, "{}", engine.title());

@@ -11,6 +11,7 @@ use crate::model::examination::Coverage;
 use crate::model::examination::CoverageState;
 use crate::model::examination::Examination;
 use crate::model::examination::Excluded;
+use crate::model::facts::Equality;
 use crate::model::finding::Code;
 use crate::model::finding::Finding;
 use crate::model::finding::Span;
@@ -148,7 +149,8 @@ fn relation_result(
     let mut coverage = findings::coverage(relation, fact);
     coverage.reason = coverage.reason.map(|reason| options.redaction.message(&reason));
     let mut found = findings::findings(schema, index, fact, diagnosis, samples);
-    for finding in found.iter_mut().filter(|finding| finding.code == Code::ParentKeyNotUnique) {
+    let has_indexes = schema.database.engine.facts().equality == Equality::OfEngine;
+    for finding in found.iter_mut().filter(|finding| has_indexes && finding.code == Code::ParentKeyNotUnique) {
         diagnose::parent_key::advise(schema, session, relation, finding);
     }
     if let Some(column) = scan_filter::time_column(schema, relation, options.time_columns) {

@@ -15,6 +15,7 @@ use crate::model::relation::Origin;
 use crate::model::relation::Relation;
 use crate::model::remedy;
 use crate::model::schema::Schema;
+use crate::model::schema::side;
 use crate::model::text;
 use crate::model::value::Value;
 use crate::scan::ScanResult;
@@ -81,6 +82,7 @@ pub fn findings(
         .collect();
     if let ScanResult::Checked(tally) = fact {
         found.extend(index_corrupt(schema, index, tally));
+        found.extend(repeated_keys(schema, index, tally));
         found.extend(orphans(schema, index, tally, diagnosis, samples));
     }
     found.sort_by_key(|finding| finding.code);
@@ -110,6 +112,23 @@ pub(crate) fn plain<V>(
         known: Known::No,
         key_repair: None,
     }
+}
+
+/// Returns the finding of a parent whose rows share keys, where only its rows can show it.
+fn repeated_keys(schema: &Schema, index: RelationId, tally: &Tally) -> Option<Finding<Value>> {
+    let found = tally.repeated_keys.as_ref()?;
+    let relation = &schema.relations[index];
+    let message = format!(
+        "{} of {} {} more than one row, {} in all; the first is row {} of {}",
+        text::plural(found.keys, "key"),
+        side(&relation.parent.name, relation.parent.column_names.iter().map(String::as_str)),
+        if found.keys == 1 { "has" } else { "have" },
+        text::plural(found.rows, "row"),
+        found.row,
+        found.file,
+    );
+    let help = "find out which of these rows is right, and write the parent without the others".to_owned();
+    Some(plain(index, relation, Code::ParentKeyNotUnique, message, help))
 }
 
 fn index_corrupt(schema: &Schema, index: RelationId, tally: &Tally) -> Option<Finding<Value>> {

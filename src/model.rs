@@ -26,6 +26,7 @@ pub mod forecast;
 pub mod history;
 pub mod ids;
 pub mod image_match;
+pub mod lake;
 pub mod overlay;
 pub mod pattern;
 pub mod plan;

@@ -42,6 +42,7 @@ mod plan_backup;
 mod plan_path;
 mod planned_schema_check;
 mod printed_command;
+mod relations_files;
 mod repair;
 mod replicas;
 mod reports;
@@ -222,6 +223,18 @@ fn redaction(typed: Option<Values>, file: &ConfigFile, environment: &Environment
     Ok(Redaction { values, columns: settings.columns.clone(), secret })
 }
 
+/// Returns an error if relations are to be discovered in a folder of files.
+fn refuse_discovery(source: &Source, is_wanted: bool) -> Result<(), RunError> {
+    match source.folder() {
+        Some(folder) if is_wanted => Err(RunError::Input {
+            what: "--discover".to_owned(),
+            why: "it searches databases, and this is a folder of files".to_owned(),
+            help: format!("write each relation of {} as [[relation]] in fk-doctor.toml", folder.display()),
+        }),
+        _ => Ok(()),
+    }
+}
+
 /// Opens the requested number of sessions, or one per core. A small database gets one session, because opening more would
 /// take longer than reading it.
 fn sessions(
@@ -278,6 +291,9 @@ fn why_undo_needs(file: &Path) -> Option<&'static str> {
 
 /// Returns an error if a file is the database itself, or one of the files that SQLite keeps next to it.
 fn refuse_the_database<'a>(source: &Source, files: impl Iterator<Item = &'a Path>) -> Result<(), RunError> {
+    if let Some(folder) = source.folder() {
+        return refuse_data_files(folder, files);
+    }
     let Some(database) = source.file() else { return Ok(()) };
     let whole = |path: &Path| path.canonicalize().ok();
     for file in files {
@@ -292,6 +308,23 @@ fn refuse_the_database<'a>(source: &Source, files: impl Iterator<Item = &'a Path
                 path: file.to_owned(),
                 why: "this is the database itself, or a file that belongs to it",
             });
+        }
+    }
+    Ok(())
+}
+
+/// Returns an error if a file exists in the scanned folder and looks like data.
+fn refuse_data_files<'a>(folder: &Path, files: impl Iterator<Item = &'a Path>) -> Result<(), RunError> {
+    let whole = folder.canonicalize().unwrap_or_else(|_| folder.to_owned());
+    let is_data = |path: &Path| {
+        let ending = path.extension().map(|ending| ending.to_string_lossy().to_ascii_lowercase());
+        let describes_tables = path.ends_with("datapackage.json") || path.iter().any(|part| part == "_delta_log");
+        describes_tables || ending.is_some_and(|ending| ["parquet", "csv", "tsv", "gz"].contains(&ending.as_str()))
+    };
+    for file in files {
+        if file.canonicalize().is_ok_and(|file| file.starts_with(&whole) && is_data(&file)) {
+            let why = "this file exists in the folder that is scanned, and may be data";
+            return Err(RunError::WouldOverwrite { path: file.to_owned(), why });
         }
     }
     Ok(())

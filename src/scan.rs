@@ -12,6 +12,7 @@ use crate::engine::Session;
 use crate::engine::Suspects;
 use crate::model::examination::Counts;
 use crate::model::examination::Method;
+use crate::model::examination::RepeatedKeys;
 use crate::model::finding::MissingKey;
 use crate::model::finding::Sample;
 use crate::model::ids::IdVec;
@@ -30,6 +31,7 @@ mod gather;
 mod orphan_row;
 mod proof;
 mod proven;
+mod row_names;
 mod work;
 
 use gather::Gatherer;
@@ -74,6 +76,8 @@ pub struct Tally {
     pub orphans: OrphanList,
     pub suspects: Suspects,
     pub index_is_proven: bool,
+    /// The parent's keys that come more than once, if only its rows can show it.
+    pub repeated_keys: Option<RepeatedKeys>,
 }
 
 impl Default for Tally {
@@ -91,6 +95,7 @@ impl Default for Tally {
             orphans: OrphanList::default(),
             suspects: Suspects::Many,
             index_is_proven: false,
+            repeated_keys: None,
         }
     }
 }
@@ -282,6 +287,20 @@ fn each_proven(
     each: &mut dyn FnMut(Sample<Value>),
 ) -> Result<(), EngineError> {
     let mut stream = tally.orphans.stream()?;
+    let shows_names = !schema.database.engine.facts().shown_address.is_empty();
+    if shows_names && suspects.is_empty() {
+        let mut samples = Vec::new();
+        while let Some((key, row)) = stream.next_row()? {
+            samples.push(columns.sample_at(row, key));
+            if samples.len() == row_names::AT_ONCE {
+                row_names::show(session, schema.child(relation), samples.iter_mut())?;
+                samples.drain(..).for_each(&mut *each);
+            }
+        }
+        row_names::show(session, schema.child(relation), samples.iter_mut())?;
+        samples.into_iter().for_each(each);
+        return Ok(());
+    }
     if !suspects.is_empty() {
         let question = sql::of(schema).orphans(schema, relation, &tally.hints());
         columns.each_row(session, &question, |row| {

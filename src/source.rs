@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use crate::model::catalog::Engine;
 use crate::model::facts::Client;
 use crate::model::facts::Location;
+use crate::model::lake::TableFiles;
 
 mod address;
 mod error;
@@ -36,8 +37,20 @@ use settings::Settings;
 /// The location of a database, and the engine that opens it. Of two related engines, the server reports which one it is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Source {
-    File { engine: Engine, path: PathBuf },
-    Server { engine: Engine, address: Box<Address> },
+    File {
+        engine: Engine,
+        path: PathBuf,
+    },
+    /// A folder of files. `tables` comes from a configuration; if it is empty, the engine finds the tables.
+    Folder {
+        engine: Engine,
+        path: PathBuf,
+        tables: Vec<TableFiles>,
+    },
+    Server {
+        engine: Engine,
+        address: Box<Address>,
+    },
 }
 
 /// A source, and notes for the user: parameters that have no effect, and settings that came from a file.
@@ -69,6 +82,10 @@ impl Source {
                 let (path, notes) = file::of_url(&scheme, rest, surroundings)?;
                 Ok(Resolved { source: Source::File { engine, path }, notes })
             }
+            Target::Folder { engine, rest } => {
+                let path = file::of_path(rest.strip_prefix("//").unwrap_or(rest), surroundings)?;
+                Ok(Resolved { source: Source::Folder { engine, path, tables: Vec::new() }, notes: Vec::new() })
+            }
             Target::Url { engine, scheme, rest, is_jdbc } => {
                 let mut settings = Settings::new(engine, is_jdbc);
                 server_url::read(&scheme, &rest, &mut settings)?;
@@ -85,7 +102,7 @@ impl Source {
 
     pub fn engine(&self) -> Engine {
         match self {
-            Source::File { engine, .. } | Source::Server { engine, .. } => *engine,
+            Source::File { engine, .. } | Source::Folder { engine, .. } | Source::Server { engine, .. } => *engine,
         }
     }
 
@@ -93,14 +110,39 @@ impl Source {
     pub fn file(&self) -> Option<&Path> {
         match self {
             Source::File { path, .. } => Some(path),
-            Source::Server { .. } => None,
+            Source::Folder { .. } | Source::Server { .. } => None,
+        }
+    }
+
+    /// Returns the path, if the database is a folder of files.
+    pub fn folder(&self) -> Option<&Path> {
+        match self {
+            Source::Folder { path, .. } => Some(path),
+            Source::File { .. } | Source::Server { .. } => None,
+        }
+    }
+
+    /// Returns the folder of files that a path means if it is a folder.
+    pub fn as_folder(self) -> Result<Source, SourceError> {
+        match self {
+            Source::File { path, .. } => Ok(Source::Folder { engine: folder_engine()?, path, tables: Vec::new() }),
+            other => Ok(other),
+        }
+    }
+
+    /// Returns the same source with the tables of a configuration.
+    #[must_use]
+    pub fn with_tables(self, tables: Vec<TableFiles>) -> Source {
+        match self {
+            Source::Folder { engine, path, .. } => Source::Folder { engine, path, tables },
+            other => other,
         }
     }
 
     /// Returns a short name: the name of the file without its ending, or the name of the database on its server.
     pub fn name(&self) -> String {
         match self {
-            Source::File { path, .. } => {
+            Source::File { path, .. } | Source::Folder { path, .. } => {
                 path.file_stem().map_or_else(|| path.display().to_string(), |name| name.to_string_lossy().into_owned())
             }
             Source::Server { address, .. } => {
@@ -115,7 +157,7 @@ impl Source {
 impl std::fmt::Display for Source {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Source::File { path, .. } => path.display().fmt(f),
+            Source::File { path, .. } | Source::Folder { path, .. } => path.display().fmt(f),
             Source::Server { address, .. } => address.fmt(f),
         }
     }
@@ -136,6 +178,11 @@ fn server(scheme: &str, mut settings: Settings, surroundings: &Surroundings<'_>)
 /// Returns the engine whose databases are files. A path without a scheme belongs to it.
 fn file_engine() -> Result<Engine, SourceError> {
     engine_with(|engine| engine.facts().location == Location::File)
+}
+
+/// Returns the engine whose databases are folders.
+fn folder_engine() -> Result<Engine, SourceError> {
+    engine_with(|engine| engine.facts().location == Location::Folder)
 }
 
 fn libpq_engine() -> Result<Engine, SourceError> {

@@ -128,6 +128,8 @@ struct Planner<'a> {
     losses: limits::Losses,
     refusals: Vec<PlanRefusal>,
     progress: PlanProgress<'a>,
+    /// Tables whose rows the plan certainly does not change.
+    unchanged: BTreeSet<TableId>,
 }
 
 /// The effects of a plan beyond the changes of its draft.
@@ -139,6 +141,8 @@ struct Effects {
     new_tables: Vec<NewTable>,
     /// The number of rows that each file keeps.
     kept_files: BTreeMap<String, u64>,
+    /// The number of orphans of each relation that new parents recorded when they were created.
+    adopted: BTreeMap<RelationId, u64>,
 }
 
 /// Counts the orphans that are treated for the progress display. Each pass counts them.
@@ -350,6 +354,7 @@ impl<'a> Planner<'a> {
             special_indexes: unique::SpecialIndexes::default(),
             losses,
             refusals: Vec::new(),
+            unchanged: adopt::unchanged_tables(request, may_remove),
             progress: PlanProgress { decided: 0, tried: 0, total: rows_to_treat(facts, assigned), progress },
         })
     }

@@ -87,3 +87,15 @@ fn accepted_polymorphic_reference_is_scanned_and_not_proposed_again() {
     assert_eq!(scan.code, 1, "{}", scan.stdout);
     assert!(scan.stdout.contains("2 orphan rows in 1 of 2 relations"), "{}", scan.stdout);
 }
+
+#[test]
+fn column_that_only_ends_like_a_type_has_no_condition() {
+    let bench = Bench::new(&COMMENTS.replace("'Issue'", "'red'").replace("'WikiPage'", "'blue'"));
+    bench.execute("ALTER TABLE issues ADD COLUMN type TEXT; UPDATE issues SET type = 'WikiPage'");
+    let report = report(&bench);
+    let candidates = report["candidates"].as_array().unwrap();
+    assert!(
+        !candidates.is_empty() && candidates.iter().all(|candidate| candidate["where"].is_null()),
+        "{candidates:?}"
+    );
+}

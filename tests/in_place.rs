@@ -364,7 +364,7 @@ fn busy_database_is_an_error_that_offers_a_copy() {
         assert_eq!(run.code, 3, "{}{}", run.stdout, run.stderr);
         assert!(run.stderr.contains("error: could not try the statements in app.db"), "{}", run.stderr);
         assert!(run.stderr.contains("because: another program is writing to it"), "{}", run.stderr);
-        assert!(run.stderr.contains("fk-doctor explain app.db --copy 'DELETE FROM p'"), "{}", run.stderr);
+        assert!(run.stderr.contains("fk-doctor explain app.db --copy --wait 50ms 'DELETE FROM p'"), "{}", run.stderr);
         // A copy needs no lock for writing.
         assert_eq!(bench.run(&["explain", "app.db", "--copy", "DELETE FROM p"]).code, 1);
         other.execute_batch("COMMIT").unwrap();

@@ -120,6 +120,7 @@ const RESERVED: &[(&str, &[&str])] = &[
         "std::fs",
         &[
             "apply::journal",
+            "engine::files",
             "engine::orphan_list",
             "engine::read_at",
             "engine::sqlite",
@@ -135,19 +136,21 @@ const RESERVED: &[(&str, &[&str])] = &[
     ("tempfile", &["engine", "run", "whole_file"]),
     // Clocks and threads.
     ("std::time::Instant", &["apply::batches", "apply::gentle", "engine", "progress", "run"]),
-    ("std::time::SystemTime", &["engine::sqlite", "main"]),
+    ("std::time::SystemTime", &["engine::files", "engine::sqlite", "main"]),
     ("std::thread", &["apply::gentle", "engine", "library", "main", "progress", "run", "scan"]),
     // Only the engine's part and the table of engines know an engine, and only the engine knows its driver.
+    ("crate::engine::files", &["engine", "engines"]),
     ("crate::engine::sqlite", &["engine", "engines"]),
     ("crate::engine::postgres", &["engine", "engines"]),
     ("crate::engine::mysql", &["engine", "engines"]),
     ("crate::engine::wire", &["engine"]),
+    ("parquet", &["engine::files"]),
     ("sqlx", &["engine::mysql", "engine::postgres", "engine::wire"]),
     ("tokio", &["engine::wire"]),
     ("std::net", &[]),
     // A plan is drafted in a separate database.
-    ("rusqlite::Connection", &["engine::sqlite", "plan_draft"]),
-    ("rusqlite", &["engine::sqlite", "plan_draft", "run", "treat"]),
+    ("rusqlite::Connection", &["engine::files", "engine::sqlite", "plan_draft"]),
+    ("rusqlite", &["engine::files", "engine::sqlite", "plan_draft", "run", "treat"]),
     // Text formats.
     ("toml", &["config", "discover::weights"]),
     ("clap", &["cli", "main"]),
@@ -159,6 +162,7 @@ const RESERVED: &[(&str, &[&str])] = &[
 const FORBIDDEN: &[(&str, &[&str])] = &[
     // Engines answer queries and make no decisions.
     ("engine", &["crate::model::finding", "crate::model::relation", "crate::model::schema"]),
+    ("engine::files", &["crate::engine::mysql", "crate::engine::postgres", "crate::engine::wire"]),
     ("engine::sqlite", &["crate::engine::mysql", "crate::engine::postgres", "crate::engine::wire"]),
     ("engine::postgres", &["crate::engine::mysql", "crate::engine::sqlite"]),
     ("engine::mysql", &["crate::engine::postgres", "crate::engine::sqlite"]),

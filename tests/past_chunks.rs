@@ -84,7 +84,8 @@ fn every_action_repairs_many_rows_in_batches() {
 #[test]
 fn plan_of_proven_orphans_equals_the_plan_of_listed_orphans() {
     let odd_row = 999_999;
-    for treatment in TREATMENTS {
+    // A fresh key depends on the odd key, and a row that is removed does not come from the list.
+    for treatment in &TREATMENTS[..4] {
         let changes = |seed: &str| {
             let bench = Bench::new(seed);
             bench.write("r.toml", &rule(treatment));

@@ -41,6 +41,7 @@ mod interference;
 mod journal;
 mod judge;
 mod key_repairs;
+mod lakes;
 mod laws;
 mod layers;
 mod limits;

@@ -32,9 +32,9 @@ fn file_that_is_no_database_is_named() {
         assert!(run.stderr.contains(word), "{name}: {}", run.stderr);
         assert_three_parts(&run);
     }
-    for name in ["folder", "missing"] {
+    for (name, code) in [("folder", 2), ("missing", 3)] {
         let run = bench.run(&["scan", name]);
-        assert_eq!(run.code, 3, "{name}");
+        assert_eq!(run.code, code, "{name}");
         assert_three_parts(&run);
     }
     assert!(!bench.path("missing").exists(), "nothing is created");

@@ -52,17 +52,7 @@ impl Walk<'_> {
                 self.stop_if_asked(step)?;
             }
             let most = batch.saturating_sub(in_batch).clamp(1, self.portion_size());
-            let outcome = match self.change_lines(writer, step, self.narrowed(step, most)) {
-                Err(Halt::Error(error)) if self.is_gentle() && met_lock(writer) => {
-                    // The pause must hold no lock.
-                    writer.rollback();
-                    if !self.give_way(step, most)? {
-                        return Err(error.into());
-                    }
-                    LinesOutcome::NotExact
-                }
-                outcome => outcome?,
-            };
+            let outcome = self.try_lines(writer, step, most)?;
             let lines = match outcome {
                 LinesOutcome::Done(lines) => lines,
                 LinesOutcome::NeedsLocks if in_batch > 0 => {
@@ -72,10 +62,6 @@ impl Walk<'_> {
                     continue;
                 }
                 LinesOutcome::NotExact | LinesOutcome::NeedsLocks | LinesOutcome::TableHeld => {
-                    if matches!(outcome, LinesOutcome::TableHeld) {
-                        writer.rollback();
-                        self.wait_for_table()?;
-                    }
                     step = self.restart_transaction(writer, batch)?;
                     (in_batch, start) = (0, Instant::now());
                     continue;
@@ -95,9 +81,28 @@ impl Walk<'_> {
             }
         }
         self.check_pending_orphans(writer, true)?;
-        if self.is_gentle() {
-            return self.finish_gently(writer);
+        if self.is_gentle() { self.finish_gently(writer) } else { self.finish(writer) }
+    }
+
+    /// Changes the rows of about `most` lines from a step on. If a row or a table is locked, the lines wait or are left.
+    fn try_lines(&mut self, writer: &mut dyn Writer, step: usize, most: usize) -> Result<LinesOutcome, Halt> {
+        match self.change_lines(writer, step, self.narrowed(step, most)) {
+            Err(Halt::Error(error)) if self.is_gentle() && met_lock(writer) => {
+                // The pause must hold no lock.
+                writer.rollback();
+                if self.give_way(step, most)? { Ok(LinesOutcome::NotExact) } else { Err(error.into()) }
+            }
+            Ok(LinesOutcome::TableHeld) => {
+                writer.rollback();
+                self.wait_for_table()?;
+                Ok(LinesOutcome::NotExact)
+            }
+            outcome => outcome,
         }
+    }
+
+    /// Changes the definitions that come last, verifies the changes, and commits the last transaction.
+    fn finish(&mut self, writer: &mut dyn Writer) -> Result<(), Halt> {
         let defines_at_once = self.options.facts().defines_at_once();
         if !defines_at_once {
             self.redefine(writer, Side::After)?;

@@ -35,8 +35,8 @@ impl Walk<'_> {
             if !defines_at_once && writer.begin(None).is_err() {
                 return;
             }
-            let is_dropped = self.drop_if_empty(writer, new, &new.as_table()).is_ok();
-            if !defines_at_once && !(is_dropped && writer.commit().is_ok()) {
+            let dropped = self.drop_if_empty(writer, new, &new.as_table());
+            if !defines_at_once && (dropped.is_err() || writer.commit().is_err()) {
                 writer.rollback();
             }
         }

@@ -187,7 +187,7 @@ impl KeySearch<'_> {
     /// True if the time limit has passed. The clock is not read for each list.
     fn is_too_late(&self, generated: u64) -> bool {
         const LISTS_BETWEEN: u64 = 1000;
-        generated % LISTS_BETWEEN == 0 && self.options.deadline.has_passed()
+        generated.is_multiple_of(LISTS_BETWEEN) && self.options.deadline.has_passed()
     }
 
     /// True if there are at least as many combinations of values as rows.

@@ -34,7 +34,7 @@ use crate::model::value::Value;
 /// The texts of a parent with more keys are not ordered.
 const MOST_ORDERED_TEXTS: u64 = 200_000;
 
-/// Returns the pairs with all details.
+/// Returns the pairs with all details, each with the columns from which it was made.
 pub fn pairs(
     schema: &Schema,
     session: &mut dyn Session,
@@ -43,7 +43,7 @@ pub fn pairs(
     counted: &[(ColumnPair, PairCounts)],
     observed: &BTreeMap<ColumnPair, PartDetails>,
     options: &DiscoverOptions<'_>,
-) -> Result<Vec<Pair>, EngineError> {
+) -> Result<Vec<(ColumnPair, Pair)>, EngineError> {
     let positions: HashMap<&ColumnList, usize> =
         keys.iter().enumerate().map(|(index, key)| (&key.columns, index)).collect();
     let list = |index: usize| ColumnList::single(profiles.columns[index].table, profiles.columns[index].column);
@@ -96,16 +96,8 @@ pub fn pairs(
         let mut missing: Vec<(Vec<Value>, u64)> = missing.collect();
         missing.sort_by(|left, right| right.1.cmp(&left.1).then_with(|| shown(&left.0).cmp(&shown(&right.0))));
         missing.truncate(options.samples);
-        pairs.push(Pair {
-            child: list(pair.child),
-            parent,
-            key,
-            condition: Vec::new(),
-            counts: *counts,
-            parent_keys,
-            missing,
-            shape,
-        });
+        let (child, condition, counts) = (list(pair.child), Vec::new(), *counts);
+        pairs.push((*pair, Pair { child, parent, key, condition, counts, parent_keys, missing, shape }));
     }
     Ok(pairs)
 }

@@ -14,10 +14,12 @@ use super::details;
 use super::dropped::SearchOf;
 use super::form::Fold;
 use super::form::ValueKey;
+use super::names::Names;
 use super::pairs::ColumnPair;
 use super::pairs::Outcome;
 use super::polymorphic::TypedReference;
 use super::polymorphic::typed_references;
+use super::polymorphic::value_names_table;
 use super::profile;
 use super::profile::ProfiledColumn;
 use super::profile::Profiles;
@@ -72,7 +74,13 @@ pub(super) fn pairs(
     let types = read(schema, session, profiles, &references, options.threads)?;
     let mut added: Vec<(usize, Value)> = Vec::new();
     let mut columns: Vec<ProfiledColumn> = Vec::new();
-    for (reference, types) in references.iter().zip(types) {
+    let names = Names::of(&schema.tables);
+    let names_table = |one: &OneType| {
+        let value = one.value.as_text().unwrap_or_default();
+        names.tables.entries().any(|(table, _)| value_names_table(&names, value, table) > 0.0)
+    };
+    // Other columns end in such a word too, such as the model of a car. None of their values is the name of a table.
+    for (reference, types) in references.iter().zip(types).filter(|(_, types)| types.iter().any(names_table)) {
         for one in types {
             added.push((reference.of.type_column, one.value));
             columns.push(profile::profiled(
@@ -94,17 +102,15 @@ pub(super) fn pairs(
             found.extend(pairs.filter_map(|pair| Some((pair, search.outcome(pair)?))));
         }
     });
-    let mut pairs = Vec::new();
-    for (index, (column, value)) in added.iter().enumerate() {
-        let condition = vec![(*column, value.clone())];
-        let mut counted = Vec::new();
-        for &(pair, outcome) in found.iter().filter(|(pair, _)| pair.child == known + index) {
-            let counts = counts(schema, session, profiles, (pair, outcome), &condition, options, false)?;
-            counted.extend(counts.map(|counts| (pair, counts)));
-        }
-        let details = details::pairs(schema, session, profiles, keys, &counted, &BTreeMap::new(), options)?;
-        pairs.extend(details.into_iter().map(|pair| Pair { condition: condition.clone(), ..pair }));
+    let condition = |pair: ColumnPair| vec![added[pair.child - known].clone()];
+    let mut counted = Vec::new();
+    for (pair, outcome) in found {
+        let counts = counts(schema, session, profiles, (pair, outcome), &condition(pair), options, false)?;
+        counted.extend(counts.map(|counts| (pair, counts)));
     }
+    let details = details::pairs(schema, session, profiles, keys, &counted, &BTreeMap::new(), options)?;
+    let mut pairs: Vec<Pair> =
+        details.into_iter().map(|(columns, pair)| Pair { condition: condition(columns), ..pair }).collect();
     profiles.columns.truncate(known);
     let order = |pair: &Pair| exact_bytes(pair.condition.iter().map(|(_, value)| value));
     pairs.sort_by(|left, right| {
@@ -124,8 +130,9 @@ fn references<'a>(schema: &Schema, profiles: &'a Profiles) -> Vec<Reference<'a>>
             && types.keys.stats.classes.texts > 0
             && types.plan.own.fold != Fold::Engine
             && types.distinct.is_some_and(|distinct| distinct <= MOST_TYPES);
-        // Keys that do not fit into the memory are named elsewhere.
-        (has_types && ids.has_keys() && !ids.keys.is_dropped).then_some(Reference { of, types, ids })
+        // The key of a row is no reference. Keys that do not fit into the memory are named elsewhere.
+        let may_refer = ids.has_keys() && !ids.is_unique && !ids.keys.is_dropped;
+        (has_types && may_refer).then_some(Reference { of, types, ids })
     };
     typed_references(schema).into_iter().filter_map(reference).collect()
 }

@@ -303,4 +303,25 @@ mod tests {
         }
         assert_eq!(stream.next_group(5, &mut rows).unwrap(), None);
     }
+
+    #[test]
+    fn real_keys_come_in_their_order() {
+        let numbers = [f64::NEG_INFINITY, -1e300, -1.5, -0.0, 0.0, f64::MIN_POSITIVE, 0.1, 2.0, f64::INFINITY];
+        let store = RunStore::new(0);
+        let collector = OrphanCollector::new(&store, KeyKind::Other);
+        for (row, number) in numbers.iter().enumerate().rev() {
+            let mut bytes = KeyBytes::default();
+            bytes.add_real(*number);
+            let mut buffer = collector.buffer(1);
+            buffer.add_key(&bytes, row as i64);
+            collector.take(&mut buffer);
+        }
+        let list = collector.finish().unwrap();
+        let mut stream = list.stream().unwrap();
+        for (row, number) in numbers.into_iter().enumerate() {
+            let (key, found) = stream.next_row().unwrap().unwrap();
+            assert!(key[0].is_same(&Value::Real(number)), "{key:?}");
+            assert_eq!(found, row as i64);
+        }
+    }
 }

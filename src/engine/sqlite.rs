@@ -39,6 +39,11 @@ mod stored_schema;
 mod trial;
 mod writer;
 
+pub(in crate::engine) use failure::failed;
+pub(in crate::engine) use session::from_sqlite;
+pub(in crate::engine) use session::run;
+pub(in crate::engine) use session::to_sqlite;
+
 pub struct SqliteDatabase {
     path: PathBuf,
     access: open::Access,

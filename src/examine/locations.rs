@@ -15,8 +15,8 @@ const DEFAULT_FILE: &str = "fk-doctor.toml";
 pub struct ConfigLines<'a> {
     /// Empty if there is no file.
     pub path: &'a str,
-    /// The line of each configured relation.
-    pub relations: &'a [usize],
+    /// The place of each configured relation.
+    pub relations: &'a [FileLine],
 }
 
 /// Returns a location for each relation. `sql` is the file that declares the schema: its path and its text.
@@ -35,7 +35,8 @@ pub fn locations(
         let entry = relation.configured.and_then(|entry| config.relations.get(entry));
         match (declared, entry) {
             (Some(line), _) if relation.origin == Origin::Declared => FileLine { file: sql_file.clone(), line },
-            (_, line) => FileLine { file: config_file.to_owned(), line: line.copied().unwrap_or(1) },
+            (_, Some(entry)) => entry.clone(),
+            (_, None) => FileLine { file: config_file.to_owned(), line: 1 },
         }
     });
     location.collect()

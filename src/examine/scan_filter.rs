@@ -75,7 +75,8 @@ pub fn narrow(schema: &mut Schema, narrowing: &Narrowing<'_>, session: &mut dyn 
 
 /// Lets the database compile every condition before the scan begins.
 fn check(schema: &Schema, session: &mut dyn Session) -> Result<(), ExamineError> {
-    for relation in schema.relations.iter().filter(|relation| relation.scope.partial.is_some()) {
+    let is_readable = |relation: &&Relation| schema.child(relation).unreadable.is_none();
+    for relation in schema.relations.iter().filter(|relation| relation.scope.partial.is_some()).filter(is_readable) {
         let Some(condition) = &relation.scope.condition else { continue };
         let Some(check) = sql::of(schema).condition_check(schema, relation, condition, false) else { continue };
         if let Err(error) = session.each_row(&check, &mut |_| {}) {

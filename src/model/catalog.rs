@@ -43,6 +43,8 @@ engines! {
     Mysql,
     /// A fork of MySQL with statements and servers of its own.
     Mariadb,
+    /// A folder of Parquet and text files.
+    Files,
 }
 
 /// The rule by which two names are compared.
@@ -102,6 +104,8 @@ pub struct Table {
     pub irreversible: Option<String>,
     /// Its partitions at any depth, if statements can name them as tables.
     pub partitions: Vec<TableName>,
+    /// The reason why its rows cannot be read at all. Relations to it are unchecked.
+    pub unreadable: Option<String>,
     /// False if the engine accepts NULL in every nullable column. True if a condition may refuse it, such as a CHECK
     /// constraint, or if this is unknown.
     pub has_conditions: bool,
@@ -123,6 +127,7 @@ impl Table {
             without_foreign_keys: None,
             irreversible: None,
             partitions: Vec::new(),
+            unreadable: None,
             has_conditions: true,
         }
     }
@@ -182,6 +187,21 @@ pub struct Column {
     pub generated: bool,
     /// The type with its operators and collation, on engines that keep these in schemas.
     pub sql_type: Option<SqlType>,
+}
+
+impl Column {
+    /// Returns a column of which only the name is known.
+    pub fn unknown(name: String) -> Column {
+        Column {
+            name,
+            declared_type: String::new(),
+            family: Family::Untyped,
+            collation: None,
+            not_null: false,
+            generated: false,
+            sql_type: None,
+        }
+    }
 }
 
 /// A name inside a schema.

@@ -84,18 +84,21 @@ pub enum Method {
     IndexWalk,
     /// fk-doctor sent the parent's keys to the server as a bitmap, and the server searched it for each key of the child.
     KeyBitmap,
+    /// fk-doctor read the key columns of files.
+    Columns,
     /// The engine joined child and parent in SQL.
     Sql,
 }
 
 impl Method {
-    pub const ALL: [Method; 4] = [Method::Pages, Method::IndexWalk, Method::KeyBitmap, Method::Sql];
+    pub const ALL: [Method; 5] = [Method::Pages, Method::IndexWalk, Method::KeyBitmap, Method::Columns, Method::Sql];
 
     pub fn name(self) -> &'static str {
         match self {
             Method::Pages => "pages",
             Method::IndexWalk => "index-walk",
             Method::KeyBitmap => "key-bitmap",
+            Method::Columns => "columns",
             Method::Sql => "sql",
         }
     }
@@ -110,6 +113,17 @@ pub struct Counts {
     pub null_rows: u64,
     /// Rows in scope whose key is in `ignore-values`.
     pub ignored_rows: u64,
+}
+
+/// Keys of a parent that come more than once, where nothing but the rows themselves can show it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RepeatedKeys {
+    pub keys: u64,
+    /// All rows with such a key.
+    pub rows: u64,
+    /// The file of the first of these rows, and its number there.
+    pub file: String,
+    pub row: u64,
 }
 
 /// A table or a relation that was not part of the scan, with the reason.

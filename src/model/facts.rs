@@ -35,8 +35,11 @@ pub struct Facts {
     /// The keyword after `AS` that makes the engine compute a common table expression once; empty if there is none.
     pub materialized: &'static str,
     pub parent_key: ParentKey,
+    pub equality: Equality,
     pub rechecks: Recheck,
     pub row_address: RowAddress,
+    /// The names under which reports show where a row is, in place of its address.
+    pub shown_address: &'static [&'static str],
     pub definitions: Definitions,
     pub unique_index_text: IndexText,
     /// True if the engine stores a value exactly as a statement gives it: no trigger can replace it before it is stored.
@@ -67,6 +70,8 @@ pub struct Facts {
 pub enum Location {
     /// A file, which fk-doctor can copy and lock.
     File,
+    /// A folder of files, which fk-doctor only reads.
+    Folder,
     /// A server, to which other programs are connected.
     Server,
 }
@@ -109,6 +114,15 @@ pub enum ParentKey {
     JudgedHere,
     /// The engine refuses a declaration without such a key, and keeps the key from being dropped.
     ByEngine,
+}
+
+/// The authority on whether two values are equal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Equality {
+    /// The engine, which is asked in SQL.
+    OfEngine,
+    /// The table of types in the README, because there is no engine to ask. Only the reader of the storage knows it.
+    OfFiles,
 }
 
 /// The references of a row that the engine checks again after an UPDATE.
@@ -237,8 +251,10 @@ static SQLITE: Facts = Facts {
     ordered_join: "CROSS JOIN",
     materialized: "MATERIALIZED",
     parent_key: ParentKey::JudgedHere,
+    equality: Equality::OfEngine,
     rechecks: Recheck::NamedKey,
     row_address: RowAddress::Lasting(&["rowid", "_rowid_", "oid"]),
+    shown_address: &[],
     definitions: Definitions::InTransaction,
     unique_index_text: IndexText::Terms,
     stores_as_written: true,
@@ -251,6 +267,53 @@ static SQLITE: Facts = Facts {
     own_tables: Some("sqlite_"),
     rebuild_index: Some("on a copy: REINDEX"),
     virtual_table: "a virtual table: its rows come from a module's code, which is not run",
+    on_conflict: "ON CONFLICT",
+};
+
+/// Statements about files run in a private database of SQLite, so their SQL is SQLite's.
+static FILES: Facts = Facts {
+    name: "files",
+    title: "Files",
+    schemes: &["files"],
+    location: Location::Folder,
+    client: Client::File,
+    trial: TrialKind::Copy,
+    lexis: Lexis {
+        brackets: true,
+        dollar_quotes: false,
+        nested_comments: false,
+        hash_comments: false,
+        executable_comments: false,
+        escapes: Escapes::Never,
+        folds_names: false,
+        columns_ignore_case: true,
+        statement_modifiers: false,
+        delete_using: false,
+        assigns_in_order: false,
+    },
+    quote: '"',
+    placeholder: ParameterStyle::Numbered('?'),
+    truth: ["0", "1"],
+    bytes_literal: "X'",
+    ordered_join: "CROSS JOIN",
+    materialized: "MATERIALIZED",
+    parent_key: ParentKey::ByEngine,
+    equality: Equality::OfFiles,
+    rechecks: Recheck::NamedKey,
+    row_address: RowAddress::Lasting(&["rowid", "_rowid_", "oid"]),
+    shown_address: &["file", "row"],
+    definitions: Definitions::InTransaction,
+    unique_index_text: IndexText::Other,
+    stores_as_written: true,
+    wide_rule_queries: false,
+    can_silence_triggers: false,
+    replica_lag: ReplicaLag::Nowhere,
+    refusals_name_rows: false,
+    cascade_levels: None,
+    counters: None,
+    own_tables: None,
+    rebuild_index: None,
+    virtual_table: "its rows are not in the folder",
     on_conflict: "ON CONFLICT",
 };
 
@@ -281,8 +344,10 @@ static POSTGRES: Facts = Facts {
     ordered_join: "JOIN",
     materialized: "MATERIALIZED",
     parent_key: ParentKey::ByEngine,
+    equality: Equality::OfEngine,
     rechecks: Recheck::ChangedKey,
     row_address: RowAddress::Moving("ctid"),
+    shown_address: &[],
     definitions: Definitions::InTransaction,
     unique_index_text: IndexText::TermsWithClasses,
     stores_as_written: false,
@@ -330,8 +395,10 @@ const fn mysql(name: &'static str, title: &'static str, schemes: &'static [&'sta
         ordered_join: "STRAIGHT_JOIN",
         materialized: "",
         parent_key: ParentKey::ByEngine,
+        equality: Equality::OfEngine,
         rechecks: Recheck::MovedRow,
         row_address: RowAddress::None,
+        shown_address: &[],
         definitions: Definitions::AtOnce,
         unique_index_text: IndexText::Other,
         stores_as_written: false,
@@ -355,6 +422,7 @@ impl Engine {
             Engine::Postgres => &POSTGRES,
             Engine::Mysql => &MYSQL,
             Engine::Mariadb => &MARIADB,
+            Engine::Files => &FILES,
         }
     }
 

@@ -136,7 +136,9 @@ impl Redaction {
     pub fn sample(&self, schema: &Schema, relation: &Relation, sample: Sample<Value>) -> Sample {
         let child = schema.child(relation);
         let hide = |(name, value): (String, Value)| {
-            let hidden = if is_address(child, &name) {
+            let is_shown_address = schema.database.engine.facts().shown_address.contains(&name.as_str())
+                && child.columns.iter().all(|column| column.name != name);
+            let hidden = if is_shown_address || is_address(child, &name) {
                 ShownValue(value)
             } else {
                 let of_key = schema.child_column_names(relation).position(|column| column == name);

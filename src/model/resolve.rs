@@ -7,6 +7,7 @@ use std::collections::HashMap;
 
 use crate::model::catalog::Action;
 use crate::model::catalog::Catalog;
+use crate::model::catalog::Column;
 use crate::model::catalog::Engine;
 use crate::model::catalog::ForeignKey;
 use crate::model::catalog::Match;
@@ -38,11 +39,13 @@ pub use parent_key::suggested_index;
 
 /// Resolves a catalog and the relations of a configuration. Returns the schema, or all faults of the configuration.
 pub fn resolve(catalog: Catalog, configured: &[ConfiguredRelation]) -> Result<Schema, Vec<Fault>> {
-    let Catalog { database, names, tables, foreign_keys } = catalog;
+    let Catalog { database, names, mut tables, foreign_keys } = catalog;
+    add_named_columns(&mut tables, configured);
+    let equality = database.engine.facts().equality;
     let by_name = TablesByName::new(names, &tables);
     let mut relations: Vec<Relation> =
         foreign_keys.iter().map(|key| declared(database.engine, &by_name, &tables, key)).collect();
-    configured::add(names, &tables, configured, &mut relations)?;
+    configured::add(names, equality, &tables, configured, &mut relations)?;
     number_duplicates(&mut relations);
     Ok(Schema { database, names, tables, relations: relations.into(), omitted: Omitted::default() })
 }
@@ -50,6 +53,19 @@ pub fn resolve(catalog: Catalog, configured: &[ConfiguredRelation]) -> Result<Sc
 /// Returns the tables that relations name, if the relations are for another database.
 pub fn foreign_tables(catalog: &Catalog, configured: &[ConfiguredRelation]) -> Vec<String> {
     configured::foreign_tables(catalog.names, &catalog.tables, configured)
+}
+
+/// Adds the columns that relations name to tables that cannot be read, so that such a relation is unchecked and no fault of
+/// the configuration.
+fn add_named_columns(tables: &mut Tables, configured: &[ConfiguredRelation]) {
+    for table in tables.iter_mut().filter(|table| table.unreadable.is_some()) {
+        let sides = configured.iter().flat_map(|relation| [&relation.child.value, &relation.parent.value]);
+        for name in sides.filter(|side| side.table == table.name.to_string()).flat_map(|side| &side.columns) {
+            if table.columns.iter().all(|column| column.name != *name) {
+                table.columns.push(Column::unknown(name.clone()));
+            }
+        }
+    }
 }
 
 fn declared(engine: Engine, by_name: &TablesByName, tables: &Tables, key: &ForeignKey) -> Relation {
@@ -62,7 +78,17 @@ fn declared(engine: Engine, by_name: &TablesByName, tables: &Tables, key: &Forei
     if let Some(table) = parent.table
         && !parent.columns.is_empty()
     {
-        columns::compare(child, &child_columns, &tables[table], &parent.columns, &key.comparisons, &mut defects);
+        let equality = engine.facts().equality;
+        let parent_table = &tables[table];
+        columns::compare(
+            child,
+            &child_columns,
+            parent_table,
+            &parent.columns,
+            &key.comparisons,
+            equality,
+            &mut defects,
+        );
         columns::child_index(engine, child, &child_columns, &mut defects);
     }
     Relation {

@@ -1,6 +1,7 @@
 //! Says what can be done about a group of findings, in a sentence that begins with one of five words.
 
 use crate::model::examination::Examination;
+use crate::model::facts::Location;
 use crate::model::finding::Cause;
 use crate::model::finding::Finding;
 use crate::model::finding_group::FindingGroup;
@@ -26,7 +27,11 @@ impl From<String> for Sentence {
 
 /// Returns the remedies for a group of orphans, one sentence for each that differs.
 pub(super) fn sentences(examination: &Examination, group: &FindingGroup) -> Vec<Sentence> {
-    let all = causes::causes(examination, group);
+    let mut all = causes::causes(examination, group);
+    if is_read_only(examination) {
+        // Nothing can be done here but to load what is missing.
+        all.retain(|cause| cause.remedy == Remedy::Load);
+    }
     let mut sentences: Vec<Sentence> = Vec::new();
     let remaps: Vec<&GroupCause> = all.iter().filter(|cause| cause.remedy == Remedy::Remap).collect();
     if !remaps.is_empty() {
@@ -48,6 +53,11 @@ pub(super) fn sentences(examination: &Examination, group: &FindingGroup) -> Vec<
     sentences
 }
 
+/// True if no command of fk-doctor changes the database.
+pub(super) fn is_read_only(examination: &Examination) -> bool {
+    examination.schema.database.engine.facts().location == Location::Folder
+}
+
 fn remap(causes: &[&GroupCause], is_all: bool) -> String {
     let forms: Vec<String> = causes
         .iter()
@@ -65,6 +75,9 @@ fn remap(causes: &[&GroupCause], is_all: bool) -> String {
 
 /// Returns the command that repairs the group by a shipped rule.
 fn rule(examination: &Examination, group: &FindingGroup) -> Option<String> {
+    if is_read_only(examination) {
+        return None;
+    }
     let rule = causes::rule(examination, group)?;
     Some(examination.run.as_ref()?.command("fk-doctor repair", &format!("--rules {rule}")))
 }

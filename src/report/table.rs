@@ -26,6 +26,7 @@ use crate::report::layout::Grid;
 use crate::report::layout::Piece;
 use crate::report::layout::Sheet;
 use crate::report::layout::Style;
+use crate::report::remedies;
 use crate::report::wording;
 
 pub(super) mod group;
@@ -260,6 +261,12 @@ fn next(sheet: &mut Sheet, examination: &Examination, headline: &Headline) {
         commands.push(run.command("fk-doctor discover", ""));
     }
     let has_orphans = graves().any(|group| group.code.is_orphan());
+    if remedies::is_read_only(examination) {
+        if has_orphans {
+            commands.push(run.command("fk-doctor scan", "--format csv=orphans.csv"));
+        }
+        return sheet.next(&commands);
+    }
     if has_orphans {
         commands.push(run.command("fk-doctor fix", ""));
     }

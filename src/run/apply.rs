@@ -151,7 +151,6 @@ pub(super) fn run_plan(
     drop(database);
     let remaining = remaining(source, &wait_limits, global, environment, &progress)?;
     let exit = exit(direction, &execution.done, &remaining);
-    let missing_mark = missing_mark(&execution.done, source, path);
     let report = Report {
         direction,
         database: &schema.database,
@@ -159,7 +158,7 @@ pub(super) fn run_plan(
         options: printed_command::options_of_run(Direction::Undo, true, global, writing),
         plan: &plan,
         kept_files,
-        missing_mark,
+        missing_mark: missing_mark(&execution.done, source, path),
         remaining,
         staying,
     };

@@ -5,6 +5,8 @@ use std::path::PathBuf;
 
 use super::Environment;
 use super::RunError;
+use super::relations_files;
+use super::relations_files::WrittenFile;
 use crate::cli;
 use crate::config;
 use crate::config::Config;
@@ -12,6 +14,11 @@ use crate::engine::Database;
 use crate::engine::Session;
 use crate::model::configured::ConfiguredRelation;
 use crate::model::configured::Fault;
+use crate::model::file_line::FileLine;
+use crate::model::ids::RelationId;
+use crate::model::lake::TableFiles;
+use crate::model::relation::Judge;
+use crate::model::relation::Relation;
 use crate::model::resolve;
 use crate::model::schema::Schema;
 use crate::model::text::io_reason;
@@ -35,6 +42,8 @@ pub(super) struct ConfigFile {
     pub(super) config: Config,
     /// The relations of the option --enforce, each with its text.
     pub(super) typed: Vec<(String, ConfiguredRelation)>,
+    /// The files of other programs that have relations.
+    written: Vec<WrittenFile>,
 }
 
 /// Reads the configuration for a database.
@@ -43,7 +52,16 @@ pub(super) fn read(
     global: &cli::GlobalArgs,
     environment: &Environment,
 ) -> Result<ConfigFile, RunError> {
-    let file = read_for_all(global, environment)?;
+    let file = read_from(source.folder(), global, environment)?;
+    if let (None, Some(table)) = (source.folder(), file.config.tables.first()) {
+        let fault = Fault {
+            span: table.span.clone(),
+            message: format!("[tables] is for a folder of files, and {source} is a database"),
+            help: Some("move it to a fk-doctor.toml in the folder of the files".to_owned()),
+        };
+        return Err(file.faults(&[fault], environment));
+    }
+    let file = with_written(file, source, global, environment)?;
     let Some(folder) = &file.folder else { return Ok(file) };
     let names = names(source, folder);
     let config = file.config.clone().for_database(&names);
@@ -61,12 +79,25 @@ pub(super) fn read(
 
 /// Reads the configuration without choosing the sections of any database.
 pub(super) fn read_for_all(global: &cli::GlobalArgs, environment: &Environment) -> Result<ConfigFile, RunError> {
+    read_from(None, global, environment)
+}
+
+/// Reads the configuration in a folder or above it, else that of the working directory.
+fn read_from(
+    folder: Option<&Path>,
+    global: &cli::GlobalArgs,
+    environment: &Environment,
+) -> Result<ConfigFile, RunError> {
+    let folder = folder.map(|folder| environment.directory.join(folder));
     let found = match &global.config {
         _ if global.no_config => None,
         Some(path) => Some(path.clone()),
-        None => {
-            environment.directory.ancestors().map(|directory| directory.join(FILE_NAME)).find(|path| path.is_file())
-        }
+        None => folder
+            .iter()
+            .flat_map(|folder| folder.ancestors())
+            .chain(environment.directory.ancestors())
+            .map(|directory| directory.join(FILE_NAME))
+            .find(|path| path.is_file()),
     };
     let Some(path) = found else { return Ok(ConfigFile::default()) };
     let text = std::fs::read_to_string(&path)
@@ -75,12 +106,42 @@ pub(super) fn read_for_all(global: &cli::GlobalArgs, environment: &Environment) 
     match config::parse(&text) {
         Ok(config) => {
             let folder = environment.directory.join(&path).parent().map(Path::to_owned);
-            Ok(ConfigFile { path: shown, folder, text, config, typed: Vec::new() })
+            Ok(ConfigFile { path: shown, folder, text, config, ..ConfigFile::default() })
         }
         Err(faults) => Err(RunError::Config {
             rendered: config::fault::render(&faults, &text, &shown, environment.terminal.color),
         }),
     }
+}
+
+/// True if all tables of a relation can be read. Otherwise it is unchecked, whatever its conditions are.
+fn is_readable(schema: &Schema, relation: &Relation) -> bool {
+    schema.child(relation).unreadable.is_none()
+        && schema.parent(relation).is_none_or(|parent| parent.unreadable.is_none())
+}
+
+/// Adds the relations of other programs' files: those of the configuration, those of the options, and the data package of a
+/// folder.
+fn with_written(
+    mut file: ConfigFile,
+    source: &Source,
+    global: &cli::GlobalArgs,
+    environment: &Environment,
+) -> Result<ConfigFile, RunError> {
+    let beside = file.folder.clone().unwrap_or_default();
+    let configured = file.config.scan.relations.iter().map(|path| beside.join(path));
+    let package = source.folder().map(|folder| folder.join("datapackage.json"));
+    let package = package.filter(|path| environment.directory.join(path).is_file());
+    let mut paths: Vec<PathBuf> = Vec::new();
+    for path in configured.chain(global.relations.iter().cloned()).chain(package) {
+        if !paths.contains(&path) {
+            paths.push(path);
+        }
+    }
+    file.written = paths.iter().map(|path| relations_files::read(path, environment)).collect::<Result<_, _>>()?;
+    let warnings = file.written.iter().flat_map(WrittenFile::thresholds);
+    file.config.policy.thresholds.extend(warnings);
+    Ok(file)
 }
 
 /// Returns the names by which a section can mean a database: of a file, its name, its path as given, and its path from
@@ -89,7 +150,7 @@ fn names(source: &Source, folder: &Path) -> Vec<String> {
     let shown = |path: &Path| path.display().to_string();
     let whole = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_owned());
     match source {
-        Source::File { path, .. } => {
+        Source::File { path, .. } | Source::Folder { path, .. } => {
             let below = whole(path).strip_prefix(whole(folder)).map(shown);
             let name = path.file_name().map(|name| name.to_string_lossy().into_owned());
             name.into_iter().chain(below).chain([shown(path), shown(&whole(path))]).collect()
@@ -109,10 +170,29 @@ fn near_section(config: &Config, names: &[String]) -> Option<String> {
 }
 
 impl ConfigFile {
-    /// Returns the line of each configured relation.
-    pub(super) fn relation_lines(&self) -> Vec<usize> {
+    /// Returns a folder of files with the tables of the configuration; any other source as it is.
+    pub(super) fn completed(&self, source: Source) -> Source {
+        let configured = self.config.tables.iter().map(|table| table.value.clone());
+        let mut tables: Vec<TableFiles> = configured.collect();
+        for table in self.written.iter().flat_map(|file| &file.content.tables) {
+            if tables.iter().all(|known| known.name != table.name) {
+                tables.push(table.clone());
+            }
+        }
+        source.with_tables(tables)
+    }
+
+    /// Returns the place of each configured relation.
+    pub(super) fn relation_lines(&self) -> Vec<FileLine> {
+        let line = |text: &str, entry: &ConfiguredRelation| config::fault::line_number(text, entry.child.span.start);
         let entries = self.config.relations.iter();
-        entries.map(|entry| config::fault::line_number(&self.text, entry.child.span.start)).collect()
+        let entries = entries.map(|entry| FileLine { file: self.path.clone(), line: line(&self.text, entry) });
+        let typed = self.typed.iter().map(|_| FileLine { file: self.path.clone(), line: 1 });
+        let written = self.written.iter().flat_map(|file| {
+            let entries = file.content.relations.iter();
+            entries.map(|written| FileLine { file: file.shown.clone(), line: line(&file.text, &written.relation) })
+        });
+        entries.chain(typed).chain(written).collect()
     }
 
     fn faults(&self, faults: &[Fault], environment: &Environment) -> RunError {
@@ -120,7 +200,7 @@ impl ConfigFile {
     }
 
     pub(super) fn resolve(&self, database: &mut dyn Database, environment: &Environment) -> Result<Schema, RunError> {
-        let catalog = database.catalog()?;
+        let mut catalog = database.catalog()?;
         let name = catalog.database.name.clone();
         for (text, relation) in &self.typed {
             let color = environment.terminal.color;
@@ -136,7 +216,10 @@ impl ConfigFile {
             return Err(RunError::ConfigOfOthers { path: self.path.clone(), database: name, tables: foreign, without });
         }
         let typed = self.typed.iter().map(|(_, relation)| relation);
-        let relations: Vec<ConfiguredRelation> = self.config.relations.iter().chain(typed).cloned().collect();
+        let mut relations: Vec<ConfiguredRelation> = self.config.relations.iter().chain(typed).cloned().collect();
+        for file in &self.written {
+            relations.extend(file.named(&mut catalog)?);
+        }
         let schema = resolve::resolve(catalog, &relations);
         let schema = schema.map_err(|faults| self.faults(&faults, environment))?;
         let idle = self.config.policy.thresholds.iter().filter(|threshold| {
@@ -159,6 +242,31 @@ impl ConfigFile {
         if faults.is_empty() { Ok(schema) } else { Err(self.faults(&faults, environment)) }
     }
 
+    /// Compiles the conditions of other programs' files. A relation whose condition this engine does not compile is unchecked.
+    pub(super) fn leave_uncompiled(&self, schema: &mut Schema, session: &mut dyn Session) {
+        let first = self.config.relations.len() + self.typed.len();
+        let written: Vec<RelationId> = schema
+            .relations
+            .entries()
+            .filter(|(_, relation)| {
+                relation.configured.is_some_and(|entry| entry >= first) && is_readable(schema, relation)
+            })
+            .map(|(id, _)| id)
+            .collect();
+        for id in written {
+            let relation = &schema.relations[id];
+            let conditions = [(&relation.scope.condition, false), (&relation.scope.soft_deleted, true)];
+            let failure = conditions.into_iter().find_map(|(condition, of_parent)| {
+                let check = sql::of(schema).condition_check(schema, relation, condition.as_ref()?, of_parent)?;
+                session.each_row(&check, &mut |_| {}).err()
+            });
+            if let Some(error) = failure {
+                let why = format!("the engine refuses its condition: {}", error.because());
+                schema.relations[id].judge = Judge::Incomparable(why);
+            }
+        }
+    }
+
     /// Compiles the configured conditions before the scan. The error shows every fault with its line.
     pub(super) fn check_conditions(
         &self,
@@ -173,7 +281,7 @@ impl ConfigFile {
                 let mut conditioned = schema.relations.iter().filter(|relation| {
                     let scope = &relation.scope;
                     let text = if of_parent { &scope.soft_deleted } else { &scope.condition };
-                    text.as_ref() == Some(&condition.value)
+                    text.as_ref() == Some(&condition.value) && is_readable(schema, relation)
                 });
                 let failure = conditioned.find_map(|relation| {
                     let check = sql::of(schema).condition_check(schema, relation, &condition.value, of_parent)?;

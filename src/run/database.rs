@@ -23,8 +23,28 @@ use crate::source::Surroundings;
 /// The variable that names the database, if no argument does.
 const VARIABLE: &str = "DATABASE_URL";
 
-/// Returns the source that an argument names, else DATABASE_URL. Notes about it are shown at once.
+/// Returns the source that an argument names, else DATABASE_URL, for a command that does not read folders of files.
 pub(super) fn source(
+    typed: Option<&str>,
+    global: &cli::GlobalArgs,
+    environment: &Environment,
+) -> Result<Source, RunError> {
+    let source = source_to_read(typed, global, environment)?;
+    if source.folder().is_some() {
+        let database = shell(&source.to_string());
+        return Err(RunError::Input {
+            what: format!("{source} with this command"),
+            why: "files are read, not changed".to_owned(),
+            help: format!(
+                "fk-doctor scan {database} --format csv=orphans.csv lists every orphan row with its file and its place"
+            ),
+        });
+    }
+    Ok(source)
+}
+
+/// Returns the source that an argument names, else DATABASE_URL. Notes about it are shown at once.
+pub(super) fn source_to_read(
     typed: Option<&str>,
     global: &cli::GlobalArgs,
     environment: &Environment,
@@ -63,7 +83,9 @@ fn resolved(text: &str, global: &cli::GlobalArgs, environment: &Environment) -> 
             for note in &resolved.notes {
                 environment.note(note);
             }
-            Ok(resolved.source)
+            let is_folder = resolved.source.file().is_some_and(Path::is_dir);
+            let source = if is_folder { resolved.source.as_folder() } else { Ok(resolved.source) };
+            source.map_err(|error| RunError::Source { error: Box::new(error), help: None })
         }
         Err(SourceError::Missing) => Err(RunError::Source {
             error: Box::new(SourceError::Missing),

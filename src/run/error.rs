@@ -74,6 +74,9 @@ pub enum RunError {
     NotReplaced { path: PathBuf },
     #[error("repair this database")]
     NoRepair,
+    /// This is a whole sentence. Files declare no relation, and the configuration has none.
+    #[error("no relation between the tables of {folder} is known")]
+    NoRelation { folder: String },
     /// This is a whole sentence. A request such as ctrl-c ended the run.
     #[error("{headline}")]
     Stopped { headline: String, because: String, commands: String, exit: Exit },
@@ -137,6 +140,7 @@ impl RunError {
             | RunError::NoTerminal { .. }
             | RunError::ConfigOfOthers { .. }
             | RunError::SharedByDatabases { .. }
+            | RunError::NoRelation { .. }
             | RunError::Stopped { .. }
             | RunError::Config { .. } => self.to_string(),
             RunError::Apply(ApplyError::OutOfDate { .. }) => {
@@ -170,6 +174,9 @@ impl RunError {
             RunError::Engine(error) => Some(error.because()),
             RunError::ConfigFile { why, .. } | RunError::Unreadable { why, .. } | RunError::Unwritten { why, .. } => {
                 Some(why.clone())
+            }
+            RunError::NoRelation { .. } => {
+                Some("files declare no foreign keys, and no configuration has a relation".to_owned())
             }
             RunError::Config { .. } | RunError::NotACommand { .. } | RunError::NoTerminal { .. } => None,
             RunError::Input { why, .. } => Some(why.clone()),
@@ -206,6 +213,11 @@ impl RunError {
             RunError::ConfigFile { .. } => {
                 Some("name a file that can be read with --config, or leave the option out".to_owned())
             }
+            RunError::NoRelation { folder } => Some(format!(
+                "write each relation into {}:\n\n      \
+                 [[relation]]\n      child  = \"orders(customer_id)\"\n      parent = \"customers(id)\"",
+                Path::new(folder).join("fk-doctor.toml").display()
+            )),
             RunError::Config { .. } => None,
             RunError::PlanExists { help, .. } => Some((*help).to_owned()),
             RunError::Input { help, .. } => Some(help.clone()),

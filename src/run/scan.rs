@@ -133,10 +133,8 @@ pub(super) fn scan_database(
         reports::summarize(&examination, environment, sink)?;
     }
     let exit = Undeclared::exit(&undiscovered, exit(&examination));
-    let mut notes = Undeclared::notes(&undiscovered);
-    if !global.quiet {
-        notes.extend(written(&outputs, &examination, exit));
-    }
+    let written = if global.quiet { Vec::new() } else { written(&outputs, &examination, exit) };
+    let notes = [Undeclared::notes(&undiscovered), written].concat();
     let terminal = TerminalStyle {
         detail: detail(typed, global),
         samples: typed.samples.or(file.config.scan.samples),
@@ -195,8 +193,13 @@ fn open(
         lock_wait: typed.wait.or(settings.wait).unwrap_or(DEFAULT_WAIT),
         deadline: Deadline::after(typed.timeout.or(settings.timeout)),
     };
-    let mut database = database::open(source, &wait_limits, environment)?;
+    super::refuse_discovery(source, typed.discover)?;
+    let source = file.completed(source.clone());
+    let mut database = database::open(&source, &wait_limits, environment)?;
     let whole = file.resolve(database.as_mut(), environment)?;
+    if source.folder().is_some() && whole.relations.is_empty() {
+        return Err(RunError::NoRelation { folder: source.to_string() });
+    }
     let (whole, undiscovered) = match typed.discover {
         true => with_discovered(whole, database.as_mut(), typed, file, environment, progress)?,
         false => (whole, Vec::new()),
@@ -209,6 +212,7 @@ fn open(
     let requested = typed.jobs.or(settings.jobs);
     let mut sessions = super::sessions(database.as_mut(), &schema, requested, environment)?;
     let first = sessions.first_mut().ok_or_else(RunError::unresolved)?;
+    file.leave_uncompiled(&mut schema, first.as_mut());
     file.check_conditions(&schema, first.as_mut(), environment)?;
     let narrowing =
         Narrowing { conditions: &typed.condition, since: typed.since.as_deref(), time_columns: &settings.time_columns };

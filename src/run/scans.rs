@@ -33,11 +33,12 @@ pub fn scan(
     progress: Progress<'_>,
 ) -> Result<Outcome, RunError> {
     let sources = match typed.database.as_slice() {
-        [] => vec![database::source(None, global, environment)?],
+        [] => vec![database::source_to_read(None, global, environment)?],
         // A wrong address ends the run before the first scan.
-        typed => {
-            typed.iter().map(|text| database::source(Some(text), global, environment)).collect::<Result<_, _>>()?
-        }
+        typed => typed
+            .iter()
+            .map(|text| database::source_to_read(Some(text), global, environment))
+            .collect::<Result<_, _>>()?,
     };
     let scan = |source: &Source| {
         scan_database(source, &for_database(typed, &source.name()), global, environment, sink, progress)

@@ -32,7 +32,7 @@ pub fn schema(
     environment: &Environment,
     progress: Progress<'_>,
 ) -> Result<Outcome, RunError> {
-    let source = database::source(typed.database.as_deref(), global, environment)?;
+    let source = database::source_to_read(typed.database.as_deref(), global, environment)?;
     let outputs = super::outputs(&typed.format, &typed.output, SchemaFormat::Table)?;
     super::refuse_to_overwrite(&source, outputs.iter().filter_map(|(_, file)| file.as_deref()))?;
     let file = config_file::read(&source, global, environment)?;
@@ -40,6 +40,8 @@ pub fn schema(
         lock_wait: typed.wait.or(file.config.scan.wait).unwrap_or(DEFAULT_WAIT),
         deadline: Deadline::default(),
     };
+    super::refuse_discovery(&source, typed.discover)?;
+    let source = file.completed(source);
     let mut database = database::open(&source, &wait_limits, environment)?;
     let mut whole = file.resolve(database.as_mut(), environment)?;
     let mut undiscovered = Vec::new();

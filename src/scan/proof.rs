@@ -12,6 +12,7 @@ use crate::engine::StorageReading;
 use crate::model::catalog::Column;
 use crate::model::catalog::Family;
 use crate::model::examination::Method;
+use crate::model::facts::Equality;
 use crate::model::ids::IdVec;
 use crate::model::ids::RelationId;
 use crate::model::relation::Relation;
@@ -33,6 +34,8 @@ pub(super) enum Trust {
 
 /// The ways in which the storage proved orphans.
 pub(super) struct Proofs<'a> {
+    /// True if no engine could confirm or contradict a proof.
+    is_final: bool,
     ways: Vec<Way<'a>>,
     /// The way of each relation with proven orphans, and true if the relation itself is confirmed.
     relations: IdVec<RelationId, Option<(usize, bool)>>,
@@ -77,7 +80,8 @@ impl<'a> Proofs<'a> {
                 reading.filter(|reading| !reading.orphans.is_empty()).map(|reading| way_of(relation, reading))
             })
             .collect();
-        Proofs { relations: relations.into(), ways }
+        let is_final = schema.database.engine.facts().equality == Equality::OfFiles;
+        Proofs { is_final, relations: relations.into(), ways }
     }
 
     /// True if the proof of a relation is trusted because of other relations, which must be judged before it.
@@ -87,6 +91,7 @@ impl<'a> Proofs<'a> {
 
     pub(super) fn trust(&self, relation: RelationId) -> Trust {
         match self.relations[relation] {
+            _ if self.is_final => Trust::Confirmed,
             None | Some((_, true)) => Trust::Confirm,
             Some((way, _)) if self.ways[way].is_contradicted.load(Ordering::Acquire) => Trust::Contradicted,
             Some(_) => Trust::Confirmed,

@@ -16,6 +16,7 @@ use super::gather::keep_most_frequent;
 use super::orphan_row::OrphanColumns;
 use super::orphan_row::is_named_by_address;
 use super::proof::Trust;
+use super::row_names;
 use crate::engine::EngineError;
 use crate::engine::OrphanStream;
 use crate::engine::Session;
@@ -84,6 +85,10 @@ pub(super) fn tally(
         return Ok(Outcome::Contradicted);
     }
     tally.top = top.into_iter().map(|key| key.missing).collect();
+    if suspects.is_empty() && is_named_by_address(gatherer.schema.child(gatherer.relation)) {
+        let samples = tally.top.iter_mut().flat_map(|missing| &mut missing.samples);
+        row_names::show(session, gatherer.schema.child(gatherer.relation), samples)?;
+    }
     tally.suspects = reading.suspects.clone();
     tally.orphans = reading.orphans.clone();
     Ok(Outcome::Tally(tally))

@@ -23,6 +23,7 @@ use crate::engine::StorageReading;
 use crate::engine::Suspects;
 use crate::model::examination::Counts;
 use crate::model::examination::Method;
+use crate::model::facts::Equality;
 use crate::model::ids::IdVec;
 use crate::model::ids::RelationId;
 use crate::model::ids::TableId;
@@ -83,7 +84,9 @@ pub(super) fn plan<'a>(
         .relations
         .entries()
         .map(|(id, relation)| {
-            let route = match (&relation.judge, inclusion(relation)) {
+            let unreadable = unreadable(schema, relation);
+            let route = match (&relation.judge, inclusion(schema, relation)) {
+                _ if unreadable.is_some() => Route::Closed(unreadable.unwrap_or_default()),
                 (Judge::Incomparable(why), _) => Route::Closed(why.clone()),
                 (_, Err(why)) => Route::Ask { why: Some(why.to_owned()) },
                 (_, Ok(inclusion)) => {
@@ -104,6 +107,7 @@ pub(super) fn plan<'a>(
         works[relation].route = match answer {
             StorageAnswer::Judged(reading) => Route::Read(reading),
             StorageAnswer::AskSql { why } => Route::Ask { why },
+            StorageAnswer::Unjudged { why } => Route::Closed(why),
             StorageAnswer::TimeLimit => Route::Closed(EngineError::TimeLimit.because()),
         };
     }
@@ -113,13 +117,20 @@ pub(super) fn plan<'a>(
     works
 }
 
+/// Returns why a table of the relation cannot be read.
+fn unreadable(schema: &Schema, relation: &Relation) -> Option<String> {
+    let tables = [Some(schema.child(relation)), schema.parent(relation)].into_iter().flatten();
+    tables.into_iter().find_map(|table| Some(format!("{} cannot be read: {}", table.name, table.unreadable.as_ref()?)))
+}
+
 /// Returns the inclusion that the storage can judge, or the reason why only SQL can.
-fn inclusion(relation: &Relation) -> Result<Inclusion, &'static str> {
+fn inclusion(schema: &Schema, relation: &Relation) -> Result<Inclusion, &'static str> {
     let parent = relation.parent.table.ok_or("there is no parent to read")?;
-    if relation.scope.partial.is_some() {
+    let reads_conditions = schema.database.engine.facts().equality == Equality::OfFiles;
+    if relation.scope.partial.is_some() && !reads_conditions {
         return Err("only some of its rows are asked for");
     }
-    if !relation.scope.is_everything() {
+    if !relation.scope.is_everything() && !reads_conditions {
         return Err("what is configured for it is SQL");
     }
     Ok(Inclusion {
@@ -128,6 +139,9 @@ fn inclusion(relation: &Relation) -> Result<Inclusion, &'static str> {
         parent,
         parent_columns: relation.parent.columns.clone(),
         key: relation.parent.key,
+        rows_in_scope: sql::of(schema).addresses_in_scope(schema, relation),
+        deleted_parents: sql::of(schema).addresses_of_deleted_parents(schema, relation),
+        ignored: relation.scope.ignored.clone(),
     })
 }
 
@@ -253,7 +267,8 @@ impl Work<'_> {
             (_, Err(why)) => ScanResult::Unchecked(why),
             (Route::Read(reading), Ok(tally)) => {
                 let StorageReading { counts, method, index_is_proven, .. } = *reading;
-                ScanResult::Checked(Tally { counts, method, index_is_proven, ..tally })
+                let repeated_keys = reading.repeated_keys.clone();
+                ScanResult::Checked(Tally { counts, method, index_is_proven, repeated_keys, ..tally })
             }
             (Route::Ask { why }, Ok(tally)) => match &self.counts {
                 Some(Err(error)) => ScanResult::Unchecked(error.because()),
@@ -315,6 +330,7 @@ fn count_with_orphans(session: &mut dyn Session, question: &Sql) -> Route {
             orphans: OrphanList::default(),
             suspects: if orphans == 0 { Suspects::Rows(Vec::new()) } else { Suspects::Many },
             index_is_proven: false,
+            repeated_keys: None,
         }),
         Ok(other) => Route::Closed(format!("{} numbers came where four were asked for", other.len())),
         Err(error) => Route::Closed(error.because()),

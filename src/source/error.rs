@@ -47,6 +47,9 @@ pub enum SourceError {
     NoDatabase { shown: String },
 }
 
+/// The schemes of stores whose files fk-doctor does not fetch.
+const OBJECT_STORES: [&str; 7] = ["s3", "s3a", "gs", "abfss", "az", "hdfs", "dbfs"];
+
 impl SourceError {
     pub fn because(&self) -> String {
         match self {
@@ -86,6 +89,9 @@ impl SourceError {
     pub fn help(&self) -> String {
         match self {
             SourceError::Missing => "fk-doctor scan app.db".to_owned(),
+            SourceError::NoEngine { scheme } if OBJECT_STORES.contains(&scheme.as_str()) => {
+                "mount or copy the files, then scan their folder: fk-doctor scan lake/".to_owned()
+            }
             SourceError::NoEngine { .. } => "fk-doctor scan --help".to_owned(),
             SourceError::NotAUrl { scheme } => format!("fk-doctor scan {scheme}://USER@HOST/DATABASE"),
             SourceError::SeveralServers { scheme, .. } => {
@@ -147,6 +153,7 @@ pub(super) fn listed<T: AsRef<str>>(names: &[T]) -> String {
 /// Returns the names of all engines, those of files first.
 fn engines() -> String {
     let at = |location| Engine::ALL.iter().map(|engine| engine.facts()).filter(move |facts| facts.location == location);
-    let titles: Vec<&str> = at(Location::File).chain(at(Location::Server)).map(|facts| facts.title).collect();
+    let titles: Vec<&str> =
+        at(Location::File).chain(at(Location::Folder)).chain(at(Location::Server)).map(|facts| facts.title).collect();
     listed(&titles)
 }

@@ -17,6 +17,11 @@ pub(super) enum Target<'a> {
         scheme: String,
         rest: &'a str,
     },
+    /// `rest` follows the scheme and its colon.
+    Folder {
+        engine: Engine,
+        rest: &'a str,
+    },
     /// `rest` follows `://`.
     Url {
         engine: Engine,
@@ -55,6 +60,7 @@ pub(super) fn target(text: &str) -> Result<Target<'_>, SourceError> {
     };
     match (engine.facts().location, rest.strip_prefix("//")) {
         (Location::File, _) => Ok(Target::File { engine, scheme, rest }),
+        (Location::Folder, _) => Ok(Target::Folder { engine, rest }),
         (Location::Server, Some(rest)) => Ok(Target::Url { engine, scheme, rest: rest.into(), is_jdbc }),
         (Location::Server, None) if is_jdbc => java_url(engine, scheme, rest),
         (Location::Server, None) => Err(SourceError::NotAUrl { scheme }),

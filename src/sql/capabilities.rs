@@ -49,6 +49,10 @@ pub(super) fn of(engine: Engine) -> &'static Capabilities {
             forecast: None,
             recorder: Some(&TriggerRecorder),
         },
+        // They run in a private database of SQLite.
+        Engine::Files => {
+            &Capabilities { scan: &Sqlite, repair: None, batch: None, load: None, forecast: None, recorder: None }
+        }
         Engine::Postgres => const { &on_server(&POSTGRES, &POSTGRES, &POSTGRES, &POSTGRES) },
         Engine::Mysql => const { &on_server(&MYSQL, &MYSQL, &MYSQL, &MYSQL) },
         Engine::Mariadb => const { &on_server(&MARIADB, &MARIADB, &MARIADB, &MARIADB) },

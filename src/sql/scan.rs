@@ -316,6 +316,25 @@ pub trait Scan: Grammar {
         None
     }
 
+    /// Returns a query for the addresses of the child's rows in scope, rows of one number, such as (7). `None` if all rows
+    /// are in scope, or have no address.
+    fn addresses_in_scope(&self, schema: &Schema, relation: &Relation) -> Option<Sql> {
+        let child = schema.child(relation);
+        let address = child.row_address.as_deref().filter(|_| relation.scope.condition.is_some())?;
+        let from = source(self, schema, child, "child", Reading::WholeTable);
+        let address = self.qualified("child", address);
+        Some(plain(format!("SELECT {address} FROM {from} WHERE {}", self.in_scope(relation))))
+    }
+
+    /// Returns a query for the addresses of soft-deleted parents, in the same form.
+    fn addresses_of_deleted_parents(&self, schema: &Schema, relation: &Relation) -> Option<Sql> {
+        let parent = schema.parent(relation)?;
+        let (address, condition) = (parent.row_address.as_deref()?, relation.scope.soft_deleted.as_ref()?);
+        let from = source(self, schema, parent, "parent", Reading::WholeTable);
+        let address = self.qualified("parent", address);
+        Some(plain(format!("SELECT {address} FROM {from} WHERE {}", self.is_true(condition))))
+    }
+
     /// Returns a query without rows that fails unless a condition of the configuration compiles.
     fn condition_check(&self, schema: &Schema, relation: &Relation, condition: &str, of_parent: bool) -> Option<Sql> {
         let (table, alias) =

@@ -1,11 +1,15 @@
 //! Orphans that the plan records although it does not treat them. Undo needs them to be exact. They are orphans whose parent
 //! the plan creates, and rows that the plan changes for one relation and that are orphans of another.
 
+use std::collections::BTreeSet;
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use super::CHUNK;
 use super::Planner;
+use super::Request;
 use super::TreatError;
+use super::decide::changes_child;
 use crate::engine::Session;
 use crate::model::ids::RelationId;
 use crate::model::ids::TableId;
@@ -39,6 +43,18 @@ struct AdoptingParent {
     orphans: Vec<u64>,
 }
 
+/// Returns the child tables of which no treatment changes a row. A new parent records their orphans when it is created.
+pub(super) fn unchanged_tables(request: &Request<'_>, may_remove: bool) -> BTreeSet<TableId> {
+    let mut tables: BTreeSet<TableId> = request.schema.relations.iter().map(|relation| relation.child).collect();
+    for (relation, rule) in request.schema.relations.iter().zip(request.assigned) {
+        let mut treatments = rule.iter().flat_map(|&rule| &request.rules[rule].treatments);
+        if may_remove || treatments.any(|treatment| changes_child(&treatment.value)) {
+            tables.remove(&relation.child);
+        }
+    }
+    tables
+}
+
 impl<'a> Planner<'a> {
     /// Reads the orphans of each relation once more if the plan creates parents for it or changes its child rows.
     pub(super) fn remember_orphans(&mut self, facts: &ScanResults, reader: &mut dyn Session) -> Result<(), TreatError> {
@@ -56,7 +72,9 @@ impl<'a> Planner<'a> {
                 table == relation.child && !(by == index && as_orphans)
             };
             let is_changed = self.effects.changed.iter().any(others);
-            if created_in.is_some() || is_changed {
+            // New parents may have recorded all orphans of the relation already.
+            let is_recorded = self.effects.adopted.get(&index) == Some(&tally.orphan_rows);
+            if (created_in.is_some() && !is_recorded) || is_changed {
                 self.remember(relation, tally, created_in, reader)?;
             }
         }
@@ -170,7 +188,10 @@ impl<'a> Planner<'a> {
             }
             let adopted = change.adopts.get_or_insert_default();
             match adopted.iter_mut().find(|adopted| adopted.relation == relation.id) {
-                Some(known) => known.rows.extend(orphans),
+                Some(known) => {
+                    let earlier: HashSet<u64> = known.rows.iter().copied().collect();
+                    known.rows.extend(orphans.into_iter().filter(|orphan| !earlier.contains(orphan)));
+                }
                 None => adopted.push(Adopted { relation: relation.id.clone(), rows: orphans }),
             }
         };

@@ -21,6 +21,8 @@ pub(super) struct Group {
     pub(super) key: Key,
     pub(super) row: RowName,
     pub(super) rows: u64,
+    /// The fingerprints of these rows, if a new parent records them when it is created.
+    pub(super) orphans: Vec<u64>,
 }
 
 #[derive(Debug, Clone)]
@@ -202,7 +204,7 @@ pub(super) fn split_undecided<T>(outcome: Result<T, Stop>) -> Result<Result<T, S
 }
 
 /// True if the treatment changes rows of the child.
-fn changes_child(treatment: &Treatment) -> bool {
+pub(super) fn changes_child(treatment: &Treatment) -> bool {
     match treatment {
         Treatment::Placeholder(placeholder) => placeholder.key == PlaceholderKey::New,
         Treatment::Report => false,

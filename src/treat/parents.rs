@@ -12,7 +12,9 @@ use super::neutral_values::neutral;
 use crate::engine::write::Attempt;
 use crate::model::catalog::Table;
 use crate::model::forecast::ChangeSample;
+use crate::model::ids::RelationId;
 use crate::model::ids::TableId;
+use crate::model::plan::Adopted;
 use crate::model::plan::Change;
 use crate::model::plan::ChangeReason;
 use crate::model::plan::ChangeRole;
@@ -83,11 +85,13 @@ pub(super) struct NewRow<'k> {
     pub(super) reason: ChangeReason,
     /// The columns that identify the row. They are known when all values are.
     pub(super) name: RowName,
+    /// The relation whose orphans the row records, with their fingerprints.
+    orphans: Option<(RelationId, Vec<u64>)>,
 }
 
 impl<'k> NewRow<'k> {
     pub(super) fn new(table: TableId, values: Row, seed: &'k Key, reason: ChangeReason) -> NewRow<'k> {
-        NewRow { table, values, seed, reason, name: RowName::new() }
+        NewRow { table, values, seed, reason, name: RowName::new(), orphans: None }
     }
 }
 
@@ -100,6 +104,8 @@ pub(super) struct WantedParent<'k> {
     pub(super) values: Row,
     /// The table in which the parent is recorded.
     pub(super) record: Option<&'k str>,
+    /// The fingerprints of the orphans that the parent records.
+    pub(super) orphans: &'k [u64],
 }
 
 impl<'a> Planner<'a> {
@@ -139,7 +145,14 @@ impl<'a> Planner<'a> {
                 .unwrap_or(name);
             row = row.without(name).with(name, value.clone());
         }
-        NewRow::new(table, row, wanted.seed, case.reason(ChangeRole::Parent, case.creating))
+        // A rule may give a column of the key another value.
+        let columns = &case.relation.parent.columns;
+        let key = row.key(columns.iter().map(|&column| about.columns[column].name.as_str())).unwrap_or_default();
+        let is_wanted = |wanted: &Key| wanted.iter().zip(&key).all(|(wanted, value)| wanted.is_same(value));
+        let has_orphans = !wanted.orphans.is_empty() && key.len() == columns.len() && wanted.key.is_some_and(is_wanted);
+        let orphans = has_orphans.then(|| (case.id, wanted.orphans.to_vec()));
+        let new_row = NewRow::new(table, row, wanted.seed, case.reason(ChangeRole::Parent, case.creating));
+        NewRow { orphans, ..new_row }
     }
 
     /// Adds a planned parent to the report and to its record table. Returns its key.
@@ -294,6 +307,12 @@ impl<'a> Planner<'a> {
         let name = self.schema.tables[new_row.table].name.clone();
         let mut change = Change::new(name, row.clone(), None, Some(image.clone()));
         change.reasons.push(new_row.reason);
+        let is_as_given =
+            |(column, value): (&str, &Value)| image.get(column).is_some_and(|stored| stored.is_same(value));
+        if let Some((relation, rows)) = new_row.orphans.filter(|_| new_row.values.iter().all(is_as_given)) {
+            *self.effects.adopted.entry(relation).or_default() += rows.len() as u64;
+            change.adopts = Some(vec![Adopted { relation: self.schema.relations[relation].id.clone(), rows }]);
+        }
         self.put(&change)
     }
 

@@ -11,15 +11,19 @@ use super::decide::RowAction;
 use super::decision_runs::DecisionRuns;
 use super::rows::Pending;
 use crate::engine::Session;
+use crate::model::configured::Spanned;
 use crate::model::forecast::RelationForecast;
 use crate::model::ids::TableId;
 use crate::model::plan::identity_columns;
+use crate::model::plan::orphan_name;
 use crate::model::relation::Relation;
 use crate::model::rule::ExpressionScope;
 use crate::model::rule::Rule;
+use crate::model::rule::Treatment;
 use crate::model::rule::TreatmentKind;
 use crate::model::schema::Schema;
 use crate::model::value::Value;
+use crate::plan_file;
 use crate::scan::OrphanColumns;
 use crate::scan::OrphanRow;
 use crate::sql;
@@ -105,15 +109,24 @@ impl<'a> Planner<'a> {
         let mut open: Vec<Group> = Vec::new();
         let columns = OrphanColumns::of(self.schema, case.relation);
         let mut groups = Groups::of(case, self.schema);
-        columns.each_orphan(case.tally, reader, &self.all_orphans(case.relation), |row| {
+        let (child, relation) = (self.schema.child(case.relation), case.relation);
+        let creates = |treatment: &Spanned<Treatment>| matches!(treatment.value, Treatment::Placeholder(_));
+        let has_names = !identity_columns(child).is_empty();
+        let records = has_names && self.unchanged.contains(&relation.child) && case.rule.treatments.iter().any(creates);
+        columns.each_orphan(case.tally, reader, &self.all_orphans(relation), |row| {
             if groups.starts_group(&row) {
                 if open.len() == CHUNK {
                     self.decide_chunk(case, &mut open, &mut decisions)?;
                 }
-                open.push(Group { key: row.key.to_vec(), row: columns.identity(&row), rows: 0 });
+                let (key, name) = (row.key.to_vec(), columns.identity(&row));
+                open.push(Group { key, row: name, rows: 0, orphans: Vec::new() });
             }
             if let Some(group) = open.last_mut() {
                 group.rows += 1;
+                if records {
+                    let name = orphan_name(child, &columns.identity(&row), &columns.stored_key(&row), relation);
+                    group.orphans.push(plan_file::fingerprint(&name));
+                }
             }
             Ok::<(), TreatError>(())
         })?;

@@ -48,7 +48,14 @@ impl<'a> Planner<'a> {
         let wanted = groups.iter().zip(answers).map(|(group, answer)| {
             let names = placeholder.values.iter().map(|(name, _)| name.value.clone());
             let key = (!is_new).then_some(&group.key);
-            Ok(WantedParent { key, seed: &group.key, values: names.zip(answer?).collect(), record: parent_record })
+            let orphans = if is_new { &[] } else { group.orphans.as_slice() };
+            Ok(WantedParent {
+                key,
+                seed: &group.key,
+                values: names.zip(answer?).collect(),
+                record: parent_record,
+                orphans,
+            })
         });
         let created = self.make_parents(case, parent, wanted.collect())?;
         let action = |key: Key| if is_new { set(key, row_record.map(Into::into), false) } else { RowAction::Nothing };
@@ -79,7 +86,11 @@ impl<'a> Planner<'a> {
             Err(why) => return Stop::undecided(why),
         };
         let key = &sentinel.key.value;
-        let made = self.make_parent(case, parent, &WantedParent { key: Some(key), seed: key, values, record: None })?;
+        let made = self.make_parent(
+            case,
+            parent,
+            &WantedParent { key: Some(key), seed: key, values, record: None, orphans: &[] },
+        )?;
         Ok(set(made, None, false))
     }
 }

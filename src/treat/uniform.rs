@@ -86,7 +86,7 @@ impl<'a> Planner<'a> {
             return Ok(None);
         }
         let (keys, rows) = (case.tally.missing_keys, case.tally.orphan_rows);
-        let group = Group { key: example.key.clone(), row: RowName::new(), rows };
+        let group = Group { key: example.key.clone(), row: RowName::new(), rows, orphans: Vec::new() };
         let Some(Ok(action)) = self.actions(case, &first.value, &[&group])?.pop() else { return Ok(None) };
         let share = case.forecast.share(first.value.name());
         share.keys += keys;

@@ -12,12 +12,14 @@ use super::run::push_varint;
 use crate::model::value::Value;
 
 const INTEGER: u8 = 1;
-const TEXT: u8 = 2;
-const BLOB: u8 = 3;
+const REAL: u8 = 2;
+const TEXT: u8 = 3;
+const BLOB: u8 = 4;
 
 /// The values of a key as bytes that have the order of the values.
 ///
-/// A value begins with its class. An integer has its sign turned and its highest byte first. A text or blob ends with two
+/// A value begins with its class. An integer has its sign turned and its highest byte first. So has a real number, and a
+/// negative one has all its bits turned. A text or blob ends with two
 /// zero bytes, and a zero byte in it is followed by 255, so that the shorter one comes first.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(in crate::engine) struct KeyBytes(Vec<u8>);
@@ -30,6 +32,13 @@ impl KeyBytes {
     pub(in crate::engine) fn add_integer(&mut self, number: i64) {
         self.0.push(INTEGER);
         self.0.extend_from_slice(&(number.cast_unsigned() ^ 1 << 63).to_be_bytes());
+    }
+
+    /// Adds a number that is not NaN.
+    pub(in crate::engine) fn add_real(&mut self, number: f64) {
+        let bits = number.to_bits();
+        self.0.push(REAL);
+        self.0.extend_from_slice(&(if bits >> 63 == 1 { !bits } else { bits ^ 1 << 63 }).to_be_bytes());
     }
 
     pub(in crate::engine) fn add_text(&mut self, text: &[u8]) {
@@ -258,6 +267,11 @@ impl OrphanRows for KeyRows {
                 let (number, after) = after.split_first_chunk().unwrap_or((&[0; 8], &[]));
                 rest = after;
                 Value::Integer((u64::from_be_bytes(*number) ^ 1 << 63).cast_signed())
+            } else if class == REAL {
+                let (number, after) = after.split_first_chunk().unwrap_or((&[0; 8], &[]));
+                rest = after;
+                let bits = u64::from_be_bytes(*number);
+                Value::Real(f64::from_bits(if bits >> 63 == 1 { bits ^ 1 << 63 } else { !bits }))
             } else {
                 let held = match into.get_mut(position) {
                     Some(Value::Text(bytes) | Value::Blob(bytes)) => std::mem::take(bytes),

@@ -126,6 +126,7 @@ impl Judge<'_> {
                     _ => Suspects::Many,
                 },
                 index_is_proven: false,
+                repeated_keys: None,
             });
         }
         let mut readings = readings.into_iter();

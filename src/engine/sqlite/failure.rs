@@ -218,7 +218,7 @@ pub(super) fn plain(error: &rusqlite::Error) -> String {
 }
 
 /// Converts the failure of a single query. Other queries may still succeed.
-pub(super) fn failed(error: &rusqlite::Error) -> EngineError {
+pub(in crate::engine) fn failed(error: &rusqlite::Error) -> EngineError {
     match code(error) {
         Some(ErrorCode::OperationInterrupted) => EngineError::TimeLimit,
         // The statement is the program's own, so it does not help the user.

@@ -70,7 +70,11 @@ fn head(path: &Path) -> std::io::Result<Vec<u8>> {
 fn other_kind(head: &[u8]) -> (&'static str, &'static str) {
     let text = head.iter().all(|byte| byte.is_ascii_graphic() || byte.is_ascii_whitespace());
     let compressed = [&b"\x1f\x8b"[..], b"PK\x03\x04", b"\x28\xb5\x2f\xfd", b"BZh", b"\xfd7zXZ"];
-    if compressed.iter().any(|magic| head.starts_with(magic)) {
+    if head.get(8..12) == Some(b"DUCK") {
+        ("it is a database of DuckDB", "in DuckDB: EXPORT DATABASE 'lake' (FORMAT parquet), then: fk-doctor scan lake/")
+    } else if head.starts_with(b"PAR1") {
+        ("it is a Parquet file", "scan the folder in which it lies, with a fk-doctor.toml that names its relations")
+    } else if compressed.iter().any(|magic| head.starts_with(magic)) {
         ("it is a compressed file, not a SQLite database", "unpack it first")
     } else if head.starts_with(br#"{"format":"fk-doctor/plan@"#) {
         (

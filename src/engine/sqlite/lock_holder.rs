@@ -14,7 +14,7 @@ pub(super) fn with_holder(why: &str, database: &Path) -> String {
 #[cfg(target_os = "linux")]
 fn holder(database: &Path) -> Option<String> {
     let locks = std::fs::read_to_string("/proc/locks").ok()?;
-    let own = std::process::id();
+    let own = std::fs::read_link("/proc/self").ok()?.to_str()?.parse().ok()?;
     let shared_memory = super::clone::companion(database, "-shm");
     // In WAL mode, writers lock the shared memory, in which every open connection has a read lock.
     let process = inode(database)

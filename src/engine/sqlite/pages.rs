@@ -2,7 +2,7 @@
 //!
 //! The modules, from the bottom up: [`source`] reads the pages of one snapshot. [`page`] splits a page into cells and
 //! [`record`] a cell into fields. [`tree`] walks all pages of a table or an index. [`key`] turns fields into comparable
-//! keys, and [`keyset`] holds the keys of a parent. [`layout`] asks SQLite for root pages and field numbers. [`judge`]
+//! keys, and `engine/keyset` holds the keys of a parent. [`layout`] asks SQLite for root pages and field numbers. [`judge`]
 //! combines them: it decides which relations the pages can answer, keeps to the memory limit, and lists the rows that
 //! SQLite must judge. [`column`] reads all values of one column, [`rows`] several columns of many tables, and [`rowids`] looks
 //! single rows up.
@@ -13,11 +13,9 @@ mod blocks;
 pub mod column;
 mod digest;
 pub mod fault;
-mod field;
 pub mod header;
 pub mod judge;
 pub mod key;
-pub mod keyset;
 pub mod layout;
 pub mod page;
 pub mod reading;
@@ -25,7 +23,6 @@ pub mod record;
 pub mod rowids;
 pub mod rows;
 pub mod source;
-mod text_hash;
 pub mod tree;
 pub mod wal;
 

@@ -199,7 +199,11 @@ impl SqliteSession {
 }
 
 /// Runs one statement, and calls `each` with every row of its answer.
-pub(super) fn run(connection: &Connection, sql: &Sql, each: &mut dyn FnMut(&[Value])) -> rusqlite::Result<()> {
+pub(in crate::engine) fn run(
+    connection: &Connection,
+    sql: &Sql,
+    each: &mut dyn FnMut(&[Value]),
+) -> rusqlite::Result<()> {
     let mut statement = connection.prepare_cached(sql.text())?;
     for (position, value) in sql.parameters().iter().enumerate() {
         statement.raw_bind_parameter(position + 1, to_sqlite(value))?;
@@ -241,7 +245,7 @@ pub(super) fn row_counts(connection: &Connection) -> rusqlite::Result<Vec<(Strin
     names.into_iter().map(count).collect()
 }
 
-pub(super) fn from_sqlite(value: ValueRef<'_>) -> Value {
+pub(in crate::engine) fn from_sqlite(value: ValueRef<'_>) -> Value {
     match value {
         ValueRef::Null => Value::Null,
         ValueRef::Integer(number) => Value::Integer(number),
@@ -252,7 +256,7 @@ pub(super) fn from_sqlite(value: ValueRef<'_>) -> Value {
 }
 
 /// Text that is not UTF-8 is written with its original bytes.
-pub(super) fn to_sqlite(value: &Value) -> rusqlite::types::ToSqlOutput<'_> {
+pub(in crate::engine) fn to_sqlite(value: &Value) -> rusqlite::types::ToSqlOutput<'_> {
     rusqlite::types::ToSqlOutput::Borrowed(match value {
         Value::Null => ValueRef::Null,
         Value::Integer(number) => ValueRef::Integer(*number),

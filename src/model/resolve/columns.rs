@@ -4,6 +4,7 @@ use crate::model::catalog::Comparison;
 use crate::model::catalog::Engine;
 use crate::model::catalog::Family;
 use crate::model::catalog::Table;
+use crate::model::facts::Equality;
 use crate::model::finding::Code;
 use crate::model::relation::Defect;
 use crate::model::schema::side;
@@ -16,8 +17,12 @@ pub(super) fn compare(
     parent: &Table,
     parent_columns: &[usize],
     comparisons: &[Comparison],
+    equality: Equality,
     defects: &mut Vec<Defect>,
 ) {
+    if equality == Equality::OfFiles {
+        return compare_numbers(child, child_columns, parent, parent_columns, defects);
+    }
     let pairs = || {
         child_columns.iter().zip(parent_columns).map(|(&left, &right)| (&child.columns[left], &parent.columns[right]))
     };
@@ -58,6 +63,36 @@ pub(super) fn compare(
                 right.collation.as_deref().unwrap_or("?")
             ),
             help: "declare both columns with the same COLLATE".to_owned(),
+        });
+    }
+}
+
+/// Adds a defect for the first pair of columns of which one has floating-point numbers and the other exact ones. Files
+/// convert nothing else, and a pair of other types is not compared at all.
+fn compare_numbers(
+    child: &Table,
+    child_columns: &[usize],
+    parent: &Table,
+    parent_columns: &[usize],
+    defects: &mut Vec<Defect>,
+) {
+    let is_exact = |family: &Family| matches!(family, Family::Integer | Family::Numeric);
+    let is_mixed = |left: &Family, right: &Family| {
+        (is_exact(left) && *right == Family::Real) || (*left == Family::Real && is_exact(right))
+    };
+    let mut pairs =
+        child_columns.iter().zip(parent_columns).map(|(&left, &right)| (&child.columns[left], &parent.columns[right]));
+    if let Some((left, right)) = pairs.find(|(left, right)| is_mixed(&left.family, &right.family)) {
+        defects.push(Defect {
+            code: Code::TypeMismatch,
+            message: format!(
+                "{} is {} but {} is {}: they are compared as exact numbers, and a join may round them",
+                side(&child.name, [left.name.as_str()]),
+                left.declared_type,
+                side(&parent.name, [right.name.as_str()]),
+                right.declared_type
+            ),
+            help: "write both columns with the same type".to_owned(),
         });
     }
 }

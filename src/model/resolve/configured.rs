@@ -24,12 +24,14 @@ use crate::model::catalog::SqlType;
 use crate::model::catalog::Tables;
 use crate::model::configured::SideName;
 use crate::model::configured::Spanned;
+use crate::model::facts::Equality;
 use crate::model::ids::TableId;
 use crate::model::pattern::Pattern;
 use crate::model::text::nearest;
 
 pub(super) fn add(
     names: NameRule,
+    equality: Equality,
     tables: &Tables,
     configured: &[ConfiguredRelation],
     relations: &mut Vec<Relation>,
@@ -41,7 +43,8 @@ pub(super) fn add(
         match (children, parent) {
             (Ok(children), Ok((parent, parent_columns))) => {
                 for (child, child_columns) in children {
-                    let relation = relation(tables, request, (child, child_columns), (parent, parent_columns.clone()));
+                    let relation =
+                        relation(tables, equality, request, (child, child_columns), (parent, parent_columns.clone()));
                     add_or_narrow(Relation { configured: Some(entry), ..relation }, relations);
                 }
             }
@@ -66,6 +69,7 @@ fn add_or_narrow(relation: Relation, relations: &mut Vec<Relation>) {
 
 pub(super) fn relation(
     tables: &Tables,
+    equality: Equality,
     request: &ConfiguredRelation,
     (child, child_columns): (TableId, Vec<usize>),
     (parent, parent_columns): (TableId, Vec<usize>),
@@ -76,7 +80,15 @@ pub(super) fn relation(
         Ok(comparisons) => (comparisons, None),
         Err(why) => (Vec::new(), Some(why)),
     };
-    columns::compare(&tables[child], &child_columns, parent_table, &parent_columns, &comparisons, &mut defects);
+    columns::compare(
+        &tables[child],
+        &child_columns,
+        parent_table,
+        &parent_columns,
+        &comparisons,
+        equality,
+        &mut defects,
+    );
     flaws::not_enforceable(&tables[child], &mut defects);
     let text = |part: &Option<Spanned<String>>| part.as_ref().map(|part| part.value.clone());
     let mut in_order = parent_columns.clone();

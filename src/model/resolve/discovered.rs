@@ -56,6 +56,7 @@ fn relation(schema: &Schema, found: &DiscoveredRelation) -> Relation {
     let (child, parent) = (&found.child, &found.parent);
     let relation = configured::relation(
         &schema.tables,
+        schema.database.engine.facts().equality,
         &request,
         (child.table, child.columns.clone()),
         (parent.table, parent.columns.clone()),

@@ -3,8 +3,8 @@
 //! The keys are roots of a polynomial, and the digest is its value at a secret point. Different polynomials of the same
 //! degree n have the same value at no more than n points of 2^127. The point is drawn anew for each run.
 
-use super::field;
-use super::key::Key;
+use crate::engine::keyset::Key;
+use crate::engine::keyset::field;
 
 /// The secrets of the digests that are compared.
 #[derive(Debug, Clone, Copy)]

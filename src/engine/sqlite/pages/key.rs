@@ -10,28 +10,10 @@ use siphasher::sip128::SipHasher13;
 
 use super::digest::DigestSecret;
 use super::header::Encoding;
-use super::keyset;
 use super::record::Stored;
-use super::text_hash::TextHasher;
+use crate::engine::keyset::Key;
+use crate::engine::keyset::text_hash::TextHasher;
 use crate::model::catalog::Family;
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Key {
-    /// Some column is NULL: the key refers to no parent, and no child can refer to it.
-    Null,
-    /// Only SQLite can compare this key.
-    Outside,
-    Integer(i64),
-    /// Two integers (64 bits each), or a keyed hash of 128 bits.
-    Wide(u128),
-}
-
-impl Key {
-    #[inline(always)]
-    pub fn pair(first: i64, second: i64) -> Key {
-        Key::Wide(keyset::joined(first, second))
-    }
-}
 
 /// How the columns of a parent key compare, in the key's order.
 #[derive(Debug, Clone)]
@@ -124,7 +106,7 @@ impl KeyComparison {
 
     /// Returns the key of these values, which are in the key's order.
     #[inline(always)]
-    pub fn key(&self, values: &[Stored<'_>], scratch: &mut Vec<u8>) -> Key {
+    pub(in crate::engine) fn key(&self, values: &[Stored<'_>], scratch: &mut Vec<u8>) -> Key {
         match (self.shape, values) {
             (Shape::Integer, [Stored::Integer(number)]) => Key::Integer(*number),
             (Shape::TwoIntegers, [Stored::Integer(first), Stored::Integer(second)]) => Key::pair(*first, *second),
@@ -137,7 +119,7 @@ impl KeyComparison {
 
     /// Returns the key of a single text under BINARY; `None` if this key is of another shape.
     #[inline(always)]
-    pub fn text_key(&self, text: &[u8]) -> Option<Key> {
+    pub(in crate::engine) fn text_key(&self, text: &[u8]) -> Option<Key> {
         self.text_hasher.as_ref().map(|hasher| Key::Wide(hasher.hash(text)))
     }
 

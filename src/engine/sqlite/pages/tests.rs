@@ -74,6 +74,9 @@ fn inclusion(tables: &Tables, key: &ForeignKey) -> Inclusion {
         parent,
         key: tables[parent].indexes.iter().position(holds_key),
         parent_columns,
+        rows_in_scope: None,
+        deleted_parents: None,
+        ignored: Vec::new(),
     }
 }
 

@@ -6,12 +6,8 @@ use rayon::iter::IntoParallelIterator;
 use rayon::iter::ParallelIterator;
 
 use super::super::fault::Fault;
-use super::super::key::Key;
 use super::super::key::KeyComparison;
 use super::super::key::Shape;
-use super::super::keyset;
-use super::super::keyset::KeySet;
-use super::super::keyset::KeyShare;
 use super::super::layout::ColumnSource;
 use super::super::page::Cell;
 use super::super::page::Page;
@@ -35,6 +31,10 @@ use super::quick_rows::QuickRows;
 use crate::engine::OrphanList;
 use crate::engine::StorageReading;
 use crate::engine::Suspects;
+use crate::engine::keyset;
+use crate::engine::keyset::Key;
+use crate::engine::keyset::KeySet;
+use crate::engine::keyset::KeyShare;
 use crate::engine::orphan_list::KeyBytes;
 use crate::engine::orphan_list::OrphanBuffer;
 use crate::engine::orphan_list::OrphanCollector;
@@ -100,6 +100,7 @@ impl Tally {
             orphans: if suspects == Suspects::Many { OrphanList::default() } else { orphans },
             suspects,
             index_is_proven,
+            repeated_keys: None,
         }
     }
 }

@@ -2,7 +2,6 @@
 
 use std::cmp::Ordering;
 
-use super::super::key::Key;
 use super::super::key::KeyComparison;
 use super::super::layout::ColumnSource;
 use super::super::page::Cell;
@@ -10,6 +9,7 @@ use super::super::reading::FieldValue;
 use super::super::reading::Fields;
 use super::super::record::Stored;
 use super::plan::WIDEST_KEY;
+use crate::engine::keyset::Key;
 use crate::engine::orphan_list::KeyBytes;
 
 /// The position of each part of a key among the wanted fields of a record.

@@ -7,12 +7,8 @@ use rayon::iter::ParallelIterator;
 
 use super::super::digest::Digest;
 use super::super::fault::Fault;
-use super::super::key::Key;
 use super::super::key::KeyComparison;
 use super::super::key::Shape;
-use super::super::keyset::Bits;
-use super::super::keyset::KeySet;
-use super::super::keyset::KeyShare;
 use super::super::layout::ColumnSource;
 use super::super::page::Cell;
 use super::super::page::Page;
@@ -26,6 +22,10 @@ use super::lookup;
 use super::lookup::Lookup;
 use super::meter::Meter;
 use super::plan::ParentPlan;
+use crate::engine::keyset::Bits;
+use crate::engine::keyset::Key;
+use crate::engine::keyset::KeySet;
+use crate::engine::keyset::KeyShare;
 
 /// The keys of a parent, or one share of them.
 pub(super) struct ParentKeys {

@@ -10,7 +10,6 @@ use std::sync::Arc;
 use super::super::fault::Fault;
 use super::super::key::KeyComparison;
 use super::super::key::Shape;
-use super::super::keyset::KeyShare;
 use super::super::layout::ColumnSource;
 use super::super::layout::Field;
 use super::super::layout::IndexLayout;
@@ -20,6 +19,8 @@ use super::super::source::PageSource;
 use super::super::tree::PageClaims;
 use super::super::tree::Tree;
 use crate::engine::Inclusion;
+use crate::engine::keyset::KeyShare;
+use crate::engine::keyset::shares_of_rounds;
 use crate::model::catalog::Family;
 use crate::model::catalog::Index;
 use crate::model::catalog::TableKind;
@@ -360,27 +361,6 @@ fn rounds(parents: &[ParentPlan], passes: Vec<Pass>, memory: u64) -> Vec<Round> 
     }
 }
 
-/// Divides the shares of all parents into rounds. `needs` has the bytes for each parent, and its shares. A round has at most
-/// one share of a parent.
-fn shares_of_rounds(needs: impl Iterator<Item = (u64, Vec<KeyShare>)>, memory: u64) -> Vec<Vec<(usize, KeyShare)>> {
-    let mut rounds: Vec<Vec<(usize, KeyShare)>> = Vec::new();
-    let mut available = 0;
-    for (position, (needed, shares)) in needs.enumerate() {
-        let each = needed / shares.len() as u64;
-        for (number, share) in shares.into_iter().enumerate() {
-            if rounds.is_empty() || each > available || number > 0 {
-                rounds.push(Vec::new());
-                available = memory;
-            }
-            available = available.saturating_sub(each);
-            if let Some(round) = rounds.last_mut() {
-                round.push((position, share));
-            }
-        }
-    }
-    rounds
-}
-
 /// Returns a high estimate of the memory for a parent's keys, in bytes.
 fn bytes_for(parent: &ParentPlan) -> u64 {
     let rows = parent.rows + parent.rows / 4;
@@ -420,21 +400,4 @@ fn passes_with(parents: &[(usize, KeyShare)], passes: &[Pass]) -> Vec<Pass> {
         (!probes.is_empty()).then(|| Pass { probes, ..pass.clone() })
     });
     narrowed.collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn round_has_one_share_of_a_parent() {
-        let parts = |of| (0..of).map(|number| KeyShare::Part { number, of }).collect::<Vec<_>>();
-        // Two shares of the second parent have exactly as many bytes as fit.
-        let needs = [(10, parts(1)), (101, parts(2)), (20, parts(1))];
-        let rounds = shares_of_rounds(needs.into_iter(), 100);
-        let share = |number, of| KeyShare::Part { number, of };
-        assert_eq!(rounds, [vec![(0, share(0, 1)), (1, share(0, 2))], vec![(1, share(1, 2)), (2, share(0, 1))]]);
-        let rounds = shares_of_rounds([(101, parts(2))].into_iter(), 100);
-        assert_eq!(rounds, [vec![(0, share(0, 2))], vec![(0, share(1, 2))]]);
-    }
 }

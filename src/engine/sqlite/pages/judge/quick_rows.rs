@@ -4,14 +4,8 @@
 //! at once. If orphans can be proven, they are added here too. Every other row is judged again in the general way.
 
 use super::super::fault::Fault;
-use super::super::key::Key;
 use super::super::key::KeyComparison;
 use super::super::key::Shape;
-use super::super::keyset;
-use super::super::keyset::Bits;
-use super::super::keyset::KeySet;
-use super::super::keyset::KeyShare;
-use super::super::keyset::SlotSet;
 use super::super::layout::ColumnSource;
 use super::super::page::Cell;
 use super::super::page::Page;
@@ -20,6 +14,12 @@ use super::super::page::ShortRecord;
 use super::super::record;
 use super::plan::Address;
 use super::plan::Probe;
+use crate::engine::keyset;
+use crate::engine::keyset::Bits;
+use crate::engine::keyset::Key;
+use crate::engine::keyset::KeySet;
+use crate::engine::keyset::KeyShare;
+use crate::engine::keyset::SlotSet;
 use crate::engine::orphan_list::OrphanBuffer;
 
 /// The way in which the keys of a pass are found in short records.

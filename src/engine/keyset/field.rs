@@ -5,14 +5,14 @@ const PRIME: u128 = (1 << 127) - 1;
 
 /// Returns the residue of a number.
 #[inline(always)]
-pub(super) fn residue(number: u128) -> u128 {
+pub(in crate::engine) fn residue(number: u128) -> u128 {
     let folded = (number & PRIME) + (number >> 127);
     if folded >= PRIME { folded - PRIME } else { folded }
 }
 
 /// Returns the product of two residues, as a residue.
 #[inline(always)]
-pub(super) fn product(left: u128, right: u128) -> u128 {
+pub(in crate::engine) fn product(left: u128, right: u128) -> u128 {
     let half = |number: u128| (number >> 64, number & u128::from(u64::MAX));
     let ((left_high, left_low), (right_high, right_low)) = (half(left), half(right));
     // The high halves have 63 bits, so neither sum of products overflows.

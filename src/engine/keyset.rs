@@ -3,11 +3,31 @@
 
 use rayon::slice::ParallelSliceMut;
 
-use super::key::Key;
+pub(in crate::engine) mod field;
+pub(in crate::engine) mod text_hash;
+
+/// The key of a row, as sets compare it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(in crate::engine) enum Key {
+    /// Some column is NULL: the key refers to no parent, and no child can refer to it.
+    Null,
+    /// A key that no set holds, because it cannot be compared here.
+    Outside,
+    Integer(i64),
+    /// Two integers (64 bits each), or a keyed hash of 128 bits.
+    Wide(u128),
+}
+
+impl Key {
+    #[inline(always)]
+    pub(in crate::engine) fn pair(first: i64, second: i64) -> Key {
+        Key::Wide(joined(first, second))
+    }
+}
 
 /// A part of the key space. A set that is too large for memory is processed one share at a time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum KeyShare {
+pub(in crate::engine) enum KeyShare {
     /// All integers of this range, both ends included.
     Between(i64, i64),
     /// Part `number` of `of` equal parts, chosen by the key's mixed bits.
@@ -15,10 +35,10 @@ pub enum KeyShare {
 }
 
 impl KeyShare {
-    pub const ALL: KeyShare = KeyShare::Part { number: 0, of: 1 };
+    pub(in crate::engine) const ALL: KeyShare = KeyShare::Part { number: 0, of: 1 };
 
     #[inline(always)]
-    pub fn has(self, key: Key) -> bool {
+    pub(in crate::engine) fn has(self, key: Key) -> bool {
         match (self, key) {
             (KeyShare::Part { of: 1, .. }, _) => true,
             (KeyShare::Between(from, to), Key::Integer(number)) => (from..=to).contains(&number),
@@ -30,7 +50,7 @@ impl KeyShare {
         }
     }
 
-    pub fn is_first(self) -> bool {
+    pub(in crate::engine) fn is_first(self) -> bool {
         match self {
             KeyShare::Between(from, _) => from == i64::MIN,
             KeyShare::Part { number, .. } => number == 0,
@@ -42,7 +62,31 @@ fn part(spread: u64, of: u32) -> u32 {
     ((u128::from(spread) * u128::from(of)) >> 64) as u32
 }
 
-pub enum KeySet {
+/// Divides the shares of all parents into rounds. `needs` has the bytes for each parent, and its shares. A round has at most
+/// one share of a parent.
+pub(in crate::engine) fn shares_of_rounds(
+    needs: impl Iterator<Item = (u64, Vec<KeyShare>)>,
+    memory: u64,
+) -> Vec<Vec<(usize, KeyShare)>> {
+    let mut rounds: Vec<Vec<(usize, KeyShare)>> = Vec::new();
+    let mut available = 0;
+    for (position, (needed, shares)) in needs.enumerate() {
+        let each = needed / shares.len() as u64;
+        for (number, share) in shares.into_iter().enumerate() {
+            if rounds.is_empty() || each > available || number > 0 {
+                rounds.push(Vec::new());
+                available = memory;
+            }
+            available = available.saturating_sub(each);
+            if let Some(round) = rounds.last_mut() {
+                round.push((position, share));
+            }
+        }
+    }
+    rounds
+}
+
+pub(in crate::engine) enum KeySet {
     Dense(Bits),
     Integers(SlotSet<u64>),
     Pairs { first: (i64, i64), width: u64, bits: Bits },
@@ -52,7 +96,7 @@ pub enum KeySet {
 
 impl KeySet {
     /// True if the parent has no key.
-    pub fn is_empty(&self) -> bool {
+    pub(in crate::engine) fn is_empty(&self) -> bool {
         match self {
             KeySet::Integers(set) => set.slots.is_empty(),
             KeySet::SparsePairs(set) | KeySet::Hashed(set) => set.slots.is_empty(),
@@ -61,8 +105,19 @@ impl KeySet {
         }
     }
 
+    /// Returns the number of different keys.
+    pub(in crate::engine) fn len(&self) -> u64 {
+        match self {
+            KeySet::Integers(set) => set.keys,
+            KeySet::SparsePairs(set) | KeySet::Hashed(set) => set.keys,
+            KeySet::Dense(bits) | KeySet::Pairs { bits, .. } => {
+                bits.words.iter().map(|word| u64::from(word.count_ones())).sum()
+            }
+        }
+    }
+
     #[inline(always)]
-    pub fn has(&self, key: Key) -> bool {
+    pub(in crate::engine) fn has(&self, key: Key) -> bool {
         match (self, key) {
             (KeySet::Dense(bits), Key::Integer(number)) => bits.has(number),
             (KeySet::Integers(set), Key::Integer(number)) => set.has(spread(number)),
@@ -80,7 +135,7 @@ impl KeySet {
     }
 
     /// Calls `missing` with the tag of every key that the set does not hold.
-    pub fn each_missing<A: Copy>(&self, keys: &[(Key, A)], mut missing: impl FnMut(A)) {
+    pub(in crate::engine) fn each_missing<A: Copy>(&self, keys: &[(Key, A)], mut missing: impl FnMut(A)) {
         match self {
             KeySet::Integers(set) => set.each_missing_tag(keys, missing, |key| match key {
                 Key::Integer(number) => Some(spread(number)),
@@ -98,7 +153,7 @@ impl KeySet {
         }
     }
 
-    pub fn from_integers(keys: Vec<i64>) -> KeySet {
+    pub(in crate::engine) fn from_integers(keys: Vec<i64>) -> KeySet {
         let range = keys.iter().min().zip(keys.iter().max());
         if let Some((&first, &last)) = range
             && last.wrapping_sub(first).cast_unsigned() / 64 < keys.len() as u64
@@ -110,7 +165,7 @@ impl KeySet {
         KeySet::Integers(SlotSet::new(keys.into_iter().map(spread).collect()))
     }
 
-    pub fn from_pairs(keys: Vec<u128>) -> KeySet {
+    pub(in crate::engine) fn from_pairs(keys: Vec<u128>) -> KeySet {
         let mut ranges: Option<((i64, i64), (i64, i64))> = None;
         for &key in &keys {
             let (high, low) = parts(key);
@@ -136,25 +191,25 @@ impl KeySet {
     }
 
     /// Keyed hashes are evenly distributed already, so they need no mixing.
-    pub fn from_hashes(hashes: Vec<u128>) -> KeySet {
+    pub(in crate::engine) fn from_hashes(hashes: Vec<u128>) -> KeySet {
         KeySet::Hashed(SlotSet::new(hashes))
     }
 }
 
 /// Joins two integers to one key.
 #[inline(always)]
-pub fn joined(first: i64, second: i64) -> u128 {
+pub(in crate::engine) fn joined(first: i64, second: i64) -> u128 {
     u128::from(first.cast_unsigned()) << 64 | u128::from(second.cast_unsigned())
 }
 
 /// Returns the two integers of a pair.
-pub fn parts(pair: u128) -> (i64, i64) {
+pub(in crate::engine) fn parts(pair: u128) -> (i64, i64) {
     (((pair >> 64) as u64).cast_signed(), (pair as u64).cast_signed())
 }
 
 /// Distributes integers evenly over 64 bits. The function is a bijection.
 #[inline(always)]
-pub fn spread(number: i64) -> u64 {
+pub(in crate::engine) fn spread(number: i64) -> u64 {
     let mut bits = number.cast_unsigned();
     bits = (bits ^ (bits >> 32)).wrapping_mul(0xd6e8_feb8_6659_fd93);
     bits = (bits ^ (bits >> 32)).wrapping_mul(0xd6e8_feb8_6659_fd93);
@@ -162,7 +217,7 @@ pub fn spread(number: i64) -> u64 {
 }
 
 /// Returns the number of which [`spread`] made these bits.
-pub fn gathered(spread: u64) -> i64 {
+pub(in crate::engine) fn gathered(spread: u64) -> i64 {
     // The factor of `spread` times this number is one.
     const INVERSE: u64 = 0xcfee_444d_8b59_a89b;
     let mut bits = spread ^ (spread >> 32);
@@ -173,7 +228,7 @@ pub fn gathered(spread: u64) -> i64 {
 
 /// Distributes 128-bit keys evenly. The function is a bijection: each half in turn changes the other.
 #[inline(always)]
-pub fn mixed(key: u128) -> u128 {
+pub(in crate::engine) fn mixed(key: u128) -> u128 {
     let (mut high, mut low) = ((key >> 64) as u64, key as u64);
     high ^= spread(low.cast_signed());
     low ^= spread(high.wrapping_add(0x9e37_79b9_7f4a_7c15).cast_signed());
@@ -182,7 +237,7 @@ pub fn mixed(key: u128) -> u128 {
 }
 
 /// Returns the key of which [`mixed`] made this one.
-pub fn unmixed(mixed: u128) -> u128 {
+pub(in crate::engine) fn unmixed(mixed: u128) -> u128 {
     let (mut high, mut low) = ((mixed >> 64) as u64, mixed as u64);
     high ^= spread(low.wrapping_add(0x7f4a_7c15_9e37_79b9).cast_signed());
     low ^= spread(high.wrapping_add(0x9e37_79b9_7f4a_7c15).cast_signed());
@@ -191,13 +246,13 @@ pub fn unmixed(mixed: u128) -> u128 {
 }
 
 /// One bit for each integer of a range.
-pub struct Bits {
+pub(in crate::engine) struct Bits {
     first: i64,
     words: Vec<u64>,
 }
 
 impl Bits {
-    pub fn between(first: i64, last: i64) -> Bits {
+    pub(in crate::engine) fn between(first: i64, last: i64) -> Bits {
         let count = last.wrapping_sub(first).cast_unsigned().saturating_add(1);
         Bits { first, ..Bits::with_count(count) }
     }
@@ -206,7 +261,7 @@ impl Bits {
         Bits { first: 0, words: vec![0; (count / 64 + 1) as usize] }
     }
 
-    pub fn set(&mut self, number: i64) {
+    pub(in crate::engine) fn set(&mut self, number: i64) {
         self.set_bit(number.wrapping_sub(self.first).cast_unsigned());
     }
 
@@ -215,7 +270,7 @@ impl Bits {
     }
 
     #[inline(always)]
-    pub fn has(&self, number: i64) -> bool {
+    pub(in crate::engine) fn has(&self, number: i64) -> bool {
         self.bit(number.wrapping_sub(self.first).cast_unsigned())
     }
 
@@ -229,7 +284,7 @@ impl Bits {
     }
 
     /// Sets every bit that is set in `part`, whose range lies inside this one.
-    pub fn add(&mut self, part: &Bits) {
+    pub(in crate::engine) fn add(&mut self, part: &Bits) {
         let ahead = part.first.wrapping_sub(self.first).cast_unsigned();
         let (word, shift) = ((ahead / 64) as usize, ahead % 64);
         for (i, &bits) in part.words.iter().enumerate().filter(|(_, bits)| **bits != 0) {
@@ -242,7 +297,7 @@ impl Bits {
 }
 
 /// A number whose bits are evenly distributed.
-pub trait Spread: Copy + Ord + Send {
+pub(in crate::engine) trait Spread: Copy + Ord + Send {
     fn first_bits(self) -> u64;
 }
 
@@ -262,10 +317,12 @@ impl Spread for u128 {
 
 /// Sorted keys in slots with gaps. Each key sits at the slot that its first bits select, or soon after; a gap repeats
 /// the key after it. Most lookups touch one cache line.
-pub struct SlotSet<T> {
+pub(in crate::engine) struct SlotSet<T> {
     slots: Vec<T>,
     /// The number of slots that first bits can select. Keys that did not fit follow after them.
     slot_count: usize,
+    /// The number of different keys.
+    keys: u64,
 }
 
 /// The slots that a lookup compares without a branch.
@@ -292,7 +349,7 @@ impl<T: Spread> SlotSet<T> {
         if let Some(&last) = slots.last() {
             slots.resize(slots.len().max(slot_count), last);
         }
-        SlotSet { slots, slot_count }
+        SlotSet { slots, slot_count, keys: keys.len() as u64 }
     }
 
     #[inline(always)]
@@ -313,7 +370,7 @@ impl<T: Spread> SlotSet<T> {
 
     /// Calls `missing` with the position of every key that the set does not hold. The keys are in the slots' form.
     #[inline(always)]
-    pub fn each_missing(&self, keys: &[T], mut missing: impl FnMut(usize)) {
+    pub(in crate::engine) fn each_missing(&self, keys: &[T], mut missing: impl FnMut(usize)) {
         // All slots are read before the first is compared, so that the processor loads many cache lines at once.
         let touch = |key| {
             let slot = slot_of(key, self.slot_count);
@@ -444,5 +501,17 @@ mod tests {
                 assert_eq!(shares, 1, "{key:?}");
             }
         }
+    }
+
+    #[test]
+    fn round_has_one_share_of_a_parent() {
+        let parts = |of| (0..of).map(|number| KeyShare::Part { number, of }).collect::<Vec<_>>();
+        // Two shares of the second parent have exactly as many bytes as fit.
+        let needs = [(10, parts(1)), (101, parts(2)), (20, parts(1))];
+        let rounds = shares_of_rounds(needs.into_iter(), 100);
+        let share = |number, of| KeyShare::Part { number, of };
+        assert_eq!(rounds, [vec![(0, share(0, 1)), (1, share(0, 2))], vec![(1, share(1, 2)), (2, share(0, 1))]]);
+        let rounds = shares_of_rounds([(101, parts(2))].into_iter(), 100);
+        assert_eq!(rounds, [vec![(0, share(0, 2))], vec![(0, share(1, 2))]]);
     }
 }

@@ -1,0 +1,11 @@
+//! Scans of folders of files.
+#![allow(clippy::unwrap_used, reason = "a test may fail loudly")]
+
+mod agreement;
+mod delta;
+mod equality;
+mod folders;
+mod hostile;
+mod make;
+mod options;
+mod relations;

@@ -1,0 +1,150 @@
+//! Files and SQLite give the same report about the same rows, but for names.
+
+use fastrand::Rng;
+
+use super::make::Cells;
+use super::make::parquet_with;
+use super::make::scan;
+use crate::common::Bench;
+use parquet::basic::Compression;
+use parquet::basic::ZstdLevel;
+
+/// A column of random values.
+struct Column {
+    name: String,
+    is_text: bool,
+    values: Vec<Option<i64>>,
+}
+
+fn columns(rng: &mut Rng, rows: usize) -> Vec<Column> {
+    let count = rng.usize(1..4);
+    let column = |number: usize| {
+        let (most, is_text) = (rng.i64(2..40), rng.bool());
+        let values = (0..rows).map(|_| (rng.usize(0..12) > 0).then(|| rng.i64(0..most))).collect();
+        Column { name: format!("c{number}"), is_text, values }
+    };
+    (0..count).map(column).collect()
+}
+
+fn text(number: i64) -> String {
+    format!("k{number}")
+}
+
+fn sql(name: &str, columns: &[Column]) -> String {
+    let declared: Vec<String> = columns
+        .iter()
+        .map(|column| format!("{} {}", column.name, if column.is_text { "TEXT" } else { "INTEGER" }))
+        .collect();
+    let mut sql = format!("CREATE TABLE {name}({});", declared.join(", "));
+    for row in 0..columns[0].values.len() {
+        let values: Vec<String> = columns
+            .iter()
+            .map(|column| match column.values[row] {
+                None => "NULL".to_owned(),
+                Some(number) if column.is_text => format!("'{}'", text(number)),
+                Some(number) => number.to_string(),
+            })
+            .collect();
+        sql.push_str(&format!("INSERT INTO {name} VALUES ({});", values.join(", ")));
+    }
+    sql
+}
+
+fn write(bench: &Bench, rng: &mut Rng, name: &str, columns: &[Column]) {
+    let cells: Vec<(String, Cells)> = columns
+        .iter()
+        .map(|column| match column.is_text {
+            true => {
+                let texts = column.values.iter().map(|value| value.map(|number| text(number).into_bytes()));
+                (format!("byte_array {} (STRING)", column.name), Cells::Bytes(texts.collect()))
+            }
+            false => (format!("int64 {}", column.name), Cells::Int64(column.values.clone())),
+        })
+        .collect();
+    let cells: Vec<(&str, Cells)> = cells.iter().map(|(declared, cells)| (declared.as_str(), cells.clone())).collect();
+    let codec = match rng.usize(0..4) {
+        0 => Compression::UNCOMPRESSED,
+        1 => Compression::SNAPPY,
+        2 => Compression::ZSTD(ZstdLevel::default()),
+        _ => Compression::LZ4_RAW,
+    };
+    parquet_with(&bench.path(&format!("lake/{name}.parquet")), &cells, codec, rng.usize(5..60));
+}
+
+/// Returns what both reports must agree on.
+fn essence(report: &serde_json::Value) -> serde_json::Value {
+    let relations = report["relations"].as_array().unwrap().iter().map(|relation| {
+        let mut relation = relation.clone();
+        let facts = relation.as_object_mut().unwrap();
+        ["method", "method_reason"].into_iter().for_each(|name| {
+            facts.remove(name);
+        });
+        relation
+    });
+    let orphans = report["findings"].as_array().unwrap().iter().filter(|finding| finding["code"] == "orphan");
+    let findings = orphans.map(|finding| {
+        let missing = finding["top_missing"].as_array().unwrap().iter();
+        let missing: Vec<_> = missing.map(|missing| (missing["key"].clone(), missing["rows"].clone())).collect();
+        serde_json::json!([
+            finding["relation"],
+            finding["rows"],
+            finding["missing_keys"],
+            missing,
+            finding["diagnosis"]
+        ])
+    });
+    serde_json::json!([relations.collect::<Vec<_>>(), findings.collect::<Vec<_>>()])
+}
+
+#[test]
+fn files_and_sqlite_agree_about_the_same_rows() {
+    let mut with_orphans = 0;
+    for seed in 0..20 {
+        let mut rng = Rng::with_seed(seed);
+        let names = ["p", "q", "c"];
+        let tables: Vec<Vec<Column>> = names
+            .iter()
+            .map(|_| {
+                let rows = rng.usize(1..150);
+                columns(&mut rng, rows)
+            })
+            .collect();
+        let mut config = String::new();
+        for (child, columns) in names.iter().zip(&tables) {
+            for (parent, others) in names.iter().zip(&tables) {
+                let width = columns.len().min(others.len()).min(rng.usize(1..3));
+                let pairs: Vec<(usize, usize)> = (0..width).map(|at| (at, at)).collect();
+                if pairs.iter().any(|&(left, right)| columns[left].is_text != others[right].is_text) {
+                    continue;
+                }
+                let side = |name: &str| {
+                    format!("{name}({})", pairs.iter().map(|(at, _)| format!("c{at}")).collect::<Vec<_>>().join(", "))
+                };
+                config.push_str(&format!("[[relation]]\nchild = \"{}\"\nparent = \"{}\"\n", side(child), side(parent)));
+                match rng.usize(0..4) {
+                    0 => config.push_str("where = \"child.c0 IS NOT NULL AND length(child.c0) < 3\"\n"),
+                    1 => config.push_str("soft-deleted = \"length(parent.c0) = 2\"\n"),
+                    2 if width == 1 => config.push_str(if columns[0].is_text {
+                        "ignore-values = [\"k3\"]\n"
+                    } else {
+                        "ignore-values = [3]\n"
+                    }),
+                    _ => {}
+                }
+            }
+        }
+        let sql: String = names.iter().zip(&tables).map(|(name, columns)| sql(name, columns)).collect();
+        let bench = Bench::new(&sql);
+        std::fs::create_dir(bench.path("lake")).unwrap();
+        for (name, columns) in names.iter().zip(&tables) {
+            write(&bench, &mut rng, name, columns);
+        }
+        bench.write("fk-doctor.toml", &config);
+        let (code, of_files) = scan(&bench, &[]);
+        let (_, of_sqlite) = bench.scan();
+        let (files, sqlite) = (essence(&of_files), essence(&of_sqlite));
+        assert_eq!(files, sqlite, "seed {seed}\n{config}");
+        with_orphans += usize::from(code == 1);
+    }
+    assert!(with_orphans > 10, "{with_orphans}");
+}

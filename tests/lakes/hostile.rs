@@ -1,0 +1,176 @@
+//! Files that are damaged, or made to harm.
+
+use std::path::Path;
+
+use fastrand::Rng;
+use parquet::basic::BrotliLevel;
+use parquet::basic::Compression;
+use parquet::basic::GzipLevel;
+use parquet::basic::ZstdLevel;
+
+use super::make::Cells;
+use super::make::lake;
+use super::make::parquet;
+use super::make::parquet_with;
+use super::make::scan;
+use crate::common::Bench;
+use fk_doctor::internals::engine::Deadline;
+use fk_doctor::internals::engine::WaitLimits;
+use fk_doctor::internals::engines;
+use fk_doctor::internals::examine;
+use fk_doctor::internals::model::catalog::Engine;
+use fk_doctor::internals::model::configured::ConfiguredRelation;
+use fk_doctor::internals::model::configured::SideName;
+use fk_doctor::internals::model::configured::Spanned;
+use fk_doctor::internals::model::examination::CoverageState;
+use fk_doctor::internals::model::resolve;
+use fk_doctor::internals::scan::ScanOptions;
+use fk_doctor::internals::source::Source;
+
+/// Scans the folder in this process, without diagnosis of findings. Returns the state of the relation and its numbers.
+fn scan_here(folder: &Path) -> (CoverageState, u64, u64) {
+    let source = Source::Folder { engine: Engine::Files, path: folder.to_owned(), tables: Vec::new() };
+    let limits = WaitLimits { lock_wait: std::time::Duration::ZERO, deadline: Deadline::default() };
+    let mut database = engines::open(&source, &limits).unwrap();
+    let side = |table: &str, column: &str| Spanned {
+        value: SideName { table: table.to_owned(), columns: vec![column.to_owned()] },
+        span: 0..0,
+    };
+    let relation = ConfiguredRelation {
+        child: side("child", "r"),
+        parent: side("parent", "id"),
+        condition: None,
+        ignored: Vec::new(),
+        soft_deleted: None,
+    };
+    // A footer without the column is a fault of the configuration.
+    let Ok(schema) = resolve::resolve(database.catalog().unwrap(), &[relation]) else {
+        return (CoverageState::Unchecked, 0, 0);
+    };
+    let mut sessions = database.sessions(1).unwrap();
+    let options =
+        ScanOptions { samples: 1, memory: 64 << 20, threads: 1, progress: &|_| {}, is_known: &|_, _, _| false };
+    let examination = examine::examine(schema, &mut sessions, &options);
+    let coverage = examination.relations.iter().next().unwrap();
+    (coverage.state, coverage.counts.rows, coverage.orphan_rows)
+}
+
+/// Every value of the child has its parent, and no two values are alike, so a changed value is an orphan.
+fn sound(codec: Compression) -> Bench {
+    let bench = lake();
+    let keys: Vec<String> = (0..300).map(|i| format!("key-{i}-{}", i * 7_919)).collect();
+    let texts = || Cells::texts(&keys.iter().map(String::as_str).collect::<Vec<_>>());
+    parquet_with(&bench.path("lake/child.parquet"), &[("byte_array r (STRING)", texts())], codec, 100);
+    parquet_with(&bench.path("lake/parent.parquet"), &[("byte_array id (STRING)", texts())], codec, 100);
+    bench
+}
+
+#[test]
+fn damaged_file_is_never_taken_for_a_clean_one_with_other_rows() {
+    std::panic::set_hook(Box::new(|_| {}));
+    let codecs = [
+        Compression::UNCOMPRESSED,
+        Compression::SNAPPY,
+        Compression::GZIP(GzipLevel::default()),
+        Compression::ZSTD(ZstdLevel::default()),
+        Compression::BROTLI(BrotliLevel::default()),
+        Compression::LZ4_RAW,
+    ];
+    let mut unchecked = 0;
+    for (number, codec) in codecs.into_iter().enumerate() {
+        let bench = sound(codec);
+        let path = bench.path("lake/child.parquet");
+        let bytes = std::fs::read(&path).unwrap();
+        let mut rng = Rng::with_seed(number as u64);
+        for round in 0..340 {
+            let mut damaged = bytes.clone();
+            for _ in 0..rng.usize(1..4) {
+                let at = rng.usize(0..damaged.len());
+                damaged[at] = if rng.bool() { damaged[at] ^ (1 << rng.u32(0..8)) } else { rng.u8(..) };
+            }
+            if rng.usize(0..5) == 0 {
+                damaged.truncate(rng.usize(0..damaged.len()));
+            }
+            std::fs::write(&path, &damaged).unwrap();
+            let (state, rows, _) = scan_here(&bench.path("lake"));
+            // The parent is sound, so a checked child has all its rows.
+            assert!(state == CoverageState::Unchecked || rows == 300, "codec {number}, round {round}: {rows} rows");
+            unchecked += u32::from(state == CoverageState::Unchecked);
+        }
+    }
+    assert!(unchecked > 300, "{unchecked}");
+}
+
+#[test]
+fn page_that_unpacks_to_more_than_the_memory_is_not_read() {
+    let bench = lake();
+    let long = "x".repeat(40_000_000);
+    let codec = Compression::ZSTD(ZstdLevel::default());
+    parquet_with(&bench.path("lake/child.parquet"), &[("byte_array r (STRING)", Cells::texts(&[&long]))], codec, 9);
+    assert!(std::fs::metadata(bench.path("lake/child.parquet")).unwrap().len() < 100_000);
+    parquet(&bench.path("lake/parent.parquet"), &[("byte_array id (STRING)", Cells::texts(&["a"]))]);
+    let (code, report) = scan(&bench, &["--memory", "16MB"]);
+    let reason = report["relations"][0]["reason"].as_str().unwrap();
+    assert!(code == 4 && reason.contains("--memory"), "{code} {reason}");
+    assert_eq!(scan(&bench, &["--memory", "100MB"]).0, 1);
+}
+
+#[test]
+fn faulty_text_files_are_unchecked_with_their_line() {
+    for (text, expected) in [
+        ("r\n1\n2,3\n", "line 3 has 2 fields, and the header has 1"),
+        ("r,s\n1,\"open\n2,x\n", "line 2 begins a quoted field that never ends"),
+        ("r\n\"1\"x\n", "line 2 has text after the quotation mark"),
+        ("", "it is empty"),
+    ] {
+        let bench = lake();
+        bench.write("lake/child.csv", text);
+        bench.write("lake/parent.csv", "id\n1\n");
+        let (code, report) = scan(&bench, &[]);
+        let reason = report["relations"][0]["reason"].as_str().unwrap_or_default();
+        assert!(code == 4 && reason.contains(expected), "{text:?}: {code} {reason}");
+    }
+}
+
+#[test]
+fn text_of_another_encoding_is_compared_by_its_bytes() {
+    let bench = lake();
+    std::fs::write(bench.path("lake/child.csv"), b"\xef\xbb\xbfr\r\nM\xfcller\r\nx\r\n").unwrap();
+    std::fs::write(bench.path("lake/parent.csv"), b"id\nM\xfcller\n").unwrap();
+    assert_eq!(super::make::counts(&scan(&bench, &[]).1), [2, 0, 1, 1]);
+}
+
+#[test]
+fn compressed_text_file_is_read_and_its_damage_noticed() {
+    use std::io::Write;
+    let bench = lake();
+    let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+    packed.write_all(b"r\n1\n9\n").unwrap();
+    let packed = packed.finish().unwrap();
+    bench.write("lake/parent.csv", "id\n1\n");
+    std::fs::write(bench.path("lake/child.csv.gz"), &packed).unwrap();
+    assert_eq!(super::make::counts(&scan(&bench, &[]).1), [2, 0, 1, 1]);
+    std::fs::write(bench.path("lake/child.csv.gz"), &packed[..packed.len() - 9]).unwrap();
+    assert_eq!(scan(&bench, &[]).0, 4);
+}
+
+#[test]
+fn file_that_changes_while_it_is_read_makes_the_report_incomplete() {
+    let changes: [&dyn Fn(&Path); 3] =
+        [&|path| std::fs::write(path, "r\n1\n2\n").unwrap(), &|path| std::fs::remove_file(path).unwrap(), &|path| {
+            let other = path.with_extension("new");
+            std::fs::write(&other, "r\n2\n").unwrap();
+            std::fs::rename(other, path).unwrap();
+        }];
+    for change in changes {
+        let bench = lake();
+        bench.write("lake/child.csv", "r\n1\n");
+        let source = Source::Folder { engine: Engine::Files, path: bench.path("lake"), tables: Vec::new() };
+        let limits = WaitLimits { lock_wait: std::time::Duration::ZERO, deadline: Deadline::default() };
+        let database = engines::open(&source, &limits).unwrap();
+        assert_eq!(database.change_while_reading(), None);
+        change(&bench.path("lake/child.csv"));
+        let why = database.change_while_reading();
+        assert_eq!(why.as_deref(), Some("child.csv changed while it was read"));
+    }
+}
