@@ -178,12 +178,7 @@ impl RunSummary {
 
     /// Counts a change that was made.
     fn count(&mut self, change: &Change) {
-        let kind = match (&change.before, &change.after) {
-            (None, _) => RowChangeKind::Insert,
-            (_, None) => RowChangeKind::Delete,
-            _ => RowChangeKind::Update,
-        };
-        self.count_rows(&change.table, kind, 1);
+        self.count_rows(&change.table, change.kind(), 1);
     }
 
     /// Counts changes of one table and one kind that were made.
@@ -253,9 +248,9 @@ pub enum ApplyError {
     /// The record of plans cannot be read or written.
     #[error("{what}")]
     Record { what: String, why: String, help: String },
-    /// A request ended the run before this change of `total`. This run committed `committed` changes.
+    /// A request ended the run. All runs together have `done` of `total` changes, and this one committed `committed`.
     #[error("{doing} the whole plan")]
-    Stopped { doing: &'static str, next: usize, total: usize, committed: u64 },
+    Stopped { doing: &'static str, done: u64, total: usize, committed: u64 },
     /// The run stopped after some of its changes were committed.
     #[error("{doing} the whole plan")]
     Partly { doing: &'static str, error: Box<ApplyError>, committed: u64 },
@@ -320,7 +315,7 @@ fn run(
             Halt::Error(error) => {
                 if !writer.lost_conflict() || attempts == MAX_ATTEMPTS {
                     walk.drop_leftover_tables(writer);
-                    return Err(partly(error, options.direction, before.total()));
+                    return Err(partly(error, options.direction, &before, applied_before));
                 }
                 attempts += 1;
             }
@@ -329,7 +324,7 @@ fn run(
                 let why = "other sessions keep changing the rows of the plan while it runs".to_owned();
                 let help = "repeat the command when fewer sessions write, with smaller batches: --batch 100";
                 let refused = ApplyError::refused(options.direction, why, help);
-                return Err(partly(refused, options.direction, before.total()));
+                return Err(partly(refused, options.direction, &before, applied_before));
             }
             Halt::Retry => restarts += 1,
         }
@@ -339,11 +334,15 @@ fn run(
     }
 }
 
-/// Returns the error as one of a partial run, if changes were committed before.
-fn partly(error: ApplyError, direction: Direction, committed: u64) -> ApplyError {
+/// Returns the error as one of a partial run, if changes were committed before. Runs before this one made `earlier` changes.
+fn partly(error: ApplyError, direction: Direction, before: &RunSummary, earlier: Option<u64>) -> ApplyError {
+    let committed = before.total();
     match (committed, error) {
         (0, error) => error,
-        (_, ApplyError::Stopped { doing, next, total, .. }) => ApplyError::Stopped { doing, next, total, committed },
+        (_, ApplyError::Stopped { doing, total, .. }) => {
+            let done = earlier.unwrap_or_default() + committed - before.redefined;
+            ApplyError::Stopped { doing, done, total, committed }
+        }
         (_, error) => ApplyError::Partly { doing: direction.doing(), error: Box::new(error), committed },
     }
 }

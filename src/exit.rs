@@ -65,8 +65,10 @@ impl Exit {
             Exit::Unreadable => "cannot connect or read, or a fault of fk-doctor's own",
             Exit::Incomplete => "incomplete: some relation could not be checked",
             Exit::Refused => "refused: stale plan, limit tripped, guard",
-            Exit::NotClean => "applied but not clean",
-            Exit::Interrupted => "left by ctrl-c, before anything was changed",
+            Exit::NotClean => {
+                "changed, but not to the end or not clean: orphans or skipped rows are left, or a signal ended the run"
+            }
+            Exit::Interrupted => "ended by ctrl-c or SIGTERM before anything was changed",
         }
     }
 }

@@ -107,6 +107,8 @@ fn execute(cli: &Cli) -> Result<Outcome, Failure> {
 /// Returns the word before the progress of a command.
 fn command_name(command: &Command) -> &'static str {
     match command {
+        Command::Scan(_) => "scan",
+        Command::Schema(_) => "schema",
         Command::Check(_) => "check",
         Command::Explain(_) => "explain",
         Command::Discover(_) => "discover",
@@ -118,7 +120,9 @@ fn command_name(command: &Command) -> &'static str {
         Command::Fix(_) => "fix",
         Command::Init(_) => "init",
         Command::Rules(_) => "rules",
-        _ => "scan",
+        Command::Code { .. } => "code",
+        Command::Completions { .. } => "completions",
+        Command::Man => "man",
     }
 }
 

@@ -41,6 +41,7 @@ mod orphan_rows;
 mod plan_backup;
 mod plan_path;
 mod planned_schema_check;
+mod printed_command;
 mod relations_files;
 mod repair;
 mod replicas;
@@ -92,13 +93,15 @@ pub struct StopRequests {
     pub begin: fn(),
     /// True if there was a request.
     pub is_pending: fn() -> bool,
+    /// Returns the cause of the last request, such as `ctrl-c was pressed`.
+    pub cause: fn() -> &'static str,
     pub end: fn(),
 }
 
 impl Default for StopRequests {
     /// Returns requests that never come.
     fn default() -> StopRequests {
-        StopRequests { begin: || {}, is_pending: || false, end: || {} }
+        StopRequests { begin: || {}, is_pending: || false, cause: || "it was asked to stop", end: || {} }
     }
 }
 

@@ -14,13 +14,20 @@ use signal_hook::flag;
 /// A plan is being applied, and the run was asked to stop.
 static IS_PENDING: LazyLock<Arc<AtomicBool>> = LazyLock::new(Arc::default);
 
+/// The request was SIGTERM, and not ctrl-c.
+static IS_TERMINATED: LazyLock<Arc<AtomicBool>> = LazyLock::new(Arc::default);
+
 /// True if the next signal ends the program, as it does without this module.
 static ENDS_AT_ONCE: LazyLock<Arc<AtomicBool>> = LazyLock::new(|| Arc::new(AtomicBool::new(true)));
 
 /// True if the actions are registered.
-static IS_REGISTERED: LazyLock<bool> = LazyLock::new(|| [SIGINT, SIGTERM].into_iter().all(register));
+static IS_REGISTERED: LazyLock<bool> = LazyLock::new(|| {
+    // This action runs first, so that a pending request has its cause.
+    let is_cause_registered = flag::register(SIGTERM, Arc::clone(&IS_TERMINATED)).is_ok();
+    is_cause_registered && [SIGINT, SIGTERM].into_iter().all(register)
+});
 
-pub(crate) const REQUESTS: StopRequests = StopRequests { begin, is_pending, end };
+pub(crate) const REQUESTS: StopRequests = StopRequests { begin, is_pending, cause, end };
 
 /// The actions run in this order, so that the signal that sets the flags does not itself end the program.
 fn register(signal: i32) -> bool {
@@ -35,6 +42,7 @@ fn register(signal: i32) -> bool {
 /// From now on, a signal is only noted.
 fn begin() {
     IS_PENDING.store(false, Ordering::SeqCst);
+    IS_TERMINATED.store(false, Ordering::SeqCst);
     // Without the actions, a signal ends the program at once. That is safe at any time.
     ENDS_AT_ONCE.store(!*IS_REGISTERED, Ordering::SeqCst);
 }
@@ -42,6 +50,10 @@ fn begin() {
 /// True if the run should stop.
 pub(crate) fn is_pending() -> bool {
     IS_PENDING.load(Ordering::SeqCst)
+}
+
+fn cause() -> &'static str {
+    if IS_TERMINATED.load(Ordering::SeqCst) { "the signal SIGTERM came" } else { "ctrl-c was pressed" }
 }
 
 /// From now on, a signal ends the program.

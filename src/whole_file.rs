@@ -2,6 +2,7 @@
 //! and the run deletes it when it fails. The draft of a killed run stays until the next run that writes to the same
 //! folder. The draft of a backup stays until a person removes it, because it may be a good copy of the database.
 
+use std::ffi::OsStr;
 use std::fs::File;
 use std::io::BufReader;
 use std::io::BufWriter;
@@ -25,6 +26,20 @@ const COMPANIONS: [&str; 4] = ["", "-journal", "-wal", "-shm"];
 
 /// The age after which an unlocked draft is abandoned. A new draft has no lock for a short time.
 const MIN_ABANDONED_AGE: Duration = Duration::from_secs(60);
+
+/// Returns the first free path among `START.ENDING`, `START-2.ENDING` and so on, such as `app.db.plan-0badcafe-2.ndjson`. The
+/// ending includes its dot.
+pub fn first_free(start: impl AsRef<OsStr>, ending: &str, is_free: impl Fn(&Path) -> bool) -> PathBuf {
+    let path = |number: u32| {
+        let mut name = start.as_ref().to_owned();
+        if number > 1 {
+            name.push(format!("-{number}"));
+        }
+        name.push(ending);
+        PathBuf::from(name)
+    };
+    (1..=u32::MAX).map(path).find(|path| is_free(path)).unwrap_or_else(|| path(1))
+}
 
 pub struct WholeFile {
     path: PathBuf,

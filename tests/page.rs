@@ -163,3 +163,18 @@ fn two_pages_of_a_database_differ_only_in_the_run() {
     let pages = ["1", "8"].map(|jobs| without_run(page(&bench, &["--jobs", jobs])));
     assert_eq!(pages[0], pages[1]);
 }
+
+/// The script of the page zooms, drags and fits its picture. The test needs node.
+#[test]
+fn script_zooms_the_picture() {
+    let bench = Bench::new(&format!("{SHOP}{ORPHANS}"));
+    let script = format!("{}/tests/data/zoom.js", env!("CARGO_MANIFEST_DIR"));
+    std::fs::write(bench.path("r.html"), page(&bench, &[])).unwrap();
+    match std::process::Command::new("node").arg(script).arg(bench.path("r.html")).output() {
+        Ok(run) => assert!(run.status.success(), "{}", String::from_utf8_lossy(&run.stderr)),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            eprintln!("skipped: the script of the page was not run, because there is no node");
+        }
+        Err(error) => panic!("{error}"),
+    }
+}

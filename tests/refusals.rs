@@ -240,6 +240,22 @@ fn refused_run_leaves_no_backup() {
     }
 }
 
+/// A new row that refers to a row of the plan is found after the backup was made.
+#[test]
+fn run_of_outdated_plan_leaves_no_backup() {
+    let bench = Bench::new(
+        "CREATE TABLE a(id INTEGER PRIMARY KEY); CREATE TABLE b(id INTEGER PRIMARY KEY, a INTEGER REFERENCES a(id)); \
+         CREATE TABLE d(id INTEGER PRIMARY KEY, b INTEGER REFERENCES b(id)); INSERT INTO a VALUES (1); \
+         INSERT INTO b VALUES (1, 1), (2, 9); INSERT INTO d VALUES (1, 1);",
+    );
+    bench.write("r.toml", "id = \"r\"\nrelation.child = \"b(a)\"\nlimits = { max-rows = 9, max-share = 1.0 }\n[[treat]]\naction = \"quarantine\"\n");
+    let run = bench.run(&["repair", "app.db", "--rules", "r.toml", "-o", "plan.ndjson"]);
+    assert_eq!(run.code, 0, "{}{}", run.stdout, run.stderr);
+    bench.execute("INSERT INTO d VALUES (2, 2)");
+    refuses(&bench, || bench.run(&["apply", "app.db", "plan.ndjson"]), "is referred to by rows that were added since");
+    assert_eq!(backups(&bench, "."), Vec::<String>::new());
+}
+
 #[test]
 fn large_backup_is_announced_with_its_size() {
     let bench = planned(&format!("{SEED} CREATE TABLE large(b BLOB); INSERT INTO large VALUES (zeroblob(12000000))"));

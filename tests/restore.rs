@@ -306,3 +306,20 @@ fn random_quarantine_is_restored_completely() {
     println!("{restored} restored, {undone} taken back");
     assert!(restored * 4 > undone, "the cases are worth judging");
 }
+
+/// The report is no wider than the terminal, also beside the long name of a table.
+#[test]
+fn report_wraps_beside_a_long_name() {
+    let table = format!("history_of_{}", "player_".repeat(10));
+    let bench = quarantined(
+        &format!(
+            "CREATE TABLE college(id INTEGER PRIMARY KEY, name TEXT); INSERT INTO college VALUES (1, 'a'); \
+             CREATE TABLE {table}(id INTEGER PRIMARY KEY, college_id INTEGER NOT NULL REFERENCES college(id)); \
+             INSERT INTO {table} VALUES (1, 1), (2, 9), (3, 8), (4, 7), (5, 6), (6, 5)"
+        ),
+        "",
+    );
+    let (run, _) = planned(&bench, &[]);
+    let longest = run.stdout.lines().max_by_key(|line| line.chars().count()).unwrap();
+    assert!(run.stdout.contains(&table) && longest.chars().count() <= 100, "{}", run.stdout);
+}

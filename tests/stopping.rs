@@ -37,7 +37,11 @@ fn planned() -> Bench {
 }
 
 fn interrupt(child: &Child) {
-    let sent = Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+    signal(child, "-INT");
+}
+
+fn signal(child: &Child, name: &str) {
+    let sent = Command::new("kill").args([name, &child.id().to_string()]).status().unwrap();
     assert!(sent.success());
 }
 
@@ -99,6 +103,47 @@ fn first_interrupt_ends_the_run_after_its_batch() {
         assert_eq!(all, if command == "apply" { 0 } else { ROWS });
     }
     assert_eq!(bench.dump(), before);
+}
+
+/// A run that goes on counts the changes of all runs, and the message names the signal.
+#[test]
+fn second_stopped_run_counts_the_changes_of_both() {
+    let bench = planned();
+    let options = ["--batch", "40", "--pause", "20ms", "--wait", "60s", "--no-backup", "--no-config"];
+    let mut counted = Vec::new();
+    for name in ["-INT", "-TERM"] {
+        let left = rows(&bench);
+        let child = bench.start(&[&["apply", "app.db", "plan.ndjson"], &options[..]].concat());
+        until(|| rows(&bench) < left);
+        signal(&child, name);
+        let output = child.wait_with_output().unwrap();
+        let message = text(&output);
+        assert_eq!(output.status.code(), Some(6), "{message}");
+        let cause = if name == "-INT" { "ctrl-c was pressed;" } else { "the signal SIGTERM came;" };
+        assert!(message.contains(&format!("because: {cause}")), "{message}");
+        // The options are those that were typed.
+        let printed = "fk-doctor apply app.db plan.ndjson --no-config --no-backup --batch 40 --pause 20ms --wait 60s ";
+        assert!(message.contains(printed), "{message}");
+        let number = message.split("error: ").nth(1).and_then(|rest| rest.split(' ').next()).unwrap();
+        counted.push(number.replace(',', "").parse::<u32>().unwrap());
+        // Each row that is gone is one change, and its copy in the quarantine another.
+        assert_eq!(counted[counted.len() - 1], 2 * (ROWS - rows(&bench)), "{message}");
+    }
+    assert!(counted[0] < counted[1], "{counted:?}");
+}
+
+/// A stopped run that made a backup by name leaves out this option, because the file exists already.
+#[test]
+fn printed_command_names_no_backup_twice() {
+    let bench = planned();
+    let child =
+        bench.start(&["apply", "app.db", "plan.ndjson", "--batch", "40", "--pause", "20ms", "--backup", "safe.db"]);
+    until(|| rows(&bench) != ROWS);
+    interrupt(&child);
+    let message = text(&child.wait_with_output().unwrap());
+    assert!(message.contains("fk-doctor apply app.db plan.ndjson --batch 40 --pause 20ms "), "{message}");
+    let run = run_printed(&bench, &message, "apply");
+    assert_eq!(run.code, 0, "{}{}", run.stdout, run.stderr);
 }
 
 /// The changes before the interrupt are taken back by the second command that is printed.

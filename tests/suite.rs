@@ -63,6 +63,7 @@ mod plan_contents;
 mod plan_lines;
 mod precision;
 mod prevent;
+mod printed_commands;
 mod privacy;
 mod random_repairs;
 mod readme;

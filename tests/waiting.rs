@@ -117,6 +117,10 @@ fn lock_that_stays_is_an_error_only_after_the_wait() {
                 run.stderr.contains("another program holds a lock on it") && run.stderr.contains("--wait"),
                 "{context}"
             );
+            if cfg!(target_os = "linux") {
+                let holder = format!("the lock is held by process {} (", std::process::id());
+                assert!(common::in_one_line(&run.stderr).contains(&holder), "{context}");
+            }
             assert!(start.elapsed() >= Duration::from_millis(700), "{context} after {:?}", start.elapsed());
             writer.execute_batch("ROLLBACK").unwrap();
             if is_meant_to_work_then {

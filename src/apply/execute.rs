@@ -2,7 +2,6 @@
 //! applies the plan or takes it back.
 
 use std::cell::RefCell;
-use std::path::Path;
 use std::path::PathBuf;
 
 use super::ApplyError;
@@ -126,18 +125,4 @@ fn refuse_damage(direction: Direction, writer: &mut dyn Writer) -> Result<(), Ap
     let why = format!("the database is damaged ({damage})");
     let help = "nothing was changed: restore the database, or save its readable rows: sqlite3 damaged.db .recover";
     Err(ApplyError::refused(direction, why, help))
-}
-
-/// Returns an unused file name beside a file, such as `app.db.plan-0badcafe-2.ndjson`.
-pub fn free_path(beside: &Path, purpose: &str, ending: &str) -> PathBuf {
-    let name = |number: u32| {
-        let mut name = beside.as_os_str().to_owned();
-        name.push(format!(".{purpose}"));
-        if number > 1 {
-            name.push(format!("-{number}"));
-        }
-        name.push(ending);
-        PathBuf::from(name)
-    };
-    (1..).map(name).find(|path| !path.exists()).unwrap_or_else(|| name(0))
 }

@@ -116,7 +116,7 @@ impl Walk<'_> {
         }
         self.record_mut()?.commit_phase()?;
         self.committed_tables = self.made.clone();
-        self.transaction = Some(TransactionStart { step: 0, left_orphans: self.left_orphans.clone() });
+        self.transaction = Some(TransactionStart::new(0, self.left_orphans.clone()));
         self.begin_transaction(writer, 0, most)
     }
 

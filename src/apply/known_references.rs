@@ -7,6 +7,7 @@ use std::collections::HashSet;
 
 use super::ApplyError;
 use super::Direction;
+use super::lookahead::orphan_fingerprint;
 use super::set_portion::SetLine;
 use super::set_portion::SetPortion;
 use super::walk::Walk;
@@ -160,7 +161,7 @@ impl Walk<'_> {
             sets.each_reference(&batch, relation, &leaves, &mut |index, values| {
                 let start = if index == 0 { 0 } else { window.ends[index - 1] };
                 let row = plan_file::fingerprint(&Row::of(&names, values.to_vec()));
-                is_refuted |= !window.rows[start..window.ends[index]].contains(&(row ^ salt(relation)));
+                is_refuted |= !window.rows[start..window.ends[index]].contains(&orphan_fingerprint(relation, row));
             })?;
         }
         self.known.is_refuted = is_refuted;
@@ -189,7 +190,7 @@ impl Walk<'_> {
                     let Some(id) = schema.relations.position(|relation| relation.id == adopted.relation) else {
                         continue;
                     };
-                    window.rows.extend(adopted.rows.iter().map(|row| row ^ salt(id)));
+                    window.rows.extend(adopted.rows.iter().map(|row| orphan_fingerprint(id, *row)));
                 }
                 window.positions.push(line.position);
                 window.groups.push(group);
@@ -199,9 +200,4 @@ impl Walk<'_> {
         }
         Ok(window)
     }
-}
-
-/// Returns a number that makes the fingerprints of two relations differ.
-fn salt(relation: RelationId) -> u64 {
-    (relation.index() as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15)
 }

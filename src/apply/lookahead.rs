@@ -138,7 +138,12 @@ impl Walk<'_> {
         for (index, relation) in schema.relations.entries() {
             if is_its_parent(schema, relation, change) {
                 let names = schema.parent_columns(relation).map(|column| column.name.as_str());
-                self.made_keys.extend(image.key(names).map(|key| key_fingerprint(index, &key)));
+                let Some(key) = image.key(names).map(|key| key_fingerprint(index, &key)) else { continue };
+                if self.made_keys.insert(key)
+                    && let Some(start) = &mut self.transaction
+                {
+                    start.made_keys.push(key);
+                }
             }
         }
     }

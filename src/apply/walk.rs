@@ -108,6 +108,14 @@ pub(super) struct Walk<'w> {
 pub(super) struct TransactionStart {
     pub(super) step: usize,
     pub(super) left_orphans: BTreeMap<String, u64>,
+    /// The keys that the transaction added to [`Walk::made_keys`].
+    pub(super) made_keys: Vec<u64>,
+}
+
+impl TransactionStart {
+    pub(super) fn new(step: usize, left_orphans: BTreeMap<String, u64>) -> TransactionStart {
+        TransactionStart { step, left_orphans, made_keys: Vec::new() }
+    }
 }
 
 /// The reason why a walk ends early.
@@ -339,7 +347,7 @@ impl<'w> Walk<'w> {
     /// Returns an error if the run should end before this step.
     pub(super) fn stop_if_asked(&self, step: usize) -> Result<(), ApplyError> {
         let (doing, total) = (self.options.direction.doing(), self.reading.plan.changes());
-        let stopped = ApplyError::Stopped { doing, next: step, total, committed: 0 };
+        let stopped = ApplyError::Stopped { doing, done: step as u64, total, committed: 0 };
         if (self.options.stop)() { Err(stopped) } else { Ok(()) }
     }
 

@@ -14,6 +14,7 @@ use crate::config::option_values;
 use crate::config::rules;
 use crate::model::batch_size::BatchSize;
 use crate::model::catalog::Action;
+use crate::model::text;
 use crate::report::AnswerFormat;
 use crate::report::RepairFormat;
 
@@ -108,7 +109,7 @@ pub struct ApplyArgs {
 }
 
 /// Options of every command that writes to a database.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub struct WriteArgs {
     /// File for the backup [default: DB.backup-…, beside the database, one for all runs of the plan]
     #[arg(long, value_name = "FILE", conflicts_with = "no_backup")]
@@ -185,7 +186,7 @@ impl WriteArgs {
         ];
         let mut words: Vec<String> =
             switches.into_iter().filter(|(is_set, _)| **is_set).map(|(_, switch)| switch.to_owned()).collect();
-        let milliseconds = |time: &Option<Duration>| time.map(|time| format!("{}ms", time.as_millis()));
+        let milliseconds = |time: &Option<Duration>| time.map(text::option_duration);
         let values = [
             ("--backup", backup.as_ref().map(|file| file.display().to_string())),
             ("--backup-dir", backup_dir.as_ref().map(|folder| folder.display().to_string())),

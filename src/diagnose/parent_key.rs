@@ -128,6 +128,7 @@ fn wider_reference(
     wider.parent.column_names = names(parent, whole).map(str::to_owned).collect();
     wider.parent.key = None;
     WiderKey {
+        parent: parent.name.table.clone(),
         reference: format!("{} -> {key}", side(&child.name, names(child, referring))),
         child: side(&child.name, names(child, &relation.child_columns)),
         key,

@@ -26,6 +26,7 @@ mod ddl;
 mod failure;
 mod file;
 mod introspect;
+mod lock_holder;
 mod open;
 pub mod pages;
 mod planned_schema;

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::model::text;
+
 /// The number of changes in a transaction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum BatchSize {
@@ -15,7 +17,7 @@ impl std::fmt::Display for BatchSize {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             BatchSize::Changes(changes) => write!(f, "{changes}"),
-            BatchSize::Time(time) => write!(f, "{}ms", time.as_millis()),
+            BatchSize::Time(time) => f.write_str(&text::option_duration(*time)),
         }
     }
 }

@@ -210,6 +210,8 @@ pub enum KeyRepair {
 /// A key of the parent that is unique, and has all columns of the relation's key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WiderKey {
+    /// The name of the parent table without its schema, such as `team`.
+    pub parent: String,
     /// The key, such as `team(team_id,year)`.
     pub key: String,
     pub parent_rows: u64,

@@ -14,6 +14,7 @@ use crate::model::redefinition::Redefinition;
 use crate::model::relation::Relation;
 use crate::model::row::Row;
 use crate::model::row::RowName;
+use crate::model::row_group::RowChangeKind;
 use crate::model::rule::TreatmentKind;
 use crate::model::value::Value;
 
@@ -222,6 +223,14 @@ impl Change {
     /// Returns the role of the first reason.
     pub fn role(&self) -> ChangeRole {
         self.reasons.first().map_or(ChangeRole::Orphan, |reason| reason.role)
+    }
+
+    pub fn kind(&self) -> RowChangeKind {
+        match (&self.before, &self.after) {
+            (None, _) => RowChangeKind::Insert,
+            (_, None) => RowChangeKind::Delete,
+            _ => RowChangeKind::Update,
+        }
     }
 
     /// Returns the change that undoes this one.

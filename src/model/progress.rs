@@ -14,7 +14,6 @@ pub enum RunPhase {
     /// A private copy of the database, in which statements are tried.
     CopyDatabase,
     ReadFile,
-    TryStatements,
     BackUp,
     CompareRows,
     ChangeRows,
@@ -33,7 +32,6 @@ impl RunPhase {
             RunPhase::TryRows => "try rows",
             RunPhase::CopyDatabase => "copy database",
             RunPhase::ReadFile => "read file",
-            RunPhase::TryStatements => "try statements",
             RunPhase::BackUp => "back up",
             RunPhase::CompareRows => "compare rows",
             RunPhase::ChangeRows => "change rows",

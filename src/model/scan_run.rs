@@ -7,6 +7,8 @@ use std::time::Duration;
 pub struct ScanRun {
     /// The database as a word of a command, quoted for a shell; `None` if the environment names it.
     pub database: Option<String>,
+    /// The typed options that choose the database and the configuration, as the words of a command that follow its name.
+    pub options: String,
     /// A name for files about this database, such as `flight_2`.
     pub stem: String,
     /// The whole command, without passwords.
@@ -25,7 +27,7 @@ pub struct ScanRun {
 impl ScanRun {
     /// Returns a command about this database, ready to paste. `before` and `after` are words around its name.
     pub fn command(&self, before: &str, after: &str) -> String {
-        let words = [before, self.database.as_deref().unwrap_or_default(), after];
+        let words = [before, self.database.as_deref().unwrap_or_default(), self.options.trim_start(), after];
         words.into_iter().filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ")
     }
 

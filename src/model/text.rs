@@ -157,6 +157,14 @@ pub fn bytes(number: u64) -> String {
     }
 }
 
+/// Returns a duration as options read it, such as `60s` or `150ms`.
+pub fn option_duration(duration: Duration) -> String {
+    match duration.as_millis() {
+        milliseconds if milliseconds > 0 && milliseconds % 1_000 == 0 => format!("{}s", milliseconds / 1_000),
+        milliseconds => format!("{milliseconds}ms"),
+    }
+}
+
 /// Returns a duration such as `0.01 s`, `12.3 s` or `2 min 5 s`.
 pub fn duration(duration: Duration) -> String {
     let seconds = duration.as_secs_f64();

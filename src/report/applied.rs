@@ -42,6 +42,8 @@ pub struct ApplyReport<'a> {
     pub database: &'a DatabaseName,
     /// The database as the next command names it, without a password.
     pub address: &'a str,
+    /// The options of the next run, each with a blank before it.
+    pub options: &'a str,
     pub plan: &'a Path,
     pub header: &'a Header,
     /// The quarantined rows that the plan leaves where they are, if it restores rows.
@@ -106,7 +108,7 @@ impl ApplyReport<'_> {
         }
         if self.rows_left() > 0 {
             let reasons = left_reasons(self.left);
-            return (Symbol::Partly, format!("{name}: nothing was taken back: {reasons}"));
+            return self.with_unchecked(Symbol::Partly, format!("{name}: nothing was taken back: {reasons}"));
         }
         let when = self.earlier_run.map(|at| format!(" on {}", date::for_people(at))).unwrap_or_default();
         (Symbol::Nothing, format!("nothing to do: {plan} was taken back from {name}{when}"))
@@ -117,10 +119,10 @@ impl ApplyReport<'_> {
         let line = format!("{plan} is taken back");
         if self.rows_left() > 0 {
             let rows = plural(self.rows_left(), "row");
-            return (Symbol::Partly, format!("{line} from {name}, except for {rows}"));
+            return self.with_unchecked(Symbol::Partly, format!("{line} from {name}, except for {rows}"));
         }
         if self.unchecked > 0 {
-            return (Symbol::Unsure, format!("{line} from {name}, and {}", self.not_checked()));
+            return self.with_unchecked(Symbol::Unsure, format!("{line} from {name}"));
         }
         let line = match changes::only_changed(self.tables) {
             Some(rows) if self.redefined == 0 => {
@@ -135,7 +137,7 @@ impl ApplyReport<'_> {
         let (name, plan) = (&self.database.name, self.plan.display());
         if self.rows_left() > 0 {
             let reasons = left_reasons(self.left);
-            return (Symbol::Partly, format!("{name}: nothing was changed: {reasons}"));
+            return self.with_scan(Symbol::Partly, format!("{name}: nothing was changed: {reasons}"));
         }
         let line = if self.is_empty {
             format!("nothing to do: {plan} has no changes for {name}")
@@ -151,35 +153,30 @@ impl ApplyReport<'_> {
         let name = &self.database.name;
         let (before, after) = (self.header.orphan_rows, self.rows_left);
         let changes_rows = self.made + self.changed + self.deleted > 0;
+        let are = |rows: u64| if rows == 1 { "is" } else { "are" };
         let line = match before {
             _ if self.planned_rows(RESTORE) > 0 => return self.came_back(),
             Some(before) if !changes_rows && after.count < before && !after.is_bound => {
                 let dropped = changes::dropped_keys(before, after.count);
-                let are = if before - after.count == 1 { "is" } else { "are" };
-                format!("{name}: {dropped} {are} dropped")
+                format!("{name}: {dropped} {} dropped", are(before - after.count))
             }
             _ if !changes_rows => {
-                let are = if self.redefined == 1 { "is" } else { "are" };
-                format!("{name}: {} {are} changed", plural(self.redefined, "definition"))
+                format!("{name}: {} {} changed", plural(self.redefined, "definition"), are(self.redefined))
             }
             // Rows that came since the plan was made can be orphans too.
             Some(before) if after.count <= before && !after.is_bound => match after.count {
                 0 if before == 0 && self.planned_rows(TreatmentKind::Repoint.name()) > 0 => return self.merged(),
                 0 if before == 0 => format!("{name}: {} is applied", self.plan.display()),
-                0 => {
-                    let are = if before == 1 { "is" } else { "are" };
-                    format!("{name}: {} {are} repaired", all_orphan_rows(before))
-                }
+                0 => format!("{name}: {} {} repaired", all_orphan_rows(before), are(before)),
                 after => {
                     let repaired = before - after;
-                    let are = |rows: u64| if rows == 1 { "is" } else { "are" };
                     let of = plural(before, "orphan row");
                     let line = format!("{} of {of} {} repaired", count(repaired), are(repaired));
                     let line = format!("{name}: {line}, {} {} left", count(after), are(after));
-                    return (Symbol::Partly, line);
+                    return self.with_unchecked(Symbol::Partly, line);
                 }
             },
-            _ => return self.with_scan(Symbol::Done, format!("{name}: {} is applied", self.plan.display())),
+            _ => format!("{name}: {} is applied", self.plan.display()),
         };
         if self.rows_left() > 0 {
             return self.with_scan(Symbol::Partly, format!("{line}, and {}", self.skipped_changes()));
@@ -231,15 +228,21 @@ impl ApplyReport<'_> {
 
     /// Adds to a sentence what a scan found afterwards. The symbol is never greener than the exit code.
     fn with_scan(&self, symbol: Symbol, line: String) -> (Symbol, String) {
-        if self.rows_left.count > 0 {
-            let are = if self.rows_left.count == 1 { "is" } else { "are" };
-            let rows = self.rows_left.of("orphan row");
-            return (Symbol::Partly, format!("{line}, and {rows} {are} left"));
+        if self.rows_left.count == 0 {
+            return self.with_unchecked(symbol, line);
         }
-        if self.unchecked > 0 {
-            return (Symbol::Unsure, format!("{line}, and {}", self.not_checked()));
+        let are = if self.rows_left.count == 1 { "is" } else { "are" };
+        let rows = self.rows_left.of("orphan row");
+        self.with_unchecked(Symbol::Partly, format!("{line}, and {rows} {are} left"))
+    }
+
+    /// Adds the number of relations that the scan could not check.
+    fn with_unchecked(&self, symbol: Symbol, line: String) -> (Symbol, String) {
+        if self.unchecked == 0 {
+            return (symbol, line);
         }
-        (symbol, line)
+        let symbol = if symbol == Symbol::Partly { symbol } else { Symbol::Unsure };
+        (symbol, format!("{line}, and {}", self.not_checked()))
     }
 
     fn not_checked(&self) -> String {
@@ -247,7 +250,8 @@ impl ApplyReport<'_> {
     }
 
     fn command(&self, name: &str) -> String {
-        format!("fk-doctor {name} {} {}", shell(self.address), shell(&self.plan.display().to_string()))
+        let (address, plan) = (shell(self.address), shell(&self.plan.display().to_string()));
+        format!("fk-doctor {name} {address} {plan}{}", self.options)
     }
 }
 

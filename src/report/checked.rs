@@ -1,6 +1,8 @@
 //! A check of rows to load, for a terminal: the number of rows that would fail, with their relations, constraints and
 //! lines, and the order in which to load the tables.
 
+use std::collections::HashSet;
+
 use crate::model::check_result::CheckResult;
 use crate::model::check_result::CorrectedLoad;
 use crate::model::diagnosis::Evidence;
@@ -85,8 +87,8 @@ fn help(sheet: &mut Sheet, checked: &CheckResult) {
     let missing = checked.findings.iter().filter(|finding| finding.rows > 0).map(|finding| &finding.help);
     let mut helps: Vec<&String> =
         missing.chain(checked.refused.iter().map(|refused| &refused.constraint.help)).collect();
-    helps.retain(|help| !help.is_empty());
-    helps.dedup();
+    let mut seen = HashSet::new();
+    helps.retain(|help| !help.is_empty() && seen.insert(*help));
     for (position, help) in helps.iter().enumerate() {
         if position == 0 {
             sheet.blank();
@@ -173,6 +175,15 @@ mod tests {
             let report = render(&checked, &TerminalStyle::plain(width));
             sample::assert_snapshot(&format!("check-{width}.txt"), &report);
         }
+        // The help of two reasons is printed once, also if another is between them.
+        let refused = |help: &str| {
+            let mut refused = checked.refused[0].clone();
+            help.clone_into(&mut refused.constraint.help);
+            refused
+        };
+        let refused = ["give the column a value", "another help", "give the column a value"].map(refused).to_vec();
+        let report = render(&CheckResult { refused, ..checked.clone() }, &TerminalStyle::plain(80));
+        assert_eq!(report.matches("give the column a value").count(), 1, "{report}");
         let clean = CheckResult { refused: Vec::new(), would_fail: 0, ..checked };
         let expected = "✓ orders.csv: 6 rows would be accepted by orders of shop.sqlite\n";
         assert_eq!(render(&clean, &TerminalStyle::plain(80)), expected);

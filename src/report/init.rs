@@ -44,7 +44,7 @@ pub struct InitReport<'a> {
     pub examination: &'a Examination,
     /// The command as typed, without a password.
     pub command: &'a str,
-    /// The database as a word of a command, quoted for a shell; empty if the environment names it.
+    /// The database and the options that choose it, as words of a command. The environment may name the database instead.
     pub database: &'a str,
     /// The configuration file, and the file of known findings if one was asked for.
     pub file: &'a str,

@@ -30,6 +30,8 @@ mod twins;
 /// The common width of the labels.
 const LABEL: usize = 8;
 
+const LEAVE_UNDECIDED: &str = " --leave-undecided";
+
 /// The content of the report of a planned repair.
 #[derive(Clone, Copy)]
 pub struct RepairReport<'a> {
@@ -42,6 +44,10 @@ pub struct RepairReport<'a> {
     pub plan: Option<&'a Path>,
     /// The database as the next command names it, without a password.
     pub database: &'a str,
+    /// The typed options that choose the database and the configuration, each with a blank before it.
+    pub options: &'a str,
+    /// The options with which `apply` runs the plan.
+    pub apply_options: &'a str,
     /// The command as typed, without a password, and a file for its plan; `None` if it is unknown.
     pub with_plan: Option<&'a str>,
     /// True if the plan is applied at once.
@@ -263,8 +269,10 @@ fn next(report: &RepairReport<'_>) -> Vec<String> {
     match report.plan {
         Some(plan) => {
             // `apply` refuses a plan with undecided keys without this option.
-            let leave = if forecast.undecided_keys() > 0 { " --leave-undecided" } else { "" };
-            vec![format!("fk-doctor apply {database} {}{leave}", shell(&plan.display().to_string()))]
+            let is_needed = forecast.undecided_keys() > 0 && !report.apply_options.contains(LEAVE_UNDECIDED);
+            let leave = if is_needed { LEAVE_UNDECIDED } else { "" };
+            let plan = shell(&plan.display().to_string());
+            vec![format!("fk-doctor apply {database} {plan}{}{leave}", report.apply_options)]
         }
         None => report.with_plan.map(str::to_owned).into_iter().collect(),
     }

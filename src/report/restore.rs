@@ -33,6 +33,8 @@ pub struct RestoreReport<'a> {
     pub plan: Option<&'a Path>,
     /// The database as the next command names it, without a password.
     pub database: &'a str,
+    /// The options with which `apply` runs the plan, each with a blank before it.
+    pub apply_options: &'a str,
     /// The command as typed, with `--apply`.
     pub with_apply: &'a str,
     /// True if the plan is applied at once.
@@ -107,11 +109,16 @@ fn tables(sheet: &mut Sheet, report: &RestoreReport<'_>) {
     let longest = tables.iter().map(|table| text::visible(&table.table).chars().count()).max().unwrap_or(0);
     let label = longest.min(WIDEST) + 2;
     for table in tables {
-        let mut lines = lines(table).into_iter();
-        let first = lines.next().unwrap_or_default();
-        sheet.labelled_prose(label, &text::visible(&table.table), &Piece::plain(first));
-        for line in lines {
-            sheet.labelled_prose(label, "", &Piece::plain(line));
+        let name = text::visible(&table.table);
+        // A name that is too long to stand beside the rows gets a line.
+        let is_long = name.chars().count() > WIDEST;
+        if is_long {
+            sheet.prose(2, &Piece::new(&name, Style::Dim));
+        }
+        let mut beside = if is_long { "" } else { name.as_ref() };
+        for line in lines(table) {
+            sheet.labelled_prose(label, beside, &Piece::plain(line));
+            beside = "";
         }
     }
 }
@@ -187,7 +194,7 @@ fn next(report: &RestoreReport<'_>) -> Vec<String> {
     match report.plan {
         Some(plan) => {
             let (database, plan) = (shell(report.database), shell(&plan.display().to_string()));
-            vec![format!("fk-doctor apply {database} {plan}")]
+            vec![format!("fk-doctor apply {database} {plan}{}", report.apply_options)]
         }
         None => vec![report.with_apply.to_owned()],
     }

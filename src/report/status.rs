@@ -40,6 +40,8 @@ pub struct RecordedState<'a> {
     pub database: &'a DatabaseName,
     /// The database as the next command names it, without a password.
     pub address: &'a str,
+    /// The typed options that choose the database and the configuration, each with a blank before it.
+    pub options: &'a str,
     pub phase: Option<Phase>,
     pub run: &'a str,
     pub at: &'a str,
@@ -79,7 +81,7 @@ pub(super) fn render(report: &StatusReport<'_>, terminal: &TerminalStyle) -> Str
         }
         changed_since(&mut sheet, report, state);
         if state.phase == Some(Phase::Applied) && report.header.keeps_rows() {
-            let restore = format!("restore {}", shell(state.address));
+            let restore = format!("restore {}{}", shell(state.address), state.options);
             let text = "quarantined rows come back once their parents exist:";
             sheet.labelled_command(LABEL, "kept", text, &restore_command(report.header, report.plan, &restore));
         }
@@ -117,7 +119,7 @@ fn changed_since(sheet: &mut Sheet, report: &StatusReport<'_>, state: &RecordedS
 
 fn command(name: &str, report: &StatusReport<'_>, state: &RecordedState<'_>, options: &str) -> String {
     let plan = shell(&report.plan.display().to_string());
-    format!("fk-doctor {name} {} {plan}{options}", shell(state.address))
+    format!("fk-doctor {name} {} {plan}{}{options}", shell(state.address), state.options)
 }
 
 /// Returns the command that brings the quarantined rows of a plan back: `restore` and the address, which are given, and
@@ -144,7 +146,7 @@ fn next(report: &StatusReport<'_>, state: &RecordedState<'_>) -> Vec<String> {
         Some(Phase::TakenBack) if state.made > 0 => vec![undo()],
         Some(Phase::TakenBack) => {
             let plan = shell(&report.plan.display().to_string());
-            vec![format!("fk-doctor status {plan} {} --forget", shell(state.address))]
+            vec![format!("fk-doctor status {plan} {}{} --forget", shell(state.address), state.options)]
         }
     }
 }

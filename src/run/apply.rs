@@ -12,6 +12,7 @@ use super::config_file;
 use super::database;
 use super::orphan_rows::OrphanRows;
 use super::plan_backup;
+use super::printed_command;
 use super::replicas::BatchInterval;
 use super::stopped::StoppedRun;
 use crate::apply::ApplyError;
@@ -136,13 +137,14 @@ pub(super) fn run_plan(
     let conduct = ExecuteOptions { lock, identity: &identity, no_triggers: writing.no_triggers, backup: request };
     (environment.stop_requests.begin)();
     let execution = execute(&order, &mut plan, database.as_mut(), conduct);
+    let cause = (environment.stop_requests.cause)();
     (environment.stop_requests.end)();
     if writing.batch.is_none() {
         backup.iter().for_each(|backup| backup.remove_ours(&execution));
     }
     let execution = execution.map_err(|error| match error {
-        ApplyError::Stopped { next, total, committed, .. } => {
-            StoppedRun { direction, source, plan: path, writing, global, next, total, committed }.error()
+        ApplyError::Stopped { done, total, committed, .. } => {
+            StoppedRun { direction, source, plan: path, writing, global, done, total, committed, cause }.error()
         }
         error => error.into(),
     })?;
@@ -153,6 +155,7 @@ pub(super) fn run_plan(
         direction,
         database: &schema.database,
         source,
+        options: printed_command::options_of_run(Direction::Undo, true, global, writing),
         plan: &plan,
         kept_files,
         missing_mark: missing_mark(&execution.done, source, path),
@@ -215,6 +218,8 @@ struct Report<'a> {
     direction: Direction,
     database: &'a DatabaseName,
     source: &'a Source,
+    /// The options of the next run.
+    options: String,
     plan: &'a PlanFile,
     kept_files: Vec<PathBuf>,
     missing_mark: Option<PathBuf>,
@@ -236,6 +241,7 @@ impl Report<'_> {
             is_undo: self.direction == Direction::Undo,
             database: self.database,
             address: &self.source.to_string(),
+            options: &self.options,
             plan: self.plan.path(),
             backup: execution.backup.as_ref(),
             kept: if self.direction == Direction::Apply { &self.kept_files } else { &[] },

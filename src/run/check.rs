@@ -40,7 +40,6 @@ use crate::model::text::shell;
 use crate::report;
 use crate::scan::Progress;
 use crate::scan::ScanOptions;
-use crate::source::Source;
 
 /// The number of bytes that are read from a file at once.
 const BUFFER: usize = 1 << 18;
@@ -54,7 +53,7 @@ pub fn check(
     let setup = CommandSetup::new(&typed.database, &typed.answer, global, environment)?;
     let trial_options = TrialOptions {
         is_saved: typed.corrected.is_some(),
-        ..setup.trial_options(&typed.trial, "the load", copy_command(typed, &setup.source))?
+        ..setup.trial_options(&typed.trial, ("check", "the load"), environment)?
     };
     let mut database = database::open(&setup.source, &setup.wait_limits, environment)?;
     if let Some(planned) = &typed.against {
@@ -149,19 +148,6 @@ fn try_load(
             Some(correct_load::correct(trial.as_mut(), &loads, &setup.wait_limits, environment, progress)?);
     }
     Ok(checked)
-}
-
-/// Returns the command that checks the same load on a copy of the database.
-fn copy_command(typed: &cli::CheckArgs, source: &Source) -> String {
-    let mut words = vec!["fk-doctor check".to_owned(), shell(&source.to_string()), "--copy".to_owned()];
-    words.extend(typed.table.iter().map(|table| format!("--table {}", shell(table))));
-    words.extend(typed.staging.iter().map(|table| format!("--staging {}", shell(table))));
-    let load = |load: &cli::Load| shell(&format!("{}={}", load.table, load.file.display()));
-    words.extend(typed.load.iter().map(|it| format!("--load {}", load(it))));
-    words.extend(typed.files.iter().map(|file| shell(&file.display().to_string())));
-    words.extend(typed.rules.iter().map(|rules| format!("--rules {}", shell(&rules.display().to_string()))));
-    words.extend(typed.corrected.iter().map(|file| format!("--corrected {}", shell(&file.display().to_string()))));
-    words.join(" ")
 }
 
 /// Returns an error unless there is one file that can be read twice, and the output files are different ones.

@@ -17,8 +17,10 @@ use crate::engine::TrialOptions;
 use crate::engine::WaitLimits;
 use crate::exit::Exit;
 use crate::model::redaction::Redaction;
+use crate::model::text::shell;
 use crate::report::AnswerFormat;
 use crate::report::TerminalStyle;
+use crate::source;
 use crate::source::Source;
 
 pub(super) struct CommandSetup {
@@ -27,6 +29,8 @@ pub(super) struct CommandSetup {
     pub(super) redaction: Redaction,
     pub(super) samples: usize,
     pub(super) wait_limits: WaitLimits,
+    /// The argument that names the database.
+    typed_database: Option<String>,
     outputs: Vec<(AnswerFormat, Option<PathBuf>)>,
 }
 
@@ -48,15 +52,16 @@ impl CommandSetup {
             lock_wait: typed.wait.or(settings.wait).unwrap_or(DEFAULT_WAIT),
             deadline: Deadline::after(typed.timeout.or(settings.timeout)),
         };
-        Ok(CommandSetup { source, file, redaction, samples, wait_limits, outputs })
+        let typed_database = database.clone();
+        Ok(CommandSetup { source, file, redaction, samples, wait_limits, typed_database, outputs })
     }
 
-    /// Returns the options of a trial. `subject` is tried, and `copy_command` tries it in a copy.
+    /// Returns the options of a trial. `command` tries the `subject`.
     pub(super) fn trial_options(
         &self,
         typed: &cli::TrialArgs,
-        subject: &str,
-        copy_command: String,
+        (command, subject): (&str, &str),
+        environment: &Environment,
     ) -> Result<TrialOptions, RunError> {
         let choice = match (typed.copy, typed.in_place) {
             (false, false) => TrialChoice::Cheapest,
@@ -70,7 +75,26 @@ impl CommandSetup {
             (true, _) => TrialChoice::Copy,
             (false, true) => TrialChoice::InPlace,
         };
+        let copy_command = self.copy_command(command, environment);
         Ok(TrialOptions { choice, subject: subject.to_owned(), copy_command, ..TrialOptions::default() })
+    }
+
+    /// Returns the command as typed, without passwords and with `--copy` after its database.
+    fn copy_command(&self, command: &str, environment: &Environment) -> String {
+        let words = environment.words().iter().filter(|word| *word != "--in-place");
+        let before = self.typed_database.as_deref().unwrap_or(command);
+        let mut shown = "fk-doctor".to_owned();
+        let mut has_copy = false;
+        for word in words {
+            let is_database = Some(word.as_str()) == self.typed_database.as_deref();
+            let text = if is_database { self.source.to_string() } else { source::masked(word) };
+            shown.push_str(&format!(" {}", shell(&text)));
+            if word == before && !has_copy {
+                shown.push_str(" --copy");
+                has_copy = true;
+            }
+        }
+        shown
     }
 
     /// Renders the answer in every requested format.

@@ -12,6 +12,7 @@ use super::RunError;
 use super::config_file;
 use super::config_file::ConfigFile;
 use super::database;
+use super::printed_command;
 use crate::cli;
 use crate::cli::discover::DiscoverArgs;
 use crate::config::append;
@@ -98,7 +99,7 @@ pub fn discover(
     let report = DiscoveryReport { view: &view, schema: &schema, lowest, database: &word, config: &shell(&config) };
     let exit = exit(&view, typed.fail_on);
     if !typed.accept.is_empty() {
-        return accepting(&report, typed, edited.as_ref(), environment, exit);
+        return accepting(&report, typed, edited.as_ref(), (global, environment), exit);
     }
     if !typed.explain.is_empty() {
         let text = explained(&report, &schema, session.as_mut(), &typed.explain, environment)?;
@@ -286,7 +287,7 @@ fn accepting(
     report: &DiscoveryReport<'_>,
     typed: &DiscoverArgs,
     file: Option<&EditedFile>,
-    environment: &Environment,
+    (global, environment): (&cli::GlobalArgs, &Environment),
     exit: Exit,
 ) -> Result<Outcome, RunError> {
     let accepted = accepted(report.view, &typed.accept)?;
@@ -304,8 +305,10 @@ fn accepting(
     };
     let text = append::with_blocks(&file.text, &entries);
     let mut notes = vec![format!("wrote {}: {number} added", file.path.display())];
-    let scan = ["fk-doctor scan", report.database, "--config", &shell(&file.path.display().to_string())].join(" ");
-    notes.push(format!("next: {scan}"));
+    // The file is the value of --config, so the options name it.
+    let options = printed_command::ending(global.words());
+    let scan = ["fk-doctor scan", report.database].join(" ");
+    notes.push(format!("next: {}{options}", scan.trim_end()));
     Ok(Outcome { documents: vec![(Some(file.path.clone()), text)], notes, exit })
 }
 

@@ -25,9 +25,9 @@ pub enum RunError {
     /// This is a whole sentence.
     #[error("\"{database}\" is a database, not a command")]
     NotACommand { database: String, help: String },
-    /// This is a whole sentence. The database is a word of a command.
+    /// This is a whole sentence. The database and the typed options are words of a command.
     #[error("fix asks questions, and there is no terminal to ask on")]
-    NoTerminal { database: Option<String> },
+    NoTerminal { database: String },
     #[error("open {}", path.display())]
     NoDatabaseFile { path: PathBuf, because: String, help: String },
     #[error("{0}")]
@@ -208,7 +208,7 @@ impl RunError {
             }
             RunError::SharedByDatabases { help, .. } => Some(help.clone()),
             RunError::NoDatabaseFile { help, .. } | RunError::NotACommand { help, .. } => Some(help.clone()),
-            RunError::NoTerminal { database } => Some(without_questions(database.as_deref())),
+            RunError::NoTerminal { database } => Some(without_questions(database.trim_start())),
             RunError::Engine(error) => error.help(),
             RunError::ConfigFile { .. } => {
                 Some("name a file that can be read with --config, or leave the option out".to_owned())
@@ -254,8 +254,8 @@ impl RunError {
 }
 
 /// Returns the commands that repair a database without questions.
-fn without_questions(database: Option<&str>) -> String {
-    let database = database.map(|database| format!("{database} ")).unwrap_or_default();
+fn without_questions(database: &str) -> String {
+    let database = if database.is_empty() { String::new() } else { format!("{database} ") };
     format!(
         "fk-doctor rules suggest {database}> my.rules.toml\n      \
          fk-doctor repair {database}--rules my.rules.toml -o my.plan.ndjson"

@@ -25,7 +25,6 @@ use crate::model::progress::RunPhase;
 use crate::model::resolve;
 use crate::model::statement::Statement;
 use crate::model::text::io_reason;
-use crate::model::text::shell;
 use crate::model::value::Value;
 use crate::report;
 use crate::scan::Progress;
@@ -44,8 +43,7 @@ pub fn explain(
     let (database, statement) = split_arguments(typed, environment);
     let setup = CommandSetup::new(&database, &typed.answer, global, environment)?;
     let request = request(typed, statement)?;
-    let copy_command = copy_command(&setup.source, typed, &request);
-    let trial_options = setup.trial_options(&typed.trial, "the statements", copy_command)?;
+    let trial_options = setup.trial_options(&typed.trial, ("explain", "the statements"), environment)?;
     let mut database = database::open(&setup.source, &setup.wait_limits, environment)?;
     let address = setup.source.to_string();
     let options = ExplainOptions { database: &address, samples: setup.samples, redaction: &setup.redaction };
@@ -73,19 +71,6 @@ pub fn explain(
     };
     let exit = exit(&explanation);
     Ok(setup.outcome(exit, environment, |format, terminal| report::explanation(&explanation, format, terminal)))
-}
-
-/// Returns the command that explains the same on a copy of the database.
-fn copy_command(source: &Source, typed: &cli::ExplainArgs, request: &Request) -> String {
-    let mut words = vec!["fk-doctor explain".to_owned(), shell(&source.to_string()), "--copy".to_owned()];
-    match (&typed.file, &typed.error, request) {
-        (Some(file), ..) => words.push(format!("--file {}", shell(&file.display().to_string()))),
-        (None, Some(error), _) => words.push(format!("--error {}", shell(error))),
-        (None, None, Request::Statements(text, _)) => words.push(shell(text.trim())),
-        (None, None, Request::Errors(_)) => {}
-    }
-    words.extend(typed.param.iter().map(|value| format!("--param {}", shell(value))));
-    words.join(" ")
 }
 
 /// Returns the database and the statement. If `DATABASE_URL` is set, a single argument is the statement.

@@ -11,6 +11,7 @@ use super::Outcome;
 use super::RunError;
 use super::database;
 use super::guided_scan;
+use super::printed_command;
 use crate::apply::Direction;
 use crate::cli;
 use crate::exit::Exit;
@@ -27,6 +28,7 @@ use crate::plan_file::PlanFile;
 use crate::report;
 use crate::report::status::restore_command;
 use crate::scan::Progress;
+use crate::whole_file;
 
 /// Asks a person on a terminal.
 pub trait Dialogue {
@@ -68,7 +70,8 @@ pub fn fix(
 ) -> Result<Outcome, RunError> {
     let source = database::source(typed.database.as_deref(), global, environment)?;
     if !dialogue.is_possible() {
-        return Err(RunError::NoTerminal { database: typed.database.as_ref().map(|_| shell(&source.to_string())) });
+        let database = typed.database.as_ref().map(|_| shell(&source.to_string())).unwrap_or_default();
+        return Err(RunError::NoTerminal { database: database + &printed_command::ending(global.words()) });
     }
     let named = typed.database.as_deref();
     let examination = guided_scan::scan(&source, named, typed.timeout, global, environment, progress)?;
@@ -147,7 +150,8 @@ impl Fix<'_> {
 
     /// Returns the words of a command about the database.
     fn words(&self, command: &str) -> Vec<String> {
-        [Some(command), self.typed].into_iter().flatten().map(str::to_owned).collect()
+        let words = [Some(command), self.typed].into_iter().flatten().map(str::to_owned);
+        words.chain(self.global.words()).collect()
     }
 
     /// Returns the words of a repair by these values of `--rules`.
@@ -374,10 +378,7 @@ fn not_offered(refused: &[Choice]) -> String {
 
 /// Returns a file name that does not exist yet, such as `flight_2.rules.toml` or `flight_2.rules-2.toml`.
 fn unused(environment: &Environment, name: &str, ending: &str) -> PathBuf {
-    let numbered = (2..).map(|number: u32| format!("{name}-{number}.{ending}"));
-    let mut names = std::iter::once(format!("{name}.{ending}")).chain(numbered);
-    let is_unused = |file: &String| !environment.directory.join(file).exists();
-    PathBuf::from(names.find(is_unused).unwrap_or_default())
+    whole_file::first_free(name, &format!(".{ending}"), |file| !environment.directory.join(file).exists())
 }
 
 fn text_of(outcome: &Outcome) -> String {

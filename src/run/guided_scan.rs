@@ -43,6 +43,6 @@ pub(super) fn scan(
         is_known: &|_, _, _| false,
     };
     let examination = examine::examine(schema, &mut sessions, &options);
-    let run = scan_run::about(&examination, source, typed, sessions[0].as_mut());
+    let run = scan_run::about(&examination, source, typed, global, sessions[0].as_mut());
     Ok(Examination { run: Some(ScanRun { elapsed: begun.elapsed(), ..run }), ..examination })
 }

@@ -11,6 +11,7 @@ use super::Outcome;
 use super::RunError;
 use super::config_file::ConfigFile;
 use super::database;
+use super::printed_command;
 use super::scan_run;
 use crate::cli;
 use crate::config;
@@ -61,11 +62,14 @@ pub fn init(
     accepted.findings = accepted.findings.into_iter().map(|finding| known.mark(finding)).collect();
     let known = known.close(&mut accepted, &all).as_ref().map(config::baseline::render);
     let database = typed.database.as_ref().map(|_| shell(&source.to_string())).unwrap_or_default();
+    // The draft is read instead of another configuration.
+    let others = cli::GlobalArgs { config: None, no_config: false, ..global.clone() };
+    let database = database + &printed_command::ending(others.words());
     let baseline = typed.baseline.as_ref().map(|file| file.display().to_string());
     let report = InitReport {
         examination: &examination,
         command: &scan_run::command(&source, typed.database.as_deref(), environment),
-        database: &database,
+        database: database.trim_start(),
         file: &typed.output.display().to_string(),
         baseline: baseline.as_deref(),
     };

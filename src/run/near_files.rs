@@ -73,7 +73,8 @@ fn database_files(directory: &Path, is_wanted: impl Fn(&str) -> bool) -> Vec<Pat
     found
 }
 
-fn is_database(path: &Path) -> bool {
+/// True if a file begins as a SQLite database.
+pub(super) fn is_database(path: &Path) -> bool {
     let mut head = [0; 16];
     let is_read = std::fs::File::open(path).and_then(|mut file| file.read_exact(&mut head)).is_ok();
     is_read && head == *b"SQLite format 3\0"

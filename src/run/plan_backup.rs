@@ -1,11 +1,11 @@
 //! The backup of a plan: one for all its runs. Its name contains the plan's digest, so a later run finds it.
 
 use std::cell::Cell;
-use std::io::Read;
 use std::path::Path;
 use std::path::PathBuf;
 
 use super::Environment;
+use super::near_files;
 use crate::apply::ApplyError;
 use crate::apply::Direction;
 use crate::apply::execute::BackupRequest;
@@ -19,9 +19,6 @@ use crate::model::text::shell;
 use crate::plan_file::PlanFile;
 use crate::source::Source;
 use crate::whole_file;
-
-/// The first bytes of a database file.
-const MAGIC: &[u8] = b"SQLite format 3\0";
 
 /// The size of a backup that is announced, in bytes.
 const MIN_ANNOUNCED: u64 = 10_000_000;
@@ -69,29 +66,15 @@ pub(super) fn wanted(
 
 /// Returns the backup with the name of the plan. A file of this name that is no database belongs to somebody else.
 fn of_plan(database: &Path, folder: Option<&Path>, digest: &str, now: u64) -> PlanBackup {
-    let beside = match (folder, database.file_name()) {
+    let mut start = match (folder, database.file_name()) {
         (Some(folder), Some(name)) => folder.join(name),
         _ => database.to_owned(),
-    };
-    let name = |number: u32| {
-        let mut name = beside.as_os_str().to_owned();
-        name.push(format!(".backup-{}", &digest[..8.min(digest.len())]));
-        if number > 1 {
-            name.push(format!("-{number}"));
-        }
-        PathBuf::from(name)
-    };
-    let mut names = (1..).map(name);
-    let found = names.find(|path| !path.exists() || is_database(path));
-    let path = found.unwrap_or_else(|| name(0));
+    }
+    .into_os_string();
+    start.push(format!(".backup-{}", &digest[..8.min(digest.len())]));
+    let path = whole_file::first_free(start, "", |path| !path.exists() || near_files::is_database(path));
     let existing = existing(&path, now);
     PlanBackup { path, existing, is_ours: Cell::new(false) }
-}
-
-fn is_database(path: &Path) -> bool {
-    let mut head = Vec::new();
-    let read = std::fs::File::open(path).and_then(|file| file.take(16).read_to_end(&mut head));
-    read.is_ok() && head == MAGIC
 }
 
 fn existing(path: &Path, now: u64) -> Option<Backup> {

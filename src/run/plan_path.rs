@@ -7,7 +7,6 @@ use std::path::PathBuf;
 use crate::apply;
 use crate::apply::ApplyError;
 use crate::apply::RunOptions;
-use crate::apply::execute::free_path;
 use crate::apply::journal;
 use crate::engine::Database;
 use crate::model::plan::Header;
@@ -22,6 +21,7 @@ use crate::run::config_file::ConfigFile;
 use crate::source::Source;
 use crate::sql;
 use crate::treat::Draft;
+use crate::whole_file;
 use crate::whole_file::WholeFile;
 
 /// Returns the plan that the new plan would overwrite, or `None` if the file does not exist. It is an error if overwriting
@@ -84,7 +84,9 @@ pub(super) fn refuse_kept_files(plan: &Path, header: &Header, source: &Source) -
 pub(super) fn beside(source: &Source, header: &Header) -> PathBuf {
     let database = source.file().unwrap_or(Path::new("fk-doctor"));
     let all: Vec<u8> = header.forecasts.iter().flat_map(|forecast| forecast.relation.bytes()).collect();
-    free_path(database, &format!("plan-{}", &plan_file::digest([header.schema.as_bytes(), &all])[..8]), ".ndjson")
+    let mut start = database.as_os_str().to_owned();
+    start.push(format!(".plan-{}", &plan_file::digest([header.schema.as_bytes(), &all])[..8]));
+    whole_file::first_free(start, ".ndjson", |path| !path.exists())
 }
 
 pub(super) fn write(path: &Path, header: &Header, draft: &Draft, over: bool) -> Result<(), RunError> {

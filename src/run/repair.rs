@@ -12,6 +12,7 @@ use super::apply::run_plan;
 use super::config_file;
 use super::database;
 use super::plan_path;
+use super::printed_command;
 use super::rule_files;
 use super::scan_run;
 use crate::apply::Direction;
@@ -27,6 +28,7 @@ use crate::report::RepairFormat;
 use crate::report::TerminalStyle;
 use crate::scan::Progress;
 use crate::source::Source;
+use crate::whole_file;
 
 mod planning;
 mod script;
@@ -85,6 +87,8 @@ pub fn repair(
         locations: &files.locations(),
         plan: plan.as_deref(),
         database: &source.to_string(),
+        options: &printed_command::ending(global.words()),
+        apply_options: &printed_command::options_of_run(Direction::Apply, false, global, &typed.planning.writing),
         with_plan: with_plan.as_deref(),
         is_applied: typed.planning.apply,
         follows_result: false,
@@ -163,9 +167,8 @@ fn with_plan(typed: &cli::repair::RepairArgs, source: &Source, environment: &Env
         return None;
     }
     let command = scan_run::command(source, typed.database.as_deref(), environment);
-    let names = std::iter::once("plan.ndjson".to_owned()).chain((2..).map(|number| format!("plan-{number}.ndjson")));
-    let free = names.into_iter().find(|name| !environment.directory.join(name).exists())?;
-    Some(format!("{command} -o {free}"))
+    let free = whole_file::first_free("plan", ".ndjson", |file| !environment.directory.join(file).exists());
+    Some(format!("{command} -o {}", free.display()))
 }
 
 /// Returns the requested reports of a plan. `render` also gets true if the report follows the result of applying the plan.

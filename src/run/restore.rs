@@ -10,10 +10,12 @@ use super::config_file;
 use super::config_file::ConfigFile;
 use super::database;
 use super::plan_path;
+use super::printed_command;
 use super::repair;
 use super::repair::Planned;
 use super::rule_files::RuleFiles;
 use super::scan_run;
+use crate::apply::Direction;
 use crate::cli;
 use crate::engine::Deadline;
 use crate::engine::WaitLimits;
@@ -50,7 +52,7 @@ pub fn restore(
         .flatten();
     let config = config_file::read(&source, global, environment)?;
     let redaction = super::redaction(typed.planning.privacy.redact, &config, environment)?;
-    let planned = planned(typed, &source, &config, existing, environment, progress)?;
+    let planned = planned(typed, &source, &config, existing, (global, environment), progress)?;
     let plan = repair::plan_path(&typed.planning, &source, &planned);
     if let Some(path) = &plan {
         plan_path::write(path, &planned.header, &planned.draft, typed.planning.overwrite)?;
@@ -63,6 +65,7 @@ pub fn restore(
         restored,
         plan: plan.as_deref(),
         database: &source.to_string(),
+        apply_options: &printed_command::options_of_run(Direction::Apply, false, global, &typed.planning.writing),
         with_apply: &with_apply(typed, &source, environment),
         is_applied: typed.planning.apply,
         follows_result: false,
@@ -90,7 +93,7 @@ fn planned(
     source: &Source,
     config: &ConfigFile,
     existing: Option<PlanFile>,
-    environment: &Environment,
+    (global, environment): (&cli::GlobalArgs, &Environment),
     progress: Progress<'_>,
 ) -> Result<Planned, RunError> {
     let lock_wait = typed.planning.writing.wait.unwrap_or(DEFAULT_WAIT);
@@ -102,7 +105,7 @@ fn planned(
     }
     let schema = config.resolve(database.as_mut(), environment)?;
     config.check_conditions(&schema, database.session()?.as_mut(), environment)?;
-    refuse_unknown_table(typed, &schema, source)?;
+    refuse_unknown_table(typed, &schema, source, global)?;
     let selection = RestoreSelection { table: typed.table.as_deref(), condition: typed.condition.as_deref(), files };
     let no_rules = RuleFiles::default();
     repair::plan_by(schema, database.as_mut(), &no_rules, environment, lock_wait, progress, |request, sessions| {
@@ -124,15 +127,22 @@ fn files(typed: &cli::repair::RestoreArgs) -> Result<Vec<QuarantinedRows>, RunEr
 
 /// Returns an error if a name is neither a table nor in the quarantine of a table that no longer exists. The rows of a
 /// dropped table are listed without `--table`.
-fn refuse_unknown_table(typed: &cli::repair::RestoreArgs, schema: &Schema, source: &Source) -> Result<(), RunError> {
+fn refuse_unknown_table(
+    typed: &cli::repair::RestoreArgs,
+    schema: &Schema,
+    source: &Source,
+    global: &cli::GlobalArgs,
+) -> Result<(), RunError> {
     let Some(name) = typed.table.as_deref().filter(|name| schema.table(name).is_none()) else { return Ok(()) };
     let names: Vec<String> = schema.tables.iter().map(|table| table.name.to_string()).collect();
-    let command = |table: &str| format!("fk-doctor restore {} --table {}", shell(&source.to_string()), shell(table));
+    let options = printed_command::ending(global.words());
+    let command =
+        |table: &str| format!("fk-doctor restore {} --table {}{options}", shell(&source.to_string()), shell(table));
     let near = nearest(name, names.iter().map(String::as_str)).map(command);
     Err(RunError::Input {
         what: format!("--table {name}"),
         why: format!("{} has no table {name}", schema.database.name),
-        help: near.unwrap_or_else(|| format!("fk-doctor restore {}", shell(&source.to_string()))),
+        help: near.unwrap_or_else(|| format!("fk-doctor restore {}{options}", shell(&source.to_string()))),
     })
 }
 

@@ -126,7 +126,7 @@ pub(super) fn scan_database(
         add_to_history(file, past, &mut examination, environment, sink)?;
     }
     let session = sessions[0].as_mut();
-    examination.run = Some(scan_run::of(&examination, source, typed, begun.elapsed(), session, environment));
+    examination.run = Some(scan_run::of(&examination, source, typed, begun.elapsed(), session, (global, environment)));
     drop(sessions);
     streamed.finish(&examination)?;
     if outputs.iter().any(|(format, _)| *format == ScanFormat::Github) {
@@ -135,7 +135,8 @@ pub(super) fn scan_database(
     let exit = Undeclared::exit(&undiscovered, exit(&examination));
     let written = if global.quiet { Vec::new() } else { written(&outputs, &examination, exit) };
     let notes = [Undeclared::notes(&undiscovered), written].concat();
-    let terminal = TerminalStyle { detail: detail(typed, global), samples: typed.samples, ..environment.terminal };
+    let samples = typed.samples.or(file.config.scan.samples);
+    let terminal = TerminalStyle { detail: detail(typed, global), samples, ..environment.terminal };
     let mut documents = reports::documents(&examination, outputs, &terminal);
     documents.extend(typed.write_baseline.clone().map(Some).zip(baseline));
     Ok(Outcome { documents, notes, exit })

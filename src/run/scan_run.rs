@@ -4,6 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::Environment;
+use super::printed_command;
 use super::shipped_rules;
 use crate::cli;
 use crate::engine::Session;
@@ -21,7 +22,7 @@ pub(super) fn of(
     typed: &cli::ScanArgs,
     elapsed: Duration,
     session: &mut dyn Session,
-    environment: &Environment,
+    (global, environment): (&cli::GlobalArgs, &Environment),
 ) -> ScanRun {
     let since = typed.since.iter().map(|time| format!("--since {}", shell(time)));
     let conditions = typed
@@ -34,7 +35,7 @@ pub(super) fn of(
         elapsed,
         restrictions: since.chain(conditions).collect(),
         baseline: typed.baseline.as_ref().map(|file| file.display().to_string()),
-        ..about(examination, source, typed.database.first().map(String::as_str), session)
+        ..about(examination, source, typed.database.first().map(String::as_str), global, session)
     }
 }
 
@@ -43,10 +44,12 @@ pub(super) fn about(
     examination: &Examination,
     source: &Source,
     typed: Option<&str>,
+    global: &cli::GlobalArgs,
     session: &mut dyn Session,
 ) -> ScanRun {
     ScanRun {
         database: typed.map(|_| shell(&source.to_string())),
+        options: printed_command::ending(global.words()),
         stem: stem(source, &examination.schema),
         shipped_rules: shipped_rules::for_orphans(examination, session),
         ..ScanRun::default()

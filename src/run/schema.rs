@@ -10,6 +10,7 @@ use super::config_file;
 use super::database;
 use super::discover;
 use super::discover::Undeclared;
+use super::printed_command;
 use crate::cli;
 use crate::cli::discover::DiscoverArgs;
 use crate::engine::Deadline;
@@ -53,7 +54,7 @@ pub fn schema(
         undiscovered = found.failures;
     }
     let schema = extract(whole, &typed.table, typed.around)?;
-    let mut notes = notes(&schema, &outputs, &source, typed);
+    let mut notes = notes(&schema, &outputs, &source, typed, global);
     notes.extend(Undeclared::notes(&undiscovered));
     let scan = scan_command(&source, typed, global);
     let documents =
@@ -74,11 +75,13 @@ fn notes(
     outputs: &[(SchemaFormat, Option<PathBuf>)],
     source: &Source,
     typed: &cli::SchemaArgs,
+    global: &cli::GlobalArgs,
 ) -> Vec<String> {
     let database = typed.database.as_ref().map(|_| format!(" {}", shell(&source.to_string()))).unwrap_or_default();
+    let options = printed_command::ending(global.words());
     let note = |(format, _): &(SchemaFormat, Option<PathBuf>)| {
         let left_out = report::left_out(schema, *format)?;
-        let whole = format!("fk-doctor schema{database} --format {}", SchemaFormat::Dot.name());
+        let whole = format!("fk-doctor schema{database}{options} --format {}", SchemaFormat::Dot.name());
         Some(format!("note: {left_out}; the whole schema: {whole}"))
     };
     outputs.iter().filter_map(note).collect()

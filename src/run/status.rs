@@ -6,6 +6,7 @@ use super::Outcome;
 use super::RunError;
 use super::config_file;
 use super::database;
+use super::printed_command;
 use crate::apply;
 use crate::apply::ApplyError;
 use crate::apply::Observed;
@@ -19,6 +20,7 @@ use crate::exit::Exit;
 use crate::model::catalog::DatabaseName;
 use crate::model::redaction;
 use crate::model::state::Phase;
+use crate::model::text::option_duration;
 use crate::model::text::shell;
 use crate::plan_file::PlanFile;
 use crate::report;
@@ -49,11 +51,13 @@ pub fn status(
         None => None,
     };
     let address = source.as_ref().map(ToString::to_string).unwrap_or_default();
+    let options = options(typed, global);
     let changed_rows = known.as_ref().map(|(_, observed)| redaction::skipped_rows(&observed.changed_rows));
     let changed_rows = changed_rows.unwrap_or_default();
     let state = known.as_ref().map(|(database, observed)| RecordedState {
         database,
         address: &address,
+        options: &options,
         phase: observed.phase,
         run: &observed.run,
         at: &observed.at,
@@ -79,6 +83,12 @@ pub fn status(
     Ok(Outcome { documents, notes: Vec::new(), exit: Exit::Clean })
 }
 
+/// Returns the typed options that the next command repeats.
+fn options(typed: &cli::repair::StatusArgs, global: &cli::GlobalArgs) -> String {
+    let wait = typed.wait.map(|wait| ["--wait".to_owned(), option_duration(wait)]);
+    printed_command::ending(global.words().into_iter().chain(wait.into_iter().flatten()))
+}
+
 fn observe(
     source: &Source,
     plan: &mut PlanFile,
@@ -94,8 +104,8 @@ fn observe(
     let order = RunOptions::read_only(&schema, repair_sql, progress);
     let observed = apply::observe(&order, plan, database.session()?.as_mut())?;
     if typed.forget {
-        let undo =
-            format!("fk-doctor undo {} {}", shell(&source.to_string()), shell(&typed.plan.display().to_string()));
+        let words = [&source.to_string(), &typed.plan.display().to_string()].map(|word| shell(word));
+        let undo = format!("fk-doctor undo {}{}", words.join(" "), options(typed, global));
         check_forgettable(&observed, &undo)?;
         if let Some(declared) = database.read_only()? {
             let help =

@@ -17,6 +17,8 @@ pub(super) enum Meaning {
     NoEffect,
     /// fk-doctor always works in the way that it asks for.
     AlwaysSo,
+    /// It names a Java class that decides about encryption.
+    JavaClass,
     /// It has no effect, and there is no note if it has this value.
     NoEffectIfDefault(&'static str),
     /// It demands a protection that fk-doctor does not have.
@@ -29,6 +31,7 @@ use Meaning::AlwaysSo;
 use Meaning::Demands;
 use Meaning::DemandsIfRequired;
 use Meaning::Encoding;
+use Meaning::JavaClass;
 use Meaning::NoEffect;
 use Meaning::NoEffectIfDefault;
 use Meaning::Sets;
@@ -96,6 +99,7 @@ const LIBPQ: Table = &[
     // Statements are not kept and settings last for a transaction, so that poolers need no care.
     (AlwaysSo, &["pgbouncer"]),
     (Tls, &["sslmode", "ssl-mode", "ssl", "sslaccept"]),
+    (JavaClass, &["sslfactory", "sslfactoryarg", "sslhostnameverifier", "sslpasswordcallback"]),
     (NoEffectIfDefault("any"), &["target_session_attrs", "targetServerType"]),
     (DemandsIfRequired, &["gssencmode", "gssEncMode"]),
     // Neon and others write `require`. The driver cannot bind the login to the encryption.

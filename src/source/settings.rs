@@ -149,6 +149,9 @@ impl Settings {
             Some(Meaning::Sets(setting)) => self.set(setting, name, value),
             Some(Meaning::Tls) => self.add_tls(name, value)?,
             Some(Meaning::AlwaysSo) => {}
+            Some(Meaning::JavaClass) => self.note(format!(
+                "{name} names a class of Java, which has no effect here; sslmode and sslrootcert decide how the server is verified"
+            )),
             Some(Meaning::Encoding) if value.to_ascii_lowercase().starts_with("ut") || value == "unicode" => {}
             Some(Meaning::DemandsIfRequired) if value != "require" => {}
             Some(Meaning::DemandsIfRequired | Meaning::Demands) => {

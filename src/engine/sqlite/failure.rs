@@ -8,6 +8,7 @@ use rusqlite::Connection;
 use rusqlite::ErrorCode;
 use rusqlite::OpenFlags;
 
+use super::lock_holder;
 use crate::engine::EngineError;
 use crate::model::refusal::Refusal;
 use crate::model::refusal::RefusalKind;
@@ -158,7 +159,7 @@ pub(super) fn unreadable(path: &Path, error: &rusqlite::Error) -> EngineError {
     let file = shell(&path.display().to_string());
     let (why, help) = match code(error) {
         Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => (
-            "another program holds a lock on it".to_owned(),
+            lock_holder::with_holder("another program holds a lock on it", path),
             "try again when that program is done, or wait longer: --wait 60s".to_owned(),
         ),
         Some(ErrorCode::NotADatabase) => (
@@ -190,7 +191,7 @@ pub(super) fn unreadable(path: &Path, error: &rusqlite::Error) -> EngineError {
 pub(super) fn unwritable(path: &Path, error: &rusqlite::Error) -> EngineError {
     let (why, help) = match code(error) {
         Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => (
-            "another program holds a lock on it".to_owned(),
+            lock_holder::with_holder("another program holds a lock on it", path),
             "nothing was changed: try again when that program is done, or wait longer: --wait 60s".to_owned(),
         ),
         Some(ErrorCode::ReadOnly | ErrorCode::PermissionDenied | ErrorCode::CannotOpen) => {

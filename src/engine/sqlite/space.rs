@@ -32,11 +32,25 @@ pub(super) fn refuse_copy_without_space(source: &Connection, database: &Path) ->
     let needed = bytes(source);
     let Some(folder) = temporary_folder().filter(|_| needed > IN_MEMORY) else { return Ok(()) };
     let Some(why) = lacking_space(needed, &folder) else { return Ok(()) };
-    Err(EngineError::Unreadable {
+    Err(no_private_copy(database, why))
+}
+
+/// Returns the error of a private copy that could not be made.
+pub(super) fn no_private_copy(database: &Path, why: String) -> EngineError {
+    let variable = variable_of_folder(|name| std::env::var_os(name).is_some());
+    EngineError::Unreadable {
         what: format!("{} into a private copy", database.display()),
         why,
-        help: "set TMPDIR to a folder with enough free space for a copy of the database".to_owned(),
-    })
+        help: format!("set {variable} to a folder with enough free space for a copy of the database"),
+    }
+}
+
+/// The variables that name SQLite's folder for temporary files. The first that is set counts.
+const VARIABLES: [&str; 2] = ["SQLITE_TMPDIR", "TMPDIR"];
+
+/// Returns the variable to set: the one that counts, or the usual one if none is set.
+fn variable_of_folder(is_set: impl Fn(&str) -> bool) -> &'static str {
+    VARIABLES.into_iter().find(|name| is_set(name)).unwrap_or("TMPDIR")
 }
 
 /// Returns the reason if a file of this size does not fit into a folder.
@@ -55,7 +69,7 @@ fn lacks(needed: u64, free: u64, folder: &Path) -> Option<String> {
 
 /// Returns the folder in which SQLite creates temporary files.
 fn temporary_folder() -> Option<PathBuf> {
-    let named = ["SQLITE_TMPDIR", "TMPDIR"].into_iter().filter_map(std::env::var_os).map(PathBuf::from);
+    let named = VARIABLES.into_iter().filter_map(std::env::var_os).map(PathBuf::from);
     let usual = ["/var/tmp", "/usr/tmp", "/tmp", "."].into_iter().map(PathBuf::from);
     named.chain(usual).find(|folder| folder.is_dir())
 }
@@ -74,6 +88,13 @@ fn free(_folder: &Path) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn help_names_the_variable_that_counts() {
+        assert_eq!(variable_of_folder(|_| false), "TMPDIR");
+        assert_eq!(variable_of_folder(|name| name == "TMPDIR"), "TMPDIR");
+        assert_eq!(variable_of_folder(|_| true), "SQLITE_TMPDIR");
+    }
 
     #[test]
     fn copy_without_enough_space_is_refused() {

@@ -32,6 +32,7 @@ fn with_report(header: &Header, change: impl FnOnce(&mut ApplyReport<'_>), check
         is_undo: false,
         database: &schema.database,
         address: "my shop.sqlite",
+        options: "",
         plan: Path::new("my plan.ndjson"),
         header,
         staying: 0,
@@ -143,6 +144,24 @@ fn headline_follows_the_outcome() {
     let unchecked = |report: &mut ApplyReport<'_>| report.unchecked = 1;
     let expected = "? shop.sqlite: all 14 orphan rows are repaired, and 1 relation could not be checked";
     assert_eq!(line(14, &unchecked), expected);
+    let unchecked_and_left = |report: &mut ApplyReport<'_>| {
+        unchecked(report);
+        left(13)(report);
+    };
+    let expected = "! shop.sqlite: 1 of 14 orphan rows is repaired, 13 are left, and 1 relation could not be checked";
+    assert_eq!(line(14, &unchecked_and_left), expected);
+    let skipped: BTreeMap<SkipReason, u64> = [(SkipReason::Changed, 2)].into();
+    let skipping = |report: &mut ApplyReport<'_>| report.left = Box::leak(Box::new(skipped.clone()));
+    let expected = "! shop.sqlite: all 14 orphan rows are repaired, and 2 planned changes were skipped";
+    assert_eq!(line(14, &skipping), expected);
+    let skipping_nearly_all = |report: &mut ApplyReport<'_>| {
+        nothing(report);
+        skipping(report);
+        left(2)(report);
+    };
+    let reason = SkipReason::Changed.phrase(2);
+    let expected = format!("! shop.sqlite: nothing was changed: 2 rows {reason}, and 2 orphan rows are left");
+    assert_eq!(line(14, &skipping_nearly_all), expected);
     let again = |report: &mut ApplyReport<'_>| {
         nothing(report);
         report.earlier_run = Some("2026-11-27T23:54:09Z");
@@ -172,6 +191,20 @@ fn headline_follows_the_outcome() {
     assert_eq!(line(14, &never), "○ nothing to do: shop.sqlite has no record that my plan.ndjson was applied");
 }
 
+/// The command that follows repeats the options of the person.
+#[test]
+fn undo_repeats_the_options() {
+    with_report(
+        &header(1_200, 0),
+        |report| report.options = " --config my.toml --batch 100",
+        |report| {
+            let text = render(report, &TerminalStyle::plain(120));
+            let undo = "fk-doctor undo 'my shop.sqlite' 'my plan.ndjson' --config my.toml --batch 100";
+            assert!(text.contains(undo), "{text}");
+        },
+    );
+}
+
 /// Twins and quarantined rows are no orphans, and the first line still shows every rest.
 #[test]
 fn first_line_of_merged_and_restored_rows_names_every_rest() {
@@ -197,7 +230,7 @@ fn first_line_of_merged_and_restored_rows_names_every_rest() {
             0,
             1,
             true,
-            "? shop.sqlite: of 2 quarantined rows, not all came back: 1 planned change was skipped, and 1 relation could not be \
+            "! shop.sqlite: of 2 quarantined rows, not all came back: 1 planned change was skipped, and 1 relation could not be \
              checked",
         ),
         ("restore", 3, 0, 0, false, "! shop.sqlite: 2 of 5 quarantined rows came back, 3 stay"),

@@ -19,6 +19,7 @@ use crate::report::html::layered::Point;
 use crate::report::html::layered::Route;
 use crate::report::html::state::State;
 use crate::report::markup::escaped;
+use crate::report::wording;
 
 /// The longest name that is not shortened, in characters.
 const LONGEST_NAME: usize = 40;
@@ -256,14 +257,7 @@ fn label_position(route: &Route) -> (Point, &'static str) {
 
 /// Returns text that is short enough for the picture, cut in its middle, because names often differ at their ends.
 fn shortened(text: &str, longest: usize) -> String {
-    let visible = text::visible(text);
-    let letters: Vec<char> = visible.chars().collect();
-    if letters.len() <= longest {
-        return visible.into_owned();
-    }
-    let tail = (longest - 1) / 2;
-    let head = longest - 1 - tail;
-    letters[..head].iter().chain(&['…']).chain(&letters[letters.len() - tail..]).collect()
+    wording::cut_in_the_middle(&text::visible(text), longest)
 }
 
 fn rest_text(rest: usize) -> String {

@@ -1,5 +1,7 @@
 //! Wraps prose between words, and cuts names that only a table may shorten.
 
+use std::collections::HashSet;
+
 use textwrap::core::Word;
 use textwrap::core::display_width;
 use textwrap::wrap_algorithms::wrap_first_fit;
@@ -21,14 +23,16 @@ pub(super) fn wrapped(text: &str, width: usize) -> Vec<String> {
 
 /// Splits a line into the words between which it may break.
 fn words(line: &str, width: usize) -> Vec<Word<'_>> {
+    let edges = edges_of_values(line);
     let mut words = Vec::new();
     let mut rest = line;
     while !rest.is_empty() {
         let mut end = 0;
-        // A number stays with its noun.
+        // A number stays with its noun, and a blank at the edge of a quoted value with the quotation mark.
         loop {
             end += rest[end..].find(' ').unwrap_or(rest.len() - end);
-            if !rest[..end].ends_with(|last: char| last.is_ascii_digit()) || end == rest.len() {
+            let is_number = rest[..end].ends_with(|last: char| last.is_ascii_digit());
+            if end == rest.len() || !(is_number || edges.contains(&(line.len() - rest.len() + end))) {
                 break;
             }
             end += 1;
@@ -39,6 +43,26 @@ fn words(line: &str, width: usize) -> Vec<Word<'_>> {
         rest = after;
     }
     words
+}
+
+/// Returns the positions of blanks at the edges of quoted values, such as the first one in `' AAF'`.
+fn edges_of_values(line: &str) -> HashSet<usize> {
+    let mut edges = HashSet::new();
+    let mut rest = 0;
+    while let Some(start) = line[rest..].find('\'').map(|at| rest + at) {
+        let is_in_word = line[..start].ends_with(char::is_alphanumeric);
+        let inside = start + 1;
+        let end = line[inside..].find('\'').map(|at| inside + at).filter(|_| !is_in_word);
+        let Some(end) = end else {
+            rest = inside;
+            continue;
+        };
+        let value = &line[inside..end];
+        edges.extend(inside..inside + (value.len() - value.trim_start_matches(' ').len()));
+        edges.extend(inside + value.trim_end_matches(' ').len()..end);
+        rest = end + 1;
+    }
+    edges
 }
 
 /// Splits a relation that is wider than a line. Any other word stays whole.
@@ -91,6 +115,13 @@ mod tests {
     fn number_stays_with_its_noun() {
         assert_eq!(wrapped("it refers to 4 keys that p lacks", 16), ["it refers to", "4 keys that p", "lacks"]);
         assert_eq!(wrapped("'a b' is gone, x-y stays", 14), ["'a b' is gone,", "x-y stays"]);
+    }
+
+    #[test]
+    fn blank_at_the_edge_of_a_value_is_no_break() {
+        assert_eq!(wrapped("keys ' AAF' and 'B C '", 8), ["keys", "' AAF'", "and 'B", "C '"]);
+        assert_eq!(wrapped("'  AAF' is not 'AAF'", 10), ["'  AAF' is", "not 'AAF'"]);
+        assert_eq!(wrapped("the user's own '' is 'x' too", 14), ["the user's own", "'' is 'x' too"]);
     }
 
     #[test]

@@ -215,7 +215,7 @@ pub(super) fn without_rule(sheet: &mut Sheet, report: &RepairReport<'_>) {
         "because",
         &Piece::plain(format!("no rule is for {are}, so the rows would stay as they are")),
     );
-    let command = format!("fk-doctor rules suggest {}", shell(report.database));
+    let command = format!("fk-doctor rules suggest {}{}", shell(report.database), report.options);
     sheet.labelled_command(LABEL, "help", "draft a rule:", &command);
 }
 

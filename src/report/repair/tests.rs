@@ -111,6 +111,8 @@ fn with_report(forecast: &RepairForecast, schema: &Schema, check: impl FnOnce(Re
         locations: &locations,
         plan: Some(Path::new("my plan.ndjson")),
         database: "my shop.sqlite",
+        options: "",
+        apply_options: "",
         with_plan: None,
         is_applied: false,
         follows_result: false,

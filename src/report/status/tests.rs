@@ -17,6 +17,7 @@ fn plan_with_a_changed_row_is_reported_at_every_width() {
     let state = RecordedState {
         database: &schema.database,
         address: "my shop.sqlite",
+        options: "",
         phase: Some(Phase::Applied),
         run: "process 4711 since 2026-11-27T23:54:09Z, 01234567",
         at: "2026-11-27T23:54:09Z",

@@ -19,6 +19,7 @@ pub(super) fn lines(sheet: &mut Sheet, label: usize, examination: &Examination, 
     let Some(repair) = findings.first().and_then(|finding| finding.key_repair.as_ref()) else { return false };
     let database = examination.run.as_ref().and_then(|run| run.database.as_deref());
     let Some(database) = database else { return false };
+    let options = examination.run.as_ref().map_or("", |run| run.options.as_str());
     let in_sql = |sql: &str| vec![format!("sqlite3 {database}"), shell(sql)];
     match repair {
         KeyRepair::Index(index) => commands(sheet, label, "repair", &[in_sql(index)]),
@@ -31,7 +32,7 @@ pub(super) fn lines(sheet: &mut Sheet, label: usize, examination: &Examination, 
         KeyRepair::Wider(wider) => {
             sheet.labelled_prose(label, "cause", &Piece::plain(cause(wider, findings)));
             let mut all: Vec<Vec<String>> = wider.index.iter().map(|index| in_sql(index)).collect();
-            all.push(declaration(database, wider));
+            all.push(declaration(database, options, wider));
             commands(sheet, label, "repair", &all);
             let others = findings.len().saturating_sub(1) as u64;
             if others > 0 {
@@ -69,11 +70,10 @@ fn cause(wider: &WiderKey, findings: &[&Finding]) -> String {
 }
 
 /// Returns the command that declares the wider key, in the parts between which it may be broken.
-fn declaration(database: &str, wider: &WiderKey) -> Vec<String> {
-    let parent = wider.key.split('(').next().unwrap_or_default();
-    let plan = shell(&format!("{}.ndjson", parent.rsplit('.').next().unwrap_or(parent)));
+fn declaration(database: &str, options: &str, wider: &WiderKey) -> Vec<String> {
+    let plan = shell(&format!("{}.ndjson", wider.parent.replace('/', "_")));
     vec![
-        format!("fk-doctor repair {database} -o {plan}"),
+        format!("fk-doctor repair {database}{options} -o {plan}"),
         format!("--relax {}", shell(&wider.child)),
         format!("--enforce {}", shell(&wider.reference)),
     ]

@@ -62,6 +62,13 @@ fn parameters_of_other_libraries_are_used_or_noted() {
             "jdbc:mysql://h/d?rewriteBatchedStatements=true",
             vec!["the parameter rewriteBatchedStatements of the address has no effect here"],
         ),
+        (
+            "jdbc:postgresql://h/d?sslmode=require&sslfactory=org.postgresql.ssl.NonValidatingFactory",
+            vec![
+                "sslfactory names a class of Java, which has no effect here; sslmode and sslrootcert decide how the \
+                 server is verified",
+            ],
+        ),
         ("sqlite:///app.db?timeout=5&mode=ro", vec!["the parameter timeout of the address has no effect here"]),
     ] {
         assert_eq!(home().notes(text), notes, "{text}");
@@ -97,7 +104,7 @@ fn wrong_parameter_is_refused() {
         ("postgres://h/d?sslrootcert=/nope.crt", "error: sslrootcert names a file that cannot be read: /nope.crt"),
         // A driver for Java has hundreds of parameters, but a misspelled one must not disable encryption.
         ("jdbc:postgresql://h/d?sslmod=require", "did you mean sslmode?"),
-        ("jdbc:postgresql://h/d?sslfactory=x", "there is no parameter \"sslfactory\""),
+        ("jdbc:postgresql://h/d?sslResponseTimeout=5", "there is no parameter \"sslResponseTimeout\""),
     ] {
         let shown = home().error(text);
         assert!(shown.to_lowercase().contains(&expected.to_lowercase()), "{text}: {shown}");

@@ -26,6 +26,7 @@ use super::transactions::Transaction;
 use crate::engine::EngineError;
 use crate::engine::WaitLimits;
 use crate::engine::sqlite::failure;
+use crate::engine::sqlite::lock_holder;
 use crate::engine::sqlite::open;
 use crate::engine::sqlite::snapshot;
 use crate::engine::sqlite::snapshot::Handles;
@@ -141,7 +142,7 @@ fn not_writable(path: &Path) -> String {
 fn busy(path: &Path, options: &TrialOptions) -> EngineError {
     EngineError::Untried {
         what: format!("{} in {}", options.subject, path.display()),
-        why: "another program is writing to it".to_owned(),
+        why: lock_holder::with_holder("another program is writing to it", path),
         help: format!("wait longer with --wait 60s, or use a copy of the database: {}", options.copy_command),
     }
 }

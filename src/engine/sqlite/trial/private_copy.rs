@@ -35,11 +35,7 @@ pub(super) fn copy(
     progress: &dyn Fn(usize, usize),
 ) -> Result<SqliteTrial, EngineError> {
     space::refuse_copy_without_space(source, path)?;
-    let broken = |error: rusqlite::Error| EngineError::Unreadable {
-        what: format!("{} into a private copy", path.display()),
-        why: error.to_string(),
-        help: "set TMPDIR to a folder with enough free space for a copy of the database".to_owned(),
-    };
+    let broken = |error: rusqlite::Error| space::no_private_copy(path, error.to_string());
     // A database without a name moves to a temporary file as it grows. SQLite deletes that file with the connection.
     let mut connection = Connection::open("").map_err(broken)?;
     {
