@@ -276,7 +276,7 @@ pub struct StorageReading {
     /// True if the index for parent lookups contains exactly the parent's keys.
     pub index_is_proven: bool,
     /// The parent's keys that come more than once, if nothing else keeps them unique.
-    pub repeated_keys: Option<RepeatedKeys>,
+    pub repeated_keys: Option<Box<RepeatedKeys>>,
 }
 
 /// Rows whose parent was not found and that are not proven to be orphans. The engine must judge them.

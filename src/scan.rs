@@ -77,7 +77,7 @@ pub struct Tally {
     pub suspects: Suspects,
     pub index_is_proven: bool,
     /// The parent's keys that come more than once, if only its rows can show it.
-    pub repeated_keys: Option<RepeatedKeys>,
+    pub repeated_keys: Option<Box<RepeatedKeys>>,
 }
 
 impl Default for Tally {

@@ -135,10 +135,7 @@ pub(super) fn run_plan(
     };
     let request = backup.as_ref().map(|backup| backup.request(&announce));
     let conduct = ExecuteOptions { lock, identity: &identity, no_triggers: writing.no_triggers, backup: request };
-    (environment.stop_requests.begin)();
-    let execution = execute(&order, &mut plan, database.as_mut(), conduct);
-    let cause = (environment.stop_requests.cause)();
-    (environment.stop_requests.end)();
+    let (execution, cause) = stoppable(environment, || execute(&order, &mut plan, database.as_mut(), conduct));
     if writing.batch.is_none() {
         backup.iter().for_each(|backup| backup.remove_ours(&execution));
     }
@@ -163,6 +160,16 @@ pub(super) fn run_plan(
         staying,
     };
     Ok(Outcome { documents: report.documents(&execution, outputs, environment), notes: Vec::new(), exit })
+}
+
+/// Does work that a request to stop can end early. Returns its result, and the cause of the last request.
+fn stoppable<T>(environment: &Environment, work: impl FnOnce() -> T) -> (T, &'static str) {
+    let requests = &environment.stop_requests;
+    (requests.begin)();
+    let result = work();
+    let cause = (requests.cause)();
+    (requests.end)();
+    (result, cause)
 }
 
 /// A database that may get the changes of a plan.

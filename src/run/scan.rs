@@ -75,10 +75,7 @@ pub(super) fn scan_database(
     progress: Progress<'_>,
 ) -> Result<Outcome, RunError> {
     let begun = Instant::now();
-    let outputs = super::outputs(&typed.format, &typed.output, format_of_file(typed.output.as_deref()))?;
-    super::refuse_to_overwrite(source, outputs.iter().filter_map(|(_, file)| file.as_deref()))?;
-    let others = [&typed.write_baseline, &typed.history];
-    super::refuse_to_overwrite(source, others.into_iter().flatten().map(PathBuf::as_path))?;
+    let outputs = checked_outputs(source, typed)?;
     // All files are read first, so that a fault in one of them does not waste a long scan.
     let file = config_file::read(source, global, environment)?;
     let settings = &file.config.scan;
@@ -135,14 +132,20 @@ pub(super) fn scan_database(
     let exit = Undeclared::exit(&undiscovered, exit(&examination));
     let written = if global.quiet { Vec::new() } else { written(&outputs, &examination, exit) };
     let notes = [Undeclared::notes(&undiscovered), written].concat();
-    let terminal = TerminalStyle {
-        detail: detail(typed, global),
-        samples: typed.samples.or(file.config.scan.samples),
-        ..environment.terminal
-    };
+    let samples = typed.samples.or(file.config.scan.samples);
+    let terminal = TerminalStyle { detail: detail(typed, global), samples, ..environment.terminal };
     let mut documents = reports::documents(&examination, outputs, &terminal);
     documents.extend(typed.write_baseline.clone().map(Some).zip(baseline));
     Ok(Outcome { documents, notes, exit })
+}
+
+/// Returns the requested reports. No file that the scan writes may be the database.
+fn checked_outputs(source: &Source, typed: &cli::ScanArgs) -> Result<Vec<Output>, RunError> {
+    let outputs = super::outputs(&typed.format, &typed.output, format_of_file(typed.output.as_deref()))?;
+    super::refuse_to_overwrite(source, outputs.iter().filter_map(|(_, file)| file.as_deref()))?;
+    let others = [&typed.write_baseline, &typed.history];
+    super::refuse_to_overwrite(source, others.into_iter().flatten().map(PathBuf::as_path))?;
+    Ok(outputs)
 }
 
 /// Returns the format that the ending of a file's name stands for.

@@ -121,9 +121,12 @@ fn table_without_files_is_unreadable_and_never_empty() {
     }
 }
 
+/// Makes a table with a fault.
+type Make<'a> = &'a dyn Fn(&crate::common::Bench);
+
 #[test]
 fn tables_with_faults_are_unreadable_with_the_files_that_disagree() {
-    let cases: [(&str, &dyn Fn(&crate::common::Bench)); 5] = [
+    let cases: [(&str, Make<'_>); 5] = [
         ("a.csv and child/b.parquet have different formats", &|bench| {
             std::fs::create_dir_all(bench.path("lake/child")).unwrap();
             bench.write("lake/child/a.csv", "r\n1\n");

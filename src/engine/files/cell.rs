@@ -66,7 +66,10 @@ impl Comparand<'_> {
         let is_known = match self.class {
             Class::Number { .. } => self.number().map(|number| number.feed(into)),
             Class::Boolean | Class::Date => match self.integer() {
-                Part::Value(number) => Some(Number::of_integer(number).feed(into)),
+                Part::Value(number) => {
+                    Number::of_integer(number).feed(into);
+                    Some(())
+                }
                 _ => None,
             },
             Class::Time | Class::Timestamp { .. } => self.time().map(|number| number.feed(into)),

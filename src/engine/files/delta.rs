@@ -86,8 +86,8 @@ impl Log {
 
     /// Returns the version of the last complete checkpoint, and its parts.
     fn checkpoint(&self) -> Option<(u64, Vec<String>)> {
-        let complete = self.checkpoints.iter().filter(|((_, count), parts)| parts.len() == *count);
-        complete.last().map(|((version, _), parts)| (*version, parts.clone()))
+        let mut complete = self.checkpoints.iter().filter(|((_, count), parts)| parts.len() == *count);
+        complete.next_back().map(|((version, _), parts)| (*version, parts.clone()))
     }
 }
 

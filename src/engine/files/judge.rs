@@ -203,7 +203,7 @@ impl<'a> Judging<'a> {
             orphans,
             suspects: Suspects::Rows(Vec::new()),
             index_is_proven: false,
-            repeated_keys: repeated.and_then(parent::Repeated::shown),
+            repeated_keys: repeated.and_then(parent::Repeated::shown).map(Box::new),
         }
     }
 

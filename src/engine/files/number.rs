@@ -7,7 +7,7 @@
 pub(super) enum Number {
     Finite { digits: i128, twos: i64, fives: i64 },
     Infinite { is_negative: bool },
-    NotANumber,
+    Nan,
 }
 
 /// No number is greater than ten to this power, or smaller than its inverse.
@@ -25,7 +25,7 @@ impl Number {
 
     pub(super) fn of_real(number: f64) -> Number {
         if number.is_nan() {
-            return Number::NotANumber;
+            return Number::Nan;
         }
         if number.is_infinite() {
             return Number::Infinite { is_negative: number < 0.0 };
@@ -67,7 +67,7 @@ impl Number {
                 into.extend_from_slice(&fives.to_le_bytes());
             }
             Number::Infinite { is_negative } => into.push(1 + u8::from(is_negative)),
-            Number::NotANumber => into.push(3),
+            Number::Nan => into.push(3),
         }
     }
 }
@@ -82,7 +82,7 @@ pub(super) fn of_text(text: &[u8], is_real: bool) -> Option<Number> {
     };
     if is_real && unsigned.first().is_some_and(u8::is_ascii_alphabetic) {
         return match unsigned.to_ascii_lowercase().as_slice() {
-            b"nan" => Some(Number::NotANumber),
+            b"nan" => Some(Number::Nan),
             b"inf" | b"infinity" => Some(Number::Infinite { is_negative }),
             _ => None,
         };
@@ -152,7 +152,7 @@ mod tests {
         assert_eq!(of_text(b"9007199254740993", true), Some(Number::of_integer(9_007_199_254_740_993)));
         assert_eq!(of_text(b"1e3", true), Some(Number::of_integer(1_000)));
         assert_eq!(of_text(b"-2.50e1", false), Some(Number::of_integer(-25)));
-        assert_eq!(of_text(b"NaN", true), Some(Number::NotANumber));
+        assert_eq!(of_text(b"NaN", true), Some(Number::Nan));
         assert_eq!(of_text(b"NaN", false), None);
         assert_eq!(of_text(b"1e99999999999999999999", false), None);
     }

@@ -119,22 +119,25 @@ fn undo_is_reported_at_every_width() {
     );
 }
 
+/// Returns the first line of a report on a database that had this number of orphans.
+fn line(before: u64, change: &dyn Fn(&mut ApplyReport<'_>)) -> String {
+    let mut line = String::new();
+    with_report(&header(before, 0), change, |report| {
+        let text = render(report, &TerminalStyle::plain(100));
+        line = text.lines().next().unwrap_or_default().to_owned();
+    });
+    line
+}
+
+fn nothing(report: &mut ApplyReport<'_>) {
+    report.changed = 0;
+    report.tables = &[];
+    report.backup = None;
+}
+
 /// The tick stands only where the exit code is 0 and nothing is left.
 #[test]
 fn headline_follows_the_outcome() {
-    let line = |before: u64, change: &dyn Fn(&mut ApplyReport<'_>)| {
-        let mut line = String::new();
-        with_report(&header(before, 0), change, |report| {
-            let text = render(report, &TerminalStyle::plain(100));
-            line = text.lines().next().unwrap_or_default().to_owned();
-        });
-        line
-    };
-    let nothing = |report: &mut ApplyReport<'_>| {
-        report.changed = 0;
-        report.tables = &[];
-        report.backup = None;
-    };
     assert_eq!(line(1_200, &|_| {}), "✓ shop.sqlite: all 1,200 orphan rows are repaired");
     let left = |rows| move |report: &mut ApplyReport<'_>| report.rows_left = Distinct::exactly(rows);
     assert_eq!(line(14, &left(13)), "! shop.sqlite: 1 of 14 orphan rows is repaired, 13 are left");

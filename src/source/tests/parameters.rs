@@ -4,7 +4,7 @@ use super::super::TlsMode;
 use super::home;
 
 #[test]
-fn parameters_of_other_libraries_are_used_or_noted() {
+fn parameters_of_other_libraries_choose_the_encryption() {
     let tls = |text: &str| home().address(text).tls.mode.map(TlsMode::name);
     for (text, mode) in [
         ("postgres://h/d", None),
@@ -26,6 +26,10 @@ fn parameters_of_other_libraries_are_used_or_noted() {
     ] {
         assert_eq!(tls(text), mode, "{text}");
     }
+}
+
+#[test]
+fn parameters_of_other_libraries_are_used_or_noted() {
     let prisma = home().address("postgres://h/d?connection_limit=3&pgbouncer=true&connect_timeout=7");
     assert_eq!(prisma.connections, Some(3));
     assert_eq!(prisma.connect_timeout, Some(std::time::Duration::from_secs(7)));
