@@ -425,6 +425,21 @@ fn new_placeholder_key_is_unused() {
     case.undo();
 }
 
+/// Keys can be reals, and texts among numbers.
+#[test]
+fn new_placeholder_key_is_above_reals_and_texts() {
+    let seed = "CREATE TABLE p(id NUMERIC PRIMARY KEY, name TEXT); \
+        CREATE TABLE c(id INTEGER PRIMARY KEY, r NUMERIC REFERENCES p(id)); \
+        INSERT INTO p VALUES (1, 'a'), ('x', 'b'); INSERT INTO c VALUES (1, 2), (2, 7.5), (3, 'x');";
+    let case = Case::new(seed, &rule("c(r)", "[[treat]]\naction = \"placeholder\"\nkey = \"new\""));
+    let planned = case.plan();
+    assert_eq!(planned.code, 0, "{}", planned.stdout);
+    let applied = case.bench.run(&["apply", "app.db", "plan.ndjson", "--no-backup"]);
+    assert_eq!(applied.code, 0, "{}", applied.stderr);
+    assert_eq!(case.bench.value("SELECT group_concat(r) FROM c"), "'9,10,x'");
+    case.undo();
+}
+
 #[test]
 fn several_rules_for_one_row_make_one_change() {
     let seed = "CREATE TABLE p(id INTEGER PRIMARY KEY); CREATE TABLE q(id INTEGER PRIMARY KEY); \

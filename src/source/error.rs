@@ -150,10 +150,10 @@ pub(super) fn listed<T: AsRef<str>>(names: &[T]) -> String {
     }
 }
 
-/// Returns the names of all engines, those of files first.
+/// Returns what can be read: the engines whose database is a file, those of servers, and folders.
 fn engines() -> String {
     let at = |location| Engine::ALL.iter().map(|engine| engine.facts()).filter(move |facts| facts.location == location);
-    let titles: Vec<&str> =
-        at(Location::File).chain(at(Location::Folder)).chain(at(Location::Server)).map(|facts| facts.title).collect();
+    let mut titles: Vec<&str> = at(Location::File).chain(at(Location::Server)).map(|facts| facts.title).collect();
+    titles.extend(at(Location::Folder).map(|_| "folders of files"));
     listed(&titles)
 }

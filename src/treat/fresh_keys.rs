@@ -42,7 +42,7 @@ impl<'a> Planner<'a> {
             let mut largest = 0;
             for query in queries {
                 self.lookups.each_row(&query, &mut |row| {
-                    largest = largest.max(row.first().and_then(Value::as_integer).unwrap_or(0));
+                    largest = largest.max(row.first().map_or(0, integer_from_above));
                 })?;
             }
             if let Some((_, counted)) = self.counter(table)? {
@@ -63,5 +63,21 @@ impl<'a> Planner<'a> {
         let last = self.new_parents.records.entry(name.to_owned()).or_insert(0);
         *last += 1;
         Ok(*last)
+    }
+}
+
+/// Returns the smallest integer that is not below a number; 0 for a value that is no number.
+fn integer_from_above(value: &Value) -> i64 {
+    // A cast to an integer ends at the bounds of its type.
+    let from_above = |number: f64| number.ceil() as i64;
+    match value {
+        Value::Integer(number) => *number,
+        Value::Real(number) => from_above(*number),
+        // Servers return their decimals as texts.
+        Value::Text(digits) => {
+            let digits = std::str::from_utf8(digits).unwrap_or_default();
+            digits.parse().ok().or_else(|| digits.parse().ok().map(from_above)).unwrap_or(0)
+        }
+        Value::Null | Value::Blob(_) => 0,
     }
 }

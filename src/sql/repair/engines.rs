@@ -84,10 +84,10 @@ impl Repair for Sqlite {
         if are_alike { format!("{parent} = {child}") } else { self.refers(part, parent, child) }
     }
 
-    /// SQLite orders values of any two types.
+    /// Any column can hold values of all types, and every number is smaller than every text.
     fn largest_value(&self, table: &Table, name: &str) -> Sql {
-        let table = self.source(None, table, "t", Reading::AnyIndex);
-        plain(format!("SELECT max({}) FROM {table}", self.qualified("t", name)))
+        let (table, value) = (self.source(None, table, "t", Reading::AnyIndex), self.qualified("t", name));
+        plain(format!("SELECT max({value}) FROM {table} WHERE {value} < ''"))
     }
 
     /// The column has no type, so SQLite stores any value unchanged.
