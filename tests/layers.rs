@@ -318,7 +318,13 @@ fn test_file_without_module_is_reported() {
 fn no_committed_file_is_larger_than_a_megabyte() {
     const LIMIT: u64 = 1_000_000;
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let listed = std::process::Command::new("git").args(["ls-files", "-z"]).current_dir(root).output().unwrap();
+    // An archive of the sources is no repository.
+    if !root.join(".git").exists() {
+        return;
+    }
+    // The checkout may belong to another user.
+    let arguments = ["-c", "safe.directory=*", "ls-files", "-z"];
+    let listed = std::process::Command::new("git").args(arguments).current_dir(root).output().unwrap();
     assert!(listed.status.success(), "{}", String::from_utf8_lossy(&listed.stderr));
     let names = String::from_utf8(listed.stdout).unwrap();
     let files: Vec<&str> = names.split_terminator('\0').collect();
