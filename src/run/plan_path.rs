@@ -8,6 +8,7 @@ use crate::apply;
 use crate::apply::ApplyError;
 use crate::apply::RunOptions;
 use crate::apply::journal;
+use crate::cli::repair::PlanningArgs;
 use crate::engine::Database;
 use crate::model::plan::Header;
 use crate::plan_file;
@@ -24,15 +25,13 @@ use crate::treat::Draft;
 use crate::whole_file;
 use crate::whole_file::WholeFile;
 
-/// Returns the plan that the new plan would overwrite, or `None` if the file does not exist. It is an error if overwriting
-/// is not allowed.
-pub(super) fn existing_plan(path: &Path, overwrite: bool) -> Result<Option<PlanFile>, RunError> {
-    if !path.exists() {
-        return Ok(None);
-    }
+/// Returns the plan that the new plan would overwrite, or `None` if no file is named or it does not exist. It is an error if
+/// overwriting is not allowed.
+pub(super) fn existing_plan(typed: &PlanningArgs) -> Result<Option<PlanFile>, RunError> {
+    let Some(path) = typed.output.as_deref().filter(|path| path.exists()) else { return Ok(None) };
     let existing = PlanFile::open(path);
     let (why, help) = match &existing {
-        Ok(_) if overwrite => return Ok(existing.ok()),
+        Ok(_) if typed.overwrite => return Ok(existing.ok()),
         Ok(_) => (
             "a plan already exists in this file",
             "name another file with --output, or add --overwrite, which never replaces a plan that was applied",

@@ -51,13 +51,7 @@ pub fn repair(
 ) -> Result<Outcome, RunError> {
     let source = database::source(typed.database.as_deref(), global, environment)?;
     let outputs = outputs(&typed.planning.format, typed.planning.output.as_deref(), &source)?;
-    let existing = typed
-        .planning
-        .output
-        .as_deref()
-        .map(|path| plan_path::existing_plan(path, typed.planning.overwrite))
-        .transpose()?
-        .flatten();
+    let existing = plan_path::existing_plan(&typed.planning)?;
     let mut files = rule_files::read_with(&typed.rules, typed_rules::rules(typed)?, environment)?;
     let lock_wait = typed.planning.writing.wait.unwrap_or(DEFAULT_WAIT);
     let wait_limits = WaitLimits { lock_wait, deadline: Deadline::after(typed.planning.timeout) };

@@ -43,13 +43,7 @@ pub fn restore(
 ) -> Result<Outcome, RunError> {
     let source = database::source(typed.database.as_deref(), global, environment)?;
     let outputs = repair::outputs(&typed.planning.format, typed.planning.output.as_deref(), &source)?;
-    let existing = typed
-        .planning
-        .output
-        .as_deref()
-        .map(|path| plan_path::existing_plan(path, typed.planning.overwrite))
-        .transpose()?
-        .flatten();
+    let existing = plan_path::existing_plan(&typed.planning)?;
     let config = config_file::read(&source, global, environment)?;
     let redaction = super::redaction(typed.planning.privacy.redact, &config, environment)?;
     let planned = planned(typed, &source, &config, existing, (global, environment), progress)?;
