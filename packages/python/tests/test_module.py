@@ -73,6 +73,20 @@ def test_database_in_memory_is_refused():
         module.scan(Engine())
 
 
+def test_password_of_a_url_is_no_argument(monkeypatch):
+    seen = {}
+
+    def run(command, **options):
+        seen.update(command=command, url=options["env"]["DATABASE_URL"])
+        return subprocess.CompletedProcess(command, 3, "", "error: no server")
+
+    monkeypatch.setattr("fk_doctor._program.subprocess.run", run)
+    with pytest.raises(module.FkDoctorError):
+        module.scan("postgres://app:secret@db1/shop")
+    assert seen["url"] == "postgres://app:secret@db1/shop"
+    assert not any("secret" in word for word in seen["command"])
+
+
 def test_module_runs_the_program(tmp_path):
     path = database(tmp_path, SCHEMA + ORPHANS)
     run = subprocess.run([sys.executable, "-m", "fk_doctor", "scan", str(path)], capture_output=True, text=True)

@@ -71,8 +71,22 @@ def scan(
         command += [f"--table={table}" for table in tables]
         command += ["--redact"] if redact else []
         command += options
-        command += ["--", address(database)] if database is not None else []
-        run = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, encoding="utf-8", errors="replace")
+        environment = dict(os.environ)
+        if database is not None:
+            text = address(database)
+            if "://" in text and "@" in text:
+                # Other users can see the arguments of a program, and a URL may have a password.
+                environment["DATABASE_URL"] = text
+            else:
+                command += ["--", text]
+        run = subprocess.run(
+            command,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            encoding="utf-8",
+            errors="replace",
+            env=environment,
+        )
         if run.returncode not in _REPORTED or not file.exists():
             raise FkDoctorError(run.stderr.strip() or f"exit code {run.returncode}", run.returncode)
         return read(json.loads(file.read_text(encoding="utf-8")), run.stdout, run.returncode)
