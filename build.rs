@@ -13,6 +13,10 @@ fn commit() -> String {
     if let Ok(given) = std::env::var("FK_DOCTOR_COMMIT") {
         return given;
     }
+    // A package can lie in a repository of somebody else.
+    if let Some(commit) = of_package() {
+        return commit;
+    }
     // A development build would be compiled again after each commit.
     if std::env::var("PROFILE").is_ok_and(|profile| profile != "release") {
         return "unknown (development build)".to_owned();
@@ -20,7 +24,7 @@ fn commit() -> String {
     if let Some(log) = git(&["rev-parse", "--git-path", "logs/HEAD"]) {
         println!("cargo::rerun-if-changed={log}");
     }
-    git(&["rev-parse", "--short=12", "HEAD"]).or_else(of_package).unwrap_or_else(|| "unknown".to_owned())
+    git(&["rev-parse", "--short=12", "HEAD"]).unwrap_or_else(|| "unknown".to_owned())
 }
 
 fn git(arguments: &[&str]) -> Option<String> {
