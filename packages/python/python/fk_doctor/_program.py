@@ -64,7 +64,7 @@ def scan(
     """
     with tempfile.TemporaryDirectory(prefix="fk-doctor-") as folder:
         file = Path(folder, "report.json")
-        command = [find_program(), "scan", "--all", "--color=never", "--format=table", f"--format=json={file}"]
+        command = [find_program(), "scan", "--color=never", "--format=table", f"--format=json={file}"]
         for option, value in (("config", config), ("baseline", baseline), ("fail-on", fail_on), ("timeout", timeout)):
             if value is not None:
                 command.append(f"--{option}={os.fspath(value)}")
