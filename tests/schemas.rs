@@ -2,12 +2,15 @@
 //! they do.
 #![allow(clippy::unwrap_used, reason = "a test may fail loudly")]
 
+use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::path::PathBuf;
 
 use crate::common::Bench;
 
 use fk_doctor::internals::config;
+use fk_doctor::internals::model::configured::Fault;
 use fk_doctor::internals::model::finding::Code;
 use serde_json::Value as Json;
 use toml::de::DeTable;
@@ -218,6 +221,65 @@ fn json_schemas_list_the_words_of_the_parsers() {
     let actions: Vec<&str> =
         treatments.iter().map(|it| it["properties"]["action"]["const"].as_str().unwrap()).collect();
     assert_eq!(actions, config::rules::ACTIONS);
+}
+
+/// Returns the keys that the parser names when it meets the unknown key `zzz`.
+fn known_keys(faults: Vec<Fault>) -> BTreeSet<String> {
+    let help = faults.into_iter().find(|fault| fault.message.contains("zzz")).and_then(|fault| fault.help).unwrap();
+    let (_, keys) = help.split_once("known keys: ").unwrap();
+    keys.split(", ").map(str::to_owned).collect()
+}
+
+/// Returns the keys of the object at a pointer of a JSON Schema.
+fn keys_of_schema(schema: &Json, pointer: &str) -> BTreeSet<String> {
+    let object = schema.pointer(pointer).unwrap_or_else(|| panic!("{pointer}"));
+    object["properties"].as_object().unwrap().keys().cloned().collect()
+}
+
+#[test]
+fn json_schemas_have_the_keys_of_the_parsers() {
+    let config = schema("config");
+    for (text, pointer) in [
+        ("zzz = 1", ""),
+        ("[database.\"app.db\"]\nzzz = 1", "/$defs/section"),
+        ("[scan]\nzzz = 1", "/properties/scan"),
+        ("[[relation]]\nchild = \"c(r)\"\nparent = \"p(id)\"\nzzz = 1", "/$defs/relation"),
+        ("[redact]\nzzz = 1", "/properties/redact"),
+        ("[discover]\nzzz = 1", "/properties/discover"),
+        ("[severity]\nzzz = \"note\"", "/properties/severity"),
+        ("[[threshold]]\nrelation = \"*\"\nwarn-if = \"> 0\"\nzzz = 1", "/properties/threshold/items"),
+        ("[tables]\nt = { path = \"t.csv\", zzz = 1 }", "/properties/tables/additionalProperties/anyOf/2"),
+    ] {
+        let keys = known_keys(config::parse(text).unwrap_err());
+        assert_eq!(keys, keys_of_schema(&config, pointer), "schemas/config.schema.json, {pointer}");
+    }
+    let rules = schema("rules");
+    let rule = "id = \"a\"\nrelation = { child = \"*\" ";
+    for (text, pointer) in [
+        (format!("zzz = 1\n{rule}}}\ntreat = [{{ action = \"report\" }}]"), "/$defs/rule"),
+        (format!("{rule}, zzz = 1 }}\ntreat = [{{ action = \"report\" }}]"), "/$defs/rule/properties/relation"),
+        (
+            format!("{rule}}}\nlimits = {{ zzz = 1 }}\ntreat = [{{ action = \"report\" }}]"),
+            "/$defs/rule/properties/limits",
+        ),
+    ] {
+        let keys = known_keys(config::rules::parse(&text).unwrap_err());
+        assert_eq!(keys, keys_of_schema(&rules, pointer), "schemas/rules.schema.json, {pointer}");
+    }
+    let required = BTreeMap::from([
+        ("remap", "to = \"SELECT 1\""),
+        ("sentinel", "key = 0"),
+        ("delete", "keep = false"),
+        ("repoint", "same = [\"a\"]"),
+    ]);
+    for (index, action) in config::rules::ACTIONS.into_iter().enumerate() {
+        let needed = required.get(action).map(|key| format!(", {key}")).unwrap_or_default();
+        let side = if action == "repoint" { "parent = \"p(id)\"" } else { "child = \"*\"" };
+        let text =
+            format!("id = \"a\"\nrelation = {{ {side} }}\ntreat = [{{ action = \"{action}\"{needed}, zzz = 1 }}]");
+        let keys = known_keys(config::rules::parse(&text).unwrap_err());
+        assert_eq!(keys, keys_of_schema(&rules, &format!("/$defs/treatment/oneOf/{index}")), "{action}");
+    }
 }
 
 /// Drafts name the schema of their format, in the repository of the manifest.
