@@ -77,8 +77,6 @@ pub(super) struct Gentle {
     locked_since: Option<Instant>,
     /// The time at which the current transaction met its first lock.
     waits_since: Option<Instant>,
-    /// Before this step, a portion has at most this number of lines.
-    narrow: Option<(usize, usize)>,
 }
 
 impl Walk<'_> {
@@ -270,23 +268,6 @@ impl Walk<'_> {
                 self.done.leave(table, &change, SkipReason::Busy, RowNow::Unknown);
             }
         }
-    }
-
-    /// Returns the number of lines of the portion at a step, at most `most`.
-    pub(super) fn narrowed(&self, step: usize, most: usize) -> usize {
-        match self.gentle.narrow {
-            Some((end, size)) if step < end => most.min(size).min(end - step),
-            _ => most,
-        }
-    }
-
-    /// Makes the portions at a step smaller, to find the line that does not fit. Returns false if they are small enough.
-    pub(super) fn narrow(&mut self, step: usize, lines: usize, least: usize) -> bool {
-        let is_large = self.is_gentle() && lines > least;
-        if is_large {
-            self.gentle.narrow = Some((step + lines, (lines / 4).max(1)));
-        }
-        is_large
     }
 
     /// Decides how to go on after a statement met a lock of another session: with smaller portions, or without the lines at this

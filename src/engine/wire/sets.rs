@@ -22,6 +22,11 @@ use crate::sql::batch::BatchChange;
 /// The number of lines of a batch.
 const BATCH: usize = 10_000;
 
+/// The statements about the savepoint of a set.
+const SAVEPOINT: &str = "SAVEPOINT fk_doctor_set";
+const RELEASE_SAVEPOINT: &str = "RELEASE SAVEPOINT fk_doctor_set";
+const RETURN_TO_SAVEPOINT: &str = "ROLLBACK TO SAVEPOINT fk_doctor_set";
+
 /// The batch whose lines are in temporary tables.
 #[derive(Default)]
 pub(super) struct LoadedBatch {
@@ -49,6 +54,22 @@ impl<C: WriterConnection + Send> SetWriter for ServerWriter<C> {
             Ok(fitting)
         });
         counted.map_err(|failure| self.failed(failure))
+    }
+
+    fn set_savepoint(&mut self) -> Result<bool, EngineError> {
+        self.run(SAVEPOINT.to_owned()).map_err(|failure| self.failed(failure))?;
+        Ok(true)
+    }
+
+    fn release_savepoint(&mut self) -> Result<(), EngineError> {
+        self.run(RELEASE_SAVEPOINT.to_owned()).map_err(|failure| self.failed(failure))
+    }
+
+    fn return_to_savepoint(&mut self) -> Result<(), EngineError> {
+        // The temporary tables may have lost their rows.
+        self.loaded = LoadedBatch::default();
+        let returned = format!("{RETURN_TO_SAVEPOINT}; {RELEASE_SAVEPOINT}");
+        self.run(returned).map_err(|failure| self.failed(failure))
     }
 
     fn change_batch(&mut self, batch: &RowBatch<'_, '_>) -> Result<BatchOutcome, EngineError> {
@@ -164,16 +185,16 @@ impl<C: WriterConnection + Send> ServerWriter<C> {
         if C::ATTEMPT.is_none() {
             return self.with_plans(queries);
         }
-        self.run("SAVEPOINT fk_doctor_set".to_owned())?;
+        self.run(SAVEPOINT.to_owned())?;
         let answer = self.with_plans(queries);
         if answer.is_err() {
             self.loaded = LoadedBatch::default();
             if self.connection.is_open() {
-                self.run("ROLLBACK TO SAVEPOINT fk_doctor_set".to_owned())?;
+                self.run(RETURN_TO_SAVEPOINT.to_owned())?;
             }
         }
         if self.connection.is_open() {
-            self.run("RELEASE SAVEPOINT fk_doctor_set".to_owned())?;
+            self.run(RELEASE_SAVEPOINT.to_owned())?;
         }
         answer
     }
