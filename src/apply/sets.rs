@@ -10,6 +10,7 @@ use super::Direction;
 use super::gentle::LockedPortion;
 use super::gentle::met_lock;
 use super::groups::Groups;
+use super::groups::change;
 use super::known_references::KnownReferences;
 use super::portion::Fit;
 use super::portion::Portion;
@@ -273,11 +274,18 @@ impl Walk<'_> {
             // Beside other sessions a transaction has few sets, and each savepoint would lengthen its locks.
             let is_saved = !self.is_gentle() && writer.sets().map_or(Ok(false), SetWriter::set_savepoint)?;
             let changed_before = writer.changed_so_far()?;
-            let is_exact = match self.change_set(writer, &portion, &groups) {
+            let mut is_exact = match self.change_set(writer, &portion, &groups) {
                 Err(Halt::Error(ApplyError::Engine(error))) if is_of_rows(&error) && !is_of_others(writer) => false,
                 outcome => outcome?,
             };
-            if !is_exact || writer.changed_so_far()?.saturating_sub(changed_before) != count {
+            is_exact = is_exact && writer.changed_so_far()?.saturating_sub(changed_before) == count;
+            if is_exact {
+                let Some(are_orphans) = self.confirm(writer, &portion, &groups)? else {
+                    return Ok(LinesOutcome::TableHeld);
+                };
+                is_exact = are_orphans;
+            }
+            if !is_exact {
                 let can_divide = is_saved || self.is_gentle();
                 if !can_divide || !self.narrow(step, all_positions.len(), SEARCHED) {
                     self.change_one_by_one(&portion);
@@ -371,8 +379,9 @@ impl Walk<'_> {
             return;
         }
         let inserts = |(_, group): &(&SetLine, &usize)| all.groups[**group].kind == RowChangeKind::Insert;
-        let inserted: Vec<Change> =
-            portion.lines.iter().zip(groups).filter(inserts).map(|(line, _)| inserted(line)).collect();
+        let direction = self.options.direction;
+        let inserted = portion.lines.iter().zip(groups).filter(inserts).filter_map(|(line, _)| change(line, direction));
+        let inserted: Vec<Change> = inserted.collect();
         inserted.iter().for_each(|change| self.made(change));
     }
 
@@ -414,15 +423,6 @@ fn take_back(writer: &mut dyn Writer) -> LinesOutcome {
     // The server may have ended the transaction, and the savepoint with it.
     let is_taken_back = writer.sets().is_some_and(|sets| sets.return_to_savepoint().is_ok());
     if is_taken_back { LinesOutcome::Divided } else { LinesOutcome::NotExact }
-}
-
-/// Returns a line that inserts a row as a change.
-fn inserted(line: &SetLine) -> Change {
-    let row = Row::of(&line.group.row, line.name.clone());
-    let after = Row::of(line.group.columns(), line.after.clone());
-    let mut change = Change::new(line.group.table.clone(), row, None, Some(after));
-    change.reasons.clone_from(&line.group.reasons);
-    change
 }
 
 pub(super) fn batch_lines<'p>(portion: &'p SetPortion, groups: &[usize]) -> Vec<BatchLine<'p>> {

@@ -17,8 +17,8 @@ pub trait SetWriter {
     /// other changes are made row by row.
     fn supports(&mut self, group: &RowGroup<'_>) -> Result<bool, EngineError>;
 
-    /// Returns a number that changes whenever another session commits changes; `None` if the engine has no such number. While it
-    /// stays equal, results of earlier queries stay valid, such as the orphans of a relation.
+    /// Returns a number that changes whenever another session may have committed changes of the tables of the plan; `None` if there
+    /// is no such number. While it stays equal, results of earlier queries stay valid, such as the orphans of a relation.
     fn data_version(&mut self) -> Result<Option<i64>, EngineError> {
         Ok(None)
     }
@@ -57,5 +57,14 @@ pub trait SetWriter {
         relation: RelationId,
         is_wanted: &dyn Fn(usize) -> bool,
         each: &mut dyn FnMut(usize, &[Value]),
+    ) -> Result<(), EngineError>;
+
+    /// Calls `each` with every orphan of a relation, which belongs to the schema of this group. The callback gets the columns of a
+    /// child that [`SetWriter::each_reference`] also gives, for example `[17, 5]`.
+    fn each_orphan(
+        &mut self,
+        group: &RowGroup<'_>,
+        relation: RelationId,
+        each: &mut dyn FnMut(&[Value]),
     ) -> Result<(), EngineError>;
 }

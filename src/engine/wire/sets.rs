@@ -1,12 +1,12 @@
 //! Changes rows in sets on a server: the lines of each group go into a temporary table, and one statement changes their rows.
 
-use std::collections::BTreeMap;
 use std::collections::HashSet;
 
 use super::Failure;
 use super::writer::ServerWriter;
 use super::writing::WriterConnection;
 use crate::engine::EngineError;
+use crate::engine::Session;
 use crate::engine::set_writer::SetWriter;
 use crate::model::ids::RelationId;
 use crate::model::row_group::BatchLine;
@@ -44,10 +44,15 @@ impl<C: WriterConnection + Send> SetWriter for ServerWriter<C> {
         Ok(batch::of(group.schema).is_some_and(|batch| batch.is_possible(group)))
     }
 
+    /// The locks of its tables keep all other sessions out of a transaction that does not leave room for them.
+    fn data_version(&mut self) -> Result<Option<i64>, EngineError> {
+        Ok(self.locked_transaction)
+    }
+
     fn count_fitting(&mut self, batch: &RowBatch<'_, '_>) -> Result<u64, EngineError> {
         let counted = self.within_savepoint(|writer| {
             let mut fitting = 0;
-            for (group, lines) in lines_by_group(batch) {
+            for (group, lines) in batch.by_group() {
                 let sql = writer.load(batch, group, &lines)?;
                 fitting += writer.number(&sql.count_fitting(&batch.groups[group]))?;
             }
@@ -75,7 +80,7 @@ impl<C: WriterConnection + Send> SetWriter for ServerWriter<C> {
     fn change_batch(&mut self, batch: &RowBatch<'_, '_>) -> Result<BatchOutcome, EngineError> {
         let changed = self.with_plans(|writer| {
             let mut outcome = BatchOutcome::default();
-            let mut by_group = lines_by_group(batch);
+            let mut by_group = batch.by_group();
             for group in batch.order() {
                 let Some(lines) = by_group.remove(&group) else { continue };
                 let sql = writer.load(batch, group, &lines)?;
@@ -98,7 +103,7 @@ impl<C: WriterConnection + Send> SetWriter for ServerWriter<C> {
         each: &mut dyn FnMut(usize, &[Value]),
     ) -> Result<(), EngineError> {
         let asked = self.with_plans(|writer| {
-            for (group, lines) in lines_by_group(batch) {
+            for (group, lines) in batch.by_group() {
                 if !lines.iter().any(|&index| is_wanted(index)) {
                     continue;
                 }
@@ -116,6 +121,17 @@ impl<C: WriterConnection + Send> SetWriter for ServerWriter<C> {
             Ok(())
         });
         asked.map_err(|failure| self.failed(failure))
+    }
+
+    fn each_orphan(
+        &mut self,
+        group: &RowGroup<'_>,
+        relation: RelationId,
+        each: &mut dyn FnMut(&[Value]),
+    ) -> Result<(), EngineError> {
+        let Some(sql) = batch::of(group.schema) else { return Ok(()) };
+        let query = sql.orphan_children(group.schema, &group.schema.relations[relation]);
+        Session::each_row(self, &query, each)
     }
 }
 
@@ -208,7 +224,7 @@ impl<C: WriterConnection + Send> ServerWriter<C> {
     }
 
     /// Returns the number in the first column of the answer's only row.
-    fn number(&mut self, query: &Sql) -> Result<u64, Failure> {
+    pub(super) fn number(&mut self, query: &Sql) -> Result<u64, Failure> {
         let mut number = 0;
         self.each(query, &mut |row| number = row.first().and_then(unsigned).unwrap_or(0))?;
         Ok(number)
@@ -217,13 +233,4 @@ impl<C: WriterConnection + Send> ServerWriter<C> {
 
 pub(super) fn unsigned(value: &Value) -> Option<u64> {
     value.as_integer().and_then(|number| u64::try_from(number).ok())
-}
-
-/// Returns the indexes of the lines of each group.
-pub(super) fn lines_by_group(batch: &RowBatch<'_, '_>) -> BTreeMap<usize, Vec<usize>> {
-    let mut by_group: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
-    for (index, line) in batch.lines.iter().enumerate() {
-        by_group.entry(line.group).or_default().push(index);
-    }
-    by_group
 }
