@@ -9,6 +9,7 @@ use parquet::basic::ConvertedType;
 use parquet::basic::LogicalType;
 use parquet::basic::TimeUnit;
 use parquet::basic::Type as PhysicalType;
+use parquet::column::page::PageReader;
 use parquet::column::reader::ColumnReader;
 use parquet::column::reader::ColumnReaderImpl;
 use parquet::column::reader::get_column_reader;
@@ -17,6 +18,7 @@ use parquet::data_type::DataType;
 use parquet::data_type::FixedLenByteArray;
 use parquet::data_type::Int96;
 use parquet::errors::Result as ParquetResult;
+use parquet::file::metadata::ColumnChunkMetaData;
 use parquet::file::metadata::ParquetMetaData;
 use parquet::file::metadata::ParquetMetaDataReader;
 use parquet::file::reader::ChunkReader;
@@ -31,6 +33,9 @@ use super::fault::caught;
 use super::lake::DataFile;
 use super::page_sizes;
 use super::types::FileType;
+use super::unpacked_pages;
+use super::unpacked_pages::Packing;
+use super::unpacked_pages::UnpackedPages;
 use crate::engine::read_at::read_at;
 use crate::model::text::io_reason;
 
@@ -264,8 +269,18 @@ impl<'a> GroupReader<'a> {
         let fault = |error: parquet::errors::ParquetError| Fault::of(file, error);
         let leaf_reader = |leaf: &usize| {
             let chunk = metadata.column(*leaf);
-            page_sizes::check(&handle.0.file, chunk.byte_range(), limit).map_err(|why| Fault::of(file, why))?;
-            let pages = SerializedPageReader::new(Arc::clone(&handle), chunk, rows as usize, None).map_err(fault)?;
+            let sizes = page_sizes::check(&handle.0.file, chunk.byte_range(), chunk.compression(), limit);
+            let sizes = sizes.map_err(|why| Fault::of(file, why))?;
+            let pages = |chunk: &ColumnChunkMetaData| {
+                SerializedPageReader::new(Arc::clone(&handle), chunk, rows as usize, None).map_err(fault)
+            };
+            let pages: Box<dyn PageReader> = match Packing::of(chunk.compression()) {
+                None => Box::new(pages(chunk)?),
+                Some(packing) => {
+                    let pages = pages(&unpacked_pages::as_unpacked(chunk).map_err(fault)?)?;
+                    Box::new(UnpackedPages::new(pages, packing, sizes))
+                }
+            };
             let described = chunk.column_descr_ptr();
             let of = type_of(&described);
             let logical = described.logical_type_ref();
@@ -273,7 +288,7 @@ impl<'a> GroupReader<'a> {
             let is_unsigned = matches!(logical, Some(LogicalType::Integer(integer)) if !integer.is_signed)
                 || described.converted_type() == ConvertedType::UINT_32;
             let is_nullable = described.max_def_level() > 0;
-            let reader = get_column_reader(described, Box::new(pages));
+            let reader = get_column_reader(described, pages);
             Ok(LeafReader { reader, of, is_nullable, is_half, is_unsigned })
         };
         let leaves = leaves.iter().map(leaf_reader).collect::<Result<Vec<_>, Fault>>()?;
