@@ -48,6 +48,11 @@ pub use trial::TrialOptions;
 pub trait Database {
     fn catalog(&mut self) -> Result<Catalog, EngineError>;
 
+    /// Returns the server that was chosen, if the address names several.
+    fn chosen_server(&self) -> Option<String> {
+        None
+    }
+
     /// Opens one session, as early as possible. It must be the only open session of this database.
     fn session(&mut self) -> Result<Box<dyn Session>, EngineError>;
 
