@@ -166,6 +166,15 @@ fn file_without_a_column_has_null_there() {
 }
 
 #[test]
+fn column_without_a_type_in_a_file_takes_the_type_of_the_others() {
+    let bench = lake();
+    parquet(&bench.path("lake/child/a.parquet"), &[("int32 r (UNKNOWN)", Cells::Int32(vec![None, None]))]);
+    parquet(&bench.path("lake/child/b.parquet"), &[("byte_array r (STRING)", Cells::texts(&["a", "b"]))]);
+    parquet(&bench.path("lake/parent.parquet"), &[("byte_array id (STRING)", Cells::texts(&["a"]))]);
+    assert_eq!(counts(&scan(&bench, &[]).1), [4, 2, 1, 1]);
+}
+
+#[test]
 fn all_endings_of_parquet_files_are_read() {
     let bench = lake();
     for (number, name) in ["a.parquet", "b.parq", "c.PQ"].into_iter().enumerate() {

@@ -227,3 +227,16 @@ fn manifest_that_dbt_made_gives_its_relations() {
     let note = bench.run(&["scan", "lake", "--relations", manifest.to_str().unwrap()]).stderr;
     assert!(note.contains("1 relation of dbt is disabled and not checked"), "{note}");
 }
+
+#[test]
+fn location_of_a_model_is_known_and_other_models_are_found_by_their_names() {
+    let bench = Bench::empty();
+    std::fs::create_dir_all(bench.path("lake/out")).unwrap();
+    let mut written: Value = serde_json::from_str(&manifest(&[relationships("ref('customers')", json!({}))])).unwrap();
+    written["nodes"]["model.shop.customers"]["config"] = json!({"location": "out/people.csv"});
+    bench.write("manifest.json", &written.to_string());
+    bench.write("lake/out/people.csv", "id\n1\n");
+    bench.write("lake/orders.csv", "id,customer_id\n10,1\n11,2\n");
+    let (code, report) = scan(&bench, &["--relations", "manifest.json"]);
+    assert_eq!((code, counts(&report)), (1, [2, 0, 1, 1]), "{report:#}");
+}

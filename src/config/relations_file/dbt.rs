@@ -252,11 +252,23 @@ fn table_at(node: &Value) -> Option<TableAt> {
     Some(TableAt { schema: field("schema").map(str::to_owned), name: name.to_owned() })
 }
 
-/// Returns the files of a model that is stored outside of a database.
+/// Returns the files of a model or a source that is stored outside of a database.
 fn files(node: &Value) -> Option<TableFiles> {
-    let at = |part: &str, name: &str| node.get(part).and_then(|part| part.get(name)).and_then(Value::as_str);
-    let path = at("config", "location").or_else(|| at("meta", "external_location"))?;
-    Some(TableFiles::new(table_at(node)?.name, vec![path.to_owned()]))
+    let at = |parts: &[&str]| parts.iter().try_fold(node, |value, part| value.get(part)).and_then(Value::as_str);
+    let locations: [&[&str]; 5] = [
+        &["config", "location"],
+        &["config", "external_location"],
+        &["config", "meta", "external_location"],
+        &["meta", "external_location"],
+        &["source_meta", "external_location"],
+    ];
+    // A call such as `read_csv('orders.csv')` is for the engine of the project only.
+    let path = locations.into_iter().find_map(at).filter(|path| !path.contains('('))?;
+    let table = table_at(node)?.name;
+    let name = at(&["name"]).unwrap_or(&table);
+    let path = path.replace("{name}", name).replace("{identifier}", at(&["identifier"]).unwrap_or(name));
+    // Models without a location are found by their names.
+    Some(TableFiles { is_additional: true, ..TableFiles::new(table, vec![path]) })
 }
 
 /// Returns the arguments of a call, if all are texts in quotation marks.
@@ -424,6 +436,24 @@ mod tests {
             let found = read_tests(vec![test("relationships", None, kwargs, json!({}))]).unwrap();
             let unresolved = found.relations[0].unresolved.as_deref();
             assert_eq!(unresolved, Some(format!("only dbt can resolve the reference `{to}`").as_str()));
+        }
+    }
+
+    #[test]
+    fn files_of_external_tables_are_known() {
+        let path = |node: Value| files(&node).map(|files| format!("{}={}", files.name, files.paths.concat()));
+        let cases = [
+            (json!({"name": "a", "alias": "b", "config": {"location": "out/b.parquet"}}), Some("b=out/b.parquet")),
+            (json!({"name": "a", "meta": {"external_location": "raw/{name}.csv"}}), Some("a=raw/a.csv")),
+            (
+                json!({"name": "a", "identifier": "A1", "source_meta": {"external_location": "raw/{identifier}.csv"}}),
+                Some("A1=raw/A1.csv"),
+            ),
+            (json!({"name": "a", "config": {"meta": {"external_location": "read_csv('a.csv')"}}}), None),
+            (json!({"name": "a"}), None),
+        ];
+        for (node, expected) in cases {
+            assert_eq!(path(node).as_deref(), expected);
         }
     }
 

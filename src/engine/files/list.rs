@@ -40,13 +40,18 @@ const DEEPEST: usize = 64;
 /// The value of a folder for NULL.
 const NULL_FOLDER: &str = "__HIVE_DEFAULT_PARTITION__";
 
-/// Returns the tables that the configuration describes; without any, each data file and each folder at the top is one.
+/// Returns the tables that the configuration describes. If all are additional, or there is none, each data file and each
+/// folder at the top is a table too.
 pub(super) fn tables(root: &Path, configured: &[TableFiles]) -> Result<Vec<Listed>, String> {
-    if configured.is_empty() {
-        at_the_top(root)
-    } else {
-        Ok(configured.iter().map(|table| listed(root, table)).collect())
+    let described: Vec<Listed> = configured.iter().map(|table| listed(root, table)).collect();
+    if !configured.iter().all(|table| table.is_additional) {
+        return Ok(described);
     }
+    let mut tables = at_the_top(root)?;
+    tables.retain(|table| described.iter().all(|known| known.name != table.name));
+    tables.extend(described);
+    tables.sort_by(|left, right| left.name.cmp(&right.name));
+    Ok(tables)
 }
 
 fn at_the_top(root: &Path) -> Result<Vec<Listed>, String> {

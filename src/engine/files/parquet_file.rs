@@ -176,7 +176,7 @@ fn type_of(column: &ColumnDescriptor) -> FileType {
             physical,
             PhysicalType::BOOLEAN | PhysicalType::INT96 | PhysicalType::FLOAT | PhysicalType::DOUBLE
         ),
-        (FileType::Other(_), _) => true,
+        (FileType::Other(_) | FileType::Null, _) => true,
         _ => false,
     };
     if fits { of } else { FileType::Other("a type that its values do not have".to_owned()) }
@@ -207,7 +207,8 @@ fn claimed_type(column: &ColumnDescriptor) -> FileType {
             LogicalType::Integer(integer) if integer.is_signed || integer.bit_width < 64 => FileType::Integer,
             LogicalType::Integer(_) => FileType::Unsigned,
             LogicalType::Float16 => FileType::Real,
-            LogicalType::Unknown => physical_type(physical),
+            // All values are NULL.
+            LogicalType::Unknown => FileType::Null,
             LogicalType::Map | LogicalType::List => other("a nested type"),
             _ => other("a type that fk-doctor does not know"),
         };
