@@ -270,7 +270,7 @@ pub struct SchemaArgs {
     /// Also show the references that nobody declares: certain ones dashed, likely ones dotted; this reads the rows
     #[arg(long)]
     pub discover: bool,
-    /// table, json, mermaid or dot; F=FILE writes this report to a file (repeatable)
+    /// table, json, mermaid, dot, dbml or dbt (tests of dbt); F=FILE writes this report to a file (repeatable)
     #[arg(long, value_name = "F[=FILE]", value_parser = output::<SchemaFormat>)]
     pub format: Vec<FormatArg<SchemaFormat>>,
     /// Write the report to a file

@@ -224,11 +224,12 @@ fn redaction(typed: Option<Values>, file: &ConfigFile, environment: &Environment
 }
 
 /// Returns an error if relations are to be discovered in a folder of files.
-fn refuse_discovery(source: &Source, is_wanted: bool) -> Result<(), RunError> {
-    match source.folder() {
-        Some(folder) if is_wanted => Err(RunError::Input {
-            what: "--discover".to_owned(),
-            why: "it searches databases, and this is a folder of files".to_owned(),
+/// `what` is the option or the command that wants it.
+fn refuse_discovery(source: &Source, what: Option<&str>) -> Result<(), RunError> {
+    match (source.folder(), what) {
+        (Some(folder), Some(what)) => Err(RunError::Input {
+            what: format!("{} for {what}", folder.display()),
+            why: "discovery searches databases, and this is a folder of files".to_owned(),
             help: format!("write each relation of {} as [[relation]] in fk-doctor.toml", folder.display()),
         }),
         _ => Ok(()),
@@ -319,7 +320,10 @@ fn refuse_data_files<'a>(folder: &Path, files: impl Iterator<Item = &'a Path>) -
     let is_data = |path: &Path| {
         let ending = path.extension().map(|ending| ending.to_string_lossy().to_ascii_lowercase());
         let describes_tables = path.ends_with("datapackage.json") || path.iter().any(|part| part == "_delta_log");
-        describes_tables || ending.is_some_and(|ending| ["parquet", "csv", "tsv", "gz"].contains(&ending.as_str()))
+        describes_tables
+            || ending.is_some_and(|ending| {
+                ["parquet", "parq", "pq", "csv", "tsv", "ndjson", "jsonl", "gz"].contains(&ending.as_str())
+            })
     };
     for file in files {
         if file.canonicalize().is_ok_and(|file| file.starts_with(&whole) && is_data(&file)) {
