@@ -238,8 +238,9 @@ fn columns_of<'a>(names: NameRule, table: &Table, wanted: &'a [String]) -> Resul
     wanted.iter().map(|name| super::column(names, table, name).ok_or(name.as_str())).collect()
 }
 
+/// True if a relation can be configured for the table. If the table has a reason not to be read, the relation is unchecked.
 fn readable(table: &Table) -> bool {
-    table.kind != TableKind::Virtual
+    table.kind != TableKind::Virtual || table.unreadable.is_some()
 }
 
 fn fault(span: &Range<usize>, message: String, help: Option<String>) -> Fault {
