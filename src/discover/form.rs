@@ -61,19 +61,31 @@ pub type CertainKey = (ValueKey, bool);
 #[derive(Debug, Clone)]
 pub struct KeyHasher {
     hasher: SipHasher13,
+    /// The secret of each class.
+    secrets: [u128; Class::ALL.len()],
 }
 
-const REAL: u8 = b'r';
-const BLOB: u8 = b'b';
-const COLLATED: u8 = b'c';
-const EXACT: u8 = b'e';
+/// A class of values that no text equals.
+#[derive(Debug, Clone, Copy)]
+enum Class {
+    Real,
+    Blob,
+    Collated,
+    Exact,
+}
+
+impl Class {
+    const ALL: [Class; 4] = [Class::Real, Class::Blob, Class::Collated, Class::Exact];
+}
 
 /// The integers that a real number holds exactly.
 const EXACT_IN_REAL: u64 = 1 << 53;
 
 impl KeyHasher {
     pub fn new(seed: (u64, u64)) -> KeyHasher {
-        KeyHasher { hasher: SipHasher13::new_with_keys(seed.0, seed.1) }
+        let hasher = SipHasher13::new_with_keys(seed.0, seed.1);
+        let secrets = Class::ALL.map(|class| hasher.hash(&[class as u8, 0xff, 0xfe]).as_u128());
+        KeyHasher { hasher, secrets }
     }
 
     fn text(&self, text: &[u8]) -> ValueKey {
@@ -81,9 +93,8 @@ impl KeyHasher {
     }
 
     /// A secret of the class is part of the hash, so that a number never has the hash of a text.
-    fn tagged(&self, class: u8, bytes: &[u8]) -> ValueKey {
-        let secret = self.hasher.hash(&[class, 0xff, 0xfe]).as_u128();
-        ValueKey::Hash(self.hasher.hash(bytes).as_u128() ^ secret)
+    fn tagged(&self, class: Class, bytes: &[u8]) -> ValueKey {
+        ValueKey::Hash(self.hasher.hash(bytes).as_u128() ^ self.secrets[class as usize])
     }
 
     /// Returns the hash of several keys in their order.
@@ -141,6 +152,11 @@ impl Form {
         matches!(self.conversion, Conversion::Exact | Conversion::FloatingPoint | Conversion::Spelling(_))
     }
 
+    /// True if two different values never have the same hash as their key. Numbers and folded texts have several spellings.
+    pub fn has_one_value_for_each_hash(self) -> bool {
+        self.fold == Fold::Bytes && matches!(self.conversion, Conversion::Text | Conversion::None)
+    }
+
     /// True if the server gives the key of each value.
     pub fn is_collated(self) -> bool {
         matches!(self.fold, Fold::Collation(_))
@@ -156,7 +172,7 @@ impl Form {
     ) -> CertainKey {
         match (self.conversion, collated) {
             (Conversion::Spelling(_), Some(ValueRef::Text(key) | ValueRef::Blob(key))) if self.is_collated() => {
-                return (hasher.tagged(COLLATED, key), false);
+                return (hasher.tagged(Class::Collated, key), false);
             }
             (Conversion::Spelling(_), _) => return self.spelled_key(value, hasher, scratch),
             (Conversion::Exact, _) => return exact_key(value, hasher),
@@ -168,7 +184,7 @@ impl Form {
             ValueRef::Integer(number) => self.integer_key(number, hasher),
             ValueRef::Real(number) => (self.real_key(number, hasher), false),
             ValueRef::Text(text) => self.text_key(text, hasher, scratch),
-            ValueRef::Blob(bytes) => (hasher.tagged(BLOB, bytes), false),
+            ValueRef::Blob(bytes) => (hasher.tagged(Class::Blob, bytes), false),
         }
     }
 
@@ -181,7 +197,7 @@ impl Form {
                 (hasher.text(folded), !is_certain)
             }
             ValueRef::Real(number) => (real(number, hasher), true),
-            ValueRef::Blob(bytes) => (hasher.tagged(BLOB, bytes), !is_certain),
+            ValueRef::Blob(bytes) => (hasher.tagged(Class::Blob, bytes), !is_certain),
             ValueRef::Null => (ValueKey::Hash(0), true),
         }
     }
@@ -198,7 +214,7 @@ impl Form {
         if self.conversion == Conversion::Text {
             // SQLite compares the text of the number, such as `1.0` or `0.5`. Without such texts no parent is equal, and
             // with them the engine counts the pair.
-            return hasher.tagged(REAL, &number.to_bits().to_le_bytes());
+            return hasher.tagged(Class::Real, &number.to_bits().to_le_bytes());
         }
         real(number, hasher)
     }
@@ -227,7 +243,7 @@ fn exact_key(value: ValueRef<'_>, hasher: &KeyHasher) -> CertainKey {
         ValueRef::Text(text) => {
             let digits = significant(text);
             let integer = plain_integer(digits).map(ValueKey::Integer);
-            (integer.unwrap_or_else(|| hasher.tagged(EXACT, digits)), false)
+            (integer.unwrap_or_else(|| hasher.tagged(Class::Exact, digits)), false)
         }
         // The server compares a fraction with an exact number in a way of its own.
         ValueRef::Real(number) => (real(number, hasher), number.fract() != 0.0 || number.abs() > EXACT_IN_REAL as f64),
@@ -244,7 +260,7 @@ fn floating_key(value: ValueRef<'_>, hasher: &KeyHasher) -> CertainKey {
         ValueRef::Real(number) => (real(number, hasher), false),
         ValueRef::Text(text) => match plain_integer(significant(text)) {
             Some(number) => floating_key(ValueRef::Integer(number), hasher),
-            None => (hasher.tagged(EXACT, text), true),
+            None => (hasher.tagged(Class::Exact, text), true),
         },
         ValueRef::Blob(_) | ValueRef::Null => (ValueKey::Hash(0), true),
     }
@@ -266,7 +282,7 @@ fn real(number: f64, hasher: &KeyHasher) -> ValueKey {
     if number.fract() == 0.0 && (LEAST..-LEAST).contains(&number) {
         return ValueKey::Integer(number as i64);
     }
-    hasher.tagged(REAL, &number.to_bits().to_le_bytes())
+    hasher.tagged(Class::Real, &number.to_bits().to_le_bytes())
 }
 
 impl Fold {

@@ -62,7 +62,7 @@ pub fn find(
         .iter()
         .map(|&index| {
             let column = &columns[index];
-            WantedValues::new(column.table, column.column, &column.plan, column.plan.own, None)
+            WantedValues::all(column.table, column.column, &column.plan, column.keys.own().distinct_hashes())
         })
         .collect();
     let values = values::find(schema, session, &wanted, &profiles.forms, &profiles.hasher, options.threads)?;

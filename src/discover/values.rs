@@ -32,11 +32,24 @@ pub struct WantedValues {
     pub is_real: bool,
     /// `None` for all keys.
     pub keys: Option<HashSet<u128>>,
+    /// The number of values after which no other one can be found, if it is known.
+    most: Option<u64>,
 }
 
 impl WantedValues {
     pub fn new(table: TableId, column: usize, plan: &FormPlan, form: Form, keys: Option<HashSet<u128>>) -> Self {
-        WantedValues { table, column, form, is_real: plan.is_real, keys }
+        WantedValues { table, column, form, is_real: plan.is_real, keys, most: None }
+    }
+
+    /// All values of a column with so many keys that are hashes.
+    pub fn all(table: TableId, column: usize, plan: &FormPlan, distinct: u64) -> Self {
+        let form = plan.own;
+        let most = Some(distinct).filter(|_| form.has_one_value_for_each_hash());
+        WantedValues { most, ..WantedValues::new(table, column, plan, form, None) }
+    }
+
+    fn is_complete(&self, found: &Values) -> bool {
+        self.most.is_some_and(|most| found.len() as u64 >= most)
     }
 }
 
@@ -118,6 +131,7 @@ impl RowReader for FindingReader<'_> {
             let Some(value) = cells.next() else { break };
             let collated = if wanted.form.is_collated() { cells.next() } else { None };
             let value = match value {
+                _ if wanted.is_complete(found) => continue,
                 ValueRef::Null => continue,
                 ValueRef::Integer(number) if wanted.is_real => ValueRef::Real(number as f64),
                 value => value,
@@ -129,6 +143,10 @@ impl RowReader for FindingReader<'_> {
                 keep_least(found, hash, value);
             }
         }
+    }
+
+    fn is_done(&self) -> bool {
+        self.entries.iter().zip(&self.found).all(|(&entry, found)| self.finder.wanted[entry].is_complete(found))
     }
 
     fn finish(self: Box<Self>) {
