@@ -196,6 +196,9 @@ pub struct ScanArgs {
     /// Also check the relations that nobody declares but that are certain; their orphans are warnings
     #[arg(long)]
     pub discover: bool,
+    /// Also read tables whose rows lie on other servers: foreign tables, SPIDER, FEDERATED (a glob, repeatable)
+    #[arg(long, value_name = "GLOB", value_parser = Pattern::new)]
+    pub remote_tables: Vec<Pattern>,
     /// Append a line about this scan to a file, from which html reports draw the trend
     #[arg(long, value_name = "FILE")]
     pub history: Option<PathBuf>,
@@ -270,7 +273,7 @@ pub struct SchemaArgs {
     /// Also show the references that nobody declares: certain ones dashed, likely ones dotted; this reads the rows
     #[arg(long)]
     pub discover: bool,
-    /// table, json, mermaid or dot; F=FILE writes this report to a file (repeatable)
+    /// table, json, mermaid, dot, dbml or dbt (tests of dbt); F=FILE writes this report to a file (repeatable)
     #[arg(long, value_name = "F[=FILE]", value_parser = output::<SchemaFormat>)]
     pub format: Vec<FormatArg<SchemaFormat>>,
     /// Write the report to a file

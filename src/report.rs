@@ -9,6 +9,8 @@ mod changes;
 mod checked;
 pub mod code_page;
 pub mod csv;
+mod dbml;
+mod dbt;
 pub mod discovery;
 mod dot;
 mod explanation;
@@ -173,11 +175,19 @@ pub enum SchemaFormat {
     Json,
     Mermaid,
     Dot,
+    Dbml,
+    Dbt,
 }
 
 impl SchemaFormat {
-    pub const ALL: [SchemaFormat; 4] =
-        [SchemaFormat::Table, SchemaFormat::Json, SchemaFormat::Mermaid, SchemaFormat::Dot];
+    pub const ALL: [SchemaFormat; 6] = [
+        SchemaFormat::Table,
+        SchemaFormat::Json,
+        SchemaFormat::Mermaid,
+        SchemaFormat::Dot,
+        SchemaFormat::Dbml,
+        SchemaFormat::Dbt,
+    ];
 
     pub fn name(self) -> &'static str {
         match self {
@@ -185,6 +195,8 @@ impl SchemaFormat {
             SchemaFormat::Json => "json",
             SchemaFormat::Mermaid => "mermaid",
             SchemaFormat::Dot => "dot",
+            SchemaFormat::Dbml => "dbml",
+            SchemaFormat::Dbt => "dbt",
         }
     }
 }
@@ -318,6 +330,8 @@ pub fn schema(schema: &Schema, format: SchemaFormat, scan: &str, terminal: &Term
         SchemaFormat::Json => json::schema::render(schema),
         SchemaFormat::Mermaid => mermaid::render(schema),
         SchemaFormat::Dot => dot::render(schema),
+        SchemaFormat::Dbml => dbml::render(schema),
+        SchemaFormat::Dbt => dbt::render(schema),
     }
 }
 
@@ -325,7 +339,7 @@ pub fn schema(schema: &Schema, format: SchemaFormat, scan: &str, terminal: &Term
 pub fn left_out(schema: &Schema, format: SchemaFormat) -> Option<String> {
     match format {
         SchemaFormat::Mermaid => mermaid::left_out(schema),
-        SchemaFormat::Table | SchemaFormat::Json | SchemaFormat::Dot => None,
+        SchemaFormat::Table | SchemaFormat::Json | SchemaFormat::Dot | SchemaFormat::Dbml | SchemaFormat::Dbt => None,
     }
 }
 

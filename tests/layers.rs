@@ -155,7 +155,7 @@ const RESERVED: &[(&str, &[&str])] = &[
     // Text formats.
     ("toml", &["config", "discover::weights"]),
     ("clap", &["cli", "main"]),
-    ("serde", &["apply::journal", "history_file", "intake", "plan_file", "report"]),
+    ("serde", &["apply::journal", "engine::files", "history_file", "intake", "plan_file", "report"]),
     ("comfy_table", &["main", "report"]),
 ];
 

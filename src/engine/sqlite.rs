@@ -23,6 +23,7 @@ use pages::layout::Layouts;
 mod backup;
 mod clone;
 mod ddl;
+mod examination;
 mod failure;
 mod file;
 mod introspect;

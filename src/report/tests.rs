@@ -222,7 +222,7 @@ fn formats_have_distinct_names() {
         ScanFormat::ALL.map(ScanFormat::name),
         ["table", "json", "ndjson", "junit", "sarif", "github", "markdown", "html", "csv", "openmetrics"]
     );
-    assert_eq!(SchemaFormat::ALL.map(SchemaFormat::name), ["table", "json", "mermaid", "dot"]);
+    assert_eq!(SchemaFormat::ALL.map(SchemaFormat::name), ["table", "json", "mermaid", "dot", "dbml", "dbt"]);
 }
 
 /// The schema of the report lists exactly the words of the model.
