@@ -8,7 +8,7 @@
 //! |---|---|
 //! | `console` | runs each command after `$`; its output must be equal |
 //! | `sh` | runs each command of fk-doctor. A command that needs a server is parsed. A comment names its exit code |
-//! | `shell` | nothing: these commands need other programs, and the page says when they were run by hand |
+//! | `shell` | parses the commands of fk-doctor. Others need other programs, and the page says when they were run by hand |
 //! | `toml` | reads it as a rule or a configuration. A first line `# FILE` writes it into the folder |
 //! | `sql` | a first line `-- FILE` writes it into the folder |
 //! | `json`, `yaml` | parses it |

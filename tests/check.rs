@@ -197,6 +197,12 @@ fn rows_are_checked_against_a_planned_schema() {
     let codes: Vec<&Value> = errors.map(|one| &one["code"]).collect();
     assert_eq!(codes, ["orphan", "orphan"], "the planned key is unique: {report}");
     assert_eq!(report["left_alone"].as_array().unwrap().len(), 2, "{report}");
+    assert_eq!(report["summary"]["distinct_orphan_rows"], 2, "row 3 has two broken references: {report}");
+    let run = bench.run(&["check", "app.db", "--against", "planned.sql"]);
+    assert!(run.stdout.starts_with("✗ app.db: 2 orphan rows in 2 of 2 relations\n"), "{}", run.stdout);
+    for part in ["error[orphan] posts(user_id)->users(id)", "9 (2 rows)", "'z'"] {
+        assert!(run.stdout.contains(part), "{part}: {}", run.stdout);
+    }
 
     std::fs::write(bench.path("planned.sql"), "CREATE TABLE t(a);\nCREATE TABL u(b);").unwrap();
     let run = bench.run(&["check", "app.db", "--against", "planned.sql"]);

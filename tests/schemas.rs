@@ -103,7 +103,7 @@ fn json_schemas_accept_what_the_parsers_accept() {
 
 const CONFIG: &str = "
 exclude = [\"a_*\"]
-scan = { fail-on = \"error\", jobs = 2, samples = 3, timeout = \"5m\", wait = \"1s\", memory = \"1GB\", time-columns = [\"t\"], relations = [\"m.json\"] }
+scan = { fail-on = \"error\", jobs = 2, samples = 3, timeout = \"5m\", wait = \"1s\", memory = \"1GB\", time-columns = [\"t\"], relations = [\"m.json\"], remote-tables = [\"a_*\"] }
 relation = [{ child = \"c(r)\", parent = \"p(id)\", where = \"1\", ignore-values = [0, \"x\"], soft-deleted = \"0\" }]
 tables = { t = { path = [\"t.csv\"], key = [\"id\"], null = \"NA\", delimiter = \";\" }, u = \"u/\" }
 redact = { values = \"hash\", columns = [\"u.email\"] }

@@ -45,12 +45,13 @@ pub(super) fn examine(
     }
     let (schema, excluded) = overlay::with_planned_relations(catalog, planned);
     let mut sessions = database.sessions(options.threads.min(schema.relations.len()))?;
-    let Examined { relations, findings, .. } =
+    let Examined { relations, findings, groups, .. } =
         examine::examine_relations(&schema, &mut sessions, options, finding_options, &mut |_, _| {});
     drop(sessions);
     let fail_on = Some(Severity::Error);
     let values = finding_options.redaction.values;
-    let mut examination = Examination { relations, findings, excluded, fail_on, values, ..Examination::of(schema) };
+    let mut examination =
+        Examination { relations, findings, groups, excluded, fail_on, values, ..Examination::of(schema) };
     if let Some(why) = database.change_while_reading() {
         examine::mark_unchecked(&mut examination, &why);
     }

@@ -78,7 +78,13 @@ impl Sandbox {
             "json" => drop(serde_json::from_str::<serde_json::Value>(&block.text).map_err(|error| error.to_string())?),
             "yaml" => drop(Yaml::load_from_str(&block.text).map_err(|error| error.to_string())?),
             "" => return Err("a block of code needs a language".to_owned()),
-            "shell" | "sql" | "text" | "csv" | "python" | "ruby" | "rust" | "ndjson" | "prisma" | "ini" => {}
+            "shell" => {
+                for command in commands(&block.text).iter().filter(|command| command.starts_with("fk-doctor ")) {
+                    let command = command.split(" #").next().unwrap_or_default();
+                    parse(command.split(" | ").next().unwrap_or_default())?;
+                }
+            }
+            "sql" | "text" | "csv" | "python" | "ruby" | "rust" | "ndjson" | "prisma" | "ini" => {}
             other => return Err(format!("{other} is checked by no test")),
         }
         Ok(None)
