@@ -33,10 +33,10 @@ pub trait GentleWriter {
     /// tables only for a moment, and for no row. The values of the batch travel before the first lock.
     fn lock_batch(&mut self, batch: &RowBatch<'_, '_>, tables: Option<&Sql>) -> Result<BatchLocks, EngineError>;
 
-    /// Locks the tables of a statement after the rows of a batch changed. Returns the number of lines whose row has a parent by now,
-    /// although the plan changed it as an orphan. `None` if another session holds one of the tables for longer than a moment. The
+    /// Locks the tables of a statement after the rows of a batch changed. Returns the number of lines whose orphan has a parent by
+    /// now, or whose changed row has lost its parent. `None` if another session holds one of the tables for longer than a moment. The
     /// caller then rolls the transaction back.
-    fn confirm_orphans(&mut self, batch: &RowBatch<'_, '_>, tables: &Sql) -> Result<Option<u64>, EngineError>;
+    fn confirm_batch(&mut self, batch: &RowBatch<'_, '_>, tables: &Sql) -> Result<Option<u64>, EngineError>;
 
     /// True if the last error of the transaction came from a lock of another session.
     fn met_lock(&self) -> bool;
