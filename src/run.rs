@@ -18,6 +18,7 @@ use crate::exit::Exit;
 use crate::model::redaction::Redaction;
 use crate::model::redaction::Secret;
 use crate::model::redaction::Values;
+use crate::model::remote;
 use crate::model::schema::Schema;
 use crate::report::TerminalStyle;
 use crate::source::Source;
@@ -224,11 +225,12 @@ fn redaction(typed: Option<Values>, file: &ConfigFile, environment: &Environment
 }
 
 /// Returns an error if relations are to be discovered in a folder of files.
-fn refuse_discovery(source: &Source, is_wanted: bool) -> Result<(), RunError> {
-    match source.folder() {
-        Some(folder) if is_wanted => Err(RunError::Input {
-            what: "--discover".to_owned(),
-            why: "it searches databases, and this is a folder of files".to_owned(),
+/// `what` is the option or the command that wants it.
+fn refuse_discovery(source: &Source, what: Option<&str>) -> Result<(), RunError> {
+    match (source.folder(), what) {
+        (Some(folder), Some(what)) => Err(RunError::Input {
+            what: format!("{} for {what}", folder.display()),
+            why: "discovery searches databases, and this is a folder of files".to_owned(),
             help: format!("write each relation of {} as [[relation]] in fk-doctor.toml", folder.display()),
         }),
         _ => Ok(()),
@@ -236,14 +238,14 @@ fn refuse_discovery(source: &Source, is_wanted: bool) -> Result<(), RunError> {
 }
 
 /// Opens the requested number of sessions, or one per core. A small database gets one session, because opening more would
-/// take longer than reading it.
+/// take longer than reading it. So does a scan of rows on other servers, which share no snapshot between two sessions.
 fn sessions(
     database: &mut dyn Database,
     schema: &Schema,
     requested: Option<usize>,
     environment: &Environment,
 ) -> Result<Vec<Box<dyn Session>>, EngineError> {
-    if requested.is_none() && database.is_small() {
+    if remote::is_read(schema) || (requested.is_none() && database.is_small()) {
         return Ok(vec![database.session()?]);
     }
     database.sessions(requested.unwrap_or(environment.cores).min(schema.relations.len()).max(1))
@@ -319,7 +321,10 @@ fn refuse_data_files<'a>(folder: &Path, files: impl Iterator<Item = &'a Path>) -
     let is_data = |path: &Path| {
         let ending = path.extension().map(|ending| ending.to_string_lossy().to_ascii_lowercase());
         let describes_tables = path.ends_with("datapackage.json") || path.iter().any(|part| part == "_delta_log");
-        describes_tables || ending.is_some_and(|ending| ["parquet", "csv", "tsv", "gz"].contains(&ending.as_str()))
+        describes_tables
+            || ending.is_some_and(|ending| {
+                ["parquet", "parq", "pq", "csv", "tsv", "ndjson", "jsonl", "gz"].contains(&ending.as_str())
+            })
     };
     for file in files {
         if file.canonicalize().is_ok_and(|file| file.starts_with(&whole) && is_data(&file)) {

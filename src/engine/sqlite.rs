@@ -58,6 +58,11 @@ pub struct SqliteDatabase {
     handles: Arc<snapshot::Handles>,
 }
 
+/// Returns the version of the bundled SQLite.
+pub fn version() -> &'static str {
+    rusqlite::version()
+}
+
 pub fn open(path: &Path, limits: &WaitLimits) -> Result<Box<dyn Database>, EngineError> {
     let before = file::examine(path)?;
     let (first, access) = open::first(path, limits)?;

@@ -143,6 +143,16 @@ impl<S: Session + ?Sized> Session for &mut S {
         (**self).damage(table)
     }
 
+    fn each_first_row(
+        &mut self,
+        table: &Table,
+        columns: &[usize],
+        most: u64,
+        visit: &mut dyn FnMut(&[Value]),
+    ) -> Result<Option<Option<i64>>, EngineError> {
+        (**self).each_first_row(table, columns, most, visit)
+    }
+
     fn each_stored_value(
         &mut self,
         table: &Table,

@@ -12,11 +12,14 @@ pub struct TableFiles {
     pub null: Vec<String>,
     /// The character between two fields of a text file; `None` if the name of the file decides.
     pub delimiter: Option<u8>,
+    /// True if the files and folders at the top of the folder are tables beside this one.
+    pub is_additional: bool,
 }
 
 impl TableFiles {
     /// Returns a table whose text files are written as most are: an empty field is NULL.
     pub fn new(name: String, paths: Vec<String>) -> TableFiles {
-        TableFiles { name, paths, key: Vec::new(), null: vec![String::new()], delimiter: None }
+        let null = vec![String::new()];
+        TableFiles { name, paths, key: Vec::new(), null, delimiter: None, is_additional: false }
     }
 }
