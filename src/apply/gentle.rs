@@ -1,5 +1,5 @@
-//! Batches beside other sessions. A transaction takes the locks of tables while it holds nothing, and waits for no row: rows that
-//! other sessions hold are left for a later attempt. So no transaction of another session becomes a deadlock victim.
+//! Batches beside other sessions. A transaction waits for no row: rows that other sessions hold are left for a later attempt. While it
+//! holds rows, it waits for a table only for a moment. So no transaction of another session becomes a deadlock victim.
 //!
 //! The tables of parents are locked late: the rows change first, and then the parents are locked for one more look and the commit. If
 //! another session holds such a table, the transaction starts again and locks them first.

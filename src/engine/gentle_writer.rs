@@ -1,5 +1,5 @@
-//! The interface with which a plan is changed in batches beside other sessions. It waits for their locks only while it holds none
-//! itself, so that no transaction of another session becomes a deadlock victim.
+//! The interface with which a plan is changed in batches beside other sessions. While it holds locks itself, it waits for theirs only
+//! for a moment, which is over before a server looks for a deadlock. So no transaction of another session becomes a deadlock victim.
 
 use super::EngineError;
 use crate::model::row_group::RowBatch;
