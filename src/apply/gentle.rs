@@ -1,8 +1,8 @@
-//! Batches beside other sessions. A transaction takes the locks of tables while it holds nothing, and waits for no row: rows that
-//! other sessions hold are left for a later attempt. So no transaction of another session becomes a deadlock victim.
+//! Batches beside other sessions. A transaction waits for no row: rows that other sessions hold are left for a later attempt. While it
+//! holds rows, it waits for a table only for a moment. So no transaction of another session becomes a deadlock victim.
 //!
-//! The parents of orphans are locked late: the rows change first, and then the parents are locked for one more look and the commit. If
-//! another session holds a parent, the transaction starts again and locks them first.
+//! The tables of parents are locked late: the rows change first, and then the parents are locked for one more look and the commit. If
+//! another session holds such a table, the transaction starts again and locks them first.
 
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
@@ -25,7 +25,9 @@ use crate::engine::gentle_writer::GentleLocks;
 use crate::engine::write::CommitOutcome;
 use crate::engine::write::Writer;
 use crate::model::catalog::Table;
+use crate::model::finding::Code;
 use crate::model::ids::RelationId;
+use crate::model::relation::Defect;
 use crate::model::relation::Judge;
 use crate::model::relation::Relation;
 use crate::model::row_group::RowBatch;
@@ -75,7 +77,7 @@ pub(super) struct Gentle {
     /// True if the run changes its rows beside other sessions.
     is_on: bool,
     locked: Locked,
-    /// True if the current transaction locks the parents of its orphans first, because an earlier attempt did not get them late.
+    /// True if the current transaction locks the tables of parents first, because an earlier attempt did not get them late.
     locks_first: bool,
     /// The lines whose rows other sessions hold.
     pub(super) busy: BTreeSet<usize>,
@@ -203,15 +205,16 @@ impl Walk<'_> {
         for group in groups.iter().copied().collect::<BTreeSet<usize>>() {
             let about = &all.groups[group];
             let is_late = !self.gentle.locks_first && can_confirm(about);
-            let of_orphans = if is_late { &mut tables.late } else { &mut tables.first };
-            of_orphans.extend(parents(&about.orphan_of));
-            // A unique key of an enforced relation keeps out a second parent.
-            let unenforced = |id: &RelationId| !is_enforced(&schema.relations[*id]);
-            tables.first.extend(parents(&about.missing_in.iter().copied().filter(unenforced).collect::<Vec<_>>()));
-            tables.first.extend(parents(&about.needs_parent_in));
+            let of_keys = if is_late { &mut tables.late } else { &mut tables.first };
+            of_keys.extend(parents(&about.orphan_of));
+            of_keys.extend(parents(&about.needs_parent_in));
+            // A unique key keeps out a second parent.
+            let has_no_key = |id: &RelationId| schema.relations[*id].parent.key.is_none();
+            tables.first.extend(parents(&about.missing_in.iter().copied().filter(has_no_key).collect::<Vec<_>>()));
             // A lock of the parent's row keeps out the new children of an enforced key only.
-            let left = all.leaves[group].iter().copied().filter(unenforced).map(|id| &schema.relations[id]);
-            tables.first.extend(left.map(|relation| named(schema.child(relation))));
+            let left = all.leaves[group].iter().map(|&id| &schema.relations[id]);
+            let unenforced = left.filter(|relation| !is_enforced(relation));
+            tables.first.extend(unenforced.map(|relation| named(schema.child(relation))));
         }
         let TablesToLock { first, late } = &mut tables;
         late.retain(|name, _| !first.contains_key(name));
@@ -295,7 +298,7 @@ impl Walk<'_> {
         let lines = batch_lines(portion, groups);
         let batch = RowBatch { id: portion.batch, groups: &all.groups, lines: &lines };
         let Some(gentle) = writer.gentle() else { return Ok(Some(true)) };
-        let found = gentle.confirm_orphans(&batch, &lock)?;
+        let found = gentle.confirm_batch(&batch, &lock)?;
         let names: Vec<String> = late.into_keys().collect();
         self.gentle.locks_first = found.is_none();
         if let Locked::Rows(locked) = &mut self.gentle.locked {
@@ -349,13 +352,15 @@ struct TablesToLock<'s> {
     late: BTreeMap<String, &'s Table>,
 }
 
-/// True if the images of a group's lines show whether its orphans have parents after their change.
+/// True if the lines of a group have the whole keys of its orphans before their change, and the whole keys that need a parent after it.
 fn can_confirm(group: &RowGroup<'_>) -> bool {
     let schema = group.schema;
-    group.orphan_of.iter().map(|&id| &schema.relations[id]).all(|relation| {
-        relation.scope.is_everything()
-            && schema.child_column_names(relation).all(|name| group.before.iter().any(|b| b == name))
-    })
+    let mut orphan_of = group.orphan_of.iter().map(|&id| &schema.relations[id]);
+    let mut needs_parent_in = group.needs_parent_in.iter().map(|&id| &schema.relations[id]);
+    let is_in_image = |name: &str| group.before.iter().any(|stored| stored == name);
+    let is_set = |name: &str| group.set.iter().any(|(set, _)| set == name);
+    orphan_of.all(|relation| relation.scope.is_everything() && schema.child_column_names(relation).all(is_in_image))
+        && needs_parent_in.all(|relation| schema.child_column_names(relation).all(is_set))
 }
 
 /// Lines whose rows are locked, with the group of each.
@@ -398,5 +403,6 @@ fn named(table: &Table) -> (String, &Table) {
 
 /// True if the database itself checks new children against the rows of the parent.
 fn is_enforced(relation: &Relation) -> bool {
-    relation.judge == Judge::Engine
+    let is_unchecked = |defect: &Defect| matches!(defect.code, Code::NotEnforced | Code::TriggersDisabled);
+    relation.judge == Judge::Engine && !relation.defects.iter().any(is_unchecked)
 }

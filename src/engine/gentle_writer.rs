@@ -1,5 +1,5 @@
-//! The interface with which a plan is changed in batches beside other sessions. It waits for their locks only while it holds none
-//! itself, so that no transaction of another session becomes a deadlock victim.
+//! The interface with which a plan is changed in batches beside other sessions. While it holds locks itself, it waits for theirs only
+//! for a moment, which is over before a server looks for a deadlock. So no transaction of another session becomes a deadlock victim.
 
 use super::EngineError;
 use crate::model::row_group::RowBatch;
@@ -33,10 +33,10 @@ pub trait GentleWriter {
     /// tables only for a moment, and for no row. The values of the batch travel before the first lock.
     fn lock_batch(&mut self, batch: &RowBatch<'_, '_>, tables: Option<&Sql>) -> Result<BatchLocks, EngineError>;
 
-    /// Locks the tables of a statement after the rows of a batch changed. Returns the number of lines whose row has a parent by now,
-    /// although the plan changed it as an orphan. `None` if another session holds one of the tables for longer than a moment. The
+    /// Locks the tables of a statement after the rows of a batch changed. Returns the number of lines whose orphan has a parent by
+    /// now, or whose changed row has lost its parent. `None` if another session holds one of the tables for longer than a moment. The
     /// caller then rolls the transaction back.
-    fn confirm_orphans(&mut self, batch: &RowBatch<'_, '_>, tables: &Sql) -> Result<Option<u64>, EngineError>;
+    fn confirm_batch(&mut self, batch: &RowBatch<'_, '_>, tables: &Sql) -> Result<Option<u64>, EngineError>;
 
     /// True if the last error of the transaction came from a lock of another session.
     fn met_lock(&self) -> bool;

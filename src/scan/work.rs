@@ -296,7 +296,7 @@ impl Work<'_> {
         let among = match route {
             Route::Read(reading) if !reading.orphans.is_empty() => {
                 match proven::tally(&gatherer, session, reading, proofs.trust(self.id)).map_err(because)? {
-                    Outcome::Tally(tally) => return Ok(tally),
+                    Outcome::Tally(tally) => return Ok(*tally),
                     Outcome::Contradicted => proofs.contradict(self.id),
                     Outcome::AskAll => {}
                 }

@@ -141,8 +141,9 @@ pub trait Batch: Repair {
         ))
     }
 
-    /// Returns the query for the number of lines whose row was an orphan before its change, and whose key has a parent now.
-    fn found_parents(&self, group: &RowGroup<'_>) -> Sql {
+    /// Returns the query for the number of lines whose row was an orphan before its change and has a parent now, or whose changed row
+    /// lacks a parent that it needs. The lines have all columns of these keys.
+    fn unconfirmed(&self, group: &RowGroup<'_>) -> Sql {
         let schema = group.schema;
         let found = group.orphan_of.iter().filter_map(|&relation| {
             let relation = &schema.relations[relation];
@@ -155,8 +156,9 @@ pub trait Batch: Repair {
             let parent = source(self, schema, schema.parent(relation)?, "parent", Reading::AnyIndex);
             Some(format!("EXISTS (SELECT 1 FROM {parent} WHERE {refers})"))
         });
-        let found: Vec<String> = found.collect();
-        plain(format!("SELECT count(*) FROM {} WHERE {}", self.wanted(group), found.join(" OR ")))
+        let lost = self.has_parents(group).into_iter().map(|has_parent| format!("NOT {has_parent}"));
+        let unconfirmed: Vec<String> = found.chain(lost).collect();
+        plain(format!("SELECT count(*) FROM {} WHERE {}", self.wanted(group), unconfirmed.join(" OR ")))
     }
 
     /// Returns the query for the orphans of a relation. A row holds the columns that identify the child, and its stored foreign

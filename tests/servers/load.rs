@@ -1,5 +1,8 @@
 //! An application writes while a plan is applied and undone in batches. None of its transactions fails because of the repair.
 
+use std::time::Duration;
+use std::time::Instant;
+
 use super::application;
 use super::application::Load;
 use super::patient::KINDS;
@@ -60,4 +63,32 @@ fn row_that_another_session_holds_is_left_and_named() {
         let undone = patient.undo(&["--batch", "100"]);
         assert_eq!((undone.code, patient.orphans()), (0, 20), "{kind:?}: {}{}", undone.stdout, undone.stderr);
     }
+}
+
+/// A parent arrives while a batch changes its children. It does not wait for the batch, and the children keep their key.
+#[test]
+fn parent_that_arrives_during_a_batch_neither_waits_nor_loses_its_children() {
+    let Some(patient) = Patient::new(Kind::Postgres, &application::seed(true, 120)) else { return };
+    patient.server.execute(
+        "CREATE SEQUENCE rows; CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS \
+         $$ BEGIN PERFORM nextval('public.rows'), pg_catalog.pg_sleep(0.05); RETURN NEW; END $$; \
+         CREATE TRIGGER slow BEFORE UPDATE ON c FOR EACH ROW EXECUTE FUNCTION slow()",
+    );
+    patient.rules(&rule("c(r)", "action = \"set-null\""));
+    patient.planned();
+    let (run, waited) = std::thread::scope(|scope| {
+        let apply = scope.spawn(|| patient.apply(&["--batch", "100", "--skip-changed", "--wait", "60s"]));
+        while !apply.is_finished() && patient.server.texts("SELECT (last_value > 3)::text FROM rows") != ["true"] {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        let start = Instant::now();
+        patient.server.execute("INSERT INTO p VALUES (1000001, 'the application')");
+        let waited = start.elapsed();
+        assert!(!apply.is_finished(), "the parent arrives during the batch");
+        (apply.join().unwrap(), waited)
+    });
+    assert_eq!(run.code, 6, "{}{}", run.stdout, run.stderr);
+    assert!(waited < Duration::from_secs(1), "the batch takes 2 seconds, and the application waited {waited:?}");
+    assert_eq!(patient.server.texts("SELECT count(*)::text FROM c WHERE r = 1000001"), ["2"]);
+    assert_eq!(patient.orphans(), 0);
 }

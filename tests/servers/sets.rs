@@ -330,3 +330,21 @@ fn new_parent_of_an_unindexed_child_stays_while_it_is_needed() {
         assert_eq!(patient.dump(), before, "{kind:?}");
     }
 }
+
+/// The orphans of two relations are deleted from one table in the same batch, each relation by one statement.
+#[test]
+fn batch_deletes_orphans_of_two_relations_in_two_statements() {
+    let seed = "CREATE TABLE p(id int PRIMARY KEY); CREATE TABLE q(id int PRIMARY KEY); \
+                CREATE TABLE c(id int PRIMARY KEY, r int REFERENCES p(id), s int REFERENCES q(id)); \
+                INSERT INTO c SELECT i, CASE WHEN i % 2 = 0 THEN i END, CASE WHEN i % 2 = 1 THEN i END FROM generate_series(1, 60) AS number(i)";
+    let Some(patient) = Patient::new(Kind::Postgres, seed) else { return };
+    counting_statements(&patient, "c");
+    patient.rules(&unlimited("action = \"quarantine\"").replace("c(r)", "c(*)"));
+    let before = patient.dump();
+    patient.planned();
+    succeeded(&patient, "apply", &patient.apply(&["--batch", "1000"]));
+    assert_eq!(patient.server.texts("SELECT last_value::text FROM statements"), ["2"]);
+    assert_eq!(patient.orphans(), 0);
+    succeeded(&patient, "undo", &patient.undo(&[]));
+    assert_eq!(patient.dump(), before);
+}

@@ -38,14 +38,14 @@ impl<C: WriterConnection + Send> GentleWriter for ServerWriter<C> {
         Ok(BatchLocks::Locked { busy })
     }
 
-    fn confirm_orphans(&mut self, batch: &RowBatch<'_, '_>, tables: &Sql) -> Result<Option<u64>, EngineError> {
+    fn confirm_batch(&mut self, batch: &RowBatch<'_, '_>, tables: &Sql) -> Result<Option<u64>, EngineError> {
         // The tables are held from here to the commit, so nothing else is asked meanwhile.
         let plans = C::PLANS_OF_SETS.map_or(String::new(), |[small, _]| format!("{small}; "));
         if let Err(failure) = self.run(plans + tables.text()) {
             let error = self.failed(failure);
             return if self.met_lock { Ok(None) } else { Err(error) };
         }
-        self.count_found_parents(batch).map(Some).map_err(|failure| self.failed(failure))
+        self.count_unconfirmed(batch).map(Some).map_err(|failure| self.failed(failure))
     }
 
     fn met_lock(&self) -> bool {
@@ -87,17 +87,17 @@ impl<C: WriterConnection + Send> ServerWriter<C> {
         })
     }
 
-    /// Returns the number of lines that changed an orphan whose key has a parent now.
-    fn count_found_parents(&mut self, batch: &RowBatch<'_, '_>) -> Result<u64, Failure> {
-        let mut found = 0;
+    /// Returns the number of lines whose keys have other parents than when their rows changed.
+    fn count_unconfirmed(&mut self, batch: &RowBatch<'_, '_>) -> Result<u64, Failure> {
+        let mut unconfirmed = 0;
         for (group, lines) in batch.by_group() {
             let about = &batch.groups[group];
-            if !about.orphan_of.is_empty() {
+            if !about.orphan_of.is_empty() || !about.needs_parent_in.is_empty() {
                 let sql = self.load(batch, group, &lines)?;
-                found += self.number(&sql.found_parents(about))?;
+                unconfirmed += self.number(&sql.unconfirmed(about))?;
             }
         }
-        Ok(found)
+        Ok(unconfirmed)
     }
 
     /// Returns the numbers in the first column of an answer.

@@ -1,6 +1,6 @@
 //! Changes rows in sets on a server: the lines of each group go into a temporary table, and one statement changes their rows.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 
 use super::Failure;
 use super::writer::ServerWriter;
@@ -31,8 +31,8 @@ const RETURN_TO_SAVEPOINT: &str = "ROLLBACK TO SAVEPOINT fk_doctor_set";
 #[derive(Default)]
 pub(super) struct LoadedBatch {
     id: Option<u64>,
-    /// Its groups that are loaded, as indexes of [`RowBatch::groups`].
-    groups: HashSet<usize>,
+    /// For each temporary table, the group whose lines it holds, as an index of [`RowBatch::groups`]. Groups may share a table.
+    groups: HashMap<String, usize>,
 }
 
 impl<C: WriterConnection + Send> SetWriter for ServerWriter<C> {
@@ -147,9 +147,9 @@ impl<C: WriterConnection + Send> ServerWriter<C> {
         let sql = batch::of(about.schema)
             .ok_or_else(|| Failure::Unreachable { why: "the server has no statements for sets".to_owned() })?;
         if self.loaded.id != Some(batch.id) {
-            self.loaded = LoadedBatch { id: Some(batch.id), groups: HashSet::new() };
+            self.loaded = LoadedBatch { id: Some(batch.id), groups: HashMap::new() };
         }
-        if !self.loaded.groups.insert(group) {
+        if self.loaded.groups.insert(sql.batch_table(about), group) == Some(group) {
             return Ok(sql);
         }
         let before = if C::COUNTS_TEMPORARY_TABLES { self.count()? } else { 0 };
