@@ -77,7 +77,10 @@ fn value_meets_columns_of_other_files_by_its_type() {
 #[test]
 fn column_of_several_kinds_is_compared_with_nothing() {
     let cases = [
-        ("{\"r\": 1}\n{\"r\": \"1\"}\n", "child.r is number in line 1 and text in line 2 and parent.id is integer"),
+        (
+            "{\"r\": 1}\n{\"r\": \"1\"}\n",
+            "child.r is number in line 1 and text in line 2 of child.jsonl and parent.id is integer",
+        ),
         ("{\"r\": 1}\n\n{\"r\": true}\n", "child.r is number in line 1 and boolean in line 3"),
         ("{\"r\": {\"x\": 1}}\n", "child.r is a nested value in line 1"),
         ("{\"r\": 123456789012345678901234567890123456789012}", "child.r is a number of more than 38 digits in line 1"),
