@@ -82,6 +82,8 @@ pub struct ScanSettings {
     pub time_columns: Vec<Pattern>,
     /// Files of other programs that have relations, from the folder of the configuration on.
     pub relations: Vec<String>,
+    /// Tables on other servers that a scan may read.
+    pub remote_tables: Vec<Pattern>,
 }
 
 /// Returns the configuration, or all faults in the order of the text.
@@ -162,11 +164,13 @@ impl ScanSettings {
             memory: stronger.memory.or(self.memory),
             time_columns: [self.time_columns, stronger.time_columns].concat(),
             relations: [self.relations, stronger.relations].concat(),
+            remote_tables: [self.remote_tables, stronger.remote_tables].concat(),
         }
     }
 }
 
-const SCAN_KEYS: [&str; 8] = ["time-columns", "jobs", "samples", "fail-on", "timeout", "wait", "memory", "relations"];
+const SCAN_KEYS: [&str; 9] =
+    ["time-columns", "jobs", "samples", "fail-on", "timeout", "wait", "memory", "relations", "remote-tables"];
 
 fn config(mut root: Reader<'_, '_>, text: &str, scope: Scope) -> Config {
     let exclude = root.take("exclude").map(|item| patterns(&item)).unwrap_or_default();
@@ -222,17 +226,19 @@ fn patterns(item: &Item<'_, '_>) -> Vec<Spanned<Pattern>> {
 }
 
 fn scan(mut reader: Reader<'_, '_>) -> ScanSettings {
-    let [time_columns, jobs, samples, fail_on, timeout, wait, memory, relations] =
+    let [time_columns, jobs, samples, fail_on, timeout, wait, memory, relations, remote_tables] =
         SCAN_KEYS.map(|key| reader.take(key));
     reader.advise_misplaced(&["exclude"], "write `exclude` above the first `[…]` of the file");
     reader.finish();
     let duration = "a duration such as \"60s\"";
     let severity = "\"error\", \"warning\", \"note\" or \"never\"";
+    let remote_tables = remote_tables.map(|item| patterns(&item)).unwrap_or_default();
     let time_columns = time_columns.map(|item| patterns(&item)).unwrap_or_default();
     let relations = relations.and_then(|item| item.entries("an array of files, such as [\"target/manifest.json\"]"));
     let file = |item: &Item<'_, '_>| item.text("a file such as \"target/manifest.json\"").map(|at| at.value.to_owned());
     ScanSettings {
         relations: relations.unwrap_or_default().iter().filter_map(file).collect(),
+        remote_tables: remote_tables.into_iter().map(|pattern| pattern.value).collect(),
         time_columns: time_columns.into_iter().map(|pattern| pattern.value).collect(),
         jobs: jobs.and_then(|item| item.count(&option_values::JOBS)),
         samples: samples.and_then(|item| item.count(&option_values::SAMPLES)),

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use crate::diagnose;
 use crate::engine::Session;
 use crate::findings;
+use crate::model::catalog::Table;
 use crate::model::catalog::TableKind;
 use crate::model::diagnosis::Diagnosis;
 use crate::model::examination::Coverage;
@@ -23,6 +24,7 @@ use crate::model::policy::Extent;
 use crate::model::policy::Policy;
 use crate::model::redaction::Redaction;
 use crate::model::relation::Relation;
+use crate::model::remote;
 use crate::model::schema::Schema;
 use crate::model::value::Key;
 use crate::model::value::Value;
@@ -147,6 +149,11 @@ fn relation_result(
 ) -> RelationResult {
     let relation = &schema.relations[index];
     let mut coverage = findings::coverage(relation, fact);
+    if coverage.state != CoverageState::Unchecked
+        && let Some(note) = remote::note(schema, relation)
+    {
+        coverage.reason = Some(coverage.reason.take().map_or(note.clone(), |reason| format!("{reason}; {note}")));
+    }
     coverage.reason = coverage.reason.map(|reason| options.redaction.message(&reason));
     let mut found = findings::findings(schema, index, fact, diagnosis, samples);
     let has_indexes = schema.database.engine.facts().equality == Equality::OfEngine;
@@ -197,15 +204,16 @@ fn judged(options: &FindingOptions<'_>, schema: &Schema, coverage: &mut Coverage
 
 /// Returns the tables whose rows a scan does not read, each with the reason.
 pub fn excluded_tables(schema: &Schema) -> Vec<Excluded> {
-    let why = |kind: TableKind| match kind {
-        TableKind::Virtual => Some(schema.database.engine.facts().virtual_table),
-        TableKind::Shadow => Some("the storage of a virtual table"),
+    let why = |table: &Table| match table.kind {
+        TableKind::Virtual => {
+            let virtual_table = schema.database.engine.facts().virtual_table;
+            Some(table.unreadable.clone().unwrap_or_else(|| virtual_table.to_owned()))
+        }
+        TableKind::Shadow => Some("the storage of a virtual table".to_owned()),
         TableKind::Table | TableKind::Partitioned | TableKind::View => None,
     };
     let tables = schema.tables.iter();
-    tables
-        .filter_map(|table| Some(Excluded { name: table.name.to_string(), why: why(table.kind)?.to_owned() }))
-        .collect()
+    tables.filter_map(|table| Some(Excluded { name: table.name.to_string(), why: why(table)? })).collect()
 }
 
 /// Marks every relation as unchecked, because the database changed while it was read.

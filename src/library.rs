@@ -8,6 +8,7 @@ use crate::engine::WaitLimits;
 use crate::engines;
 use crate::examine;
 use crate::model::examination::Examination;
+use crate::model::remote;
 use crate::model::resolve;
 use crate::scan::ScanOptions;
 use crate::source;
@@ -65,7 +66,8 @@ pub(crate) fn scan_database(database: &str) -> Result<Examination, Error> {
     let mut database = engines::open(&source, &wait_limits)?;
     let schema = resolve::resolve(database.catalog()?, &[]).map_err(|_| unresolved())?;
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
-    let workers = if database.is_small() { 1 } else { threads.min(schema.relations.len()).max(1) };
+    let workers =
+        if remote::is_read(&schema) || database.is_small() { 1 } else { threads.min(schema.relations.len()).max(1) };
     let mut sessions = database.sessions(workers)?;
     let options =
         ScanOptions { samples: SAMPLES, memory: MEMORY, threads, progress: &|_| {}, is_known: &|_, _, _| false };

@@ -37,6 +37,7 @@ pub mod redefinition;
 pub mod refusal;
 pub mod relation;
 pub mod remedy;
+pub mod remote;
 pub mod repoint;
 pub mod resolve;
 pub mod restore;

@@ -29,6 +29,7 @@ mod markdown;
 mod markup;
 mod mermaid;
 pub mod ndjson;
+mod openmetrics;
 mod overview;
 mod picture;
 mod remedies;
@@ -98,10 +99,11 @@ pub enum ScanFormat {
     Markdown,
     Html,
     Csv,
+    Openmetrics,
 }
 
 impl ScanFormat {
-    pub const ALL: [ScanFormat; 9] = [
+    pub const ALL: [ScanFormat; 10] = [
         ScanFormat::Table,
         ScanFormat::Json,
         ScanFormat::Ndjson,
@@ -111,6 +113,7 @@ impl ScanFormat {
         ScanFormat::Markdown,
         ScanFormat::Html,
         ScanFormat::Csv,
+        ScanFormat::Openmetrics,
     ];
 
     /// Returns the format that the ending of a file's name stands for.
@@ -123,6 +126,7 @@ impl ScanFormat {
             "md" | "markdown" => Some(ScanFormat::Markdown),
             "sarif" => Some(ScanFormat::Sarif),
             "xml" => Some(ScanFormat::Junit),
+            "prom" => Some(ScanFormat::Openmetrics),
             _ => None,
         }
     }
@@ -138,6 +142,7 @@ impl ScanFormat {
             ScanFormat::Markdown => "markdown",
             ScanFormat::Html => "html",
             ScanFormat::Csv => "csv",
+            ScanFormat::Openmetrics => "openmetrics",
         }
     }
 
@@ -146,11 +151,11 @@ impl ScanFormat {
         matches!(self, ScanFormat::Csv | ScanFormat::Ndjson)
     }
 
-    /// One line for the README.
+    /// One line for the documentation.
     pub fn explanation(self) -> &'static str {
         match self {
             ScanFormat::Table => "for people, the default",
-            ScanFormat::Json => "everything, as [`schemas/scan.schema.json`](schemas/scan.schema.json) has it",
+            ScanFormat::Json => "everything, as `schemas/scan.schema.json` describes it",
             ScanFormat::Ndjson => "the same as JSON lines, each written as soon as it is known",
             ScanFormat::Junit => "one test case per relation: passed, failed, or skipped with the reason",
             ScanFormat::Sarif => "SARIF 2.1.0 for code scanning, with stable fingerprints",
@@ -158,6 +163,7 @@ impl ScanFormat {
             ScanFormat::Markdown => "for a pull request or an issue",
             ScanFormat::Html => "one page in one file: the picture, every finding and relation; no network",
             ScanFormat::Csv => "every orphan row, written as it is read; safe to open in a spreadsheet",
+            ScanFormat::Openmetrics => "numbers for Prometheus, such as orphan rows for each relation",
         }
     }
 }
@@ -287,6 +293,11 @@ impl AnswerFormat {
     }
 }
 
+/// Returns the first line of a drafted file, by which editors find the JSON Schema of its format.
+fn schema_line(format: &str) -> String {
+    format!("#:schema {}/raw/main/schemas/{format}.schema.json", env!("CARGO_PKG_REPOSITORY"))
+}
+
 /// Returns the report of a scan, ending in a newline. It contains only what the examination holds; a streamed report
 /// can contain more rows, see [`csv::Rows`].
 pub fn scan(examination: &Examination, format: ScanFormat, terminal: &TerminalStyle) -> String {
@@ -300,6 +311,7 @@ pub fn scan(examination: &Examination, format: ScanFormat, terminal: &TerminalSt
         ScanFormat::Markdown => markdown::render(examination),
         ScanFormat::Html => html::render(examination),
         ScanFormat::Csv => csv::render(examination),
+        ScanFormat::Openmetrics => openmetrics::render(examination),
     }
 }
 

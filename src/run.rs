@@ -18,6 +18,7 @@ use crate::exit::Exit;
 use crate::model::redaction::Redaction;
 use crate::model::redaction::Secret;
 use crate::model::redaction::Values;
+use crate::model::remote;
 use crate::model::schema::Schema;
 use crate::report::TerminalStyle;
 use crate::source::Source;
@@ -237,14 +238,14 @@ fn refuse_discovery(source: &Source, what: Option<&str>) -> Result<(), RunError>
 }
 
 /// Opens the requested number of sessions, or one per core. A small database gets one session, because opening more would
-/// take longer than reading it.
+/// take longer than reading it. So does a scan of rows on other servers, which share no snapshot between two sessions.
 fn sessions(
     database: &mut dyn Database,
     schema: &Schema,
     requested: Option<usize>,
     environment: &Environment,
 ) -> Result<Vec<Box<dyn Session>>, EngineError> {
-    if requested.is_none() && database.is_small() {
+    if remote::is_read(schema) || (requested.is_none() && database.is_small()) {
         return Ok(vec![database.session()?]);
     }
     database.sessions(requested.unwrap_or(environment.cores).min(schema.relations.len()).max(1))

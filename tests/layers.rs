@@ -44,7 +44,7 @@ const PARTS: &[(&str, &[&str])] = &[
     // The interface for other programs.
     ("library", &["engine", "engines", "examine", "model", "scan", "source"]),
     // Arguments and configuration.
-    ("cli", &["config", "examine", "intake", "model", "report", "sql"]),
+    ("cli", &["config", "examine", "exit", "intake", "model", "report", "sql"]),
     // The commands, which use every stage.
     (
         "run",
@@ -86,6 +86,7 @@ const PARTS: &[(&str, &[&str])] = &[
             "internal_fault",
             "cli",
             "discover",
+            "engines",
             "exit",
             "explain",
             "model",

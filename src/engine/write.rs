@@ -99,6 +99,10 @@ pub trait Writer: Session {
         false
     }
 
+    /// Begins to look for damage of the database's storage, if the engine can do that beside the reads of this transaction. It ends
+    /// with [`Writer::database_damage`], which must be called before the first change, or with a rollback.
+    fn begin_examination(&mut self) {}
+
     /// Returns the damage of the database's storage, if there is any.
     fn database_damage(&mut self) -> Result<Option<String>, EngineError>;
 

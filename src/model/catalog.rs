@@ -104,6 +104,8 @@ pub struct Table {
     pub irreversible: Option<String>,
     /// Its partitions at any depth, if statements can name them as tables.
     pub partitions: Vec<TableName>,
+    /// How its rows come to lie on other servers, such as `is a foreign table`; see [`crate::model::remote`].
+    pub remote: Option<String>,
     /// The reason why its rows cannot be read at all. Relations to it are unchecked.
     pub unreadable: Option<String>,
     /// False if the engine accepts NULL in every nullable column. True if a condition may refuse it, such as a CHECK
@@ -127,6 +129,7 @@ impl Table {
             without_foreign_keys: None,
             irreversible: None,
             partitions: Vec::new(),
+            remote: None,
             unreadable: None,
             has_conditions: true,
         }

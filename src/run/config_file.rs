@@ -19,6 +19,8 @@ use crate::model::ids::RelationId;
 use crate::model::lake::TableFiles;
 use crate::model::relation::Judge;
 use crate::model::relation::Relation;
+use crate::model::remote;
+use crate::model::remote::RemoteUse;
 use crate::model::resolve;
 use crate::model::schema::Schema;
 use crate::model::text::io_reason;
@@ -199,8 +201,20 @@ impl ConfigFile {
         RunError::Config { rendered: config::fault::render(faults, &self.text, &self.path, environment.terminal.color) }
     }
 
+    /// Resolves the definitions for a command that leaves rows on other servers alone.
     pub(super) fn resolve(&self, database: &mut dyn Database, environment: &Environment) -> Result<Schema, RunError> {
+        self.resolve_with(RemoteUse::None, database, environment)
+    }
+
+    /// Resolves the definitions for a command that makes this use of rows on other servers.
+    pub(super) fn resolve_with(
+        &self,
+        used: RemoteUse<'_>,
+        database: &mut dyn Database,
+        environment: &Environment,
+    ) -> Result<Schema, RunError> {
         let mut catalog = database.catalog()?;
+        remote::admit(&mut catalog, used);
         let name = catalog.database.name.clone();
         for (text, relation) in &self.typed {
             let color = environment.terminal.color;

@@ -54,6 +54,7 @@ use crate::model::finding::Severity;
 use crate::model::history::PastScan;
 use crate::model::ids::IdVec;
 use crate::model::ids::RelationId;
+use crate::model::remote::RemoteUse;
 use crate::model::resolve::discovered;
 use crate::model::schema::Schema;
 use crate::model::value::Key;
@@ -199,7 +200,8 @@ fn open(
     super::refuse_discovery(source, typed.discover.then_some("--discover"))?;
     let source = file.completed(source.clone());
     let mut database = database::open(&source, &wait_limits, environment)?;
-    let whole = file.resolve(database.as_mut(), environment)?;
+    let consent = [typed.remote_tables.as_slice(), &settings.remote_tables].concat();
+    let whole = file.resolve_with(RemoteUse::Scan { consent: &consent }, database.as_mut(), environment)?;
     if source.folder().is_some() && whole.relations.is_empty() {
         return Err(RunError::NoRelation { folder: source.to_string() });
     }

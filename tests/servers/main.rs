@@ -47,6 +47,7 @@ mod privileges;
 mod random_repairs;
 mod read_only;
 mod recorded;
+mod remote;
 mod repair;
 mod replicas;
 mod repoint;

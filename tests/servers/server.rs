@@ -35,12 +35,14 @@ enum Client {
 }
 
 const MYSQL: &str = "FK_DOCTOR_TEST_MYSQL";
+/// The addresses of a MariaDB server with Spider and of two servers that have its rows.
+const SPIDER: &str = "FK_DOCTOR_TEST_SPIDER";
 
 /// Returns the address of a server, if there is one.
 fn address(variable: &str) -> Option<String> {
     let address = std::env::var(variable).ok();
     if address.is_none() {
-        let is_required = std::env::var_os("FK_DOCTOR_TEST_SERVERS").is_some() && variable != MYSQL;
+        let is_required = std::env::var_os("FK_DOCTOR_TEST_SERVERS").is_some() && ![MYSQL, SPIDER].contains(&variable);
         assert!(!is_required, "{variable} is not set");
         // The test runner hides the output of passed tests, so this goes directly to the terminal.
         let _ = writeln!(std::io::stderr(), "skipped: no server in {variable}; tests/run starts what is installed");
@@ -85,14 +87,28 @@ impl Server {
         [Server::mariadb(seed), Server::mysql(seed)].into_iter().flatten().collect()
     }
 
+    /// Creates a MariaDB database with this SQL on a server with Spider, and an empty one on each of its two shards; `None`
+    /// without these servers.
+    pub(crate) fn spider(seed: impl FnOnce(&[Server]) -> String) -> Option<(Server, Vec<Server>)> {
+        let addresses = address(SPIDER)?;
+        let mut addresses = addresses.split_whitespace();
+        let head = addresses.next()?;
+        let shards: Vec<Server> = addresses.map(|address| Server::at(address, "", "SELECT 1")).collect();
+        Some((Server::at(head, "", &seed(&shards)), shards))
+    }
+
     fn new(variable: &str, any_database: &str, seed: &str) -> Option<Server> {
-        let address = address(variable)?;
+        Some(Server::at(&address(variable)?, any_database, seed))
+    }
+
+    /// Creates a database on the server with this address.
+    fn at(address: &str, any_database: &str, seed: &str) -> Server {
         // Every name has the same length, so that the layout of a report is the same in every run.
         let name = format!("fk_doctor_{:07}_{:04}", std::process::id(), NUMBER.fetch_add(1, Ordering::Relaxed));
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let client = connect(&runtime, &format!("{address}{any_database}"));
         let mut server = Server {
-            address,
+            address: address.to_owned(),
             name,
             bench: Bench::empty(),
             client: Mutex::new(client),
@@ -102,7 +118,7 @@ impl Server {
         server.execute(&format!("CREATE DATABASE {}", server.name));
         server.client = Mutex::new(connect(&server.runtime, &server.url()));
         server.execute(seed);
-        Some(server)
+        server
     }
 
     pub(crate) fn is_postgres(&self) -> bool {

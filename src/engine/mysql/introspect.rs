@@ -28,6 +28,7 @@ use crate::model::catalog::TableKind;
 use crate::model::catalog::TableName;
 use crate::model::catalog::Tables;
 use crate::model::ids::TableId;
+use crate::model::remote;
 use crate::model::value::Value;
 
 /// The error codes for a missing table and a missing schema.
@@ -133,6 +134,7 @@ impl Reader<'_> {
                 storage: stored_in(&kind, &storage),
                 without_foreign_keys: without_foreign_keys(&kind, &storage, partitioned),
                 irreversible: irreversible(&kind, &storage, partitioned),
+                remote: is_remote(&storage).then(|| format!("is stored by {storage}")),
                 ..Table::new(name, table_kind(&kind, &storage, partitioned))
             });
         }
@@ -282,16 +284,21 @@ impl Reader<'_> {
 
 /// Storage engines that keep rows elsewhere count as virtual, because reading them runs code there.
 fn table_kind(kind: &str, storage: &str, partitioned: bool) -> TableKind {
-    let elsewhere = ["FEDERATED", "CONNECT", "SPIDER", "SPHINX", "OQGRAPH", "S3"];
+    let elsewhere = ["CONNECT", "SPHINX", "OQGRAPH", "S3"];
     if kind.contains("VIEW") {
         TableKind::View
-    } else if elsewhere.iter().any(|name| storage.eq_ignore_ascii_case(name)) {
+    } else if is_remote(storage) || elsewhere.iter().any(|name| storage.eq_ignore_ascii_case(name)) {
         TableKind::Virtual
     } else if partitioned {
         TableKind::Partitioned
     } else {
         TableKind::Table
     }
+}
+
+/// True for the storage engines that read tables of other servers.
+fn is_remote(storage: &str) -> bool {
+    ["FEDERATED", "SPIDER"].iter().any(|name| storage.eq_ignore_ascii_case(name))
 }
 
 /// True for the storage engines that keep foreign keys. They are also the ones that roll back.
@@ -321,7 +328,9 @@ fn without_foreign_keys(kind: &str, storage: &str, partitioned: bool) -> Option<
 /// Returns why changes of a table cannot be undone or rehearsed. Rehearsals use temporary tables, which cannot have
 /// partitions.
 fn irreversible(kind: &str, storage: &str, partitioned: bool) -> Option<String> {
-    if !storage.eq_ignore_ascii_case("InnoDB") {
+    if is_remote(storage) {
+        Some(remote::IRREVERSIBLE.to_owned())
+    } else if !storage.eq_ignore_ascii_case("InnoDB") {
         Some(format!("is stored by {storage}, which cannot roll back"))
     } else if kind.contains("VERSIONED") {
         Some("keeps the history of its rows, which cannot be undone".to_owned())

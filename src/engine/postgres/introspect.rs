@@ -27,6 +27,7 @@ use crate::model::catalog::Table;
 use crate::model::catalog::TableKind;
 use crate::model::catalog::TableName;
 use crate::model::ids::TableId;
+use crate::model::remote;
 
 /// The schema whose tables have no prefix. It is fixed, so that a relation's id does not depend on the user.
 pub(super) const DEFAULT_SCHEMA: &str = "public";
@@ -87,14 +88,23 @@ impl Tables {
             _ => (TableKind::View, None),
         };
         let has_conditions = row.truth();
-        let id = self.found.push(Table { row_address, has_conditions, ..Table::new(name, kind) });
+        let mut table = Table { row_address, has_conditions, ..Table::new(name, kind) };
+        if kind == TableKind::Virtual {
+            mark_remote(&mut table, "is a foreign table");
+        }
+        let id = self.found.push(table);
         self.position.insert(oid, id);
     }
 
     fn add_partition(&mut self, row: &mut CatalogRow<'_>) {
         let (root, name) = (row.number(), table_name(row.text(), row.text()));
+        let is_foreign = row.truth();
         if let Some(&position) = self.position.get(&root) {
-            self.found[position].partitions.push(name);
+            let table = &mut self.found[position];
+            table.partitions.push(name);
+            if is_foreign {
+                mark_remote(table, "has foreign partitions");
+            }
         }
     }
 
@@ -103,6 +113,7 @@ impl Tables {
         let (oid, code) = (row.number(), row.text());
         if let Some(&position) = self.position.get(&oid) {
             self.found[position].kind = TableKind::Virtual;
+            self.found[position].remote = None;
             self.foreign_code.insert(oid, code);
         }
     }
@@ -147,6 +158,11 @@ impl Tables {
             index.columns.push(IndexColumn { column, collation: row.optional_text() });
         }
     }
+}
+
+fn mark_remote(table: &mut Table, how: &str) {
+    table.remote = Some(how.to_owned());
+    table.irreversible = Some(remote::IRREVERSIBLE.to_owned());
 }
 
 fn table_name(schema: String, table: String) -> TableName {
