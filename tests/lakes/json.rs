@@ -48,9 +48,12 @@ fn numbers_are_equal_by_their_exact_value() {
     );
 }
 
+/// A line of the child, the column of the parent, and the orphans or the reason why they are unknown.
+type Meeting<'a> = (&'a str, (&'a str, Cells), Result<u64, &'a str>);
+
 #[test]
 fn value_meets_columns_of_other_files_by_its_type() {
-    let cases: [(&str, (&str, Cells), Result<u64, &str>); 6] = [
+    let cases: [Meeting<'_>; 6] = [
         ("{\"r\": 7}", ("int64 id", Cells::integers(&[7])), Ok(0)),
         ("{\"r\": 0.1}", ("double id", Cells::Double(vec![Some(0.1)])), Ok(0)),
         ("{\"r\": \"a\"}", ("byte_array id (STRING)", Cells::texts(&["a"])), Ok(0)),
