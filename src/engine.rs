@@ -295,7 +295,7 @@ pub struct StorageReading {
     /// The parent's keys that come more than once, if nothing else keeps them unique.
     pub repeated_keys: Option<Box<RepeatedKeys>>,
     /// A note for the report about the rows that were read: `child.r is absent in 1 of 3 files, and NULL in their rows`.
-    pub note: Option<String>,
+    pub note: Option<Box<str>>,
 }
 
 /// Rows whose parent was not found and that are not proven to be orphans. The engine must judge them.

@@ -79,7 +79,7 @@ pub struct Tally {
     /// The parent's keys that come more than once, if only its rows can show it.
     pub repeated_keys: Option<Box<RepeatedKeys>>,
     /// As in [`crate::engine::StorageReading`].
-    pub storage_note: Option<String>,
+    pub storage_note: Option<Box<str>>,
 }
 
 impl Default for Tally {

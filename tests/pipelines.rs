@@ -150,3 +150,24 @@ fn gitlab_example_uses_only_variables_of_the_script() {
         assert!(bench.path(artifact).is_file(), "{artifact}");
     }
 }
+
+#[test]
+fn schema_is_written_for_dbt_and_dbdiagram_with_names_of_any_text() {
+    let bench = Bench::new(
+        "CREATE TABLE \"my customers\"(\"a b\" INTEGER PRIMARY KEY);
+         CREATE TABLE orders(id INTEGER PRIMARY KEY, \"select\" INT REFERENCES \"my customers\"(\"a b\"))",
+    );
+    let run = bench.run(&["schema", "app.db", "--format", "dbt=relations.yml", "--format", "dbml=schema.dbml"]);
+    assert_eq!(run.code, 0, "{}", run.stderr);
+    let text = std::fs::read_to_string(bench.path("relations.yml")).unwrap();
+    let documents = Yaml::load_from_str(&text).unwrap();
+    let tables = documents[0]["sources"][0]["tables"].as_vec().unwrap();
+    let column = &tables[1]["columns"][0];
+    assert_eq!((column["name"].as_str(), column["quote"].as_bool()), (Some("select"), Some(true)), "{text}");
+    let arguments = &column["data_tests"][0]["relationships"]["arguments"];
+    assert_eq!(arguments["to"].as_str(), Some("source('main', 'my_customers')"), "{text}");
+    assert_eq!(arguments["field"].as_str(), Some("\"a b\""), "{text}");
+    assert_eq!(tables[0]["identifier"].as_str(), Some("my customers"), "{text}");
+    let drawn = std::fs::read_to_string(bench.path("schema.dbml")).unwrap();
+    assert!(drawn.contains("Ref: \"orders\".\"select\" > \"my customers\".\"a b\"\n"), "{drawn}");
+}

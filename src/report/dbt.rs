@@ -326,8 +326,8 @@ mod tests {
             let written = render(&schema);
             let documents = Yaml::load_from_str(&written).unwrap_or_else(|error| panic!("{error}: {written}"));
             let tables = first_source(&documents)["tables"].as_vec().unwrap();
-            let identifier = tables[0]["identifier"].as_str().or(tables[0]["name"].as_str());
-            assert_eq!(identifier, Some(name), "{written}");
+            let identifier = tables[0].as_mapping_get("identifier").unwrap_or(&tables[0]["name"]);
+            assert_eq!(identifier.as_str(), Some(name), "{written}");
             assert_eq!(tables[1]["columns"][0]["name"].as_str(), Some(name), "{written}");
             let to = tables[1]["columns"][0]["data_tests"][0]["relationships"]["arguments"]["to"].as_str().unwrap();
             assert_eq!(to, format!("source('main', '{}')", word(name)));

@@ -48,9 +48,12 @@ fn numbers_are_equal_by_their_exact_value() {
     );
 }
 
+/// A line of the child, the column of the parent, and the orphans or the reason why they are unknown.
+type Meeting<'a> = (&'a str, (&'a str, Cells), Result<u64, &'a str>);
+
 #[test]
 fn value_meets_columns_of_other_files_by_its_type() {
-    let cases: [(&str, (&str, Cells), Result<u64, &str>); 6] = [
+    let cases: [Meeting<'_>; 6] = [
         ("{\"r\": 7}", ("int64 id", Cells::integers(&[7])), Ok(0)),
         ("{\"r\": 0.1}", ("double id", Cells::Double(vec![Some(0.1)])), Ok(0)),
         ("{\"r\": \"a\"}", ("byte_array id (STRING)", Cells::texts(&["a"])), Ok(0)),
@@ -77,7 +80,10 @@ fn value_meets_columns_of_other_files_by_its_type() {
 #[test]
 fn column_of_several_kinds_is_compared_with_nothing() {
     let cases = [
-        ("{\"r\": 1}\n{\"r\": \"1\"}\n", "child.r is number in line 1 and text in line 2 and parent.id is integer"),
+        (
+            "{\"r\": 1}\n{\"r\": \"1\"}\n",
+            "child.r is number in line 1 and text in line 2 of child.jsonl and parent.id is integer",
+        ),
         ("{\"r\": 1}\n\n{\"r\": true}\n", "child.r is number in line 1 and boolean in line 3"),
         ("{\"r\": {\"x\": 1}}\n", "child.r is a nested value in line 1"),
         ("{\"r\": 123456789012345678901234567890123456789012}", "child.r is a number of more than 38 digits in line 1"),

@@ -141,7 +141,12 @@ impl<'a> JsonReader<'a> {
             };
             return Err(Fault::of(self.input.file, format!("line {line}: {why}")));
         }
-        Ok(columns.into_iter().map(|(name, seen)| (name, seen.of)).collect())
+        let file = &self.input.file.name;
+        let with_file = |of: FileType| match of {
+            FileType::Other(why) => FileType::Other(format!("{why} of {file}")),
+            of => of,
+        };
+        Ok(columns.into_iter().map(|(name, seen)| (name, with_file(seen.of))).collect())
     }
 
     /// Reads at most `most` lines. Returns these columns of each, and puts the lines into `lines`.

@@ -254,7 +254,7 @@ fn types<'a>(lake: &'a Lake, table: usize, columns: &[usize]) -> Vec<&'a FileTyp
 }
 
 /// Returns which columns of an inclusion are absent in how many files.
-fn absent_columns(lake: &Lake, inclusion: &Inclusion) -> Option<String> {
+fn absent_columns(lake: &Lake, inclusion: &Inclusion) -> Option<Box<str>> {
     let sides = [(inclusion.child, &inclusion.child_columns), (inclusion.parent, &inclusion.parent_columns)];
     let columns = sides.into_iter().flat_map(|(table, columns)| columns.iter().map(move |column| (table, *column)));
     let note = |(table, column): (TableId, usize)| {
@@ -266,7 +266,7 @@ fn absent_columns(lake: &Lake, inclusion: &Inclusion) -> Option<String> {
     };
     let mut notes: Vec<String> = columns.filter_map(note).collect();
     notes.dedup();
-    (!notes.is_empty()).then(|| notes.join("; "))
+    (!notes.is_empty()).then(|| notes.join("; ").into())
 }
 
 /// Returns how an inclusion compares, or the reason why the law does not compare its types.
