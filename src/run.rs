@@ -224,16 +224,16 @@ fn redaction(typed: Option<Values>, file: &ConfigFile, environment: &Environment
     Ok(Redaction { values, columns: settings.columns.clone(), secret })
 }
 
-/// Returns an error if relations are to be discovered in a folder of files.
+/// Returns an error if relations are to be discovered in files.
 fn refuse_discovery(source: &Source, is_wanted: bool) -> Result<(), RunError> {
-    match source.folder() {
-        Some(folder) if is_wanted => Err(RunError::Input {
+    if is_wanted && source.has_configured_tables() {
+        return Err(RunError::Input {
             what: "--discover".to_owned(),
-            why: "it searches databases, and this is a folder of files".to_owned(),
-            help: format!("write each relation of {} as [[relation]] in fk-doctor.toml", folder.display()),
-        }),
-        _ => Ok(()),
+            why: "it searches databases, and this is a folder of files or a cluster".to_owned(),
+            help: format!("write each relation of {source} as [[relation]] in fk-doctor.toml"),
+        });
     }
+    Ok(())
 }
 
 /// Opens the requested number of sessions, or one per core. A small database gets one session, because opening more would

@@ -146,7 +146,7 @@ const RESERVED: &[(&str, &[&str])] = &[
     ("crate::engine::wire", &["engine"]),
     ("parquet", &["engine::files"]),
     ("sqlx", &["engine::mysql", "engine::postgres", "engine::wire"]),
-    ("tokio", &["engine::wire"]),
+    ("tokio", &["engine::spark", "engine::wire"]),
     ("std::net", &[]),
     // A plan is drafted in a separate database.
     ("rusqlite::Connection", &["engine::files", "engine::sqlite", "plan_draft"]),

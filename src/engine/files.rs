@@ -31,7 +31,7 @@ use lake::LakeTable;
 use stamp::Stamp;
 
 mod batch;
-mod cell;
+pub(in crate::engine) mod cell;
 mod civil;
 mod delta;
 mod fault;
@@ -48,7 +48,7 @@ mod session;
 mod stamp;
 mod tables;
 mod text_file;
-mod types;
+pub(in crate::engine) mod types;
 
 struct FilesDatabase {
     root: PathBuf,
