@@ -11,6 +11,7 @@ use std::path::Path;
 use fk_doctor::internals::apply::Direction;
 use fk_doctor::internals::cli::Cli;
 use fk_doctor::internals::cli::Command;
+use fk_doctor::internals::cli::repair::AdmissionArgs;
 use fk_doctor::internals::model::progress::ProgressStep;
 use fk_doctor::internals::run;
 use rusqlite::Connection;
@@ -91,8 +92,12 @@ fn run_here(folder: &Path, arguments: &[&str]) {
     let (global, progress) = (&cli.global, &|_: &ProgressStep<'_>| {});
     let outcome = match &cli.command {
         Command::Repair(typed) => run::repair(typed, global, &environment, progress),
-        Command::Apply(typed) => run::apply(Direction::Apply, typed, global, &environment, progress),
-        Command::Undo(typed) => run::apply(Direction::Undo, typed, global, &environment, progress),
+        Command::Apply(typed) => {
+            run::apply(Direction::Apply, &typed.run, typed.admission, global, &environment, progress)
+        }
+        Command::Undo(typed) => {
+            run::apply(Direction::Undo, typed, AdmissionArgs::default(), global, &environment, progress)
+        }
         _ => unreachable!(),
     };
     let outcome = outcome.unwrap();

@@ -21,10 +21,11 @@ use crate::report::ScanFormat;
 use crate::report::SchemaFormat;
 
 pub mod discover;
+mod help;
 pub mod repair;
 
 #[derive(Debug, Parser)]
-#[command(name = "fk-doctor", version, about, propagate_version = true)]
+#[command(name = "fk-doctor", version, about, propagate_version = true, after_help = help::program())]
 pub struct Cli {
     #[command(subcommand)]
     pub command: Command,
@@ -36,42 +37,61 @@ pub struct Cli {
 #[allow(clippy::large_enum_variant, reason = "a run has a single value of it")]
 pub enum Command {
     /// Find every orphaned row and every broken foreign key
+    #[command(after_help = help::scan())]
     Scan(ScanArgs),
     /// Show every relation and its health, or draw them
+    #[command(after_help = help::schema())]
     Schema(SchemaArgs),
     /// Find the rows of a file that would fail, before they are loaded
+    #[command(after_help = help::check())]
     Check(CheckArgs),
     /// Explain why a statement fails, list every reference that fails, and show what a delete cascades to
+    #[command(after_help = help::explain())]
     Explain(ExplainArgs),
     /// Find the references that the database does not declare, and say how sure each is
+    #[command(after_help = help::discover())]
     Discover(discover::DiscoverArgs),
     /// Plan a repair by rules and show its effects; the database changes only with --apply
+    #[command(after_help = help::repair())]
     Repair(repair::RepairArgs),
     /// Apply a reviewed plan
+    #[command(after_help = help::apply())]
     Apply(repair::ApplyArgs),
     /// Undo the changes of a plan
-    Undo(repair::ApplyArgs),
+    #[command(after_help = help::undo())]
+    Undo(repair::UndoArgs),
     /// Show the state of a plan: applied, partly applied or undone, and which rows changed since
+    #[command(after_help = help::status())]
     Status(repair::StatusArgs),
     /// Bring quarantined rows back, each if its parents exist; the database changes only with --apply
+    #[command(after_help = help::restore())]
     Restore(repair::RestoreArgs),
     /// Repair a database step by step, with questions on the terminal: scan, choose, plan, apply
+    #[command(after_help = help::fix())]
     Fix(FixArgs),
     /// Check rules, draft rules, or list the rules that ship with fk-doctor
-    #[command(subcommand)]
+    #[command(subcommand, after_help = help::rules())]
     Rules(repair::RulesCommand),
     /// Draft fk-doctor.toml from a database
+    #[command(after_help = help::init())]
     Init(InitArgs),
     /// Explain a code of findings or a cause of missing keys, or list them all
+    #[command(after_help = help::code())]
     Code {
         /// The code or the cause, such as orphan or parent-key-not-unique
         #[arg(value_name = "NAME")]
         name: Option<String>,
     },
     /// Print a completion script for a shell
+    #[command(after_help = help::completions())]
     Completions { shell: clap_complete::Shell },
-    /// Print the manual page
-    Man,
+    /// Print the manual page of the program or of a command
+    #[command(after_help = help::man())]
+    Man {
+        /// The command, such as scan
+        #[arg(value_name = "COMMAND")]
+        command: Option<String>,
+    },
 }
 
 #[derive(Debug, Clone, Args)]
@@ -138,11 +158,11 @@ pub struct ScanArgs {
     /// DATABASE_URL]
     #[arg(value_name = "DB")]
     pub database: Vec<String>,
-    /// table, json, ndjson, junit, sarif, github, markdown, html or csv; F=FILE writes this report to a file, in which
+    /// table, json, ndjson, junit, sarif, github, markdown, html, csv or openmetrics; F=FILE writes this report to a file, in which
     /// {db} stands for the name of the database (repeatable: all reports come from one scan)
     #[arg(long, value_name = "F[=FILE]", value_parser = output::<ScanFormat>)]
     pub format: Vec<FormatArg<ScanFormat>>,
-    /// Write the report to a file, in the format of its ending (.html, .json, .csv, .md, .sarif, .xml, .ndjson) unless
+    /// Write the report to a file, in the format of its ending (.html, .json, .csv, .md, .sarif, .xml, .ndjson, .prom) unless
     /// --format names one
     #[arg(long, short, value_name = "FILE")]
     pub output: Option<PathBuf>,
@@ -253,7 +273,7 @@ pub struct SchemaArgs {
     /// Also show the references that nobody declares: certain ones dashed, likely ones dotted; this reads the rows
     #[arg(long)]
     pub discover: bool,
-    /// table, json, mermaid or dot; F=FILE writes this report to a file (repeatable)
+    /// table, json, mermaid, dot, dbml or dbt (tests of dbt); F=FILE writes this report to a file (repeatable)
     #[arg(long, value_name = "F[=FILE]", value_parser = output::<SchemaFormat>)]
     pub format: Vec<FormatArg<SchemaFormat>>,
     /// Write the report to a file

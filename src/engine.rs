@@ -50,6 +50,11 @@ pub use trial::TrialOptions;
 pub trait Database {
     fn catalog(&mut self) -> Result<Catalog, EngineError>;
 
+    /// Returns the server that was chosen, if the address names several.
+    fn chosen_server(&self) -> Option<String> {
+        None
+    }
+
     /// Opens one session, as early as possible. It must be the only open session of this database.
     fn session(&mut self) -> Result<Box<dyn Session>, EngineError>;
 
@@ -154,6 +159,18 @@ pub trait Session: Send {
         _visit: &(dyn Fn(ValueRef<'_>) + Sync),
     ) -> Result<bool, EngineError> {
         Ok(false)
+    }
+
+    /// Calls `visit` with some columns of the first rows of a table, at most `most`, by reading the storage itself. Returns
+    /// the largest value of all rows, if the only column is an integer. `None` means that only a query can answer.
+    fn each_first_row(
+        &mut self,
+        _: &Table,
+        _columns: &[usize],
+        _most: u64,
+        _visit: &mut dyn FnMut(&[Value]),
+    ) -> Result<Option<Option<i64>>, EngineError> {
+        Ok(None)
     }
 
     /// Gives columns of all rows of several tables to readers, from several threads and in no order, by reading the storage
@@ -279,6 +296,8 @@ pub struct StorageReading {
     pub index_is_proven: bool,
     /// The parent's keys that come more than once, if nothing else keeps them unique.
     pub repeated_keys: Option<Box<RepeatedKeys>>,
+    /// A note for the report about the rows that were read: `child.r is absent in 1 of 3 files, and NULL in their rows`.
+    pub note: Option<String>,
 }
 
 /// Rows whose parent was not found and that are not proven to be orphans. The engine must judge them.

@@ -67,6 +67,11 @@ fn row(engine: Engine) -> Row {
     }
 }
 
+/// Returns the version of the bundled SQLite, such as `3.50.4`.
+pub fn bundled_sqlite() -> &'static str {
+    sqlite::version()
+}
+
 /// Lets an engine roll back the transaction of a killed writer in a database file.
 pub fn recover(source: &Source, limits: &WaitLimits) -> Result<(), EngineError> {
     match (source, row(source.engine())) {

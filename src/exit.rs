@@ -1,4 +1,4 @@
-//! All exit codes. A test compares the README's table with this list.
+//! All exit codes. A test compares the tables of README.md and of the book with this list.
 
 /// The outcome of a run. It does not depend on the report's format.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -63,6 +63,7 @@ fn notes(relation: &Relation, tally: &Tally) -> Option<String> {
     if relation.scope.soft_deleted.is_some() {
         notes.push("soft-deleted parents do not count".to_owned());
     }
+    notes.extend(tally.storage_note.clone());
     (!notes.is_empty()).then(|| notes.join("; "))
 }
 

@@ -5,7 +5,7 @@ use std::io::Write;
 use std::process::ExitCode;
 
 use clap::CommandFactory;
-use clap::Parser;
+use clap::FromArgMatches;
 use clap::error::ContextKind;
 use clap::error::ContextValue;
 use fk_doctor::internals::apply::Direction;
@@ -13,6 +13,8 @@ use fk_doctor::internals::cli;
 use fk_doctor::internals::cli::Cli;
 use fk_doctor::internals::cli::Color;
 use fk_doctor::internals::cli::Command;
+use fk_doctor::internals::cli::repair::AdmissionArgs;
+use fk_doctor::internals::engines;
 use fk_doctor::internals::exit::Exit;
 use fk_doctor::internals::internal_fault;
 use fk_doctor::internals::internal_fault::InternalFault;
@@ -35,7 +37,8 @@ use output::FileOutput;
 use progress::LineStyle;
 
 fn main() -> ExitCode {
-    let cli = match Cli::try_parse_from(cli::arguments(std::env::args_os())) {
+    let matches = command().try_get_matches_from(cli::arguments(std::env::args_os()));
+    let cli = match matches.and_then(|matches| Cli::from_arg_matches(&matches)) {
         Ok(cli) => cli,
         Err(error) => return refuse_arguments(&error),
     };
@@ -73,11 +76,12 @@ fn execute(cli: &Cli) -> Result<Outcome, Failure> {
         Command::Explain(typed) => with_progress(&|progress| run::explain(typed, global, &environment, progress)),
         Command::Discover(typed) => with_progress(&|progress| run::discover(typed, global, &environment, progress)),
         Command::Repair(typed) => with_progress(&|progress| run::repair(typed, global, &environment, progress)),
-        Command::Apply(typed) => {
-            with_progress(&|progress| run::apply(Direction::Apply, typed, global, &environment, progress))
-        }
+        Command::Apply(typed) => with_progress(&|progress| {
+            run::apply(Direction::Apply, &typed.run, typed.admission, global, &environment, progress)
+        }),
         Command::Undo(typed) => {
-            with_progress(&|progress| run::apply(Direction::Undo, typed, global, &environment, progress))
+            let admission = AdmissionArgs::default();
+            with_progress(&|progress| run::apply(Direction::Undo, typed, admission, global, &environment, progress))
         }
         Command::Restore(typed) => with_progress(&|progress| run::restore(typed, global, &environment, progress)),
         Command::Status(typed) => with_progress(&|progress| run::status(typed, global, &environment, progress)),
@@ -91,17 +95,41 @@ fn execute(cli: &Cli) -> Result<Outcome, Failure> {
         Command::Code { name } => Ok(run::code(name.as_deref(), &environment)?),
         Command::Completions { shell } => {
             let mut script = Vec::new();
-            clap_complete::generate(*shell, &mut Cli::command(), "fk-doctor", &mut script);
+            clap_complete::generate(*shell, &mut command(), "fk-doctor", &mut script);
             Ok(text(script))
         }
-        Command::Man => {
-            let mut page = Vec::new();
-            clap_mangen::Man::new(Cli::command())
-                .render(&mut page)
-                .map_err(|error| RunError::unwritten(None, &error))?;
-            Ok(text(page))
-        }
+        Command::Man { command: name } => Ok(text(manual_page(name.as_deref())?)),
     }
+}
+
+/// Returns the grammar of the command line. `--version` also shows the commit and the bundled SQLite.
+fn command() -> clap::Command {
+    let version = env!("CARGO_PKG_VERSION");
+    let (commit, sqlite) = (env!("FK_DOCTOR_COMMIT"), engines::bundled_sqlite());
+    Cli::command().long_version(format!("{version}\ncommit {commit}\nSQLite {sqlite} (bundled)"))
+}
+
+/// Returns the manual page of the program, or of one of its commands.
+fn manual_page(name: Option<&str>) -> Result<Vec<u8>, RunError> {
+    let mut program = command();
+    // The options of all commands reach each of them when the grammar is built.
+    program.build();
+    let subject = match name {
+        None => program,
+        Some(name) => {
+            let unknown = || RunError::Input {
+                what: format!("the command {name:?}"),
+                why: "fk-doctor has no command of this name".to_owned(),
+                help: "fk-doctor --help lists all commands".to_owned(),
+            };
+            let found = program.find_subcommand(name).cloned().ok_or_else(unknown)?;
+            let whole = format!("fk-doctor-{}", found.get_name());
+            found.name(whole.clone()).display_name(whole).version(env!("CARGO_PKG_VERSION"))
+        }
+    };
+    let mut page = Vec::new();
+    clap_mangen::Man::new(subject).render(&mut page).map_err(|error| RunError::unwritten(None, &error))?;
+    Ok(page)
 }
 
 /// Returns the word before the progress of a command.
@@ -122,7 +150,7 @@ fn command_name(command: &Command) -> &'static str {
         Command::Rules(_) => "rules",
         Command::Code { .. } => "code",
         Command::Completions { .. } => "completions",
-        Command::Man => "man",
+        Command::Man { .. } => "man",
     }
 }
 

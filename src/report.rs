@@ -9,6 +9,8 @@ mod changes;
 mod checked;
 pub mod code_page;
 pub mod csv;
+mod dbml;
+mod dbt;
 pub mod discovery;
 mod dot;
 mod explanation;
@@ -27,6 +29,7 @@ mod markdown;
 mod markup;
 mod mermaid;
 pub mod ndjson;
+mod openmetrics;
 mod overview;
 mod picture;
 mod remedies;
@@ -96,10 +99,11 @@ pub enum ScanFormat {
     Markdown,
     Html,
     Csv,
+    Openmetrics,
 }
 
 impl ScanFormat {
-    pub const ALL: [ScanFormat; 9] = [
+    pub const ALL: [ScanFormat; 10] = [
         ScanFormat::Table,
         ScanFormat::Json,
         ScanFormat::Ndjson,
@@ -109,6 +113,7 @@ impl ScanFormat {
         ScanFormat::Markdown,
         ScanFormat::Html,
         ScanFormat::Csv,
+        ScanFormat::Openmetrics,
     ];
 
     /// Returns the format that the ending of a file's name stands for.
@@ -121,6 +126,7 @@ impl ScanFormat {
             "md" | "markdown" => Some(ScanFormat::Markdown),
             "sarif" => Some(ScanFormat::Sarif),
             "xml" => Some(ScanFormat::Junit),
+            "prom" => Some(ScanFormat::Openmetrics),
             _ => None,
         }
     }
@@ -136,6 +142,7 @@ impl ScanFormat {
             ScanFormat::Markdown => "markdown",
             ScanFormat::Html => "html",
             ScanFormat::Csv => "csv",
+            ScanFormat::Openmetrics => "openmetrics",
         }
     }
 
@@ -144,11 +151,11 @@ impl ScanFormat {
         matches!(self, ScanFormat::Csv | ScanFormat::Ndjson)
     }
 
-    /// One line for the README.
+    /// One line for the documentation.
     pub fn explanation(self) -> &'static str {
         match self {
             ScanFormat::Table => "for people, the default",
-            ScanFormat::Json => "everything, as [`schemas/scan.schema.json`](schemas/scan.schema.json) has it",
+            ScanFormat::Json => "everything, as `schemas/scan.schema.json` describes it",
             ScanFormat::Ndjson => "the same as JSON lines, each written as soon as it is known",
             ScanFormat::Junit => "one test case per relation: passed, failed, or skipped with the reason",
             ScanFormat::Sarif => "SARIF 2.1.0 for code scanning, with stable fingerprints",
@@ -156,6 +163,7 @@ impl ScanFormat {
             ScanFormat::Markdown => "for a pull request or an issue",
             ScanFormat::Html => "one page in one file: the picture, every finding and relation; no network",
             ScanFormat::Csv => "every orphan row, written as it is read; safe to open in a spreadsheet",
+            ScanFormat::Openmetrics => "numbers for Prometheus, such as orphan rows for each relation",
         }
     }
 }
@@ -167,11 +175,19 @@ pub enum SchemaFormat {
     Json,
     Mermaid,
     Dot,
+    Dbml,
+    Dbt,
 }
 
 impl SchemaFormat {
-    pub const ALL: [SchemaFormat; 4] =
-        [SchemaFormat::Table, SchemaFormat::Json, SchemaFormat::Mermaid, SchemaFormat::Dot];
+    pub const ALL: [SchemaFormat; 6] = [
+        SchemaFormat::Table,
+        SchemaFormat::Json,
+        SchemaFormat::Mermaid,
+        SchemaFormat::Dot,
+        SchemaFormat::Dbml,
+        SchemaFormat::Dbt,
+    ];
 
     pub fn name(self) -> &'static str {
         match self {
@@ -179,6 +195,8 @@ impl SchemaFormat {
             SchemaFormat::Json => "json",
             SchemaFormat::Mermaid => "mermaid",
             SchemaFormat::Dot => "dot",
+            SchemaFormat::Dbml => "dbml",
+            SchemaFormat::Dbt => "dbt",
         }
     }
 }
@@ -275,6 +293,11 @@ impl AnswerFormat {
     }
 }
 
+/// Returns the first line of a drafted file, by which editors find the JSON Schema of its format.
+fn schema_line(format: &str) -> String {
+    format!("#:schema {}/raw/main/schemas/{format}.schema.json", env!("CARGO_PKG_REPOSITORY"))
+}
+
 /// Returns the report of a scan, ending in a newline. It contains only what the examination holds; a streamed report
 /// can contain more rows, see [`csv::Rows`].
 pub fn scan(examination: &Examination, format: ScanFormat, terminal: &TerminalStyle) -> String {
@@ -288,6 +311,7 @@ pub fn scan(examination: &Examination, format: ScanFormat, terminal: &TerminalSt
         ScanFormat::Markdown => markdown::render(examination),
         ScanFormat::Html => html::render(examination),
         ScanFormat::Csv => csv::render(examination),
+        ScanFormat::Openmetrics => openmetrics::render(examination),
     }
 }
 
@@ -306,6 +330,8 @@ pub fn schema(schema: &Schema, format: SchemaFormat, scan: &str, terminal: &Term
         SchemaFormat::Json => json::schema::render(schema),
         SchemaFormat::Mermaid => mermaid::render(schema),
         SchemaFormat::Dot => dot::render(schema),
+        SchemaFormat::Dbml => dbml::render(schema),
+        SchemaFormat::Dbt => dbt::render(schema),
     }
 }
 
@@ -313,7 +339,7 @@ pub fn schema(schema: &Schema, format: SchemaFormat, scan: &str, terminal: &Term
 pub fn left_out(schema: &Schema, format: SchemaFormat) -> Option<String> {
     match format {
         SchemaFormat::Mermaid => mermaid::left_out(schema),
-        SchemaFormat::Table | SchemaFormat::Json | SchemaFormat::Dot => None,
+        SchemaFormat::Table | SchemaFormat::Json | SchemaFormat::Dot | SchemaFormat::Dbml | SchemaFormat::Dbt => None,
     }
 }
 

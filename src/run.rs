@@ -224,16 +224,16 @@ fn redaction(typed: Option<Values>, file: &ConfigFile, environment: &Environment
     Ok(Redaction { values, columns: settings.columns.clone(), secret })
 }
 
-/// Returns an error if relations are to be discovered in files.
-fn refuse_discovery(source: &Source, is_wanted: bool) -> Result<(), RunError> {
-    if is_wanted && source.has_configured_tables() {
-        return Err(RunError::Input {
-            what: "--discover".to_owned(),
-            why: "it searches databases, and this is a folder of files or a cluster".to_owned(),
+/// Returns an error if relations are to be discovered in files. `what` is the option or the command that wants it.
+fn refuse_discovery(source: &Source, what: Option<&str>) -> Result<(), RunError> {
+    match what {
+        Some(what) if source.has_configured_tables() => Err(RunError::Input {
+            what: format!("{source} for {what}"),
+            why: "discovery searches databases, and this is a folder of files or a cluster".to_owned(),
             help: format!("write each relation of {source} as [[relation]] in fk-doctor.toml"),
-        });
+        }),
+        _ => Ok(()),
     }
-    Ok(())
 }
 
 /// Opens the requested number of sessions, or one per core. A small database gets one session, because opening more would
@@ -320,7 +320,10 @@ fn refuse_data_files<'a>(folder: &Path, files: impl Iterator<Item = &'a Path>) -
     let is_data = |path: &Path| {
         let ending = path.extension().map(|ending| ending.to_string_lossy().to_ascii_lowercase());
         let describes_tables = path.ends_with("datapackage.json") || path.iter().any(|part| part == "_delta_log");
-        describes_tables || ending.is_some_and(|ending| ["parquet", "csv", "tsv", "gz"].contains(&ending.as_str()))
+        describes_tables
+            || ending.is_some_and(|ending| {
+                ["parquet", "parq", "pq", "csv", "tsv", "ndjson", "jsonl", "gz"].contains(&ending.as_str())
+            })
     };
     for file in files {
         if file.canonicalize().is_ok_and(|file| file.starts_with(&whole) && is_data(&file)) {

@@ -79,6 +79,8 @@ pub struct Tally {
     pub index_is_proven: bool,
     /// The parent's keys that come more than once, if only its rows can show it.
     pub repeated_keys: Option<Box<RepeatedKeys>>,
+    /// As in [`crate::engine::StorageReading`].
+    pub storage_note: Option<String>,
 }
 
 impl Default for Tally {
@@ -97,6 +99,7 @@ impl Default for Tally {
             suspects: Suspects::Many,
             index_is_proven: false,
             repeated_keys: None,
+            storage_note: None,
         }
     }
 }

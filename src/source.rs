@@ -20,6 +20,7 @@ mod postgres;
 mod scheme;
 mod server_url;
 mod settings;
+mod several_servers;
 mod surroundings;
 
 pub use address::Address;
@@ -28,6 +29,7 @@ pub use address::TlsMode;
 pub use error::SourceError;
 pub use file::windows_path;
 pub use server_url::masked;
+pub use several_servers::WantedServer;
 pub use surroundings::SettingsFile;
 pub use surroundings::Surroundings;
 pub use surroundings::read_file;
@@ -186,12 +188,22 @@ impl std::fmt::Display for Source {
 fn server(scheme: &str, mut settings: Settings, surroundings: &Surroundings<'_>) -> Result<Resolved, SourceError> {
     let engine = settings.engine();
     let written = address::written(scheme, &settings);
+    let mut servers = Vec::new();
     match engine.facts().client {
-        Client::Libpq => postgres::complete(&mut settings, surroundings)?,
+        Client::Libpq => {
+            postgres::complete(&mut settings, surroundings)?;
+            servers = several_servers::of_each(&settings)?;
+            servers.iter_mut().for_each(|server| postgres::add_password(server, surroundings));
+        }
         Client::Mysql => mysql::complete(&mut settings, &written, surroundings)?,
         Client::File | Client::Url => {}
     }
-    let address = address::built(written, &mut settings, surroundings)?;
+    let mut settings = if servers.is_empty() { settings } else { servers.remove(0) };
+    let mut address = address::built(written.clone(), &mut settings, surroundings)?;
+    for mut other in servers {
+        address.others.push(address::built(written.clone(), &mut other, surroundings)?);
+        settings.add_notes_of(other);
+    }
     Ok(Resolved { source: Source::Server { engine, address: address.into() }, notes: settings.into_notes() })
 }
 

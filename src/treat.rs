@@ -69,6 +69,7 @@ mod remap;
 mod repoint;
 mod required_parents;
 pub mod restore;
+mod returned_rows;
 mod rows;
 mod samples;
 mod stop;
@@ -125,6 +126,7 @@ struct Planner<'a> {
     new_parents: parents::NewParents,
     conflicts: conflicts::Conflicts,
     special_indexes: unique::SpecialIndexes,
+    returned: returned_rows::ReturnedRows,
     losses: limits::Losses,
     refusals: Vec<PlanRefusal>,
     progress: PlanProgress<'a>,
@@ -351,6 +353,7 @@ impl<'a> Planner<'a> {
             effects: Effects::default(),
             new_parents: parents::NewParents::default(),
             conflicts: conflicts::Conflicts::new(may_remove),
+            returned: returned_rows::ReturnedRows::default(),
             special_indexes: unique::SpecialIndexes::default(),
             losses,
             refusals: Vec::new(),

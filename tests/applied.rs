@@ -9,6 +9,7 @@ use common::Bench;
 use fk_doctor::internals::apply::Direction;
 use fk_doctor::internals::cli::Cli;
 use fk_doctor::internals::cli::Command;
+use fk_doctor::internals::cli::repair::AdmissionArgs;
 use fk_doctor::internals::model::progress::ProgressStep;
 use fk_doctor::internals::model::progress::RunPhase;
 use fk_doctor::internals::run;
@@ -177,8 +178,13 @@ fn progress_numbers_its_phases_and_reaches_the_last_row() {
             |step: &ProgressStep<'_>| steps.lock().unwrap().push(ProgressStep { table: None, waiting: None, ..*step });
         match &cli.command {
             Command::Repair(typed) => run::repair(typed, &cli.global, &environment, &progress),
-            Command::Apply(typed) => run::apply(Direction::Apply, typed, &cli.global, &environment, &progress),
-            Command::Undo(typed) => run::apply(Direction::Undo, typed, &cli.global, &environment, &progress),
+            Command::Apply(typed) => {
+                run::apply(Direction::Apply, &typed.run, typed.admission, &cli.global, &environment, &progress)
+            }
+            Command::Undo(typed) => {
+                let admission = AdmissionArgs::default();
+                run::apply(Direction::Undo, typed, admission, &cli.global, &environment, &progress)
+            }
             _ => unreachable!(),
         }
         .unwrap();

@@ -314,6 +314,7 @@ fn extension(format: &str) -> Result<&'static str, String> {
         "sarif" => "sarif",
         "github" => "github",
         "html" => "html",
+        "openmetrics" => "prom",
         _ => {
             return Err(format!(
                 "no extension of an expected file is known for the format `{format}`: add it to tests/case.rs"

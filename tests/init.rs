@@ -16,7 +16,7 @@ const SEED: &str = "\
 /// Returns the draft with every suggestion switched on.
 fn switched_on(draft: &str) -> String {
     let on = |line: &str| match line.strip_prefix('#') {
-        Some(suggestion) if !suggestion.starts_with(' ') => suggestion.to_owned(),
+        Some(suggestion) if !suggestion.starts_with([' ', ':']) => suggestion.to_owned(),
         _ => line.to_owned(),
     };
     draft.lines().map(on).collect::<Vec<_>>().join("\n")

@@ -8,6 +8,7 @@ mod delta;
 mod equality;
 mod folders;
 mod hostile;
+mod json;
 mod make;
 mod options;
 mod relations;

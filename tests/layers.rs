@@ -44,7 +44,7 @@ const PARTS: &[(&str, &[&str])] = &[
     // The interface for other programs.
     ("library", &["engine", "engines", "examine", "model", "scan", "source"]),
     // Arguments and configuration.
-    ("cli", &["config", "examine", "intake", "model", "report", "sql"]),
+    ("cli", &["config", "examine", "exit", "intake", "model", "report", "sql"]),
     // The commands, which use every stage.
     (
         "run",
@@ -86,6 +86,7 @@ const PARTS: &[(&str, &[&str])] = &[
             "internal_fault",
             "cli",
             "discover",
+            "engines",
             "exit",
             "explain",
             "model",
@@ -160,7 +161,7 @@ const RESERVED: &[(&str, &[&str])] = &[
     // Text formats.
     ("toml", &["config", "discover::weights"]),
     ("clap", &["cli", "main"]),
-    ("serde", &["apply::journal", "history_file", "intake", "plan_file", "report"]),
+    ("serde", &["apply::journal", "engine::files", "history_file", "intake", "plan_file", "report"]),
     ("comfy_table", &["main", "report"]),
 ];
 

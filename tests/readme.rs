@@ -1,68 +1,51 @@
-//! The README's tables and output match the code, and CONTRIBUTING.md describes the tests.
+//! The tables of README.md and of the book match the code, and CONTRIBUTING.md describes the tests. `book.rs` runs their
+//! commands.
 #![allow(clippy::unwrap_used, reason = "a test may fail loudly")]
 
 use crate::case;
-use crate::common;
 
 use std::collections::BTreeSet;
 
 use case::Case;
 use fk_doctor::internals::exit::Exit;
 use fk_doctor::internals::model::catalog::Engine;
-use fk_doctor::internals::model::finding::Code;
+use fk_doctor::internals::model::finding::Cause;
 use fk_doctor::internals::report::ScanFormat;
 use fk_doctor::internals::source::Source;
 
-fn readme() -> String {
-    std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/README.md")).unwrap()
+fn page(name: &str) -> String {
+    std::fs::read_to_string(std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(name)).unwrap()
 }
 
-/// Returns the rows of the table under a heading, without its head.
-fn table(heading: &str) -> Vec<String> {
-    let readme = readme();
-    let (_, section) = readme.split_once(&format!("## {heading}\n")).unwrap();
+/// Returns the rows of the first table under a heading of a page, without its head.
+fn table(name: &str, heading: &str) -> Vec<String> {
+    let page = page(name);
+    let (_, section) = page.split_once(&format!("## {heading}\n")).unwrap();
     let section = section.split("\n## ").next().unwrap();
-    section.lines().filter(|line| line.starts_with('|')).skip(2).map(str::to_owned).collect()
+    let rows = section.lines().skip_while(|line| !line.starts_with('|')).take_while(|line| line.starts_with('|'));
+    rows.skip(2).map(str::to_owned).collect()
 }
 
 #[test]
-fn readme_exit_codes_equal_the_code() {
+fn exit_codes_of_the_pages_equal_the_code() {
     let expected: Vec<String> =
         Exit::ALL.iter().map(|exit| format!("| {} | {} |", exit.code(), exit.meaning())).collect();
-    assert_eq!(table("Exit codes"), expected);
+    for name in ["README.md", "docs/formats.md"] {
+        assert_eq!(table(name, "Exit codes"), expected, "{name}");
+    }
 }
 
 #[test]
-fn readme_finding_codes_equal_the_code() {
-    let row = |code: &Code| format!("| `{}` | {} | {} |", code.name(), code.severity().name(), code.explanation());
-    assert_eq!(table("Findings"), Code::ALL.iter().map(row).collect::<Vec<_>>());
-}
-
-#[test]
-fn readme_formats_equal_the_code() {
+fn formats_of_the_page_equal_the_code() {
     let row = |format: &ScanFormat| format!("| `{}` | {} |", format.name(), format.explanation());
-    assert_eq!(table("Formats"), ScanFormat::ALL.iter().map(row).collect::<Vec<_>>());
-}
-
-#[test]
-fn readme_output_is_real() {
-    let bench = common::Bench::new("");
-    let demo = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/demo.sqlite");
-    let run = bench.run(&["scan", demo]);
-    assert_eq!(run.code, 1);
-    let readme = common::without_elapsed(&readme());
-    let shown = common::without_elapsed(&run.stdout).replace(demo, "fixtures/demo.sqlite");
-    assert!(readme.contains(shown.trim_end()), "{shown}");
-    let run = bench.run(&["explain", demo, "INSERT INTO sync_run VALUES (5, 22)"]);
-    assert_eq!(run.code, 1);
-    assert!(readme.contains(run.stdout.trim_end()), "{}", run.stdout);
+    assert_eq!(table("docs/formats.md", "Formats"), ScanFormat::ALL.iter().map(row).collect::<Vec<_>>());
 }
 
 /// Every address of the table is understood, and every engine has one.
 #[test]
-fn readme_addresses_are_understood() {
+fn addresses_of_the_page_are_understood() {
     let mut engines = BTreeSet::new();
-    for row in table("Addresses") {
+    for row in table("docs/databases.md", "Addresses") {
         for address in row.split('|').nth(1).unwrap().split('`').skip(1).step_by(2) {
             let source = Source::parse(address);
             // No file of services is here.
@@ -76,9 +59,9 @@ fn readme_addresses_are_understood() {
 }
 
 #[test]
-fn readme_sections_for_databases_are_valid() {
-    let readme = readme();
-    let (_, section) = readme.split_once("A file above several databases").unwrap();
+fn sections_for_databases_hold_for_their_databases() {
+    let page = page("docs/configuration.md");
+    let (_, section) = page.split_once("## Several databases\n").unwrap();
     let text = section.split("```toml\n").nth(1).unwrap().split("```").next().unwrap();
     let config = fk_doctor::internals::config::parse(text).unwrap();
     assert_eq!(config.databases.len(), 2);
@@ -86,21 +69,33 @@ fn readme_sections_for_databases_are_valid() {
     assert!(config.for_database(&["a_test.db".to_owned()]).scan.fail_on.is_some());
 }
 
-/// The shown rule is valid, and the actions are those of the grammar.
+/// The reference of rules and the cookbook have the actions of the grammar.
 #[test]
-fn readme_rule_is_valid() {
-    let readme = readme();
-    let (_, section) = readme.split_once("## Repair\n").unwrap();
-    let (_, rule) = section.split_once("```toml\n").unwrap();
-    let rule = rule.split("```").next().unwrap();
-    assert_eq!(fk_doctor::internals::config::rules::parse(rule).unwrap().len(), 1);
-    let actions: Vec<String> = table("Repair").iter().map(|row| row.split('`').nth(1).unwrap().to_owned()).collect();
+fn actions_of_the_pages_equal_the_grammar() {
+    let names =
+        |rows: Vec<String>| rows.iter().map(|row| row.split('`').nth(1).unwrap().to_owned()).collect::<Vec<_>>();
     let schema_actions = ["relax", "enforce", "prevent"];
     let known: Vec<&str> = fk_doctor::internals::config::rules::ACTIONS
         .into_iter()
         .filter(|action| !schema_actions.contains(action))
         .collect();
-    assert_eq!(actions, known);
+    assert_eq!(names(table("docs/rules.md", "Actions")), known);
+    let cookbook = page("docs/cookbook.md");
+    for action in fk_doctor::internals::config::rules::ACTIONS {
+        let is_heading = |line: &str| line.starts_with("### ") && line.contains(&format!("`{action}`"));
+        assert!(cookbook.lines().any(is_heading), "{action} has no recipe");
+    }
+}
+
+/// The cookbook has a recipe for each cause that a scan reports.
+#[test]
+fn every_cause_has_a_recipe() {
+    let cookbook = page("docs/cookbook.md");
+    let (_, recipes) = cookbook.split_once("## Recipes by cause\n").unwrap();
+    for cause in Cause::ALL.map(Cause::name) {
+        let is_heading = |line: &str| line.starts_with("### ") && line.contains(&format!("`{cause}`"));
+        assert!(recipes.lines().any(is_heading), "{cause} has no recipe");
+    }
 }
 
 fn contributing() -> String {
@@ -146,8 +141,9 @@ fn contributing_lists_every_test_variable() {
             }
         }
     }
-    // The program itself reads this variable.
+    // The program itself and its build read these variables.
     read.remove("FK_DOCTOR_REDACT_KEY");
+    read.remove("FK_DOCTOR_COMMIT");
     read.extend(["POSTGRES", "MARIADB", "MYSQL", "SPIDER", "CERTIFICATE"].map(|name| format!("FK_DOCTOR_TEST_{name}")));
     let text = contributing();
     let is_of_name = |letter: char| letter.is_ascii_uppercase() || letter == '_';

@@ -118,13 +118,72 @@ fn rows_of_a_file_come_back() {
     assert_eq!(first_line(&nothing), "○ nothing to do: app.db has no quarantine");
     let applied = restore(&bench, &["--file", "gone.ndjson"], 0);
     assert_eq!(first_line(&applied), "✓ app.db: 6 quarantined rows came back");
-    assert_eq!(bench.dump(), Bench::new(&format!("{SEED}; INSERT INTO college VALUES (8, 'n'), (9, 'n')")).dump());
-    let (again, report) = planned(&bench, &["--file", "gone.ndjson"]);
-    assert!(again.stdout.contains("player has the row already"), "{}", again.stdout);
-    assert_eq!(report["tables"][0]["staying"][0]["why"], "present");
+    let whole = Bench::new(&format!("{SEED}; INSERT INTO college VALUES (8, 'n'), (9, 'n')"));
+    assert_eq!(contents(&bench), contents(&whole));
     let missing = bench.run(&["restore", "app.db", "--file", "r.toml"]);
     assert_eq!(missing.code, 2, "{}", missing.stderr);
     assert!(missing.stderr.contains("could not read r.toml"), "{}", missing.stderr);
+}
+
+/// A file is never changed. A row that came back from it does not come back again, also if the application deleted it since, until
+/// the restore is taken back.
+#[test]
+fn row_of_a_file_comes_back_only_once() {
+    let bench = quarantined(SEED, "file = \"gone.ndjson\"");
+    bench.execute("INSERT INTO college VALUES (9, 'n')");
+    let before = bench.dump();
+    restore(&bench, &["--file", "gone.ndjson"], 6);
+    assert_eq!(bench.value("SELECT group_concat(id) FROM player"), "'1,2,3,7'");
+    bench.execute("INSERT INTO college VALUES (8, 'n'); UPDATE player SET name = 'x' WHERE id = 3");
+    let (again, report) = planned(&bench, &["--file", "gone.ndjson"]);
+    assert_eq!(first_line(&again), "! app.db: 2 of 6 quarantined rows could come back, 4 could not");
+    assert!(again.stdout.contains("an earlier restore brought it back already"), "{}", again.stdout);
+    assert_eq!(report["tables"][0]["staying"][0]["why"], "came-back");
+    bench.execute("DELETE FROM player WHERE id = 2; DELETE FROM award WHERE player_id = 2");
+    let (deleted, _) = planned(&bench, &["--file", "gone.ndjson"]);
+    assert_eq!(first_line(&deleted), first_line(&again));
+
+    bench.execute(
+        "DELETE FROM college WHERE id = 8; UPDATE player SET name = 'p3' WHERE id = 3; INSERT INTO player VALUES (2, 9, NULL, 'p2'); \
+         INSERT INTO award VALUES (2, 2, 'y')",
+    );
+    let undone = bench.run(&["undo", "app.db", "back.ndjson", "--no-backup"]);
+    assert_eq!((undone.code, bench.dump()), (0, before), "{}", undone.stderr);
+    let (some, _) = planned(&bench, &["--file", "gone.ndjson"]);
+    assert_eq!(first_line(&some), "! app.db: 4 of 6 quarantined rows could come back, 2 could not");
+}
+
+/// A row that is quarantined in a file again can come back again.
+#[test]
+fn rows_of_files_can_be_quarantined_and_restored_again() {
+    for seed in [
+        SEED,
+        "CREATE TABLE college(id INTEGER PRIMARY KEY, name TEXT); INSERT INTO college VALUES (1, 'a'); \
+        CREATE TABLE player(id INTEGER PRIMARY KEY, college_id INT REFERENCES college(id)); \
+        INSERT INTO player VALUES (1, 1), (2, 8), (3, 9)",
+    ] {
+        let bench = Bench::new(seed);
+        bench.write("r.toml", &rule("file = \"gone.ndjson\""));
+        let before = contents(&Bench::new(&format!("{seed}; INSERT INTO college VALUES (8, 'n'), (9, 'n')")));
+        for round in 0..3 {
+            bench.execute("DELETE FROM college WHERE id > 1");
+            let _ = std::fs::remove_file(bench.path("gone.ndjson"));
+            quarantine(&bench);
+            assert_eq!(bench.value("SELECT count(*) FROM player"), "1", "round {round}");
+            bench.execute("INSERT INTO college VALUES (8, 'n'), (9, 'n')");
+            restore(&bench, &["--file", "gone.ndjson"], 0);
+            assert_eq!(contents(&bench), before, "round {round}");
+        }
+        let before = bench.dump();
+        bench.execute("DELETE FROM college WHERE id > 1");
+        let _ = std::fs::remove_file(bench.path("gone.ndjson"));
+        let run = bench.run(&["repair", "app.db", "--rules", "r.toml", "-o", "p.ndjson", "--apply", "--no-backup"]);
+        assert_eq!(run.code, 0, "{}", run.stderr);
+        assert_eq!(bench.value("SELECT count(*) FROM fk_doctor_restored"), "0");
+        let undone = bench.run(&["undo", "app.db", "p.ndjson", "--no-backup"]);
+        bench.execute("INSERT INTO college VALUES (8, 'n'), (9, 'n')");
+        assert_eq!((undone.code, bench.dump()), (0, before), "{}", undone.stderr);
+    }
 }
 
 #[test]

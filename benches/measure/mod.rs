@@ -84,8 +84,12 @@ pub(crate) fn pragma(path: &Path) -> u64 {
 
 /// A whole scan, in this process. Returns the orphans that its JSON report counts, if it writes one.
 pub(crate) fn scan(path: &Path, jobs: u64, format: &str, sink: &dyn run::Sink) -> Option<u64> {
-    let (text, jobs) = (path.to_str().unwrap(), jobs.to_string());
-    let typed = ["fk-doctor", "scan", text, "--format", format, "--jobs", &jobs];
+    scan_with(path, &["--format", format, "--jobs", &jobs.to_string()], sink)
+}
+
+/// A whole scan with these options, in this process. Returns the orphans that its JSON report counts, if it writes one.
+pub(crate) fn scan_with(path: &Path, options: &[&str], sink: &dyn run::Sink) -> Option<u64> {
+    let typed = [&["fk-doctor", "scan", path.to_str().unwrap()], options].concat();
     let cli = <Cli as clap::Parser>::try_parse_from(typed).unwrap();
     let directory = path.parent().unwrap().to_owned();
     let environment = run::Environment { directory, cores: 1, ..run::Environment::default() };

@@ -55,6 +55,7 @@ impl Walk<'_> {
             let outcome = self.try_lines(writer, step, most)?;
             let lines = match outcome {
                 LinesOutcome::Done(lines) => lines,
+                LinesOutcome::Divided => continue,
                 LinesOutcome::NeedsLocks if in_batch > 0 => {
                     self.commit(writer, self.phase())?;
                     self.begin_next(writer, step, batch)?;

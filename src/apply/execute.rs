@@ -75,7 +75,14 @@ pub fn execute(
     let committed_scan = |schema: &Schema, progress: Progress<'_>| scan_committed(&database, schema, progress);
     let is_file = options.facts().location == Location::File;
     let options = &RunOptions { committed_scan: is_file.then_some(&committed_scan), ..*options };
-    let mut admit = |writer: &mut dyn Writer| admission::refuse_other_definitions(options, &header, writer);
+    let mut is_examined = false;
+    let mut admit = |writer: &mut dyn Writer| {
+        admission::refuse_other_definitions(options, &header, writer)?;
+        if !std::mem::replace(&mut is_examined, true) {
+            writer.begin_examination();
+        }
+        Ok(())
+    };
     let mut backup = None;
     let mut secure = |writer: &mut dyn Writer| {
         refuse_damage(options.direction, writer)?;

@@ -1,5 +1,8 @@
 //! Batches beside other sessions. A transaction takes the locks of tables while it holds nothing, and waits for no row: rows that
 //! other sessions hold are left for a later attempt. So no transaction of another session becomes a deadlock victim.
+//!
+//! The parents of orphans are locked late: the rows change first, and then the parents are locked for one more look and the commit. If
+//! another session holds a parent, the transaction starts again and locks them first.
 
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
@@ -22,11 +25,14 @@ use crate::engine::gentle_writer::GentleLocks;
 use crate::engine::write::CommitOutcome;
 use crate::engine::write::Writer;
 use crate::model::catalog::Table;
+use crate::model::ids::RelationId;
 use crate::model::relation::Judge;
 use crate::model::relation::Relation;
 use crate::model::row_group::RowBatch;
+use crate::model::row_group::RowGroup;
 use crate::model::state::RowNow;
 use crate::model::state::SkipReason;
+use crate::sql::Sql;
 
 /// The pause before a transaction is tried again that met a lock.
 const PAUSE: Duration = Duration::from_millis(20);
@@ -69,6 +75,8 @@ pub(super) struct Gentle {
     /// True if the run changes its rows beside other sessions.
     is_on: bool,
     locked: Locked,
+    /// True if the current transaction locks the parents of its orphans first, because an earlier attempt did not get them late.
+    locks_first: bool,
     /// The lines whose rows other sessions hold.
     pub(super) busy: BTreeSet<usize>,
     /// True if rows that are busy now are skipped.
@@ -77,8 +85,6 @@ pub(super) struct Gentle {
     locked_since: Option<Instant>,
     /// The time at which the current transaction met its first lock.
     waits_since: Option<Instant>,
-    /// Before this step, a portion has at most this number of lines.
-    narrow: Option<(usize, usize)>,
 }
 
 impl Walk<'_> {
@@ -185,21 +191,30 @@ impl Walk<'_> {
         EngineError::Unwritable { what, why, help: help.to_owned() }.into()
     }
 
-    /// Returns the tables in which no row may appear or disappear while rows of these groups change. Their names give one order to
-    /// all runs.
-    fn tables_to_lock(&self, groups: &[usize]) -> BTreeMap<String, &Table> {
+    /// Returns the tables in which no row may appear or disappear while rows of these groups change.
+    fn tables_to_lock(&self, groups: &[usize]) -> TablesToLock<'_> {
         let schema = self.options.schema;
-        let mut tables = BTreeMap::new();
+        let mut tables = TablesToLock::default();
         let Some(all) = self.sets.groups() else { return tables };
+        let parents = |relations: &[RelationId]| {
+            let parents = relations.iter().filter_map(|&id| schema.parent(&schema.relations[id]));
+            parents.map(named).collect::<Vec<_>>()
+        };
         for group in groups.iter().copied().collect::<BTreeSet<usize>>() {
             let about = &all.groups[group];
-            let parents = about.orphan_of.iter().chain(&about.missing_in).chain(&about.needs_parent_in);
-            tables.extend(parents.filter_map(|&id| schema.parent(&schema.relations[id])).map(named));
+            let is_late = !self.gentle.locks_first && can_confirm(about);
+            let of_orphans = if is_late { &mut tables.late } else { &mut tables.first };
+            of_orphans.extend(parents(&about.orphan_of));
+            // A unique key of an enforced relation keeps out a second parent.
+            let unenforced = |id: &RelationId| !is_enforced(&schema.relations[*id]);
+            tables.first.extend(parents(&about.missing_in.iter().copied().filter(unenforced).collect::<Vec<_>>()));
+            tables.first.extend(parents(&about.needs_parent_in));
             // A lock of the parent's row keeps out the new children of an enforced key only.
-            let left = all.leaves[group].iter().map(|&id| &schema.relations[id]);
-            let unenforced = left.filter(|relation| !is_enforced(relation));
-            tables.extend(unenforced.map(|relation| named(schema.child(relation))));
+            let left = all.leaves[group].iter().copied().filter(unenforced).map(|id| &schema.relations[id]);
+            tables.first.extend(left.map(|relation| named(schema.child(relation))));
         }
+        let TablesToLock { first, late } = &mut tables;
+        late.retain(|name, _| !first.contains_key(name));
         tables
     }
 
@@ -211,7 +226,8 @@ impl Walk<'_> {
             (_, Route::OneByOne) => false,
             (Locked::Nothing, Route::Set(_)) => true,
             (Locked::Rows(locked), Route::Set(groups)) => {
-                self.tables_to_lock(groups).keys().all(|name| locked.contains(name))
+                let TablesToLock { first, late } = self.tables_to_lock(groups);
+                first.keys().chain(late.keys()).all(|name| locked.contains(name))
             }
         }
     }
@@ -234,10 +250,10 @@ impl Walk<'_> {
         let (lines, all) = (batch_lines(&portion, &groups), all.groups.clone());
         let batch = RowBatch { id: portion.batch, groups: &all, lines: &lines };
         let tables = match self.gentle.locked {
-            Locked::Nothing => self.tables_to_lock(&groups),
+            Locked::Nothing => self.tables_to_lock(&groups).first,
             Locked::Tables | Locked::Rows(_) => BTreeMap::new(),
         };
-        let lock = self.options.sql.lock_tables(&tables.values().copied().collect::<Vec<_>>());
+        let lock = self.lock_statement(&tables);
         let held = match gentle.lock_batch(&batch, lock.as_ref())? {
             BatchLocks::TableHeld => return Ok(None),
             BatchLocks::Locked { busy } => busy,
@@ -258,6 +274,36 @@ impl Walk<'_> {
         Ok(Some(LockedPortion { portion, groups, busy }))
     }
 
+    /// Returns the statement that locks tables; `None` if the engine needs none.
+    fn lock_statement(&self, tables: &BTreeMap<String, &Table>) -> Option<Sql> {
+        let tables: Vec<&Table> = tables.values().copied().collect();
+        if tables.is_empty() { None } else { self.options.sql.lock_tables(&tables) }
+    }
+
+    /// Locks the tables that the changes of a portion need late, and looks again for parents of its orphans. `None` if another
+    /// session holds such a table, and false if an orphan has a parent by now.
+    pub(super) fn confirm(
+        &mut self,
+        writer: &mut dyn Writer,
+        portion: &SetPortion,
+        groups: &[usize],
+    ) -> Result<Option<bool>, ApplyError> {
+        let Locked::Rows(locked) = &self.gentle.locked else { return Ok(Some(true)) };
+        let mut late = self.tables_to_lock(groups).late;
+        late.retain(|name, _| !locked.contains(name));
+        let (Some(lock), Some(all)) = (self.lock_statement(&late), self.sets.groups()) else { return Ok(Some(true)) };
+        let lines = batch_lines(portion, groups);
+        let batch = RowBatch { id: portion.batch, groups: &all.groups, lines: &lines };
+        let Some(gentle) = writer.gentle() else { return Ok(Some(true)) };
+        let found = gentle.confirm_orphans(&batch, &lock)?;
+        let names: Vec<String> = late.into_keys().collect();
+        self.gentle.locks_first = found.is_none();
+        if let Locked::Rows(locked) = &mut self.gentle.locked {
+            locked.extend(names);
+        }
+        Ok(found.map(|found| found == 0))
+    }
+
     /// Records the lines that are left, because other sessions hold their rows.
     pub(super) fn leave_busy(&mut self, lines: &[SetLine]) {
         for line in lines {
@@ -270,23 +316,6 @@ impl Walk<'_> {
                 self.done.leave(table, &change, SkipReason::Busy, RowNow::Unknown);
             }
         }
-    }
-
-    /// Returns the number of lines of the portion at a step, at most `most`.
-    pub(super) fn narrowed(&self, step: usize, most: usize) -> usize {
-        match self.gentle.narrow {
-            Some((end, size)) if step < end => most.min(size).min(end - step),
-            _ => most,
-        }
-    }
-
-    /// Makes the portions at a step smaller, to find the line that does not fit. Returns false if they are small enough.
-    pub(super) fn narrow(&mut self, step: usize, lines: usize, least: usize) -> bool {
-        let is_large = self.is_gentle() && lines > least;
-        if is_large {
-            self.gentle.narrow = Some((step + lines, (lines / 4).max(1)));
-        }
-        is_large
     }
 
     /// Decides how to go on after a statement met a lock of another session: with smaller portions, or without the lines at this
@@ -304,10 +333,29 @@ impl Walk<'_> {
         Ok(true)
     }
 
-    /// Forgets how long the current transaction waited.
+    /// Forgets how long the current transaction waited, and how it locked its tables.
     pub(super) fn end_wait(&mut self) {
         self.gentle.waits_since = None;
+        self.gentle.locks_first = false;
     }
+}
+
+/// The tables that a transaction locks, by their names, which give one order to all runs.
+#[derive(Default)]
+struct TablesToLock<'s> {
+    /// Locked before any row.
+    first: BTreeMap<String, &'s Table>,
+    /// Locked after the rows changed.
+    late: BTreeMap<String, &'s Table>,
+}
+
+/// True if the images of a group's lines show whether its orphans have parents after their change.
+fn can_confirm(group: &RowGroup<'_>) -> bool {
+    let schema = group.schema;
+    group.orphan_of.iter().map(|&id| &schema.relations[id]).all(|relation| {
+        relation.scope.is_everything()
+            && schema.child_column_names(relation).all(|name| group.before.iter().any(|b| b == name))
+    })
 }
 
 /// Lines whose rows are locked, with the group of each.

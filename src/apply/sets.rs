@@ -1,6 +1,6 @@
 //! Changes the rows of consecutive lines in sets. A set changes exactly the rows of its lines, each of which meets the conditions of
-//! its group in the statement that changes it. Otherwise the transaction is rolled back, and its rows are changed one by one, which
-//! finds the row at fault and names it.
+//! its group in the statement that changes it. Otherwise the set is taken back and divided, until the rows of a small set are changed
+//! one by one, which finds the row at fault and names it. If an engine uses no savepoints, the whole transaction is rolled back.
 
 use std::collections::BTreeMap;
 
@@ -10,6 +10,7 @@ use super::Direction;
 use super::gentle::LockedPortion;
 use super::gentle::met_lock;
 use super::groups::Groups;
+use super::groups::change;
 use super::known_references::KnownReferences;
 use super::portion::Fit;
 use super::portion::Portion;
@@ -19,6 +20,7 @@ use super::set_portion::SetPortion;
 use super::walk::Halt;
 use super::walk::Walk;
 use crate::engine::EngineError;
+use crate::engine::set_writer::SetWriter;
 use crate::engine::write::Writer;
 use crate::model::facts::Location;
 use crate::model::plan::Change;
@@ -44,12 +46,16 @@ pub(super) struct Sets<'s> {
     size: usize,
     /// The lines that are changed row by row, because they have no group or did not fit.
     one_by_one: Positions,
+    /// Before this step, a set has at most this number of lines.
+    narrow: Option<(usize, usize)>,
 }
 
 /// The outcome of an attempt to change consecutive lines.
 pub(super) enum LinesOutcome {
     /// This number of lines is changed or left.
     Done(usize),
+    /// A set did not come out exactly as planned, and is taken back. Its lines are tried again in smaller sets, or row by row.
+    Divided,
     /// A set did not come out exactly as planned, so the transaction has to be rolled back.
     NotExact,
     /// The transaction has to end first, because these lines need other locks.
@@ -79,7 +85,7 @@ impl Walk<'_> {
         let Some(size) = writer.sets().map(|sets| sets.batch_size()) else { return };
         if !self.avoids_sets && self.reading.plan.header.redefinitions.is_empty() {
             let groups = Groups::new(self.options.schema, self.options.direction, &self.watched, &self.tables);
-            self.sets = Sets { groups: Some(groups), size, one_by_one: Positions::default() };
+            self.sets = Sets { groups: Some(groups), size, ..Sets::default() };
         }
     }
 
@@ -265,16 +271,29 @@ impl Walk<'_> {
         };
         let count = portion.lines.len() as u64;
         if count > 0 {
+            // Beside other sessions a transaction has few sets, and each savepoint would lengthen its locks.
+            let is_saved = !self.is_gentle() && writer.sets().map_or(Ok(false), SetWriter::set_savepoint)?;
             let changed_before = writer.changed_so_far()?;
-            let is_exact = match self.change_set(writer, &portion, &groups) {
+            let mut is_exact = match self.change_set(writer, &portion, &groups) {
                 Err(Halt::Error(ApplyError::Engine(error))) if is_of_rows(&error) && !is_of_others(writer) => false,
                 outcome => outcome?,
             };
-            if !is_exact || writer.changed_so_far()?.saturating_sub(changed_before) != count {
-                if !self.narrow(step, all_positions.len(), SEARCHED) {
+            is_exact = is_exact && writer.changed_so_far()?.saturating_sub(changed_before) == count;
+            if is_exact {
+                let Some(are_orphans) = self.confirm(writer, &portion, &groups)? else {
+                    return Ok(LinesOutcome::TableHeld);
+                };
+                is_exact = are_orphans;
+            }
+            if !is_exact {
+                let can_divide = is_saved || self.is_gentle();
+                if !can_divide || !self.narrow(step, all_positions.len(), SEARCHED) {
                     self.change_one_by_one(&portion);
                 }
-                return Ok(LinesOutcome::NotExact);
+                return Ok(if is_saved { take_back(writer) } else { LinesOutcome::NotExact });
+            }
+            if is_saved {
+                writer.sets().map_or(Ok(()), SetWriter::release_savepoint)?;
             }
             self.advance_sequences(writer, &portion, &groups)?;
             self.count_changed(&portion, &groups);
@@ -284,6 +303,23 @@ impl Walk<'_> {
         let _ = self.extend_batch_by(all_positions.into_iter(), count);
         self.leave_busy(&busy);
         Ok(LinesOutcome::Done(lines))
+    }
+
+    /// Returns the number of lines of the portion at a step, at most `most`.
+    pub(super) fn narrowed(&self, step: usize, most: usize) -> usize {
+        match self.sets.narrow {
+            Some((end, size)) if step < end => most.min(size).min(end - step),
+            _ => most,
+        }
+    }
+
+    /// Makes the portions at a step smaller, to find the line that does not fit. Returns false if they are small enough.
+    pub(super) fn narrow(&mut self, step: usize, lines: usize, least: usize) -> bool {
+        let is_large = lines > least;
+        if is_large {
+            self.sets.narrow = Some((step + lines, (lines / 4).max(1)));
+        }
+        is_large
     }
 
     fn change_set(&mut self, writer: &mut dyn Writer, portion: &SetPortion, groups: &[usize]) -> Result<bool, Halt> {
@@ -343,8 +379,9 @@ impl Walk<'_> {
             return;
         }
         let inserts = |(_, group): &(&SetLine, &usize)| all.groups[**group].kind == RowChangeKind::Insert;
-        let inserted: Vec<Change> =
-            portion.lines.iter().zip(groups).filter(inserts).map(|(line, _)| inserted(line)).collect();
+        let direction = self.options.direction;
+        let inserted = portion.lines.iter().zip(groups).filter(inserts).filter_map(|(line, _)| change(line, direction));
+        let inserted: Vec<Change> = inserted.collect();
         inserted.iter().for_each(|change| self.made(change));
     }
 
@@ -381,13 +418,11 @@ impl Walk<'_> {
     }
 }
 
-/// Returns a line that inserts a row as a change.
-fn inserted(line: &SetLine) -> Change {
-    let row = Row::of(&line.group.row, line.name.clone());
-    let after = Row::of(line.group.columns(), line.after.clone());
-    let mut change = Change::new(line.group.table.clone(), row, None, Some(after));
-    change.reasons.clone_from(&line.group.reasons);
-    change
+/// Takes back the changes of a set.
+fn take_back(writer: &mut dyn Writer) -> LinesOutcome {
+    // The server may have ended the transaction, and the savepoint with it.
+    let is_taken_back = writer.sets().is_some_and(|sets| sets.return_to_savepoint().is_ok());
+    if is_taken_back { LinesOutcome::Divided } else { LinesOutcome::NotExact }
 }
 
 pub(super) fn batch_lines<'p>(portion: &'p SetPortion, groups: &[usize]) -> Vec<BatchLine<'p>> {

@@ -9,6 +9,7 @@ use clap::Subcommand;
 use crate::cli::Format;
 use crate::cli::FormatArg;
 use crate::cli::PrivacyArgs;
+use crate::cli::help;
 use crate::cli::output;
 use crate::config::option_values;
 use crate::config::rules;
@@ -90,11 +91,14 @@ pub struct PlanningArgs {
     #[arg(long, value_name = "DURATION", value_parser = option_values::parse_timeout)]
     pub timeout: Option<Duration>,
     #[command(flatten)]
+    pub admission: AdmissionArgs,
+    #[command(flatten)]
     pub writing: WriteArgs,
 }
 
+/// The options of `undo`, which `apply` has too.
 #[derive(Debug, Args)]
-pub struct ApplyArgs {
+pub struct UndoArgs {
     /// A path, or a URL (see `fk-doctor scan --help`)
     #[arg(value_name = "DB")]
     pub database: String,
@@ -106,6 +110,22 @@ pub struct ApplyArgs {
     pub format: Vec<FormatArg<AnswerFormat>>,
     #[command(flatten)]
     pub writing: WriteArgs,
+}
+
+#[derive(Debug, Args)]
+pub struct ApplyArgs {
+    #[command(flatten)]
+    pub run: UndoArgs,
+    #[command(flatten)]
+    pub admission: AdmissionArgs,
+}
+
+/// Options of every command that applies a plan.
+#[derive(Debug, Clone, Copy, Default, Args)]
+pub struct AdmissionArgs {
+    /// Apply a plan that leaves missing keys undecided
+    #[arg(long)]
+    pub leave_undecided: bool,
 }
 
 /// Options of every command that writes to a database.
@@ -142,9 +162,6 @@ pub struct WriteArgs {
     /// Disable triggers while the changes are made
     #[arg(long)]
     pub no_triggers: bool,
-    /// Apply a plan that leaves missing keys undecided
-    #[arg(long)]
-    pub leave_undecided: bool,
     /// Accept that the database was moved since the plan was made
     #[arg(long)]
     pub moved: bool,
@@ -170,7 +187,6 @@ impl WriteArgs {
             row_by_row,
             skip_changed,
             no_triggers,
-            leave_undecided,
             moved,
             override_read_only,
             wait,
@@ -180,7 +196,6 @@ impl WriteArgs {
             (skip_changed, "--skip-changed"),
             (row_by_row, "--row-by-row"),
             (no_triggers, "--no-triggers"),
-            (leave_undecided, "--leave-undecided"),
             (moved, "--moved"),
             (override_read_only, "--override-read-only"),
         ];
@@ -225,6 +240,7 @@ pub struct StatusArgs {
 #[derive(Debug, Subcommand)]
 pub enum RulesCommand {
     /// Find faults in rules
+    #[command(after_help = help::rules_check())]
     Check {
         /// Files of rules, or folders of such files
         #[arg(value_name = "PATH", required = true)]
@@ -237,6 +253,7 @@ pub enum RulesCommand {
         timeout: Option<Duration>,
     },
     /// Draft a rules file from a scan
+    #[command(after_help = help::rules_suggest())]
     Suggest {
         /// A path, or a URL (see `fk-doctor scan --help`) [default: the environment variable DATABASE_URL]
         #[arg(value_name = "DB")]
@@ -246,6 +263,7 @@ pub enum RulesCommand {
         timeout: Option<Duration>,
     },
     /// List the rules that ship with fk-doctor, or print one of them
+    #[command(after_help = help::rules_list())]
     List {
         #[arg(value_name = "NAME")]
         name: Option<String>,

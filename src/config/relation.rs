@@ -33,7 +33,8 @@ pub(crate) fn read(mut reader: Reader<'_, '_>) -> Option<ConfiguredRelation> {
     let ignored = ignored.map(|item| keys(&item, width)).unwrap_or_default();
     reader.advise_misplaced(&["exclude"], "write `exclude` above the first `[…]` of the file");
     reader.finish();
-    Some(ConfiguredRelation { child: child?, parent: parent?, condition, ignored, soft_deleted })
+    let (child, parent) = (child?, parent?);
+    Some(ConfiguredRelation { child, parent, condition, ignored, soft_deleted, parent_may_be_missing: false })
 }
 
 fn sql(item: &Item<'_, '_>, example: &str) -> Option<Spanned<String>> {

@@ -85,17 +85,26 @@ fn look_up(
 }
 
 fn ask_one(schema: &Schema, session: &mut dyn Session, relation: &Relation) -> Option<Parent> {
-    let question = sql::of(schema).parent_sample(schema, relation, SAMPLE)?;
     let mut parent = Parent { is_empty: true, ..Parent::default() };
+    let mut add = |key: &[Value]| {
+        parent.is_empty = false;
+        parent.rows_seen += 1;
+        if !key.contains(&Value::Null) {
+            parent.sample.push(key.to_vec());
+        }
+    };
+    let table = schema.parent(relation)?;
+    match session.each_first_row(table, &relation.parent.columns, SAMPLE, &mut add) {
+        Ok(None) => {}
+        answer => return answer.ok().flatten().map(|largest| Parent { largest, ..parent }),
+    }
+    let question = sql::of(schema).parent_sample(schema, relation, SAMPLE)?;
+    let mut last = None;
     let answer = session.each_row(&question, &mut |row| {
         if let [key @ .., largest] = row {
-            parent.is_empty = false;
-            parent.rows_seen += 1;
-            parent.largest = largest.as_integer();
-            if !key.contains(&Value::Null) {
-                parent.sample.push(key.to_vec());
-            }
+            add(key);
+            last = largest.as_integer();
         }
     });
-    answer.ok().map(|()| parent)
+    answer.ok().map(|()| Parent { largest: last, ..parent })
 }

@@ -1,8 +1,9 @@
-//! A folder of Parquet and text files, read as a database.
+//! A folder of Parquet, text and JSON files, read as a database.
 //!
 //! The modules, from the bottom up: [`lake`] has the tables and their files. [`list`] and [`delta`] find the files of a table,
 //! and [`tables`] unites their columns. [`types`] is the law of what equals what; [`cell`], [`number`] and [`civil`] make a value
-//! comparable, and [`key`] a whole key. [`parquet_file`], [`page_sizes`] and [`text_file`] read files in [`batch`]es, and [`rows`]
+//! comparable, and [`key`] a whole key. [`parquet_file`], with [`page_sizes`] and
+//! [`unpacked_pages`], [`text_file`] and [`json_file`] read files in [`batch`]es, and [`rows`]
 //! reads a table piece by piece. [`judge`] finds the orphans. [`private`] answers SQL.
 //!
 //! A table that cannot be read is reported with its reason, and never taken for an empty one. Nothing here writes to the
@@ -35,6 +36,8 @@ pub(in crate::engine) mod cell;
 mod civil;
 mod delta;
 mod fault;
+mod json_file;
+mod json_line;
 mod judge;
 mod key;
 mod lake;
@@ -48,7 +51,9 @@ mod session;
 mod stamp;
 mod tables;
 mod text_file;
+mod text_input;
 pub(in crate::engine) mod types;
+mod unpacked_pages;
 
 struct FilesDatabase {
     root: PathBuf,

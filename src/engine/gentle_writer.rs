@@ -33,6 +33,11 @@ pub trait GentleWriter {
     /// tables only for a moment, and for no row. The values of the batch travel before the first lock.
     fn lock_batch(&mut self, batch: &RowBatch<'_, '_>, tables: Option<&Sql>) -> Result<BatchLocks, EngineError>;
 
+    /// Locks the tables of a statement after the rows of a batch changed. Returns the number of lines whose row has a parent by now,
+    /// although the plan changed it as an orphan. `None` if another session holds one of the tables for longer than a moment. The
+    /// caller then rolls the transaction back.
+    fn confirm_orphans(&mut self, batch: &RowBatch<'_, '_>, tables: &Sql) -> Result<Option<u64>, EngineError>;
+
     /// True if the last error of the transaction came from a lock of another session.
     fn met_lock(&self) -> bool;
 }

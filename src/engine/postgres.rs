@@ -8,7 +8,6 @@ use super::Trial;
 use super::TrialOptions;
 use super::WaitLimits;
 use super::wire;
-use super::wire::Failure;
 use super::wire::Shared;
 use super::wire::scratch_tables::ScratchTables;
 use super::wire::writer::ServerWriter;
@@ -25,6 +24,7 @@ mod introspect;
 mod key_bitmap;
 mod lag;
 mod session;
+mod several_servers;
 mod transaction;
 mod trial;
 mod value;
@@ -45,25 +45,32 @@ const READ_ONLY: &str = "SELECT pg_catalog.pg_is_in_recovery(), setting = 'on', 
 
 pub(super) struct PostgresDatabase {
     address: Address,
+    /// True if the server was chosen from several.
+    is_choice: bool,
     limits: WaitLimits,
     /// Reads the definitions, and exports the snapshot of all sessions, which lasts while this connection is open.
     exporter: Shared<Connection>,
 }
 
 pub(crate) fn open(address: &Address, limits: &WaitLimits) -> Result<Box<dyn Database>, EngineError> {
-    let begun = || {
+    let begun = |address: &Address| {
         let mut exporter = Connection::open(address, &limits.deadline)?;
         exporter.run(transaction::begin(None, limits), &limits.deadline)?;
-        Ok(Shared::new(exporter))
+        Ok(exporter)
     };
-    let exporter = begun().map_err(|failure: Failure| failure::connect_error(&failure, address))?;
-    Ok(Box::new(PostgresDatabase { address: address.clone(), limits: limits.clone(), exporter }))
+    let is_choice = !address.others.is_empty();
+    let (address, exporter) = several_servers::first(address, limits, begun)?;
+    Ok(Box::new(PostgresDatabase { address, is_choice, limits: limits.clone(), exporter: Shared::new(exporter) }))
 }
 
 impl Database for PostgresDatabase {
     fn catalog(&mut self) -> Result<Catalog, EngineError> {
         introspect::catalog(&mut self.exporter.lock(), &self.limits.deadline)
             .map_err(|failure| failure::database_error(&failure, &self.address))
+    }
+
+    fn chosen_server(&self) -> Option<String> {
+        self.is_choice.then(|| failure::server_name(&self.address))
     }
 
     fn session(&mut self) -> Result<Box<dyn Session>, EngineError> {

@@ -17,8 +17,8 @@ pub trait SetWriter {
     /// other changes are made row by row.
     fn supports(&mut self, group: &RowGroup<'_>) -> Result<bool, EngineError>;
 
-    /// Returns a number that changes whenever another session commits changes; `None` if the engine has no such number. While it
-    /// stays equal, results of earlier queries stay valid, such as the orphans of a relation.
+    /// Returns a number that changes whenever another session may have committed changes of the tables of the plan; `None` if there
+    /// is no such number. While it stays equal, results of earlier queries stay valid, such as the orphans of a relation.
     fn data_version(&mut self) -> Result<Option<i64>, EngineError> {
         Ok(None)
     }
@@ -27,8 +27,24 @@ pub trait SetWriter {
     /// earlier lines of the plan may insert the parent.
     fn count_fitting(&mut self, batch: &RowBatch<'_, '_>) -> Result<u64, EngineError>;
 
+    /// Sets a savepoint before a batch. Returns false if the engine uses none, so that a batch which does not come out exactly as
+    /// planned costs the whole transaction.
+    fn set_savepoint(&mut self) -> Result<bool, EngineError> {
+        Ok(false)
+    }
+
+    /// Removes the savepoint, and keeps the changes since.
+    fn release_savepoint(&mut self) -> Result<(), EngineError> {
+        Ok(())
+    }
+
+    /// Takes back all changes since the savepoint, and removes it. After a failure the caller rolls the transaction back.
+    fn return_to_savepoint(&mut self) -> Result<(), EngineError> {
+        Ok(())
+    }
+
     /// Changes the rows of a batch whose conditions hold, and compares the stored rows with the plan if triggers can replace
-    /// values. After an error, or an outcome that is not exact, the caller rolls the transaction back.
+    /// values. After an error, or an outcome that is not exact, the caller takes the changes back.
     fn change_batch(&mut self, batch: &RowBatch<'_, '_>) -> Result<BatchOutcome, EngineError>;
 
     /// Calls `each` with the child rows of a relation that refer to rows of the batch. The rows of the batch are rows of the
@@ -41,5 +57,14 @@ pub trait SetWriter {
         relation: RelationId,
         is_wanted: &dyn Fn(usize) -> bool,
         each: &mut dyn FnMut(usize, &[Value]),
+    ) -> Result<(), EngineError>;
+
+    /// Calls `each` with every orphan of a relation, which belongs to the schema of this group. The callback gets the columns of a
+    /// child that [`SetWriter::each_reference`] also gives, for example `[17, 5]`.
+    fn each_orphan(
+        &mut self,
+        group: &RowGroup<'_>,
+        relation: RelationId,
+        each: &mut dyn FnMut(&[Value]),
     ) -> Result<(), EngineError>;
 }

@@ -23,6 +23,7 @@ use pages::layout::Layouts;
 mod backup;
 mod clone;
 mod ddl;
+mod examination;
 mod failure;
 mod file;
 mod introspect;
@@ -55,6 +56,11 @@ pub struct SqliteDatabase {
     schema_version: Option<i64>,
     layouts: Arc<Layouts>,
     handles: Arc<snapshot::Handles>,
+}
+
+/// Returns the version of the bundled SQLite.
+pub fn version() -> &'static str {
+    rusqlite::version()
 }
 
 pub fn open(path: &Path, limits: &WaitLimits) -> Result<Box<dyn Database>, EngineError> {

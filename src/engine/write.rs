@@ -99,6 +99,10 @@ pub trait Writer: Session {
         false
     }
 
+    /// Begins to look for damage of the database's storage, if the engine can do that beside the reads of this transaction. It ends
+    /// with [`Writer::database_damage`], which must be called before the first change, or with a rollback.
+    fn begin_examination(&mut self) {}
+
     /// Returns the damage of the database's storage, if there is any.
     fn database_damage(&mut self) -> Result<Option<String>, EngineError>;
 
@@ -137,6 +141,16 @@ impl<S: Session + ?Sized> Session for &mut S {
 
     fn damage(&mut self, table: &Table) -> Result<Option<Damage>, EngineError> {
         (**self).damage(table)
+    }
+
+    fn each_first_row(
+        &mut self,
+        table: &Table,
+        columns: &[usize],
+        most: u64,
+        visit: &mut dyn FnMut(&[Value]),
+    ) -> Result<Option<Option<i64>>, EngineError> {
+        (**self).each_first_row(table, columns, most, visit)
     }
 
     fn each_stored_value(

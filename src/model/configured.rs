@@ -31,6 +31,8 @@ pub struct ConfiguredRelation {
     pub ignored: Vec<Spanned<Key>>,
     /// `soft-deleted`: SQL over `parent`.
     pub soft_deleted: Option<Spanned<String>>,
+    /// True if a missing parent table is a defect of the relation, and not a fault of the configuration.
+    pub parent_may_be_missing: bool,
 }
 
 /// A fault in a configuration or a rules file, with its span.

@@ -123,7 +123,7 @@ pub enum ParentKey {
 pub enum Equality {
     /// The engine, which is asked in SQL.
     OfEngine,
-    /// The table of types in the README, because there is no engine to ask, or because engines disagree. Only the reader of the
+    /// The table of types in the book, because there is no engine to ask, or because engines disagree. Only the reader of the
     /// storage knows it.
     OfFiles,
 }

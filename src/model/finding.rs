@@ -94,7 +94,7 @@ impl Code {
         }
     }
 
-    /// Returns a one-line explanation for the README and `--help`.
+    /// Returns a one-line explanation for the book and `--help`.
     pub fn explanation(self) -> &'static str {
         match self {
             Code::Orphan => "child rows whose key has no equal parent",

@@ -21,6 +21,8 @@ pub struct TableFiles {
     pub version: Option<u64>,
     /// A table of the cluster's catalog, such as `main.sales.orders`, in place of paths.
     pub catalog_table: Option<String>,
+    /// True if the files and folders at the top of the folder are tables beside this one.
+    pub is_additional: bool,
 }
 
 impl TableFiles {
@@ -45,6 +47,7 @@ impl TableFiles {
             format: None,
             version: None,
             catalog_table: None,
+            is_additional: false,
         }
     }
 }

@@ -18,7 +18,9 @@ use crate::model::catalog::TableName;
 use crate::model::catalog::Tables;
 use crate::model::configured::ConfiguredRelation;
 use crate::model::configured::Fault;
+use crate::model::configured::SideName;
 use crate::model::ids::TableId;
+use crate::model::pattern::Pattern;
 use crate::model::relation::Judge;
 use crate::model::relation::Origin;
 use crate::model::relation::Parent;
@@ -40,6 +42,7 @@ pub use parent_key::suggested_index;
 /// Resolves a catalog and the relations of a configuration. Returns the schema, or all faults of the configuration.
 pub fn resolve(catalog: Catalog, configured: &[ConfiguredRelation]) -> Result<Schema, Vec<Fault>> {
     let Catalog { database, names, mut tables, foreign_keys } = catalog;
+    mark_virtual(&mut tables, database.engine);
     add_named_columns(&mut tables, configured);
     let equality = database.engine.facts().equality;
     let by_name = TablesByName::new(names, &tables);
@@ -55,12 +58,24 @@ pub fn foreign_tables(catalog: &Catalog, configured: &[ConfiguredRelation]) -> V
     configured::foreign_tables(catalog.names, &catalog.tables, configured)
 }
 
+/// Marks the tables that a scan does not read, because that would run code outside the database.
+fn mark_virtual(tables: &mut Tables, engine: Engine) {
+    for table in tables.iter_mut().filter(|table| table.kind == TableKind::Virtual) {
+        table.unreadable.get_or_insert_with(|| engine.facts().virtual_table.to_owned());
+    }
+}
+
 /// Adds the columns that relations name to tables that cannot be read, so that such a relation is unchecked and no fault of
-/// the configuration.
+/// the configuration. A glob names a table whose columns are not known, because it may have them.
 fn add_named_columns(tables: &mut Tables, configured: &[ConfiguredRelation]) {
     for table in tables.iter_mut().filter(|table| table.unreadable.is_some()) {
+        let name = table.name.to_string();
+        let is_unknown = table.columns.is_empty() && table.kind != TableKind::Virtual;
+        let is_meant = |side: &&SideName| {
+            side.table == name || is_unknown && Pattern::new(&side.table).is_ok_and(|pattern| pattern.matches(&name))
+        };
         let sides = configured.iter().flat_map(|relation| [&relation.child.value, &relation.parent.value]);
-        for name in sides.filter(|side| side.table == table.name.to_string()).flat_map(|side| &side.columns) {
+        for name in sides.filter(is_meant).flat_map(|side| &side.columns) {
             if table.columns.iter().all(|column| column.name != *name) {
                 table.columns.push(Column::unknown(name.clone()));
             }

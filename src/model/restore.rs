@@ -50,6 +50,8 @@ pub enum Obstacle {
     NoParent { relation: String, parent: String },
     /// The row is in its table already.
     Present,
+    /// An earlier restore brought this row of a file back.
+    CameBack,
     /// Another row has its primary key.
     KeyTaken,
     /// The database refuses the row, for this reason.
@@ -72,6 +74,7 @@ impl Obstacle {
         match self {
             Obstacle::NoParent { .. } => "no-parent",
             Obstacle::Present => "present",
+            Obstacle::CameBack => "came-back",
             Obstacle::KeyTaken => "key-taken",
             Obstacle::Refused(_) => "refused",
             Obstacle::NoTable => "no-table",

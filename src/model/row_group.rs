@@ -2,6 +2,7 @@
 //!
 //! A group says which conditions its rows must meet. An engine checks them in the statement that changes the rows.
 
+use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
@@ -98,6 +99,15 @@ impl<'b, 's> RowBatch<'b, 's> {
     pub fn new_id() -> u64 {
         static NEXT: AtomicU64 = AtomicU64::new(0);
         NEXT.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// Returns the indexes of the lines of each group.
+    pub fn by_group(&self) -> BTreeMap<usize, Vec<usize>> {
+        let mut by_group: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
+        for (index, line) in self.lines.iter().enumerate() {
+            by_group.entry(line.group).or_default().push(index);
+        }
+        by_group
     }
 
     /// Returns the groups in an order in which each can change as a whole: parents are inserted before their children, and children

@@ -22,6 +22,7 @@ use crate::report::layout::Piece;
 use crate::report::layout::Sheet;
 use crate::report::layout::Style;
 use crate::report::layout::Symbol;
+use crate::report::schema_line;
 
 /// Columns that usually hold the time at which a row was made.
 const TIME_COLUMNS: [&str; 8] =
@@ -76,9 +77,11 @@ pub fn configuration(report: &InitReport<'_>) -> String {
     let examination = report.examination;
     let schema = &examination.schema;
     let mut lines: Vec<String> = vec![
+        schema_line("config"),
         format!("# The configuration of fk-doctor for {}, drafted by: {}", schema.database.name, report.command),
         "# It holds for this folder and all below it. Options of a command overrule it.".to_owned(),
-        "# A line that begins with \"#\" and no space is a suggestion: remove the \"#\" to switch it on.".to_owned(),
+        "# A line below that begins with \"#\" and no space is a suggestion: remove the \"#\" to switch it on."
+            .to_owned(),
         format!("# In CI: {}", report.in_pipeline("")),
         String::new(),
     ];

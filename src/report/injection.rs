@@ -166,7 +166,7 @@ fn hostile_text_keeps_the_structure_of_every_report() {
         if index >= SEEDS.len() {
             continue;
         }
-        for format in [SchemaFormat::Table, SchemaFormat::Json, SchemaFormat::Mermaid, SchemaFormat::Dot] {
+        for format in SchemaFormat::ALL {
             sample::assert_harmless(&schema(&made.schema, format, "fk-doctor scan app.db", &TerminalStyle::default()));
         }
     }

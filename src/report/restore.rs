@@ -156,6 +156,7 @@ fn staying(staying: &StayingRows, table: &RestoredTable) -> String {
             return format!("for {rows}, {} still has no {keys}", text::visible(parent));
         }
         Obstacle::Present => format!("{name} has the row already"),
+        Obstacle::CameBack => "an earlier restore brought it back already".to_owned(),
         Obstacle::KeyTaken => "another row has its key".to_owned(),
         Obstacle::Refused(why) => format!("{name} would refuse it: {why}"),
         Obstacle::NoTable => "the table does not exist any more".to_owned(),

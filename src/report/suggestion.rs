@@ -23,12 +23,13 @@ use crate::model::text::shell;
 use crate::model::text::visible;
 use crate::model::toml_text::string;
 use crate::report::causes;
+use crate::report::schema_line;
 
 /// Returns the choice that a person made for a group, if any.
 pub type Chosen<'a> = &'a dyn Fn(&FindingGroup) -> Option<ChoiceKind>;
 
 pub(super) fn render(examination: &Examination, chosen: Chosen<'_>) -> String {
-    let mut text = String::new();
+    let mut text = schema_line("rules") + "\n";
     let mut ids = BTreeSet::new();
     let run = examination.run.clone().unwrap_or_default();
     let groups: Vec<&FindingGroup> = orphan_groups(examination).collect();

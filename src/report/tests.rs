@@ -220,9 +220,9 @@ fn json_scan_has_fixed_order_of_fields() {
 fn formats_have_distinct_names() {
     assert_eq!(
         ScanFormat::ALL.map(ScanFormat::name),
-        ["table", "json", "ndjson", "junit", "sarif", "github", "markdown", "html", "csv"]
+        ["table", "json", "ndjson", "junit", "sarif", "github", "markdown", "html", "csv", "openmetrics"]
     );
-    assert_eq!(SchemaFormat::ALL.map(SchemaFormat::name), ["table", "json", "mermaid", "dot"]);
+    assert_eq!(SchemaFormat::ALL.map(SchemaFormat::name), ["table", "json", "mermaid", "dot", "dbml", "dbt"]);
 }
 
 /// The schema of the report lists exactly the words of the model.

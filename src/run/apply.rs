@@ -28,6 +28,7 @@ use crate::apply::execute::Execution;
 use crate::apply::execute::execute;
 use crate::apply::journal;
 use crate::cli;
+use crate::cli::repair::AdmissionArgs;
 use crate::cli::repair::WriteArgs;
 use crate::engine::Database;
 use crate::engine::Deadline;
@@ -57,7 +58,8 @@ use crate::sql::repair::Repair;
 
 pub fn apply(
     direction: Direction,
-    typed: &cli::repair::ApplyArgs,
+    typed: &cli::repair::UndoArgs,
+    admission: AdmissionArgs,
     global: &cli::GlobalArgs,
     environment: &Environment,
     progress: Progress<'_>,
@@ -71,8 +73,8 @@ pub fn apply(
     if files.into_iter().any(is_the_plan) {
         return Err(RunError::WouldOverwrite { path: typed.plan.clone(), why: "this file is the plan" });
     }
-    let plan_run =
-        PlanRun { direction, source: &source, plan: &typed.plan, writing: &typed.writing, outputs, staying: 0 };
+    let (plan, writing) = (&typed.plan, &typed.writing);
+    let plan_run = PlanRun { direction, source: &source, plan, writing, admission, outputs, staying: 0 };
     run_plan(plan_run, global, environment, progress)
 }
 
@@ -90,6 +92,7 @@ pub(super) struct PlanRun<'g> {
     pub(super) source: &'g Source,
     pub(super) plan: &'g Path,
     pub(super) writing: &'g WriteArgs,
+    pub(super) admission: AdmissionArgs,
     pub(super) outputs: Vec<(AnswerFormat, Option<PathBuf>)>,
     /// The quarantined rows that the plan leaves where they are, if it restores rows.
     pub(super) staying: u64,
@@ -101,13 +104,13 @@ pub(super) fn run_plan(
     environment: &Environment,
     progress: Progress<'_>,
 ) -> Result<Outcome, RunError> {
-    let PlanRun { direction, source, plan: path, writing, outputs, staying } = plan_run;
+    let PlanRun { direction, source, plan: path, writing, admission, outputs, staying } = plan_run;
     plan_backup::refuse_on_server(direction, writing, source)?;
     let mut plan = PlanFile::open(path)?;
     let lock = exclusive::lock_plan(direction, &mut plan, source.file().is_none())?;
     let wait_limits = WaitLimits { lock_wait: writing.wait.unwrap_or(DEFAULT_WAIT), deadline: Deadline::default() };
     let Admitted { mut database, schema, sql, identity } =
-        admitted((direction, source, writing), &plan, &wait_limits, global, environment)?;
+        admitted((direction, source, overrides(writing, admission)), &plan, &wait_limits, global, environment)?;
     let kept_files = quarantine_file::paths(path, &plan.header);
     super::refuse_to_overwrite(source, kept_files.iter().map(PathBuf::as_path))?;
     let interval = BatchInterval::open(direction, writing, source, &wait_limits, (global, environment))?;
@@ -141,7 +144,8 @@ pub(super) fn run_plan(
     }
     let execution = execution.map_err(|error| match error {
         ApplyError::Stopped { done, total, committed, .. } => {
-            StoppedRun { direction, source, plan: path, writing, global, done, total, committed, cause }.error()
+            StoppedRun { direction, source, plan: path, writing, admission, global, done, total, committed, cause }
+                .error()
         }
         error => error.into(),
     })?;
@@ -152,7 +156,7 @@ pub(super) fn run_plan(
         direction,
         database: &schema.database,
         source,
-        options: printed_command::options_of_run(Direction::Undo, true, global, writing),
+        options: printed_command::options_of_run(Direction::Undo, true, global, writing, admission),
         plan: &plan,
         kept_files,
         missing_mark: missing_mark(&execution.done, source, path),
@@ -182,7 +186,7 @@ struct Admitted {
 
 /// Opens the database of a plan, or refuses the run.
 fn admitted(
-    (direction, source, writing): (Direction, &Source, &WriteArgs),
+    (direction, source, overrides): (Direction, &Source, Overrides),
     plan: &PlanFile,
     wait_limits: &WaitLimits,
     global: &cli::GlobalArgs,
@@ -190,11 +194,11 @@ fn admitted(
 ) -> Result<Admitted, RunError> {
     database::recover(source, wait_limits, environment)?;
     let mut database = database::open(source, wait_limits, environment)?;
-    admission::refuse_read_only(direction, database.read_only()?, overrides(writing))?;
+    admission::refuse_read_only(direction, database.read_only()?, overrides)?;
     let schema = config_file::read(source, global, environment)?.resolve(database.as_mut(), environment)?;
     let sql = sql::repair::of(&schema).ok_or(RunError::NoRepair)?;
     let identity = database.identity()?;
-    admission::refuse_unfit_plan(direction, &plan.header, &identity, overrides(writing))?;
+    admission::refuse_unfit_plan(direction, &plan.header, &identity, overrides)?;
     Ok(Admitted { database, schema, sql, identity })
 }
 
@@ -205,8 +209,12 @@ fn missing_mark(done: &RunSummary, source: &Source, path: &Path) -> Option<PathB
     may_be_missing.then(|| journal::mark_of(path))
 }
 
-fn overrides(writing: &WriteArgs) -> Overrides {
-    Overrides { leave_undecided: writing.leave_undecided, moved: writing.moved, read_only: writing.override_read_only }
+fn overrides(writing: &WriteArgs, admission: AdmissionArgs) -> Overrides {
+    Overrides {
+        leave_undecided: admission.leave_undecided,
+        moved: writing.moved,
+        read_only: writing.override_read_only,
+    }
 }
 
 fn exit(direction: Direction, done: &RunSummary, remaining: &Remaining) -> Exit {

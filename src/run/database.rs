@@ -151,7 +151,11 @@ pub(super) fn open(
     limits: &WaitLimits,
     environment: &Environment,
 ) -> Result<Box<dyn Database>, RunError> {
-    engines::open(source, limits).map_err(|error| explained(error, source, environment))
+    let database = engines::open(source, limits).map_err(|error| explained(error, source, environment))?;
+    if let Some(server) = database.chosen_server() {
+        environment.note(&format!("of the servers in the address, {server} is used"));
+    }
+    Ok(database)
 }
 
 /// Lets an engine roll back the transaction of a killed writer in a database file.

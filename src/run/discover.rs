@@ -62,7 +62,8 @@ pub fn discover(
     environment: &Environment,
     progress: Progress<'_>,
 ) -> Result<Outcome, RunError> {
-    let source = database::source(typed.database.as_deref(), global, environment)?;
+    let source = database::source_to_read(typed.database.as_deref(), global, environment)?;
+    super::refuse_discovery(&source, Some("discover"))?;
     let outputs = super::outputs(&typed.format, &typed.output, format_of_file(typed.output.as_deref()))?;
     super::refuse_to_overwrite(&source, outputs.iter().filter_map(|(_, file)| file.as_deref()))?;
     let edited = edited_file(typed, global, environment)?;

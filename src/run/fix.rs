@@ -167,7 +167,7 @@ impl Fix<'_> {
         match cli::command(words) {
             Some(cli::Command::Repair(typed)) => super::repair(&typed, global, environment, self.progress),
             Some(cli::Command::Apply(typed)) => {
-                super::apply(Direction::Apply, &typed, global, environment, self.progress)
+                super::apply(Direction::Apply, &typed.run, typed.admission, global, environment, self.progress)
             }
             _ => Err(RunError::unresolved()),
         }

@@ -2,6 +2,7 @@
 
 use crate::apply::Direction;
 use crate::cli;
+use crate::cli::repair::AdmissionArgs;
 use crate::cli::repair::WriteArgs;
 use crate::model::text::shell;
 use crate::source;
@@ -19,13 +20,15 @@ pub(super) fn options_of_run(
     is_followed: bool,
     global: &cli::GlobalArgs,
     writing: &WriteArgs,
+    admission: AdmissionArgs,
 ) -> String {
     let backup = writing.backup.clone().filter(|_| !is_followed);
     // Undo takes back whatever was applied.
-    let leave_undecided = writing.leave_undecided && direction == Direction::Apply;
+    let leave_undecided = admission.leave_undecided && direction == Direction::Apply;
+    let leave_undecided = leave_undecided.then(|| "--leave-undecided".to_owned());
     let replica = writing.replica.iter().map(|replica| without_password(replica)).collect();
-    let writing = WriteArgs { backup, leave_undecided, replica, ..writing.clone() };
-    ending(global.words().into_iter().chain(writing.words()))
+    let writing = WriteArgs { backup, replica, ..writing.clone() };
+    ending(global.words().into_iter().chain(writing.words()).chain(leave_undecided))
 }
 
 fn without_password(address: &str) -> String {

@@ -51,16 +51,17 @@ fn fault(shown: &str, faults: &[String]) -> RunError {
 }
 
 impl WrittenFile {
-    /// Returns the relations with the names that their tables have in the database. A table that the database does not
-    /// have is added as one that cannot be read, so that its relations are unchecked.
+    /// Returns the relations with the names that their tables have in the database. A child that the database does not have
+    /// is added as a table that cannot be read, and so is a parent that only dbt could name: their relations are unchecked.
+    /// Any other missing parent is a defect of its relation.
     pub(super) fn named(&self, catalog: &mut Catalog) -> Result<Vec<ConfiguredRelation>, RunError> {
         let mut faults = Vec::new();
         let mut relations = Vec::new();
         for written in &self.content.relations {
             let mut relation = written.relation.clone();
-            let no_table = || "the database has no such table".to_owned();
-            let why_of_parent = written.unresolved.clone().unwrap_or_else(no_table);
-            let sides = [(&mut relation.child.value, no_table()), (&mut relation.parent.value, why_of_parent)];
+            let of_child = Some("the database has no such table".to_owned());
+            let sides =
+                [(&mut relation.child.value, of_child), (&mut relation.parent.value, written.unresolved.clone())];
             for ((side, why), schema) in sides.into_iter().zip(&written.schemas) {
                 let table = table_name(catalog, schema.as_deref(), &side.table);
                 side.table = table.to_string();
@@ -69,10 +70,10 @@ impl WrittenFile {
                 match known {
                     Some(known) if known.unreadable.is_some() => {}
                     Some(known) => faults.extend(missing(names, known, &side.columns, self.line(written))),
-                    None => {
-                        let unreadable = Some(why);
-                        catalog.tables.push(Table { unreadable, ..Table::new(table, TableKind::Table) });
+                    None if why.is_some() => {
+                        catalog.tables.push(Table { unreadable: why, ..Table::new(table, TableKind::Table) });
                     }
+                    None => {}
                 }
             }
             relations.push(relation);

@@ -82,7 +82,13 @@ pub fn repair(
         plan: plan.as_deref(),
         database: &source.to_string(),
         options: &printed_command::ending(global.words()),
-        apply_options: &printed_command::options_of_run(Direction::Apply, false, global, &typed.planning.writing),
+        apply_options: &printed_command::options_of_run(
+            Direction::Apply,
+            false,
+            global,
+            &typed.planning.writing,
+            typed.planning.admission,
+        ),
         with_plan: with_plan.as_deref(),
         is_applied: typed.planning.apply,
         follows_result: false,
@@ -110,7 +116,8 @@ pub(super) fn apply_now(
     progress: Progress<'_>,
 ) -> Result<Outcome, RunError> {
     let outputs = is_table_printed(&typed.format).then_some((AnswerFormat::Table, None)).into_iter().collect();
-    let plan_run = PlanRun { direction: Direction::Apply, source, plan, writing: &typed.writing, outputs, staying };
+    let (writing, admission) = (&typed.writing, typed.admission);
+    let plan_run = PlanRun { direction: Direction::Apply, source, plan, writing, admission, outputs, staying };
     // The first line is the outcome, so the result comes before the plan.
     let mut applied = run_plan(plan_run, global, environment, progress)?;
     applied.documents.extend(documents);

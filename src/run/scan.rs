@@ -197,7 +197,7 @@ fn open(
         lock_wait: typed.wait.or(settings.wait).unwrap_or(DEFAULT_WAIT),
         deadline: Deadline::after(typed.timeout.or(settings.timeout)),
     };
-    super::refuse_discovery(source, typed.discover)?;
+    super::refuse_discovery(source, typed.discover.then_some("--discover"))?;
     let source = file.completed(source.clone());
     let mut database = database::open(&source, &wait_limits, environment)?;
     let consent = [typed.remote_tables.as_slice(), &settings.remote_tables].concat();

@@ -161,6 +161,7 @@ fn ending(format: ScanFormat) -> &'static str {
         ScanFormat::Markdown => "md",
         ScanFormat::Html => "html",
         ScanFormat::Csv => "csv",
+        ScanFormat::Openmetrics => "prom",
     }
 }
 

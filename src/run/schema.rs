@@ -40,7 +40,7 @@ pub fn schema(
         lock_wait: typed.wait.or(file.config.scan.wait).unwrap_or(DEFAULT_WAIT),
         deadline: Deadline::default(),
     };
-    super::refuse_discovery(&source, typed.discover)?;
+    super::refuse_discovery(&source, typed.discover.then_some("--discover"))?;
     let source = file.completed(source);
     let mut database = database::open(&source, &wait_limits, environment)?;
     let mut whole = file.resolve(database.as_mut(), environment)?;

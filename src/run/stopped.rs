@@ -6,6 +6,7 @@ use super::RunError;
 use super::printed_command;
 use crate::apply::Direction;
 use crate::cli;
+use crate::cli::repair::AdmissionArgs;
 use crate::cli::repair::WriteArgs;
 use crate::exit::Exit;
 use crate::model::text::count;
@@ -20,6 +21,7 @@ pub(super) struct StoppedRun<'a> {
     pub(super) source: &'a Source,
     pub(super) plan: &'a Path,
     pub(super) writing: &'a WriteArgs,
+    pub(super) admission: AdmissionArgs,
     pub(super) global: &'a cli::GlobalArgs,
     /// The number of changes that are made or taken back now, by this run and those before.
     pub(super) done: u64,
@@ -77,7 +79,8 @@ impl StoppedRun<'_> {
     }
 
     fn command(&self, direction: Direction) -> String {
-        let options = printed_command::options_of_run(direction, self.committed > 0, self.global, self.writing);
+        let options =
+            printed_command::options_of_run(direction, self.committed > 0, self.global, self.writing, self.admission);
         let words = [direction.command(), &self.source.to_string(), &self.plan.display().to_string()].map(shell);
         format!("fk-doctor {}{options}", words.join(" "))
     }

@@ -158,6 +158,7 @@ mod tests {
             condition: None,
             ignored: Vec::new(),
             soft_deleted: None,
+            parent_may_be_missing: false,
         };
         let catalog =
             crate::model::catalog::Catalog { database, names: NameRule::Exact, tables, foreign_keys: Vec::new() };

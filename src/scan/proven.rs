@@ -37,7 +37,7 @@ const KEYS_CONFIRMED: usize = 16;
 /// The result of counting proven orphans.
 pub(super) enum Outcome {
     /// The tally without counts.
-    Tally(Tally),
+    Tally(Box<Tally>),
     /// The engine must judge all rows.
     AskAll,
     /// The same, because it contradicted the proof.
@@ -91,7 +91,7 @@ pub(super) fn tally(
     }
     tally.suspects = reading.suspects.clone();
     tally.orphans = reading.orphans.clone();
-    Ok(Outcome::Tally(tally))
+    Ok(Outcome::Tally(Box::new(tally)))
 }
 
 fn orphans_among(gatherer: &Gatherer<'_>, rows: &[i64]) -> sql::Sql {

@@ -305,8 +305,8 @@ impl Work<'_> {
             (_, Err(why)) => ScanResult::Unchecked(why),
             (Route::Read(reading), Ok(tally)) => {
                 let StorageReading { counts, method, index_is_proven, .. } = *reading;
-                let repeated_keys = reading.repeated_keys.clone();
-                ScanResult::Checked(Tally { counts, method, index_is_proven, repeated_keys, ..tally })
+                let (repeated_keys, storage_note) = (reading.repeated_keys.clone(), reading.note.clone());
+                ScanResult::Checked(Tally { counts, method, index_is_proven, repeated_keys, storage_note, ..tally })
             }
             (Route::Ask { why }, Ok(tally)) => {
                 let (counts, repeated_keys) = match (&self.counts, &self.repeated_keys) {
@@ -340,7 +340,7 @@ impl Work<'_> {
         let among = match route {
             Route::Read(reading) if !reading.orphans.is_empty() => {
                 match proven::tally(&gatherer, session, reading, proofs.trust(self.id)).map_err(because)? {
-                    Outcome::Tally(tally) => return Ok(tally),
+                    Outcome::Tally(tally) => return Ok(*tally),
                     Outcome::Contradicted => proofs.contradict(self.id),
                     Outcome::AskAll => {}
                 }
@@ -378,6 +378,7 @@ fn count_with_orphans(session: &mut dyn Session, question: &Sql) -> Route {
             suspects: if orphans == 0 { Suspects::Rows(Vec::new()) } else { Suspects::Many },
             index_is_proven: false,
             repeated_keys: None,
+            note: None,
         }),
         Ok(other) => Route::Closed(format!("{} numbers came where four were asked for", other.len())),
         Err(error) => Route::Closed(error.because()),

@@ -12,6 +12,7 @@ use super::Surroundings;
 use super::settings::Given;
 use super::settings::Setting;
 use super::settings::Settings;
+use super::several_servers::WantedServer;
 use crate::model::catalog::Engine;
 use crate::model::facts::Client;
 use crate::model::facts::Location;
@@ -95,6 +96,11 @@ pub struct Address {
     /// Names and values of the server's settings.
     pub options: Vec<(String, String)>,
     pub application_name: Option<String>,
+    /// The server that is wanted of this one and the others.
+    pub wanted: WantedServer,
+    /// The other servers that the address names, in its order. They are tried if this one does not answer or is not
+    /// the wanted one.
+    pub others: Vec<Address>,
     password: Option<String>,
     written: String,
 }
@@ -126,6 +132,8 @@ impl Address {
         Address {
             engine,
             host: Some(parts.host),
+            wanted: WantedServer::default(),
+            others: Vec::new(),
             host_address: None,
             port: parts.port,
             socket: None,
@@ -177,16 +185,18 @@ const ESCAPED_IN_PARAMETER: &AsciiSet = &ESCAPED.remove(b'/').remove(b':').remov
 pub(super) fn written(scheme: &str, settings: &Settings) -> String {
     let escaped = |text: &str| utf8_percent_encode(text, ESCAPED).to_string();
     let is_folder = settings.get(Setting::Host).is_some_and(|host| host.starts_with('/'));
+    // Several hosts and their ports are lists, which are parameters.
+    let is_list = settings.get(Setting::Host).is_some_and(|host| host.contains(','));
     let mut url = format!("{scheme}://");
     if let Some(user) = settings.get(Setting::User) {
         url.push_str(&format!("{}@", escaped(user)));
     }
-    match settings.get(Setting::Host).filter(|_| !is_folder) {
+    match settings.get(Setting::Host).filter(|_| !is_folder && !is_list) {
         Some(host) if host.contains(':') => url.push_str(&format!("[{host}]")),
         Some(host) => url.push_str(&utf8_percent_encode(host, ESCAPED_IN_PARAMETER).to_string()),
         None => {}
     }
-    let has_host = settings.get(Setting::Host).is_some() && !is_folder;
+    let has_host = settings.get(Setting::Host).is_some() && !is_folder && !is_list;
     if let Some(port) = settings.get(Setting::Port).filter(|_| has_host) {
         url.push_str(&format!(":{port}"));
     }
@@ -195,7 +205,7 @@ pub(super) fn written(scheme: &str, settings: &Settings) -> String {
     }
     let parameters = settings.given().filter(|(setting, _)| match setting {
         Setting::User | Setting::Password | Setting::Database => false,
-        Setting::Host => is_folder,
+        Setting::Host => is_folder || is_list,
         Setting::Port => !has_host,
         _ => true,
     });
@@ -237,6 +247,8 @@ pub(super) fn built(
         let scheme = engine.facts().schemes.first().copied().unwrap_or_default().to_owned();
         return Err(SourceError::SeveralServers { found: host.clone(), scheme });
     }
+    let wanted = |given: Given| WantedServer::named(&given.value).ok_or_else(|| wrong(&given, WantedServer::EXPECTED));
+    let wanted = take(Setting::WantedServer).map(wanted).transpose()?.unwrap_or_default();
     let port = take(Setting::Port).map(|given| number(&given, 1..=u16::MAX.into(), "a number from 1 to 65535"));
     let timeout = take(Setting::ConnectTimeout).map(connect_timeout).transpose()?;
     let connections = take(Setting::Connections).map(|given| number(&given, 1..=u32::MAX.into(), "a number from 1 up"));
@@ -268,6 +280,8 @@ pub(super) fn built(
         connections: connections.transpose()?.and_then(|connections| usize::try_from(connections).ok()),
         options,
         application_name: text(take(Setting::ApplicationName)),
+        wanted,
+        others: Vec::new(),
         password: take(Setting::Password).map(|given| given.value),
         written,
     })

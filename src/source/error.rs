@@ -56,7 +56,9 @@ impl SourceError {
             SourceError::Missing => "there is no argument, and DATABASE_URL is not set".to_owned(),
             SourceError::NoEngine { .. } => format!("fk-doctor reads {}", engines()),
             SourceError::NotAUrl { scheme } => format!("{scheme}: must be followed by //"),
-            SourceError::SeveralServers { .. } => "fk-doctor connects to one server".to_owned(),
+            SourceError::SeveralServers { .. } => {
+                "fk-doctor tries several servers only for PostgreSQL: postgres://HOST1,HOST2/DATABASE".to_owned()
+            }
             SourceError::NoFile { scheme } => format!("no path follows \"{scheme}:\""),
             SourceError::InMemory => "its rows exist only inside the program that made it".to_owned(),
             SourceError::Unescaped { character: '@', shown, count, .. } => {

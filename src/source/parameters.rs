@@ -100,7 +100,7 @@ const LIBPQ: Table = &[
     (AlwaysSo, &["pgbouncer"]),
     (Tls, &["sslmode", "ssl-mode", "ssl", "sslaccept"]),
     (JavaClass, &["sslfactory", "sslfactoryarg", "sslhostnameverifier", "sslpasswordcallback"]),
-    (NoEffectIfDefault("any"), &["target_session_attrs", "targetServerType"]),
+    (Sets(Setting::WantedServer), &["target_session_attrs", "targetServerType"]),
     (DemandsIfRequired, &["gssencmode", "gssEncMode"]),
     // Neon and others write `require`. The driver cannot bind the login to the encryption.
     (NoEffectIfDefault("prefer"), &["channel_binding", "channelBinding"]),

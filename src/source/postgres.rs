@@ -12,7 +12,7 @@ mod pass_file;
 mod service_file;
 
 /// The environment variables of PostgreSQL's clients.
-const VARIABLES: [(&str, Setting); 13] = [
+const VARIABLES: [(&str, Setting); 14] = [
     ("PGHOST", Setting::Host),
     ("PGHOSTADDR", Setting::HostAddress),
     ("PGPORT", Setting::Port),
@@ -26,6 +26,7 @@ const VARIABLES: [(&str, Setting); 13] = [
     ("PGAPPNAME", Setting::ApplicationName),
     ("PGOPTIONS", Setting::Options),
     ("PGCONNECT_TIMEOUT", Setting::ConnectTimeout),
+    ("PGTARGETSESSIONATTRS", Setting::WantedServer),
 ];
 
 /// The folders in which a server's own clients look for a socket, if no host is given.
@@ -48,10 +49,14 @@ pub(super) fn complete(settings: &mut Settings, surroundings: &Surroundings<'_>)
         settings.fill(Setting::User, given("user", login.to_owned()));
     }
     trust_the_system(settings);
+    Ok(())
+}
+
+/// Adds the password that the password file has for one server, unless the address gives one.
+pub(super) fn add_password(settings: &mut Settings, surroundings: &Surroundings<'_>) {
     if settings.get(Setting::Password).is_none() {
         pass_file::add_password(settings, surroundings);
     }
-    Ok(())
 }
 
 fn named_by_variable(error: SourceError, variable: &str) -> SourceError {

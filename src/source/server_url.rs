@@ -21,7 +21,8 @@ pub(super) fn read(scheme: &str, rest: &str, settings: &mut Settings) -> Result<
     let (path, query) = path.split_once('?').unwrap_or((path, ""));
     let (login, host) = authority.rsplit_once('@').unwrap_or(("", authority));
     let (user, password) = login.split_once(':').map_or((login, None), |(user, password)| (user, Some(password)));
-    let (host, port) = host_and_port(host);
+    let (hosts, ports) = hosts_and_ports(host);
+    let (host, port) = (hosts.as_str(), ports.as_deref());
     for (setting, name, part) in [
         (Setting::User, "user", Some(user)),
         (Setting::Host, "host", Some(host)),
@@ -35,7 +36,7 @@ pub(super) fn read(scheme: &str, rest: &str, settings: &mut Settings) -> Result<
         settings.set(Setting::Password, "password", decoded(password));
     }
     if let Some(port) = port.filter(|port| !port.is_empty()) {
-        if !port.chars().all(|digit| digit.is_ascii_digit()) && !host.contains(',') {
+        if !port.chars().all(|character| character.is_ascii_digit() || character == ',') {
             return Err(SourceError::Port { scheme: scheme.to_owned() });
         }
         settings.set(Setting::Port, "port", port);
@@ -57,14 +58,19 @@ fn socket_of_host(settings: &mut Settings) {
     settings.set(Setting::Host, "host", "localhost");
 }
 
+/// Returns the hosts and their ports. Those of several servers are lists: `a:1,b` has the ports `1,`.
+fn hosts_and_ports(text: &str) -> (String, Option<String>) {
+    let each: Vec<(&str, Option<&str>)> = text.split(',').map(host_and_port).collect();
+    let hosts: Vec<&str> = each.iter().map(|(host, _)| *host).collect();
+    let has_port = each.iter().any(|(_, port)| port.is_some_and(|port| !port.is_empty()));
+    let ports: Vec<&str> = each.iter().map(|(_, port)| port.unwrap_or_default()).collect();
+    (hosts.join(","), has_port.then(|| ports.join(",")))
+}
+
 /// Returns the host without the brackets of an IPv6 address, and the port.
 fn host_and_port(text: &str) -> (&str, Option<&str>) {
     if let Some((host, rest)) = text.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
         return (host, rest.strip_prefix(':'));
-    }
-    // Several hosts have several ports.
-    if text.contains(',') {
-        return (text, None);
     }
     match text.rsplit_once(':') {
         Some((host, port)) => (host, Some(port)),

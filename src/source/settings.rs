@@ -20,6 +20,8 @@ pub(super) enum Setting {
     /// The IP address to which to connect, if the host is only a name.
     HostAddress,
     Port,
+    /// Which of several servers is wanted.
+    WantedServer,
     Socket,
     Database,
     Tls,
@@ -47,6 +49,7 @@ pub(super) struct Given {
     pub(super) from: String,
 }
 
+#[derive(Clone)]
 pub(super) struct Settings {
     engine: Engine,
     is_java: bool,
@@ -89,6 +92,15 @@ impl Settings {
 
     pub(super) fn note(&mut self, note: String) {
         self.notes.push(note);
+    }
+
+    /// Adds the notes about another server of the same address.
+    pub(super) fn add_notes_of(&mut self, other: Settings) {
+        for note in other.notes {
+            if !self.notes.contains(&note) {
+                self.notes.push(note);
+            }
+        }
     }
 
     /// Returns all notes.

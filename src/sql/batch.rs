@@ -122,13 +122,6 @@ pub trait Batch: Repair {
     /// the number of the line, the columns that identify the child, and its stored foreign key, such as (3, 17, 5).
     fn references(&self, group: &RowGroup<'_>, relation: &Relation) -> Sql {
         let child = group.schema.child(relation);
-        let names = identity_columns(child).into_iter().map(|name| {
-            let value = self.qualified("child", name);
-            column(child, name).map_or_else(|| self.shown_address(&value), |column| self.shown(&value, column))
-        });
-        let key = group.schema.child_columns(relation).filter(|column| !column.generated);
-        let key = key.map(|column| self.lossless(&self.qualified("child", &column.name), column));
-        let shown: Vec<String> = names.chain(key).map(|value| format!(", {value}")).collect();
         let refers = key_parts(group.schema, relation).filter_map(|part| {
             let parent = self.qualified("parent", &part.parent?.name);
             Some(self.refers_to_known(&part, &parent, &self.child_value(&part)))
@@ -136,9 +129,9 @@ pub trait Batch: Repair {
         let refers = self.all_conditions(refers);
         let join = self.facts().ordered_join;
         self.query().finish(format!(
-            "SELECT {WANTED}.{}{} FROM {} {join} {} ON {} {join} {} ON {refers} AND {}{}",
+            "SELECT {WANTED}.{}, {} FROM {} {join} {} ON {} {join} {} ON {refers} AND {}{}",
             self.number_column(),
-            shown.concat(),
+            self.shown_child(group.schema, relation),
             self.wanted(group),
             source(self, group.schema, &group.table, "parent", Reading::AnyIndex),
             self.is_named(group, "parent"),
@@ -146,6 +139,35 @@ pub trait Batch: Repair {
             self.in_scope(relation),
             self.locking_read(),
         ))
+    }
+
+    /// Returns the query for the number of lines whose row was an orphan before its change, and whose key has a parent now.
+    fn found_parents(&self, group: &RowGroup<'_>) -> Sql {
+        let schema = group.schema;
+        let found = group.orphan_of.iter().filter_map(|&relation| {
+            let relation = &schema.relations[relation];
+            let refers = key_parts(schema, relation).filter_map(|part| {
+                let index = group.before.iter().position(|name| *name == part.child.name)?;
+                let value = format!("{WANTED}.{}", self.before_column(index));
+                Some(self.refers(&part, &self.qualified("parent", &part.parent?.name), &value))
+            });
+            let refers = self.all_conditions(refers);
+            let parent = source(self, schema, schema.parent(relation)?, "parent", Reading::AnyIndex);
+            Some(format!("EXISTS (SELECT 1 FROM {parent} WHERE {refers})"))
+        });
+        let found: Vec<String> = found.collect();
+        plain(format!("SELECT count(*) FROM {} WHERE {}", self.wanted(group), found.join(" OR ")))
+    }
+
+    /// Returns the query for the orphans of a relation. A row holds the columns that identify the child, and its stored foreign
+    /// key, such as (17, 5).
+    fn orphan_children(&self, schema: &Schema, relation: &Relation) -> Sql {
+        let mut query = self.query();
+        let parent = self.parent_query(schema, relation);
+        let is_orphan = self.is_orphan(&mut query, schema, relation, parent.as_deref());
+        let child = source(self, schema, schema.child(relation), "child", Reading::AnyIndex);
+        let shown = self.shown_child(schema, relation);
+        query.finish(format!("SELECT {shown} FROM {child} WHERE {is_orphan}{}", self.locking_read()))
     }
 }
 
@@ -186,6 +208,18 @@ trait BatchPhrases: Batch {
             self.equal(column(&group.table, name), &self.qualified(alias, name), &wanted)
         });
         self.all_conditions(equal)
+    }
+
+    /// Returns the columns that identify a child, and its stored foreign key.
+    fn shown_child(&self, schema: &Schema, relation: &Relation) -> String {
+        let child = schema.child(relation);
+        let names = identity_columns(child).into_iter().map(|name| {
+            let value = self.qualified("child", name);
+            column(child, name).map_or_else(|| self.shown_address(&value), |column| self.shown(&value, column))
+        });
+        let key = schema.child_columns(relation).filter(|column| !column.generated);
+        let key = key.map(|column| self.lossless(&self.qualified("child", &column.name), column));
+        names.chain(key).collect::<Vec<String>>().join(", ")
     }
 
     /// Returns the query for the numbers of the lines whose row is stored.

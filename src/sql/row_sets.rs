@@ -294,9 +294,9 @@ pub fn references(group: &RowGroup<'_>, relation: &Relation, of_one_parent: bool
 }
 
 /// True if an index finds the children of one parent.
-pub fn finds_children(group: &RowGroup<'_>, relation: &Relation) -> bool {
-    let child = group.schema.child(relation);
-    let parts: Vec<_> = key_parts(group.schema, relation).collect();
+pub fn finds_children(schema: &Schema, relation: &Relation) -> bool {
+    let child = schema.child(relation);
+    let parts: Vec<_> = key_parts(schema, relation).collect();
     let are_alike = parts.iter().all(|part| {
         part.parent.is_some_and(|parent| parent.family == part.child.family && parent.collation == part.child.collation)
     });

@@ -13,6 +13,7 @@ use crate::model::plan::ChangeRole;
 use crate::model::plan::NewTable;
 use crate::model::row::Row;
 use crate::model::row::RowName;
+use crate::model::schema::Schema;
 use crate::model::value::Value;
 use crate::plan_draft::Unit;
 use crate::plan_file;
@@ -40,7 +41,7 @@ impl<'a> Planner<'a> {
         let new = compact(&new.cloned().collect::<Vec<_>>());
         let [child, row] = named(&self.schema.child(case.relation).name, &pending.row);
         let values = vec![child, row, compact(&pending.key), new];
-        self.keep(case.cause(), record, &RECORD, values, pending.treatment, unit)
+        self.keep(case.reason(ChangeRole::Record, pending.treatment), record, &RECORD, values, unit)
     }
 
     /// Removes the record of both keys of a row that is now deleted, because the row has no new key.
@@ -80,7 +81,7 @@ impl<'a> Planner<'a> {
             .filter_map(|&column| image.get(&table.columns[column].name).cloned())
             .collect();
         let values = vec![Value::text(table.name.to_string()), compact(&key), Value::Null, compact(&key)];
-        self.keep(case.cause(), record, &RECORD, values, "placeholder", unit)
+        self.keep(case.reason(ChangeRole::Record, "placeholder"), record, &RECORD, values, unit)
     }
 
     pub(super) fn keep_row(
@@ -94,21 +95,21 @@ impl<'a> Planner<'a> {
         let image = deleted.before.as_ref().map_or(Value::Null, |row| Value::text(plan_file::row_text(row)));
         let name = plan_file::row_text(&deleted.row);
         let values = vec![Value::text(deleted.table.to_string()), Value::text(name), image];
-        self.keep(cause, table, &QUARANTINE, values, treatment, unit)
+        self.keep(cause.reason(ChangeRole::Record, treatment), table, &QUARANTINE, values, unit)
     }
 
-    fn keep(
+    /// Adds a record to a table, for this reason.
+    pub(super) fn keep(
         &mut self,
-        cause: Cause<'_>,
+        reason: ChangeReason,
         table: &str,
         columns: &[&str],
         values: Vec<Value>,
-        treatment: &str,
         unit: Unit,
     ) -> Result<(), TreatError> {
-        let Some(table) = self.record_table(cause, table, columns)? else { return Ok(()) };
-        let values = self.record_values(cause, &table, values)?;
-        let record = table.change(values, cause.reason(ChangeRole::Record, treatment));
+        let Some(table) = self.record_table(&reason, table, columns)? else { return Ok(()) };
+        let values = self.record_values(&reason, &table, values)?;
+        let record = table.change(values, reason);
         Ok(self.draft.put_in(unit, &record)?)
     }
 
@@ -116,7 +117,7 @@ impl<'a> Planner<'a> {
     /// keep them: the plan is then refused.
     pub(super) fn record_table(
         &mut self,
-        cause: Cause<'_>,
+        reason: &ChangeReason,
         table: &str,
         columns: &[&str],
     ) -> Result<Option<RecordTable>, TreatError> {
@@ -131,18 +132,18 @@ impl<'a> Planner<'a> {
         }
         if let Some(why) = known.and_then(|known| self.schema.tables[known].irreversible.as_deref()) {
             self.refusals.push(PlanRefusal {
-                rule: cause.rule.id.value.clone(),
-                relation: cause.relation.to_owned(),
+                rule: reason.rule.clone(),
+                relation: reason.relation.clone(),
                 why: format!("the rows cannot be kept in {table}: it {why}"),
                 help: "name another table; fk-doctor creates it if it does not exist".to_owned(),
             });
         }
         if let Some(known) = known
-            && let Some(missing) = self.missing_column(known, columns)
+            && let Some(missing) = missing_column(self.schema, known, columns)
         {
             let why = format!("the rows cannot be kept in {table}: it has no column {missing}");
             if !self.refusals.iter().any(|refusal| refusal.why == why) {
-                let (rule, relation) = (cause.rule.id.value.clone(), cause.relation.to_owned());
+                let (rule, relation) = (reason.rule.clone(), reason.relation.clone());
                 let help = "name another table; fk-doctor creates it if it does not exist".to_owned();
                 self.refusals.push(PlanRefusal { rule, relation, why, help });
             }
@@ -165,25 +166,25 @@ impl<'a> Planner<'a> {
     /// Returns the values of a new record, with its number, the rule and the relation.
     pub(super) fn record_values(
         &mut self,
-        cause: Cause<'_>,
+        reason: &ChangeReason,
         table: &RecordTable,
         values: Vec<Value>,
     ) -> Result<Vec<Value>, TreatError> {
         let number = self.next_record(table.known, &table.own_name)?;
-        let mut record = vec![Value::Integer(number), Value::text(&cause.rule.id.value), Value::text(cause.relation)];
+        let mut record = vec![Value::Integer(number), Value::text(&reason.rule), Value::text(&reason.relation)];
         for value in values {
             let is_number = table.is_number.get(record.len()).copied().unwrap_or_default();
             record.push(if is_number { value } else { self.sql.as_plan_table_stores(value) });
         }
         Ok(record)
     }
+}
 
-    /// Returns the first of these columns that a table lacks.
-    fn missing_column<'c>(&self, table: TableId, columns: &[&'c str]) -> Option<&'c str> {
-        let existing = &self.schema.tables[table].columns;
-        let exists = |name: &str| existing.iter().any(|column| self.schema.names.same(&column.name, name));
-        columns.iter().copied().find(|name| !exists(name))
-    }
+/// Returns the first of these columns that a table lacks.
+pub(super) fn missing_column<'c>(schema: &Schema, table: TableId, columns: &[&'c str]) -> Option<&'c str> {
+    let existing = &schema.tables[table].columns;
+    let exists = |name: &str| existing.iter().any(|column| schema.names.same(&column.name, name));
+    columns.iter().copied().find(|name| !exists(name))
 }
 
 /// A table that keeps rows or keys.

@@ -244,6 +244,7 @@ impl<'a> Restorer<'a> {
         table: TableId,
         rows: Vec<(usize, Quarantined)>,
     ) -> Result<Vec<(usize, Quarantined)>, TreatError> {
+        let rows = self.without_returned(work, table, rows)?;
         let blocked = self.missing_parents(table, &rows.iter().map(|(_, row)| &row.image).collect::<Vec<_>>())?;
         let (mut ready, mut waiting) = (Vec::new(), Vec::new());
         for (row, blocked) in rows.into_iter().zip(blocked) {
@@ -256,7 +257,26 @@ impl<'a> Restorer<'a> {
         Ok(waiting)
     }
 
-    /// Plans one row and the removal of its record, as one unit.
+    /// Gives up the rows of a file that came back already.
+    fn without_returned(
+        &mut self,
+        work: usize,
+        table: TableId,
+        rows: Vec<(usize, Quarantined)>,
+    ) -> Result<Vec<(usize, Quarantined)>, TreatError> {
+        let (mut open, mut returned) = (Vec::with_capacity(rows.len()), Vec::new());
+        let name = &self.planner.schema.tables[table].name;
+        for (index, row) in rows {
+            match row.record.is_none() && self.planner.came_back(name, &row.name, &row.image)? {
+                true => returned.push((row, Obstacle::CameBack)),
+                false => open.push((index, row)),
+            }
+        }
+        self.give_up(work, returned)?;
+        Ok(open)
+    }
+
+    /// Plans one row and its record, as one unit: a record in a table is removed, and a row of a file is listed as come back.
     fn put(&mut self, work: usize, table: TableId, returning: Returning, unit: Unit) -> Result<(), TreatError> {
         let about = &self.planner.schema.tables[table];
         let Returning { row, name, image, .. } = returning;
@@ -270,6 +290,10 @@ impl<'a> Restorer<'a> {
         change.address = row.address.filter(|_| has_own_address(about));
         change.reasons.push(reason(ChangeRole::Restored));
         self.planner.draft.put_in(unit, &change)?;
+        if row.record.is_none() {
+            let listed = (&about.name, &row.name, &row.image);
+            self.planner.list_returned_row(listed, reason(ChangeRole::Record), unit)?;
+        }
         if let Some(record) = &row.record {
             let source = &self.planner.schema.tables[record.table];
             let stored = record.image.columns.clone();

@@ -24,6 +24,7 @@ use crate::model::catalog::Table;
 use crate::model::change_group::ChangeValues;
 use crate::model::forecast::ChangeSample;
 use crate::model::plan::Change;
+use crate::model::plan::ChangeReason;
 use crate::model::plan::ChangeRole;
 use crate::model::plan::has_own_address;
 use crate::model::plan::identity_columns;
@@ -67,6 +68,14 @@ struct RowLayout<'t> {
     table: &'t Table,
     names: Arc<[String]>,
     stored: Arc<[String]>,
+}
+
+/// The records of the removed rows.
+struct RecordGroup {
+    table: RecordTable,
+    reason: ChangeReason,
+    /// The group of their changes, after the first.
+    group: Option<DraftGroup>,
 }
 
 impl<'a> Planner<'a> {
@@ -162,7 +171,10 @@ impl<'a> Planner<'a> {
                 })
             }
             RowAction::Remove { keep } if !schema.relations.iter().any(refers_to_child) => {
-                Some(UniformChange::Remove(keep.as_deref()))
+                let keep = keep.as_deref();
+                // A row that came back from a file leaves the list of such rows, which has to be read.
+                let is_listed = matches!(keep, Some(QuarantineTarget::File(_))) && self.lists_returned_rows();
+                (!is_listed).then_some(UniformChange::Remove(keep))
             }
             _ => None,
         }
@@ -186,10 +198,11 @@ impl<'a> Planner<'a> {
         let mut record = match change {
             UniformChange::Remove(Some(QuarantineTarget::Table(name))) => {
                 // Without a suitable table there is a refusal, and no row is planned.
-                let Some(table) = self.record_table(case.cause(), name, &QUARANTINE)? else {
+                let reason = case.reason(ChangeRole::Record, treatment);
+                let Some(table) = self.record_table(&reason, name, &QUARANTINE)? else {
                     return Err(Obstacle::Row);
                 };
-                Some((table, None))
+                Some(RecordGroup { table, reason, group: None })
             }
             _ => None,
         };
@@ -219,7 +232,7 @@ impl<'a> Planner<'a> {
         layout: &RowLayout<'_>,
         row: &[Value],
         group: &mut Option<DraftGroup>,
-        record: &mut Option<(RecordTable, Option<DraftGroup>)>,
+        record: &mut Option<RecordGroup>,
         samples: &mut Vec<ChangeSample<Value>>,
     ) -> Result<(), Obstacle> {
         let parts =
@@ -249,13 +262,13 @@ impl<'a> Planner<'a> {
         }
         let Some(group) = *group else { return Err(Obstacle::Row) };
         let unit = record.as_ref().map(|_| self.draft.unit(Step::Delete));
-        if let (Some((table, record_group)), Some(unit)) = (record, unit) {
+        if let (Some(RecordGroup { table, reason, group: record_group }), Some(unit)) = (record, unit) {
             let row_name = plan_file::row_text(&RowName::of(&layout.names, name.to_vec()));
             let values =
                 vec![Value::text(layout.table.name.to_string()), Value::text(row_name), image_value(layout, before)];
-            let values = self.record_values(case.cause(), table, values)?;
+            let values = self.record_values(reason, table, values)?;
             let record_group = record_group.get_or_insert_with(|| {
-                let example = table.change(values.clone(), case.reason(ChangeRole::Record, treatment));
+                let example = table.change(values.clone(), reason.clone());
                 self.draft.group(&example)
             });
             let record = ChangeValues {

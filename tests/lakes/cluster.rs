@@ -128,7 +128,7 @@ fn random_rows_agree_with_files() {
     }
     let mut orphans = 0;
     for seed in 0..6 {
-        let (bench, relations) = random(seed);
+        let (bench, relations) = random(seed, "parquet");
         bench.write("lake/fk-doctor.toml", &relations);
         let described = NAMES.map(|name| format!("path = \"LAKE/{name}.parquet\""));
         let tables: Vec<(&str, &str)> = NAMES.into_iter().zip(described.iter().map(String::as_str)).collect();

@@ -159,7 +159,61 @@ fn file_without_a_column_has_null_there() {
     parquet(&bench.path("lake/child/a.parquet"), &references(&[1]));
     parquet(&bench.path("lake/child/b.parquet"), &[("int32 other", Cells::Int32(vec![Some(1), Some(2)]))]);
     parquet(&bench.path("lake/parent.parquet"), &ids(&[1]));
-    assert_eq!(counts(&scan(&bench, &[]).1), [3, 2, 0, 0]);
+    let report = scan(&bench, &[]).1;
+    assert_eq!(counts(&report), [3, 2, 0, 0]);
+    let reason = report["relations"][0]["reason"].as_str().unwrap();
+    assert!(reason.ends_with("; child.r is absent in 1 of 2 files, and NULL in their rows"), "{reason}");
+}
+
+#[test]
+fn column_without_a_type_in_a_file_takes_the_type_of_the_others() {
+    let bench = lake();
+    parquet(&bench.path("lake/child/a.parquet"), &[("int32 r (UNKNOWN)", Cells::Int32(vec![None, None]))]);
+    parquet(&bench.path("lake/child/b.parquet"), &[("byte_array r (STRING)", Cells::texts(&["a", "b"]))]);
+    parquet(&bench.path("lake/parent.parquet"), &[("byte_array id (STRING)", Cells::texts(&["a"]))]);
+    assert_eq!(counts(&scan(&bench, &[]).1), [4, 2, 1, 1]);
+}
+
+#[test]
+fn all_endings_of_parquet_files_are_read() {
+    let bench = lake();
+    for (number, name) in ["a.parquet", "b.parq", "c.PQ"].into_iter().enumerate() {
+        parquet(&bench.path(&format!("lake/child/{name}")), &references(&[number as i64]));
+    }
+    parquet(&bench.path("lake/parent.pq"), &ids(&[0]));
+    assert_eq!(counts(&scan(&bench, &[]).1), [3, 0, 2, 2]);
+}
+
+#[test]
+fn file_of_a_format_that_is_not_read_makes_its_table_unreadable() {
+    for name in ["b.orc", "b.avro", "b.csv.zst", "b.parquet.gz", "b.jsonl.bz2"] {
+        let bench = lake();
+        parquet(&bench.path("lake/child/a.parquet"), &references(&[1]));
+        bench.write(&format!("lake/child/{name}"), "");
+        parquet(&bench.path("lake/parent.parquet"), &ids(&[1]));
+        let (code, report) = scan(&bench, &[]);
+        let reason = report["relations"][0]["reason"].as_str().unwrap_or_default();
+        assert!(code == 4 && reason.contains(&format!("child/{name} is not read")), "{name}: {code} {reason}");
+    }
+}
+
+#[test]
+fn pattern_of_children_includes_those_that_cannot_be_read() {
+    let bench = lake();
+    bench.write("lake/fk-doctor.toml", "[[relation]]\nchild = \"child_*(r)\"\nparent = \"parent(id)\"\n");
+    parquet(&bench.path("lake/child_a.parquet"), &references(&[1]));
+    bench.write("lake/child_b.parquet", "no such file");
+    bench.write("lake/child_c.csv", "other\n1\n");
+    parquet(&bench.path("lake/parent.parquet"), &ids(&[1]));
+    let (code, report) = scan(&bench, &[]);
+    let found: Vec<_> = report["relations"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|relation| (&relation["id"], &relation["coverage"]))
+        .collect();
+    let expected = serde_json::json!([["child_a(r)->parent(id)", "checked"], ["child_b(r)->parent(id)", "unchecked"]]);
+    assert_eq!((code, serde_json::json!(found)), (4, expected), "{report:#}");
 }
 
 #[test]
@@ -182,11 +236,10 @@ fn commands_that_change_rows_are_refused_in_a_sentence() {
     let bench = lake();
     parquet(&bench.path("lake/parent.parquet"), &ids(&[1]));
     bench.write("plan.ndjson", "");
-    let commands: [&[&str]; 6] = [
+    let commands: [&[&str]; 5] = [
         &["repair", "lake", "--rules", "placeholder"],
         &["check", "lake", "--table", "parent", "plan.ndjson"],
         &["explain", "lake", "DELETE FROM parent"],
-        &["discover", "lake"],
         &["apply", "lake", "plan.ndjson"],
         &["init", "files:lake"],
     ];
@@ -199,6 +252,26 @@ fn commands_that_change_rows_are_refused_in_a_sentence() {
             "{command:?}: {}",
             outcome.stderr
         );
+    }
+}
+
+#[test]
+fn discovery_in_a_folder_is_refused_in_a_sentence() {
+    let bench = lake();
+    parquet(&bench.path("lake/parent.parquet"), &ids(&[1]));
+    let commands: [(&[&str], &str); 3] = [
+        (&["discover", "lake"], "discover"),
+        (&["scan", "lake", "--discover"], "--discover"),
+        (&["schema", "lake", "--discover"], "--discover"),
+    ];
+    for (command, what) in commands {
+        let outcome = bench.run(command);
+        let expected = format!(
+            "error: could not read lake for {what}\n\
+             because: discovery searches databases, and this is a folder of files\n\
+             help: write each relation of lake as [[relation]] in fk-doctor.toml\n"
+        );
+        assert_eq!((outcome.code, outcome.stderr.as_str()), (2, expected.as_str()), "{command:?}");
     }
 }
 

@@ -42,6 +42,7 @@ fn scan_here(folder: &Path) -> (CoverageState, u64, u64) {
         condition: None,
         ignored: Vec::new(),
         soft_deleted: None,
+        parent_may_be_missing: false,
     };
     // A footer without the column is a fault of the configuration.
     let Ok(schema) = resolve::resolve(database.catalog().unwrap(), &[relation]) else {
@@ -114,6 +115,38 @@ fn page_that_unpacks_to_more_than_the_memory_is_not_read() {
     assert_eq!(scan(&bench, &["--memory", "100MB"]).0, 1);
 }
 
+/// Writes another size into the header of the first page of a column, which begins at this offset.
+fn set_unpacked_size(bytes: &mut [u8], header: usize, size: u64) {
+    // The header begins with two fields of the compact protocol: the kind of the page, and its unpacked size.
+    assert_eq!([bytes[header], bytes[header + 2]], [0x15, 0x15]);
+    let at = header + 3;
+    let length = 1 + bytes[at..].iter().position(|byte| byte & 0x80 == 0).unwrap();
+    for (index, byte) in bytes[at..at + length].iter_mut().enumerate() {
+        let more = if index + 1 < length { 0x80 } else { 0 };
+        *byte = ((size << 1 >> (7 * index)) & 0x7f) as u8 | more;
+    }
+}
+
+#[test]
+fn page_whose_header_hides_its_size_is_unpacked_to_that_size_only() {
+    use parquet::file::reader::FileReader;
+    let long = "x".repeat(40_000_000);
+    for codec in [Compression::GZIP(GzipLevel::default()), Compression::BROTLI(BrotliLevel::default())] {
+        let bench = lake();
+        let path = bench.path("lake/child.parquet");
+        parquet_with(&path, &[("byte_array r (STRING)", Cells::texts(&[&long]))], codec, 9);
+        let file = parquet::file::reader::SerializedFileReader::new(std::fs::File::open(&path).unwrap()).unwrap();
+        let (start, _) = file.metadata().row_group(0).column(0).byte_range();
+        let mut bytes = std::fs::read(&path).unwrap();
+        set_unpacked_size(&mut bytes, start as usize, 1_000);
+        std::fs::write(&path, bytes).unwrap();
+        parquet(&bench.path("lake/parent.parquet"), &[("byte_array id (STRING)", Cells::texts(&["a"]))]);
+        let (code, report) = scan(&bench, &["--memory", "16MB"]);
+        let reason = report["relations"][0]["reason"].as_str().unwrap();
+        assert!(code == 4 && reason.contains("another size than its header gives"), "{code} {reason}");
+    }
+}
+
 #[test]
 fn faulty_text_files_are_unchecked_with_their_line() {
     for (text, expected) in [
@@ -128,6 +161,21 @@ fn faulty_text_files_are_unchecked_with_their_line() {
         let (code, report) = scan(&bench, &[]);
         let reason = report["relations"][0]["reason"].as_str().unwrap_or_default();
         assert!(code == 4 && reason.contains(expected), "{text:?}: {code} {reason}");
+    }
+}
+
+#[test]
+fn record_that_is_larger_than_the_memory_is_not_read() {
+    let long = "x".repeat(3_000_000);
+    for (name, text) in [("child.csv", format!("r\n1\n{long}\n")), ("child.jsonl", format!("{{\"r\": \"{long}\"}}\n"))]
+    {
+        let bench = lake();
+        bench.write(&format!("lake/{name}"), &text);
+        bench.write("lake/parent.csv", "id\n1\n");
+        let (code, report) = scan(&bench, &["--memory", "1MB"]);
+        let reason = report["relations"][0]["reason"].as_str().unwrap_or_default();
+        assert!(code == 4 && reason.contains("allow more with --memory"), "{name}: {code} {reason}");
+        assert_eq!(scan(&bench, &["--memory", "8MB"]).0, 1, "{name}");
     }
 }
 

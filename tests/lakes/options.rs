@@ -129,3 +129,19 @@ fn keys_for_clusters_are_faults_of_a_folder() {
         assert!(outcome.stderr.contains("is for a cluster"), "{key}: {}", outcome.stderr);
     }
 }
+
+#[test]
+fn causes_of_large_tables_are_searched_in_time() {
+    let bench = lake();
+    let ids: Vec<i64> = (0..60_000).map(|i| i * 3).collect();
+    let column = [("int64 id", Cells::integers(&ids))];
+    parquet(&bench.path("lake/parent.parquet"), &column);
+    // More than half of the keys have a parent, so that all are compared with the missing ones.
+    let rows: Vec<i64> = (0..120_000).map(|i| if i % 3 == 0 { 1 + i } else { i / 2 * 3 }).collect();
+    parquet(&bench.path("lake/child.parquet"), &[("int64 r", Cells::integers(&rows))]);
+    let start = std::time::Instant::now();
+    let (code, report) = scan(&bench, &[]);
+    assert_eq!((code, counts(&report)), (1, [120_000, 0, 40_000, 40_000]), "{report:#}");
+    // Without an index, a row is compared with all parents.
+    assert!(start.elapsed().as_secs() < 60, "{:?}", start.elapsed());
+}

@@ -69,11 +69,56 @@ fn condition_of_another_engine_leaves_its_relation_unchecked() {
 
 #[test]
 fn reference_that_nobody_can_resolve_is_unchecked() {
-    for (to, expected) in [("var('parent')", "only dbt can resolve"), ("\"main\".\"nobody\"", "no such table")] {
-        let (code, report, _) = scanned(&[relationships(to, json!({}))]);
-        let reason = report["relations"][0]["reason"].as_str().unwrap_or_default();
-        assert!(code == 4 && reason.contains(expected), "{code}: {reason}");
-    }
+    let (code, report, _) = scanned(&[relationships("var('parent')", json!({}))]);
+    let reason = report["relations"][0]["reason"].as_str().unwrap_or_default();
+    assert!(code == 4 && reason.contains("only dbt can resolve"), "{code}: {reason}");
+}
+
+#[test]
+fn missing_parent_table_is_a_defect_of_its_relation() {
+    let tests = [
+        relationships("\"main\".\"nobody\"", json!({"where": "id > 10"})),
+        relationships("ref('customers')", json!({})),
+    ];
+    let (code, report, bench) = scanned(&tests);
+    assert_eq!(code, 1, "{report:#}");
+    let finding = |code: &str| {
+        let mut findings = report["findings"].as_array().unwrap().iter();
+        findings.find(|finding| finding["code"] == code && finding["relation"] == "orders(customer_id)->nobody(id)")
+    };
+    assert_eq!(finding("orphan").unwrap()["rows"], 2, "{report:#}");
+    let help = finding("parent-table-missing").unwrap()["help"].as_str().unwrap();
+    assert_eq!(
+        help,
+        "create or restore nobody, or correct the relation where it is configured; do not delete its rows"
+    );
+    assert_eq!(report["relations"][1]["coverage"], "checked");
+    std::fs::create_dir(bench.path("lake")).unwrap();
+    bench.write("lake/orders.csv", "id,customer_id\n10,1\n11,\n");
+    let run = bench.run(&["scan", "lake", "--relations", "manifest.json", "--format", "json"]);
+    let report: Value = serde_json::from_str(&run.stdout).unwrap_or_else(|error| panic!("{error}: {}", run.stderr));
+    let found: Vec<(&Value, &Value)> = report["relations"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|relation| (&relation["coverage"], &relation["orphan_rows"]))
+        .collect();
+    assert_eq!((run.code, json!(found)), (1, json!([["checked", 0], ["checked", 1]])), "{report:#}");
+}
+
+#[test]
+fn relation_to_a_virtual_table_is_unchecked_and_the_others_are_scanned() {
+    let bench = Bench::new(&format!("{SHOP} CREATE VIRTUAL TABLE notes USING fts5(id);"));
+    bench.write(
+        "fk-doctor.toml",
+        "[[relation]]\nchild = \"orders(id)\"\nparent = \"notes(id)\"\n\
+         [[relation]]\nchild = \"orders(customer_id)\"\nparent = \"customers(id)\"\n",
+    );
+    let (code, report) = bench.scan();
+    let relation = &report["relations"][0];
+    assert_eq!((code, &relation["coverage"]), (4, &json!("unchecked")), "{report:#}");
+    assert!(relation["reason"].as_str().unwrap().starts_with("notes cannot be read: "), "{report:#}");
+    assert_eq!(report["relations"][1]["orphan_rows"], 1, "{report:#}");
 }
 
 #[test]
@@ -137,4 +182,61 @@ fn data_package_of_a_folder_gives_its_tables_and_relations() {
         .map(|relation| (&relation["orphan_rows"], &relation["coverage"]))
         .collect();
     assert_eq!(json!(orphans), json!([[1, "checked"], [0, "checked"]]), "{report:#}");
+}
+
+/// The manifest that dbt 1.11 made of a project with two parts: a shop, and tables with composite keys in a contract.
+#[test]
+fn manifest_that_dbt_made_gives_its_relations() {
+    let bench = Bench::empty();
+    std::fs::create_dir(bench.path("lake")).unwrap();
+    for (table, rows) in [
+        ("customers", "customer_id,name\n1,Ann\n2,Bob\n3,Cy\n"),
+        ("orders", "order_id,customer_id,status\n10,1,placed\n11,2,shipped\n12,9,placed\n13,,placed\n14,8,test\n"),
+        ("payments", "payment_id,order_id,amount\n100,10,5\n101,77,6\n"),
+        ("generators", "plant_id_eia,generator_id,report_year\n1,a,2024\n1,a,2025\n2,b,2025\n"),
+        ("generation", "plant_id_eia,generator_id,report_year,net_mwh\n1,a,2024,5\n1,b,2024,6\n2,b,2025,\n,b,2025,7\n"),
+    ] {
+        bench.write(&format!("lake/{table}.csv"), rows);
+    }
+    let manifest = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/dbt/manifest.json");
+    let (code, report) = scan(&bench, &["--relations", manifest.to_str().unwrap()]);
+    let found: Vec<Value> = report["relations"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|relation| json!([relation["id"], relation["rows"], relation["null_rows"], relation["orphan_rows"]]))
+        .collect();
+    let expected = json!([
+        [
+            "generation(plant_id_eia,generator_id,report_year)->generators(plant_id_eia,generator_id,report_year)",
+            4,
+            1,
+            1
+        ],
+        ["payments(order_id)->orders(order_id)", 2, 0, 1],
+        ["orders(customer_id)->customers(customer_id)", 4, 1, 1],
+    ]);
+    assert_eq!((code, json!(found)), (1, expected), "{report:#}");
+    let severities: Vec<(&Value, &Value)> = report["findings"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|finding| (&finding["relation"], &finding["severity"]))
+        .collect();
+    assert!(severities.contains(&(&json!("payments(order_id)->orders(order_id)"), &json!("warning"))), "{report:#}");
+    let note = bench.run(&["scan", "lake", "--relations", manifest.to_str().unwrap()]).stderr;
+    assert!(note.contains("1 relation of dbt is disabled and not checked"), "{note}");
+}
+
+#[test]
+fn location_of_a_model_is_known_and_other_models_are_found_by_their_names() {
+    let bench = Bench::empty();
+    std::fs::create_dir_all(bench.path("lake/out")).unwrap();
+    let mut written: Value = serde_json::from_str(&manifest(&[relationships("ref('customers')", json!({}))])).unwrap();
+    written["nodes"]["model.shop.customers"]["config"] = json!({"location": "out/people.csv"});
+    bench.write("manifest.json", &written.to_string());
+    bench.write("lake/out/people.csv", "id\n1\n");
+    bench.write("lake/orders.csv", "id,customer_id\n10,1\n11,2\n");
+    let (code, report) = scan(&bench, &["--relations", "manifest.json"]);
+    assert_eq!((code, counts(&report)), (1, [2, 0, 1, 1]), "{report:#}");
 }

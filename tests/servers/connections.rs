@@ -50,6 +50,35 @@ fn postgres_tls_options_follow_libpq() {
 }
 
 #[test]
+fn first_of_several_servers_that_fits_is_used() {
+    let seed = "CREATE TABLE p(id int PRIMARY KEY); CREATE TABLE c(r int REFERENCES p(id))";
+    let Some(server) = Server::postgres(seed) else { return };
+    let name = &server.name;
+    // No server listens on port 1.
+    let url = |query: &str| format!("postgres://postgres@127.0.0.1:1,127.0.0.1:{}/{name}?{query}", port(&server));
+    for query in
+        ["", "target_session_attrs=primary", "target_session_attrs=read-write", "target_session_attrs=prefer-standby"]
+    {
+        let run = scan_with(&server, &url(query), &[]);
+        assert_eq!(run.code, 0, "{query}: {}", run.stderr);
+        let note = format!("of the servers in the address, 127.0.0.1:{} is used", port(&server));
+        assert!(run.stderr.contains(&note), "{query}: {}", run.stderr);
+    }
+    let run = scan_with(&server, &url("target_session_attrs=standby"), &[]);
+    assert_eq!(run.code, 3, "{}{}", run.stdout, run.stderr);
+    let shown = super::common::in_one_line(&run.stderr);
+    assert!(shown.contains("connect to any of the 2 servers in the address"), "{shown}");
+    assert!(shown.contains("127.0.0.1:1: the connection was refused"), "{shown}");
+    let standby = format!("127.0.0.1:{}: it is a primary, and target_session_attrs is standby", port(&server));
+    assert!(shown.contains(&standby), "{shown}");
+    // A refused login is the same on every server, and more tries could lock the user out.
+    let unknown = format!("postgres://postgres@127.0.0.1:{0},127.0.0.1:1/no-such-database", port(&server));
+    let run = scan_with(&server, &unknown, &[]);
+    assert!(run.code == 3 && run.stderr.contains("no-such-database"), "{}", run.stderr);
+    assert!(!run.stderr.contains("127.0.0.1:1:"), "{}", run.stderr);
+}
+
+#[test]
 fn mariadb_tls_options_follow_its_client() {
     for server in Server::mysql_family("CREATE TABLE t(id int)") {
         let certificate = std::env::var("FK_DOCTOR_TEST_CERTIFICATE").unwrap();

@@ -203,3 +203,130 @@ fn rows_of_several_sets_change_and_are_undone() {
         }
     }
 }
+
+/// A rule without limits.
+fn unlimited(treatment: &str) -> String {
+    rule("c(r)", treatment).replace("[limits]", "[limits]\nmax-rows = 100000")
+}
+
+/// A trigger refuses statements that change row 15,000 together with other rows. Only the set with this row is divided.
+#[test]
+fn set_that_fails_is_divided_and_others_stay_whole() {
+    let Some(patient) = Patient::new(Kind::Postgres, &application::seed(true, 3 * 10_400)) else { return };
+    counting_statements(&patient, "c");
+    patient.server.execute(
+        "CREATE FUNCTION alone() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN \
+         IF (SELECT count(*) > 1 AND bool_or(id = 15000) FROM changed) THEN RAISE EXCEPTION 'row 15000 changes alone'; END IF; \
+         RETURN NULL; END $$; \
+         CREATE TRIGGER \"d alone\" AFTER UPDATE ON c REFERENCING NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION alone()",
+    );
+    patient.rules(&unlimited("action = \"set-null\""));
+    patient.planned();
+    let before = patient.dump();
+    succeeded(&patient, "apply", &patient.apply(&[]));
+    let statements: u64 = patient.server.texts("SELECT last_value::text FROM statements")[0].parse().unwrap();
+    assert!((5..150).contains(&statements), "{statements} statements changed 10,400 rows");
+    let after = patient.dump();
+    succeeded(&patient, "undo", &patient.undo(&[]));
+    assert!(patient.dump() == before, "undo restores every value");
+    succeeded(&patient, "apply", &patient.apply(ROW_BY_ROW));
+    assert!(patient.dump() == after, "row by row gives the same database");
+}
+
+/// A trigger refuses one row of a set. The run refuses the plan, or leaves this row, as it does row by row.
+#[test]
+fn row_that_a_set_cannot_change_is_named_as_row_by_row() {
+    let seed = "CREATE TABLE p(id int PRIMARY KEY); \
+                CREATE TABLE c(id int PRIMARY KEY, r int, note varchar(9), FOREIGN KEY (r) REFERENCES p(id)); \
+                INSERT INTO c VALUES (1, 7, 'a'), (2, 8, 'b'), (3, 9, 'c'), (4, 9, 'd')";
+    for kind in KINDS {
+        let Some(patient) = Patient::new(kind, seed) else { continue };
+        patient.server.execute(match kind {
+            Kind::Postgres => {
+                "CREATE FUNCTION refuses() RETURNS trigger LANGUAGE plpgsql AS \
+                 $$ BEGIN IF NEW.id = 2 THEN RAISE EXCEPTION 'row 2 stays'; END IF; RETURN NEW; END $$; \
+                 CREATE TRIGGER refuses BEFORE UPDATE ON c FOR EACH ROW EXECUTE FUNCTION refuses()"
+            }
+            _ => {
+                "CREATE TRIGGER refuses BEFORE UPDATE ON c FOR EACH ROW BEGIN IF NEW.id = 2 THEN \
+                 SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = 'row 2 stays'; END IF; END"
+            }
+        });
+        patient.rules(&rule("c(r)", "action = \"set-null\""));
+        patient.planned();
+        let before = patient.dump();
+        for options in [&[][..], &["--skip-changed"]] {
+            let mut outcomes = Vec::new();
+            for way in [&[][..], ROW_BY_ROW] {
+                let run = patient.apply(&[options, way].concat());
+                outcomes.push((run.code, run.stderr, patient.dump()));
+                let undo = patient.undo(&[]);
+                assert_eq!(undo.code, 0, "{kind:?} {options:?}: {}", undo.stderr);
+                assert_eq!(patient.dump(), before, "{kind:?} {options:?}");
+            }
+            assert_eq!(outcomes[0], outcomes[1], "{kind:?} {options:?}");
+            assert_eq!(outcomes[0].0, if options.is_empty() { 5 } else { 6 }, "{kind:?} {options:?}");
+            let named = options.is_empty() == outcomes[0].1.contains("row 2 stays");
+            assert!(named, "{kind:?} {options:?}: {}", outcomes[0].1);
+        }
+    }
+}
+
+/// Returns how often PostgreSQL read the whole table `c`. A session reports its numbers when it ends.
+fn whole_reads(patient: &Patient) -> u64 {
+    let sessions = "SELECT count(*)::text FROM pg_stat_activity WHERE application_name = 'fk-doctor' AND datname = current_database()";
+    while patient.server.texts(sessions) != ["0"] {
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+    patient.server.texts("SELECT seq_scan::text FROM pg_stat_user_tables WHERE relname = 'c'")[0].parse().unwrap()
+}
+
+/// No index finds the children of a parent. All sets of a run together read the child as often as one set does.
+#[test]
+fn child_without_an_index_is_read_once_for_all_sets() {
+    let mut reads = Vec::new();
+    for rows in [5_000, 30_050] {
+        let seed = format!(
+            "CREATE TABLE p(id int PRIMARY KEY, name text); CREATE TABLE c(id int PRIMARY KEY, r int REFERENCES p(id)); \
+             INSERT INTO c SELECT i, 1000000 + i FROM generate_series(1, {rows}) AS number(i); ANALYZE"
+        );
+        let Some(patient) = Patient::new(Kind::Postgres, &seed) else { return };
+        patient.rules(&unlimited("action = \"placeholder\"\nvalues = { name = \"{key.r}\" }"));
+        let before = patient.dump();
+        patient.planned();
+        let start = whole_reads(&patient);
+        succeeded(&patient, "apply", &patient.apply(&[]));
+        let applied = whole_reads(&patient);
+        succeeded(&patient, "undo", &patient.undo(&[]));
+        reads.push((applied - start, whole_reads(&patient) - applied));
+        assert!(patient.dump() == before, "undo restores every value");
+    }
+    assert_eq!(reads[0], reads[1]);
+}
+
+/// A relation without a constraint and without an index: a row that refers to a new parent keeps it.
+#[test]
+fn new_parent_of_an_unindexed_child_stays_while_it_is_needed() {
+    let seed = "CREATE TABLE p(id int PRIMARY KEY, name varchar(9)); CREATE TABLE c(id int PRIMARY KEY, r int); \
+                INSERT INTO c VALUES (1, 7), (2, 8), (3, 8), (4, NULL)";
+    for kind in KINDS {
+        let Some(patient) = Patient::new(kind, seed) else { continue };
+        patient.server.bench.write("fk-doctor.toml", "[[relation]]\nchild = \"c(r)\"\nparent = \"p(id)\"\n");
+        patient.rules(&unlimited("action = \"placeholder\"\nvalues = { name = \"{key.r}\" }"));
+        let before = patient.dump();
+        patient.planned();
+        for row in ["UPDATE c SET r = 8 WHERE id = 4", "UPDATE c SET r = NULL WHERE id = 4"] {
+            succeeded(&patient, row, &patient.apply(&[]));
+            patient.server.execute(row);
+            let undo = patient.undo(&[]);
+            let is_needed = row.contains('8');
+            assert_eq!(undo.code, if is_needed { 5 } else { 0 }, "{kind:?} {row}: {}", undo.stderr);
+            assert!(
+                !is_needed || undo.stderr.contains("is referred to by rows that were added since"),
+                "{}",
+                undo.stderr
+            );
+        }
+        assert_eq!(patient.dump(), before, "{kind:?}");
+    }
+}

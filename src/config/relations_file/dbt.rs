@@ -115,8 +115,9 @@ impl<'a> Manifest<'a> {
                 argument(["pk_table_name", "to"]),
             ),
         };
-        let child_columns = child_columns.ok_or("the test names no column")?;
-        let parent_columns = parent_columns.ok_or("the test names no column of the parent")?;
+        let names = |columns: Vec<String>| columns.into_iter().map(column_name).collect::<Vec<String>>();
+        let child_columns = names(child_columns.ok_or("the test names no column")?);
+        let parent_columns = names(parent_columns.ok_or("the test names no column of the parent")?);
         let to = to.and_then(|to| to.into_iter().next()).ok_or("the test names no parent")?;
         let child = self.tested(node, &to).ok_or("the manifest does not have the model that is tested")?;
         let text_of = |name: &str| argument([name, name]).and_then(|texts| texts.into_iter().next());
@@ -201,6 +202,7 @@ impl<'a> Manifest<'a> {
                 condition: None,
                 ignored: Vec::new(),
                 soft_deleted: None,
+                parent_may_be_missing: true,
             },
             schemas: [child.schema, parent.schema],
             unresolved,
@@ -250,21 +252,55 @@ fn table_at(node: &Value) -> Option<TableAt> {
     Some(TableAt { schema: field("schema").map(str::to_owned), name: name.to_owned() })
 }
 
-/// Returns the files of a model that is stored outside of a database.
+/// Returns the files of a model or a source that is stored outside of a database.
 fn files(node: &Value) -> Option<TableFiles> {
-    let at = |part: &str, name: &str| node.get(part).and_then(|part| part.get(name)).and_then(Value::as_str);
-    let path = at("config", "location").or_else(|| at("meta", "external_location"))?;
-    Some(TableFiles::new(table_at(node)?.name, vec![path.to_owned()]))
+    let at = |parts: &[&str]| parts.iter().try_fold(node, |value, part| value.get(part)).and_then(Value::as_str);
+    let locations: [&[&str]; 5] = [
+        &["config", "location"],
+        &["config", "external_location"],
+        &["config", "meta", "external_location"],
+        &["meta", "external_location"],
+        &["source_meta", "external_location"],
+    ];
+    // A call such as `read_csv('orders.csv')` is for the engine of the project only.
+    let path = locations.into_iter().find_map(at).filter(|path| !path.contains('('))?;
+    let table = table_at(node)?.name;
+    let name = at(&["name"]).unwrap_or(&table);
+    let path = path.replace("{name}", name).replace("{identifier}", at(&["identifier"]).unwrap_or(name));
+    // Models without a location are found by their names.
+    Some(TableFiles { is_additional: true, ..TableFiles::new(table, vec![path]) })
 }
 
 /// Returns the arguments of a call, if all are texts in quotation marks.
 fn quoted(arguments: &str) -> Option<Vec<String>> {
-    let one = |argument: &str| {
-        let argument = argument.trim();
-        let inner = ['\'', '"'].into_iter().find_map(|quote| argument.strip_prefix(quote)?.strip_suffix(quote))?;
-        (!inner.contains(['\'', '"'])).then(|| inner.to_owned())
+    let mut found = Vec::new();
+    let mut rest = arguments.trim();
+    loop {
+        let quote = rest.chars().next().filter(|first| matches!(first, '\'' | '"'))?;
+        let mut text = String::new();
+        let mut characters = rest.char_indices().skip(1);
+        let end = loop {
+            match characters.next()? {
+                (_, '\\') => text.push(characters.next()?.1),
+                (at, character) if character == quote => break at,
+                (_, character) => text.push(character),
+            }
+        };
+        found.push(text);
+        rest = rest[end + 1..].trim_start();
+        match rest.strip_prefix(',') {
+            Some(more) => rest = more.trim_start(),
+            None => return rest.is_empty().then_some(found),
+        }
+    }
+}
+
+/// Returns a column's name without the quotation marks that dbt keeps around it.
+fn column_name(text: String) -> String {
+    let unquoted = |quote: char| {
+        Some(text.strip_prefix(quote)?.strip_suffix(quote)?.replace(&quote.to_string().repeat(2), &quote.to_string()))
     };
-    arguments.split(',').map(one).collect()
+    ['"', '`'].into_iter().find_map(unquoted).unwrap_or(text)
 }
 
 /// Returns the table of a name such as `"database"."schema"."customers"` or `schema.customers`.
@@ -401,6 +437,35 @@ mod tests {
             let unresolved = found.relations[0].unresolved.as_deref();
             assert_eq!(unresolved, Some(format!("only dbt can resolve the reference `{to}`").as_str()));
         }
+    }
+
+    #[test]
+    fn files_of_external_tables_are_known() {
+        let path = |node: Value| files(&node).map(|files| format!("{}={}", files.name, files.paths.concat()));
+        let cases = [
+            (json!({"name": "a", "alias": "b", "config": {"location": "out/b.parquet"}}), Some("b=out/b.parquet")),
+            (json!({"name": "a", "meta": {"external_location": "raw/{name}.csv"}}), Some("a=raw/a.csv")),
+            (
+                json!({"name": "a", "identifier": "A1", "source_meta": {"external_location": "raw/{identifier}.csv"}}),
+                Some("A1=raw/A1.csv"),
+            ),
+            (json!({"name": "a", "config": {"meta": {"external_location": "read_csv('a.csv')"}}}), None),
+            (json!({"name": "a"}), None),
+        ];
+        for (node, expected) in cases {
+            assert_eq!(path(node).as_deref(), expected);
+        }
+    }
+
+    #[test]
+    fn names_in_quotation_marks_are_read() {
+        assert_eq!(quoted(r#" 'a\'b' , "c, d" "#), Some(vec!["a'b".to_owned(), "c, d".to_owned()]));
+        for wrong in ["", "a", "'a", "'a' 'b'", "'a',", "var('a')"] {
+            assert_eq!(quoted(wrong), None, "{wrong}");
+        }
+        let kwargs = json!({"column_name": "\"my \"\"col\"", "to": "ref('customers')", "field": "`id`"});
+        let found = read_tests(vec![test("relationships", None, kwargs, json!({}))]).unwrap();
+        assert_eq!(shown(&found.relations[0]), "shop.orders_v1(my \"col)->shop.customers_v1(id)");
     }
 
     #[test]

@@ -88,6 +88,7 @@ fn one_resource(
                 condition: None,
                 ignored: Vec::new(),
                 soft_deleted: None,
+                parent_may_be_missing: true,
             },
             schemas: [None, None],
             unresolved: None,

@@ -168,6 +168,10 @@ pub(in crate::engine) fn shown(cell: Cell<'_>, of: &FileType) -> Value {
             }
         }
         (Cell::Bytes(bytes), FileType::Binary) => Value::Blob(bytes.to_vec()),
+        (Cell::Bytes(bytes), FileType::Number) => match number::of_text(bytes, false).and_then(Number::as_integer) {
+            Some(number) => Value::Integer(number),
+            None => Value::Text(bytes.to_vec()),
+        },
         (Cell::Bytes(bytes), _) => Value::Text(bytes.to_vec()),
     }
 }
@@ -231,6 +235,8 @@ mod tests {
             (Class::Date, (Cell::Integer(20_454), FileType::Date), text("2026-01-01")),
             (Class::Boolean, (Cell::Integer(1), FileType::Boolean), text("True")),
             (Class::Bytes, (Cell::Bytes(b"a"), FileType::Text), text("a")),
+            (exact, (Cell::Bytes(b"1.50e1"), FileType::Number), (Cell::Integer(15), FileType::Integer)),
+            (real, (Cell::Bytes(b"0.1"), FileType::Number), (Cell::Real(0.1), FileType::Real)),
         ];
         for (class, (left, of_left), (right, of_right)) in equal {
             let form = canonical(left, &of_left, class);

@@ -15,6 +15,7 @@ use super::fault::Fault;
 use super::key::Hashers;
 use super::key::KeyRule;
 use super::key::Shape;
+use super::lake::ColumnSource;
 use super::lake::Lake;
 use super::rows;
 use super::rows::Limits;
@@ -32,8 +33,11 @@ use crate::engine::orphan_list::OrphanCollector;
 use crate::engine::orphan_list::RunStore;
 use crate::model::examination::Counts;
 use crate::model::examination::Method;
+use crate::model::ids::TableId;
 use crate::model::progress::ProgressStep;
 use crate::model::progress::RunPhase;
+use crate::model::text::count;
+use crate::model::text::plural;
 
 mod child;
 mod parent;
@@ -184,7 +188,9 @@ impl<'a> Judging<'a> {
                     None => return StorageAnswer::Unjudged { why: "its child was not read".to_owned() },
                 };
                 match collector.finish() {
-                    Ok(orphans) => StorageAnswer::Judged(self.reading(counts, orphans, repeated.get(&planned.parent))),
+                    Ok(orphans) => {
+                        StorageAnswer::Judged(self.reading(planned, counts, orphans, repeated.get(&planned.parent)))
+                    }
                     Err(error) => StorageAnswer::Unjudged {
                         why: format!(
                             "the temporary file of its orphans failed: {}",
@@ -196,7 +202,13 @@ impl<'a> Judging<'a> {
             .collect()
     }
 
-    fn reading(&self, counts: Counts, orphans: OrphanList, repeated: Option<&parent::Repeated>) -> StorageReading {
+    fn reading(
+        &self,
+        planned: &Planned<'_>,
+        counts: Counts,
+        orphans: OrphanList,
+        repeated: Option<&parent::Repeated>,
+    ) -> StorageReading {
         StorageReading {
             method: Method::Columns,
             counts,
@@ -204,6 +216,7 @@ impl<'a> Judging<'a> {
             suspects: Suspects::Rows(Vec::new()),
             index_is_proven: false,
             repeated_keys: repeated.and_then(parent::Repeated::shown).map(Box::new),
+            note: absent_columns(self.lake, planned.inclusion),
         }
     }
 
@@ -238,6 +251,22 @@ impl<'a> Judging<'a> {
 
 fn types<'a>(lake: &'a Lake, table: usize, columns: &[usize]) -> Vec<&'a FileType> {
     columns.iter().map(|&column| &lake.tables[table].columns[column].of).collect()
+}
+
+/// Returns which columns of an inclusion are absent in how many files.
+fn absent_columns(lake: &Lake, inclusion: &Inclusion) -> Option<String> {
+    let sides = [(inclusion.child, &inclusion.child_columns), (inclusion.parent, &inclusion.parent_columns)];
+    let columns = sides.into_iter().flat_map(|(table, columns)| columns.iter().map(move |column| (table, *column)));
+    let note = |(table, column): (TableId, usize)| {
+        let table = &lake.tables[table.index()];
+        let absent = table.files.iter().filter(|file| file.sources[column] == ColumnSource::Absent).count();
+        let name = format!("{}.{}", table.name, table.columns[column].name);
+        let files = plural(table.files.len() as u64, "file");
+        (absent > 0).then(|| format!("{name} is absent in {} of {files}, and NULL in their rows", count(absent as u64)))
+    };
+    let mut notes: Vec<String> = columns.filter_map(note).collect();
+    notes.dedup();
+    (!notes.is_empty()).then(|| notes.join("; "))
 }
 
 /// Returns how an inclusion compares, or the reason why the law does not compare its types.

@@ -46,6 +46,7 @@ pub(super) struct LakeColumn {
 pub(super) enum Format {
     Parquet,
     Text,
+    JsonLines,
 }
 
 /// How a text file is written.
@@ -70,7 +71,7 @@ pub(super) struct DataFile {
 /// Where a file has a column.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum ColumnSource {
-    /// The number of a leaf of a Parquet file, or of a field of a text file.
+    /// The number of a leaf of a Parquet file, of a field of a text file, or of a member of JSON lines.
     Field(usize),
     /// A value in the name of the folder.
     Folder(Option<Vec<u8>>),

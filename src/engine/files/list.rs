@@ -40,13 +40,18 @@ const DEEPEST: usize = 64;
 /// The value of a folder for NULL.
 const NULL_FOLDER: &str = "__HIVE_DEFAULT_PARTITION__";
 
-/// Returns the tables that the configuration describes; without any, each data file and each folder at the top is one.
+/// Returns the tables that the configuration describes. If all are additional, or there is none, each data file and each
+/// folder at the top is a table too.
 pub(super) fn tables(root: &Path, configured: &[TableFiles]) -> Result<Vec<Listed>, String> {
-    if configured.is_empty() {
-        at_the_top(root)
-    } else {
-        Ok(configured.iter().map(|table| listed(root, table)).collect())
+    let described: Vec<Listed> = configured.iter().map(|table| listed(root, table)).collect();
+    if !configured.iter().all(|table| table.is_additional) {
+        return Ok(described);
     }
+    let mut tables = at_the_top(root)?;
+    tables.retain(|table| described.iter().all(|known| known.name != table.name));
+    tables.extend(described);
+    tables.sort_by(|left, right| left.name.cmp(&right.name));
+    Ok(tables)
 }
 
 fn at_the_top(root: &Path) -> Result<Vec<Listed>, String> {
@@ -109,18 +114,17 @@ fn format(files: &[Found]) -> Result<Format, String> {
     let mut known: Option<(Format, &str)> = None;
     for file in files {
         match (kind(&file.name), known) {
-            (Some(Kind::Lines), _) => {
-                return Err(format!(
-                    "{}: files of JSON lines are not read: write the rows as Parquet or CSV",
-                    file.name
-                ));
+            (Some(Kind::Other), _) => {
+                return Err(format!("{} is not read: write its rows as Parquet, CSV or JSON lines", file.name));
             }
             (Some(Kind::Data(format)), None) => known = Some((format, &file.name)),
             (Some(Kind::Data(format)), Some((other, first))) if format != other => {
                 return Err(format!("{first} and {} have different formats", file.name));
             }
             (Some(Kind::Data(_)), Some(_)) => {}
-            (None, _) => return Err(format!("{}: a table has .parquet, .csv or .tsv files", file.name)),
+            (None, _) => {
+                return Err(format!("{}: a table has .parquet, .csv, .tsv, .ndjson or .jsonl files", file.name));
+            }
         }
     }
     known
@@ -131,21 +135,32 @@ fn format(files: &[Found]) -> Result<Format, String> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kind {
     Data(Format),
-    /// JSON lines.
-    Lines,
+    /// Rows in a format that is not read. A table must not lack them in silence.
+    Other,
 }
 
 /// Returns the kind of a data file; `None` for any other file.
 fn kind(name: &str) -> Option<Kind> {
     let name = name.to_ascii_lowercase();
-    if name.ends_with(".parquet") {
+    if [".parquet", ".parq", ".pq"].iter().any(|ending| name.ends_with(ending)) {
         return Some(Kind::Data(Format::Parquet));
     }
-    let name = name.strip_suffix(".gz").unwrap_or(&name);
-    if name.ends_with(".csv") || name.ends_with(".tsv") {
-        return Some(Kind::Data(Format::Text));
+    if let Some(format) = text_format(name.strip_suffix(".gz").unwrap_or(&name)) {
+        return Some(Kind::Data(format));
     }
-    (name.ends_with(".ndjson") || name.ends_with(".jsonl")).then_some(Kind::Lines)
+    let is_packed = name.rsplit_once('.').is_some_and(|(unpacked, ending)| {
+        ["gz", "zst", "bz2", "xz", "lz4", "br", "snappy", "zip"].contains(&ending) && kind(unpacked).is_some()
+    });
+    let is_other = [".orc", ".avro", ".arrow", ".feather", ".ipc"].iter().any(|ending| name.ends_with(ending));
+    (is_packed || is_other).then_some(Kind::Other)
+}
+
+fn text_format(name: &str) -> Option<Format> {
+    match name.rsplit_once('.')?.1 {
+        "csv" | "tsv" => Some(Format::Text),
+        "ndjson" | "jsonl" => Some(Format::JsonLines),
+        _ => None,
+    }
 }
 
 /// Returns a name without the endings of data files. Some programs write a folder `orders.parquet`.

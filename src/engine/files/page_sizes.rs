@@ -6,6 +6,8 @@
 
 use std::fs::File;
 
+use parquet::basic::Compression;
+
 use crate::engine::read_at::read_at;
 
 /// No header without statistics is longer. Longer ones are read in a second step.
@@ -14,29 +16,52 @@ const LARGEST_HEADER: u64 = 16 << 20;
 /// Structures in a page header are nested less deeply.
 const DEEPEST: u32 = 8;
 
+/// A page with an index has no values, and is skipped.
+const INDEX_PAGE: i64 = 1;
+/// The first bytes of the frames in which old writers pack by LZ4, and how much more an LZ4 text may unpack to.
+const LZ4_FRAME: [u8; 4] = [0x04, 0x22, 0x4d, 0x18];
+const LARGEST_RATIO_OF_LZ4: u64 = 255;
+
 /// The sizes that a header gives.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 struct PageSizes {
+    kind: i64,
     unpacked: i64,
     packed: i64,
     /// The number of values of a dictionary.
     dictionary: Option<i64>,
 }
 
-/// Returns why a column must not be read, if one of its pages is larger than `limit` bytes.
-pub(super) fn check(file: &File, (start, length): (u64, u64), limit: u64) -> Result<(), String> {
+/// Returns the sizes to which the pages of a column unpack, in their order. If one is larger than `limit` bytes, returns why
+/// the column must not be read.
+pub(super) fn check(
+    file: &File,
+    (start, length): (u64, u64),
+    compression: Compression,
+    limit: u64,
+) -> Result<Vec<u64>, String> {
     let end = start.saturating_add(length);
     let mut at = start;
     let mut window = Vec::new();
+    let mut all_sizes = Vec::new();
     while at < end {
         let (sizes, header) = read_header(file, at, end, &mut window)?;
         let (Ok(unpacked), Ok(packed)) = (u64::try_from(sizes.unpacked), u64::try_from(sizes.packed)) else {
             return Err("a page has a negative size".to_owned());
         };
-        if unpacked > limit {
+        let most = match compression {
+            Compression::LZ4 if is_frame(file, at + header) => {
+                unpacked.max(packed.saturating_mul(LARGEST_RATIO_OF_LZ4))
+            }
+            _ => unpacked,
+        };
+        if most > limit {
             return Err(format!(
-                "a page unpacks to {unpacked} bytes, more than the {limit} bytes of --memory: allow more with --memory"
+                "a page unpacks to {most} bytes, more than the {limit} bytes of --memory: allow more with --memory"
             ));
+        }
+        if sizes.kind != INDEX_PAGE {
+            all_sizes.push(unpacked);
         }
         // A value takes at least a bit.
         if sizes.dictionary.is_some_and(|count| u64::try_from(count).is_ok_and(|count| count > unpacked * 8)) {
@@ -47,7 +72,12 @@ pub(super) fn check(file: &File, (start, length): (u64, u64), limit: u64) -> Res
     if at > end {
         return Err("a page ends after its column".to_owned());
     }
-    Ok(())
+    Ok(all_sizes)
+}
+
+fn is_frame(file: &File, at: u64) -> bool {
+    let mut first = [0; 4];
+    read_at(file, &mut first, at).is_ok() && first == LZ4_FRAME
 }
 
 /// Returns the sizes in the header at an offset, and the length of the header.
@@ -76,10 +106,11 @@ struct Compact<'a> {
 
 impl Compact<'_> {
     fn header(&mut self) -> Option<PageSizes> {
-        let mut sizes = PageSizes { unpacked: -1, packed: -1, dictionary: None };
+        let mut sizes = PageSizes { kind: -1, unpacked: -1, packed: -1, dictionary: None };
         let mut field = 0;
         while let Some(kind) = self.next_field(&mut field)? {
             match (field, kind) {
+                (1, 5) => sizes.kind = self.integer()?,
                 (2, 5) => sizes.unpacked = self.integer()?,
                 (3, 5) => sizes.packed = self.integer()?,
                 // The header of a dictionary page begins with the number of its values.
@@ -190,7 +221,7 @@ mod tests {
         let mut file = tempfile::tempfile().unwrap();
         let bytes = pages.concat();
         file.write_all(&bytes).unwrap();
-        check(&file, (0, bytes.len() as u64), limit)
+        check(&file, (0, bytes.len() as u64), Compression::SNAPPY, limit).map(|_| ())
     }
 
     #[test]

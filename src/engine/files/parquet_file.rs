@@ -9,6 +9,7 @@ use parquet::basic::ConvertedType;
 use parquet::basic::LogicalType;
 use parquet::basic::TimeUnit;
 use parquet::basic::Type as PhysicalType;
+use parquet::column::page::PageReader;
 use parquet::column::reader::ColumnReader;
 use parquet::column::reader::ColumnReaderImpl;
 use parquet::column::reader::get_column_reader;
@@ -17,6 +18,7 @@ use parquet::data_type::DataType;
 use parquet::data_type::FixedLenByteArray;
 use parquet::data_type::Int96;
 use parquet::errors::Result as ParquetResult;
+use parquet::file::metadata::ColumnChunkMetaData;
 use parquet::file::metadata::ParquetMetaData;
 use parquet::file::metadata::ParquetMetaDataReader;
 use parquet::file::reader::ChunkReader;
@@ -31,6 +33,9 @@ use super::fault::caught;
 use super::lake::DataFile;
 use super::page_sizes;
 use super::types::FileType;
+use super::unpacked_pages;
+use super::unpacked_pages::Packing;
+use super::unpacked_pages::UnpackedPages;
 use crate::engine::read_at::read_at;
 use crate::model::text::io_reason;
 
@@ -171,7 +176,7 @@ fn type_of(column: &ColumnDescriptor) -> FileType {
             physical,
             PhysicalType::BOOLEAN | PhysicalType::INT96 | PhysicalType::FLOAT | PhysicalType::DOUBLE
         ),
-        (FileType::Other(_), _) => true,
+        (FileType::Other(_) | FileType::Null, _) => true,
         _ => false,
     };
     if fits { of } else { FileType::Other("a type that its values do not have".to_owned()) }
@@ -202,7 +207,8 @@ fn claimed_type(column: &ColumnDescriptor) -> FileType {
             LogicalType::Integer(integer) if integer.is_signed || integer.bit_width < 64 => FileType::Integer,
             LogicalType::Integer(_) => FileType::Unsigned,
             LogicalType::Float16 => FileType::Real,
-            LogicalType::Unknown => physical_type(physical),
+            // All values are NULL.
+            LogicalType::Unknown => FileType::Null,
             LogicalType::Map | LogicalType::List => other("a nested type"),
             _ => other("a type that fk-doctor does not know"),
         };
@@ -264,8 +270,18 @@ impl<'a> GroupReader<'a> {
         let fault = |error: parquet::errors::ParquetError| Fault::of(file, error);
         let leaf_reader = |leaf: &usize| {
             let chunk = metadata.column(*leaf);
-            page_sizes::check(&handle.0.file, chunk.byte_range(), limit).map_err(|why| Fault::of(file, why))?;
-            let pages = SerializedPageReader::new(Arc::clone(&handle), chunk, rows as usize, None).map_err(fault)?;
+            let sizes = page_sizes::check(&handle.0.file, chunk.byte_range(), chunk.compression(), limit);
+            let sizes = sizes.map_err(|why| Fault::of(file, why))?;
+            let pages = |chunk: &ColumnChunkMetaData| {
+                SerializedPageReader::new(Arc::clone(&handle), chunk, rows as usize, None).map_err(fault)
+            };
+            let pages: Box<dyn PageReader> = match Packing::of(chunk.compression()) {
+                None => Box::new(pages(chunk)?),
+                Some(packing) => {
+                    let pages = pages(&unpacked_pages::as_unpacked(chunk).map_err(fault)?)?;
+                    Box::new(UnpackedPages::new(pages, packing, sizes))
+                }
+            };
             let described = chunk.column_descr_ptr();
             let of = type_of(&described);
             let logical = described.logical_type_ref();
@@ -273,7 +289,7 @@ impl<'a> GroupReader<'a> {
             let is_unsigned = matches!(logical, Some(LogicalType::Integer(integer)) if !integer.is_signed)
                 || described.converted_type() == ConvertedType::UINT_32;
             let is_nullable = described.max_def_level() > 0;
-            let reader = get_column_reader(described, Box::new(pages));
+            let reader = get_column_reader(described, pages);
             Ok(LeafReader { reader, of, is_nullable, is_half, is_unsigned })
         };
         let leaves = leaves.iter().map(leaf_reader).collect::<Result<Vec<_>, Fault>>()?;

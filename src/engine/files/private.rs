@@ -1,7 +1,8 @@
 //! A private SQLite database with columns of the lake, for what is asked in SQL: conditions of the configuration, and the
 //! questions of a diagnosis. It never decides what is equal.
 //!
-//! A table is poured when a statement first reads it, and only with the columns that statements read.
+//! A table is poured when a statement first reads it, and only with the columns that statements read. A statement that reads
+//! several large tables is refused, unless a condition of the configuration needs it.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -16,6 +17,7 @@ use rusqlite::hooks::Authorization;
 use super::cell::shown;
 use super::fault::Fault;
 use super::lake::Lake;
+use super::lake::LakeTable;
 use super::rows;
 use super::rows::Limits;
 use crate::engine::EngineError;
@@ -30,7 +32,21 @@ pub(super) struct PrivateDatabase {
     reads: Arc<Mutex<BTreeSet<(String, String)>>>,
     /// The columns of each table that it has; `None` before the first row.
     poured: Vec<Option<BTreeSet<usize>>>,
+    /// The columns of each table for which it has an index.
+    indexed: Vec<BTreeSet<Vec<usize>>>,
 }
+
+/// Why a statement runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Purpose {
+    /// To find the rows that count, as the configuration wants it.
+    Condition,
+    /// To find the likely cause of missing keys.
+    Evidence,
+}
+
+/// Most rows of all tables that a statement reads as evidence, if it reads several.
+const MOST_JOINED: u64 = 2_000_000;
 
 impl PrivateDatabase {
     pub(super) fn open(lake: &Lake) -> rusqlite::Result<PrivateDatabase> {
@@ -54,14 +70,15 @@ impl PrivateDatabase {
             }
             Authorization::Allow
         }))?;
-        Ok(PrivateDatabase { connection, reads, poured: vec![None; lake.tables.len()] })
+        let (poured, indexed) = (vec![None; lake.tables.len()], vec![BTreeSet::new(); lake.tables.len()]);
+        Ok(PrivateDatabase { connection, reads, poured, indexed })
     }
 
     /// Runs a statement, after it has poured the columns that the statement reads.
     pub(super) fn each_row(
         &mut self,
         lake: &Lake,
-        sql: &Sql,
+        (sql, purpose): (&Sql, Purpose),
         limits: Limits<'_>,
         each: &mut dyn FnMut(&[Value]),
     ) -> Result<(), EngineError> {
@@ -71,20 +88,49 @@ impl PrivateDatabase {
         self.seen().clear();
         self.connection.prepare(sql.text()).map(|_| ()).map_err(|error| sqlite::failed(&error))?;
         let reads = std::mem::take(&mut *self.seen());
+        // A statement that checks a condition returns no rows, so it reads none.
+        if sql.text().ends_with("LIMIT 0") {
+            return Ok(());
+        }
+        let mut tables: Vec<(usize, BTreeSet<usize>)> = Vec::new();
         for (number, table) in lake.tables.iter().enumerate() {
             let mut of_table = reads.iter().filter(|(name, _)| *name == table.name).peekable();
             if of_table.peek().is_none() {
                 continue;
             }
             let column = |(_, name): &(String, String)| table.columns.iter().position(|column| column.name == *name);
-            let wanted: BTreeSet<usize> = of_table.filter_map(column).collect();
-            self.pour(lake, number, &wanted, limits)?;
+            tables.push((number, of_table.filter_map(column).collect()));
+        }
+        let is_joined = tables.len() > 1;
+        let rows: u64 = tables.iter().map(|(number, _)| rows::estimate(&lake.tables[*number])).sum();
+        if is_joined && purpose == Purpose::Evidence && rows > MOST_JOINED {
+            return Err(EngineError::Failed { why: "its tables have too many rows for this question".to_owned() });
+        }
+        for (number, wanted) in &tables {
+            self.pour(lake, *number, wanted, limits)?;
+            if is_joined {
+                self.index(&lake.tables[*number], *number, wanted).map_err(|error| sqlite::failed(&error))?;
+            }
         }
         sqlite::run(&self.connection, sql, each).map_err(|error| sqlite::failed(&error))
     }
 
     fn seen(&self) -> std::sync::MutexGuard<'_, BTreeSet<(String, String)>> {
         self.reads.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Makes an index on some columns, so that a join does not read the whole table for each row of the other.
+    fn index(&mut self, table: &LakeTable, number: usize, columns: &BTreeSet<usize>) -> rusqlite::Result<()> {
+        let columns: Vec<usize> = columns.iter().copied().collect();
+        if columns.is_empty() || self.indexed[number].contains(&columns) {
+            return Ok(());
+        }
+        let names: Vec<String> = columns.iter().map(|&column| quoted(&table.columns[column].name)).collect();
+        let name = quoted(&format!("{} {}", table.name, self.indexed[number].len()));
+        let on = quoted(&table.name);
+        self.connection.execute_batch(&format!("CREATE INDEX main.{name} ON {on}({})", names.join(", ")))?;
+        self.indexed[number].insert(columns);
+        Ok(())
     }
 
     /// Pours these columns of a table, unless it has them.

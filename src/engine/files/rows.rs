@@ -5,8 +5,10 @@ use super::batch::Batch;
 use super::batch::Column;
 use super::fault::Fault;
 use super::fault::caught;
+use super::json_file::JsonReader;
 use super::lake::ColumnSource;
 use super::lake::Format;
+use super::lake::LakeColumn;
 use super::lake::LakeTable;
 use super::lake::address;
 use super::parquet_file::GroupReader;
@@ -73,6 +75,7 @@ pub(super) fn read(
     caught(file, || match table.format {
         Format::Parquet => read_group(table, piece, columns, limits, visit),
         Format::Text => read_text(table, piece, columns, limits, visit),
+        Format::JsonLines => read_json(table, piece, columns, limits, visit),
     })
 }
 
@@ -151,16 +154,45 @@ fn read_text(
     if !is_as_before {
         return Err(Fault::of(file, "its header changed while it was read"));
     }
+    let next = |lines: &mut Vec<u64>| reader.next(BATCH, &fields, lines);
+    read_records(table, piece, columns, limits, (&fields, next), visit)
+}
+
+fn read_json(
+    table: &LakeTable,
+    piece: Piece,
+    columns: &[usize],
+    limits: Limits<'_>,
+    visit: &mut dyn FnMut(&Batch<'_>) -> Result<(), Fault>,
+) -> Result<(), Fault> {
+    let file = &table.files[piece.file];
+    let fields = fields(table, piece, columns);
+    let column = |field: &usize| file.sources.iter().position(|source| *source == ColumnSource::Field(*field));
+    let wanted: Vec<&LakeColumn> = fields.iter().filter_map(column).map(|column| &table.columns[column]).collect();
+    let mut reader = JsonReader::open(file, limits.memory)?;
+    let next = |lines: &mut Vec<u64>| reader.next(BATCH, &wanted, lines);
+    read_records(table, piece, columns, limits, (&fields, next), visit)
+}
+
+/// Gives the records of a text file to `visit`. `next` reads some, and puts their lines into its argument.
+fn read_records(
+    table: &LakeTable,
+    piece: Piece,
+    columns: &[usize],
+    limits: Limits<'_>,
+    (fields, mut next): (&[usize], impl FnMut(&mut Vec<u64>) -> Result<Vec<Column>, Fault>),
+    visit: &mut dyn FnMut(&Batch<'_>) -> Result<(), Fault>,
+) -> Result<(), Fault> {
     let (mut lines, mut addresses) = (Vec::new(), Vec::new());
     loop {
         check_time(limits)?;
-        let read = reader.next(BATCH, &fields, &mut lines)?;
+        let read = next(&mut lines)?;
         if lines.is_empty() {
             return Ok(());
         }
         addresses.clear();
         addresses.extend(lines.iter().map(|&line| address(piece.file, line)));
-        let columns = arranged(table, piece, columns, &fields, read);
+        let columns = arranged(table, piece, columns, fields, read);
         visit(&Batch { rows: lines.len(), addresses: Addresses::Listed(&addresses), columns: &columns })?;
     }
 }

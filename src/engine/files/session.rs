@@ -13,8 +13,10 @@ use super::judge;
 use super::judge::RowSet;
 use super::judge::Scope;
 use super::lake::Lake;
+use super::lake::LakeTable;
 use super::lake::located;
 use super::private::PrivateDatabase;
+use super::private::Purpose;
 use super::rows;
 use super::rows::Limits;
 use super::types::FileType;
@@ -52,6 +54,14 @@ impl FilesSession {
         self.lake.tables.iter().position(|known| known.name == table.name.table)
     }
 
+    fn ask(&mut self, question: (&Sql, Purpose), each: &mut dyn FnMut(&[Value])) -> Result<(), EngineError> {
+        if self.limits.deadline.has_passed() {
+            return Err(EngineError::TimeLimit);
+        }
+        let limits = Limits { memory: LARGEST_PAGE, deadline: &self.limits.deadline };
+        self.private.each_row(&self.lake, question, limits, each)
+    }
+
     /// Returns the addresses that a query gives, and remembers them for other inclusions.
     fn addresses(&mut self, sql: &Option<Sql>, known: &mut Vec<(Sql, Arc<RoaringTreemap>)>) -> Result<RowSet, String> {
         let Some(sql) = sql else { return Ok(None) };
@@ -59,7 +69,7 @@ impl FilesSession {
             return Ok(Some(Arc::clone(rows)));
         }
         let mut rows = RoaringTreemap::new();
-        self.each_row(sql, &mut |row| {
+        self.ask((sql, Purpose::Condition), &mut |row| {
             if let Some(address) = row.first().and_then(Value::as_integer) {
                 rows.insert(address.cast_unsigned());
             }
@@ -73,11 +83,7 @@ impl FilesSession {
 
 impl Session for FilesSession {
     fn each_row(&mut self, sql: &Sql, each: &mut dyn FnMut(&[Value])) -> Result<(), EngineError> {
-        if self.limits.deadline.has_passed() {
-            return Err(EngineError::TimeLimit);
-        }
-        let limits = Limits { memory: LARGEST_PAGE, deadline: &self.limits.deadline };
-        self.private.each_row(&self.lake, sql, limits, each)
+        self.ask((sql, Purpose::Evidence), each)
     }
 
     fn damage(&mut self, _: &Table) -> Result<Option<Damage>, EngineError> {
@@ -107,6 +113,25 @@ impl Session for FilesSession {
             Ok(()) => Ok(true),
             Err(Fault::TimeLimit) => Err(EngineError::TimeLimit),
             Err(Fault::Unreadable(_)) => Ok(false),
+        }
+    }
+
+    fn each_first_row(
+        &mut self,
+        table: &Table,
+        columns: &[usize],
+        most: u64,
+        visit: &mut dyn FnMut(&[Value]),
+    ) -> Result<Option<Option<i64>>, EngineError> {
+        let Some(number) = self.number_of(table) else { return Ok(None) };
+        let table = &self.lake.tables[number];
+        let limits = Limits { memory: LARGEST_PAGE, deadline: &self.limits.deadline };
+        first_rows(table, columns, most, limits, visit).map_err(failed)?;
+        match columns {
+            [column] if table.columns[*column].of == FileType::Integer => {
+                largest(table, *column, limits).map(Some).map_err(failed)
+            }
+            _ => Ok(Some(None)),
         }
     }
 
@@ -151,6 +176,60 @@ impl Session for FilesSession {
         };
         Ok(Some(rows.iter().map(name).collect()))
     }
+}
+
+fn failed(fault: Fault) -> EngineError {
+    match fault {
+        Fault::TimeLimit => EngineError::TimeLimit,
+        Fault::Unreadable(why) => EngineError::Failed { why },
+    }
+}
+
+fn first_rows(
+    table: &LakeTable,
+    columns: &[usize],
+    most: u64,
+    limits: Limits<'_>,
+    visit: &mut dyn FnMut(&[Value]),
+) -> Result<(), Fault> {
+    let mut left = most;
+    for piece in rows::pieces(table) {
+        let read = rows::read(table, piece, columns, limits, &mut |batch| {
+            for row in 0..batch.rows {
+                if left == 0 {
+                    // Reading ends here, and no table is unreadable.
+                    return Err(Fault::Unreadable(String::new()));
+                }
+                left -= 1;
+                let values = batch.columns.iter().zip(columns);
+                let values = values.map(|(cells, &column)| shown(cells.cell(row), &table.columns[column].of));
+                visit(&values.collect::<Vec<Value>>());
+            }
+            Ok(())
+        });
+        match read {
+            Err(_) if left == 0 => return Ok(()),
+            read => read?,
+        }
+    }
+    Ok(())
+}
+
+fn largest(table: &LakeTable, column: usize, limits: Limits<'_>) -> Result<Option<i64>, Fault> {
+    let of_piece = |piece: rows::Piece| {
+        let mut largest = None;
+        rows::read(table, piece, &[column], limits, &mut |batch| {
+            let numbers = (0..batch.rows).filter_map(|row| match batch.columns[0].cell(row) {
+                Cell::Integer(number) => Some(number),
+                _ => None,
+            });
+            largest = largest.max(numbers.max());
+            Ok(())
+        })?;
+        Ok(largest)
+    };
+    let largest = rows::pieces(table).into_par_iter().map(of_piece);
+    largest.try_reduce(|| None, |left, right| Ok(left.max(right)))
 }
 
 fn visit_cell(cell: Cell<'_>, of: &FileType, visit: &(dyn Fn(ValueRef<'_>) + Sync)) {

@@ -8,6 +8,7 @@ use rayon::iter::ParallelIterator;
 
 use super::fault::Fault;
 use super::fault::caught;
+use super::json_file::JsonReader;
 use super::lake::ColumnSource;
 use super::lake::DataFile;
 use super::lake::Dialect;
@@ -27,6 +28,8 @@ use crate::model::text::io_reason;
 
 /// The largest header of a text file, in bytes.
 const LARGEST_HEADER: u64 = 16 << 20;
+/// The largest line of JSON, in bytes, before the memory of the scan is known.
+const LARGEST_LINE: u64 = 256 << 20;
 /// Files of a table have numbers of 23 bits.
 const MOST_FILES: usize = 1 << 23;
 
@@ -83,6 +86,11 @@ fn describe(found: Found, format: Format, dialect: &Dialect) -> Result<Described
             file.footer = Some(Arc::clone(&footer));
             columns.into_iter().map(|(name, of, leaf)| (name, of, ColumnSource::Field(leaf))).collect()
         }
+        Format::JsonLines => {
+            let columns = JsonReader::open(&file, LARGEST_LINE)?.columns()?;
+            let column = |(field, (name, of))| (name, of, ColumnSource::Field(field));
+            columns.into_iter().enumerate().map(column).collect()
+        }
         Format::Text => {
             let names = TextReader::open(&file, dialect, LARGEST_HEADER)?.header()?;
             let column = |(field, name)| (name, FileType::Untyped, ColumnSource::Field(field));
@@ -115,10 +123,14 @@ fn united(mut table: LakeTable, described: Vec<Described>, key: &[String]) -> La
                 continue;
             };
             let column = &mut table.columns[known];
+            let first = &described[first_file[known]].file.name;
             match common(&column.of, of) {
                 Some(both) => column.of = both,
+                // Members of JSON are no declared columns, so other columns of the table are sound.
+                None if table.format == Format::JsonLines => {
+                    column.of = FileType::Other(format!("{} in {first} and {of} in {}", column.of, file.name));
+                }
                 None => {
-                    let first = &described[first_file[known]].file.name;
                     table.unreadable.get_or_insert(format!(
                         "{name} is {} in {first} and {of} in {}: write both files with the same type",
                         column.of, file.name
@@ -134,6 +146,9 @@ fn united(mut table: LakeTable, described: Vec<Described>, key: &[String]) -> La
                 table.unreadable.get_or_insert(format!("its key has the column {name}, and its files do not"));
             }
         }
+    }
+    if table.columns.is_empty() && table.format == Format::JsonLines {
+        table.unreadable.get_or_insert("its files have no rows, so that nobody knows its columns".to_owned());
     }
     let width = table.columns.len();
     table.files = described
@@ -153,6 +168,8 @@ fn united(mut table: LakeTable, described: Vec<Described>, key: &[String]) -> La
 fn common(left: &FileType, right: &FileType) -> Option<FileType> {
     match (left, right) {
         (FileType::Integer, FileType::Unsigned) | (FileType::Unsigned, FileType::Integer) => Some(FileType::Unsigned),
+        (FileType::Integer, FileType::Number) | (FileType::Number, FileType::Integer) => Some(FileType::Number),
+        (FileType::Null, other) | (other, FileType::Null) => Some(other.clone()),
         (left, right) => (left == right).then(|| left.clone()),
     }
 }

@@ -4,31 +4,19 @@
 //! that is `null` by the dialect is NULL. A record with another number of fields than the header is a fault, because nobody
 //! knows which of its fields are missing.
 
-use std::fs::File;
-use std::io::Read;
-
 use super::batch::Column;
 use super::batch::Values;
 use super::fault::Fault;
 use super::lake::DataFile;
 use super::lake::Dialect;
-use crate::model::text::io_reason;
-
-const BLOCK: usize = 256 << 10;
+use super::text_input::TextInput;
 
 /// Reads the records of a file.
 pub(super) struct TextReader<'a> {
-    file: &'a DataFile,
+    input: TextInput<'a>,
     dialect: &'a Dialect,
-    input: Box<dyn Read>,
-    /// The bytes that were read and not parsed yet begin at `at`.
-    buffer: Vec<u8>,
-    at: usize,
-    is_at_end: bool,
     /// The line of the next record, from 1.
     line: u64,
-    /// The largest size of a record, in bytes.
-    limit: u64,
     width: usize,
 }
 
@@ -50,36 +38,27 @@ enum Parsed {
 }
 
 impl<'a> TextReader<'a> {
+    /// `limit` is the largest size of a record, in bytes.
     pub(super) fn open(file: &'a DataFile, dialect: &'a Dialect, limit: u64) -> Result<TextReader<'a>, Fault> {
-        let opened = File::open(&file.path).map_err(|error| Fault::of(file, io_reason(&error)))?;
-        let input: Box<dyn Read> = if file.name.to_ascii_lowercase().ends_with(".gz") {
-            Box::new(flate2::read::MultiGzDecoder::new(opened))
-        } else {
-            Box::new(opened)
-        };
-        let (buffer, at) = (Vec::new(), 0);
-        Ok(TextReader { file, dialect, input, buffer, at, is_at_end: false, line: 1, limit, width: 0 })
+        Ok(TextReader { input: TextInput::open(file, limit)?, dialect, line: 1, width: 0 })
     }
 
     /// Reads the header. Returns its names.
     pub(super) fn header(&mut self) -> Result<Vec<String>, Fault> {
         let mut fields = Vec::new();
-        self.fill()?;
-        if self.buffer[self.at..].starts_with("\u{feff}".as_bytes()) {
-            self.at += 3;
-        }
+        self.input.begin()?;
         let Some(_) = self.record(&mut fields)? else {
-            return Err(Fault::of(self.file, "it is empty, so that nobody knows its columns"));
+            return Err(Fault::of(self.input.file, "it is empty, so that nobody knows its columns"));
         };
         let name = |field: &Field| {
             let mut bytes = Vec::new();
-            append(&self.buffer, field, &mut bytes);
+            append(&self.input.buffer, field, &mut bytes);
             String::from_utf8(bytes)
         };
         let names: Result<Vec<String>, _> = fields.iter().map(name).collect();
-        let names = names.map_err(|_| Fault::of(self.file, "its header is not UTF-8 text"))?;
+        let names = names.map_err(|_| Fault::of(self.input.file, "its header is not UTF-8 text"))?;
         if let Some(name) = names.iter().enumerate().find_map(|(at, name)| names[..at].contains(name).then_some(name)) {
-            return Err(Fault::of(self.file, format!("its header has the column {name} twice")));
+            return Err(Fault::of(self.input.file, format!("its header has the column {name} twice")));
         }
         self.width = names.len();
         Ok(names)
@@ -94,15 +73,15 @@ impl<'a> TextReader<'a> {
             let Some(line) = self.record(&mut fields)? else { break };
             if fields.len() != self.width {
                 let why = format!("line {line} has {} fields, and the header has {}", fields.len(), self.width);
-                return Err(Fault::of(self.file, why));
+                return Err(Fault::of(self.input.file, why));
             }
             lines.push(line);
             for ((bytes, ends, present), &field) in texts.iter_mut().zip(wanted) {
                 let field = &fields[field];
                 let is_null = !field.is_quoted
-                    && self.dialect.null.iter().any(|null| *null == self.buffer[field.start..field.end]);
+                    && self.dialect.null.iter().any(|null| *null == self.input.buffer[field.start..field.end]);
                 if !is_null {
-                    append(&self.buffer, field, bytes);
+                    append(&self.input.buffer, field, bytes);
                 }
                 ends.push(bytes.len());
                 present.push(!is_null);
@@ -118,7 +97,7 @@ impl<'a> TextReader<'a> {
     /// Parses the next record that is not an empty line. Returns its line; `None` at the end of the file.
     fn record(&mut self, fields: &mut Vec<Field>) -> Result<Option<u64>, Fault> {
         loop {
-            if self.at == self.buffer.len() && !self.fill()? {
+            if self.input.at == self.input.buffer.len() && !self.input.fill()? {
                 return Ok(None);
             }
             match self.parse(fields)? {
@@ -126,49 +105,33 @@ impl<'a> TextReader<'a> {
                     let line = self.line;
                     let is_empty = self.width != 1
                         && matches!(fields.as_slice(), [field] if field.start == field.end && !field.is_quoted);
-                    self.at = end;
+                    self.input.at = end;
                     self.line += lines;
                     if !is_empty {
                         return Ok(Some(line));
                     }
                 }
                 Parsed::Incomplete => {
-                    if (self.buffer.len() - self.at) as u64 > self.limit {
-                        let why = format!("line {} begins a record of more than {} bytes", self.line, self.limit);
-                        return Err(Fault::of(self.file, why));
-                    }
-                    self.fill()?;
+                    self.input.check_size(self.line)?;
+                    self.input.fill()?;
                 }
             }
         }
     }
 
-    /// Moves what is not parsed yet to the begin of the buffer, and reads more. Returns false if there was no more.
-    fn fill(&mut self) -> Result<bool, Fault> {
-        self.buffer.drain(..self.at);
-        self.at = 0;
-        let before = self.buffer.len();
-        // A long record doubles the buffer, so that it is not parsed again for each block.
-        let wanted = BLOCK.max(before);
-        let read = self.input.by_ref().take(wanted as u64).read_to_end(&mut self.buffer);
-        read.map_err(|error| Fault::of(self.file, io_reason(&error)))?;
-        self.is_at_end = self.buffer.len() < before + wanted;
-        Ok(self.buffer.len() > before)
-    }
-
     /// Finds the fields of the record at the begin of the buffer.
     fn parse(&self, fields: &mut Vec<Field>) -> Result<Parsed, Fault> {
         fields.clear();
-        let (bytes, delimiter) = (&self.buffer, self.dialect.delimiter);
-        let (mut at, mut lines) = (self.at, 1);
+        let (bytes, delimiter) = (&self.input.buffer, self.dialect.delimiter);
+        let (mut at, mut lines) = (self.input.at, 1);
         loop {
             let field = if bytes.get(at) == Some(&b'"') {
                 let (mut end, mut has_doubled_quotes) = (at + 1, false);
                 loop {
                     let Some(quote) = memchr::memchr(b'"', bytes.get(end..).unwrap_or_default()) else {
-                        if self.is_at_end {
+                        if self.input.is_at_end {
                             let why = format!("line {} begins a quoted field that never ends", self.line);
-                            return Err(Fault::of(self.file, why));
+                            return Err(Fault::of(self.input.file, why));
                         }
                         return Ok(Parsed::Incomplete);
                     };
@@ -178,7 +141,7 @@ impl<'a> TextReader<'a> {
                             has_doubled_quotes = true;
                             end += 2;
                         }
-                        None if !self.is_at_end => return Ok(Parsed::Incomplete),
+                        None if !self.input.is_at_end => return Ok(Parsed::Incomplete),
                         _ => break,
                     }
                 }
@@ -190,7 +153,7 @@ impl<'a> TextReader<'a> {
                 let rest = bytes.get(at..).unwrap_or_default();
                 let length = match memchr::memchr3(delimiter, b'\n', b'\r', rest) {
                     Some(length) => length,
-                    None if self.is_at_end => rest.len(),
+                    None if self.input.is_at_end => rest.len(),
                     None => return Ok(Parsed::Incomplete),
                 };
                 let field = Field { start: at, end: at + length, ..Field::default() };
@@ -203,14 +166,14 @@ impl<'a> TextReader<'a> {
                 Some(b'\n') => return Ok(Parsed::Record { end: at + 1, lines }),
                 Some(b'\r') => match bytes.get(at + 1) {
                     Some(b'\n') => return Ok(Parsed::Record { end: at + 2, lines }),
-                    None if !self.is_at_end => return Ok(Parsed::Incomplete),
+                    None if !self.input.is_at_end => return Ok(Parsed::Incomplete),
                     _ => return Ok(Parsed::Record { end: at + 1, lines }),
                 },
-                None if self.is_at_end => return Ok(Parsed::Record { end: at, lines: lines - 1 }),
+                None if self.input.is_at_end => return Ok(Parsed::Record { end: at, lines: lines - 1 }),
                 None => return Ok(Parsed::Incomplete),
                 Some(_) => {
                     let why = format!("line {} has text after the quotation mark that ends a field", self.line);
-                    return Err(Fault::of(self.file, why));
+                    return Err(Fault::of(self.input.file, why));
                 }
             }
         }

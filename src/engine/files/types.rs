@@ -19,6 +19,8 @@ pub(in crate::engine) enum FileType {
     },
     /// A floating-point number of any width.
     Real,
+    /// A number by its text, as JSON has it.
+    Number,
     Text,
     Binary,
     Uuid,
@@ -36,6 +38,8 @@ pub(in crate::engine) enum FileType {
     },
     /// Text without a type: a field of a text file, or a value in the name of a folder.
     Untyped,
+    /// The type of a column in which every value is NULL.
+    Null,
     /// A type that no key can have, by its name.
     Other(String),
 }
@@ -47,6 +51,7 @@ impl fmt::Display for FileType {
             FileType::Unsigned => out.write_str("unsigned integer"),
             FileType::Decimal { .. } => out.write_str("decimal"),
             FileType::Real => out.write_str("float"),
+            FileType::Number => out.write_str("number"),
             FileType::Text => out.write_str("text"),
             FileType::Binary => out.write_str("binary"),
             FileType::Uuid => out.write_str("UUID"),
@@ -56,6 +61,7 @@ impl fmt::Display for FileType {
             FileType::Timestamp { is_utc: true, .. } => out.write_str("timestamp in UTC"),
             FileType::Timestamp { is_utc: false, .. } => out.write_str("local timestamp"),
             FileType::Untyped => out.write_str("untyped text"),
+            FileType::Null => out.write_str("null"),
             FileType::Other(name) => out.write_str(name),
         }
     }
@@ -81,9 +87,11 @@ pub(super) enum Class {
 impl FileType {
     fn class(&self) -> Option<Class> {
         match self {
-            FileType::Integer | FileType::Unsigned | FileType::Decimal { .. } => Some(Class::Number { is_real: false }),
+            FileType::Integer | FileType::Unsigned | FileType::Decimal { .. } | FileType::Number => {
+                Some(Class::Number { is_real: false })
+            }
             FileType::Real => Some(Class::Number { is_real: true }),
-            FileType::Text | FileType::Binary | FileType::Untyped => Some(Class::Bytes),
+            FileType::Text | FileType::Binary | FileType::Untyped | FileType::Null => Some(Class::Bytes),
             FileType::Uuid => Some(Class::Uuid),
             FileType::Boolean => Some(Class::Boolean),
             FileType::Date => Some(Class::Date),
@@ -104,9 +112,9 @@ impl FileType {
             FileType::Integer | FileType::Unsigned | FileType::Boolean | FileType::Decimal { scale: 0 } => {
                 Family::Integer
             }
-            FileType::Decimal { .. } => Family::Numeric,
+            FileType::Decimal { .. } | FileType::Number => Family::Numeric,
             FileType::Real => Family::Real,
-            FileType::Untyped => Family::Untyped,
+            FileType::Untyped | FileType::Null => Family::Untyped,
             _ => Family::Text,
         }
     }
@@ -116,6 +124,7 @@ impl FileType {
         match self {
             FileType::Integer | FileType::Unsigned | FileType::Boolean | FileType::Decimal { scale: 0 } => "INTEGER",
             FileType::Decimal { .. } | FileType::Real => "REAL",
+            FileType::Number => "NUMERIC",
             FileType::Binary => "BLOB",
             _ => "TEXT",
         }
@@ -126,7 +135,7 @@ impl FileType {
 pub(super) fn compared(child: &FileType, parent: &FileType) -> Option<Class> {
     match (child, parent) {
         (FileType::Text, FileType::Binary) | (FileType::Binary, FileType::Text) => None,
-        (FileType::Untyped, other) | (other, FileType::Untyped) => other.class(),
+        (FileType::Untyped | FileType::Null, other) | (other, FileType::Untyped | FileType::Null) => other.class(),
         (left, right) => match (left.class()?, right.class()?) {
             (Class::Number { is_real: left }, Class::Number { is_real: right }) => {
                 Some(Class::Number { is_real: left || right })
@@ -140,7 +149,7 @@ pub(super) fn compared(child: &FileType, parent: &FileType) -> Option<Class> {
 mod tests {
     use super::*;
 
-    const ALL: [FileType; 13] = [
+    const ALL: [FileType; 15] = [
         FileType::Integer,
         FileType::Unsigned,
         FileType::Decimal { scale: 2 },
@@ -154,17 +163,19 @@ mod tests {
         FileType::Timestamp { digits: 3, is_utc: true },
         FileType::Timestamp { digits: 9, is_utc: false },
         FileType::Untyped,
+        FileType::Number,
+        FileType::Null,
     ];
 
     #[test]
     fn types_of_different_families_are_not_compared() {
         let group = |kind: &FileType| match kind {
-            FileType::Integer | FileType::Unsigned | FileType::Decimal { .. } | FileType::Real => 0,
+            FileType::Integer | FileType::Unsigned | FileType::Decimal { .. } | FileType::Real | FileType::Number => 0,
             other => 1 + ALL.iter().position(|known| known == other).unwrap(),
         };
         for child in &ALL {
             for parent in &ALL {
-                let is_untyped = *child == FileType::Untyped || *parent == FileType::Untyped;
+                let is_untyped = [child, parent].iter().any(|of| matches!(of, FileType::Untyped | FileType::Null));
                 let expected = is_untyped || group(child) == group(parent);
                 assert_eq!(compared(child, parent).is_some(), expected, "{child} and {parent}");
                 assert_eq!(compared(child, parent), compared(parent, child), "{child} and {parent}");

@@ -138,8 +138,19 @@ pub(super) fn connect_error(failure: &Failure, address: &Address) -> EngineError
     EngineError::Unconnected { server: server.name, why: address.censored(&why), help }
 }
 
+/// Returns the host and the port of a server, and the folder of a Unix socket.
+pub(super) fn server_name(address: &Address) -> String {
+    ServerCommands::of(address).host_and_port
+}
+
+/// Returns the command that tells if a server answers.
+pub(super) fn readiness_command(address: &Address) -> String {
+    ServerCommands::of(address).is_ready
+}
+
 /// A server for messages, and commands that try to reach it.
 struct ServerCommands {
+    host_and_port: String,
     name: String,
     is_ready: String,
     psql: String,
@@ -167,6 +178,7 @@ impl ServerCommands {
             is_ready: format!("pg_isready {at}"),
             psql: format!("{psql_without_database} -d {}", shell(database)),
             psql_without_database,
+            host_and_port: server,
         }
     }
 }

@@ -127,6 +127,7 @@ impl Judge<'_> {
                 },
                 index_is_proven: false,
                 repeated_keys: None,
+                note: None,
             });
         }
         let mut readings = readings.into_iter();

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::connection::Connection;
 use super::failure;
+use super::several_servers;
 use crate::engine::EngineError;
 use crate::engine::Lag;
 use crate::engine::LagMeter;
@@ -24,9 +25,9 @@ struct PrimaryLag {
 }
 
 pub(crate) fn lag_meter(address: &Address, limits: &WaitLimits) -> Result<Box<dyn LagMeter>, EngineError> {
-    let connection =
-        Connection::open(address, &limits.deadline).map_err(|failure| failure::connect_error(&failure, address))?;
-    Ok(Box::new(PrimaryLag { address: address.clone(), limits: limits.clone(), connection }))
+    let open = |address: &Address| Connection::open(address, &limits.deadline);
+    let (address, connection) = several_servers::first(address, limits, open)?;
+    Ok(Box::new(PrimaryLag { address, limits: limits.clone(), connection }))
 }
 
 impl LagMeter for PrimaryLag {

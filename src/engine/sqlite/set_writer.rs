@@ -15,6 +15,7 @@ use super::session::from_sqlite;
 use super::session::to_sqlite;
 use super::writer::SqliteWriter;
 use crate::engine::EngineError;
+use crate::engine::Session;
 use crate::engine::set_writer::SetWriter;
 use crate::model::ids::RelationId;
 use crate::model::row_group::BatchLine;
@@ -116,14 +117,14 @@ impl SetWriter for SqliteWriter {
         is_wanted: &dyn Fn(usize) -> bool,
         each: &mut dyn FnMut(usize, &[Value]),
     ) -> Result<(), EngineError> {
-        let mut by_group: HashMap<usize, Vec<usize>> = HashMap::new();
-        for (index, line) in batch.lines.iter().enumerate().filter(|(index, _)| is_wanted(*index)) {
-            by_group.entry(line.group).or_default().push(index);
-        }
-        for (group, lines) in by_group {
+        for (group, mut lines) in batch.by_group() {
+            lines.retain(|&index| is_wanted(index));
+            if lines.is_empty() {
+                continue;
+            }
             let group = &batch.groups[group];
             let about = &group.schema.relations[relation];
-            let is_found = row_sets::finds_children(group, about);
+            let is_found = row_sets::finds_children(group.schema, about);
             let statement = row_sets::references(group, about, is_found);
             let read = match is_found {
                 true => references_by_index(self.connection(), &statement, batch, &lines, group.name.len(), each),
@@ -132,6 +133,15 @@ impl SetWriter for SqliteWriter {
             read.map_err(|error| failure::failed(&error))?;
         }
         Ok(())
+    }
+
+    fn each_orphan(
+        &mut self,
+        group: &RowGroup<'_>,
+        relation: RelationId,
+        each: &mut dyn FnMut(&[Value]),
+    ) -> Result<(), EngineError> {
+        Session::each_row(self, &row_sets::orphans(group.schema, &group.schema.relations[relation]), each)
     }
 }
 

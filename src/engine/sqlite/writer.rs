@@ -9,6 +9,7 @@ use rusqlite::config::DbConfig;
 use rusqlite::limits::Limit;
 
 use super::backup;
+use super::examination::Examination;
 use super::failure;
 use super::open;
 use super::session;
@@ -33,6 +34,7 @@ const CACHE_KIB: usize = 32 * 1024;
 
 pub(super) struct SqliteWriter {
     connection: Connection,
+    examination: Option<Examination>,
     path: std::path::PathBuf,
     limits: WaitLimits,
     /// Closing a file handle drops the locks of the connection, so the handles are closed last.
@@ -59,7 +61,8 @@ pub(super) fn connect(path: &Path, limits: &WaitLimits, options: WriteOptions) -
         Ok(connection)
     };
     let connection = prepared().map_err(|error| failure::unwritable(path, &error))?;
-    let writer = SqliteWriter { connection, path: path.to_owned(), limits: limits.clone(), handles: None };
+    let writer =
+        SqliteWriter { connection, examination: None, path: path.to_owned(), limits: limits.clone(), handles: None };
     writer.switch_enforcement_off()?;
     Ok(writer)
 }
@@ -180,13 +183,22 @@ impl Writer for SqliteWriter {
     }
 
     fn rollback(&mut self) {
+        self.examination = None;
         if !self.connection.is_autocommit() {
             // SQLite itself rolls back a transaction that stays open.
             let _ = self.connection.execute_batch("ROLLBACK");
         }
     }
 
+    fn begin_examination(&mut self) {
+        // Without it the file is examined when the result is needed.
+        self.examination = Examination::begin(&self.path).ok();
+    }
+
     fn database_damage(&mut self) -> Result<Option<String>, EngineError> {
+        if let Some(damage) = self.examination.take().and_then(Examination::damage) {
+            return Ok(damage);
+        }
         session::integrity(&self.connection).map_err(|error| failure::failed(&error))
     }
 

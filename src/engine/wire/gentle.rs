@@ -3,7 +3,6 @@
 use std::collections::BTreeSet;
 
 use super::Failure;
-use super::sets::lines_by_group;
 use super::sets::unsigned;
 use super::writer::ServerWriter;
 use super::writing::ServerErrorKind;
@@ -39,6 +38,16 @@ impl<C: WriterConnection + Send> GentleWriter for ServerWriter<C> {
         Ok(BatchLocks::Locked { busy })
     }
 
+    fn confirm_orphans(&mut self, batch: &RowBatch<'_, '_>, tables: &Sql) -> Result<Option<u64>, EngineError> {
+        // The tables are held from here to the commit, so nothing else is asked meanwhile.
+        let plans = C::PLANS_OF_SETS.map_or(String::new(), |[small, _]| format!("{small}; "));
+        if let Err(failure) = self.run(plans + tables.text()) {
+            let error = self.failed(failure);
+            return if self.met_lock { Ok(None) } else { Err(error) };
+        }
+        self.count_found_parents(batch).map(Some).map_err(|failure| self.failed(failure))
+    }
+
     fn met_lock(&self) -> bool {
         self.met_lock
     }
@@ -46,14 +55,14 @@ impl<C: WriterConnection + Send> GentleWriter for ServerWriter<C> {
 
 impl<C: WriterConnection + Send> ServerWriter<C> {
     fn load_all(&mut self, batch: &RowBatch<'_, '_>) -> Result<(), Failure> {
-        lines_by_group(batch).into_iter().try_for_each(|(group, lines)| self.load(batch, group, &lines).map(|_| ()))
+        batch.by_group().into_iter().try_for_each(|(group, lines)| self.load(batch, group, &lines).map(|_| ()))
     }
 
     /// Locks the stored rows of a batch. Returns the indexes of the lines whose row another session holds.
     fn lock_rows(&mut self, batch: &RowBatch<'_, '_>) -> Result<Vec<usize>, Failure> {
         self.with_plans(|writer| {
             let mut busy = Vec::new();
-            for (group, lines) in lines_by_group(batch) {
+            for (group, lines) in batch.by_group() {
                 let about = &batch.groups[group];
                 if about.kind == RowChangeKind::Insert {
                     continue;
@@ -76,6 +85,19 @@ impl<C: WriterConnection + Send> ServerWriter<C> {
             }
             Ok(busy)
         })
+    }
+
+    /// Returns the number of lines that changed an orphan whose key has a parent now.
+    fn count_found_parents(&mut self, batch: &RowBatch<'_, '_>) -> Result<u64, Failure> {
+        let mut found = 0;
+        for (group, lines) in batch.by_group() {
+            let about = &batch.groups[group];
+            if !about.orphan_of.is_empty() {
+                let sql = self.load(batch, group, &lines)?;
+                found += self.number(&sql.found_parents(about))?;
+            }
+        }
+        Ok(found)
     }
 
     /// Returns the numbers in the first column of an answer.

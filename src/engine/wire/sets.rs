@@ -1,12 +1,12 @@
 //! Changes rows in sets on a server: the lines of each group go into a temporary table, and one statement changes their rows.
 
-use std::collections::BTreeMap;
 use std::collections::HashSet;
 
 use super::Failure;
 use super::writer::ServerWriter;
 use super::writing::WriterConnection;
 use crate::engine::EngineError;
+use crate::engine::Session;
 use crate::engine::set_writer::SetWriter;
 use crate::model::ids::RelationId;
 use crate::model::row_group::BatchLine;
@@ -21,6 +21,11 @@ use crate::sql::batch::BatchChange;
 
 /// The number of lines of a batch.
 const BATCH: usize = 10_000;
+
+/// The statements about the savepoint of a set.
+const SAVEPOINT: &str = "SAVEPOINT fk_doctor_set";
+const RELEASE_SAVEPOINT: &str = "RELEASE SAVEPOINT fk_doctor_set";
+const RETURN_TO_SAVEPOINT: &str = "ROLLBACK TO SAVEPOINT fk_doctor_set";
 
 /// The batch whose lines are in temporary tables.
 #[derive(Default)]
@@ -39,10 +44,15 @@ impl<C: WriterConnection + Send> SetWriter for ServerWriter<C> {
         Ok(batch::of(group.schema).is_some_and(|batch| batch.is_possible(group)))
     }
 
+    /// The locks of its tables keep all other sessions out of a transaction that does not leave room for them.
+    fn data_version(&mut self) -> Result<Option<i64>, EngineError> {
+        Ok(self.locked_transaction)
+    }
+
     fn count_fitting(&mut self, batch: &RowBatch<'_, '_>) -> Result<u64, EngineError> {
         let counted = self.within_savepoint(|writer| {
             let mut fitting = 0;
-            for (group, lines) in lines_by_group(batch) {
+            for (group, lines) in batch.by_group() {
                 let sql = writer.load(batch, group, &lines)?;
                 fitting += writer.number(&sql.count_fitting(&batch.groups[group]))?;
             }
@@ -51,10 +61,26 @@ impl<C: WriterConnection + Send> SetWriter for ServerWriter<C> {
         counted.map_err(|failure| self.failed(failure))
     }
 
+    fn set_savepoint(&mut self) -> Result<bool, EngineError> {
+        self.run(SAVEPOINT.to_owned()).map_err(|failure| self.failed(failure))?;
+        Ok(true)
+    }
+
+    fn release_savepoint(&mut self) -> Result<(), EngineError> {
+        self.run(RELEASE_SAVEPOINT.to_owned()).map_err(|failure| self.failed(failure))
+    }
+
+    fn return_to_savepoint(&mut self) -> Result<(), EngineError> {
+        // The temporary tables may have lost their rows.
+        self.loaded = LoadedBatch::default();
+        let returned = format!("{RETURN_TO_SAVEPOINT}; {RELEASE_SAVEPOINT}");
+        self.run(returned).map_err(|failure| self.failed(failure))
+    }
+
     fn change_batch(&mut self, batch: &RowBatch<'_, '_>) -> Result<BatchOutcome, EngineError> {
         let changed = self.with_plans(|writer| {
             let mut outcome = BatchOutcome::default();
-            let mut by_group = lines_by_group(batch);
+            let mut by_group = batch.by_group();
             for group in batch.order() {
                 let Some(lines) = by_group.remove(&group) else { continue };
                 let sql = writer.load(batch, group, &lines)?;
@@ -77,7 +103,7 @@ impl<C: WriterConnection + Send> SetWriter for ServerWriter<C> {
         each: &mut dyn FnMut(usize, &[Value]),
     ) -> Result<(), EngineError> {
         let asked = self.with_plans(|writer| {
-            for (group, lines) in lines_by_group(batch) {
+            for (group, lines) in batch.by_group() {
                 if !lines.iter().any(|&index| is_wanted(index)) {
                     continue;
                 }
@@ -95,6 +121,17 @@ impl<C: WriterConnection + Send> SetWriter for ServerWriter<C> {
             Ok(())
         });
         asked.map_err(|failure| self.failed(failure))
+    }
+
+    fn each_orphan(
+        &mut self,
+        group: &RowGroup<'_>,
+        relation: RelationId,
+        each: &mut dyn FnMut(&[Value]),
+    ) -> Result<(), EngineError> {
+        let Some(sql) = batch::of(group.schema) else { return Ok(()) };
+        let query = sql.orphan_children(group.schema, &group.schema.relations[relation]);
+        Session::each_row(self, &query, each)
     }
 }
 
@@ -164,16 +201,16 @@ impl<C: WriterConnection + Send> ServerWriter<C> {
         if C::ATTEMPT.is_none() {
             return self.with_plans(queries);
         }
-        self.run("SAVEPOINT fk_doctor_set".to_owned())?;
+        self.run(SAVEPOINT.to_owned())?;
         let answer = self.with_plans(queries);
         if answer.is_err() {
             self.loaded = LoadedBatch::default();
             if self.connection.is_open() {
-                self.run("ROLLBACK TO SAVEPOINT fk_doctor_set".to_owned())?;
+                self.run(RETURN_TO_SAVEPOINT.to_owned())?;
             }
         }
         if self.connection.is_open() {
-            self.run("RELEASE SAVEPOINT fk_doctor_set".to_owned())?;
+            self.run(RELEASE_SAVEPOINT.to_owned())?;
         }
         answer
     }
@@ -187,7 +224,7 @@ impl<C: WriterConnection + Send> ServerWriter<C> {
     }
 
     /// Returns the number in the first column of the answer's only row.
-    fn number(&mut self, query: &Sql) -> Result<u64, Failure> {
+    pub(super) fn number(&mut self, query: &Sql) -> Result<u64, Failure> {
         let mut number = 0;
         self.each(query, &mut |row| number = row.first().and_then(unsigned).unwrap_or(0))?;
         Ok(number)
@@ -196,13 +233,4 @@ impl<C: WriterConnection + Send> ServerWriter<C> {
 
 pub(super) fn unsigned(value: &Value) -> Option<u64> {
     value.as_integer().and_then(|number| u64::try_from(number).ok())
-}
-
-/// Returns the indexes of the lines of each group.
-pub(super) fn lines_by_group(batch: &RowBatch<'_, '_>) -> BTreeMap<usize, Vec<usize>> {
-    let mut by_group: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
-    for (index, line) in batch.lines.iter().enumerate() {
-        by_group.entry(line.group).or_default().push(index);
-    }
-    by_group
 }

@@ -45,6 +45,9 @@ pub(in crate::engine) struct ServerWriter<C> {
     lost_conflict: bool,
     /// True if a statement of the transaction failed because of a lock of another session.
     pub(super) met_lock: bool,
+    /// The number of the transaction, if it locked its tables at its beginning.
+    pub(super) locked_transaction: Option<i64>,
+    transactions: i64,
     pub(super) loaded: LoadedBatch,
     /// The number of rows that were loaded into temporary tables, as far as the server counts them as changed.
     pub(super) loaded_rows: u64,
@@ -67,6 +70,8 @@ impl<C: WriterConnection> ServerWriter<C> {
             name: None,
             lost_conflict: false,
             met_lock: false,
+            locked_transaction: None,
+            transactions: 0,
             loaded: LoadedBatch::default(),
             loaded_rows: 0,
         })
@@ -92,6 +97,7 @@ impl<C: WriterConnection> ServerWriter<C> {
     /// Forgets the state of the last transaction.
     pub(super) fn forget_transaction(&mut self) {
         (self.lost_conflict, self.met_lock) = (false, false);
+        self.locked_transaction = None;
         self.loaded = LoadedBatch::default();
     }
 
@@ -220,11 +226,14 @@ impl<C: WriterConnection + Send> Writer for ServerWriter<C> {
             connection.begin(limits, options)?;
             lock.map_or(Ok(()), |lock| connection.ask(lock.text(), lock.parameters(), &limits.deadline, &mut |_| {}))
         });
-        begun.map_err(|failure| {
+        if let Err(failure) = begun {
             let failure = self.record(failure);
             self.rollback();
-            self.unwritable(&failure)
-        })
+            return Err(self.unwritable(&failure));
+        }
+        self.transactions += 1;
+        self.locked_transaction = Some(self.transactions);
+        Ok(())
     }
 
     fn change(&mut self, statement: &Sql) -> Result<u64, EngineError> {

@@ -15,18 +15,20 @@ use super::Parent;
 use super::Relation;
 use super::Scope;
 use super::Table;
-use super::TableKind;
 use super::columns;
 use super::flaws;
 use super::relation_id;
 use crate::model::catalog::Comparison;
 use crate::model::catalog::SqlType;
+use crate::model::catalog::TableName;
 use crate::model::catalog::Tables;
 use crate::model::configured::SideName;
 use crate::model::configured::Spanned;
 use crate::model::facts::Equality;
+use crate::model::finding::Code;
 use crate::model::ids::TableId;
 use crate::model::pattern::Pattern;
+use crate::model::relation::Defect;
 use crate::model::text::nearest;
 
 pub(super) fn add(
@@ -39,12 +41,18 @@ pub(super) fn add(
     let mut faults = Vec::new();
     for (entry, request) in configured.iter().enumerate() {
         let children = children_of(names, tables, &request.child);
-        let parent = parent_of(names, tables, &request.parent);
+        let parent = match parent_of(names, tables, &request.parent) {
+            Err(_) if request.parent_may_be_missing && table_of(names, tables, &request.parent).is_none() => Ok(None),
+            parent => parent.map(Some),
+        };
         match (children, parent) {
-            (Ok(children), Ok((parent, parent_columns))) => {
+            (Ok(children), Ok(parent)) => {
                 for (child, child_columns) in children {
-                    let relation =
-                        relation(tables, equality, request, (child, child_columns), (parent, parent_columns.clone()));
+                    let child = (child, child_columns);
+                    let relation = match &parent {
+                        Some(parent) => relation(tables, equality, request, child, parent.clone()),
+                        None => without_parent(tables, request, child),
+                    };
                     add_or_narrow(Relation { configured: Some(entry), ..relation }, relations);
                 }
             }
@@ -90,7 +98,6 @@ pub(super) fn relation(
         &mut defects,
     );
     flaws::not_enforceable(&tables[child], &mut defects);
-    let text = |part: &Option<Spanned<String>>| part.as_ref().map(|part| part.value.clone());
     let mut in_order = parent_columns.clone();
     in_order.sort_unstable();
     let parent = Parent {
@@ -118,12 +125,7 @@ pub(super) fn relation(
         match_rule: Match::Simple,
         deferrable: false,
         comparisons,
-        scope: Scope {
-            condition: text(&request.condition),
-            ignored: request.ignored.iter().map(|key| key.value.clone()).collect(),
-            soft_deleted: text(&request.soft_deleted),
-            partial: None,
-        },
+        scope: scope(request),
         judge: match incomparable {
             Some(why) => Judge::Incomparable(why),
             None => Judge::Values(
@@ -132,6 +134,53 @@ pub(super) fn relation(
             ),
         },
         defects,
+    }
+}
+
+fn scope(request: &ConfiguredRelation) -> Scope {
+    let text = |part: &Option<Spanned<String>>| part.as_ref().map(|part| part.value.clone());
+    Scope {
+        condition: text(&request.condition),
+        ignored: request.ignored.iter().map(|key| key.value.clone()).collect(),
+        soft_deleted: text(&request.soft_deleted),
+        partial: None,
+    }
+}
+
+/// Returns a relation whose parent table does not exist.
+fn without_parent(
+    tables: &Tables,
+    request: &ConfiguredRelation,
+    (child, child_columns): (TableId, Vec<usize>),
+) -> Relation {
+    let wanted = &request.parent.value;
+    let name = TableName { schema: None, table: wanted.table.clone() };
+    let parent = Parent { name, column_names: wanted.columns.clone(), table: None, columns: Vec::new(), key: None };
+    Relation {
+        id: relation_id(&tables[child], &child_columns, &parent),
+        name: None,
+        origin: Origin::Configured,
+        configured: None,
+        child,
+        child_columns,
+        defects: vec![Defect {
+            code: Code::ParentTableMissing,
+            message: format!("the parent table {} does not exist, so every complete key is an orphan", wanted.table),
+            help: format!(
+                "create or restore {}, or correct the relation where it is configured; do not delete its rows",
+                wanted.table
+            ),
+        }],
+        parent,
+        on_delete: Action::NoAction,
+        on_delete_columns: Vec::new(),
+        on_update: Action::NoAction,
+        match_rule: Match::Simple,
+        deferrable: false,
+        comparisons: Vec::new(),
+        // A condition over the parent has no rows to select.
+        scope: Scope { soft_deleted: None, ..scope(request) },
+        judge: Judge::NoParent,
     }
 }
 
@@ -177,7 +226,7 @@ fn children_of(
     let pattern = Pattern::new(&wanted.value.table).map_err(|message| fault(&wanted.span, message, None))?;
     let found: Vec<(TableId, Vec<usize>)> = tables
         .entries()
-        .filter(|(_, table)| readable(table) && pattern.matches(&table.name.to_string()))
+        .filter(|(_, table)| pattern.matches(&table.name.to_string()))
         .filter_map(|(position, table)| Some((position, columns_of(names, table, &wanted.value.columns).ok()?)))
         .collect();
     if found.is_empty() {
@@ -192,18 +241,13 @@ fn children_of(
 }
 
 fn parent_of(names: NameRule, tables: &Tables, wanted: &Spanned<SideName>) -> Result<(TableId, Vec<usize>), Fault> {
-    let table_name = |table: &Table| names.same(&table.name.to_string(), &wanted.value.table);
-    let Some(position) = tables.position(table_name) else {
+    let Some(position) = table_of(names, tables, wanted) else {
         let known: Vec<String> = tables.iter().map(|table| table.name.to_string()).collect();
         let near = nearest(&wanted.value.table, known.iter().map(String::as_str));
         let help = near.map(|near| format!("did you mean {near}?"));
         return Err(fault(&wanted.span, format!("there is no table {}", wanted.value.table), help));
     };
     let table = &tables[position];
-    if !readable(table) {
-        let message = format!("reading {} would run code outside the database, which a scan does not do", table.name);
-        return Err(fault(&wanted.span, message, None));
-    }
     match columns_of(names, table, &wanted.value.columns) {
         Ok(columns) => Ok((position, columns)),
         Err(missing) => {
@@ -238,9 +282,8 @@ fn columns_of<'a>(names: NameRule, table: &Table, wanted: &'a [String]) -> Resul
     wanted.iter().map(|name| super::column(names, table, name).ok_or(name.as_str())).collect()
 }
 
-/// True if a relation can be configured for the table. If the table has a reason not to be read, the relation is unchecked.
-fn readable(table: &Table) -> bool {
-    table.kind != TableKind::Virtual || table.unreadable.is_some()
+fn table_of(names: NameRule, tables: &Tables, wanted: &Spanned<SideName>) -> Option<TableId> {
+    tables.position(|table| names.same(&table.name.to_string(), &wanted.value.table))
 }
 
 fn fault(span: &Range<usize>, message: String, help: Option<String>) -> Fault {

@@ -52,6 +52,7 @@ fn relation(schema: &Schema, found: &DiscoveredRelation) -> Relation {
         condition: found.condition.as_ref().map(|condition| Spanned { value: condition.clone(), span: 0..0 }),
         ignored: Vec::new(),
         soft_deleted: None,
+        parent_may_be_missing: false,
     };
     let (child, parent) = (&found.child, &found.parent);
     let relation = configured::relation(

@@ -61,6 +61,7 @@ fn wire_staying<'a>(schema: &'a Schema, staying: &'a StayingRows) -> WireStaying
             | Obstacle::Unreadable(text) => Some(text),
             Obstacle::NoParent { .. }
             | Obstacle::Present
+            | Obstacle::CameBack
             | Obstacle::KeyTaken
             | Obstacle::NoTable
             | Obstacle::Unidentified => None,

@@ -102,7 +102,14 @@ pub(super) fn relations(typed: &RepairArgs) -> Result<Vec<(String, ConfiguredRel
             Ok(Spanned { value, span })
         };
         let (child, parent) = (side(child)?, side(parent)?);
-        let relation = ConfiguredRelation { child, parent, condition: None, ignored: Vec::new(), soft_deleted: None };
+        let relation = ConfiguredRelation {
+            child,
+            parent,
+            condition: None,
+            ignored: Vec::new(),
+            soft_deleted: None,
+            parent_may_be_missing: false,
+        };
         Ok((text.clone(), relation))
     };
     typed.enforce.iter().map(relation).collect()

@@ -346,6 +346,7 @@ impl<'a> Planner<'a> {
             }
             Some(QuarantineTarget::File(file)) => {
                 *self.effects.kept_files.entry(file.clone()).or_default() += 1;
+                self.forget_returned_row(&change, TreatmentKind::Repoint.name(), unit)?;
                 change.kept = Some(file.clone());
             }
         }

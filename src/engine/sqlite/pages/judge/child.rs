@@ -101,6 +101,7 @@ impl Tally {
             suspects,
             index_is_proven,
             repeated_keys: None,
+            note: None,
         }
     }
 }

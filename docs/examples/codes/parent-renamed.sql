@@ -1,0 +1,4 @@
+CREATE TABLE users(id INTEGER PRIMARY KEY, name TEXT);
+CREATE TABLE posts(author_id INTEGER REFERENCES users_old(id));
+INSERT INTO users VALUES (1, 'Ada');
+INSERT INTO posts VALUES (1);

@@ -1,0 +1,4 @@
+CREATE TABLE clients(id INTEGER PRIMARY KEY);
+CREATE TABLE orders(customer_id INTEGER REFERENCES customers(id));
+INSERT INTO clients VALUES (1);
+INSERT INTO orders VALUES (1);

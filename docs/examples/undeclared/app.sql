@@ -1,0 +1,8 @@
+-- A shop that declares no foreign key.
+CREATE TABLE customers (id INTEGER PRIMARY KEY, name TEXT NOT NULL);
+CREATE TABLE orders (id INTEGER PRIMARY KEY, customer_id INTEGER NOT NULL, total INTEGER NOT NULL);
+WITH RECURSIVE n(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < 60)
+INSERT INTO customers SELECT 1000 + n * 7, 'Customer ' || n FROM n;
+WITH RECURSIVE n(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < 200)
+INSERT INTO orders SELECT n, 1000 + (n * 13 % 60 + 1) * 7, n * 31 % 97 FROM n;
+INSERT INTO orders VALUES (201, 1003, 12);
