@@ -279,7 +279,7 @@ fn delta_table_is_read_at_its_newest_version_or_at_the_configured_one() {
         "partitionColumns": [], "configuration": {}, "createdTime": 0,
     }});
     let protocol = json!({"protocol": {"minReaderVersion": 1, "minWriterVersion": 2}});
-    let mut commits = vec![vec![protocol, metadata], Vec::new()];
+    let mut commits = [vec![protocol, metadata], Vec::new()];
     for (commit, number) in [(0, 1_i64), (0, 9), (1, 2)] {
         let path = format!("{number}.parquet");
         let file = bench.path(&format!("lake/child/{path}"));
