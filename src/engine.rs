@@ -32,6 +32,8 @@ mod orphan_list;
 pub(crate) mod postgres;
 mod read_at;
 pub mod set_writer;
+#[cfg(feature = "spark")]
+pub(crate) mod spark;
 pub mod sqlite;
 pub mod trial;
 mod wire;

@@ -34,16 +34,33 @@ enum Row {
         /// The tables are those of the configuration; without any, the engine finds them.
         open: fn(&Path, &[TableFiles], &WaitLimits) -> Opened,
     },
+    /// The tables are those of the configuration.
+    Cluster {
+        connect: fn(&Address, &[TableFiles], &WaitLimits) -> Opened,
+    },
     Server {
         connect: fn(&Address, &WaitLimits) -> Opened,
         lag_meter: fn(&Address, &WaitLimits) -> OpenedMeter,
     },
 }
 
+/// The reason why a build without the feature `spark` opens no cluster.
+const WITHOUT_SPARK: &str = "this fk-doctor was built without the client for clusters";
+
+/// Returns the reason and the next command, if this build cannot open databases of the engine.
+pub fn absent(engine: Engine) -> Option<(&'static str, &'static str)> {
+    let is_absent = engine == Engine::Spark && !cfg!(feature = "spark");
+    is_absent.then_some((WITHOUT_SPARK, "cargo install fk-doctor --features spark"))
+}
+
 fn row(engine: Engine) -> Row {
     match engine {
         Engine::Sqlite => Row::File { open: sqlite::open, recover: sqlite::recover },
         Engine::Files => Row::Folder { open: files::open },
+        #[cfg(feature = "spark")]
+        Engine::Spark => Row::Cluster { connect: crate::engine::spark::open },
+        #[cfg(not(feature = "spark"))]
+        Engine::Spark => Row::Cluster { connect: |_, _, _| Err(EngineError::Failed { why: WITHOUT_SPARK.to_owned() }) },
         Engine::Postgres => Row::Server { connect: postgres::open, lag_meter: postgres::lag_meter },
         // The server reports which of the two engines it is.
         Engine::Mysql | Engine::Mariadb => Row::Server { connect: mysql::open, lag_meter: mysql::lag_meter },
@@ -69,9 +86,11 @@ pub fn open(source: &Source, limits: &WaitLimits) -> Opened {
         (Source::File { path, .. }, Row::File { open, .. }) => open(path, limits),
         (Source::Folder { path, tables, .. }, Row::Folder { open }) => open(path, tables, limits),
         (Source::Server { address, .. }, Row::Server { connect, .. }) => connect(address, limits),
+        (Source::Cluster { address, tables, .. }, Row::Cluster { connect }) => connect(address, tables, limits),
         (Source::File { engine, .. }, _) => Err(mismatched(*engine, "a file")),
         (Source::Folder { engine, .. }, _) => Err(mismatched(*engine, "a folder")),
         (Source::Server { engine, .. }, _) => Err(mismatched(*engine, "on a server")),
+        (Source::Cluster { engine, .. }, _) => Err(mismatched(*engine, "on a cluster")),
     }
 }
 
@@ -99,6 +118,7 @@ mod tests {
                 Row::File { .. } => Location::File,
                 Row::Folder { .. } => Location::Folder,
                 Row::Server { .. } => Location::Server,
+                Row::Cluster { .. } => Location::Cluster,
             };
             assert_eq!(engine.facts().location, location, "{}", engine.title());
         }

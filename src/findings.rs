@@ -119,14 +119,14 @@ pub(crate) fn plain<V>(
 fn repeated_keys(schema: &Schema, index: RelationId, tally: &Tally) -> Option<Finding<Value>> {
     let found = tally.repeated_keys.as_ref()?;
     let relation = &schema.relations[index];
+    let first = found.first.as_ref().map(|(file, row)| format!("; the first is row {row} of {file}"));
     let message = format!(
-        "{} of {} {} more than one row, {} in all; the first is row {} of {}",
+        "{} of {} {} more than one row, {} in all{}",
         text::plural(found.keys, "key"),
         side(&relation.parent.name, relation.parent.column_names.iter().map(String::as_str)),
         if found.keys == 1 { "has" } else { "have" },
         text::plural(found.rows, "row"),
-        found.row,
-        found.file,
+        first.unwrap_or_default(),
     );
     let help = "find out which of these rows is right, and write the parent without the others".to_owned();
     Some(plain(index, relation, Code::ParentKeyNotUnique, message, help))

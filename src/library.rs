@@ -69,8 +69,7 @@ pub(crate) fn scan_database(database: &str) -> Result<Examination, Error> {
     let workers =
         if remote::is_read(&schema) || database.is_small() { 1 } else { threads.min(schema.relations.len()).max(1) };
     let mut sessions = database.sessions(workers)?;
-    let options =
-        ScanOptions { samples: SAMPLES, memory: MEMORY, threads, progress: &|_| {}, is_known: &|_, _, _| false };
+    let options = ScanOptions { samples: SAMPLES, memory: MEMORY, threads, progress: &|_| {}, is_known: None };
     let excluded = examine::excluded_tables(&schema);
     let mut examination = Examination { excluded, ..examine::examine(schema, &mut sessions, &options) };
     drop(sessions);

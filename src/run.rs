@@ -224,14 +224,13 @@ fn redaction(typed: Option<Values>, file: &ConfigFile, environment: &Environment
     Ok(Redaction { values, columns: settings.columns.clone(), secret })
 }
 
-/// Returns an error if relations are to be discovered in a folder of files.
-/// `what` is the option or the command that wants it.
+/// Returns an error if relations are to be discovered in files. `what` is the option or the command that wants it.
 fn refuse_discovery(source: &Source, what: Option<&str>) -> Result<(), RunError> {
-    match (source.folder(), what) {
-        (Some(folder), Some(what)) => Err(RunError::Input {
-            what: format!("{} for {what}", folder.display()),
-            why: "discovery searches databases, and this is a folder of files".to_owned(),
-            help: format!("write each relation of {} as [[relation]] in fk-doctor.toml", folder.display()),
+    match what {
+        Some(what) if source.has_configured_tables() => Err(RunError::Input {
+            what: format!("{source} for {what}"),
+            why: "discovery searches databases, and this is a folder of files or a cluster".to_owned(),
+            help: format!("write each relation of {source} as [[relation]] in fk-doctor.toml"),
         }),
         _ => Ok(()),
     }

@@ -26,6 +26,7 @@ use crate::model::value::Key;
 use crate::model::value::Value;
 use crate::sql;
 
+mod digest;
 pub mod distinct;
 mod gather;
 mod orphan_row;
@@ -125,8 +126,8 @@ pub struct ScanOptions<'a> {
     pub memory: u64,
     pub threads: usize,
     pub progress: Progress<'a>,
-    /// True if a missing key of a relation is known already with so many rows.
-    pub is_known: IsKnown<'a>,
+    /// True if a missing key of a relation is known already with so many rows; `None` if none is.
+    pub is_known: Option<IsKnown<'a>>,
 }
 
 pub type IsKnown<'a> = &'a (dyn Fn(RelationId, &Key, u64) -> bool + Sync);
@@ -144,6 +145,7 @@ pub fn scan(schema: &Schema, sessions: &mut [Box<dyn Session + '_>], options: &S
     };
     let storage = work::examine_storage(schema, sessions, &tables, &tasks);
     work::count_rows(schema, sessions, &mut works, &children, &tasks);
+    work::count_repeated_keys(schema, sessions, &mut works);
     let proofs = proof::Proofs::of(schema, works.iter().map(work::Work::reading));
     let (last, first): (Vec<RelationId>, Vec<RelationId>) =
         works.ids().partition(|&id| proofs.is_confirmed_by_others(id));
@@ -239,7 +241,7 @@ pub fn tally(
     question: &sql::Sql,
     samples: usize,
 ) -> Result<Tally, EngineError> {
-    Gatherer { schema, relation, samples, is_known: &|_, _| false }.gather(session, question)
+    Gatherer { schema, relation, samples, is_known: None }.gather(session, question)
 }
 
 fn hints(suspects: &Suspects, index_is_proven: bool) -> sql::ScanHints<'_> {
@@ -273,12 +275,17 @@ pub fn each_orphan(
     if tally.false_orphans.is_some() {
         question = sql::of(schema).without_indexes(&question).unwrap_or(question);
     }
+    let mut rows = 0;
     columns.each_row(session, &question, |row| {
         if !row.is_present {
+            rows += 1;
             each(columns.sample(&row));
         }
-        Ok(())
-    })
+        Ok::<(), EngineError>(())
+    })?;
+    let counted = tally.orphan_rows + tally.known_rows;
+    let is_counted_apart = sql::of(schema).orphan_totals(schema, relation).is_some();
+    if is_counted_apart && rows != counted { Err(digest::unfitting(counted, rows, "orphans")) } else { Ok(()) }
 }
 
 /// Merges proven orphans with those among the suspects. Rows are named by their addresses.

@@ -11,6 +11,7 @@ use crate::model::facts::Location;
 use crate::model::lake::TableFiles;
 
 mod address;
+mod cluster;
 mod error;
 mod file;
 mod mysql;
@@ -53,6 +54,12 @@ pub enum Source {
         engine: Engine,
         address: Box<Address>,
     },
+    /// A cluster that reads files. `tables` comes from a configuration.
+    Cluster {
+        engine: Engine,
+        address: Box<Address>,
+        tables: Vec<TableFiles>,
+    },
 }
 
 /// A source, and notes for the user: parameters that have no effect, and settings that came from a file.
@@ -93,6 +100,10 @@ impl Source {
                 server_url::read(&scheme, &rest, &mut settings)?;
                 server(&scheme, settings, surroundings)
             }
+            Target::Cluster { engine, scheme, rest } => {
+                let address = cluster::address(engine, &scheme, rest, surroundings)?.into();
+                Ok(Resolved { source: Source::Cluster { engine, address, tables: Vec::new() }, notes: Vec::new() })
+            }
             Target::Parameters(text) => {
                 let engine = libpq_engine()?;
                 let mut settings = Settings::new(engine, false);
@@ -104,7 +115,10 @@ impl Source {
 
     pub fn engine(&self) -> Engine {
         match self {
-            Source::File { engine, .. } | Source::Folder { engine, .. } | Source::Server { engine, .. } => *engine,
+            Source::File { engine, .. }
+            | Source::Folder { engine, .. }
+            | Source::Server { engine, .. }
+            | Source::Cluster { engine, .. } => *engine,
         }
     }
 
@@ -112,7 +126,7 @@ impl Source {
     pub fn file(&self) -> Option<&Path> {
         match self {
             Source::File { path, .. } => Some(path),
-            Source::Folder { .. } | Source::Server { .. } => None,
+            Source::Folder { .. } | Source::Server { .. } | Source::Cluster { .. } => None,
         }
     }
 
@@ -120,8 +134,13 @@ impl Source {
     pub fn folder(&self) -> Option<&Path> {
         match self {
             Source::Folder { path, .. } => Some(path),
-            Source::File { .. } | Source::Server { .. } => None,
+            Source::File { .. } | Source::Server { .. } | Source::Cluster { .. } => None,
         }
+    }
+
+    /// True if a configuration says what the tables are, and which relations they have.
+    pub fn has_configured_tables(&self) -> bool {
+        matches!(self, Source::Folder { .. } | Source::Cluster { .. })
     }
 
     /// Returns the folder of files that a path means if it is a folder.
@@ -137,6 +156,7 @@ impl Source {
     pub fn with_tables(self, tables: Vec<TableFiles>) -> Source {
         match self {
             Source::Folder { engine, path, .. } => Source::Folder { engine, path, tables },
+            Source::Cluster { engine, address, .. } => Source::Cluster { engine, address, tables },
             other => other,
         }
     }
@@ -147,7 +167,7 @@ impl Source {
             Source::File { path, .. } | Source::Folder { path, .. } => {
                 path.file_stem().map_or_else(|| path.display().to_string(), |name| name.to_string_lossy().into_owned())
             }
-            Source::Server { address, .. } => {
+            Source::Server { address, .. } | Source::Cluster { address, .. } => {
                 let name = address.database.as_ref().or(address.user.as_ref()).or(address.host.as_ref());
                 name.cloned().unwrap_or_else(|| self.engine().name().to_owned())
             }
@@ -160,7 +180,7 @@ impl std::fmt::Display for Source {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Source::File { path, .. } | Source::Folder { path, .. } => path.display().fmt(f),
-            Source::Server { address, .. } => address.fmt(f),
+            Source::Server { address, .. } | Source::Cluster { address, .. } => address.fmt(f),
         }
     }
 }

@@ -34,6 +34,7 @@ pub mod row_sets;
 mod scan;
 mod scratch;
 mod sqlite;
+pub mod views;
 
 pub use query::Sql;
 pub use query::TableCopy;

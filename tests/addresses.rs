@@ -280,3 +280,23 @@ fn password_of_a_misplaced_address_is_not_shown() {
     }
     run_in(&bench, &["status", url], &[("DATABASE_URL", url)]);
 }
+
+#[cfg(not(feature = "spark"))]
+#[test]
+fn cluster_without_its_client_names_the_command_that_adds_it() {
+    let bench = Bench::empty();
+    for command in ["scan", "schema"] {
+        let run = bench.run(&[command, "sc://localhost:15002/;token=topsecret"]);
+        assert_eq!(run.code, 2, "{}", run.stderr);
+        assert!(run.stderr.contains("help: cargo install fk-doctor --features spark"), "{}", run.stderr);
+        assert!(!run.stderr.contains("topsecret"), "{}", run.stderr);
+    }
+}
+
+#[test]
+fn token_of_a_cluster_needs_encryption() {
+    let run = Bench::empty().run(&["scan", "sc://spark.example:15002/;token=topsecret"]);
+    assert_eq!(run.code, 2, "{}", run.stderr);
+    assert!(run.stderr.contains("use_ssl=true"), "{}", run.stderr);
+    assert!(!run.stderr.contains("topsecret"), "{}", run.stderr);
+}

@@ -2,6 +2,8 @@
 #![allow(clippy::unwrap_used, reason = "a test may fail loudly")]
 
 mod agreement;
+#[cfg(feature = "spark")]
+mod cluster;
 mod delta;
 mod equality;
 mod folders;

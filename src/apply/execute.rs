@@ -123,7 +123,7 @@ fn scan_committed(
     progress: Progress<'_>,
 ) -> Option<ScanResults> {
     let session = database.borrow_mut().session().ok()?;
-    let options = ScanOptions { samples: 1, memory: SCAN_MEMORY, threads: 1, progress, is_known: &|_, _, _| false };
+    let options = ScanOptions { samples: 1, memory: SCAN_MEMORY, threads: 1, progress, is_known: None };
     Some(scan::scan(schema, &mut [session], &options))
 }
 

@@ -113,8 +113,7 @@ impl Walk<'_> {
     /// Scans the relations of a schema in the transaction of the writer.
     fn scanned(&self, writer: &mut dyn Writer, schema: &Schema, phase: RunPhase) -> ScanResults {
         let progress = |step: &ProgressStep<'_>| (self.options.progress)(&ProgressStep { phase, ..*step });
-        let options =
-            ScanOptions { samples: 1, memory: 0, threads: 1, progress: &progress, is_known: &|_, _, _| false };
+        let options = ScanOptions { samples: 1, memory: 0, threads: 1, progress: &progress, is_known: None };
         let mut sessions: [Box<dyn Session + '_>; 1] = [Box::new(writer)];
         scan::scan(schema, &mut sessions, &options)
     }

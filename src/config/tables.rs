@@ -5,7 +5,10 @@ use toml::de::DeValue;
 use crate::config::reader::Item;
 use crate::config::reader::Reader;
 use crate::model::configured::Spanned;
+use crate::model::lake::CLUSTER_FORMATS;
 use crate::model::lake::TableFiles;
+
+const FORMATS: &str = "\"parquet\", \"csv\", \"json\", \"delta\" or \"iceberg\"";
 
 const EXPECTED: &str =
     "a file, a folder, a pattern of files or a table such as `{ path = \"orders.csv\", key = [\"id\"] }`";
@@ -23,10 +26,29 @@ pub(crate) fn read(reader: Reader<'_, '_>) -> Vec<Spanned<TableFiles>> {
 
 fn described(name: String, item: &Item<'_, '_>) -> Option<TableFiles> {
     let mut reader = item.table(EXPECTED)?;
-    let path = reader.require("path", "path = \"orders/\"");
-    let (key, null, delimiter) = (reader.take("key"), reader.take("null"), reader.take("delimiter"));
+    let catalog_table = reader.take("table");
+    let path = match &catalog_table {
+        Some(_) => reader.take("path"),
+        None => reader.require("path", "path = \"orders/\""),
+    };
+    let [key, null, delimiter, format, version] =
+        ["key", "null", "delimiter", "format", "version"].map(|key| reader.take(key));
     reader.finish();
-    let mut table = TableFiles::new(name, paths(&path?)?);
+    let paths = match (path, &catalog_table) {
+        (Some(path), Some(_)) => {
+            path.fault("a table has either a path or a table of a catalog", Some("remove one of the two".to_owned()));
+            return None;
+        }
+        (path, None) => paths(&path?)?,
+        (None, Some(_)) => Vec::new(),
+    };
+    let mut table = TableFiles::new(name, paths);
+    table.catalog_table = match catalog_table {
+        Some(item) => Some(item.text("a table such as \"main.sales.orders\"")?.value.to_owned()),
+        None => None,
+    };
+    table.format = format.and_then(|item| item.parsed(FORMATS, parse_format)).map(|at| at.value);
+    table.version = version.and_then(|item| item.count(&(0..=i64::MAX.unsigned_abs()))).map(|version| version as u64);
     table.key = key.and_then(|item| texts(&item, "an array of columns, such as [\"id\"]")).unwrap_or_default();
     if let Some(null) = null.and_then(|item| texts_or_text(&item, "a text such as \"NA\"")) {
         table.null = null;
@@ -42,6 +64,10 @@ fn described(name: String, item: &Item<'_, '_>) -> Option<TableFiles> {
         }
     });
     Some(table)
+}
+
+fn parse_format(text: &str) -> Result<String, String> {
+    if CLUSTER_FORMATS.contains(&text) { Ok(text.to_owned()) } else { Err(format!("expected {FORMATS}")) }
 }
 
 fn paths(item: &Item<'_, '_>) -> Option<Vec<String>> {

@@ -32,7 +32,7 @@ use lake::LakeTable;
 use stamp::Stamp;
 
 mod batch;
-mod cell;
+pub(in crate::engine) mod cell;
 mod civil;
 mod delta;
 mod fault;
@@ -52,7 +52,7 @@ mod stamp;
 mod tables;
 mod text_file;
 mod text_input;
-mod types;
+pub(in crate::engine) mod types;
 mod unpacked_pages;
 
 struct FilesDatabase {

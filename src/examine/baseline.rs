@@ -100,6 +100,11 @@ impl BaselineRun {
         Ok(BaselineRun { old, writes, fingerprint, today, bar, keys, seen: Mutex::default() })
     }
 
+    /// True if [`BaselineRun::knows_key`] must see every missing key.
+    pub fn sees_keys(&self) -> bool {
+        self.old.is_some() || self.writes
+    }
+
     /// Records a missing key. Returns true if the baseline knows the key with at least as many rows.
     pub fn knows_key(
         &self,
@@ -109,7 +114,7 @@ impl BaselineRun {
         key: &Key,
         rows: u64,
     ) -> bool {
-        if self.old.is_none() && !self.writes {
+        if !self.sees_keys() {
             return false;
         }
         let relation = &schema.relations[relation];

@@ -45,6 +45,8 @@ engines! {
     Mariadb,
     /// A folder of Parquet and text files.
     Files,
+    /// A cluster that speaks Spark Connect.
+    Spark,
 }
 
 /// The rule by which two names are compared.

@@ -121,9 +121,8 @@ pub struct RepeatedKeys {
     pub keys: u64,
     /// All rows with such a key.
     pub rows: u64,
-    /// The file of the first of these rows, and its number there.
-    pub file: String,
-    pub row: u64,
+    /// The file of the first of these rows, and its number there, if they are known.
+    pub first: Option<(String, u64)>,
 }
 
 /// A table or a relation that was not part of the scan, with the reason.

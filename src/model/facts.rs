@@ -74,6 +74,8 @@ pub enum Location {
     Folder,
     /// A server, to which other programs are connected.
     Server,
+    /// A cluster, which reads files and tables of its catalog. fk-doctor only reads.
+    Cluster,
 }
 
 /// The clients whose addresses, environment variables and settings files fk-doctor understands.
@@ -121,7 +123,8 @@ pub enum ParentKey {
 pub enum Equality {
     /// The engine, which is asked in SQL.
     OfEngine,
-    /// The table of types in the book, because there is no engine to ask. Only the reader of the storage knows it.
+    /// The table of types in the book, because there is no engine to ask, or because engines disagree. Only the reader of the
+    /// storage knows it.
     OfFiles,
 }
 
@@ -353,6 +356,52 @@ static POSTGRES: Facts = Facts {
     on_conflict: "ON CONFLICT",
 };
 
+static SPARK: Facts = Facts {
+    name: "spark",
+    title: "Spark",
+    schemes: &["sc"],
+    location: Location::Cluster,
+    client: Client::Url,
+    trial: TrialKind::OnServer,
+    lexis: Lexis {
+        brackets: false,
+        dollar_quotes: false,
+        nested_comments: true,
+        hash_comments: false,
+        executable_comments: false,
+        escapes: Escapes::Always,
+        folds_names: false,
+        columns_ignore_case: true,
+        statement_modifiers: false,
+        delete_using: false,
+        assigns_in_order: false,
+    },
+    quote: '`',
+    placeholder: ParameterStyle::Question,
+    truth: ["FALSE", "TRUE"],
+    bytes_literal: "X'",
+    ordered_join: "JOIN",
+    materialized: "",
+    parent_key: ParentKey::ByEngine,
+    equality: Equality::OfFiles,
+    rechecks: Recheck::NamedKey,
+    row_address: RowAddress::None,
+    shown_address: &[],
+    definitions: Definitions::AtOnce,
+    unique_index_text: IndexText::Other,
+    stores_as_written: false,
+    wide_rule_queries: false,
+    can_silence_triggers: false,
+    replica_lag: ReplicaLag::Nowhere,
+    refusals_name_rows: false,
+    cascade_levels: None,
+    counters: None,
+    own_tables: None,
+    rebuild_index: None,
+    virtual_table: "its rows are not in the files",
+    on_conflict: "ON CONFLICT",
+};
+
 static MYSQL: Facts = mysql("mysql", "MySQL", &["mysql", "mysql2", "mysqlgis", "mysql-connector", "trilogy"]);
 static MARIADB: Facts = mysql("mariadb", "MariaDB", &["mariadb"]);
 
@@ -413,6 +462,7 @@ impl Engine {
             Engine::Mysql => &MYSQL,
             Engine::Mariadb => &MARIADB,
             Engine::Files => &FILES,
+            Engine::Spark => &SPARK,
         }
     }
 
@@ -460,6 +510,11 @@ impl Facts {
         let is_plain = name.starts_with(is_letter) && name.chars().all(|c| is_letter(c) || c.is_ascii_digit());
         let is_reserved = reserved_words::RESERVED.iter().any(|word| word.eq_ignore_ascii_case(name));
         if is_plain && !is_reserved { name.to_owned() } else { self.quoted(name) }
+    }
+
+    /// True if no command of fk-doctor changes a database of this engine.
+    pub fn is_read_only(&self) -> bool {
+        matches!(self.location, Location::Folder | Location::Cluster)
     }
 
     /// True if the table is one of the engine's own.

@@ -6,6 +6,7 @@
 use crate::model::catalog::Catalog;
 use crate::model::catalog::Table;
 use crate::model::catalog::TableKind;
+use crate::model::facts::Location;
 use crate::model::pattern::Pattern;
 use crate::model::pattern::literal;
 use crate::model::relation::Relation;
@@ -54,8 +55,13 @@ pub fn is_read(schema: &Schema) -> bool {
     schema.relations.iter().any(|relation| remote_table(schema, relation).is_some())
 }
 
-/// Returns the note for a relation that reads rows of other servers.
+/// Returns the note for a relation that reads rows of other servers or of a cluster.
 pub fn note(schema: &Schema, relation: &Relation) -> Option<String> {
+    if schema.database.engine.facts().location == Location::Cluster {
+        let note = "the cluster answers each question at its own moment: a row that was written during the scan may count as an \
+                    orphan or hide one";
+        return Some(note.to_owned());
+    }
     let table = remote_table(schema, relation)?;
     let remote = table.remote.as_ref()?;
     Some(format!(

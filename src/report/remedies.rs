@@ -1,7 +1,6 @@
 //! Says what can be done about a group of findings, in a sentence that begins with one of five words.
 
 use crate::model::examination::Examination;
-use crate::model::facts::Location;
 use crate::model::finding::Cause;
 use crate::model::finding::Finding;
 use crate::model::finding_group::FindingGroup;
@@ -55,7 +54,7 @@ pub(super) fn sentences(examination: &Examination, group: &FindingGroup) -> Vec<
 
 /// True if no command of fk-doctor changes the database.
 pub(super) fn is_read_only(examination: &Examination) -> bool {
-    examination.schema.database.engine.facts().location == Location::Folder
+    examination.schema.database.engine.facts().is_read_only()
 }
 
 fn remap(causes: &[&GroupCause], is_all: bool) -> String {

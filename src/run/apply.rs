@@ -313,13 +313,8 @@ fn remaining(
     let config = config_file::read(source, global, environment)?;
     let schema = config.resolve(database.as_mut(), environment)?;
     let mut sessions = super::sessions(database.as_mut(), &schema, None, environment)?;
-    let options = ScanOptions {
-        samples: 0,
-        memory: DEFAULT_MEMORY,
-        threads: environment.cores,
-        progress,
-        is_known: &|_, _, _| false,
-    };
+    let options =
+        ScanOptions { samples: 0, memory: DEFAULT_MEMORY, threads: environment.cores, progress, is_known: None };
     let facts = scan::scan(&schema, &mut sessions, &options);
     let rows = sessions.first_mut().map(|session| OrphanRows::count(&schema, &facts, session.as_mut()).total());
     let rows = rows.unwrap_or_default();

@@ -64,7 +64,7 @@ pub fn check(
             memory: settings.memory.unwrap_or(DEFAULT_MEMORY),
             threads: settings.jobs.unwrap_or(environment.cores).max(1),
             progress,
-            is_known: &|_, _, _| false,
+            is_known: None,
         };
         let finding_options = FindingOptions {
             redaction: &setup.redaction,

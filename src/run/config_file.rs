@@ -55,12 +55,7 @@ pub(super) fn read(
     environment: &Environment,
 ) -> Result<ConfigFile, RunError> {
     let file = read_from(source.folder(), global, environment)?;
-    if let (None, Some(table)) = (source.folder(), file.config.tables.first()) {
-        let fault = Fault {
-            span: table.span.clone(),
-            message: format!("[tables] is for a folder of files, and {source} is a database"),
-            help: Some("move it to a fk-doctor.toml in the folder of the files".to_owned()),
-        };
+    if let Some(fault) = misplaced_tables(source, &file.config) {
         return Err(file.faults(&[fault], environment));
     }
     let file = with_written(file, source, global, environment)?;
@@ -77,6 +72,25 @@ pub(super) fn read(
         ));
     }
     Ok(ConfigFile { config, ..file })
+}
+
+/// Returns the fault of `[tables]` for a database, or of a table of files with keys for a cluster.
+fn misplaced_tables(source: &Source, config: &Config) -> Option<Fault> {
+    if !source.has_configured_tables() {
+        let table = config.tables.first()?;
+        return Some(Fault {
+            span: table.span.clone(),
+            message: format!("[tables] is for a folder of files or a cluster, and {source} is a database"),
+            help: Some("move it to a fk-doctor.toml in the folder of the files".to_owned()),
+        });
+    }
+    source.folder()?;
+    let (table, key) = config.tables.iter().find_map(|table| Some((table, table.value.key_for_clusters()?)))?;
+    Some(Fault {
+        span: table.span.clone(),
+        message: format!("the key {key} of this table is for a cluster, and {source} is a folder"),
+        help: Some(format!("remove {key}, or let a cluster read the files: fk-doctor scan sc://HOST:15002")),
+    })
 }
 
 /// Reads the configuration without choosing the sections of any database.
@@ -157,7 +171,7 @@ fn names(source: &Source, folder: &Path) -> Vec<String> {
             let name = path.file_name().map(|name| name.to_string_lossy().into_owned());
             name.into_iter().chain(below).chain([shown(path), shown(&whole(path))]).collect()
         }
-        Source::Server { address, .. } => {
+        Source::Server { address, .. } | Source::Cluster { address, .. } => {
             let name = source.name();
             let with_host = address.host.as_ref().map(|host| format!("{host}/{name}"));
             [name].into_iter().chain(with_host).chain([address.to_string()]).collect()

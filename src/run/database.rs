@@ -30,14 +30,16 @@ pub(super) fn source(
     environment: &Environment,
 ) -> Result<Source, RunError> {
     let source = source_to_read(typed, global, environment)?;
-    if source.folder().is_some() {
+    if source.has_configured_tables() {
         let database = shell(&source.to_string());
+        let (why, row) = match source.folder() {
+            Some(_) => ("files are read, not changed", "every orphan row with its file and its place"),
+            None => ("a cluster is read, not changed", "every orphan row"),
+        };
         return Err(RunError::Input {
             what: format!("{source} with this command"),
-            why: "files are read, not changed".to_owned(),
-            help: format!(
-                "fk-doctor scan {database} --format csv=orphans.csv lists every orphan row with its file and its place"
-            ),
+            why: why.to_owned(),
+            help: format!("fk-doctor scan {database} --format csv=orphans.csv lists {row}"),
         });
     }
     Ok(source)
@@ -50,8 +52,18 @@ pub(super) fn source_to_read(
     environment: &Environment,
 ) -> Result<Source, RunError> {
     let text = typed.or(environment.database_url.as_deref()).unwrap_or_default();
-    let resolved = resolved(text, global, environment);
+    let resolved = resolved(text, global, environment).and_then(refuse_absent);
     if typed.is_none() { resolved.map_err(|error| from_variable(error, environment)) } else { resolved }
+}
+
+/// Returns an error if this build cannot open databases of the engine.
+fn refuse_absent(source: Source) -> Result<Source, RunError> {
+    match engines::absent(source.engine()) {
+        None => Ok(source),
+        Some((why, help)) => {
+            Err(RunError::Input { what: source.to_string(), why: why.to_owned(), help: help.to_owned() })
+        }
+    }
 }
 
 fn surroundings(environment: &Environment) -> Surroundings<'_> {

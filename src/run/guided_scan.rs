@@ -40,7 +40,7 @@ pub(super) fn scan(
         memory: DEFAULT_MEMORY,
         threads: environment.cores,
         progress,
-        is_known: &|_, _, _| false,
+        is_known: None,
     };
     let examination = examine::examine(schema, &mut sessions, &options);
     let run = scan_run::about(&examination, source, typed, global, sessions[0].as_mut());

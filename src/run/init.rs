@@ -99,7 +99,7 @@ fn examine_with(
         memory: DEFAULT_MEMORY,
         threads: environment.cores,
         progress,
-        is_known: &is_known,
+        is_known: Some(&is_known),
     };
     let options = FindingOptions { redaction, policy: &Policy::default(), time_columns: &[], mark: &|finding| finding };
     let Examined { relations, findings, groups, .. } =

@@ -96,7 +96,7 @@ pub(super) fn scan_database(
         memory: typed.memory.or(settings.memory).unwrap_or(DEFAULT_MEMORY),
         threads: jobs(typed, &file, environment),
         progress,
-        is_known: &is_known,
+        is_known: if baseline.sees_keys() { Some(&is_known) } else { None },
     };
     let mark = |finding| baseline.mark(finding);
     let finding_options = FindingOptions {
@@ -202,7 +202,7 @@ fn open(
     let mut database = database::open(&source, &wait_limits, environment)?;
     let consent = [typed.remote_tables.as_slice(), &settings.remote_tables].concat();
     let whole = file.resolve_with(RemoteUse::Scan { consent: &consent }, database.as_mut(), environment)?;
-    if source.folder().is_some() && whole.relations.is_empty() {
+    if source.has_configured_tables() && whole.relations.is_empty() {
         return Err(RunError::NoRelation { folder: source.to_string() });
     }
     let (whole, undiscovered) = match typed.discover {

@@ -15,6 +15,9 @@ use crate::model::value::Key;
 use crate::model::value::Value;
 use crate::sql::Sql;
 
+/// True if a missing key is known already with so many rows.
+pub(super) type IsKnownKey<'a> = &'a dyn Fn(&Key, u64) -> bool;
+
 /// A relation, and how many of its orphans to show.
 #[derive(Clone, Copy)]
 pub(super) struct Gatherer<'a> {
@@ -22,8 +25,8 @@ pub(super) struct Gatherer<'a> {
     pub(super) relation: &'a Relation,
     /// Rows to show of each missing key.
     pub(super) samples: usize,
-    /// True if a missing key is known already with so many rows.
-    pub(super) is_known: &'a dyn Fn(&Key, u64) -> bool,
+    /// True if a missing key is known already with so many rows; `None` if none is.
+    pub(super) is_known: Option<IsKnownKey<'a>>,
 }
 
 impl Gatherer<'_> {
@@ -84,7 +87,7 @@ impl Gatherer<'_> {
 impl Tally {
     /// Counts a missing key. Returns true if it is not known already.
     pub(super) fn add_key(&mut self, gatherer: &Gatherer<'_>, key: &Key, rows: u64) -> bool {
-        let is_known = (gatherer.is_known)(key, rows);
+        let is_known = gatherer.is_known.is_some_and(|is_known| is_known(key, rows));
         let (all_rows, all_keys) = match is_known {
             true => (&mut self.known_rows, &mut self.known_keys),
             false => (&mut self.orphan_rows, &mut self.missing_keys),

@@ -6,7 +6,9 @@ use std::collections::BTreeSet;
 use super::FalseOrphans;
 use super::ScanOptions;
 use super::Tasks;
+use super::digest;
 use super::gather::Gatherer;
+use super::gather::IsKnownKey;
 use super::hints;
 use super::proof::Proofs;
 use super::proven;
@@ -23,6 +25,7 @@ use crate::engine::StorageReading;
 use crate::engine::Suspects;
 use crate::model::examination::Counts;
 use crate::model::examination::Method;
+use crate::model::examination::RepeatedKeys;
 use crate::model::facts::Equality;
 use crate::model::ids::IdVec;
 use crate::model::ids::RelationId;
@@ -48,6 +51,8 @@ pub(super) struct Work<'a> {
     counts_with_orphans: Option<Sql>,
     /// The relation's rows, if a statement of their own counts them.
     counts: Option<Result<Counts, EngineError>>,
+    /// The parent's keys that come more than once, if a statement of their own counts them.
+    repeated_keys: Option<Result<RepeatedKeys, EngineError>>,
 }
 
 /// The way in which a relation is judged.
@@ -94,7 +99,7 @@ pub(super) fn plan<'a>(
                     Route::Ask { why: None }
                 }
             };
-            Work { id, relation, route, counts_with_orphans: None, counts: None }
+            Work { id, relation, route, counts_with_orphans: None, counts: None, repeated_keys: None }
         })
         .collect();
     let (asked, inclusions): (Vec<RelationId>, Vec<Inclusion>) = inclusions.into_iter().unzip();
@@ -203,6 +208,35 @@ pub(super) fn count_rows(
     }
 }
 
+/// Counts the keys of each parent that come more than once, where only a statement can tell.
+pub(super) fn count_repeated_keys(
+    schema: &Schema,
+    sessions: &mut [Box<dyn Session + '_>],
+    works: &mut IdVec<RelationId, Work<'_>>,
+) {
+    let mut questions: BTreeMap<(TableId, &[usize]), Sql> = BTreeMap::new();
+    for work in works.iter().filter(|work| work.is_asked()) {
+        let Some(parent) = work.relation.parent.table else { continue };
+        let columns = work.relation.parent.columns.as_slice();
+        let question = sql::of(schema).repeated_keys(schema, &schema.tables[parent], columns);
+        questions.extend(question.map(|question| ((parent, columns), question)));
+    }
+    let asked: Vec<(&(TableId, &[usize]), &Sql)> = questions.iter().collect();
+    let answer = |session: &mut dyn Session, i: usize| {
+        let numbers = session.numbers(asked[i].1)?;
+        match numbers.as_slice() {
+            &[keys, rows] => Ok(RepeatedKeys { keys, rows, first: None }),
+            other => Err(digest::unfitting(2, other.len() as u64, "numbers")),
+        }
+    };
+    let answers = run_in_parallel(sessions, asked.len(), answer, |_| {});
+    let answers: BTreeMap<_, _> = asked.iter().map(|(key, _)| **key).zip(answers).collect();
+    for work in works.iter_mut().filter(|work| work.is_asked()) {
+        let Some(parent) = work.relation.parent.table else { continue };
+        work.repeated_keys = answers.get(&(parent, work.relation.parent.columns.as_slice())).cloned();
+    }
+}
+
 fn count_child(
     schema: &Schema,
     session: &mut dyn Session,
@@ -213,6 +247,10 @@ fn count_child(
     for some in works.chunks(COUNTED_AT_ONCE) {
         let relations: Vec<&Relation> = some.iter().map(|work| work.relation).collect();
         match session.numbers(&sql::of(schema).counts(schema, child, &relations)) {
+            Ok(numbers) if numbers.len() != 1 + 3 * relations.len() => {
+                let error = digest::unfitting(1 + 3 * relations.len() as u64, numbers.len() as u64, "numbers");
+                return works.iter().map(|work| (work.id, Err(error.clone()))).collect();
+            }
             Ok(numbers) => {
                 let found = numbers.get(1..).unwrap_or_default().chunks_exact(3);
                 counts.extend(found.map(|n| Counts { rows: n[0], null_rows: n[1], ignored_rows: n[2] }));
@@ -270,11 +308,16 @@ impl Work<'_> {
                 let (repeated_keys, storage_note) = (reading.repeated_keys.clone(), reading.note.clone());
                 ScanResult::Checked(Tally { counts, method, index_is_proven, repeated_keys, storage_note, ..tally })
             }
-            (Route::Ask { why }, Ok(tally)) => match &self.counts {
-                Some(Err(error)) => ScanResult::Unchecked(error.because()),
-                Some(Ok(counts)) => ScanResult::Checked(Tally { counts: *counts, method_reason: why.clone(), ..tally }),
-                None => ScanResult::Checked(Tally { method_reason: why.clone(), ..tally }),
-            },
+            (Route::Ask { why }, Ok(tally)) => {
+                let (counts, repeated_keys) = match (&self.counts, &self.repeated_keys) {
+                    (Some(Err(error)), _) | (_, Some(Err(error))) => return ScanResult::Unchecked(error.because()),
+                    (counts, repeated) => (counts.as_ref(), repeated.as_ref()),
+                };
+                let counts = counts.and_then(|counts| counts.as_ref().ok()).copied().unwrap_or(tally.counts);
+                let repeated_keys = repeated_keys.and_then(|found| found.as_ref().ok()).filter(|found| found.keys > 0);
+                let repeated_keys = repeated_keys.cloned().map(Box::new);
+                ScanResult::Checked(Tally { counts, repeated_keys, method_reason: why.clone(), ..tally })
+            }
         }
     }
 
@@ -290,8 +333,9 @@ impl Work<'_> {
         if let Some(why) = storage.unreadable(schema, self.relation) {
             return Err(why);
         }
-        let is_known = |key: &Key, rows: u64| (options.is_known)(self.id, key, rows);
-        let gatherer = Gatherer { schema, relation: self.relation, samples: options.samples, is_known: &is_known };
+        let is_known = options.is_known.map(|is_known| move |key: &Key, rows: u64| is_known(self.id, key, rows));
+        let is_known = is_known.as_ref().map(|is_known| is_known as IsKnownKey<'_>);
+        let gatherer = Gatherer { schema, relation: self.relation, samples: options.samples, is_known };
         let because = |error: EngineError| error.because();
         let among = match route {
             Route::Read(reading) if !reading.orphans.is_empty() => {
@@ -305,6 +349,9 @@ impl Work<'_> {
             Route::Read(reading) => hints(&reading.suspects, reading.index_is_proven),
             Route::Ask { .. } | Route::Closed(_) => sql::ScanHints::default(),
         };
+        if let (Route::Ask { .. }, Some(totals)) = (route, sql::of(schema).orphan_totals(schema, self.relation)) {
+            return gatherer.digest(session, &totals).map_err(because);
+        }
         let question = sql::of(schema).orphans(schema, self.relation, &among);
         let mut tally = gatherer.gather(session, &question).map_err(because)?;
         if let Some(again) = second_opinion(schema, &tally, &among, &question) {

@@ -15,6 +15,7 @@ use super::settings::Settings;
 use super::several_servers::WantedServer;
 use crate::model::catalog::Engine;
 use crate::model::facts::Client;
+use crate::model::facts::Location;
 
 /// The encryption of a connection, the strictest last.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -104,19 +105,64 @@ pub struct Address {
     written: String,
 }
 
+/// The parts of a cluster's address.
+#[derive(Default)]
+pub(super) struct ClusterParts {
+    pub(super) host: String,
+    pub(super) port: Option<u16>,
+    pub(super) uses_tls: bool,
+    pub(super) user: Option<String>,
+    pub(super) user_agent: Option<String>,
+    pub(super) token: Option<String>,
+    /// The headers of every request. Their values may be secrets.
+    pub(super) headers: Vec<(String, String)>,
+}
+
 impl Address {
+    /// Returns the address of a cluster. Its token is the password, and its headers are the options.
+    pub(super) fn of_cluster(engine: Engine, scheme: &str, parts: ClusterParts) -> Address {
+        let host = if parts.host.contains(':') { format!("[{}]", parts.host) } else { parts.host.clone() };
+        let port = parts.port.map(|port| format!(":{port}")).unwrap_or_default();
+        let escaped = |text: &String| utf8_percent_encode(text, ESCAPED_IN_PARAMETER).to_string();
+        let tls = parts.uses_tls.then(|| ";use_ssl=true".to_owned());
+        let user = parts.user.as_ref().map(|user| format!(";user_id={}", escaped(user)));
+        let agent = parts.user_agent.as_ref().map(|agent| format!(";user_agent={}", escaped(agent)));
+        let parameters: String = [tls, user, agent].into_iter().flatten().collect();
+        let slash = if parameters.is_empty() { "" } else { "/" };
+        Address {
+            engine,
+            host: Some(parts.host),
+            wanted: WantedServer::default(),
+            others: Vec::new(),
+            host_address: None,
+            port: parts.port,
+            socket: None,
+            user: parts.user,
+            database: None,
+            tls: Tls { mode: parts.uses_tls.then_some(TlsMode::VerifyFull), ..Tls::default() },
+            connect_timeout: None,
+            connections: None,
+            options: parts.headers,
+            application_name: parts.user_agent,
+            password: parts.token,
+            written: format!("{scheme}://{host}{port}{slash}{parameters}"),
+        }
+    }
+
     /// Returns the password. Only the engine uses it, to connect.
     pub fn password(&self) -> Option<&str> {
         self.password.as_deref()
     }
 
-    /// Returns the text of a driver or a server with every occurrence of the password masked.
+    /// Returns the text of a driver or a server with every occurrence of a secret masked.
     pub fn censored(&self, text: &str) -> String {
-        let Some(password) = self.password.as_deref().filter(|password| !password.is_empty()) else {
-            return text.to_owned();
-        };
-        let escaped = utf8_percent_encode(password, NON_ALPHANUMERIC).to_string();
-        text.replace(password, "***").replace(&escaped, "***")
+        let is_cluster = self.engine.facts().location == Location::Cluster;
+        let headers = self.options.iter().filter(|_| is_cluster).map(|(_, value)| value.as_str());
+        let secrets = self.password.as_deref().into_iter().chain(headers).filter(|secret| !secret.is_empty());
+        secrets.fold(text.to_owned(), |text, secret| {
+            let escaped = utf8_percent_encode(secret, NON_ALPHANUMERIC).to_string();
+            text.replace(secret, "***").replace(&escaped, "***")
+        })
     }
 }
 

@@ -92,9 +92,12 @@ impl SourceError {
         match self {
             SourceError::Missing => "fk-doctor scan app.db".to_owned(),
             SourceError::NoEngine { scheme } if OBJECT_STORES.contains(&scheme.as_str()) => {
-                "mount or copy the files, then scan their folder: fk-doctor scan lake/".to_owned()
+                "mount or copy the files, then scan their folder: fk-doctor scan lake/; or let a cluster read them: \
+                 fk-doctor scan sc://HOST:15002"
+                    .to_owned()
             }
             SourceError::NoEngine { .. } => "fk-doctor scan --help".to_owned(),
+            SourceError::NotAUrl { scheme } if scheme == "sc" => format!("fk-doctor scan {scheme}://HOST:15002"),
             SourceError::NotAUrl { scheme } => format!("fk-doctor scan {scheme}://USER@HOST/DATABASE"),
             SourceError::SeveralServers { scheme, .. } => {
                 format!("name one of them: fk-doctor scan {scheme}://USER@HOST/DATABASE")
@@ -157,5 +160,6 @@ fn engines() -> String {
     let at = |location| Engine::ALL.iter().map(|engine| engine.facts()).filter(move |facts| facts.location == location);
     let mut titles: Vec<&str> = at(Location::File).chain(at(Location::Server)).map(|facts| facts.title).collect();
     titles.extend(at(Location::Folder).map(|_| "folders of files"));
+    titles.extend(at(Location::Cluster).map(|_| "clusters of Spark"));
     listed(&titles)
 }

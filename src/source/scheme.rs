@@ -29,6 +29,12 @@ pub(super) enum Target<'a> {
         rest: Cow<'a, str>,
         is_jdbc: bool,
     },
+    /// `rest` follows `://`.
+    Cluster {
+        engine: Engine,
+        scheme: String,
+        rest: &'a str,
+    },
     /// `host=… dbname=…`
     Parameters(&'a str),
 }
@@ -62,6 +68,8 @@ pub(super) fn target(text: &str) -> Result<Target<'_>, SourceError> {
         (Location::File, _) => Ok(Target::File { engine, scheme, rest }),
         (Location::Folder, _) => Ok(Target::Folder { engine, rest }),
         (Location::Server, Some(rest)) => Ok(Target::Url { engine, scheme, rest: rest.into(), is_jdbc }),
+        (Location::Cluster, Some(rest)) => Ok(Target::Cluster { engine, scheme, rest }),
+        (Location::Cluster, None) => Err(SourceError::NotAUrl { scheme }),
         (Location::Server, None) if is_jdbc => java_url(engine, scheme, rest),
         (Location::Server, None) => Err(SourceError::NotAUrl { scheme }),
     }

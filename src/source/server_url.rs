@@ -3,9 +3,12 @@
 use percent_encoding::percent_decode_str;
 
 use super::SourceError;
+use super::cluster;
 use super::settings::Setting;
 use super::settings::Settings;
+use crate::model::catalog::Engine;
 use crate::model::facts::Client;
+use crate::model::facts::Location;
 
 /// The ends of the part with user and host.
 const ENDS: [char; 3] = ['/', '?', '#'];
@@ -123,13 +126,19 @@ fn login_ends_early(authority: &str, after: &str) -> bool {
 /// Returns an address, or any other text, with `***` for its passwords.
 pub fn masked(text: &str) -> String {
     let masked = match text.split_once("://") {
+        Some((scheme, rest)) if is_of_cluster(scheme) => return format!("{scheme}://{}", cluster::masked(rest)),
         Some((scheme, rest)) => format!("{scheme}://{}", with_masked_login(rest)),
         None => text.to_owned(),
     };
     with_masked_parameters(&masked)
 }
 
-fn with_masked_login(rest: &str) -> String {
+fn is_of_cluster(scheme: &str) -> bool {
+    let clusters = Engine::ALL.iter().map(|engine| engine.facts()).filter(|facts| facts.location == Location::Cluster);
+    clusters.flat_map(|facts| facts.schemes).any(|known| scheme.eq_ignore_ascii_case(known))
+}
+
+pub(super) fn with_masked_login(rest: &str) -> String {
     let authority_ends = rest.find(ENDS).unwrap_or(rest.len());
     let at = match rest[..authority_ends].rfind('@') {
         Some(at) => Some(at),

@@ -189,7 +189,7 @@ fn text_that_is_no_address_is_refused_with_the_next_command() {
     for (text, expected) in [
         (
             "mssql+pyodbc://sa:hunter2@h/d",
-            "error: there is no engine for \"mssql\"\nbecause: fk-doctor reads SQLite, PostgreSQL, MySQL, MariaDB and folders of files\n\
+            "error: there is no engine for \"mssql\"\nbecause: fk-doctor reads SQLite, PostgreSQL, MySQL, MariaDB, folders of files and clusters of Spark\n\
              help: fk-doctor scan --help",
         ),
         ("Oracle://u:hunter2@h/d", "error: there is no engine for \"oracle\""),

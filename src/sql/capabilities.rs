@@ -8,6 +8,7 @@ use crate::sql::batch::Batch;
 use crate::sql::grammar::mysql::MARIADB;
 use crate::sql::grammar::mysql::MYSQL;
 use crate::sql::grammar::postgres::POSTGRES;
+use crate::sql::grammar::spark::Spark;
 use crate::sql::grammar::sqlite::Sqlite;
 use crate::sql::load::TreatableLoad;
 use crate::sql::recorder::Recorder;
@@ -52,6 +53,9 @@ pub(super) fn of(engine: Engine) -> &'static Capabilities {
         // They run in a private database of SQLite.
         Engine::Files => {
             &Capabilities { scan: &Sqlite, repair: None, batch: None, load: None, forecast: None, recorder: None }
+        }
+        Engine::Spark => {
+            &Capabilities { scan: &Spark, repair: None, batch: None, load: None, forecast: None, recorder: None }
         }
         Engine::Postgres => const { &on_server(&POSTGRES, &POSTGRES, &POSTGRES, &POSTGRES) },
         Engine::Mysql => const { &on_server(&MYSQL, &MYSQL, &MYSQL, &MYSQL) },

@@ -22,6 +22,7 @@ use crate::sql::repair::RequestedValue;
 
 pub(super) mod mysql;
 pub(super) mod postgres;
+pub(super) mod spark;
 pub(super) mod sqlite;
 
 /// One column of a relation's key, in the child and in the parent.

@@ -27,6 +27,7 @@ use crate::sql::row_name_columns;
 
 mod mysql;
 mod postgres;
+mod spark;
 pub(super) mod sqlite;
 
 /// Returns the statements in the grammar of a schema's engine.
@@ -107,6 +108,30 @@ pub trait Scan: Grammar {
         let parent = self.parent_query(schema, relation);
         let candidates = Candidates { from: &from, only: None, parent: parent.as_deref() };
         self.orphans_among(self.query(), schema, relation, &candidates)
+    }
+
+    /// Returns a query for two numbers: the missing keys of a relation and their rows, such as (3, 17). `None` if the engine
+    /// streams all orphans instead.
+    fn orphan_totals(&self, _: &Schema, _: &Relation) -> Option<Sql> {
+        None
+    }
+
+    /// Returns a query for the missing keys with the most rows, at most `most`: the number of rows and the key, such as
+    /// (12, 7), most rows first. `None` if [`Scan::orphan_totals`] is.
+    fn missing_keys(&self, _: &Schema, _: &Relation, _most: u64) -> Option<Sql> {
+        None
+    }
+
+    /// Returns a query for some rows of each of these missing keys, at most `most` of a key. The rows are those of
+    /// [`Scan::orphans`], and their number is the key's position. `None` if a column cannot be searched for one of the keys.
+    fn orphan_samples(&self, _: &Schema, _: &Relation, _keys: &[&Key], _most: usize) -> Option<Sql> {
+        None
+    }
+
+    /// Returns a query for two numbers: the complete keys in these columns that come more than once, and their rows, such as
+    /// (1, 2). `None` if the engine or the reader of its storage knows it.
+    fn repeated_keys(&self, _: &Schema, _: &Table, _columns: &[usize]) -> Option<Sql> {
+        None
     }
 
     /// Returns the query of [`Scan::orphans`] about some rows alone.

@@ -132,54 +132,62 @@ fn essence(report: &serde_json::Value, has_types: bool) -> serde_json::Value {
     serde_json::json!([relations.collect::<Vec<_>>(), findings.collect::<Vec<_>>()])
 }
 
+/// The names of the tables of a random lake.
+pub(super) const NAMES: [&str; 3] = ["p", "q", "c"];
+
+/// Returns a database of SQLite, the same rows as files of a format in the folder `lake`, and the relations between its tables.
+pub(super) fn random(seed: u64, format: &str) -> (Bench, String) {
+    let mut rng = Rng::with_seed(seed);
+    let tables: Vec<Vec<Column>> = NAMES
+        .iter()
+        .map(|_| {
+            let rows = rng.usize(1..150);
+            columns(&mut rng, rows)
+        })
+        .collect();
+    let mut config = String::new();
+    for (child, columns) in NAMES.iter().zip(&tables) {
+        for (parent, others) in NAMES.iter().zip(&tables) {
+            let width = columns.len().min(others.len()).min(rng.usize(1..3));
+            let pairs: Vec<(usize, usize)> = (0..width).map(|at| (at, at)).collect();
+            if pairs.iter().any(|&(left, right)| columns[left].is_text != others[right].is_text) {
+                continue;
+            }
+            let side = |name: &str| {
+                format!("{name}({})", pairs.iter().map(|(at, _)| format!("c{at}")).collect::<Vec<_>>().join(", "))
+            };
+            config.push_str(&format!("[[relation]]\nchild = \"{}\"\nparent = \"{}\"\n", side(child), side(parent)));
+            match rng.usize(0..4) {
+                0 => config.push_str("where = \"child.c0 IS NOT NULL AND length(child.c0) < 3\"\n"),
+                1 => config.push_str("soft-deleted = \"length(parent.c0) = 2\"\n"),
+                2 if width == 1 => config.push_str(if columns[0].is_text {
+                    "ignore-values = [\"k3\"]\n"
+                } else {
+                    "ignore-values = [3]\n"
+                }),
+                _ => {}
+            }
+        }
+    }
+    let sql: String = NAMES.iter().zip(&tables).map(|(name, columns)| sql(name, columns)).collect();
+    let bench = Bench::new(&sql);
+    std::fs::create_dir(bench.path("lake")).unwrap();
+    for (name, columns) in NAMES.iter().zip(&tables) {
+        match format {
+            "parquet" => write_parquet(&bench, &mut rng, name, columns),
+            "json" => write_json(&bench, &mut rng, name, columns),
+            _ => write_csv(&bench, name, columns),
+        }
+    }
+    (bench, config)
+}
+
 #[test]
 fn files_and_sqlite_agree_about_the_same_rows() {
     let mut with_orphans = 0;
     for seed in 0..30 {
         let format = ["parquet", "json", "csv"][seed as usize % 3];
-        let mut rng = Rng::with_seed(seed);
-        let names = ["p", "q", "c"];
-        let tables: Vec<Vec<Column>> = names
-            .iter()
-            .map(|_| {
-                let rows = rng.usize(1..150);
-                columns(&mut rng, rows)
-            })
-            .collect();
-        let mut config = String::new();
-        for (child, columns) in names.iter().zip(&tables) {
-            for (parent, others) in names.iter().zip(&tables) {
-                let width = columns.len().min(others.len()).min(rng.usize(1..3));
-                let pairs: Vec<(usize, usize)> = (0..width).map(|at| (at, at)).collect();
-                if pairs.iter().any(|&(left, right)| columns[left].is_text != others[right].is_text) {
-                    continue;
-                }
-                let side = |name: &str| {
-                    format!("{name}({})", pairs.iter().map(|(at, _)| format!("c{at}")).collect::<Vec<_>>().join(", "))
-                };
-                config.push_str(&format!("[[relation]]\nchild = \"{}\"\nparent = \"{}\"\n", side(child), side(parent)));
-                match rng.usize(0..4) {
-                    0 => config.push_str("where = \"child.c0 IS NOT NULL AND length(child.c0) < 3\"\n"),
-                    1 => config.push_str("soft-deleted = \"length(parent.c0) = 2\"\n"),
-                    2 if width == 1 => config.push_str(if columns[0].is_text {
-                        "ignore-values = [\"k3\"]\n"
-                    } else {
-                        "ignore-values = [3]\n"
-                    }),
-                    _ => {}
-                }
-            }
-        }
-        let sql: String = names.iter().zip(&tables).map(|(name, columns)| sql(name, columns)).collect();
-        let bench = Bench::new(&sql);
-        std::fs::create_dir(bench.path("lake")).unwrap();
-        for (name, columns) in names.iter().zip(&tables) {
-            match format {
-                "parquet" => write_parquet(&bench, &mut rng, name, columns),
-                "json" => write_json(&bench, &mut rng, name, columns),
-                _ => write_csv(&bench, name, columns),
-            }
-        }
+        let (bench, config) = random(seed, format);
         bench.write("fk-doctor.toml", &config);
         let (code, of_files) = scan(&bench, &[]);
         let (_, of_sqlite) = bench.scan();

@@ -118,6 +118,19 @@ fn column_with_the_name_of_an_address_is_a_column() {
 }
 
 #[test]
+fn keys_for_clusters_are_faults_of_a_folder() {
+    for key in ["path = \"child.csv\", format = \"csv\"", "path = \"child.csv\", version = 3", "table = \"main.child\""]
+    {
+        let bench = with("");
+        let relation = "[[relation]]\nchild = \"child(r)\"\nparent = \"parent(id)\"\n";
+        bench.write("lake/fk-doctor.toml", &format!("[tables]\nchild = {{ {key} }}\n{relation}"));
+        let outcome = run(&bench, &[]);
+        assert_eq!(outcome.code, 2, "{key}: {}", outcome.stderr);
+        assert!(outcome.stderr.contains("is for a cluster"), "{key}: {}", outcome.stderr);
+    }
+}
+
+#[test]
 fn causes_of_large_tables_are_searched_in_time() {
     let bench = lake();
     let ids: Vec<i64> = (0..60_000).map(|i| i * 3).collect();

@@ -178,7 +178,7 @@ mod tests {
             memory: 1 << 20,
             threads: 1,
             progress: &|_| {},
-            is_known: &|_, _, _| false,
+            is_known: None,
         };
         let facts = scan::scan(&schema, &mut sessions, &wishes);
         assert_eq!(facts.len(), 1);

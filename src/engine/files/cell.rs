@@ -10,7 +10,7 @@ use super::types::FileType;
 
 /// A value as the file stores it. The type of its column says what it means.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) enum Cell<'a> {
+pub(in crate::engine) enum Cell<'a> {
     Null,
     Integer(i64),
     Unsigned(u64),
@@ -140,7 +140,7 @@ impl Comparand<'_> {
 }
 
 /// Returns the value as reports and the private database have it.
-pub(super) fn shown(cell: Cell<'_>, of: &FileType) -> Value {
+pub(in crate::engine) fn shown(cell: Cell<'_>, of: &FileType) -> Value {
     match (cell, of) {
         (Cell::Null, _) => Value::Null,
         (Cell::Integer(days), FileType::Date) => Value::text(civil::shown_date(days)),

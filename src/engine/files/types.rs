@@ -9,7 +9,7 @@ use crate::model::catalog::Family;
 
 /// The type of a column.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum FileType {
+pub(in crate::engine) enum FileType {
     /// An integer that fits into 64 bits with a sign.
     Integer,
     /// An integer of 64 bits without a sign.
@@ -107,7 +107,7 @@ impl FileType {
     }
 
     /// Returns the family under which the model knows the column.
-    pub(super) fn family(&self) -> Family {
+    pub(in crate::engine) fn family(&self) -> Family {
         match self {
             FileType::Integer | FileType::Unsigned | FileType::Boolean | FileType::Decimal { scale: 0 } => {
                 Family::Integer

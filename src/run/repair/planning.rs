@@ -121,13 +121,8 @@ pub(in crate::run) fn plan_by(
     if !faults.is_empty() {
         return Err(files.faulty(&faults, environment));
     }
-    let options = ScanOptions {
-        samples: 1,
-        memory: DEFAULT_MEMORY,
-        threads: environment.cores,
-        progress,
-        is_known: &|_, _, _| false,
-    };
+    let options =
+        ScanOptions { samples: 1, memory: DEFAULT_MEMORY, threads: environment.cores, progress, is_known: None };
     let facts = scan::scan(&schema, &mut sessions, &options);
     let orphan_rows = OrphanRows::count(&schema, &facts, sessions[0].as_mut());
     let earlier_plans = fingerprint::of_record(&schema, repair_sql, sessions[0].as_mut());

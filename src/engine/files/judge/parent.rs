@@ -43,7 +43,7 @@ impl Repeated {
     /// Returns the keys that come more than once, if there are any.
     pub(super) fn shown(&self) -> Option<RepeatedKeys> {
         let (address, file) = self.first.clone()?;
-        Some(RepeatedKeys { keys: self.keys, rows: self.rows, file, row: located(address).1 })
+        Some(RepeatedKeys { keys: self.keys, rows: self.rows, first: Some((file, located(address).1)) })
     }
 }
 
