@@ -229,7 +229,10 @@ fn refuse_discovery(source: &Source, what: Option<&str>) -> Result<(), RunError>
     match what {
         Some(what) if source.has_configured_tables() => Err(RunError::Input {
             what: format!("{source} for {what}"),
-            why: "discovery searches databases, and this is a folder of files or a cluster".to_owned(),
+            why: format!(
+                "discovery searches databases, and this is {}",
+                if source.folder().is_some() { "a folder of files" } else { "a cluster" }
+            ),
             help: format!("write each relation of {source} as [[relation]] in fk-doctor.toml"),
         }),
         _ => Ok(()),

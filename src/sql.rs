@@ -33,8 +33,8 @@ pub mod repair;
 pub mod row_sets;
 mod scan;
 mod scratch;
+pub mod spark;
 mod sqlite;
-pub mod views;
 
 pub use query::Sql;
 pub use query::TableCopy;

@@ -15,6 +15,7 @@ const MAY_NAME_ENGINES: &[&str] = &[
     "sql/grammar/",
     "sql/mysql/",
     "sql/read/tokens.rs",
+    "sql/spark.rs",
 ];
 
 fn sources() -> (PathBuf, Vec<PathBuf>) {

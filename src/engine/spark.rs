@@ -27,7 +27,7 @@ use crate::model::lake::TableFiles;
 use crate::model::value::Value;
 use crate::source::Address;
 use crate::sql::Sql;
-use crate::sql::views;
+use crate::sql::spark;
 use connection::Connection;
 use failure::Failure;
 use session::SparkSession;
@@ -57,7 +57,7 @@ pub(crate) fn open(
     let connect = || {
         let first = Connection::open(address, None)?;
         let mut version = String::new();
-        first.greet(views::version().text(), &limits.deadline, &mut |batch| {
+        first.greet(spark::version().text(), &limits.deadline, &mut |batch| {
             value::each_row(&batch, 0, &mut |row| {
                 version = row.first().and_then(Value::as_text).unwrap_or_default().to_owned();
             })?;
@@ -123,11 +123,11 @@ impl Database for SparkDatabase {
 impl SparkDatabase {
     /// Makes the view of a table, and returns its columns. A table that the cluster cannot read has the reason.
     fn table(&self, files: &TableFiles) -> Result<Table, EngineError> {
-        let view = match views::create(files) {
+        let view = match spark::create(files) {
             Ok(view) => view,
             Err(why) => return Ok(unreadable(files, why)),
         };
-        let columns = self.run(&view).and_then(|_| self.run(&views::columns(&files.name)));
+        let columns = self.run(&view).and_then(|_| self.run(&spark::columns(&files.name)));
         match columns {
             Ok(Some(schema)) if !schema.fields().is_empty() => Ok(described(files, &schema)),
             Ok(_) => Ok(unreadable(files, "the cluster finds no file there".to_owned())),

@@ -272,8 +272,10 @@ fn row_that_a_set_cannot_change_is_named_as_row_by_row() {
     }
 }
 
-/// Returns how often PostgreSQL read the whole table `c`. A session reports its numbers when it ends.
+/// Returns how often PostgreSQL read the whole table `c`. A session reports its numbers when it ends, and this connection
+/// does at once if asked.
 fn whole_reads(patient: &Patient) -> u64 {
+    patient.server.texts("SELECT 'reported' FROM pg_stat_force_next_flush()");
     let sessions = "SELECT count(*)::text FROM pg_stat_activity WHERE application_name = 'fk-doctor' AND datname = current_database()";
     while patient.server.texts(sessions) != ["0"] {
         std::thread::sleep(std::time::Duration::from_millis(20));

@@ -69,8 +69,6 @@ fn each(
 #[derive(Default)]
 struct Tables {
     found: catalog::Tables,
-    /// The foreign code that planning a query of a table would run, by the table's oid.
-    foreign_code: HashMap<i64, String>,
     /// The id of each table by its oid.
     position: HashMap<i64, TableId>,
     /// The position of each column by its table's oid and its number. Dropped columns leave gaps in the numbers.
@@ -112,9 +110,12 @@ impl Tables {
     fn exclude(&mut self, row: &mut CatalogRow<'_>) {
         let (oid, code) = (row.number(), row.text());
         if let Some(&position) = self.position.get(&oid) {
-            self.found[position].kind = TableKind::Virtual;
-            self.found[position].remote = None;
-            self.foreign_code.insert(oid, code);
+            let table = &mut self.found[position];
+            table.kind = TableKind::Virtual;
+            table.remote = None;
+            table.unreadable = Some(format!(
+                "reading it as a superuser would run {code}, which a superuser did not write: scan with another role"
+            ));
         }
     }
 
@@ -250,12 +251,7 @@ impl Keys<'_> {
             deferrable,
             comparisons: Vec::new(),
             flaws,
-            incomparable: match [child, parent].iter().find_map(|oid| self.known.foreign_code.get(oid)) {
-                Some(code) => Some(format!(
-                    "reading it as a superuser would run {code}, which a superuser did not write: scan with another role"
-                )),
-                None => temporal.then(|| "it is a temporal key (PERIOD), which this version cannot check".to_owned()),
-            },
+            incomparable: temporal.then(|| "it is a temporal key (PERIOD), which this version cannot check".to_owned()),
         };
         Some((key, (child, parent)))
     }
