@@ -73,6 +73,7 @@ fn in_words(message: &str) -> String {
         ("timed out", "there was no connection within 10 seconds"),
         ("h2 protocol error", "the connection was closed, or another program listens there"),
         ("transport error", "the connection was closed"),
+        ("operation was canceled", "the connection was closed"),
     ];
     let known = words.into_iter().find(|(part, _)| message.contains(part));
     known.map_or_else(|| without_values(first), |(_, words)| words.to_owned())
