@@ -7,6 +7,7 @@ use super::fault::Fault;
 use super::fault::caught;
 use super::json_file::JsonReader;
 use super::lake::ColumnSource;
+use super::lake::DataFile;
 use super::lake::Format;
 use super::lake::LakeColumn;
 use super::lake::LakeTable;
@@ -55,7 +56,7 @@ pub(super) fn pieces(table: &LakeTable) -> Vec<Piece> {
 
 /// Returns an estimate of the number of rows of a table.
 pub(super) fn estimate(table: &LakeTable) -> u64 {
-    let of_file = |file: &super::lake::DataFile| match &file.footer {
+    let of_file = |file: &DataFile| match &file.footer {
         Some(footer) => u64::try_from(footer.file_metadata().num_rows()).unwrap_or(0),
         // A field takes some bytes.
         None => file.stamp.size / (4 * table.columns.len().max(1) as u64),
@@ -69,130 +70,125 @@ pub(super) fn read(
     piece: Piece,
     columns: &[usize],
     limits: Limits<'_>,
-    visit: &mut dyn FnMut(&Batch<'_>) -> Result<(), Fault>,
+    visit: Visit<'_>,
 ) -> Result<(), Fault> {
     let file = &table.files[piece.file];
+    let wanted = Wanted { table, file, piece, columns, limits };
     caught(file, || match table.format {
-        Format::Parquet => read_group(table, piece, columns, limits, visit),
-        Format::Text => read_text(table, piece, columns, limits, visit),
-        Format::JsonLines => read_json(table, piece, columns, limits, visit),
+        Format::Parquet => wanted.read_group(visit),
+        Format::Text => wanted.read_text(visit),
+        Format::JsonLines => wanted.read_json(visit),
     })
 }
 
-fn check_time(limits: Limits<'_>) -> Result<(), Fault> {
-    if limits.deadline.has_passed() { Err(Fault::TimeLimit) } else { Ok(()) }
+type Visit<'a> = &'a mut dyn FnMut(&Batch<'_>) -> Result<(), Fault>;
+
+/// The columns that are wanted of a piece.
+#[derive(Clone, Copy)]
+struct Wanted<'a> {
+    table: &'a LakeTable,
+    file: &'a DataFile,
+    piece: Piece,
+    columns: &'a [usize],
+    limits: Limits<'a>,
 }
 
-/// Returns the fields to read from the file, each once.
-fn fields(table: &LakeTable, piece: Piece, columns: &[usize]) -> Vec<usize> {
-    let sources = columns.iter().map(|&column| &table.files[piece.file].sources[column]);
-    let mut fields: Vec<usize> = sources
-        .filter_map(|source| match source {
-            ColumnSource::Field(field) => Some(*field),
-            _ => None,
-        })
-        .collect();
-    fields.sort_unstable();
-    fields.dedup();
-    fields
-}
+impl Wanted<'_> {
+    fn check_time(self) -> Result<(), Fault> {
+        if self.limits.deadline.has_passed() { Err(Fault::TimeLimit) } else { Ok(()) }
+    }
 
-/// Returns the columns in the order that was asked for, from the fields that were read.
-fn arranged(table: &LakeTable, piece: Piece, columns: &[usize], fields: &[usize], read: Vec<Column>) -> Vec<Column> {
-    let mut read: Vec<Option<Column>> = read.into_iter().map(Some).collect();
-    let sources = columns.iter().map(|&column| &table.files[piece.file].sources[column]);
-    sources
-        .map(|source| match source {
-            ColumnSource::Field(field) => {
-                let at = fields.binary_search(field).ok();
-                at.and_then(|at| read[at].take()).unwrap_or_else(|| Column::same(None))
+    /// Returns the fields to read from the file, each once.
+    fn fields(self) -> Vec<usize> {
+        let sources = self.columns.iter().map(|&column| &self.file.sources[column]);
+        let mut fields: Vec<usize> = sources
+            .filter_map(|source| match source {
+                ColumnSource::Field(field) => Some(*field),
+                _ => None,
+            })
+            .collect();
+        fields.sort_unstable();
+        fields.dedup();
+        fields
+    }
+
+    /// Returns the columns in the order that was asked for, from the fields that were read.
+    fn arranged(self, fields: &[usize], read: Vec<Column>) -> Vec<Column> {
+        let mut read: Vec<Option<Column>> = read.into_iter().map(Some).collect();
+        let sources = self.columns.iter().map(|&column| &self.file.sources[column]);
+        sources
+            .map(|source| match source {
+                ColumnSource::Field(field) => {
+                    let at = fields.binary_search(field).ok();
+                    at.and_then(|at| read[at].take()).unwrap_or_else(|| Column::same(None))
+                }
+                ColumnSource::Folder(value) => Column::same(value.clone()),
+                ColumnSource::Absent => Column::same(None),
+            })
+            .collect()
+    }
+
+    fn read_group(self, visit: Visit<'_>) -> Result<(), Fault> {
+        let fields = self.fields();
+        let mut reader = GroupReader::open(self.file, self.piece.group, &fields, self.limits.memory)?;
+        let mut row = self.piece.first;
+        loop {
+            self.check_time()?;
+            let (rows, read) = reader.next(BATCH)?;
+            if rows == 0 {
+                return Ok(());
             }
-            ColumnSource::Folder(value) => Column::same(value.clone()),
-            ColumnSource::Absent => Column::same(None),
-        })
-        .collect()
-}
-
-fn read_group(
-    table: &LakeTable,
-    piece: Piece,
-    columns: &[usize],
-    limits: Limits<'_>,
-    visit: &mut dyn FnMut(&Batch<'_>) -> Result<(), Fault>,
-) -> Result<(), Fault> {
-    let fields = fields(table, piece, columns);
-    let mut reader = GroupReader::open(&table.files[piece.file], piece.group, &fields, limits.memory)?;
-    let mut row = piece.first;
-    loop {
-        check_time(limits)?;
-        let (rows, read) = reader.next(BATCH)?;
-        if rows == 0 {
-            return Ok(());
+            let columns = self.arranged(&fields, read);
+            // Rows are numbered from 1.
+            let addresses = Addresses::From(address(self.piece.file, row + 1));
+            visit(&Batch { rows, addresses, columns: &columns })?;
+            row += rows as u64;
         }
-        let columns = arranged(table, piece, columns, &fields, read);
-        // Rows are numbered from 1.
-        visit(&Batch { rows, addresses: Addresses::From(address(piece.file, row + 1)), columns: &columns })?;
-        row += rows as u64;
     }
-}
 
-fn read_text(
-    table: &LakeTable,
-    piece: Piece,
-    columns: &[usize],
-    limits: Limits<'_>,
-    visit: &mut dyn FnMut(&Batch<'_>) -> Result<(), Fault>,
-) -> Result<(), Fault> {
-    let file = &table.files[piece.file];
-    let fields = fields(table, piece, columns);
-    let mut reader = TextReader::open(file, &table.dialect, limits.memory)?;
-    let names = reader.header()?;
-    let is_as_before = file.sources.iter().zip(&table.columns).all(|(source, column)| match source {
-        ColumnSource::Field(field) => names.get(*field) == Some(&column.name),
-        _ => true,
-    });
-    if !is_as_before {
-        return Err(Fault::of(file, "its header changed while it was read"));
-    }
-    let next = |lines: &mut Vec<u64>| reader.next(BATCH, &fields, lines);
-    read_records(table, piece, columns, limits, (&fields, next), visit)
-}
-
-fn read_json(
-    table: &LakeTable,
-    piece: Piece,
-    columns: &[usize],
-    limits: Limits<'_>,
-    visit: &mut dyn FnMut(&Batch<'_>) -> Result<(), Fault>,
-) -> Result<(), Fault> {
-    let file = &table.files[piece.file];
-    let fields = fields(table, piece, columns);
-    let column = |field: &usize| file.sources.iter().position(|source| *source == ColumnSource::Field(*field));
-    let wanted: Vec<&LakeColumn> = fields.iter().filter_map(column).map(|column| &table.columns[column]).collect();
-    let mut reader = JsonReader::open(file, limits.memory)?;
-    let next = |lines: &mut Vec<u64>| reader.next(BATCH, &wanted, lines);
-    read_records(table, piece, columns, limits, (&fields, next), visit)
-}
-
-/// Gives the records of a text file to `visit`. `next` reads some, and puts their lines into its argument.
-fn read_records(
-    table: &LakeTable,
-    piece: Piece,
-    columns: &[usize],
-    limits: Limits<'_>,
-    (fields, mut next): (&[usize], impl FnMut(&mut Vec<u64>) -> Result<Vec<Column>, Fault>),
-    visit: &mut dyn FnMut(&Batch<'_>) -> Result<(), Fault>,
-) -> Result<(), Fault> {
-    let (mut lines, mut addresses) = (Vec::new(), Vec::new());
-    loop {
-        check_time(limits)?;
-        let read = next(&mut lines)?;
-        if lines.is_empty() {
-            return Ok(());
+    fn read_text(self, visit: Visit<'_>) -> Result<(), Fault> {
+        let fields = self.fields();
+        let mut reader = TextReader::open(self.file, &self.table.dialect, self.limits.memory)?;
+        let names = reader.header()?;
+        let is_as_before = self.file.sources.iter().zip(&self.table.columns).all(|(source, column)| match source {
+            ColumnSource::Field(field) => names.get(*field) == Some(&column.name),
+            _ => true,
+        });
+        if !is_as_before {
+            return Err(Fault::of(self.file, "its header changed while it was read"));
         }
-        addresses.clear();
-        addresses.extend(lines.iter().map(|&line| address(piece.file, line)));
-        let columns = arranged(table, piece, columns, fields, read);
-        visit(&Batch { rows: lines.len(), addresses: Addresses::Listed(&addresses), columns: &columns })?;
+        self.read_records(&fields, |lines| reader.next(BATCH, &fields, lines), visit)
+    }
+
+    fn read_json(self, visit: Visit<'_>) -> Result<(), Fault> {
+        let fields = self.fields();
+        let column = |field: &usize| {
+            let number = self.file.sources.iter().position(|source| *source == ColumnSource::Field(*field));
+            number.map(|number| &self.table.columns[number])
+        };
+        let wanted: Vec<&LakeColumn> = fields.iter().filter_map(column).collect();
+        let mut reader = JsonReader::open(self.file, self.limits.memory)?;
+        self.read_records(&fields, |lines| reader.next(BATCH, &wanted, lines), visit)
+    }
+
+    /// Gives the records of a text file to `visit`. `next` reads some, and puts their lines into its argument.
+    fn read_records(
+        self,
+        fields: &[usize],
+        mut next: impl FnMut(&mut Vec<u64>) -> Result<Vec<Column>, Fault>,
+        visit: Visit<'_>,
+    ) -> Result<(), Fault> {
+        let (mut lines, mut addresses) = (Vec::new(), Vec::new());
+        loop {
+            self.check_time()?;
+            let read = next(&mut lines)?;
+            if lines.is_empty() {
+                return Ok(());
+            }
+            addresses.clear();
+            addresses.extend(lines.iter().map(|&line| address(self.piece.file, line)));
+            let columns = self.arranged(fields, read);
+            visit(&Batch { rows: lines.len(), addresses: Addresses::Listed(&addresses), columns: &columns })?;
+        }
     }
 }

@@ -51,42 +51,17 @@ impl<R: PageReader> UnpackedPages<R> {
         UnpackedPages { pages, packing, sizes }
     }
 
-    fn unpacked(&self, page: Page, size: u64) -> Result<Page> {
-        Ok(match page {
-            Page::DataPage { buf, num_values, encoding, def_level_encoding, rep_level_encoding, statistics } => {
-                let buf = self.bytes(&buf, 0, size)?;
-                Page::DataPage { buf, num_values, encoding, def_level_encoding, rep_level_encoding, statistics }
-            }
-            Page::DataPageV2 {
-                buf,
-                num_values,
-                encoding,
-                num_nulls,
-                num_rows,
-                def_levels_byte_len,
-                rep_levels_byte_len,
-                is_compressed,
-                statistics,
-            } => {
+    fn unpacked(&self, mut page: Page, size: u64) -> Result<Page> {
+        match &mut page {
+            Page::DataPageV2 { is_compressed: false, .. } => {}
+            Page::DataPageV2 { buf, def_levels_byte_len, rep_levels_byte_len, .. } => {
                 // The levels of such a page are not packed.
-                let levels = u64::from(def_levels_byte_len) + u64::from(rep_levels_byte_len);
-                let buf = if is_compressed { self.bytes(&buf, levels, size)? } else { buf };
-                Page::DataPageV2 {
-                    buf,
-                    num_values,
-                    encoding,
-                    num_nulls,
-                    num_rows,
-                    def_levels_byte_len,
-                    rep_levels_byte_len,
-                    is_compressed,
-                    statistics,
-                }
+                let levels = u64::from(*def_levels_byte_len) + u64::from(*rep_levels_byte_len);
+                *buf = self.bytes(buf, levels, size)?;
             }
-            Page::DictionaryPage { buf, num_values, encoding, is_sorted } => {
-                Page::DictionaryPage { buf: self.bytes(&buf, 0, size)?, num_values, encoding, is_sorted }
-            }
-        })
+            Page::DataPage { buf, .. } | Page::DictionaryPage { buf, .. } => *buf = self.bytes(buf, 0, size)?,
+        }
+        Ok(page)
     }
 
     /// Returns the first `plain` bytes as they are, and the others unpacked: `size` bytes in all.
