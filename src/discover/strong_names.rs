@@ -32,10 +32,6 @@ impl<'s> StrongNames<'s> {
     }
 
     fn is_key(&self, table: crate::model::ids::TableId, column: usize) -> bool {
-        let table = &self.schema.tables[table];
-        let is_alone = |index: &crate::model::catalog::Index| {
-            index.unique && !index.partial && index.columns.len() == 1 && index.columns[0].column == Some(column)
-        };
-        table.primary_key == [column] || table.indexes.iter().any(is_alone)
+        self.schema.tables[table].has_key(&[column])
     }
 }

@@ -137,6 +137,11 @@ impl Table {
         }
     }
 
+    /// True if the primary key or a unique index has exactly these columns, in any order.
+    pub fn has_key(&self, columns: &[usize]) -> bool {
+        are_same(&self.primary_key, columns) || self.indexes.iter().any(|index| index.is_key_of(columns))
+    }
+
     /// Returns the name of the row address, if a row keeps its address until it is deleted.
     pub fn lasting_address(&self) -> Option<&str> {
         self.row_address.as_deref().filter(|_| self.address_lasts)
@@ -261,6 +266,24 @@ pub struct Index {
     pub primary: bool,
     /// True if the index is stored apart from the table, so that the two can disagree after damage.
     pub separate: bool,
+}
+
+impl Index {
+    /// True if the index is the key of exactly these columns, in any order.
+    pub fn is_key_of(&self, columns: &[usize]) -> bool {
+        let indexed: Option<Vec<usize>> = self.columns.iter().map(|part| part.column).collect();
+        self.unique && !self.partial && indexed.is_some_and(|indexed| are_same(&indexed, columns))
+    }
+}
+
+/// True if two lists have the same columns, in any order.
+fn are_same(left: &[usize], right: &[usize]) -> bool {
+    let sorted = |columns: &[usize]| {
+        let mut columns = columns.to_vec();
+        columns.sort_unstable();
+        columns
+    };
+    sorted(left) == sorted(right)
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]

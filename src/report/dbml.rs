@@ -120,7 +120,7 @@ fn reference(schema: &Schema, relation: &Relation, drawn: &mut BTreeSet<[(TableI
     if is_unnamed(child_table, &relation.child_columns) || is_unnamed(parent_table, &relation.parent.columns) {
         return comment("DBML has no empty names");
     }
-    let mark = if is_unique(child_table, &relation.child_columns) { "-" } else { ">" };
+    let mark = if child_table.has_key(&relation.child_columns) { "-" } else { ">" };
     let origin = match relation.origin {
         Origin::Declared => "",
         Origin::Configured => " // configured",
@@ -142,19 +142,6 @@ fn actions(relation: &Relation) -> String {
     let both = [action("delete", relation.on_delete), action("update", relation.on_update)];
     let both: Vec<String> = both.into_iter().flatten().collect();
     if both.is_empty() { String::new() } else { format!(" [{}]", both.join(", ")) }
-}
-
-/// True if no two rows of a table have the same values in these columns.
-fn is_unique(table: &Table, columns: &[usize]) -> bool {
-    let is_same = |mut key: Vec<usize>| {
-        let mut columns = columns.to_vec();
-        columns.sort_unstable();
-        key.sort_unstable();
-        key == columns
-    };
-    let keys = table.indexes.iter().filter(|index| index.unique && !index.partial);
-    let mut keys = keys.filter_map(|index| index.columns.iter().map(|part| part.column).collect());
-    is_same(table.primary_key.clone()) || keys.any(is_same)
 }
 
 fn table_name(table: &Table) -> String {

@@ -17,6 +17,7 @@ use super::Scope;
 use super::Table;
 use super::columns;
 use super::flaws;
+use super::parent_key;
 use super::relation_id;
 use crate::model::catalog::Comparison;
 use crate::model::catalog::SqlType;
@@ -25,10 +26,8 @@ use crate::model::catalog::Tables;
 use crate::model::configured::SideName;
 use crate::model::configured::Spanned;
 use crate::model::facts::Equality;
-use crate::model::finding::Code;
 use crate::model::ids::TableId;
 use crate::model::pattern::Pattern;
-use crate::model::relation::Defect;
 use crate::model::text::nearest;
 
 pub(super) fn add(
@@ -98,64 +97,33 @@ pub(super) fn relation(
         &mut defects,
     );
     flaws::not_enforceable(&tables[child], &mut defects);
-    let mut in_order = parent_columns.clone();
-    in_order.sort_unstable();
     let parent = Parent {
         name: parent_table.name.clone(),
         column_names: parent_columns.iter().map(|&column| parent_table.columns[column].name.clone()).collect(),
         table: Some(parent),
-        key: parent_table.indexes.iter().position(|index| {
-            let mut indexed: Vec<usize> = index.columns.iter().filter_map(|part| part.column).collect();
-            indexed.sort_unstable();
-            index.unique && !index.partial && indexed == in_order && index.columns.len() == in_order.len()
-        }),
+        key: parent_table.indexes.iter().position(|index| index.is_key_of(&parent_columns)),
         columns: parent_columns,
     };
-    Relation {
-        id: relation_id(&tables[child], &child_columns, &parent),
-        name: None,
-        origin: Origin::Configured,
-        configured: None,
-        child,
-        child_columns,
-        parent,
-        on_delete: Action::NoAction,
-        on_delete_columns: Vec::new(),
-        on_update: Action::NoAction,
-        match_rule: Match::Simple,
-        deferrable: false,
-        comparisons,
-        scope: scope(request),
-        judge: match incomparable {
-            Some(why) => Judge::Incomparable(why),
-            None => Judge::Values(
-                "it is configured, so the engine does not enforce it; the values are compared as in a foreign key"
-                    .to_owned(),
-            ),
-        },
-        defects,
-    }
+    let judge = match incomparable {
+        Some(why) => Judge::Incomparable(why),
+        None => Judge::Values(
+            "it is configured, so the engine does not enforce it; the values are compared as in a foreign key"
+                .to_owned(),
+        ),
+    };
+    let relation = between(tables, request, (child, child_columns), parent, judge);
+    Relation { comparisons, defects, ..relation }
 }
 
-fn scope(request: &ConfiguredRelation) -> Scope {
-    let text = |part: &Option<Spanned<String>>| part.as_ref().map(|part| part.value.clone());
-    Scope {
-        condition: text(&request.condition),
-        ignored: request.ignored.iter().map(|key| key.value.clone()).collect(),
-        soft_deleted: text(&request.soft_deleted),
-        partial: None,
-    }
-}
-
-/// Returns a relation whose parent table does not exist.
-fn without_parent(
+/// Returns a relation without comparisons and defects.
+fn between(
     tables: &Tables,
     request: &ConfiguredRelation,
     (child, child_columns): (TableId, Vec<usize>),
+    parent: Parent,
+    judge: Judge,
 ) -> Relation {
-    let wanted = &request.parent.value;
-    let name = TableName { schema: None, table: wanted.table.clone() };
-    let parent = Parent { name, column_names: wanted.columns.clone(), table: None, columns: Vec::new(), key: None };
+    let text = |part: &Option<Spanned<String>>| part.as_ref().map(|part| part.value.clone());
     Relation {
         id: relation_id(&tables[child], &child_columns, &parent),
         name: None,
@@ -163,14 +131,6 @@ fn without_parent(
         configured: None,
         child,
         child_columns,
-        defects: vec![Defect {
-            code: Code::ParentTableMissing,
-            message: format!("the parent table {} does not exist, so every complete key is an orphan", wanted.table),
-            help: format!(
-                "create or restore {}, or correct the relation where it is configured; do not delete its rows",
-                wanted.table
-            ),
-        }],
         parent,
         on_delete: Action::NoAction,
         on_delete_columns: Vec::new(),
@@ -178,10 +138,28 @@ fn without_parent(
         match_rule: Match::Simple,
         deferrable: false,
         comparisons: Vec::new(),
-        // A condition over the parent has no rows to select.
-        scope: Scope { soft_deleted: None, ..scope(request) },
-        judge: Judge::NoParent,
+        scope: Scope {
+            condition: text(&request.condition),
+            ignored: request.ignored.iter().map(|key| key.value.clone()).collect(),
+            soft_deleted: text(&request.soft_deleted),
+            partial: None,
+        },
+        judge,
+        defects: Vec::new(),
     }
+}
+
+/// Returns a relation whose parent table does not exist.
+fn without_parent(tables: &Tables, request: &ConfiguredRelation, child: (TableId, Vec<usize>)) -> Relation {
+    let wanted = &request.parent.value;
+    let name = TableName { schema: None, table: wanted.table.clone() };
+    let defect = parent_key::missing_table(&name, "correct the relation where it is configured");
+    let parent = Parent { name, column_names: wanted.columns.clone(), table: None, columns: Vec::new(), key: None };
+    let mut relation = between(tables, request, child, parent, Judge::NoParent);
+    // A condition over the parent has no rows to select.
+    relation.scope.soft_deleted = None;
+    relation.defects.push(defect);
+    relation
 }
 
 /// Returns the comparisons of the columns, on a server whose types are in schemas. Different types that are not both

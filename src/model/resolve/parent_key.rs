@@ -81,13 +81,16 @@ fn no_table(name: &TableName, renamed: Option<&TableName>) -> Defect {
             ),
             help: format!("rebuild the child so that it refers to {successor}"),
         },
-        None => Defect {
-            code: Code::ParentTableMissing,
-            message: format!("the parent table {name} does not exist, so every complete key is an orphan"),
-            help: format!(
-                "create or restore {name}, or rebuild the child without this foreign key; do not delete its rows"
-            ),
-        },
+        None => missing_table(name, "rebuild the child without this foreign key"),
+    }
+}
+
+/// Returns the defect of a parent table that does not exist. `otherwise` says how to remove the relation.
+pub(super) fn missing_table(name: &TableName, otherwise: &str) -> Defect {
+    Defect {
+        code: Code::ParentTableMissing,
+        message: format!("the parent table {name} does not exist, so every complete key is an orphan"),
+        help: format!("create or restore {name}, or {otherwise}; do not delete its rows"),
     }
 }
 
