@@ -48,8 +48,9 @@ impl Gatherer<'_> {
             let rows = rows.as_integer().and_then(|rows| u64::try_from(rows).ok()).unwrap_or(0);
             found_keys += 1;
             found_rows += rows;
-            if tally.add_key(self, &key.to_vec(), rows) {
-                let missing = MissingKey { key: key.to_vec(), rows, samples: Vec::new(), span: None };
+            let key = key.to_vec();
+            if tally.add_key(self, &key, rows) {
+                let missing = MissingKey { key, rows, samples: Vec::new(), span: None };
                 keep_most_frequent(&mut top, missing, |missing: &MissingKey<Value>| missing.rows);
             }
         })?;

@@ -22,7 +22,6 @@ use crate::sql::query::plain;
 use crate::sql::row_name_columns;
 use crate::sql::scan::Candidates;
 use crate::sql::scan::Scan;
-use crate::sql::scan::ScanHints;
 use crate::sql::scan::source;
 
 impl Scan for Spark {
@@ -31,17 +30,6 @@ impl Scan for Spark {
     }
 
     /// All rows come under one number, because a window over all rows would bring them to one machine.
-    fn orphans(&self, schema: &Schema, relation: &Relation, _: &ScanHints<'_>) -> Sql {
-        let from = source(self, schema, schema.child(relation), "child", Reading::WholeTable);
-        let parent = self.parent_query(schema, relation);
-        self.orphans_among(
-            self.query(),
-            schema,
-            relation,
-            &Candidates { from: &from, only: None, parent: parent.as_deref() },
-        )
-    }
-
     fn orphans_among(
         &self,
         mut query: Query,
@@ -50,11 +38,10 @@ impl Scan for Spark {
         candidates: &Candidates<'_>,
     ) -> Sql {
         let columns = row_columns(self, schema, relation);
-        let must = self.must_have_parent(&mut query, schema, relation);
-        let lacks = candidates.parent.map(|parent| format!(" AND NOT EXISTS ({parent})")).unwrap_or_default();
+        let is_orphan = self.is_orphan(&mut query, schema, relation, candidates.parent);
         let order: Vec<String> = (0..columns.len()).map(|i| format!("c{i}")).collect();
         query.finish(format!(
-            "SELECT 0 AS g, {}, 0 AS p FROM {} WHERE {must}{lacks} ORDER BY {}",
+            "SELECT 0 AS g, {}, 0 AS p FROM {} WHERE {is_orphan} ORDER BY {}",
             named(&columns),
             candidates.from,
             order.join(", ")
@@ -118,11 +105,10 @@ fn missing(grammar: &Spark, query: &mut Query, schema: &Schema, relation: &Relat
     let parts: Vec<KeyPart<'_>> = key_parts(schema, relation).collect();
     let keys: Vec<String> = parts.iter().map(|part| grammar.child_value(part)).collect();
     let named: Vec<String> = keys.iter().enumerate().map(|(i, key)| format!("{key} AS k{i}")).collect();
-    let must = grammar.must_have_parent(query, schema, relation);
     let parent = grammar.parent_query(schema, relation);
-    let lacks = parent.map(|parent| format!(" AND NOT EXISTS ({parent})")).unwrap_or_default();
+    let is_orphan = grammar.is_orphan(query, schema, relation, parent.as_deref());
     format!(
-        "SELECT {}, count(*) AS n FROM {} WHERE {must}{lacks} GROUP BY {}",
+        "SELECT {}, count(*) AS n FROM {} WHERE {is_orphan} GROUP BY {}",
         named.join(", "),
         source(grammar, schema, schema.child(relation), "child", Reading::WholeTable),
         keys.join(", ")
