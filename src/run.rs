@@ -224,11 +224,11 @@ fn redaction(typed: Option<Values>, file: &ConfigFile, environment: &Environment
     Ok(Redaction { values, columns: settings.columns.clone(), secret })
 }
 
-/// Returns an error if relations are to be discovered in files. `what` is the option or the command that wants it.
-fn refuse_discovery(source: &Source, what: Option<&str>) -> Result<(), RunError> {
-    match what {
-        Some(what) if source.has_configured_tables() => Err(RunError::Input {
-            what: format!("{source} for {what}"),
+/// Returns an error if relations are to be discovered in files. `asked` is the option or the command for it.
+fn refuse_discovery(source: &Source, asked: Option<&str>) -> Result<(), RunError> {
+    match asked {
+        Some(asked) if source.has_configured_tables() => Err(RunError::Input {
+            what: format!("{source} for {asked}"),
             why: format!(
                 "discovery searches databases, and this is {}",
                 if source.folder().is_some() { "a folder of files" } else { "a cluster" }

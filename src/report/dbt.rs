@@ -1,9 +1,10 @@
 //! The relations as tests of dbt, for a file in the folder `models` of a project.
 //!
 //! Tables of a database are sources of dbt. dbt makes the names of tests from theirs, and refuses names with other characters
-//! than letters, digits and `_`: such a table gets another name, and its own as identifier. dbt's own test compares one column, without a condition on the parent. A relation
-//! that needs more is a comment, with the test of the package `dbt_constraints` if that can check it. So the file needs no
-//! package.
+//! than letters, digits and `_`: such a table gets another name, and its own as identifier.
+//!
+//! dbt's own test compares one column, without a condition on the parent. A relation that needs more is a comment, with the
+//! test of the package `dbt_constraints` if that can check it. So the file needs no package.
 
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;

@@ -3,6 +3,7 @@
 use crate::apply::Direction;
 use crate::cli;
 use crate::cli::repair::AdmissionArgs;
+use crate::cli::repair::PlanningArgs;
 use crate::cli::repair::WriteArgs;
 use crate::model::text::shell;
 use crate::source;
@@ -29,6 +30,11 @@ pub(super) fn options_of_run(
     let replica = writing.replica.iter().map(|replica| without_password(replica)).collect();
     let writing = WriteArgs { backup, replica, ..writing.clone() };
     ending(global.words().into_iter().chain(writing.words()).chain(leave_undecided))
+}
+
+/// Returns the options with which a plan is applied that was just made.
+pub(super) fn options_of_apply(global: &cli::GlobalArgs, planning: &PlanningArgs) -> String {
+    options_of_run(Direction::Apply, false, global, &planning.writing, planning.admission)
 }
 
 fn without_password(address: &str) -> String {

@@ -15,7 +15,6 @@ use super::repair;
 use super::repair::Planned;
 use super::rule_files::RuleFiles;
 use super::scan_run;
-use crate::apply::Direction;
 use crate::cli;
 use crate::engine::Deadline;
 use crate::engine::WaitLimits;
@@ -59,13 +58,7 @@ pub fn restore(
         restored,
         plan: plan.as_deref(),
         database: &source.to_string(),
-        apply_options: &printed_command::options_of_run(
-            Direction::Apply,
-            false,
-            global,
-            &typed.planning.writing,
-            typed.planning.admission,
-        ),
+        apply_options: &printed_command::options_of_apply(global, &typed.planning),
         with_apply: &with_apply(typed, &source, environment),
         is_applied: typed.planning.apply,
         follows_result: false,
