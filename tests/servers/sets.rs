@@ -272,15 +272,16 @@ fn row_that_a_set_cannot_change_is_named_as_row_by_row() {
     }
 }
 
-/// Returns how often PostgreSQL read the whole table `c`. A session reports its numbers when it ends, and this connection
+/// Returns how often PostgreSQL read the whole table. A session reports its numbers when it ends, and this connection
 /// does at once if asked.
-fn whole_reads(patient: &Patient) -> u64 {
+fn whole_reads(patient: &Patient, table: &str) -> u64 {
     patient.server.texts("SELECT 'reported' FROM pg_stat_force_next_flush()");
     let sessions = "SELECT count(*)::text FROM pg_stat_activity WHERE application_name = 'fk-doctor' AND datname = current_database()";
     while patient.server.texts(sessions) != ["0"] {
         std::thread::sleep(std::time::Duration::from_millis(20));
     }
-    patient.server.texts("SELECT seq_scan::text FROM pg_stat_user_tables WHERE relname = 'c'")[0].parse().unwrap()
+    let reads = format!("SELECT seq_scan::text FROM pg_stat_user_tables WHERE relname = '{table}'");
+    patient.server.texts(&reads)[0].parse().unwrap()
 }
 
 /// No index finds the children of a parent. All sets of a run together read the child as often as one set does.
@@ -296,14 +297,36 @@ fn child_without_an_index_is_read_once_for_all_sets() {
         patient.rules(&unlimited("action = \"placeholder\"\nvalues = { name = \"{key.r}\" }"));
         let before = patient.dump();
         patient.planned();
-        let start = whole_reads(&patient);
+        let start = whole_reads(&patient, "c");
         succeeded(&patient, "apply", &patient.apply(&[]));
-        let applied = whole_reads(&patient);
+        let applied = whole_reads(&patient, "c");
         succeeded(&patient, "undo", &patient.undo(&[]));
-        reads.push((applied - start, whole_reads(&patient) - applied));
+        reads.push((applied - start, whole_reads(&patient, "c") - applied));
         assert!(patient.dump() == before, "undo restores every value");
     }
     assert_eq!(reads[0], reads[1]);
+}
+
+/// No lock keeps other sessions out of a child that the plan does not name, so each set reads it again.
+#[test]
+fn unlocked_child_without_an_index_is_read_for_each_set() {
+    let mut reads = Vec::new();
+    for rows in [3_000, 12_050] {
+        let seed = format!(
+            "CREATE TABLE p(id int PRIMARY KEY, name text); CREATE TABLE c(id int PRIMARY KEY, r int REFERENCES p(id)); \
+             CREATE TABLE other(r int); INSERT INTO other VALUES (NULL); \
+             INSERT INTO c SELECT i, 1000000 + i FROM generate_series(1, {rows}) AS number(i); ANALYZE"
+        );
+        let Some(patient) = Patient::new(Kind::Postgres, &seed) else { return };
+        patient.server.bench.write("fk-doctor.toml", "[[relation]]\nchild = \"other(r)\"\nparent = \"p(id)\"\n");
+        patient.rules(&unlimited("action = \"placeholder\"\nvalues = { name = \"{key.r}\" }"));
+        patient.planned();
+        succeeded(&patient, "apply", &patient.apply(&[]));
+        let applied = whole_reads(&patient, "other");
+        succeeded(&patient, "undo", &patient.undo(&[]));
+        reads.push(whole_reads(&patient, "other") - applied);
+    }
+    assert!(reads[1] > reads[0], "{reads:?}");
 }
 
 /// A relation without a constraint and without an index: a row that refers to a new parent keeps it.
