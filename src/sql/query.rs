@@ -32,6 +32,7 @@ pub struct Sql {
     text: String,
     parameters: Vec<Value>,
     avoids_indexes: bool,
+    reads_no_row: bool,
     copies: Vec<TableCopy>,
 }
 
@@ -65,6 +66,11 @@ impl Sql {
         self.avoids_indexes
     }
 
+    /// True if the statement is only compiled and returns no rows, as the check of a condition.
+    pub fn reads_no_row(&self) -> bool {
+        self.reads_no_row
+    }
+
     /// Returns the statement with another text and the same parameters.
     pub(super) fn with_text(self, text: String) -> Sql {
         Sql { text, ..self }
@@ -79,6 +85,12 @@ impl Sql {
     /// Returns the statement, for the engine to run without indexes.
     pub(super) fn without_indexes(self) -> Sql {
         Sql { avoids_indexes: true, ..self }
+    }
+
+    /// Returns the statement with an ending that makes it read no row.
+    pub(super) fn without_rows(self) -> Sql {
+        let text = format!("{} LIMIT 0", self.text);
+        Sql { text, reads_no_row: true, ..self }
     }
 }
 
@@ -113,11 +125,11 @@ impl Query {
     }
 
     pub(super) fn finish(self, text: String) -> Sql {
-        Sql { text, parameters: self.parameters, avoids_indexes: false, copies: Vec::new() }
+        Sql { text, parameters: self.parameters, avoids_indexes: false, reads_no_row: false, copies: Vec::new() }
     }
 }
 
 /// Returns a statement without parameters.
 pub(super) fn plain(text: String) -> Sql {
-    Sql { text, parameters: Vec::new(), avoids_indexes: false, copies: Vec::new() }
+    Sql { text, parameters: Vec::new(), avoids_indexes: false, reads_no_row: false, copies: Vec::new() }
 }

@@ -365,7 +365,8 @@ pub trait Scan: Grammar {
         let (table, alias) =
             if of_parent { (schema.parent(relation)?, "parent") } else { (schema.child(relation), "child") };
         let source = source(self, schema, table, alias, Reading::AnyIndex);
-        Some(plain(format!("SELECT {} FROM {source} WHERE (\n{condition}\n) LIMIT 0", self.whole_number("1"))))
+        let check = format!("SELECT {} FROM {source} WHERE (\n{condition}\n)", self.whole_number("1"));
+        Some(plain(check).without_rows())
     }
 }
 

@@ -88,8 +88,7 @@ impl PrivateDatabase {
         self.seen().clear();
         self.connection.prepare(sql.text()).map(|_| ()).map_err(|error| sqlite::failed(&error))?;
         let reads = std::mem::take(&mut *self.seen());
-        // A statement that checks a condition returns no rows, so it reads none.
-        if sql.text().ends_with("LIMIT 0") {
+        if sql.reads_no_row() {
             return Ok(());
         }
         let mut tables: Vec<(usize, BTreeSet<usize>)> = Vec::new();
