@@ -39,6 +39,7 @@ pub mod trial;
 mod wire;
 pub mod write;
 
+pub use keyset::text_hash::TextHasher;
 pub use orphan_list::OrphanGroup;
 pub use orphan_list::OrphanList;
 pub use orphan_list::OrphanStream;

@@ -58,10 +58,7 @@ pub fn pairs(
     let wanted = wanted(profiles, counted, &top);
     let entries: Vec<WantedValues> = wanted
         .iter()
-        .map(|((column, form), keys)| {
-            let about = &profiles.columns[*column];
-            WantedValues::new(about.table, about.column, &about.plan, *form, keys.clone())
-        })
+        .map(|((column, form), keys)| WantedValues::of(&profiles.columns[*column], *form, keys.clone()))
         .collect();
     let found = values::find(schema, session, &entries, &profiles.forms, &profiles.hasher, options.threads)?;
     let found: HashMap<(usize, Form), Values> = wanted.into_keys().zip(found).collect();

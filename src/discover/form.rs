@@ -5,6 +5,7 @@
 
 use siphasher::sip128::SipHasher13;
 
+use crate::engine::TextHasher;
 use crate::model::catalog::Column;
 use crate::model::catalog::Family;
 use crate::model::value::ValueRef;
@@ -60,7 +61,7 @@ pub type CertainKey = (ValueKey, bool);
 /// Hashes texts under secrets that are drawn anew for each run.
 #[derive(Debug, Clone)]
 pub struct KeyHasher {
-    hasher: SipHasher13,
+    hasher: TextHasher,
     /// The secret of each class.
     secrets: [u128; Class::ALL.len()],
 }
@@ -83,18 +84,18 @@ const EXACT_IN_REAL: u64 = 1 << 53;
 
 impl KeyHasher {
     pub fn new(seed: (u64, u64)) -> KeyHasher {
-        let hasher = SipHasher13::new_with_keys(seed.0, seed.1);
-        let secrets = Class::ALL.map(|class| hasher.hash(&[class as u8, 0xff, 0xfe]).as_u128());
-        KeyHasher { hasher, secrets }
+        let source = SipHasher13::new_with_keys(!seed.0, !seed.1);
+        let secrets = Class::ALL.map(|class| source.hash(&[class as u8]).as_u128());
+        KeyHasher { hasher: TextHasher::new(seed), secrets }
     }
 
     fn text(&self, text: &[u8]) -> ValueKey {
-        ValueKey::Hash(self.hasher.hash(text).as_u128())
+        ValueKey::Hash(self.hasher.hash(text))
     }
 
     /// A secret of the class is part of the hash, so that a number never has the hash of a text.
     fn tagged(&self, class: Class, bytes: &[u8]) -> ValueKey {
-        ValueKey::Hash(self.hasher.hash(bytes).as_u128() ^ self.secrets[class as usize])
+        ValueKey::Hash(self.hasher.hash(bytes) ^ self.secrets[class as usize])
     }
 
     /// Returns the hash of several keys in their order.
@@ -112,7 +113,7 @@ impl KeyHasher {
                 }
             }
         }
-        self.hasher.hash(scratch).as_u128()
+        self.hasher.hash(scratch)
     }
 }
 
@@ -152,9 +153,15 @@ impl Form {
         matches!(self.conversion, Conversion::Exact | Conversion::FloatingPoint | Conversion::Spelling(_))
     }
 
-    /// True if two different values never have the same hash as their key. Numbers and folded texts have several spellings.
-    pub fn has_one_value_for_each_hash(self) -> bool {
-        self.fold == Fold::Bytes && matches!(self.conversion, Conversion::Text | Conversion::None)
+    /// True if two different values never have the same hash as their key. Folded texts have several spellings, and so have
+    /// numbers that are stored as text.
+    pub fn has_one_value_for_each_hash(self, has_decimal_texts: bool) -> bool {
+        self.fold == Fold::Bytes
+            && match self.conversion {
+                Conversion::Text | Conversion::None | Conversion::Spelling(_) => true,
+                Conversion::Numeric | Conversion::Real => !has_decimal_texts,
+                Conversion::Exact | Conversion::FloatingPoint => false,
+            }
     }
 
     /// True if the server gives the key of each value.

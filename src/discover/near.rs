@@ -58,13 +58,8 @@ pub fn find(
     if !eligible.iter().any(|&index| columns[index].keys.stats.classes.texts > 0) {
         return Ok(Vec::new());
     }
-    let wanted: Vec<WantedValues> = eligible
-        .iter()
-        .map(|&index| {
-            let column = &columns[index];
-            WantedValues::all(column.table, column.column, &column.plan, column.keys.own().distinct_hashes())
-        })
-        .collect();
+    let wanted: Vec<WantedValues> =
+        eligible.iter().map(|&index| WantedValues::of(&columns[index], columns[index].plan.own, None)).collect();
     let values = values::find(schema, session, &wanted, &profiles.forms, &profiles.hasher, options.threads)?;
     let random = RandomState::new();
     let mut found: HashMap<ColumnPair, Near> = HashMap::new();

@@ -1,16 +1,16 @@
 //! Finds the values of keys that are known by their hashes only.
 
 use std::collections::BTreeMap;
-use std::collections::HashMap;
 use std::collections::HashSet;
 use std::sync::Mutex;
 use std::sync::PoisonError;
 
-use super::column_keys::FormPlan;
 use super::form::Form;
 use super::form::KeyHasher;
 use super::form::ValueKey;
 use super::forms::Forms;
+use super::integer_counts::SpreadMap;
+use super::profile::ProfiledColumn;
 use crate::engine::EngineError;
 use crate::engine::RowConsumer;
 use crate::engine::RowReader;
@@ -37,15 +37,15 @@ pub struct WantedValues {
 }
 
 impl WantedValues {
-    pub fn new(table: TableId, column: usize, plan: &FormPlan, form: Form, keys: Option<HashSet<u128>>) -> Self {
-        WantedValues { table, column, form, is_real: plan.is_real, keys, most: None }
-    }
-
-    /// All values of a column with so many keys that are hashes.
-    pub fn all(table: TableId, column: usize, plan: &FormPlan, distinct: u64) -> Self {
-        let form = plan.own;
-        let most = Some(distinct).filter(|_| form.has_one_value_for_each_hash());
-        WantedValues { most, ..WantedValues::new(table, column, plan, form, None) }
+    pub fn of(column: &ProfiledColumn, form: Form, keys: Option<HashSet<u128>>) -> Self {
+        let most = match &keys {
+            Some(keys) => keys.len() as u64,
+            None => column.keys.in_form(form, &column.plan).distinct_hashes(),
+        };
+        let has_decimal_texts = column.keys.stats.classes.decimal_texts > 0;
+        let is_known = keys.is_some() || !column.keys.is_dropped;
+        let most = (is_known && form.has_one_value_for_each_hash(has_decimal_texts)).then_some(most);
+        WantedValues { table: column.table, column: column.column, form, is_real: column.plan.is_real, keys, most }
     }
 
     fn is_complete(&self, found: &Values) -> bool {
@@ -54,7 +54,7 @@ impl WantedValues {
 }
 
 /// Values by their hashes.
-pub type Values = HashMap<u128, Value>;
+pub type Values = SpreadMap<u128, Value>;
 
 /// Returns the values of each entry of `wanted`. Of several values with one key, the least is returned.
 pub fn find(
@@ -110,7 +110,7 @@ impl RowConsumer for Finder<'_> {
         Box::new(FindingReader {
             finder: self,
             entries,
-            found: vec![Values::new(); entries.len()],
+            found: vec![Values::default(); entries.len()],
             scratch: Vec::new(),
         })
     }

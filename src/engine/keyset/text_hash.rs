@@ -19,7 +19,7 @@ const HALF: u32 = 61;
 const LONG: u128 = 1 << 63;
 
 #[derive(Debug, Clone)]
-pub(in crate::engine) struct TextHasher {
+pub struct TextHasher {
     words: [Secret; WORDS],
     /// For the last eight bytes of a text whose length is no multiple of eight.
     rest: Secret,
@@ -53,7 +53,7 @@ impl Sum {
 }
 
 impl TextHasher {
-    pub(in crate::engine) fn new(seed: (u64, u64)) -> TextHasher {
+    pub fn new(seed: (u64, u64)) -> TextHasher {
         let source = SipHasher13::new_with_keys(seed.0, seed.1);
         let secret = |number: usize| {
             let bits = source.hash(&number.to_le_bytes()).as_u128();
@@ -68,7 +68,7 @@ impl TextHasher {
     }
 
     #[inline(always)]
-    pub(in crate::engine) fn hash(&self, text: &[u8]) -> u128 {
+    pub fn hash(&self, text: &[u8]) -> u128 {
         let (words, rest) = text.as_chunks::<8>();
         if words.len() > WORDS {
             return self.long.hash(text).as_u128() | LONG;
