@@ -3,18 +3,11 @@
 //! In most columns all forms give the same keys, so that one set of counts serves all. The first value whose key differs in a
 //! form gives that form a set of its own.
 
-use super::form::Conversion;
-use super::form::Fold;
+use super::column_batch::ColumnBatch;
+use super::column_batch::Stats;
 use super::form::Form;
-use super::form::KeyHasher;
-use super::form::Number;
 use super::form::ValueKey;
-use super::form::number;
-use super::form::plain_integer;
-use super::form::significant;
 use super::key_counts::KeyCounts;
-use crate::model::discovery::ClassCounts;
-use crate::model::value::ValueRef;
 
 /// The forms of a column.
 #[derive(Debug, Clone)]
@@ -56,237 +49,6 @@ impl Part {
     }
 }
 
-#[derive(Debug, Clone, Default)]
-struct Keys {
-    integers: Vec<i64>,
-    hashes: Vec<u128>,
-}
-
-impl Keys {
-    #[inline]
-    fn push(&mut self, key: ValueKey) {
-        match key {
-            ValueKey::Integer(number) => self.integers.push(number),
-            ValueKey::Hash(hash) => self.hashes.push(hash),
-        }
-    }
-
-    fn clear(&mut self) {
-        self.integers.clear();
-        self.hashes.clear();
-    }
-}
-
-/// The values of a column in a few thousand rows.
-#[derive(Debug, Clone)]
-pub struct ColumnBatch {
-    own: Keys,
-    others: Vec<Option<Keys>>,
-    /// As in [`ColumnKeys`].
-    uncertain: Vec<bool>,
-    pub stats: Stats,
-    /// False if the keys are not needed any more.
-    pub has_keys: bool,
-}
-
-/// Facts about the values of a column that need no set.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct Stats {
-    pub nulls: u64,
-    pub classes: ClassCounts,
-    /// Real numbers with or without a fraction.
-    pub reals: u64,
-    pub text_bytes: u64,
-    pub longest_text: u64,
-}
-
-impl Stats {
-    pub fn add(&mut self, more: &Stats) {
-        self.nulls += more.nulls;
-        self.reals += more.reals;
-        self.text_bytes += more.text_bytes;
-        self.longest_text = self.longest_text.max(more.longest_text);
-        let (all, part) = (&mut self.classes, &more.classes);
-        all.integers += part.integers;
-        all.fractions += part.fractions;
-        all.texts += part.texts;
-        all.integer_texts += part.integer_texts;
-        all.decimal_texts += part.decimal_texts;
-        all.date_texts += part.date_texts;
-        all.blobs += part.blobs;
-    }
-}
-
-impl ColumnBatch {
-    pub fn new(plan: &FormPlan) -> ColumnBatch {
-        let others = plan.others.len();
-        let uncertain = vec![false; others + 1];
-        ColumnBatch {
-            own: Keys::default(),
-            others: vec![None; others],
-            uncertain,
-            stats: Stats::default(),
-            has_keys: true,
-        }
-    }
-
-    #[inline]
-    pub fn push(
-        &mut self,
-        value: ValueRef<'_>,
-        collated: &[ValueRef<'_>],
-        plan: &FormPlan,
-        hasher: &KeyHasher,
-        scratch: &mut Vec<u8>,
-    ) {
-        match value {
-            ValueRef::Null => self.stats.nulls += 1,
-            ValueRef::Integer(number) if !plan.is_real && plan.part.of == 1 && is_exact_in_real(number) => {
-                self.stats.classes.integers += 1;
-                if !self.has_keys {
-                    return;
-                }
-                self.own.integers.push(number);
-                for keys in self.others.iter_mut().flatten() {
-                    keys.integers.push(number);
-                }
-            }
-            ValueRef::Integer(number) if plan.is_real => {
-                self.push_any(ValueRef::Real(number as f64), collated, plan, hasher, scratch);
-            }
-            _ => self.push_any(value, collated, plan, hasher, scratch),
-        }
-    }
-
-    fn push_any(
-        &mut self,
-        value: ValueRef<'_>,
-        collated: &[ValueRef<'_>],
-        plan: &FormPlan,
-        hasher: &KeyHasher,
-        scratch: &mut Vec<u8>,
-    ) {
-        let mut collated = collated.iter().copied();
-        let may_differ = self.observe(value, plan);
-        if !self.has_keys {
-            return;
-        }
-        let mut key_in = |form: &Form| {
-            let collated = if form.is_collated() { collated.next() } else { None };
-            form.key(value, collated, hasher, scratch)
-        };
-        let (own, is_uncertain) = key_in(&plan.own);
-        if plan.part.has(own) {
-            self.own.push(own);
-        }
-        self.uncertain[0] |= is_uncertain;
-        if !may_differ {
-            let others = self.others.iter_mut().flatten();
-            others.filter(|_| plan.part.has(own)).for_each(|keys| keys.push(own));
-            return;
-        }
-        for (index, (form, keys)) in plan.others.iter().zip(&mut self.others).enumerate() {
-            let (key, is_uncertain) = key_in(form);
-            self.uncertain[index + 1] |= is_uncertain;
-            if keys.is_none() && key != own {
-                let mut before = self.own.clone();
-                // The own key of this value was added already.
-                if plan.part.has(own) {
-                    match own {
-                        ValueKey::Integer(_) => _ = before.integers.pop(),
-                        ValueKey::Hash(_) => _ = before.hashes.pop(),
-                    }
-                }
-                *keys = Some(before);
-            }
-            if let Some(keys) = keys
-                && plan.part.has(key)
-            {
-                keys.push(key);
-            }
-        }
-    }
-
-    /// Counts a value in its class. Returns true if its key may differ between forms.
-    fn observe(&mut self, value: ValueRef<'_>, plan: &FormPlan) -> bool {
-        let classes = &mut self.stats.classes;
-        match value {
-            ValueRef::Null => false,
-            ValueRef::Integer(_) => {
-                classes.integers += 1;
-                true
-            }
-            ValueRef::Real(number) => {
-                self.stats.reals += 1;
-                if number.fract() == 0.0 {
-                    classes.integers += 1;
-                } else {
-                    classes.fractions += 1;
-                }
-                true
-            }
-            ValueRef::Blob(_) => {
-                classes.blobs += 1;
-                false
-            }
-            ValueRef::Text(text) if plan.own.conversion == Conversion::Exact => {
-                if significant(text).contains(&b'.') {
-                    classes.fractions += 1;
-                } else {
-                    classes.integers += 1;
-                }
-                true
-            }
-            ValueRef::Text(text) => {
-                classes.texts += 1;
-                self.stats.text_bytes += text.len() as u64;
-                self.stats.longest_text = self.stats.longest_text.max(text.len() as u64);
-                let is_like_number = matches!(text.first(), Some(b'0'..=b'9' | b'+' | b'-' | b'.' | b' ' | 9..=13));
-                if is_like_number {
-                    if plain_integer(text).is_some() {
-                        classes.integer_texts += 1;
-                    } else if number(text) != Number::None {
-                        classes.decimal_texts += 1;
-                    } else if is_like_date(text) {
-                        classes.date_texts += 1;
-                    }
-                }
-                let folds = plan.own.fold != Fold::Bytes || plan.others.iter().any(|form| form.fold != Fold::Bytes);
-                is_like_number || folds
-            }
-        }
-    }
-
-    fn clear(&mut self) {
-        self.own.clear();
-        self.others.iter_mut().for_each(|keys| *keys = None);
-        self.uncertain.fill(false);
-        self.stats = Stats::default();
-    }
-}
-
-fn is_exact_in_real(number: i64) -> bool {
-    number.unsigned_abs() <= 1 << 53
-}
-
-/// True for texts such as `2024-05-01`, `2024-05-01 10:00` and `5/1/2024`.
-fn is_like_date(text: &[u8]) -> bool {
-    let digits = |text: &[u8]| text.iter().take_while(|byte| byte.is_ascii_digit()).count();
-    let first = digits(text);
-    match text.get(first) {
-        Some(b'-') if first == 4 => {
-            let rest = &text[first + 1..];
-            digits(rest) == 2 && rest.get(2) == Some(&b'-') && digits(&rest[3..]) == 2
-        }
-        Some(b'/') if first == 1 || first == 2 => {
-            let rest = &text[first + 1..];
-            let second = digits(rest);
-            (1..=2).contains(&second) && rest.get(second) == Some(&b'/') && digits(&rest[second + 1..]) >= 2
-        }
-        _ => false,
-    }
-}
-
 /// The keys of a column in all rows that were read so far.
 #[derive(Debug, Clone)]
 pub struct ColumnKeys {
@@ -299,6 +61,8 @@ pub struct ColumnKeys {
     pub is_dropped: bool,
     /// True if a key was repeated before the keys were dropped.
     pub was_repeated: bool,
+    /// The distinct keys that were no integers when the keys were dropped, in the form that had the fewest.
+    pub dropped_hashes: u64,
 }
 
 impl ColumnKeys {
@@ -310,6 +74,7 @@ impl ColumnKeys {
             stats: Stats::default(),
             is_dropped: false,
             was_repeated: false,
+            dropped_hashes: 0,
         }
     }
 
@@ -323,26 +88,24 @@ impl ColumnKeys {
                     (None, None) => {}
                     (None, Some(keys)) => {
                         let mut own = self.own.clone();
-                        own.add_integers(&keys.integers);
-                        own.add_hashes(&keys.hashes);
+                        own.add(keys);
                         self.others[index] = Some(own);
                     }
                     (Some(counts), keys) => {
-                        let added = keys.as_ref().unwrap_or(&batch.own);
-                        counts.add_integers(&added.integers);
-                        counts.add_hashes(&added.hashes);
+                        counts.add(keys.as_ref().unwrap_or(&batch.own));
                     }
                 }
             }
-            self.own.add_integers(&batch.own.integers);
-            self.own.add_hashes(&batch.own.hashes);
+            self.own.add(&batch.own);
         }
         batch.clear();
     }
 
-    /// Drops the keys, and remembers only if one of them was repeated.
+    /// Drops the keys, and remembers if one of them was repeated, and how many were no integers.
     pub fn drop_keys(&mut self) {
         self.was_repeated = self.own.has_repetition();
+        let hashes = self.others.iter().flatten().map(KeyCounts::distinct_hashes);
+        self.dropped_hashes = hashes.fold(self.own.distinct_hashes(), u64::min);
         self.is_dropped = true;
         self.own = KeyCounts::default();
         self.others.iter_mut().for_each(|keys| *keys = None);
@@ -377,6 +140,10 @@ impl ColumnKeys {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::discover::form::Conversion;
+    use crate::discover::form::Fold;
+    use crate::discover::form::KeyHasher;
+    use crate::model::value::ValueRef;
 
     fn plan(own: Conversion, others: &[Conversion]) -> FormPlan {
         let form = |conversion: &Conversion| Form { conversion: *conversion, fold: Fold::Bytes };
@@ -391,11 +158,13 @@ mod tests {
 
     fn keys(plan: &FormPlan, values: &[ValueRef<'_>], batch_size: usize) -> ColumnKeys {
         let (mut keys, hasher) = (ColumnKeys::new(plan), KeyHasher::new((1, 2)));
-        let mut batch = ColumnBatch::new(plan);
+        let mut batch = ColumnBatch::new(plan, true);
         for values in values.chunks(batch_size) {
             values.iter().for_each(|value| batch.push(*value, &[], plan, &hasher, &mut Vec::new()));
             keys.add(&mut batch);
         }
+        batch.finish(plan, &hasher, &mut Vec::new());
+        keys.add(&mut batch);
         keys
     }
 

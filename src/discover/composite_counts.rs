@@ -1,16 +1,25 @@
 //! Counts the combinations of columns, and returns those within the tolerance as pairs.
 
 use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 
 use super::DiscoverOptions;
 use super::asked_counts;
 use super::column_keys::Part;
 use super::combinations::Combination;
+use super::composite_keys;
+use super::integer_counts::IntegerCounts;
 use super::key_counts::BYTES_OF_KEY;
+use super::packing::Packing;
+use super::pairs::Pruning;
+use super::profile::ProfiledColumn;
 use super::profile::Profiles;
 use super::read::StopRule;
+use super::tolerance::Tolerance;
 use super::tuples;
+use super::tuples::Parents;
+use super::tuples::TupleEnd;
 use super::tuples::TuplePart;
 use super::tuples::Tuples;
 use super::tuples::WantedTuples;
@@ -48,7 +57,7 @@ pub fn pairs(
     let mut parents = vec![(0, 0); plan.parents.len()];
     for number in 0..rounds {
         let part = Part { number, of: rounds };
-        let count = |session: &mut dyn Session, wanted: &[WantedTuples]| {
+        let count = |session: &mut dyn Session, wanted: &[WantedTuples<'_>]| {
             tuples::count(schema, session, wanted, &profiles.forms, &profiles.hasher, part, options.threads)
         };
         let parent_tuples = count(session, &plan.parents)?;
@@ -56,12 +65,22 @@ pub fn pairs(
             all.0 += tuples.keys.distinct();
             all.1 += tuples.keys.rows();
         }
-        let child_tuples = count(session, &plan.children)?;
-        for (index, combination) in combinations.iter().enumerate() {
-            if let Some((child, parent)) = plan.sides[index] {
-                let parent_is_unique = parents[parent].0 == parents[parent].1;
-                tallies[index].is_outside |= !parent_is_unique && !combination.needs_engine;
-                add(&mut tallies[index], &child_tuples[child], &parent_tuples[parent]);
+        // A child that every parent excluded in an earlier round is not read again.
+        let mut needed: BTreeSet<usize> = BTreeSet::new();
+        for (sides, tally) in plan.sides.iter().zip(&mut tallies) {
+            let Some((child, parent)) = *sides else { continue };
+            tally.is_outside |= parents[parent].0 != parents[parent].1;
+            if !tally.is_outside {
+                needed.insert(child);
+            }
+        }
+        let wanted: Vec<WantedTuples<'_>> =
+            needed.iter().map(|&child| plan.children[child].tuples(&parent_tuples, options.pruning)).collect();
+        let child_tuples: BTreeMap<usize, Tuples> = needed.into_iter().zip(count(session, &wanted)?).collect();
+        for (sides, tally) in plan.sides.iter().zip(&mut tallies) {
+            let Some((child, parent)) = *sides else { continue };
+            if let Some(tuples) = child_tuples.get(&child) {
+                add(tally, tuples, &parent_tuples[parent]);
             }
         }
     }
@@ -129,15 +148,71 @@ fn add(tally: &mut Tally, child: &Tuples, parent: &Tuples) {
     });
 }
 
+/// Returns the parts of a combination, each in the form in which the parent compares it.
+fn parts(profiles: &Profiles, columns: &[usize], parent: &[usize]) -> Vec<TuplePart> {
+    let part = |(&column, &parent): (&usize, &usize)| TuplePart {
+        column: profiles.columns[column].column,
+        form: profiles.columns[parent].plan.own,
+        is_real: profiles.columns[column].plan.is_real,
+    };
+    columns.iter().zip(parent).map(part).collect()
+}
+
 /// The tuples to count.
+#[derive(Default)]
 struct Plan {
-    parents: Vec<WantedTuples>,
+    parents: Vec<WantedTuples<'static>>,
     /// The key of each parent, as a position in the list of keys.
     parent_keys: Vec<usize>,
-    children: Vec<WantedTuples>,
+    children: Vec<PlannedChild>,
     /// The child and the parent of each combination; `None` if the engine counts it.
     sides: Vec<Option<(usize, usize)>>,
-    parent_rows: u64,
+    /// A high estimate of the memory for the tuples of all parents.
+    parent_bytes: u64,
+}
+
+/// The tuples of a child, which are compared with several parents.
+struct PlannedChild {
+    table: TableId,
+    parts: Vec<TuplePart>,
+    packing: Option<Packing>,
+    /// The rows with a complete key, and its distinct keys, at most.
+    rows: u64,
+    distinct: u64,
+    /// The parents with their tolerances and numbers of keys.
+    parents: Vec<(Tolerance, usize, u64)>,
+}
+
+impl PlannedChild {
+    fn of(profiles: &Profiles, combination: &Combination, packing: Option<Packing>) -> PlannedChild {
+        let columns = || combination.child.iter().map(|&column| &profiles.columns[column]);
+        let parts = parts(profiles, &combination.child, &combination.parent);
+        let rows = columns().map(ProfiledColumn::filled_rows).min().unwrap_or(0);
+        let distinct = |(column, part): (&ProfiledColumn, &TuplePart)| {
+            let keys = column.keys.in_form(part.form, &column.plan);
+            if column.keys.is_dropped { rows } else { keys.distinct() }
+        };
+        let lists = columns().zip(&parts).map(distinct).fold(1, u64::saturating_mul);
+        let table = profiles.columns[combination.child[0]].table;
+        PlannedChild { table, parts, packing, rows, distinct: lists.min(rows), parents: Vec::new() }
+    }
+
+    /// Returns what is counted once the tuples of the parents are known.
+    fn tuples<'k>(&self, parents: &'k [Tuples], pruning: Pruning) -> WantedTuples<'k> {
+        let keys = |&(tolerance, parent, _): &(Tolerance, usize, u64)| (tolerance, &parents[parent].keys);
+        let end = TupleEnd::Outside(Parents {
+            by_number: pruning.counts.then(|| self.stop_rule()),
+            by_keys: pruning.early_end.then(|| self.parents.iter().map(keys).collect()),
+            rows: self.rows,
+            distinct: self.distinct,
+        });
+        WantedTuples { table: self.table, parts: self.parts.clone(), packing: self.packing.clone(), end }
+    }
+
+    fn stop_rule(&self) -> StopRule {
+        let parents = self.parents.iter().map(|&(tolerance, _, keys)| (tolerance, keys)).collect();
+        StopRule { parents, rows: self.rows, counted: 0 }
+    }
 }
 
 impl Plan {
@@ -147,59 +222,50 @@ impl Plan {
         combinations: &[Combination],
         options: &DiscoverOptions<'_>,
     ) -> Plan {
-        let mut plan = Plan {
-            parents: Vec::new(),
-            parent_keys: Vec::new(),
-            children: Vec::new(),
-            sides: Vec::new(),
-            parent_rows: 0,
-        };
+        let mut plan = Plan::default();
         let mut known_parents: BTreeMap<usize, usize> = BTreeMap::new();
-        let mut known_children: BTreeMap<(TableId, Vec<TuplePart>), usize> = BTreeMap::new();
+        let mut known_children: BTreeMap<(TableId, Vec<TuplePart>, Option<Packing>), usize> = BTreeMap::new();
         for combination in combinations {
-            let columns = &profiles.columns;
-            let table = columns[combination.parent[0]].table;
-            let parts = |list: &[usize]| -> Vec<TuplePart> {
-                let part = |(&column, &parent): (&usize, &usize)| TuplePart {
-                    column: columns[column].column,
-                    form: columns[parent].plan.own,
-                    is_real: columns[column].plan.is_real,
-                };
-                list.iter().zip(&combination.parent).map(part).collect()
-            };
             let parent = *known_parents.entry(combination.key).or_insert_with(|| {
-                let parts = parts(&combination.parent);
-                plan.parents.push(WantedTuples { table, parts, stop: None, ends_at_repetition: false });
-                plan.parent_keys.push(combination.key);
-                plan.parent_rows += columns[combination.parent[0]].rows;
+                plan.add_parent(profiles, combination);
                 plan.parents.len() - 1
             });
             if combination.needs_engine {
                 plan.sides.push(None);
                 continue;
             }
-            let child_table = columns[combination.child[0]].table;
-            let parts = parts(&combination.child);
-            let child = *known_children.entry((child_table, parts.clone())).or_insert_with(|| {
-                let rows = combination.child.iter().map(|&column| columns[column].filled_rows()).min().unwrap_or(0);
-                let stop = options.pruning.counts.then(|| StopRule { parents: Vec::new(), rows, counted: 0 });
-                plan.children.push(WantedTuples { table: child_table, parts, stop, ends_at_repetition: false });
+            let planned = PlannedChild::of(profiles, combination, plan.parents[parent].packing.clone());
+            let identity = (planned.table, planned.parts.clone(), planned.packing.clone());
+            let child = *known_children.entry(identity).or_insert_with(|| {
+                plan.children.push(planned);
                 plan.children.len() - 1
             });
             let is_strong =
                 (options.has_strong_name)(&list(profiles, &combination.child), &list(profiles, &combination.parent));
             let tolerance = if is_strong { options.tolerance.for_strong_name() } else { options.tolerance };
-            if let Some(stop) = &mut plan.children[child].stop {
-                stop.parents.push((tolerance, keys[combination.key].distinct));
-            }
+            plan.children[child].parents.push((tolerance, parent, keys[combination.key].distinct));
             plan.sides.push(Some((child, parent)));
         }
         plan
     }
 
+    fn add_parent(&mut self, profiles: &Profiles, combination: &Combination) {
+        let columns = || combination.parent.iter().map(|&column| &profiles.columns[column]);
+        let (table, rows) =
+            (profiles.columns[combination.parent[0]].table, profiles.columns[combination.parent[0]].rows);
+        let packing = composite_keys::packing(columns());
+        self.parent_bytes += match &packing {
+            Some(packing) => IntegerCounts::most_bytes(rows, packing.range()),
+            None => rows * BYTES_OF_KEY,
+        };
+        let parts = parts(profiles, &combination.parent, &combination.parent);
+        self.parents.push(WantedTuples { table, parts, packing, end: TupleEnd::Never });
+        self.parent_keys.push(combination.key);
+    }
+
     /// Returns a high estimate of the memory for all tuples, in bytes.
     fn bytes(&self) -> u64 {
-        let of_child = |child: &WantedTuples| child.stop.as_ref().map_or(0, StopRule::most_distinct);
-        (self.parent_rows + self.children.iter().map(of_child).sum::<u64>()) * BYTES_OF_KEY
+        let of_child = |child: &PlannedChild| child.stop_rule().most_distinct().min(child.distinct) * BYTES_OF_KEY;
+        self.parent_bytes + self.children.iter().map(of_child).sum::<u64>()
     }
 }

@@ -14,10 +14,12 @@ use super::form::ValueKey;
 use super::keys;
 use super::keys::KeyRows;
 use super::keys::declared;
+use super::packing::Packing;
 use super::profile::ProfiledColumn;
 use super::profile::Profiles;
 use super::profile::has_rows;
 use super::tuples;
+use super::tuples::TupleEnd;
 use super::tuples::TuplePart;
 use super::tuples::WantedTuples;
 use crate::engine::EngineError;
@@ -132,6 +134,16 @@ fn may_be_part(column: &ProfiledColumn) -> bool {
         && column.filled_rows() * 2 > column.rows
 }
 
+/// Returns the packing of the keys of some columns; `None` if they are not all integers.
+pub fn packing<'c>(columns: impl Iterator<Item = &'c ProfiledColumn>) -> Option<Packing> {
+    let bounds = |column: &ProfiledColumn| {
+        let keys = column.keys.own();
+        let is_known = !column.keys.is_dropped && keys.distinct_hashes() == 0;
+        keys.integers().bounds().filter(|_| is_known)
+    };
+    Packing::of(&columns.map(bounds).collect::<Option<Vec<_>>>()?)
+}
+
 struct KeySearch<'a> {
     schema: &'a Schema,
     table: TableId,
@@ -205,7 +217,7 @@ impl KeySearch<'_> {
         let at_once = (self.options.memory / (rows * 48)).clamp(1, 1000) as usize;
         let mut unique = Vec::new();
         for lists in lists.chunks(at_once) {
-            let wanted: Vec<WantedTuples> = lists.iter().map(|list| self.tuples(list)).collect();
+            let wanted: Vec<WantedTuples<'_>> = lists.iter().map(|list| self.tuples(list)).collect();
             let (forms, hasher, threads) = (&self.profiles.forms, &self.profiles.hasher, self.options.threads);
             let counted = tuples::count(self.schema, session, &wanted, forms, hasher, Part::WHOLE, threads)?;
             for (list, tuples) in lists.iter().zip(counted) {
@@ -218,12 +230,17 @@ impl KeySearch<'_> {
         Ok(unique)
     }
 
-    fn tuples(&self, list: &[usize]) -> WantedTuples {
+    fn tuples(&self, list: &[usize]) -> WantedTuples<'static> {
         let part = |&index: &usize| {
             let column = self.columns[index];
             TuplePart { column: column.column, form: column.plan.own, is_real: column.plan.is_real }
         };
-        WantedTuples { table: self.table, parts: list.iter().map(part).collect(), stop: None, ends_at_repetition: true }
+        WantedTuples {
+            table: self.table,
+            parts: list.iter().map(part).collect(),
+            packing: packing(list.iter().map(|&index| self.columns[index])),
+            end: TupleEnd::Repetition,
+        }
     }
 
     /// Returns the keys of some rows.

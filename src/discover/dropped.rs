@@ -24,6 +24,7 @@ use super::read::PassLimits;
 use super::read::StopRule;
 use super::read::TableReading;
 use super::read::WantedColumn;
+use super::tolerance::Tolerance;
 use crate::engine::EngineError;
 use crate::engine::Session;
 use crate::model::discovery::NotObserved;
@@ -203,20 +204,33 @@ fn stop_rule(search: &Search<'_>, child: usize) -> Option<StopRule> {
         if (search.is_required)(pair) {
             return None;
         }
-        let is_comparable = (column.may_have_integers() && parent.may_have_integers())
-            || (column.may_have_hashes() && parent.may_have_hashes());
-        let is_comparable = is_comparable && parent.plan.own.compares_with(column.plan.own);
+        let tolerance = search.tolerance_of(pair);
+        let has_others = (column.may_have_texts() && parent.may_have_texts())
+            || (column.may_have_fractions() && parent.may_have_fractions());
+        let has_integers = column.may_have_integers() && parent.may_have_integers();
+        let is_comparable = (has_others || (has_integers && !others_exclude(column, tolerance)))
+            && parent.plan.own.compares_with(column.plan.own);
         let may_hold = parent.may_be_parent() || ((parent.is_part || parent.is_keyless) && parent.has_keys());
         if index == child || !may_hold || !is_comparable {
             continue;
         }
-        let (tolerance, keys) = (search.tolerance_of(pair), parent.distinct.unwrap_or(parent.filled_rows()));
+        let keys = parent.distinct.unwrap_or(parent.filled_rows());
         match rule.parents.iter_mut().find(|(known, _)| *known == tolerance) {
             Some((_, most)) => *most = keys.max(*most),
             None => rule.parents.push((tolerance, keys)),
         }
     }
     if search.pruning.counts { Some(rule) } else { None }
+}
+
+/// True if a column is no child of a parent that has integers only: too many of its own keys are none.
+fn others_exclude(column: &ProfiledColumn, tolerance: Tolerance) -> bool {
+    let (stats, missing) = (&column.keys.stats, column.keys.dropped_hashes);
+    let orphan_rows =
+        stats.classes.fractions + stats.classes.texts - stats.classes.integer_texts - stats.classes.decimal_texts;
+    // More missing keys would exceed their limit even more.
+    let distinct = missing + (column.filled_rows() - orphan_rows);
+    missing > tolerance.most_keys(distinct) && orphan_rows > tolerance.most_rows(column.filled_rows())
 }
 
 /// Reads one part of the keys of all dropped columns.

@@ -90,7 +90,12 @@ impl KeyHasher {
     }
 
     fn text(&self, text: &[u8]) -> ValueKey {
-        ValueKey::Hash(self.hasher.hash(text))
+        ValueKey::Hash(self.bytes(text))
+    }
+
+    /// Returns the hash that the key of a text has where nothing converts or folds it.
+    pub fn bytes(&self, text: &[u8]) -> u128 {
+        self.hasher.hash(text)
     }
 
     /// A secret of the class is part of the hash, so that a number never has the hash of a text.
@@ -151,6 +156,11 @@ impl Form {
     /// True for a form of a server. Its counts are those of the child's keys as the parent compares them.
     pub fn is_of_server(self) -> bool {
         matches!(self.conversion, Conversion::Exact | Conversion::FloatingPoint | Conversion::Spelling(_))
+    }
+
+    /// True if the hash of each text that is its own key is the one of its bytes, and no number has a hash.
+    pub fn has_hashes_of_texts_only(self, has_fractions: bool) -> bool {
+        !has_fractions && self.has_one_value_for_each_hash(false)
     }
 
     /// True if two different values never have the same hash as their key. Folded texts have several spellings, and so have

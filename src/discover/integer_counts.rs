@@ -71,6 +71,12 @@ impl IntegerCounts {
         self.bounds
     }
 
+    /// Returns the memory for so many distinct integers of a range, in bytes, at most.
+    pub fn most_bytes(distinct: u64, range: u64) -> u64 {
+        // An array grows by a half. A hash table is at least half full.
+        (range + range / 2).min(distinct * 40)
+    }
+
     /// Returns the memory in bytes.
     pub fn bytes(&self) -> u64 {
         (self.dense.low.capacity() + (self.sparse.capacity() + self.dense.carry.capacity()) * 20) as u64

@@ -18,6 +18,37 @@ pub struct KeyCounts {
     rows: u64,
 }
 
+/// The keys of a few thousand rows.
+#[derive(Debug, Clone, Default)]
+pub struct KeyBatch {
+    /// An integer stands here once for each of its rows.
+    pub integers: Vec<i64>,
+    pub hashes: Vec<(u128, u32)>,
+}
+
+impl KeyBatch {
+    #[inline]
+    pub fn push(&mut self, key: ValueKey, rows: u32) {
+        match key {
+            ValueKey::Integer(number) => self.integers.extend(std::iter::repeat_n(number, rows as usize)),
+            ValueKey::Hash(hash) => self.hashes.push((hash, rows)),
+        }
+    }
+
+    /// Takes the key back that was pushed last.
+    pub fn pop(&mut self, key: ValueKey, rows: u32) {
+        match key {
+            ValueKey::Integer(_) => self.integers.truncate(self.integers.len() - rows as usize),
+            ValueKey::Hash(_) => _ = self.hashes.pop(),
+        }
+    }
+
+    pub fn clear(&mut self) {
+        self.integers.clear();
+        self.hashes.clear();
+    }
+}
+
 impl KeyCounts {
     pub fn distinct(&self) -> u64 {
         self.integers.distinct() + self.hashes.len() as u64
@@ -46,7 +77,12 @@ impl KeyCounts {
         self.hashes.len() as u64
     }
 
-    pub fn add_integers(&mut self, numbers: &[i64]) {
+    pub fn add(&mut self, batch: &KeyBatch) {
+        self.add_integers(&batch.integers);
+        self.add_hashes(&batch.hashes);
+    }
+
+    fn add_integers(&mut self, numbers: &[i64]) {
         let Some(&first) = numbers.first() else { return };
         let (mut least, mut greatest) = (first, first);
         for &number in numbers {
@@ -58,15 +94,15 @@ impl KeyCounts {
         self.rows += numbers.len() as u64;
     }
 
-    pub fn add_hashes(&mut self, hashes: &[u128]) {
-        for &hash in hashes {
+    fn add_hashes(&mut self, hashes: &[(u128, u32)]) {
+        for &(hash, rows) in hashes {
             let count = self.hashes.entry(hash).or_default();
-            match count.checked_add(1) {
+            match count.checked_add(rows) {
                 Some(more) => *count = more,
-                None => *self.surplus.entry(hash).or_default() += 1,
+                None => *self.surplus.entry(hash).or_default() += u64::from(rows),
             }
+            self.rows += u64::from(rows);
         }
-        self.rows += hashes.len() as u64;
     }
 
     #[inline]

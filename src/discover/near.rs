@@ -2,11 +2,11 @@
 
 use std::collections::HashMap;
 use std::collections::HashSet;
-use std::hash::BuildHasher;
-use std::hash::RandomState;
 use std::ops::ControlFlow;
 
 use super::DiscoverOptions;
+use super::column_batch::LONGEST_MARKED;
+use super::form::KeyHasher;
 use super::form::Number;
 use super::form::ValueKey;
 use super::form::number;
@@ -30,14 +30,14 @@ use crate::model::value::Value;
 
 /// A column with more distinct values, or with longer ones, is not respelled.
 const MOST_VALUES: u64 = 20_000;
-const LONGEST_VALUE: u64 = 80;
+const LONGEST_VALUE: u64 = LONGEST_MARKED as u64;
 
 /// Fewer common keys say nothing.
 const LEAST_KEYS: u64 = 3;
 
 /// The spelled keys of a column, each with its rows.
 struct Spelled {
-    keys: SpreadMap<u64, u64>,
+    keys: SpreadMap<u128, u64>,
     /// True if the spelling changes a value.
     is_changed: bool,
     /// True if two values have the same spelling.
@@ -58,16 +58,16 @@ pub fn find(
     if !eligible.iter().any(|&index| columns[index].keys.stats.classes.texts > 0) {
         return Ok(Vec::new());
     }
+    let changed: Vec<usize> = eligible.iter().copied().filter(|&index| may_be_respelled(&columns[index])).collect();
     let wanted: Vec<WantedValues> =
-        eligible.iter().map(|&index| WantedValues::of(&columns[index], columns[index].plan.own, None)).collect();
+        changed.iter().map(|&index| WantedValues::of(&columns[index], columns[index].plan.own, None)).collect();
     let values = values::find(schema, session, &wanted, &profiles.forms, &profiles.hasher, options.threads)?;
-    let random = RandomState::new();
+    let values: HashMap<usize, Values> = changed.into_iter().zip(values).collect();
     let mut found: HashMap<ColumnPair, Near> = HashMap::new();
     for form in NearForm::ALL {
         let spelled: Vec<Spelled> = eligible
             .iter()
-            .zip(&values)
-            .map(|(&index, values)| Spelled::new(&columns[index], values, form, &random))
+            .map(|index| Spelled::new(&columns[*index], values.get(index), form, &profiles.hasher))
             .collect();
         for (parent_index, &parent) in eligible.iter().enumerate() {
             if !columns[parent].is_unique || spelled[parent_index].is_merged {
@@ -100,6 +100,17 @@ fn may_be_near(column: &ProfiledColumn) -> bool {
         && stats.classes.fractions == 0
         && stats.longest_text <= LONGEST_VALUE
         && (LEAST_KEYS..=MOST_VALUES).contains(&column.keys.own().distinct())
+}
+
+/// True if a spelling can change the texts of a column, or if its keys do not tell which texts they are.
+fn may_be_respelled(column: &ProfiledColumn) -> bool {
+    let (classes, marks) = (&column.keys.stats.classes, column.keys.stats.marks);
+    column.keys.own().distinct_hashes() > 0
+        && (marks.blank_end
+            || marks.capital
+            || marks.first_zero
+            || classes.integer_texts + classes.decimal_texts > 0
+            || !column.plan.own.has_hashes_of_texts_only(column.may_have_fractions()))
 }
 
 /// Returns the counts of a child under a spelling, if they are within the tolerance and not by chance.
@@ -156,21 +167,28 @@ fn as_stored(profiles: &Profiles, pair: ColumnPair, options: &DiscoverOptions<'_
 }
 
 impl Spelled {
-    fn new(column: &ProfiledColumn, values: &Values, form: NearForm, random: &RandomState) -> Spelled {
+    /// `values` has the texts of the keys; `None` if no spelling changes them.
+    fn new(column: &ProfiledColumn, values: Option<&Values>, form: NearForm, hasher: &KeyHasher) -> Spelled {
         let mut spelled = Spelled { keys: SpreadMap::default(), is_changed: false, is_merged: false };
         let mut number_of_keys = 0;
+        let respelled = |value: &Value| {
+            let (text, is_changed) = spell(value, form);
+            (hasher.bytes(&text), is_changed)
+        };
         let _ = column.keys.own().each(|key, rows| {
-            let value = match key {
-                ValueKey::Integer(number) if column.keys.stats.classes.integers > 0 => Value::Integer(number),
-                ValueKey::Integer(number) => Value::text(number.to_string()),
-                ValueKey::Hash(hash) => match values.get(&hash) {
-                    Some(value) => value.clone(),
+            let (text, is_changed) = match (key, values) {
+                (ValueKey::Integer(number), _) if column.keys.stats.classes.integers > 0 => {
+                    respelled(&Value::Integer(number))
+                }
+                (ValueKey::Integer(number), _) => respelled(&Value::text(number.to_string())),
+                (ValueKey::Hash(hash), Some(values)) => match values.get(&hash) {
+                    Some(value) => respelled(value),
                     None => return ControlFlow::Continue(()),
                 },
+                (ValueKey::Hash(hash), None) => (hash, form == NearForm::Type),
             };
-            let (text, is_changed) = spell(&value, form);
             spelled.is_changed |= is_changed;
-            *spelled.keys.entry(random.hash_one(&text)).or_default() += rows;
+            *spelled.keys.entry(text).or_default() += rows;
             number_of_keys += 1;
             ControlFlow::Continue(())
         });

@@ -95,10 +95,11 @@ impl KeyOrder {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::discover::key_counts::KeyBatch;
 
     fn counts(numbers: impl Iterator<Item = i64>) -> KeyCounts {
         let mut counts = KeyCounts::default();
-        numbers.for_each(|number| counts.add_integers(&[number]));
+        numbers.for_each(|number| counts.add(&KeyBatch { integers: vec![number], hashes: Vec::new() }));
         counts
     }
 

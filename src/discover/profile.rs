@@ -75,10 +75,15 @@ impl ProfiledColumn {
         classes.integers + classes.integer_texts + classes.decimal_texts > 0
     }
 
-    /// True if some value may equal a text or a fraction.
-    pub fn may_have_hashes(&self) -> bool {
+    /// True if some value may equal a number that is no integer.
+    pub fn may_have_fractions(&self) -> bool {
         let classes = &self.keys.stats.classes;
-        classes.texts + classes.fractions + self.keys.stats.reals > 0
+        classes.fractions + classes.decimal_texts + self.keys.stats.reals > 0
+    }
+
+    /// True if some value may equal a text that is no number.
+    pub fn may_have_texts(&self) -> bool {
+        self.keys.stats.classes.texts > 0
     }
 
     pub fn profile(&self, table: &Table) -> ColumnProfile {

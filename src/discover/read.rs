@@ -6,7 +6,7 @@ use std::sync::atomic::AtomicBool;
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering;
 
-use super::column_keys::ColumnBatch;
+use super::column_batch::ColumnBatch;
 use super::column_keys::ColumnKeys;
 use super::column_keys::FormPlan;
 use super::form::KeyHasher;
@@ -122,6 +122,8 @@ struct ColumnState {
     keys: Mutex<ColumnKeys>,
     /// True if the column needs no more values.
     is_done: AtomicBool,
+    /// False once a reader has found that short values are repeated rarely.
+    may_repeat: AtomicBool,
     is_stopped: AtomicBool,
 }
 
@@ -231,6 +233,7 @@ impl TableState {
         let column = |wanted: &WantedColumn| ColumnState {
             keys: Mutex::new(ColumnKeys::new(&wanted.plan)),
             is_done: AtomicBool::new(false),
+            may_repeat: AtomicBool::new(true),
             is_stopped: AtomicBool::new(false),
         };
         TableState { rows: AtomicU64::new(0), columns: reading.columns.iter().map(column).collect() }
@@ -240,12 +243,15 @@ impl TableState {
 impl RowConsumer for Pass<'_> {
     fn reader(&self, reading: usize) -> Box<dyn RowReader + '_> {
         let wanted = &self.readings[reading].columns;
+        let batch = |(wanted, column): (&WantedColumn, &ColumnState)| {
+            ColumnBatch::new(&wanted.plan, column.may_repeat.load(Ordering::Relaxed))
+        };
         Box::new(BatchReader {
             pass: self,
             reading,
             wanted,
             table: &self.tables[reading],
-            batches: wanted.iter().map(|wanted| ColumnBatch::new(&wanted.plan)).collect(),
+            batches: wanted.iter().zip(&self.tables[reading].columns).map(batch).collect(),
             rows: 0,
             scratch: Vec::new(),
         })
@@ -300,6 +306,10 @@ impl RowReader for BatchReader<'_> {
     }
 
     fn finish(mut self: Box<Self>) {
+        for ((batch, wanted), column) in self.batches.iter_mut().zip(self.wanted).zip(&self.table.columns) {
+            batch.finish(&wanted.plan, self.pass.hasher, &mut self.scratch);
+            column.may_repeat.fetch_and(batch.may_repeat(), Ordering::Relaxed);
+        }
         self.flush();
     }
 }

@@ -1,6 +1,8 @@
-//! Counts the keys of several columns: each complete key of a row becomes one hash of its parts.
+//! Counts the keys of several columns: each complete key of a row becomes one number, or one hash of its parts.
 
 use std::collections::BTreeMap;
+use std::collections::BTreeSet;
+use std::ops::ControlFlow;
 use std::sync::Mutex;
 use std::sync::PoisonError;
 use std::sync::atomic::AtomicBool;
@@ -11,8 +13,11 @@ use super::form::Form;
 use super::form::KeyHasher;
 use super::form::ValueKey;
 use super::forms::Forms;
+use super::key_counts::KeyBatch;
 use super::key_counts::KeyCounts;
+use super::packing::Packing;
 use super::read::StopRule;
+use super::tolerance::Tolerance;
 use crate::engine::EngineError;
 use crate::engine::RowConsumer;
 use crate::engine::RowReader;
@@ -27,13 +32,70 @@ use crate::sql::discover::Cell;
 
 /// The columns of a composite key, each with the form in which its values are compared.
 #[derive(Debug, Clone)]
-pub struct WantedTuples {
+pub struct WantedTuples<'k> {
     pub table: TableId,
     pub parts: Vec<TuplePart>,
-    /// The proof after which no more rows are needed.
-    pub stop: Option<StopRule>,
-    /// True if no more rows are needed once a key is repeated.
-    pub ends_at_repetition: bool,
+    /// Joins the parts. A key that it cannot join becomes a hash. Keys are compared only under equal packings.
+    pub packing: Option<Packing>,
+    pub end: TupleEnd<'k>,
+}
+
+/// The proof after which no more rows are needed.
+#[derive(Debug, Clone)]
+pub enum TupleEnd<'k> {
+    Never,
+    /// A key is repeated, so the columns are no key.
+    Repetition,
+    /// No parent can hold the keys within its tolerance.
+    Outside(Parents<'k>),
+}
+
+/// The parents of a tuple.
+#[derive(Debug, Clone)]
+pub struct Parents<'k> {
+    /// Excludes the tuple by its number of keys.
+    pub by_number: Option<StopRule>,
+    /// Excludes the tuple by its missing keys. `None` if they are not compared before the end.
+    pub by_keys: Option<Vec<(Tolerance, &'k KeyCounts)>>,
+    /// The rows of the child with a complete key, at most.
+    pub rows: u64,
+    /// The distinct keys of the child, at most.
+    pub distinct: u64,
+}
+
+impl TupleEnd<'_> {
+    fn is_reached(&self, keys: &KeyCounts, compares_keys: bool) -> bool {
+        match self {
+            TupleEnd::Never => false,
+            TupleEnd::Repetition => keys.has_repetition(),
+            TupleEnd::Outside(parents) => {
+                parents.by_number.as_ref().is_some_and(|rule| rule.is_met(keys.distinct()))
+                    || (compares_keys && parents.are_excluded_by(keys))
+            }
+        }
+    }
+}
+
+impl Parents<'_> {
+    /// True if each parent lacks so many of these keys that other keys cannot make up for them.
+    fn are_excluded_by(&self, keys: &KeyCounts) -> bool {
+        let is_excluded = |(tolerance, parent): &(Tolerance, &KeyCounts)| {
+            let (most_keys, most_rows) = (tolerance.most_keys(self.distinct), tolerance.most_rows(self.rows));
+            let (mut missing_keys, mut orphan_rows) = (0, 0);
+            keys.each(|key, rows| {
+                if !parent.has(key) {
+                    missing_keys += 1;
+                    orphan_rows += rows;
+                    if missing_keys > most_keys && orphan_rows > most_rows {
+                        return ControlFlow::Break(());
+                    }
+                }
+                ControlFlow::Continue(())
+            })
+            .is_break()
+        };
+        self.by_keys.as_ref().is_some_and(|parents| parents.iter().all(is_excluded))
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -53,6 +115,9 @@ pub struct Tuples {
 /// Rows that a reader collects before it takes the locks.
 const BATCH_ROWS: usize = 4096;
 
+/// The keys of a tuple are compared with those of its parents after so many rows, and then whenever their number has doubled.
+const FIRST_COMPARISON: u64 = 16_384;
+
 /// The parts of all tuples of a table.
 struct PlannedTable<'f> {
     table: TableId,
@@ -67,7 +132,7 @@ struct PlannedTable<'f> {
 pub fn count(
     schema: &Schema,
     session: &mut dyn Session,
-    wanted: &[WantedTuples],
+    wanted: &[WantedTuples<'_>],
     forms: &Forms,
     hasher: &KeyHasher,
     part: Part,
@@ -95,7 +160,7 @@ pub fn count(
         reader.finish();
     }
     let tuples = pass.found.into_iter().map(|state| Tuples {
-        keys: state.keys.into_inner().unwrap_or_else(PoisonError::into_inner),
+        keys: state.counted.into_inner().unwrap_or_else(PoisonError::into_inner).keys,
         is_stopped: state.is_stopped.into_inner(),
     });
     Ok(tuples.collect())
@@ -105,7 +170,7 @@ fn empty(number: usize) -> Vec<State> {
     (0..number).map(|_| State::default()).collect()
 }
 
-fn plan<'f>(wanted: &[WantedTuples], forms: &'f Forms) -> Vec<PlannedTable<'f>> {
+fn plan<'f>(wanted: &[WantedTuples<'_>], forms: &'f Forms) -> Vec<PlannedTable<'f>> {
     let mut tables: BTreeMap<TableId, PlannedTable<'f>> = BTreeMap::new();
     for (index, tuple) in wanted.iter().enumerate() {
         let table = tables.entry(tuple.table).or_insert_with(|| PlannedTable {
@@ -135,12 +200,32 @@ fn plan<'f>(wanted: &[WantedTuples], forms: &'f Forms) -> Vec<PlannedTable<'f>> 
 
 #[derive(Debug, Default)]
 struct State {
-    keys: Mutex<KeyCounts>,
+    counted: Mutex<Counted>,
     is_stopped: AtomicBool,
 }
 
+#[derive(Debug, Default)]
+struct Counted {
+    keys: KeyCounts,
+    /// The rows at the last comparison with the parents.
+    compared: u64,
+}
+
+impl Counted {
+    /// Adds a batch. Returns true if no more rows are needed.
+    fn add(&mut self, batch: &KeyBatch, end: &TupleEnd<'_>) -> bool {
+        self.keys.add(batch);
+        let rows = self.keys.rows();
+        let compares_keys = rows >= FIRST_COMPARISON.max(self.compared * 2);
+        if compares_keys {
+            self.compared = rows;
+        }
+        end.is_reached(&self.keys, compares_keys)
+    }
+}
+
 struct Pass<'a> {
-    wanted: &'a [WantedTuples],
+    wanted: &'a [WantedTuples<'a>],
     tables: &'a [PlannedTable<'a>],
     found: Vec<State>,
     hasher: &'a KeyHasher,
@@ -154,8 +239,8 @@ impl RowConsumer for Pass<'_> {
             pass: self,
             table,
             keys: vec![None; table.parts.len()],
-            batches: vec![Vec::new(); table.tuples.len()],
-            is_stopped: vec![false; table.tuples.len()],
+            batches: vec![KeyBatch::default(); table.tuples.len()],
+            active: Active::new(self, table),
             tuple: Vec::new(),
             rows: 0,
             scratch: Vec::new(),
@@ -168,57 +253,75 @@ struct TupleReader<'a> {
     table: &'a PlannedTable<'a>,
     /// The keys of the row at hand; `None` for NULL.
     keys: Vec<Option<ValueKey>>,
-    batches: Vec<Vec<u128>>,
-    is_stopped: Vec<bool>,
+    batches: Vec<KeyBatch>,
+    active: Active,
     tuple: Vec<ValueKey>,
     rows: usize,
     scratch: Vec<u8>,
 }
 
+/// What a reader still needs, by positions in the table.
+struct Active {
+    tuples: Vec<usize>,
+    parts: Vec<usize>,
+}
+
+impl Active {
+    fn new(pass: &Pass<'_>, table: &PlannedTable<'_>) -> Active {
+        let is_active = |&tuple: &usize| !pass.found[table.tuples[tuple].0].is_stopped.load(Ordering::Relaxed);
+        let tuples: Vec<usize> = (0..table.tuples.len()).filter(is_active).collect();
+        let parts: BTreeSet<usize> = tuples.iter().flat_map(|&tuple| table.tuples[tuple].1.iter().copied()).collect();
+        Active { tuples, parts: parts.into_iter().collect() }
+    }
+}
+
 impl TupleReader<'_> {
     fn flush(&mut self) {
-        let tuples = self.table.tuples.iter().zip(&mut self.batches).zip(&mut self.is_stopped);
-        for (((index, _), batch), is_stopped) in tuples {
+        for &tuple in &self.active.tuples {
+            let ((index, _), batch) = (&self.table.tuples[tuple], &mut self.batches[tuple]);
             let state = &self.pass.found[*index];
-            let mut keys = state.keys.lock().unwrap_or_else(PoisonError::into_inner);
-            if !state.is_stopped.load(Ordering::Relaxed) {
-                keys.add_hashes(batch);
-                let wanted = &self.pass.wanted[*index];
-                let is_met = wanted.stop.as_ref().is_some_and(|stop| stop.is_met(keys.distinct()));
-                if is_met || (wanted.ends_at_repetition && keys.has_repetition()) {
-                    state.is_stopped.store(true, Ordering::Relaxed);
-                    *keys = KeyCounts::default();
-                }
+            let mut counted = state.counted.lock().unwrap_or_else(PoisonError::into_inner);
+            if !state.is_stopped.load(Ordering::Relaxed) && counted.add(batch, &self.pass.wanted[*index].end) {
+                state.is_stopped.store(true, Ordering::Relaxed);
+                *counted = Counted::default();
             }
-            *is_stopped = state.is_stopped.load(Ordering::Relaxed);
             batch.clear();
         }
+        self.active = Active::new(self.pass, self.table);
         self.rows = 0;
     }
 }
 
 impl RowReader for TupleReader<'_> {
     fn row(&mut self, values: &[ValueRef<'_>]) {
-        for (key, (cell, part)) in self.keys.iter_mut().zip(&self.table.parts) {
-            *key = match values[*cell] {
+        for &part in &self.active.parts {
+            let (cell, about) = &self.table.parts[part];
+            self.keys[part] = match values[*cell] {
                 ValueRef::Null => None,
-                ValueRef::Integer(number) if part.is_real => {
-                    Some(part.form.key(ValueRef::Real(number as f64), None, self.pass.hasher, &mut self.scratch).0)
+                ValueRef::Integer(number) if about.is_real => {
+                    Some(about.form.key(ValueRef::Real(number as f64), None, self.pass.hasher, &mut self.scratch).0)
                 }
-                value => Some(part.form.key(value, Some(value), self.pass.hasher, &mut self.scratch).0),
+                value => Some(about.form.key(value, Some(value), self.pass.hasher, &mut self.scratch).0),
             };
         }
-        for (((_, parts), batch), is_stopped) in self.table.tuples.iter().zip(&mut self.batches).zip(&self.is_stopped) {
-            if *is_stopped {
+        for &tuple in &self.active.tuples {
+            let (index, parts) = &self.table.tuples[tuple];
+            self.tuple.clear();
+            for &part in parts {
+                if let Some(key) = self.keys[part] {
+                    self.tuple.push(key);
+                }
+            }
+            if self.tuple.len() < parts.len() {
                 continue;
             }
-            self.tuple.clear();
-            self.tuple.extend(parts.iter().map_while(|&part| self.keys[part]));
-            if self.tuple.len() == parts.len() {
-                let hash = self.pass.hasher.joined(&self.tuple, &mut self.scratch);
-                if self.pass.part.has(ValueKey::Hash(hash)) {
-                    batch.push(hash);
-                }
+            let packing = self.pass.wanted[*index].packing.as_ref();
+            let key = match packing.and_then(|packing| packing.packed(&self.tuple)) {
+                Some(number) => ValueKey::Integer(number),
+                None => ValueKey::Hash(self.pass.hasher.joined(&self.tuple, &mut self.scratch)),
+            };
+            if self.pass.part.has(key) {
+                self.batches[tuple].push(key, 1);
             }
         }
         self.rows += 1;

@@ -7,7 +7,7 @@ use std::sync::Mutex;
 use std::sync::PoisonError;
 
 use super::DiscoverOptions;
-use super::column_keys::ColumnBatch;
+use super::column_batch::ColumnBatch;
 use super::column_keys::ColumnKeys;
 use super::counts;
 use super::details;
@@ -249,7 +249,7 @@ impl RowReader for TypedReader<'_> {
             let key = own.key(*value, collated, hasher, &mut self.scratch).0;
             let plan = &reference.ids.plan;
             let (least, rows, batch) =
-                self.types.entry(key).or_insert_with(|| (value.to_value(), 0, ColumnBatch::new(plan)));
+                self.types.entry(key).or_insert_with(|| (value.to_value(), 0, ColumnBatch::new(plan, false)));
             if least.borrowed() != *value && exact_bytes([&value.to_value()]) < exact_bytes([&*least]) {
                 *least = value.to_value();
             }

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::collections::HashSet;
 use std::sync::Mutex;
 use std::sync::PoisonError;
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering;
 
 use super::form::Form;
 use super::form::KeyHasher;
@@ -77,9 +79,16 @@ pub fn find(
             columns: entries.iter().map(|&entry| wanted[entry].column).collect(),
         })
         .collect();
-    let finder = Finder { wanted, tables: &tables, found: wanted.iter().map(|_| Mutex::default()).collect(), hasher };
+    let mut finder = Finder {
+        wanted,
+        tables: &tables,
+        found: wanted.iter().map(|_| Mutex::default()).collect(),
+        is_complete: wanted.iter().map(|wanted| AtomicBool::new(wanted.most == Some(0))).collect(),
+        hasher,
+    };
     let was_read = session.read_stored_rows(&readings, threads, &finder)?;
     for (index, reading) in readings.iter().enumerate().filter(|(index, _)| !was_read[*index]) {
+        finder.forget(&tables[index].1);
         let mut reader = finder.reader(index);
         let cells = tables[index].1.iter().flat_map(|&entry| {
             let column = wanted[entry].column;
@@ -101,7 +110,26 @@ struct Finder<'a> {
     wanted: &'a [WantedValues],
     tables: &'a [(TableId, Vec<usize>)],
     found: Vec<Mutex<Values>>,
+    /// True for each entry whose values are all found.
+    is_complete: Vec<AtomicBool>,
     hasher: &'a KeyHasher,
+}
+
+impl Finder<'_> {
+    /// Notes that all values of an entry are found, in one reader or in several together.
+    fn note(&self, entry: usize, found: &Values) {
+        if self.wanted[entry].is_complete(found) {
+            self.is_complete[entry].store(true, Ordering::Relaxed);
+        }
+    }
+
+    /// Forgets what was found for some entries, because a reader failed.
+    fn forget(&mut self, entries: &[usize]) {
+        for &entry in entries {
+            self.found[entry] = Mutex::default();
+            self.is_complete[entry] = AtomicBool::new(self.wanted[entry].most == Some(0));
+        }
+    }
 }
 
 impl RowConsumer for Finder<'_> {
@@ -131,7 +159,7 @@ impl RowReader for FindingReader<'_> {
             let Some(value) = cells.next() else { break };
             let collated = if wanted.form.is_collated() { cells.next() } else { None };
             let value = match value {
-                _ if wanted.is_complete(found) => continue,
+                _ if self.finder.is_complete[entry].load(Ordering::Relaxed) => continue,
                 ValueRef::Null => continue,
                 ValueRef::Integer(number) if wanted.is_real => ValueRef::Real(number as f64),
                 value => value,
@@ -141,12 +169,13 @@ impl RowReader for FindingReader<'_> {
             };
             if wanted.keys.as_ref().is_none_or(|keys| keys.contains(&hash)) {
                 keep_least(found, hash, value);
+                self.finder.note(entry, found);
             }
         }
     }
 
     fn is_done(&self) -> bool {
-        self.entries.iter().zip(&self.found).all(|(&entry, found)| self.finder.wanted[entry].is_complete(found))
+        self.entries.iter().all(|&entry| self.finder.is_complete[entry].load(Ordering::Relaxed))
     }
 
     fn finish(self: Box<Self>) {
@@ -155,6 +184,7 @@ impl RowReader for FindingReader<'_> {
             for (hash, value) in found {
                 keep_least(&mut all, hash, value.borrowed());
             }
+            self.finder.note(entry, &all);
         }
     }
 }

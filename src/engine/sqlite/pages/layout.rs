@@ -14,6 +14,16 @@ pub enum ColumnSource {
     Computed,
 }
 
+impl ColumnSource {
+    /// Returns the field of the record that has the column's value.
+    pub fn field(self) -> Option<Field> {
+        match self {
+            ColumnSource::Field(field) => Some(field),
+            ColumnSource::Rowid | ColumnSource::Computed => None,
+        }
+    }
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Field {
     pub number: usize,

@@ -1,8 +1,11 @@
 //! Reads columns of all rows of several tables.
 
+use std::collections::BTreeSet;
+
 use rayon::iter::IndexedParallelIterator;
 use rayon::iter::IntoParallelRefIterator;
 use rayon::iter::ParallelIterator;
+use smallvec::SmallVec;
 
 use super::fault::Fault;
 use super::header::Encoding;
@@ -23,11 +26,18 @@ use crate::model::value::ValueRef;
 /// A table that is read.
 struct PlannedTable {
     tree: Tree,
-    sources: Vec<ColumnSource>,
-    /// The fields of all sources, in ascending order.
+    columns: Vec<PlannedColumn>,
+    /// The fields of all columns, in ascending order.
     fields: Vec<usize>,
-    /// For each source, the position of its field.
-    positions: Vec<Option<usize>>,
+}
+
+enum PlannedColumn {
+    Rowid,
+    /// A field, by its position among those that are read.
+    Field {
+        position: usize,
+        absent_is_null: bool,
+    },
 }
 
 pub struct RowsReader<'a> {
@@ -81,18 +91,19 @@ impl RowsReader<'_> {
         if sources.contains(&ColumnSource::Computed) {
             return Err(Fault::unsupported("a column is computed when it is read"));
         }
-        let number = |source: &ColumnSource| match source {
-            ColumnSource::Field(field) => Some(field.number),
-            ColumnSource::Rowid | ColumnSource::Computed => None,
-        };
-        let mut fields: Vec<usize> = sources.iter().filter_map(number).collect();
-        fields.sort_unstable();
         // A column can be read in several forms.
-        fields.dedup();
-        let positions = sources.iter().map(|source| fields.iter().position(|&field| Some(field) == number(source)));
-        let positions = positions.collect();
+        let fields: BTreeSet<usize> = sources.iter().filter_map(|source| Some(source.field()?.number)).collect();
+        let fields: Vec<usize> = fields.into_iter().collect();
+        let column = |source: ColumnSource| match source.field() {
+            None => PlannedColumn::Rowid,
+            Some(field) => PlannedColumn::Field {
+                position: fields.partition_point(|&before| before < field.number),
+                absent_is_null: field.absent_is_null,
+            },
+        };
+        let columns = sources.into_iter().map(column).collect();
         let tree = Tree::open(self.source, &mut PageClaims::new(self.source), layout.root, layout.without_rowid)?;
-        Ok(PlannedTable { tree, sources, fields, positions })
+        Ok(PlannedTable { tree, columns, fields })
     }
 
     fn read_piece(
@@ -114,33 +125,19 @@ impl RowsReader<'_> {
         table.tree.each_page(self.source, piece, &mut buffer, |page| {
             page.each_cell(|cell| {
                 records.read(page, &cell, &mut fields)?;
-                let mut row: [ValueRef<'_>; SMALL] = [ValueRef::Null; SMALL];
-                let value = |index: usize| {
-                    let (source, position) = (table.sources[index], table.positions[index]);
-                    match (source, position.map(|position| fields.value(&cell, position))) {
-                        (ColumnSource::Field(_), Some(FieldValue::Value(value))) => Ok(value),
-                        (ColumnSource::Field(field), Some(FieldValue::Absent)) if field.absent_is_null => {
-                            Ok(ValueRef::Null)
-                        }
-                        (ColumnSource::Field(_), Some(FieldValue::Absent)) => {
-                            Err(Fault::unsupported("a row has only a default"))
-                        }
-                        (ColumnSource::Field(_), Some(FieldValue::TooLong)) => {
-                            Err(Fault::unsupported("a value is too long"))
-                        }
-                        _ => Ok(ValueRef::Integer(cell.rowid)),
-                    }
-                };
-                let width = table.sources.len();
-                if width <= SMALL {
-                    for (index, slot) in row[..width].iter_mut().enumerate() {
-                        *slot = value(index)?;
-                    }
-                    reader.row(&row[..width]);
-                    return Ok(());
+                let mut row: SmallVec<[ValueRef<'_>; USUAL_WIDTH]> = SmallVec::new();
+                for column in &table.columns {
+                    row.push(match *column {
+                        PlannedColumn::Rowid => ValueRef::Integer(cell.rowid),
+                        PlannedColumn::Field { position, absent_is_null } => match fields.value(&cell, position) {
+                            FieldValue::Value(value) => value,
+                            FieldValue::Absent if absent_is_null => ValueRef::Null,
+                            FieldValue::Absent => return Err(Fault::unsupported("a row has only a default")),
+                            FieldValue::TooLong => return Err(Fault::unsupported("a value is too long")),
+                        },
+                    });
                 }
-                let wide: Vec<ValueRef<'_>> = (0..width).map(value).collect::<Result<_, Fault>>()?;
-                reader.row(&wide);
+                reader.row(&row);
                 Ok(())
             })
         })?;
@@ -150,4 +147,4 @@ impl RowsReader<'_> {
 }
 
 /// Rows of so many columns are kept on the stack.
-const SMALL: usize = 32;
+const USUAL_WIDTH: usize = 32;
