@@ -62,6 +62,8 @@ fn pick<'a>(rng: &mut Rng, from: &[&'a str]) -> &'a str {
 struct Table {
     name: String,
     columns: Vec<String>,
+    /// The declared key of two columns.
+    key: Option<[String; 2]>,
 }
 
 fn random_database(rng: &mut Rng, connection: &Connection) -> Vec<Table> {
@@ -115,7 +117,12 @@ fn random_database(rng: &mut Rng, connection: &Connection) -> Vec<Table> {
                 inserted.is_err_and(|error| error.sqlite_error_code() != Some(rusqlite::ErrorCode::TypeMismatch));
             assert!(!is_refused, "{table}");
         }
-        tables.push(Table { name: table, columns });
+        let key = match key {
+            ", UNIQUE (c0, c1)" => Some(["c0", "c1"].map(str::to_owned)),
+            ", PRIMARY KEY (c1, c0)" => Some(["c1", "c0"].map(str::to_owned)),
+            _ => None,
+        };
+        tables.push(Table { name: table, columns, key });
     }
     tables
 }
@@ -151,10 +158,57 @@ fn expected(connection: &Connection, tables: &[Table]) -> BTreeMap<String, Count
                         one(&format!("SELECT count(DISTINCT \"{cc}\") FROM {c}")),
                         one(&format!("SELECT count(DISTINCT c.\"{cc}\") {orphan}")),
                     ];
-                    let [rows, nulls, orphans, distinct, missing] = counts;
-                    let is_within = missing * 10 <= distinct.max(20) || orphans * 100 <= 12 * (rows - nulls);
-                    if missing < distinct && is_within {
+                    if is_within(counts) {
                         pairs.insert(format!("{c}.{cc} -> {p}.{pc}"), counts);
+                    }
+                }
+            }
+        }
+    }
+    pairs
+}
+
+fn is_within([rows, nulls, orphans, distinct, missing]: Counts) -> bool {
+    missing < distinct && (missing * 10 <= distinct.max(20) || orphans * 100 <= 12 * (rows - nulls))
+}
+
+/// The counts of a child's columns that refer to columns of a parent, by nested loops.
+fn counts(connection: &Connection, child: (&str, &[&str]), parent: (&str, &[&str])) -> Counts {
+    let one = |sql: String| -> i64 { connection.query_row(&sql, [], |row| row.get(0)).unwrap() };
+    let (c, p) = (child.0, parent.0);
+    let columns = child.1.iter().map(|column| format!("c.\"{column}\"")).collect::<Vec<_>>().join(", ");
+    let is_null = child.1.iter().map(|column| format!("c.\"{column}\" IS NULL")).collect::<Vec<_>>().join(" OR ");
+    let equal = child.1.iter().zip(parent.1).map(|(cc, pc)| format!("p.\"{pc}\" = +c.\"{cc}\""));
+    let equal = equal.collect::<Vec<_>>().join(" AND ");
+    let orphan = format!("NOT ({is_null}) AND NOT EXISTS (SELECT 1 FROM {p} AS p WHERE {equal})");
+    [
+        one(format!("SELECT count(*) FROM {c}")),
+        one(format!("SELECT count(*) FROM {c} AS c WHERE {is_null}")),
+        one(format!("SELECT count(*) FROM {c} AS c WHERE {orphan}")),
+        one(format!("SELECT count(*) FROM (SELECT DISTINCT {columns} FROM {c} AS c WHERE NOT ({is_null}))")),
+        one(format!("SELECT count(*) FROM (SELECT DISTINCT {columns} FROM {c} AS c WHERE {orphan})")),
+    ]
+}
+
+/// Every pair of two columns for a declared key: each column is within the tolerance by itself, and both together.
+fn expected_composites(connection: &Connection, tables: &[Table]) -> BTreeMap<String, Counts> {
+    let mut pairs = BTreeMap::new();
+    for parent in tables {
+        let Some(key) = &parent.key else { continue };
+        for child in tables {
+            let may_hold = |column: &String, part: &String| {
+                let is_itself = (&child.name, column) == (&parent.name, part);
+                is_itself || is_within(counts(connection, (&child.name, &[column]), (&parent.name, &[part])))
+            };
+            let [firsts, seconds] = [0, 1]
+                .map(|part| child.columns.iter().filter(|column| may_hold(column, &key[part])).collect::<Vec<_>>());
+            for first in firsts {
+                for second in seconds.iter().copied().filter(|column| *column != first) {
+                    let (columns, parts) = ([first.as_str(), second.as_str()], [key[0].as_str(), key[1].as_str()]);
+                    let counts = counts(connection, (&child.name, &columns), (&parent.name, &parts));
+                    if (&child.name, columns) != (&parent.name, parts) && is_within(counts) {
+                        let id = format!("{}.{first},{second} -> {}.{},{}", child.name, parent.name, key[0], key[1]);
+                        pairs.insert(id, counts);
                     }
                 }
             }
@@ -217,18 +271,84 @@ fn discovered_pairs_equal_nested_loops() {
         let tables = random_database(&mut rng, &connection);
         connection.execute_batch("COMMIT").unwrap();
         let expected = expected(&connection, &tables);
+        let composites = expected_composites(&connection, &tables);
         drop(connection);
         let (schema, facts) = found(&path, Pruning::ALL, 1 << 28, 1, case as u64);
         assert_eq!(shown(&schema, &facts, 1), expected, "case {case}: {}", path.display());
+        let declared = of_declared_keys(shown(&schema, &facts, 2), &tables);
+        assert_eq!(declared, composites, "case {case}: {}", path.display());
         let unlimited = found(&path, Pruning::NONE, 1 << 28, 2, case as u64 + 1).1;
         assert_eq!(unlimited, facts, "case {case}: with pruning and without");
         let small = found(&path, Pruning::ALL, 500, 2, case as u64).1;
         check_small_memory(&schema, &facts, &small, case);
         pairs += expected.len();
-        composite += facts.pairs.len() - expected.len();
+        composite += composites.len();
         std::fs::remove_file(&path).unwrap();
     }
     assert!(pairs > cases && composite > cases / 10, "{pairs} pairs and {composite} of several columns say too little");
+}
+
+/// Returns the pairs whose parent's key is declared.
+fn of_declared_keys(mut pairs: BTreeMap<String, Counts>, tables: &[Table]) -> BTreeMap<String, Counts> {
+    let keys: Vec<String> = tables
+        .iter()
+        .filter_map(|table| table.key.as_ref().map(|key| format!(" -> {}.{}", table.name, key.join(","))))
+        .collect();
+    pairs.retain(|id, _| keys.iter().any(|key| id.ends_with(key.as_str())));
+    pairs
+}
+
+/// Rows beyond every batch and comparison: what the rows show early never decides against what they show late.
+#[test]
+fn composite_pairs_of_many_rows_equal_nested_loops() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("many.db");
+    let connection = Connection::open(&path).unwrap();
+    connection
+        .execute_batch(
+            "CREATE TABLE p (a, b, PRIMARY KEY (a, b));
+             CREATE TABLE far (a, b, PRIMARY KEY (a, b));
+             CREATE INDEX p_b ON p (b);
+             CREATE INDEX far_b ON far (b);
+             CREATE TABLE c (first_a, first_b, last_a, last_b, mixed_a, mixed_b);
+             WITH n(n) AS (SELECT 0 UNION ALL SELECT n + 1 FROM n WHERE n < 49999)
+             INSERT INTO p SELECT n / 100, n % 100 FROM n WHERE (n / 100 + n % 100) % 7 < 6;
+             -- Keys so far apart that no number can stand for both of their parts.
+             INSERT INTO far SELECT a * 100000000000, b * 100000000000 FROM p WHERE a < 20 AND a * b > 0;
+             INSERT INTO far SELECT a, b FROM p WHERE a < 50;
+             -- A tenth of the rows has no parent: the first, the last, or every tenth.
+             WITH n(n) AS (SELECT 0 UNION ALL SELECT n + 1 FROM n WHERE n < 39999),
+             r AS (SELECT n, n * 13 % 500 AS a, n * 7919 % 93 AS b FROM n),
+             k AS (SELECT n, a, b, b + ((a + b) % 7 = 6) AS good, b + (13 - (a + b) % 7) % 7 AS bad FROM r)
+             INSERT INTO c SELECT
+                 a, iif(n < 4000, bad, good),
+                 a % 50, iif(n < 36000, iif((a % 50 + b) % 7 = 6, b + 1, b), b + (13 - (a % 50 + b) % 7) % 7),
+                 iif(n % 10 = 0, cast(a AS TEXT), a), good
+             FROM k;",
+        )
+        .unwrap();
+    let columns = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
+    let key = Some(["a", "b"].map(str::to_owned));
+    let tables = [
+        Table { name: "\"p\"".to_owned(), columns: columns(&["a", "b"]), key: key.clone() },
+        Table { name: "\"far\"".to_owned(), columns: columns(&["a", "b"]), key },
+        Table {
+            name: "\"c\"".to_owned(),
+            columns: columns(&["first_a", "first_b", "last_a", "last_b", "mixed_a", "mixed_b"]),
+            key: None,
+        },
+    ];
+    let expected = expected_composites(&connection, &tables);
+    drop(connection);
+    for (pruning, memory, threads) in
+        [(Pruning::ALL, 1 << 28, 2), (Pruning::NONE, 1 << 28, 1), (Pruning::ALL, 1 << 20, 2)]
+    {
+        let (schema, facts) = found(&path, pruning, memory, threads, 5);
+        let found = of_declared_keys(shown(&schema, &facts, 2), &tables);
+        assert_eq!(found, expected, "{pruning:?}, {memory} bytes, {threads} threads");
+    }
+    let with_orphans = expected.values().filter(|counts| counts[2] > 1000).count();
+    assert!(expected.len() > 5 && with_orphans > 2, "{expected:#?}");
 }
 
 /// With little memory the list, its counts and its evidence are the same. What is missing from it is named.
