@@ -310,19 +310,19 @@ fn composite_pairs_of_many_rows_equal_nested_loops() {
              CREATE TABLE far (a, b, PRIMARY KEY (a, b));
              CREATE INDEX p_b ON p (b);
              CREATE INDEX far_b ON far (b);
-             CREATE TABLE c (first_a, first_b, last_a, last_b, mixed_a, mixed_b);
+             CREATE TABLE c (many_a, many_b, few_a, few_b, mixed_a, mixed_b);
              WITH n(n) AS (SELECT 0 UNION ALL SELECT n + 1 FROM n WHERE n < 49999)
              INSERT INTO p SELECT n / 100, n % 100 FROM n WHERE (n / 100 + n % 100) % 7 < 6;
              -- Keys so far apart that no number can stand for both of their parts.
              INSERT INTO far SELECT a * 100000000000, b * 100000000000 FROM p WHERE a < 20 AND a * b > 0;
              INSERT INTO far SELECT a, b FROM p WHERE a < 50;
-             -- A tenth of the rows has no parent: the first, the last, or every tenth.
+             -- The first rows have many keys and no parent, or three keys and no parent, or every tenth row has none.
              WITH n(n) AS (SELECT 0 UNION ALL SELECT n + 1 FROM n WHERE n < 39999),
              r AS (SELECT n, n * 13 % 500 AS a, n * 7919 % 93 AS b FROM n),
              k AS (SELECT n, a, b, b + ((a + b) % 7 = 6) AS good, b + (13 - (a + b) % 7) % 7 AS bad FROM r)
              INSERT INTO c SELECT
-                 a, iif(n < 4000, bad, good),
-                 a % 50, iif(n < 36000, iif((a % 50 + b) % 7 = 6, b + 1, b), b + (13 - (a % 50 + b) % 7) % 7),
+                 iif(n < 4400, a, a % 20), iif(n < 4400, bad, b + ((a % 20 + b) % 7 = 6)),
+                 iif(n < 12000, n % 3, a % 50), iif(n < 12000, 6 - n % 3, b + ((a % 50 + b) % 7 = 6)),
                  iif(n % 10 = 0, cast(a AS TEXT), a), good
              FROM k;",
         )
@@ -334,7 +334,7 @@ fn composite_pairs_of_many_rows_equal_nested_loops() {
         Table { name: "\"far\"".to_owned(), columns: columns(&["a", "b"]), key },
         Table {
             name: "\"c\"".to_owned(),
-            columns: columns(&["first_a", "first_b", "last_a", "last_b", "mixed_a", "mixed_b"]),
+            columns: columns(&["many_a", "many_b", "few_a", "few_b", "mixed_a", "mixed_b"]),
             key: None,
         },
     ];
