@@ -33,7 +33,10 @@ pub fn admit(catalog: &mut Catalog, used: RemoteUse<'_>) {
         match used {
             RemoteUse::Scan { .. } if table.kind == TableKind::Partitioned => {}
             RemoteUse::Scan { consent } if consent.iter().any(|pattern| pattern.matches(&name)) => {
-                table.kind = TableKind::Table;
+                // Once it is read, a table of another server is read like any other. A view stays a view.
+                if table.kind == TableKind::Virtual {
+                    table.kind = TableKind::Table;
+                }
             }
             RemoteUse::Scan { .. } => {
                 let option = shell(&literal(&name));

@@ -131,6 +131,39 @@ fn remote_table_with_consent_is_scanned_without_a_shared_snapshot() {
     }
 }
 
+/// A view of a view reads the other server as well.
+#[test]
+fn view_of_remote_tables_is_read_only_with_consent() {
+    for (server, others) in servers() {
+        server.execute(
+            "CREATE VIEW inner_view AS SELECT id, r FROM child; CREATE VIEW outer_view AS SELECT r FROM inner_view",
+        );
+        server.execute("CREATE VIEW local_view AS SELECT r FROM visit");
+        let relations = ["outer_view(r)->home(id)", "local_view(r)->home(id)"];
+        let written = relations.map(|relation| {
+            let (child, parent) = relation.split_once("->").unwrap();
+            format!("[[relation]]\nchild = \"{child}\"\nparent = \"{parent}\"\n")
+        });
+        server.bench.write("fk-doctor.toml", &written.concat());
+        let (code, report) = scan(&server, &[]);
+        assert_eq!(code, 4, "{report:#}");
+        let found = relation(&report, relations[0]);
+        assert_eq!(found["coverage"], "unchecked", "{report:#}");
+        let reason = found["reason"].as_str().unwrap();
+        assert!(reason.contains("view of") && reason.contains("add --remote-tables outer_view"), "{reason}");
+        assert_eq!(relation(&report, relations[1])["orphan_rows"], 1, "{report:#}");
+        let (code, report) = scan(&server, &["--remote-tables", "outer_view"]);
+        let found = relation(&report, relations[0]);
+        assert_eq!(
+            (code, &found["coverage"], &found["orphan_rows"]),
+            (1, &"checked".into(), &990.into()),
+            "{report:#}"
+        );
+        assert!(found["reason"].as_str().unwrap().contains("share no snapshot"), "{report:#}");
+        drop((server, others));
+    }
+}
+
 #[test]
 fn repair_of_a_remote_table_is_refused_with_the_reason() {
     for (server, others) in servers() {

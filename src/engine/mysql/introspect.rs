@@ -74,6 +74,7 @@ pub(super) fn server(first: &mut Connection, deadline: &Deadline) -> Result<Serv
 pub(super) fn catalog(first: &mut Connection, server: &Server, deadline: &Deadline) -> Result<Catalog, Failure> {
     let mut reader = Reader { first, server, deadline, tables: Tables::new() };
     reader.read_tables(&server.database, |_| true)?;
+    reader.mark_remote_views()?;
     let mut foreign_keys = reader.foreign_keys()?;
     let mut in_other_schemas: Vec<TableName> = foreign_keys.iter().map(|key| key.parent.clone()).collect();
     in_other_schemas.retain(|name| name.schema.is_some());
@@ -152,6 +153,34 @@ impl Reader<'_> {
             }
         })?;
         self.tables = tables;
+        Ok(())
+    }
+
+    /// Marks the views that read tables of other servers, directly or through other views. The server writes each table in the
+    /// definition of a view with its schema.
+    fn mark_remote_views(&mut self) -> Result<(), Failure> {
+        if !self.tables.iter().any(|table| table.remote.is_some()) {
+            return Ok(());
+        }
+        let schema = self.server.database.clone();
+        let mut definitions = Vec::new();
+        self.each(include_str!("views.sql"), &schema, |row| definitions.push((row.text(), row.text())))?;
+        let facts = self.server.engine.facts();
+        let written = |table: &str| format!("{}.{}", facts.quoted(&schema), facts.quoted(table)).to_lowercase();
+        let mut remote: Vec<String> =
+            self.tables.iter().filter(|table| table.remote.is_some()).map(|table| written(&table.name.table)).collect();
+        let mut next = 0;
+        while let Some(table) = remote.get(next).cloned() {
+            next += 1;
+            for (view, _) in definitions.iter().filter(|(_, definition)| definition.to_lowercase().contains(&table)) {
+                let mut tables = self.tables.iter_mut();
+                if let Some(view) = tables.find(|known| known.name.table == *view && known.remote.is_none()) {
+                    view.remote = Some("is a view of tables on other servers".to_owned());
+                    view.irreversible = Some(remote::IRREVERSIBLE.to_owned());
+                    remote.push(written(&view.name.table));
+                }
+            }
+        }
         Ok(())
     }
 

@@ -48,6 +48,7 @@ pub(super) fn catalog(exporter: &mut Connection, deadline: &Deadline) -> Result<
     each(exporter, deadline, include_str!("tables.sql"), |row| tables.add(row))?;
     each(exporter, deadline, include_str!("columns.sql"), |row| tables.add_column(row))?;
     each(exporter, deadline, include_str!("partitions.sql"), |row| tables.add_partition(row))?;
+    each(exporter, deadline, include_str!("remote_views.sql"), |row| tables.mark_remote_view(row.number()))?;
     each(exporter, deadline, include_str!("indexes.sql"), |row| tables.add_index_column(row))?;
     each(exporter, deadline, include_str!("foreign_code.sql"), |row| tables.exclude(row))?;
     let mut keys = Keys { known: &tables, last: None, found: Vec::new() };
@@ -103,6 +104,12 @@ impl Tables {
             if is_foreign {
                 mark_remote(table, "has foreign partitions");
             }
+        }
+    }
+
+    fn mark_remote_view(&mut self, oid: i64) {
+        if let Some(&position) = self.position.get(&oid) {
+            mark_remote(&mut self.found[position], "is a view of foreign tables");
         }
     }
 
