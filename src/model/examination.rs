@@ -7,12 +7,14 @@ use crate::model::file_line::FileLine;
 use crate::model::finding::Finding;
 use crate::model::finding::Known;
 use crate::model::finding::Severity;
+use crate::model::finding_group::FindingGroup;
 use crate::model::finding_group::Groups;
 use crate::model::history::PastScan;
 use crate::model::ids::IdVec;
 use crate::model::ids::RelationId;
 use crate::model::ids::TableId;
 use crate::model::redaction::Values;
+use crate::model::remote;
 use crate::model::scan_run::ScanRun;
 use crate::model::schema::Schema;
 
@@ -173,6 +175,18 @@ pub struct Summary {
 }
 
 impl Examination {
+    /// True if no command of fk-doctor changes the database.
+    pub fn is_read_only(&self) -> bool {
+        self.schema.database.engine.facts().is_read_only()
+    }
+
+    /// True if no command of fk-doctor changes the rows of a group, because it never does or because other servers have them.
+    pub fn is_unchangeable(&self, group: &FindingGroup) -> bool {
+        let relation = |finding: &Finding| &self.schema.relations[finding.relation];
+        let is_remote = |finding: &Finding| remote::table_of(&self.schema, relation(finding)).is_some();
+        self.is_read_only() || group.findings(&self.findings).all(is_remote)
+    }
+
     /// Returns this scan as an entry of a history. `at` is a time stamp such as `2026-12-31T23:59:59Z`.
     pub fn past_scan(&self, at: String) -> PastScan {
         let summary = self.summary();

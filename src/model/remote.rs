@@ -55,7 +55,7 @@ pub fn admit(catalog: &mut Catalog, used: RemoteUse<'_>) {
 
 /// True if a relation of the schema reads rows of other servers. A second session would see another moment of them.
 pub fn is_read(schema: &Schema) -> bool {
-    schema.relations.iter().any(|relation| remote_table(schema, relation).is_some())
+    schema.relations.iter().any(|relation| table_of(schema, relation).is_some())
 }
 
 /// Returns the note for a relation that reads rows of other servers or of a cluster.
@@ -65,7 +65,7 @@ pub fn note(schema: &Schema, relation: &Relation) -> Option<String> {
                     orphan or hide one";
         return Some(note.to_owned());
     }
-    let table = remote_table(schema, relation)?;
+    let table = table_of(schema, relation)?;
     let remote = table.remote.as_ref()?;
     Some(format!(
         "{} {remote}: other servers share no snapshot with this one, so a row that was written during the scan may count as an \
@@ -75,7 +75,7 @@ pub fn note(schema: &Schema, relation: &Relation) -> Option<String> {
 }
 
 /// Returns the first table of a relation whose rows a scan reads from other servers.
-fn remote_table<'a>(schema: &'a Schema, relation: &'a Relation) -> Option<&'a Table> {
+pub fn table_of<'a>(schema: &'a Schema, relation: &'a Relation) -> Option<&'a Table> {
     let tables = [Some(schema.child(relation)), schema.parent(relation)].into_iter().flatten();
     tables.into_iter().find(|table| table.remote.is_some() && table.unreadable.is_none())
 }

@@ -223,6 +223,7 @@ pub(super) fn repair_counts(examination: &Examination) -> RepairCounts {
         for cause in causes(examination, group) {
             match cause.remedy {
                 Remedy::Load => to_load += cause.rows.count,
+                _ if examination.is_unchangeable(group) => to_choose += cause.rows.count,
                 Remedy::Choose | Remedy::Schema => to_choose += cause.rows.count,
                 Remedy::Remap | Remedy::Rule => {}
             }

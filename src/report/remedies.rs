@@ -27,7 +27,8 @@ impl From<String> for Sentence {
 /// Returns the remedies for a group of orphans, one sentence for each that differs.
 pub(super) fn sentences(examination: &Examination, group: &FindingGroup) -> Vec<Sentence> {
     let mut all = causes::causes(examination, group);
-    if is_read_only(examination) {
+    let is_unchangeable = examination.is_unchangeable(group);
+    if is_unchangeable {
         // Nothing can be done here but to load what is missing.
         all.retain(|cause| cause.remedy == Remedy::Load);
     }
@@ -49,12 +50,10 @@ pub(super) fn sentences(examination: &Examination, group: &FindingGroup) -> Vec<
             sentences.push(sentence);
         }
     }
+    if sentences.is_empty() && is_unchangeable && !examination.is_read_only() {
+        sentences.push("choose: repair these rows on the server that has them".to_owned().into());
+    }
     sentences
-}
-
-/// True if no command of fk-doctor changes the database.
-pub(super) fn is_read_only(examination: &Examination) -> bool {
-    examination.schema.database.engine.facts().is_read_only()
 }
 
 fn remap(causes: &[&GroupCause], is_all: bool) -> String {
@@ -74,7 +73,7 @@ fn remap(causes: &[&GroupCause], is_all: bool) -> String {
 
 /// Returns the command that repairs the group by a shipped rule.
 fn rule(examination: &Examination, group: &FindingGroup) -> Option<String> {
-    if is_read_only(examination) {
+    if examination.is_unchangeable(group) {
         return None;
     }
     let rule = causes::rule(examination, group)?;

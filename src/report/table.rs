@@ -26,7 +26,6 @@ use crate::report::layout::Grid;
 use crate::report::layout::Piece;
 use crate::report::layout::Sheet;
 use crate::report::layout::Style;
-use crate::report::remedies;
 use crate::report::wording;
 
 pub(super) mod group;
@@ -261,7 +260,8 @@ fn next(sheet: &mut Sheet, examination: &Examination, headline: &Headline) {
         commands.push(run.command("fk-doctor discover", ""));
     }
     let has_orphans = graves().any(|group| group.code.is_orphan());
-    if remedies::is_read_only(examination) {
+    let has_changeable = graves().any(|group| group.code.is_orphan() && !examination.is_unchangeable(group));
+    if examination.is_read_only() || (has_orphans && !has_changeable) {
         if has_orphans {
             commands.push(run.command("fk-doctor scan", "--format csv=orphans.csv"));
         }

@@ -15,7 +15,6 @@ use crate::model::text;
 use crate::model::text::count;
 use crate::model::text::plural;
 use crate::report::causes;
-use crate::report::remedies;
 
 /// Returns for example `letter case: 'A' is missing, 'a' exists (3 rows)`.
 pub(super) fn diagnosis(diagnosis: &Diagnosis) -> String {
@@ -115,7 +114,7 @@ pub(super) fn baseline(examination: &Examination) -> Vec<String> {
 /// Returns how many orphan rows can be repaired, and by whom; `None` if there are none.
 pub(super) fn repair_counts(examination: &Examination) -> Option<String> {
     let repair_counts = causes::repair_counts(examination);
-    if repair_counts.all.count == 0 || remedies::is_read_only(examination) {
+    if repair_counts.all.count == 0 || examination.is_read_only() {
         return None;
     }
     let mut parts = vec![format!(

@@ -131,6 +131,27 @@ fn remote_table_with_consent_is_scanned_without_a_shared_snapshot() {
     }
 }
 
+#[test]
+fn report_of_remote_orphans_names_no_command_that_refuses_them() {
+    for (server, others) in servers() {
+        server.bench.write("fk-doctor.toml", RELATION);
+        let printed = server.run(&["scan", &server.url(), "--remote-tables", "*"]).stdout;
+        assert!(!printed.contains("fk-doctor fix") && !printed.contains("rules suggest"), "{printed}");
+        assert!(printed.contains("0 of 100 orphan rows can be repaired by rule"), "{printed}");
+        assert!(printed.contains("csv=orphans.csv"), "{printed}");
+        // Now the parents of some rows are deleted, and no child is above the parents.
+        server.execute("DELETE FROM child WHERE r > 1000");
+        server.execute("DELETE FROM parent WHERE id IN (12, 512)");
+        let printed = server.run(&["scan", &server.url(), "--remote-tables", "*"]).stdout;
+        assert!(printed.contains("choose: repair these rows on the server that has them"), "{printed}");
+        assert!(printed.contains("0 of 2 orphan rows can be repaired by rule, 2 need your choice"), "{printed}");
+        server.bench.write("fk-doctor.toml", &format!("{RELATION}{LOCAL_RELATION}"));
+        let printed = server.run(&["scan", &server.url(), "--remote-tables", "*"]).stdout;
+        assert!(printed.contains("fk-doctor fix"), "{printed}");
+        drop((server, others));
+    }
+}
+
 /// A view of a view reads the other server as well.
 #[test]
 fn view_of_remote_tables_is_read_only_with_consent() {
