@@ -246,6 +246,19 @@ fn picture_tells_discovered_relations_from_declared_ones() {
     assert!(!bench.run(&["schema", "app.db", "--format", "dot"]).stdout.contains("dashed"));
 }
 
+#[test]
+fn page_draws_discovered_relations_dashed() {
+    let bench = Bench::new(SHOP);
+    bench.execute("CREATE TABLE notes(id INTEGER PRIMARY KEY, order_id INTEGER REFERENCES orders(id)); INSERT INTO notes SELECT id, id FROM orders;");
+    let page = bench.run(&["scan", "app.db", "--discover", "--format", "html"]).stdout;
+    let lines = |class: &str| page.lines().filter(|line| line.contains("<a href=") && line.contains(class)).count();
+    let (all, discovered) = (lines("class=\"edge "), lines(" discovered\"><path class=\"reach\""));
+    assert!(discovered > 1 && all == discovered + 1, "{discovered} of {all}");
+    assert!(page.contains("discovered: nobody declares it"));
+    let plain = bench.run(&["scan", "app.db", "--format", "html"]).stdout;
+    assert!(!plain.contains("nobody declares it"));
+}
+
 /// A database without foreign keys gets them: discover, accept, scan, repair, enforce.
 #[test]
 fn accepted_reference_is_repaired_and_declared() {

@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use std::fmt::Write;
 
 use crate::model::examination::Examination;
+use crate::model::relation::Origin;
 use crate::model::text;
 use crate::model::text::count;
 use crate::model::text::plural;
@@ -145,11 +146,14 @@ fn draw_line(svg: &mut String, examination: &Examination, line: &Line<'_>, route
         None => format!("r-{}", line.relation),
     };
     let (path, tip) = path(route);
+    let relation = &examination.schema.relations[line.relation];
+    // Nobody declares the relation, so its line is dashed.
+    let discovered = if relation.origin == Origin::Discovered { " discovered" } else { "" };
     let _ = write!(
         svg,
-        "<a href=\"#{target}\"><title>{}: {}</title><g class=\"edge {}\"><path class=\"reach\" d=\"{path}\"/><path d=\"{path}\"/>\
+        "<a href=\"#{target}\"><title>{}: {}</title><g class=\"edge {}{discovered}\"><path class=\"reach\" d=\"{path}\"/><path d=\"{path}\"/>\
          <polygon class=\"tip\" points=\"{tip}\"/>",
-        escaped(&examination.schema.relations[line.relation].id),
+        escaped(&relation.id),
         escaped(&summary(line)),
         line.state.class()
     );

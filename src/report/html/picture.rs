@@ -5,6 +5,7 @@
 use std::fmt::Write;
 
 use crate::model::examination::Examination;
+use crate::model::relation::Origin;
 use crate::model::text::count;
 use crate::model::text::plural;
 use crate::report::html;
@@ -44,7 +45,7 @@ pub(super) fn section(examination: &Examination) -> String {
         );
     }
     inside.push_str(&unrelated(examination, &graph));
-    inside.push_str(&legend(&graph, cards.has_excerpt));
+    inside.push_str(&legend(examination, &graph, cards.has_excerpt));
     let keys = "<span class=\"keys\" hidden=\"\"> · the wheel, + and − zoom, dragging moves, 0 fits</span>";
     html::section("Picture", &format!("children left, parents right{keys}"), &inside)
 }
@@ -126,18 +127,21 @@ fn unrelated(examination: &Examination, graph: &Graph<'_>) -> String {
 }
 
 /// Explains the kinds of lines and boxes that the pictures contain.
-fn legend(graph: &Graph<'_>, has_excerpt: bool) -> String {
+fn legend(examination: &Examination, graph: &Graph<'_>, has_excerpt: bool) -> String {
+    let line = |class: &str, meaning: &str| {
+        format!(
+            "<span><svg viewBox=\"0 0 44 16\" aria-hidden=\"true\"><g class=\"edge {class}\"><path d=\"M2 8 H36\"/>\
+             <polygon class=\"tip\" points=\"43,8 35,4 35,12\"/></g></svg>{meaning}</span>"
+        )
+    };
     let mut parts: Vec<String> = LABELS
         .into_iter()
         .filter(|(state, _)| graph.lines.iter().any(|line| line.state == *state))
-        .map(|(state, meaning)| {
-            format!(
-                "<span><svg viewBox=\"0 0 44 16\" aria-hidden=\"true\"><g class=\"edge {}\"><path d=\"M2 8 H36\"/>\
-                 <polygon class=\"tip\" points=\"43,8 35,4 35,12\"/></g></svg>{meaning}</span>",
-                state.class()
-            )
-        })
+        .map(|(state, meaning)| line(state.class(), meaning))
         .collect();
+    if examination.schema.relations.iter().any(|relation| relation.origin == Origin::Discovered) {
+        parts.push(line("discovered", "discovered: nobody declares it"));
+    }
     if graph.nodes.iter().any(|node| node.is_missing) {
         parts.push(
             "<span><svg viewBox=\"0 0 44 16\" aria-hidden=\"true\"><g class=\"node missing\">\
