@@ -144,7 +144,8 @@ fn contributing_lists_every_test_variable() {
     // The program itself and its build read these variables.
     read.remove("FK_DOCTOR_REDACT_KEY");
     read.remove("FK_DOCTOR_COMMIT");
-    read.extend(["POSTGRES", "MARIADB", "MYSQL", "SPIDER", "CERTIFICATE"].map(|name| format!("FK_DOCTOR_TEST_{name}")));
+    let servers = ["POSTGRES", "STANDBY", "MARIADB", "MYSQL", "SPIDER", "CERTIFICATE"];
+    read.extend(servers.map(|name| format!("FK_DOCTOR_TEST_{name}")));
     let text = contributing();
     let is_of_name = |letter: char| letter.is_ascii_uppercase() || letter == '_';
     let listed =

@@ -78,6 +78,63 @@ fn first_of_several_servers_that_fits_is_used() {
     assert!(!run.stderr.contains("127.0.0.1:1:"), "{}", run.stderr);
 }
 
+/// A standby has the same rows as its primary. The number of orphans is the same, so that only the note names the server.
+#[test]
+fn standby_is_chosen_by_target_session_attrs() {
+    let seed = "CREATE TABLE p(id int PRIMARY KEY); CREATE TABLE c(r int REFERENCES p(id)); \
+        SET session_replication_role = replica; INSERT INTO c VALUES (7); SET session_replication_role = origin";
+    let Some((primary, standby)) = Server::with_standby(seed) else { return };
+    let standby_port = standby.rsplit(':').next().unwrap();
+    let ports = [port(&primary), standby_port];
+    let scan = |ports: &[&str], wanted: &str| {
+        let hosts: Vec<String> = ports.iter().map(|port| format!("127.0.0.1:{port}")).collect();
+        let hosts = hosts.join(",");
+        let url = format!("postgres://postgres@{hosts}/{}?target_session_attrs={wanted}", primary.name);
+        scan_with(&primary, &url, &[])
+    };
+    let expect = |wanted: &str, expected: [usize; 2]| {
+        for (order, expected) in [[ports[0], ports[1]], [ports[1], ports[0]]].iter().zip(expected) {
+            let run = scan(order, wanted);
+            let note = format!("of the servers in the address, 127.0.0.1:{} is used", ports[expected]);
+            assert!(run.stderr.contains(&note), "{wanted} of {order:?}: {}", run.stderr);
+            assert_eq!(run.code, 1, "{wanted} of {order:?}: {}{}", run.stdout, run.stderr);
+            assert!(run.stdout.contains("1 orphan row in 1 of 1 relation"), "{}", run.stdout);
+        }
+    };
+    primary.wait_for(&standby);
+    expect("any", [0, 1]);
+    expect("primary", [0, 0]);
+    expect("prefer-primary", [0, 0]);
+    expect("read-write", [0, 0]);
+    expect("standby", [1, 1]);
+    expect("prefer-standby", [1, 1]);
+    expect("read-only", [1, 1]);
+    for (alone, wanted, why) in [
+        (standby_port, "primary", "it is a standby, and target_session_attrs is primary"),
+        (standby_port, "read-write", "it is a standby, and target_session_attrs is read-write"),
+        (port(&primary), "standby", "it is a primary, and target_session_attrs is standby"),
+        (port(&primary), "read-only", "its transactions can write, and target_session_attrs is read-only"),
+    ] {
+        let run = scan(&[alone], wanted);
+        let shown = super::common::in_one_line(&run.stderr);
+        assert!(run.code == 3 && shown.contains(why), "{wanted}: {} {shown}", run.code);
+        let both = scan(&[alone, alone], wanted);
+        let shown = super::common::in_one_line(&both.stderr);
+        let why = format!("127.0.0.1:{alone}: {why}");
+        assert!(both.code == 3 && shown.contains(&why), "{wanted}: {} {shown}", both.code);
+    }
+    // A primary whose sessions cannot write is read-only, and is no standby.
+    primary.execute(&format!("ALTER DATABASE {} SET default_transaction_read_only = on", primary.name));
+    primary.wait_for(&standby);
+    expect("read-only", [0, 1]);
+    expect("primary", [0, 0]);
+    expect("standby", [1, 1]);
+    let run = scan(&ports, "read-write");
+    let shown = super::common::in_one_line(&run.stderr);
+    let why = format!("127.0.0.1:{}: its transactions are read-only, and target_session_attrs is read-write", ports[0]);
+    assert!(run.code == 3 && shown.contains(&why), "{} {shown}", run.code);
+}
+
 #[test]
 fn mariadb_tls_options_follow_its_client() {
     for server in Server::mysql_family("CREATE TABLE t(id int)") {

@@ -6,6 +6,7 @@ use std::io::Write;
 use std::sync::Mutex;
 use std::sync::atomic::AtomicU32;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use sqlx::AssertSqlSafe;
 use sqlx::Connection;
@@ -37,12 +38,15 @@ enum Client {
 const MYSQL: &str = "FK_DOCTOR_TEST_MYSQL";
 /// The addresses of a MariaDB server with Spider and of two servers that have its rows.
 const SPIDER: &str = "FK_DOCTOR_TEST_SPIDER";
+/// The addresses of a PostgreSQL server and of its standby.
+const STANDBY: &str = "FK_DOCTOR_TEST_STANDBY";
 
 /// Returns the address of a server, if there is one.
 fn address(variable: &str) -> Option<String> {
     let address = std::env::var(variable).ok();
     if address.is_none() {
-        let is_required = std::env::var_os("FK_DOCTOR_TEST_SERVERS").is_some() && ![MYSQL, SPIDER].contains(&variable);
+        let is_required =
+            std::env::var_os("FK_DOCTOR_TEST_SERVERS").is_some() && ![MYSQL, SPIDER, STANDBY].contains(&variable);
         assert!(!is_required, "{variable} is not set");
         // The test runner hides the output of passed tests, so this goes directly to the terminal.
         let _ = writeln!(std::io::stderr(), "skipped: no server in {variable}; tests/run starts what is installed");
@@ -95,6 +99,29 @@ impl Server {
         let head = addresses.next()?;
         let shards: Vec<Server> = addresses.map(|address| Server::at(address, "", "SELECT 1")).collect();
         Some((Server::at(head, "", &seed(&shards)), shards))
+    }
+
+    /// Creates a database with this SQL on a PostgreSQL server that has a standby, and returns it with the address of the
+    /// standby; `None` without these servers.
+    pub(crate) fn with_standby(seed: &str) -> Option<(Server, String)> {
+        let addresses = address(STANDBY)?;
+        let (primary, standby) = addresses.split_once(' ')?;
+        Some((Server::at(primary, "/postgres", seed), standby.to_owned()))
+    }
+
+    /// Waits until a standby has every change of this server.
+    pub(crate) fn wait_for(&self, standby: &str) {
+        let end = &self.texts("SELECT pg_current_wal_insert_lsn()::text")[0];
+        let sql = format!("SELECT pg_last_wal_replay_lsn() >= '{end}'::pg_lsn");
+        let mut connection = self.runtime.block_on(PgConnection::connect(&format!("{standby}/postgres"))).unwrap();
+        for _ in 0..500 {
+            let row = self.runtime.block_on(sqlx::raw_sql(AssertSqlSafe(sql.clone())).fetch_one(&mut connection));
+            if row.unwrap().get::<bool, _>(0) {
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        panic!("{standby} did not reach {end}");
     }
 
     fn new(variable: &str, any_database: &str, seed: &str) -> Option<Server> {
