@@ -776,13 +776,17 @@ fn plan_over_limit_or_guard_is_refused() {
     refused(&seed, &plain(placeholder), "would be changed, and the limit is 1 (max-rows)");
     let lost = format!("{SIMPLE}DELETE FROM p;");
     let limits = "[limits]\nmax-share = 1.0\n";
-    Case::new(&lost, &plain(&format!("{limits}{set_null}")))
-        .undecided("2 of 2 distinct keys are missing from p, which may have lost rows");
-    // Every key has its parent, in another spelling: nothing is known to be lost, and nothing may go.
+    Case::new(&lost, &plain(&format!("{limits}{set_null}"))).undecided(
+        "help perhaps p lost rows: bring them back first, or leave these rows as they are: --leave-undecided",
+    );
+    // Every key has its parent, in another spelling: no loss is claimed, and nothing may go.
     let padded = "CREATE TABLE p(k TEXT PRIMARY KEY); CREATE TABLE c(r TEXT REFERENCES p(k));
         INSERT INTO p VALUES ('a'), ('b'); INSERT INTO c VALUES (' a'), (' b');";
-    Case::new(padded, &plain(&format!("{limits}{set_null}")))
-        .undecided("2 of 2 distinct keys are missing from p, which may have lost rows, so nothing may be removed");
+    Case::new(padded, &plain(&format!("{limits}{set_null}"))).undecided(
+        "because set-null: 2 of 2 distinct keys are missing from p, so nothing may be removed or blanked; \
+         `even-if-parent-lost = true` overrules this help trimming the keys finds a parent for all 2 rows: \
+         fk-doctor rules suggest app.db > app.rules.toml",
+    );
     Case::new(&lost, &plain(&format!("{limits}{set_null}[[treat]]\naction = \"placeholder\"\n"))).repair();
 }
 

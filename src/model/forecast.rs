@@ -65,6 +65,8 @@ pub struct RelationForecast<V = ShownValue> {
     pub rows_after: u64,
     pub treatments: Vec<TreatmentForecast<V>>,
     pub undecided: Vec<Undecided<V>>,
+    /// The next step for the undecided keys, if there is a better one than another treatment.
+    pub help: Option<String>,
     /// The reason why the relation could not be checked, if there is one.
     pub unchecked: Option<String>,
 }
@@ -187,6 +189,7 @@ impl RelationForecast<Value> {
             rows_after: 0,
             treatments: Vec::new(),
             undecided: Vec::new(),
+            help: None,
             unchecked: None,
         }
     }

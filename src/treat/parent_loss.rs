@@ -1,5 +1,5 @@
 //! The parent-loss guard. It forbids to delete rows, or to set them to NULL, if most keys that are referred to are missing.
-//! Then the parent may have lost rows. There can be another cause, such as white space in every key, so the guard does not
+//! Then the parent may have lost rows. There can be another cause, such as white space in every key, so the reason does not
 //! claim a loss; but even then, hardly any row should go.
 
 use crate::model::text::count;
@@ -25,11 +25,21 @@ impl<'a> Planner<'a> {
         };
         Ok((matched < missing).then(|| {
             format!(
-                "{} of {} distinct keys are missing from {}, which may have lost rows, so nothing may be removed or blanked; `even-if-parent-lost = true` overrules this",
+                "{} of {} distinct keys are missing from {}, so nothing may be removed or blanked; `even-if-parent-lost = true` overrules this",
                 count(missing),
                 if matched == 0 { count(missing) } else { format!("{} or more", count(missing + matched)) },
                 case.relation.parent.name,
             )
         }))
     }
+}
+
+/// Returns the next step for the keys that the guard left undecided. A proven cause has a better one.
+pub(super) fn help(case: &Case<'_>) -> Option<String> {
+    let guard = case.guarded.as_ref()?;
+    let is_left = case.forecast.undecided.iter().any(|undecided| undecided.why.ends_with(guard));
+    is_left.then(|| {
+        let parent = &case.relation.parent.name;
+        format!("perhaps {parent} lost rows: bring them back first, or leave these rows as they are: --leave-undecided")
+    })
 }

@@ -9,6 +9,7 @@ use super::decide::Decision;
 use super::decide::Group;
 use super::decide::RowAction;
 use super::decision_runs::DecisionRuns;
+use super::parent_loss;
 use super::rows::Pending;
 use crate::engine::Session;
 use crate::model::configured::Spanned;
@@ -72,6 +73,7 @@ impl<'a> Planner<'a> {
         let reported = case.forecast.treatments.iter().filter(|share| share.is_of(TreatmentKind::Report));
         case.forecast.rows_after = left + reported.map(|share| share.rows).sum::<u64>();
         case.forecast.treatments.retain(|share| share.rows > 0 || share.changes > 0);
+        case.forecast.help = parent_loss::help(&case);
         Ok(case.forecast)
     }
 

@@ -52,6 +52,7 @@ impl Redaction {
         let relation = |relation: &RelationForecast<Value>| RelationForecast {
             treatments: relation.treatments.iter().map(|treatment| self.treatment(schema, treatment)).collect(),
             undecided: relation.undecided.iter().map(|keys| self.undecided(schema, relation.relation, keys)).collect(),
+            help: relation.help.clone(),
             unchecked: relation.unchecked.as_ref().map(|why| self.message(why)),
             relation: relation.relation,
             id: relation.id.clone(),

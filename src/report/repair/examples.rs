@@ -129,7 +129,8 @@ pub(super) fn undecided(sheet: &mut Sheet, report: &RepairReport<'_>, relation: 
     }
     let subject = about
         .map_or(String::new(), |about| side(&report.schema.child(about).name, report.schema.child_column_names(about)));
-    let help = format!("add a treatment for {subject} to the rule, or leave these rows: --leave-undecided");
+    let usual = || format!("add a treatment for {subject} to the rule, or leave these rows: --leave-undecided");
+    let help = relation.help.clone().unwrap_or_else(usual);
     sheet.labelled_prose(LABEL, "help", &Piece::plain(help));
 }
 

@@ -29,6 +29,7 @@ fn relation(schema: &Schema, position: usize, rule: Option<&str>, rows: u64) -> 
         rows_after: rows,
         treatments: Vec::new(),
         undecided: Vec::new(),
+        help: None,
         unchecked: None,
     }
 }

@@ -28,7 +28,8 @@ pub(super) struct NamedDatabase<'a> {
     pub(super) timeout: Option<Duration>,
 }
 
-/// Adds to each refusal the command that drafts a rule without loss, if the scan finds that one is possible.
+/// Adds the command that drafts a rule without loss to each refusal, and to the keys that the parent-loss guard left
+/// undecided, if the scan finds that such a rule is possible.
 pub(super) fn explain<V>(
     forecast: &mut RepairForecast<V>,
     database: NamedDatabase<'_>,
@@ -36,7 +37,7 @@ pub(super) fn explain<V>(
     environment: &Environment,
     progress: Progress<'_>,
 ) -> Result<(), RunError> {
-    if forecast.refusals.is_empty() {
+    if forecast.refusals.is_empty() && forecast.relations.iter().all(|relation| relation.help.is_none()) {
         return Ok(());
     }
     let NamedDatabase { source, typed, timeout } = database;
@@ -51,6 +52,11 @@ pub(super) fn explain<V>(
             .collect();
         if let Some(hint) = hint(&examination, &concerned) {
             refusal.help = hint;
+        }
+    }
+    for relation in forecast.relations.iter_mut().filter(|relation| relation.help.is_some()) {
+        if let Some(hint) = hint(&examination, &[relation.id.as_str()]) {
+            relation.help = Some(hint);
         }
     }
     Ok(())
