@@ -126,7 +126,8 @@ impl ApplyReport<'_> {
         }
         let line = match changes::only_changed(self.tables) {
             Some(rows) if self.redefined == 0 => {
-                format!("{line}: {rows} {} their old values", if self.changed == 1 { "has" } else { "have" })
+                let changed: u64 = self.tables.iter().map(|table| table.changed).sum();
+                format!("{line}: {rows} {} old values", if changed == 1 { "has its" } else { "have their" })
             }
             _ => format!("{line} from {name}"),
         };
