@@ -152,6 +152,34 @@ fn many_groups_do_not_push_the_picture_away() {
     assert!(page.contains("<summary>19 more groups</summary>") && page.contains("type=\"search\""), "{page}");
 }
 
+/// The page says the same as the terminal about a parent key that is not unique.
+#[test]
+fn page_has_the_commands_that_repair_a_key() {
+    let bench = Bench::new(
+        "CREATE TABLE team(id INTEGER, year INTEGER); CREATE TABLE manager(id INTEGER PRIMARY KEY, team INTEGER REFERENCES team(id), \
+         year INTEGER); INSERT INTO team VALUES (1, 2001), (1, 2002); INSERT INTO manager VALUES (1, 1, 2001), (2, 1, 2002);",
+    );
+    let terminal = common::in_one_line(&bench.run(&["scan", "app.db"]).stdout);
+    let page = page(&bench, &[]);
+    let document = parsed(&page);
+    let facts: Vec<String> = of_class(&document, "facts").into_iter().map(text).collect();
+    assert!(facts[0].starts_with("cause a column is missing from the key: team(id,year) is unique"), "{facts:?}");
+    for command in
+        ["sqlite3 app.db", "fk-doctor repair app.db -o team.ndjson", "--enforce 'manager(team,year) -> team(id,year)'"]
+    {
+        assert!(facts[0].contains(command) && terminal.contains(command), "{command}: {facts:?} {terminal}");
+    }
+}
+
+/// On paper a long group continues on the next page.
+#[test]
+fn printed_group_may_continue_on_the_next_page() {
+    let page = page(&Bench::new(SHOP), &[]);
+    let (_, print) = page.split_once("@media print").unwrap();
+    assert!(!print.contains(".group { break-inside: avoid"), "{print}");
+    assert!(print.contains(".group > summary { break-after: avoid; }"), "{print}");
+}
+
 /// Two scans differ in the line about the run only.
 #[test]
 fn two_pages_of_a_database_differ_only_in_the_run() {

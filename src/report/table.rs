@@ -29,7 +29,7 @@ use crate::report::layout::Style;
 use crate::report::wording;
 
 pub(super) mod group;
-mod key_repair;
+pub(super) mod key_repair;
 
 pub(super) use group::block;
 pub(super) use group::keys;

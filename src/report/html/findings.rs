@@ -18,6 +18,7 @@ use crate::report::html;
 use crate::report::markup::escaped;
 use crate::report::remedies;
 use crate::report::table::group as words;
+use crate::report::table::key_repair;
 use crate::report::wording;
 
 /// With more groups than these, the page can be searched.
@@ -231,6 +232,13 @@ fn facts(examination: &Examination, group: &FindingGroup, findings: &[&Finding])
             let label = if position == 0 { "repair" } else { "" };
             facts.push((label, escaped(&sentence.text) + &command.unwrap_or_default()));
         }
+    } else if let Some(text) = key_repair::text(examination, findings) {
+        facts.extend(text.cause.iter().map(|cause| ("cause", escaped(cause))));
+        let commands: Vec<String> = text.commands.iter().map(|parts| parts.join(" \\\n  ")).collect();
+        let advice: String = text.advice.iter().map(|sentence| format!("<p>{}</p>", escaped(sentence))).collect();
+        let others = text.others.iter().map(|others| format!("<p>{}</p>", escaped(others)));
+        let commands = format!("<pre>{}</pre>", escaped(&commands.join("\n")));
+        facts.push(("repair", format!("{advice}{commands}{}", others.collect::<String>())));
     } else if let [first, others @ ..] = findings
         && !first.help.is_empty()
         && others.iter().all(|other| other.help == first.help)

@@ -154,11 +154,12 @@ impl<'a> Block<'a> {
                 true => plural(finding.rows, "row"),
                 false => format!("{} of {}", count(finding.rows), plural(all, "row")),
             };
-            let last = match finding.samples.as_slice() {
-                [only, ..] if finding.rows == 1 => format!("{}  {}", text::row(&only.row), text::key(&only.key)),
-                _ => plural(finding.missing_keys, "key"),
-            };
-            rows.push(vec![causes::child_side(self.examination, finding), number, last]);
+            let mut row = vec![causes::child_side(self.examination, finding), number];
+            match finding.samples.as_slice() {
+                [only, ..] if finding.rows == 1 => row.extend([text::row(&only.row), text::key(&only.key)]),
+                _ => row.push(plural(finding.missing_keys, "key")),
+            }
+            rows.push(row);
         }
         let more = self.findings.len() - rows.len();
         sheet.aligned(2, rows);

@@ -14,33 +14,54 @@ use crate::report::layout::Style;
 /// The indent of the lines of a command after its first.
 const CONTINUED: usize = 2;
 
-/// Adds the cause and the commands. Returns false if the findings have none, or if the database has no name for a command.
-pub(super) fn lines(sheet: &mut Sheet, label: usize, examination: &Examination, findings: &[&Finding]) -> bool {
-    let Some(repair) = findings.first().and_then(|finding| finding.key_repair.as_ref()) else { return false };
-    let database = examination.run.as_ref().and_then(|run| run.database.as_deref());
-    let Some(database) = database else { return false };
-    let options = examination.run.as_ref().map_or("", |run| run.options.as_str());
+/// The repair of a parent key that is not unique, as every report shows it.
+pub(in crate::report) struct KeyRepairText {
+    pub(in crate::report) cause: Option<String>,
+    /// Sentences before the commands.
+    pub(in crate::report) advice: Vec<String>,
+    /// The commands, each in the parts between which it may be broken.
+    pub(in crate::report) commands: Vec<Vec<String>>,
+    /// A sentence after the commands.
+    pub(in crate::report) others: Option<String>,
+}
+
+/// Returns the repair. `None` if the findings have none, or if the database has no name for a command.
+pub(in crate::report) fn text(examination: &Examination, findings: &[&Finding]) -> Option<KeyRepairText> {
+    let first = findings.first()?;
+    let run = examination.run.as_ref()?;
+    let database = run.database.as_deref()?;
     let in_sql = |sql: &str| vec![format!("sqlite3 {database}"), shell(sql)];
-    match repair {
-        KeyRepair::Index(index) => commands(sheet, label, "repair", &[in_sql(index)]),
+    let mut text = KeyRepairText { cause: None, advice: Vec::new(), commands: Vec::new(), others: None };
+    match first.key_repair.as_ref()? {
+        KeyRepair::Index(index) => text.commands.push(in_sql(index)),
         KeyRepair::Duplicates(query) => {
-            let help = findings.first().map(|finding| finding.help.as_str()).unwrap_or_default();
-            sheet.labelled_prose(label, "repair", &Piece::plain(help));
-            sheet.labelled_prose(label, "", &Piece::plain("the keys of several rows:"));
-            commands(sheet, label, "", &[in_sql(query)]);
+            text.advice = vec![first.help.clone(), "the keys of several rows:".to_owned()];
+            text.commands.push(in_sql(query));
         }
         KeyRepair::Wider(wider) => {
-            sheet.labelled_prose(label, "cause", &Piece::plain(cause(wider, findings)));
-            let mut all: Vec<Vec<String>> = wider.index.iter().map(|index| in_sql(index)).collect();
-            all.push(declaration(database, options, wider));
-            commands(sheet, label, "repair", &all);
+            text.cause = Some(cause(wider, findings));
+            text.commands.extend(wider.index.iter().map(|index| in_sql(index)));
+            text.commands.push(declaration(database, run.options.as_str(), wider));
             let others = findings.len().saturating_sub(1) as u64;
-            if others > 0 {
-                let children = if others == 1 { "other child" } else { "other children" };
-                let line = format!("and the same for the {} {children}", count(others));
-                sheet.labelled_prose(label, "", &Piece::plain(line));
-            }
+            let children = if others == 1 { "other child" } else { "other children" };
+            text.others = (others > 0).then(|| format!("and the same for the {} {children}", count(others)));
         }
+    }
+    Some(text)
+}
+
+/// Adds the cause and the commands. Returns false if there are none.
+pub(super) fn lines(sheet: &mut Sheet, label: usize, examination: &Examination, findings: &[&Finding]) -> bool {
+    let Some(text) = text(examination, findings) else { return false };
+    if let Some(cause) = &text.cause {
+        sheet.labelled_prose(label, "cause", &Piece::plain(cause));
+    }
+    for (position, sentence) in text.advice.iter().enumerate() {
+        sheet.labelled_prose(label, if position == 0 { "repair" } else { "" }, &Piece::plain(sentence));
+    }
+    commands(sheet, label, if text.advice.is_empty() { "repair" } else { "" }, &text.commands);
+    if let Some(others) = &text.others {
+        sheet.labelled_prose(label, "", &Piece::plain(others));
     }
     true
 }
