@@ -16,6 +16,8 @@ mod texts;
 const WIDEST: usize = 100;
 /// The width of the column of labels.
 const LABEL: usize = 16;
+/// The indent of code that does not fit beside the labels.
+const CODE_INDENT: usize = 4;
 /// On a terminal that is narrower than this, a label has a line of its own.
 const NARROW: usize = 60;
 
@@ -61,16 +63,19 @@ pub fn page(topic: Topic, terminal: &TerminalStyle) -> String {
     }
     let mut text = sheet.finish();
     for section in sections(topic.text()) {
-        let indent = if width < NARROW { 2 } else { LABEL };
-        let mut lines = section.blocks.iter().flat_map(|block| block.lines(width.saturating_sub(indent)));
-        if width < NARROW {
-            text.push_str(&format!("{}\n", section.heading));
-        } else {
-            let first = lines.next().unwrap_or_default();
-            text.push_str(&format!("{:LABEL$}{first}\n", section.heading));
+        let margin = if width < NARROW { 2 } else { LABEL };
+        let mut lines = section.blocks.iter().flat_map(|block| block.lines(margin, width)).peekable();
+        let is_beside =
+            |line: &String| width >= NARROW && line.get(..LABEL).is_some_and(|margin| margin.trim_start().is_empty());
+        match lines.next_if(is_beside) {
+            Some(first) => {
+                let first = first.get(LABEL..).unwrap_or_default();
+                text.push_str(&format!("{:LABEL$}{first}\n", section.heading));
+            }
+            None => text.push_str(&format!("{}\n", section.heading)),
         }
         for line in lines {
-            text.push_str(format!("{:indent$}{line}", "").trim_end());
+            text.push_str(line.trim_end());
             text.push('\n');
         }
     }
@@ -132,13 +137,19 @@ enum Block<'a> {
 }
 
 impl Block<'_> {
-    fn lines(&self, width: usize) -> Vec<String> {
+    /// Returns the lines after a margin. Code begins further left if it fits there only.
+    fn lines(&self, margin: usize, width: usize) -> Vec<String> {
         match self {
             Block::Paragraph { indent, marker, text } => {
-                let first = format!("{:indent$}{marker}", "");
+                let first = format!("{:1$}{marker}", "", margin + indent);
                 wrapped(&text.replace('`', ""), width, &first, &" ".repeat(first.len()))
             }
-            Block::Code { indent, lines } => lines.iter().map(|line| format!("{:indent$}{line}", "")).collect(),
+            Block::Code { indent, lines } => {
+                let longest = lines.iter().map(|line| line.chars().count()).max().unwrap_or(0);
+                let indents = [margin + indent, CODE_INDENT, CODE_INDENT / 2];
+                let indent = indents.into_iter().find(|indent| indent + longest <= width).unwrap_or(margin + indent);
+                lines.iter().map(|line| format!("{:indent$}{line}", "")).collect()
+            }
         }
     }
 }

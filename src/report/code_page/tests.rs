@@ -26,3 +26,15 @@ fn narrow_page_keeps_lines_of_code_whole() {
     assert!(text.contains("\nExample\n  [[relation]]\n  child = \"comments(post_id)\"\n"), "{text}");
     assert!(text.contains("\n  soft-deleted = \"parent.deleted_at IS NOT NULL\"\n"), "{text}");
 }
+
+#[test]
+fn code_is_as_wide_as_the_terminal_where_it_can_be() {
+    for (cause, expected) in [
+        (Cause::Whitespace, "\n    relation = { child = \"flights(*)\", parent = \"airports(AirportCode)\" }\n"),
+        (Cause::SoftDeleted, "\nExample         [[relation]]\n                child = \"comments(post_id)\"\n"),
+    ] {
+        let text = page(Topic::Cause(cause), &TerminalStyle::plain(80));
+        assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
+        assert!(text.contains(expected), "{text}");
+    }
+}

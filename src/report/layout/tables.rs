@@ -46,7 +46,8 @@ pub(in crate::report) struct Grid {
 }
 
 impl Sheet {
-    /// Adds lines of texts in columns, if the columns fit; else each line as prose.
+    /// Adds lines of texts in columns, if the columns fit. Else a line that is too long, and on a narrow terminal every line,
+    /// becomes the first text and, indented below it, the others.
     pub(in crate::report) fn aligned(&mut self, indent: usize, rows: Vec<Vec<String>>) {
         self.aligned_after(indent, None, rows);
     }
@@ -72,11 +73,20 @@ impl Sheet {
                 false => row.join("  "),
             };
             let name = label.map(|(label, _)| label).filter(|_| number == 0).unwrap_or_default();
-            if fits {
-                let name = Piece::new(padded(name, label_width), Style::Dim);
-                self.whole_line(indent, &[name, Piece::plain(line)]);
-            } else {
-                self.paragraph(indent, Some((&Piece::new(name, Style::Dim), label_width)), &Piece::plain(line));
+            let name = Piece::new(name, Style::Dim);
+            match row.as_slice() {
+                _ if fits => {
+                    let name = Piece::new(padded(&name.text, label_width), Style::Dim);
+                    self.whole_line(indent, &[name, Piece::plain(line)]);
+                }
+                [first, others @ ..]
+                    if !others.is_empty()
+                        && (self.is_narrow() || indent + label_width + display_width(&line) > self.width()) =>
+                {
+                    self.paragraph(indent, Some((&name, label_width)), &Piece::plain(first));
+                    self.paragraph(indent + label_width + 2, None, &Piece::plain(others.join("  ")));
+                }
+                _ => self.paragraph(indent, Some((&name, label_width)), &Piece::plain(line)),
             }
         }
     }
@@ -188,5 +198,31 @@ fn styled(piece: &Piece) -> Cell {
         Style::Doubtful => cell.fg(Color::Yellow).add_attribute(Attribute::Bold),
         Style::Good => cell.fg(Color::Green).add_attribute(Attribute::Bold),
         Style::Command => cell.fg(Color::Cyan),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::TerminalStyle;
+
+    fn aligned(width: usize, rows: &[&[&str]]) -> String {
+        let mut sheet = Sheet::new(&TerminalStyle::plain(width));
+        sheet.aligned(2, rows.iter().map(|row| row.iter().map(|cell| (*cell).to_owned()).collect()).collect());
+        sheet.finish()
+    }
+
+    #[test]
+    fn row_that_does_not_fit_becomes_a_name_and_its_facts() {
+        let rows: [&[&str]; 2] =
+            [&["flights(DestAirport)", "1,200 rows", "100 keys"], &["short(id)", "1 row", "1 key"]];
+        let aligned_rows = "  flights(DestAirport)  1,200 rows  100 keys\n  short(id)             1 row       1 key\n";
+        assert_eq!(aligned(60, &rows), aligned_rows);
+        let narrow = "  flights(DestAirport)\n    1,200 rows  100 keys\n  short(id)\n    1 row  1 key\n";
+        assert_eq!(aligned(40, &rows), narrow);
+        let long = "a: 'a long value of a column' -> 'another', b: 'a long value of a column' -> 'another'";
+        let first = long.strip_suffix(" 'another'").unwrap_or(long);
+        let wide = format!("  id = 1\n    {first}\n    'another'\n  id = 2  a: 1 -> 2\n");
+        assert_eq!(aligned(80, &[&["id = 1", long], &["id = 2", "a: 1 -> 2"]]), wide);
     }
 }
