@@ -47,7 +47,7 @@ impl TerminalDialogue {
     fn line(&self, item: &MenuItem, title: usize) -> String {
         let text = format!("{:title$}  {}", visible(&item.title), visible(&item.effect));
         // The prompt has two columns before each line.
-        let text: String = text.trim_end().chars().take(self.width.saturating_sub(3)).collect();
+        let text = shortened(text.trim_end(), self.width.saturating_sub(3));
         if item.takes_away && self.color { format!("\x1b[31m{text}\x1b[0m") } else { text }
     }
 }
@@ -107,6 +107,16 @@ impl Dialogue for TerminalDialogue {
     }
 }
 
+/// Cuts a text that is too long after a word.
+fn shortened(text: &str, width: usize) -> String {
+    if text.chars().count() <= width {
+        return text.to_owned();
+    }
+    let kept: String = text.chars().take(width.saturating_sub(1)).collect();
+    let end = kept.rfind(' ').unwrap_or(kept.len());
+    format!("{}…", kept[..end].trim_end_matches([' ', ',']))
+}
+
 /// Returns the position of a typed answer. A number may be typed with separators.
 fn position(known: &[String], answer: &str) -> Option<usize> {
     let answer = answer.trim().replace(',', "").to_lowercase();
@@ -118,5 +128,18 @@ fn reply(answer: Result<usize, InquireError>) -> Reply<usize> {
         Ok(position) => Reply::Given(position),
         Err(InquireError::OperationCanceled) => Reply::Back,
         Err(_) => Reply::Quit,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn effect_is_cut_after_a_word() {
+        let text = "Add 2 rows  adds 2 rows, with only code, beside the others";
+        assert_eq!(shortened(text, 58), text);
+        assert_eq!(shortened(text, 57), "Add 2 rows  adds 2 rows, with only code, beside the…");
+        assert_eq!(shortened(text, 40), "Add 2 rows  adds 2 rows, with only…");
     }
 }

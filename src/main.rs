@@ -18,8 +18,8 @@ use fk_doctor::internals::engines;
 use fk_doctor::internals::exit::Exit;
 use fk_doctor::internals::internal_fault;
 use fk_doctor::internals::internal_fault::InternalFault;
-use fk_doctor::internals::model::text::visible_lines;
 use fk_doctor::internals::report::TerminalStyle;
+use fk_doctor::internals::report::message;
 use fk_doctor::internals::run;
 use fk_doctor::internals::run::Environment;
 use fk_doctor::internals::run::Outcome;
@@ -195,7 +195,8 @@ fn show_error(error: &RunError) {
 fn show_note(note: &str) {
     progress::erase();
     // If printing fails too, nothing can be done.
-    let _ = writeln!(std::io::stderr(), "note: {}", visible_lines(&without_passwords(note)));
+    let note = message("note:", "note:", &without_passwords(note), error_width());
+    let _ = std::io::stderr().write_all(note.as_bytes());
 }
 
 fn text(bytes: Vec<u8>) -> Outcome {
@@ -244,6 +245,11 @@ fn console_width() -> Option<usize> {
     columns.or_else(|| comfy_table::Table::new().width().map(usize::from)).filter(|&columns| columns > 0)
 }
 
+/// Returns the width of the terminal on which messages appear; `None` if they go elsewhere.
+fn error_width() -> Option<usize> {
+    std::io::stderr().is_terminal().then(|| console_width().unwrap_or(80))
+}
+
 fn wants_color(choice: Color, to_terminal: bool) -> bool {
     match choice {
         Color::Always => true,
@@ -262,7 +268,7 @@ fn publish(outcome: &Outcome) -> Result<Exit, Failure> {
     }
     for note in &outcome.notes {
         // If printing fails too, nothing can be done.
-        let _ = writeln!(std::io::stderr(), "{}", visible_lines(note));
+        let _ = std::io::stderr().write_all(message("", "", note, error_width()).as_bytes());
     }
     Ok(outcome.exit)
 }
@@ -280,22 +286,25 @@ struct Failure {
 impl Failure {
     fn print(&self, color: Color) {
         let colored = wants_color(color, std::io::stderr().is_terminal());
-        let label =
-            |code: &str, word: &str| if colored { format!("\x1b[{code}m{word}:\x1b[0m") } else { format!("{word}:") };
-        let mut message = String::new();
+        let width = error_width();
+        let part = |code: &str, label: &str, text: &str| {
+            let painted = if colored { format!("\x1b[{code}m{label}\x1b[0m") } else { label.to_owned() };
+            message(label, &painted, &without_passwords(text), width)
+        };
+        let mut whole = String::new();
         if self.rendered {
-            message.push_str(&self.error);
+            whole.push_str(&without_passwords(&self.error));
         } else {
-            message.push_str(&format!("{} {}\n", label("1;31", "error"), visible_lines(&self.error)));
+            whole.push_str(&part("1;31", "error:", &self.error));
         }
         if let Some(because) = &self.because {
-            message.push_str(&format!("{} {}\n", label("1", "because"), visible_lines(because)));
+            whole.push_str(&part("1", "because:", because));
         }
         if let Some(help) = &self.help {
-            message.push_str(&format!("{} {}\n", label("1;32", "help"), visible_lines(help)));
+            whole.push_str(&part("1;32", "help:", help));
         }
         // If printing fails too, nothing can be done.
-        let _ = std::io::stderr().write_all(without_passwords(&message).as_bytes());
+        let _ = std::io::stderr().write_all(whole.as_bytes());
     }
 }
 

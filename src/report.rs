@@ -28,6 +28,7 @@ mod layout;
 mod markdown;
 mod markup;
 mod mermaid;
+mod message;
 pub mod ndjson;
 mod openmetrics;
 mod overview;
@@ -51,6 +52,7 @@ use crate::model::examination::Examination;
 use crate::model::explanation::Explanation;
 use crate::model::finding_group::FindingGroup;
 use crate::model::schema::Schema;
+pub use message::message;
 pub use suggestion::Chosen;
 
 /// The width, the colors and the length of reports that people read. Formats for programs ignore it.
@@ -396,6 +398,21 @@ pub fn scan_to_repair(examination: &Examination, terminal: &TerminalStyle) -> St
 /// Returns the title of a step of the guided repair, with the command that it runs.
 pub fn step(title: &str, words: &[String], terminal: &TerminalStyle) -> String {
     guided::step(title, words, terminal)
+}
+
+/// Returns the title of the step in which a person chooses.
+pub fn choosing_step(title: &str, terminal: &TerminalStyle) -> String {
+    guided::choosing(title, terminal)
+}
+
+/// Returns a line below a group of the guided repair.
+pub fn remark(text: &str, terminal: &TerminalStyle) -> String {
+    guided::remark(text, terminal)
+}
+
+/// Returns a line below the result of a guided repair, with the command for it.
+pub fn afterwards(label: &str, text: &str, command: &str, terminal: &TerminalStyle) -> String {
+    guided::afterwards(label, text, command, terminal)
 }
 
 /// Returns a group of findings as the guided repair asks about it.

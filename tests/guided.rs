@@ -172,3 +172,38 @@ fn hostile_name_reaches_no_terminal() {
         assert_eq!(exit_code(&mut session), 130);
     }
 }
+
+/// A command is whole on a narrow terminal, and prose wraps between words.
+#[test]
+fn narrow_terminal_breaks_no_command_and_no_word() {
+    let bench = Bench::new(SEED);
+    let mut session = start(&bench, |command| command.env("NO_COLOR", "1").env("COLUMNS", "46"));
+    session.exp_string("Step 2 of 4: choose (3 groups)\r\n  esc back").unwrap();
+    session.exp_string("nothing here. See:\r\n        fk-doctor code parent-key-not-unique\r\n").unwrap();
+    session.exp_string("  Not offered: clear, quarantine (2 rows of\r\n  flights; the limit is 0)\r\n").unwrap();
+    choose(&mut session, "Add 3 rows to airports  adds 3 rows, with", "");
+    session.exp_string("3 of 3").unwrap();
+    session.exp_string("Show the rows").unwrap();
+    session.send(&DOWN.repeat(3)).unwrap();
+    session.send("\r").unwrap();
+    session.flush().unwrap();
+    type_line(&mut session, "Type 2 to choose this:", "2");
+    type_line(&mut session, "Apply this plan?", "yes");
+    let restore = "  restore    quarantined rows come back once\r\n             their parents exist:\r\n             fk-doctor restore app.db";
+    session.exp_string(restore).unwrap();
+    session.exp_string("  schema     1 relation to team(id):\r\n").unwrap();
+    session.exp_string("             fk-doctor code parent-key-not-unique\r\n").unwrap();
+    session.exp_eof().unwrap();
+}
+
+#[test]
+fn error_wraps_on_a_terminal() {
+    let bench = Bench::empty();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_fk-doctor"));
+    command.args(["scan", "sqlite:///none.db"]).current_dir(bench.path(""));
+    command.env("COLUMNS", "60").env("NO_COLOR", "1").env("TERM", "xterm");
+    let mut session = spawn_command(command, Some(20_000)).unwrap();
+    let because = "because: the current folder has no such file (\"sqlite:///\"\r\n         is relative, \"sqlite:////\" is absolute)\r\n";
+    session.exp_string(because).unwrap();
+    session.exp_eof().unwrap();
+}

@@ -11,11 +11,28 @@ use crate::report::layout::Sheet;
 use crate::report::layout::Style;
 use crate::report::table;
 
+/// The width of the labels below the result of a repair, as in the report of that.
+const LABEL: usize = 10;
+
 /// Returns the verdict and the causes of a scan. The guided repair goes on by itself, so no next command follows.
 pub(super) fn scan(examination: &Examination, terminal: &TerminalStyle) -> String {
     let mut sheet = Sheet::new(terminal);
     let style = TerminalStyle { detail: Detail::Brief, ..*terminal };
     table::body(&mut sheet, examination, &Headline::of(examination), &style);
+    sheet.finish()
+}
+
+/// Returns the title of the step in which a person chooses, and beside or below it the keys that go back and leave.
+pub(super) fn choosing(title: &str, terminal: &TerminalStyle) -> String {
+    let mut sheet = Sheet::new(terminal);
+    let keys = Piece::new("esc back · ctrl-c quit", Style::Dim);
+    sheet.blank();
+    if title.chars().count() + 4 + "esc back · ctrl-c quit".chars().count() <= sheet.width() {
+        sheet.whole_line(0, &[Piece::new(title, Style::Strong), Piece::plain("    "), keys]);
+    } else {
+        sheet.whole_line(0, &[Piece::new(title, Style::Strong)]);
+        sheet.whole_line(2, &[keys]);
+    }
     sheet.finish()
 }
 
@@ -59,6 +76,7 @@ pub(super) fn group(examination: &Examination, group: &FindingGroup, title: &str
     let mut sheet = Sheet::new(terminal);
     let indent = title.chars().count() + 2;
     let mut lines = Vec::new();
+    let mut command = None;
     if group.code.is_orphan() {
         lines.push(table::message(examination, group));
         lines.extend(table::keys(examination, group, terminal));
@@ -68,13 +86,32 @@ pub(super) fn group(examination: &Examination, group: &FindingGroup, title: &str
         let words = causes::words(group.code);
         lines.push(format!("{}: {words}", table::subject(examination, group)));
         let code = group.code.name();
-        lines.push(format!("No row is at fault, so fix changes nothing here. See: fk-doctor code {code}"));
+        command = Some(format!("fk-doctor code {code}"));
     }
     sheet.blank();
     for (position, line) in lines.iter().enumerate() {
         let label = if position == 0 { title } else { "" };
         sheet.labelled_line(indent, Piece::new(label, Style::Strong), &Piece::plain(line));
     }
+    if let Some(command) = command {
+        let text = "No row is at fault, so fix changes nothing here. See:";
+        // The width of a label does not contain the margin of labels.
+        sheet.labelled_command(indent.saturating_sub(3), "", text, &command);
+    }
+    sheet.finish()
+}
+
+/// Returns a line below a group, such as the choices that are not offered.
+pub(super) fn remark(text: &str, terminal: &TerminalStyle) -> String {
+    let mut sheet = Sheet::new(terminal);
+    sheet.prose(2, &Piece::plain(text));
+    sheet.finish()
+}
+
+/// Returns a line below the result of a repair: a label, a text, and the command for it.
+pub(super) fn afterwards(label: &str, text: &str, command: &str, terminal: &TerminalStyle) -> String {
+    let mut sheet = Sheet::new(terminal);
+    sheet.labelled_command(LABEL, label, text, command);
     sheet.finish()
 }
 

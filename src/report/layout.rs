@@ -14,14 +14,14 @@ pub(super) use tables::ColumnsRow;
 pub(super) use tables::Grid;
 use wrap::padded;
 pub(super) use wrap::shortened;
-use wrap::wrapped;
+pub(super) use wrap::wrapped;
 
 /// The width if the output is not a terminal.
 const USUAL: usize = 100;
 /// The smallest width. On a narrower terminal lines run over.
 const NARROWEST: usize = 40;
 /// The width of prose. Only tables are wider.
-const WIDEST_PROSE: usize = 100;
+pub(super) const WIDEST_PROSE: usize = 100;
 /// Below this width, a row of a table becomes two lines.
 const NARROW: usize = 60;
 

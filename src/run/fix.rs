@@ -176,7 +176,8 @@ impl Fix<'_> {
     /// Asks about each group. Going back asks about the group before.
     fn ask_about_all(&self, groups: &[&FindingGroup]) -> Reply<Vec<Option<Chosen>>> {
         let number = plural(groups.len() as u64, "group");
-        self.dialogue.show(&format!("\nStep 2 of 4: choose ({number})    esc back · ctrl-c quit\n"));
+        let title = format!("Step 2 of 4: choose ({number})");
+        self.dialogue.show(&report::choosing_step(&title, &self.environment.terminal));
         let mut chosen: Vec<Option<Chosen>> = vec![None; groups.len()];
         let mut position = 0;
         while let Some(group) = groups.get(position) {
@@ -211,7 +212,7 @@ impl Fix<'_> {
         let show = MenuItem { title: "Show the rows".to_owned(), effect: String::new(), takes_away: false };
         items.push((show, None));
         if !refused.is_empty() {
-            self.say(&not_offered(&refused));
+            self.dialogue.show(&report::remark(&not_offered(&refused), &self.environment.terminal));
         }
         let menu: Vec<MenuItem> = items.iter().map(|(item, _)| item.clone()).collect();
         let first = items.iter().position(|(_, chosen)| before.is_some() && chosen.as_ref() == before).unwrap_or(0);
@@ -319,6 +320,10 @@ impl Fix<'_> {
         ));
     }
 
+    fn afterwards(&self, label: &str, text: &str, command: &str) {
+        self.dialogue.show(&report::afterwards(label, text, command, &self.environment.terminal));
+    }
+
     fn apply(&self, plan: &Path) -> Result<Exit, RunError> {
         let mut words = self.words("apply");
         words.push(plan.display().to_string());
@@ -332,14 +337,15 @@ impl Fix<'_> {
         if header.keeps_rows() {
             let words: Vec<String> = self.words("restore").iter().map(|word| self.shown_word(word)).collect();
             let command = restore_command(&header, plan, &words.join(" "));
-            self.say(&format!("  restore quarantined rows come back once their parents exist: {command}\n"));
+            self.afterwards("restore", "quarantined rows come back once their parents exist:", &command);
         }
         let left =
             self.examination.groups.groups.iter().filter(|group| is_asked_about(group) && !group.code.is_orphan());
         for group in left {
             let relations = plural(group.findings.len() as u64, "relation");
             let code = group.code.name();
-            self.say(&format!("  schema  {relations} to {}: fk-doctor code {code}\n", group.parent_key));
+            let text = format!("{relations} to {}:", group.parent_key);
+            self.afterwards("schema", &text, &format!("fk-doctor code {code}"));
         }
         Ok(outcome.exit)
     }
@@ -373,7 +379,7 @@ fn not_offered(refused: &[Choice]) -> String {
     }
     let parts: Vec<String> =
         reasons.into_iter().map(|(reason, verbs)| format!("{} ({reason})", verbs.join(", "))).collect();
-    format!("  Not offered: {}\n", parts.join("; "))
+    format!("Not offered: {}", parts.join("; "))
 }
 
 /// Returns a file name that does not exist yet, such as `flight_2.rules.toml` or `flight_2.rules-2.toml`.

@@ -8,7 +8,7 @@ use textwrap::wrap_algorithms::wrap_first_fit;
 
 /// Wraps a text between words. A relation that is wider than a line breaks before `->`, and then after `(` and `,`. No other
 /// name is broken, and a number stays with its noun.
-pub(super) fn wrapped(text: &str, width: usize) -> Vec<String> {
+pub(in crate::report) fn wrapped(text: &str, width: usize) -> Vec<String> {
     let mut lines = Vec::new();
     for line in text.lines() {
         let words = words(line, width);
