@@ -112,3 +112,32 @@ fn configuration_under_another_name_is_named_by_the_next_command() {
     assert!(run.stdout.ends_with("\nnext: fk-doctor scan app.db --config other.toml\n"), "{}", run.stdout);
     assert_eq!(bench.run(&["scan", "app.db", "--config", "other.toml"]).code, 0);
 }
+
+#[test]
+fn undeclared_references_are_suggestions() {
+    let bench = Bench::new(
+        "CREATE TABLE customers(id INTEGER PRIMARY KEY, name TEXT); CREATE TABLE orders(id INTEGER PRIMARY KEY, customer_id INTEGER); \
+         WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 200) INSERT INTO customers SELECT i, 'name ' || i FROM n; \
+         INSERT INTO orders SELECT id, 1 + id % 200 FROM customers; INSERT INTO orders SELECT id + 200, 1 + id % 199 FROM customers;",
+    );
+    let run = bench.run(&["init", "app.db"]);
+    assert_eq!((run.code, run.stderr.as_str()), (0, ""), "{}", run.stdout);
+    let found = "            1 reference that the database does not declare, as comments in fk-doctor.toml\n";
+    assert!(run.stdout.contains(found), "{}", run.stdout);
+    assert!(run.stdout.ends_with("\nnext: fk-doctor scan app.db\n      fk-doctor discover app.db\n"), "{}", run.stdout);
+    let draft = std::fs::read_to_string(bench.path("fk-doctor.toml")).unwrap();
+    assert!(draft.contains(": 0 of 400 rows without a parent, 200 keys (discovered "), "{draft}");
+    assert!(
+        draft.contains("\n#[[relation]]\n#child = \"orders(customer_id)\"\n#parent = \"customers(id)\"\n"),
+        "{draft}"
+    );
+    assert!(!draft.contains("declares no foreign keys"), "{draft}");
+    // The suggestion is one, and it is valid.
+    assert_eq!(
+        bench.run(&["scan", "app.db", "--brief"]).stdout.lines().next().unwrap().chars().next(),
+        Some('\u{25cb}')
+    );
+    bench.write("all.toml", &switched_on(&draft));
+    let scanned = bench.run(&["scan", "app.db", "--config", "all.toml"]);
+    assert!(scanned.code == 0 && scanned.stdout.contains("is clean: 1 of 1 relation checked"), "{}", scanned.stdout);
+}

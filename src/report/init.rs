@@ -5,6 +5,7 @@
 
 use std::collections::BTreeSet;
 
+use crate::model::discovery_view::CandidateView;
 use crate::model::examination::Examination;
 use crate::model::finding::Cause;
 use crate::model::finding::Code;
@@ -18,6 +19,7 @@ use crate::model::text::plural;
 use crate::model::text::visible;
 use crate::model::toml_text;
 use crate::report::TerminalStyle;
+use crate::report::discovery;
 use crate::report::layout::Piece;
 use crate::report::layout::Sheet;
 use crate::report::layout::Style;
@@ -43,6 +45,9 @@ const LABEL: usize = 9;
 /// The files that `init` writes, and the commands about them.
 pub struct InitReport<'a> {
     pub examination: &'a Examination,
+    /// The references that the database does not declare, and the date on which they were found.
+    pub undeclared: &'a [CandidateView],
+    pub date: &'a str,
     /// The command as typed, without a password.
     pub command: &'a str,
     /// The database and the options that choose it, as words of a command. The environment may name the database instead.
@@ -53,6 +58,10 @@ pub struct InitReport<'a> {
 }
 
 impl InitReport<'_> {
+    fn discover(&self) -> String {
+        format!("fk-doctor discover {}", self.database).trim_end().to_owned()
+    }
+
     /// Returns the command for a pipeline.
     fn in_pipeline(&self, options: &str) -> String {
         let mut command = "fk-doctor scan".to_owned();
@@ -114,7 +123,8 @@ pub fn configuration(report: &InitReport<'_>) -> String {
         ]);
     }
     lines.extend(relations(examination));
-    if schema.relations.is_empty() {
+    lines.extend(undeclared(report));
+    if schema.relations.is_empty() && report.undeclared.is_empty() {
         lines.extend([
             String::new(),
             "# The database declares no foreign keys. Name the references that a scan is to check:".to_owned(),
@@ -200,6 +210,22 @@ fn relations(examination: &Examination) -> Vec<String> {
     lines
 }
 
+/// Returns a suggestion for each reference that the database does not declare.
+fn undeclared(report: &InitReport<'_>) -> Vec<String> {
+    if report.undeclared.is_empty() {
+        return Vec::new();
+    }
+    let facts = report.examination.schema.database.engine.facts();
+    let mut lines = vec![
+        String::new(),
+        format!("# References that the database does not declare. For their evidence: {}", report.discover()),
+    ];
+    for line in discovery::entries(report.undeclared.iter(), facts, report.date).lines() {
+        lines.push(if line.is_empty() || line.starts_with("# ") { line.to_owned() } else { format!("#{line}") });
+    }
+    lines
+}
+
 /// Returns the suspicion that some keys stand for "none", and these keys as an array's content.
 fn values_for_none(finding: &Finding) -> Option<(String, String)> {
     let diagnosis = finding.diagnosis.iter().find(|diagnosis| diagnosis.cause == Cause::Sentinel)?;
@@ -252,6 +278,11 @@ pub fn render(report: &InitReport<'_>, terminal: &TerminalStyle) -> String {
     }
     let found = if found.is_empty() { "no orphan rows and no defects".to_owned() } else { found.join(", ") };
     sheet.labelled_prose(LABEL, "found", &Piece::plain(found));
+    if !report.undeclared.is_empty() {
+        let references = plural(report.undeclared.len() as u64, "reference");
+        let line = format!("{references} that the database does not declare, as comments in {}", report.file);
+        sheet.labelled_prose(LABEL, "", &Piece::plain(line));
+    }
     if let Some(baseline) = report.baseline {
         let line = format!("{baseline} holds what was found; with it, a scan fails only for what is new");
         sheet.labelled_prose(LABEL, "baseline", &Piece::plain(line));
@@ -260,6 +291,7 @@ pub fn render(report: &InitReport<'_>, terminal: &TerminalStyle) -> String {
     sheet.prose(0, &Piece::new("as a step of a GitHub workflow:", Style::Dim));
     let step = report.in_pipeline("--format github --redact");
     sheet.whole_line(2, &[Piece::new(format!("- run: {step}"), Style::Command)]);
-    sheet.next(&[report.in_pipeline("")]);
+    let discover = (!report.undeclared.is_empty()).then(|| report.discover());
+    sheet.next(&[Some(report.in_pipeline("")), discover].into_iter().flatten().collect::<Vec<_>>());
     sheet.finish()
 }

@@ -155,6 +155,24 @@ fn found(
     Ok(discover::assess(schema, facts, &file.config.discover.reject))
 }
 
+/// Returns the candidates of this tier or above that are not known yet, with the notes about all that was left out.
+pub(super) fn candidates(
+    schema: &Schema,
+    session: &mut dyn Session,
+    typed: &DiscoverArgs,
+    environment: &Environment,
+    lowest: Tier,
+    progress: Progress<'_>,
+) -> Result<(Vec<CandidateView>, Vec<String>), RunError> {
+    let discovery = found(schema, session, typed, &ConfigFile::default(), environment, progress)?;
+    let failures: Vec<NotObserved> =
+        discovery.not_observed.iter().filter(|part| part.omission.is_failure()).cloned().collect();
+    let view = DiscoveryView::of(schema, &discovery, &Redaction::default());
+    let is_wanted = |candidate: &CandidateView| candidate.tier != Tier::Declared && candidate.tier <= lowest;
+    let candidates = view.candidates.into_iter().filter(is_wanted).collect();
+    Ok((candidates, Undeclared::notes(&failures)))
+}
+
 /// The relations that nobody declares, and what the discovery could not read or compare.
 pub(super) struct Undeclared {
     pub(super) relations: Vec<DiscoveredRelation>,

@@ -11,10 +11,13 @@ use super::Outcome;
 use super::RunError;
 use super::config_file::ConfigFile;
 use super::database;
+use super::discover;
 use super::printed_command;
 use super::scan_run;
 use crate::cli;
+use crate::cli::discover::DiscoverArgs;
 use crate::config;
+use crate::engine::Database;
 use crate::engine::Deadline;
 use crate::engine::Session;
 use crate::engine::WaitLimits;
@@ -23,6 +26,8 @@ use crate::examine::Examined;
 use crate::examine::FindingOptions;
 use crate::examine::baseline::BaselineRun;
 use crate::model::date;
+use crate::model::discovery::Tier;
+use crate::model::discovery_view::CandidateView;
 use crate::model::examination::Examination;
 use crate::model::finding::Severity;
 use crate::model::ids::RelationId;
@@ -35,6 +40,7 @@ use crate::report;
 use crate::report::init::InitReport;
 use crate::scan::Progress;
 use crate::scan::ScanOptions;
+use crate::source::Source;
 
 pub fn init(
     typed: &cli::InitArgs,
@@ -52,6 +58,7 @@ pub fn init(
     // The draft describes the database, and not what another configuration says about it.
     let schema = ConfigFile::default().resolve(database.as_mut(), environment)?;
     let all: HashSet<String> = schema.relations.iter().map(|relation| relation.id.clone()).collect();
+    let (undeclared, notes) = undeclared(&schema, database.as_mut(), &source, typed, environment, progress)?;
     let mut sessions = super::sessions(database.as_mut(), &schema, None, environment)?;
     let redaction = Redaction::default();
     let today = &date::timestamp(environment.now)[..10];
@@ -68,6 +75,8 @@ pub fn init(
     let baseline = typed.baseline.as_ref().map(|file| file.display().to_string());
     let report = InitReport {
         examination: &examination,
+        undeclared: &undeclared,
+        date: today,
         command: &scan_run::command(&source, typed.database.as_deref(), environment),
         database: database.trim_start(),
         file: &typed.output.display().to_string(),
@@ -77,7 +86,24 @@ pub fn init(
         super::create_file(file, &text, environment)?;
     }
     super::create_file(&typed.output, &report::init::configuration(&report), environment)?;
-    Ok(Outcome::of(report::init::render(&report, &environment.terminal)))
+    Ok(Outcome { notes, ..Outcome::of(report::init::render(&report, &environment.terminal)) })
+}
+
+/// Returns the references that the database does not declare, and notes about all that was not read for this.
+fn undeclared(
+    schema: &Schema,
+    database: &mut dyn Database,
+    source: &Source,
+    typed: &cli::InitArgs,
+    environment: &Environment,
+    progress: Progress<'_>,
+) -> Result<(Vec<CandidateView>, Vec<String>), RunError> {
+    if source.has_configured_tables() {
+        return Ok((Vec::new(), Vec::new()));
+    }
+    let options = DiscoverArgs { timeout: typed.timeout, ..DiscoverArgs::default() };
+    let mut session = database.session()?;
+    discover::candidates(schema, session.as_mut(), &options, environment, Tier::Likely, progress)
 }
 
 /// Examines all relations. The baseline sees every missing key.
