@@ -164,6 +164,8 @@ fn page_has_the_commands_that_repair_a_key() {
     let document = parsed(&page);
     let facts: Vec<String> = of_class(&document, "facts").into_iter().map(text).collect();
     assert!(facts[0].starts_with("cause a column is missing from the key: team(id,year) is unique"), "{facts:?}");
+    assert!(page.contains("<pre>sqlite3 app.db \\\n  "), "{page}");
+    assert!(page.contains(" -o team.ndjson \\\n  --relax "), "{page}");
     for command in
         ["sqlite3 app.db", "fk-doctor repair app.db -o team.ndjson", "--enforce 'manager(team,year) -> team(id,year)'"]
     {

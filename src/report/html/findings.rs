@@ -234,10 +234,12 @@ fn facts(examination: &Examination, group: &FindingGroup, findings: &[&Finding])
         }
     } else if let Some(text) = key_repair::text(examination, findings) {
         facts.extend(text.cause.iter().map(|cause| ("cause", escaped(cause))));
-        let commands: Vec<String> = text.commands.iter().map(|parts| parts.join(" \\\n  ")).collect();
+        // Escaped text has no line breaks.
+        let command = |parts: &Vec<String>| parts.iter().map(|part| escaped(part)).collect::<Vec<_>>().join(" \\\n  ");
+        let commands = text.commands.iter().map(command).collect::<Vec<_>>().join("\n");
         let advice: String = text.advice.iter().map(|sentence| format!("<p>{}</p>", escaped(sentence))).collect();
         let others = text.others.iter().map(|others| format!("<p>{}</p>", escaped(others)));
-        let commands = format!("<pre>{}</pre>", escaped(&commands.join("\n")));
+        let commands = format!("<pre>{commands}</pre>");
         facts.push(("repair", format!("{advice}{commands}{}", others.collect::<String>())));
     } else if let [first, others @ ..] = findings
         && !first.help.is_empty()
