@@ -63,6 +63,15 @@ fn help_of_every_command_has_valid_examples_and_exit_codes() {
 }
 
 #[test]
+fn meaning_of_an_exit_code_wraps_beside_its_code() {
+    for columns in ["80", "100"] {
+        let run = Bench::empty().run_in(&["apply", "--help"], &[("COLUMNS", columns)]);
+        let meaning = "\n  6    changed, but not to the end or not clean: orphans or skipped rows are\n       left, or a signal ended the run\n";
+        assert!(run.stdout.contains(meaning), "{}", run.stdout);
+    }
+}
+
+#[test]
 fn version_names_the_commit_and_the_bundled_sqlite() {
     let bench = Bench::empty();
     let short = bench.run(&["-V"]).stdout;

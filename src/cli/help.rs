@@ -5,6 +5,9 @@ use crate::exit::Exit;
 /// Exit codes of every command that reads a database.
 const READING: [Exit; 3] = [Exit::Clean, Exit::Usage, Exit::Unreadable];
 
+/// The width of the meaning of an exit code, which clap would otherwise wrap without an indent.
+const WIDTH: usize = 78;
+
 /// A comment and a command.
 type Example = (&'static str, &'static str);
 
@@ -16,7 +19,10 @@ fn page(examples: &[Example], exits: &[Exit]) -> String {
     text.push_str("\nExit codes:\n");
     // In the order of their numbers.
     for exit in Exit::ALL.iter().filter(|exit| exits.contains(exit)) {
-        text.push_str(&format!("  {:<4} {}\n", exit.code(), exit.meaning().replace('`', "")));
+        let code = format!("  {:<4} ", exit.code());
+        let options = textwrap::Options::new(WIDTH).initial_indent(&code).subsequent_indent("       ");
+        text.push_str(&textwrap::fill(&exit.meaning().replace('`', ""), options));
+        text.push('\n');
     }
     text
 }
