@@ -1,10 +1,14 @@
 //! `--max-lag` on servers. PostgreSQL knows its replicas; those of MySQL and MariaDB must be named.
 
+use std::time::Duration;
+use std::time::Instant;
+
 use super::common::in_one_line;
 use super::patient::Kind;
 use super::patient::Patient;
 use super::patient::on_each;
 use super::patient::rule;
+use super::server::Server;
 
 const SEED: &str = "CREATE TABLE p(id int PRIMARY KEY); \
     CREATE TABLE c(id int PRIMARY KEY, r int, FOREIGN KEY (r) REFERENCES p(id)); \
@@ -38,4 +42,26 @@ fn lag_is_measured_where_the_server_kind_knows_it() {
             }
         }
     });
+}
+
+/// The batches wait for a standby that has stopped to replay, and go on once it has replayed them.
+#[test]
+fn standby_that_is_behind_holds_batches_up() {
+    let Some((server, standby)) = Server::with_standby(&Kind::Postgres.unenforced(SEED)) else { return };
+    let patient = Patient { server, kind: Kind::Postgres };
+    patient.rules(&rule("c(r)", "action = \"set-null\""));
+    patient.planned();
+    patient.server.wait_for(&standby);
+    patient.server.execute_on(&standby, "SELECT pg_wal_replay_pause()");
+    let begun = Instant::now();
+    let (held, run) = std::thread::scope(|threads| {
+        let apply = threads.spawn(|| patient.apply(&["--batch", "1", "--pause", "300ms", "--max-lag", "100ms"]));
+        std::thread::sleep(Duration::from_secs(4));
+        let held = !apply.is_finished();
+        patient.server.execute_on(&standby, "SELECT pg_wal_replay_resume()");
+        (held, apply.join().unwrap())
+    });
+    assert!(held, "four batches ended in {:?}: {}", begun.elapsed(), run.stdout);
+    assert_eq!((run.code, run.stderr.as_str()), (0, ""), "{}", run.stdout);
+    assert_eq!(patient.orphans(), 0);
 }

@@ -109,12 +109,18 @@ impl Server {
         Some((Server::at(primary, "/postgres", seed), standby.to_owned()))
     }
 
-    /// Waits until a standby has every change of this server.
+    /// Runs a statement on a standby.
+    pub(crate) fn execute_on(&self, standby: &str, sql: &str) {
+        let mut client = connect(&self.runtime, &format!("{standby}/postgres"));
+        attempt(&self.runtime, &mut client, sql).unwrap();
+    }
+
+    /// Waits until a standby has every change of this server. Another test may hold the standby up for some seconds.
     pub(crate) fn wait_for(&self, standby: &str) {
         let end = &self.texts("SELECT pg_current_wal_insert_lsn()::text")[0];
         let sql = format!("SELECT pg_last_wal_replay_lsn() >= '{end}'::pg_lsn");
         let mut connection = self.runtime.block_on(PgConnection::connect(&format!("{standby}/postgres"))).unwrap();
-        for _ in 0..500 {
+        for _ in 0..3_000 {
             let row = self.runtime.block_on(sqlx::raw_sql(AssertSqlSafe(sql.clone())).fetch_one(&mut connection));
             if row.unwrap().get::<bool, _>(0) {
                 return;
