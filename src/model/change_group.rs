@@ -50,6 +50,19 @@ pub enum GroupImages {
     },
 }
 
+impl GroupImages {
+    /// Returns the number of values of a change before and after it, each `None` without an image: (Some(3), Some(1)) for an update
+    /// of one of three columns.
+    pub fn widths(&self) -> (Option<usize>, Option<usize>) {
+        match self {
+            GroupImages::Insert { columns } => (None, Some(columns.len())),
+            GroupImages::Delete { columns } => (Some(columns.len()), None),
+            GroupImages::Update { columns, set } => (Some(columns.len()), Some(set.len())),
+            GroupImages::Replace { before, after } => (Some(before.len()), Some(after.len())),
+        }
+    }
+}
+
 impl ChangeGroup {
     /// Returns the group of a change.
     pub fn of(change: &Change) -> ChangeGroup {

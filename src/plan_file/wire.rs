@@ -1,5 +1,5 @@
-//! The JSON of a plan's lines: here the header and the trailer, in `compact` the changes and their groups, in `wide` the
-//! changes of older versions, and in `values` the values.
+//! The JSON of a plan's lines: here the header and the trailer, in `compact` the changes and their groups, in `plain` a fast
+//! parser for most changes, in `wide` the changes of older versions, and in `values` the values.
 
 use serde::Deserialize;
 use serde::Serialize;
@@ -17,6 +17,7 @@ use crate::model::redefinition::Redefinition;
 use crate::model::text::is_unseen;
 
 pub(super) mod compact;
+pub(super) mod plain;
 pub(super) mod values;
 pub(super) mod wide;
 

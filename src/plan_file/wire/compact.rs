@@ -12,6 +12,7 @@ use serde::de::Error;
 use serde::de::SeqAccess;
 use serde::de::Visitor;
 
+use super::plain;
 use super::text;
 use super::values::WireValue;
 use super::values::push_values;
@@ -219,6 +220,14 @@ pub(in crate::plan_file) fn number(line: &str) -> Result<usize, String> {
 
 /// Parses a line that [`push_change`] wrote.
 pub(in crate::plan_file) fn read_change(line: &str, groups: &ChangeGroups) -> Result<GroupedChange, String> {
+    match plain::read_change(line, groups) {
+        Some(change) => Ok(change),
+        None => read_any_change(line, groups),
+    }
+}
+
+/// Parses a line that [`push_change`] wrote, with values and facts of every kind.
+pub(in crate::plan_file) fn read_any_change(line: &str, groups: &ChangeGroups) -> Result<GroupedChange, String> {
     let mut deserializer = serde_json::Deserializer::from_str(line);
     let change = deserializer.deserialize_seq(ChangeLine { groups });
     let change = change.and_then(|change| deserializer.end().map(|()| change));
@@ -240,12 +249,7 @@ impl<'de> Visitor<'de> for ChangeLine<'_> {
         let number = parts.next_element::<usize>()?.and_then(|number| number.checked_sub(1));
         let found = number.and_then(|number| Some((number, self.groups.get(number)?)));
         let (number, group) = found.ok_or_else(|| A::Error::custom("the plan has no such group"))?;
-        let (before, after) = match &group.images {
-            GroupImages::Insert { columns } => (None, Some(columns.len())),
-            GroupImages::Delete { columns } => (Some(columns.len()), None),
-            GroupImages::Update { columns, set } => (Some(columns.len()), Some(set.len())),
-            GroupImages::Replace { before, after } => (Some(before.len()), Some(after.len())),
-        };
+        let (before, after) = group.images.widths();
         let before = parts.next_element_seed(Values(before))?.ok_or_else(|| A::Error::custom("it is too short"))?;
         let after = parts.next_element_seed(Values(after))?.ok_or_else(|| A::Error::custom("it is too short"))?;
         let rare = parts.next_element::<Rare>()?.unwrap_or_default();

@@ -41,9 +41,9 @@ struct WireChange {
 
 #[derive(Serialize, Deserialize)]
 pub(super) struct WireAdopted {
-    relation: String,
+    pub(super) relation: String,
     /// The fingerprints of the rows, each as sixteen hexadecimal digits.
-    rows: String,
+    pub(super) rows: String,
 }
 
 #[derive(Serialize, Deserialize, Default)]
