@@ -26,6 +26,7 @@ mod ddl;
 mod examination;
 mod failure;
 mod file;
+mod integer_keys;
 mod introspect;
 mod lock_holder;
 mod open;

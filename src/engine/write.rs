@@ -7,13 +7,17 @@ use std::path::Path;
 
 use super::Damage;
 use super::EngineError;
+use super::Inclusion;
 use super::RowsAnswer;
 use super::RowsQuestion;
 use super::Session;
+use super::StorageAnswer;
+use super::StorageReadOptions;
 use super::gentle_writer::GentleWriter;
 use super::set_writer::SetWriter;
 use crate::model::backup::BackupOrigin;
 use crate::model::catalog::Table;
+use crate::model::catalog::Tables;
 use crate::model::refusal::Refusal;
 use crate::model::value::Value;
 use crate::model::value::ValueRef;
@@ -165,5 +169,14 @@ impl<S: Session + ?Sized> Session for &mut S {
 
     fn look_up_rows(&mut self, questions: &[RowsQuestion<'_>]) -> Vec<Option<RowsAnswer>> {
         (**self).look_up_rows(questions)
+    }
+
+    fn read_storage(
+        &mut self,
+        tables: &Tables,
+        inclusions: &[Inclusion],
+        options: &StorageReadOptions<'_>,
+    ) -> Vec<StorageAnswer> {
+        (**self).read_storage(tables, inclusions, options)
     }
 }

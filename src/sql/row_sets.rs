@@ -5,6 +5,7 @@
 //! bit.
 
 use crate::model::catalog::Column;
+use crate::model::catalog::Table;
 use crate::model::ids::RelationId;
 use crate::model::plan::identity_columns;
 use crate::model::relation::Relation;
@@ -21,6 +22,7 @@ use crate::sql::phrases::column;
 use crate::sql::phrases::key_parts;
 use crate::sql::query::Query;
 use crate::sql::query::Sql;
+use crate::sql::query::plain;
 use crate::sql::scan::Scan;
 use crate::sql::scan::source;
 
@@ -244,6 +246,14 @@ fn new_value(slots: &mut Slots, group: &RowGroup<'_>, column: &Column) -> String
         Some((_, position)) => slots.mark(Slot::After(*position)),
         None => Sqlite.qualified("child", &column.name),
     }
+}
+
+/// Returns the query for some columns of all rows of a table.
+pub fn stored_columns(table: &Table, columns: &[usize]) -> Sql {
+    let shown: Vec<String> =
+        columns.iter().map(|&column| Sqlite.qualified("stored", &table.columns[column].name)).collect();
+    let from = Sqlite.source(None, table, "stored", Reading::WholeTable);
+    plain(format!("SELECT {} FROM {from}", shown.join(", ")))
 }
 
 /// The columns of a child that identify a row, and those of its foreign key.

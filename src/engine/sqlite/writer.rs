@@ -11,6 +11,7 @@ use rusqlite::limits::Limit;
 use super::backup;
 use super::examination::Examination;
 use super::failure;
+use super::integer_keys;
 use super::open;
 use super::session;
 use super::set_writer;
@@ -18,7 +19,10 @@ use super::snapshot::Handles;
 use super::space;
 use crate::engine::Damage;
 use crate::engine::EngineError;
+use crate::engine::Inclusion;
 use crate::engine::Session;
+use crate::engine::StorageAnswer;
+use crate::engine::StorageReadOptions;
 use crate::engine::WaitLimits;
 use crate::engine::set_writer::SetWriter;
 use crate::engine::write::CommitOutcome;
@@ -26,6 +30,7 @@ use crate::engine::write::WriteOptions;
 use crate::engine::write::Writer;
 use crate::model::backup::BackupOrigin;
 use crate::model::catalog::Table;
+use crate::model::catalog::Tables;
 use crate::model::value::Value;
 use crate::sql::Sql;
 
@@ -145,6 +150,15 @@ impl Session for SqliteWriter {
     fn damage(&mut self, _: &Table) -> Result<Option<Damage>, EngineError> {
         // The whole file was examined before the first change.
         Ok(None)
+    }
+
+    fn read_storage(
+        &mut self,
+        tables: &Tables,
+        inclusions: &[Inclusion],
+        _: &StorageReadOptions<'_>,
+    ) -> Vec<StorageAnswer> {
+        integer_keys::judge(&self.connection, tables, inclusions)
     }
 }
 
