@@ -53,6 +53,7 @@ mod record;
 mod recording;
 mod redefine;
 mod references;
+mod refused_rows;
 mod row_now;
 mod set_portion;
 mod set_references;

@@ -12,9 +12,16 @@ use crate::judge;
 use crate::meddling;
 
 use std::collections::BTreeMap;
+use std::sync::Mutex;
 
 use common::Bench;
 use fastrand::Rng;
+use fk_doctor::internals::apply::Direction;
+use fk_doctor::internals::cli::Cli;
+use fk_doctor::internals::cli::Command;
+use fk_doctor::internals::model::progress::ProgressStep;
+use fk_doctor::internals::model::progress::RunPhase;
+use fk_doctor::internals::run;
 use judge::Layout;
 use judge::Literals;
 use meddling::World;
@@ -141,6 +148,85 @@ fn changes_in_sets_equal_changes_row_by_row() {
     }
     println!("{tried} plans run in sets and row by row, exit codes {codes:?}");
     assert!(cases < 40 || tried > 20, "the cases are worth comparing");
+}
+
+/// Applies a plan without those rows that the database refuses. Returns the steps of the changes.
+fn steps_of_apply(bench: &Bench, options: &[&str]) -> Vec<u64> {
+    let path = |name: &str| bench.path(name).to_str().unwrap().to_owned();
+    let (database, plan) = (path("app.db"), path("plan.ndjson"));
+    let typed = [&["fk-doctor", "apply", &database, &plan, "--no-backup", "--skip-changed"], options].concat();
+    let cli = <Cli as clap::Parser>::try_parse_from(typed).unwrap();
+    let Command::Apply(typed) = &cli.command else { unreachable!() };
+    let environment = run::Environment { directory: bench.path("."), cores: 2, ..run::Environment::default() };
+    let steps: Mutex<Vec<u64>> = Mutex::default();
+    let progress = |step: &ProgressStep<'_>| {
+        if step.phase == RunPhase::ChangeRows {
+            steps.lock().unwrap().push(step.done);
+        }
+    };
+    let outcome = run::apply(Direction::Apply, &typed.run, typed.admission, &cli.global, &environment, &progress);
+    assert_eq!(outcome.unwrap().exit.code(), 6, "{options:?}");
+    steps.into_inner().unwrap()
+}
+
+/// A trigger refuses rows of several sets. Each set with such a row is taken back and divided. No other set is changed again, neither
+/// of the same transaction nor of an earlier one.
+#[test]
+fn row_that_the_database_refuses_costs_only_its_set() {
+    for options in [&[][..], &["--batch", "2000"], &["--row-by-row"], &["--row-by-row", "--batch", "2000"]] {
+        for action in ["set-null", "quarantine"] {
+            let bench = Bench::new(
+                "CREATE TABLE p(id INTEGER PRIMARY KEY); CREATE TABLE c(id INTEGER PRIMARY KEY, r INT REFERENCES p(id));
+                 WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 7000) INSERT INTO c SELECT i, i + 10 FROM n;
+                 CREATE TRIGGER one BEFORE UPDATE ON c WHEN old.id IN (1, 3500) OR old.id BETWEEN 6700 AND 6850
+                     BEGIN SELECT raise(ABORT, 'this row stays'); END;
+                 CREATE TRIGGER two BEFORE DELETE ON c WHEN old.id IN (1, 3500) OR old.id BETWEEN 6700 AND 6850
+                     BEGIN SELECT raise(ABORT, 'this row stays'); END;",
+            );
+            let rule = format!(
+                "id = \"r\"\neven-if-parent-lost = true\nrelation.child = \"*\"\nlimits = {{ max-share = 1.0, max-rows = 10000 }}\n\
+                 [[treat]]\naction = \"{action}\"\n"
+            );
+            bench.write("r.toml", &rule);
+            assert_eq!(bench.run(&["repair", "app.db", "--rules", "r.toml", "-o", "plan.ndjson"]).code, 0);
+            let before = bench.dump();
+            let steps = steps_of_apply(&bench, options);
+            assert!(steps.is_sorted(), "{action} {options:?}: {steps:?}");
+            assert_eq!(bench.value("SELECT count(*) FROM c WHERE r IS NOT NULL"), "153", "{action} {options:?}");
+            assert_eq!(bench.run(&["undo", "app.db", "plan.ndjson", "--no-backup"]).code, 0, "{action} {options:?}");
+            assert_eq!(bench.dump(), before, "{action} {options:?}");
+        }
+    }
+}
+
+/// A refused row was the only one that needed a new parent, which an earlier set made. The parent is not made.
+#[test]
+fn parent_that_only_a_refused_row_needs_is_not_made() {
+    for options in [&[][..], &["--batch", "500"]] {
+        let bench = Bench::new(
+            "CREATE TABLE p(id INTEGER PRIMARY KEY, name TEXT); CREATE TABLE c(id INTEGER PRIMARY KEY, r INT REFERENCES p(id));
+             INSERT INTO p VALUES (1, 'a');
+             WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 3000) INSERT INTO c SELECT i, 5000 + i / 2 FROM n;
+             CREATE TRIGGER t BEFORE UPDATE ON c WHEN old.id IN (1, 1500, 1502, 1503) BEGIN SELECT raise(ABORT, 'this row stays'); END;",
+        );
+        bench.write(
+            "r.toml",
+            "id = \"r\"\nrelation.child = \"*\"\n[[treat]]\naction = \"placeholder\"\nkey = \"new\"\nvalues = { name = \"{key.r}\" }\n",
+        );
+        assert_eq!(bench.run(&["repair", "app.db", "--rules", "r.toml", "-o", "plan.ndjson"]).code, 0);
+        let twins = Twins::of(bench);
+        let apply = [&["apply", "app.db", "plan.ndjson", "--no-backup", "--skip-changed"], options].concat();
+        assert_eq!(twins.run(&apply, "rows are refused"), 6, "{options:?}");
+        let needless = "SELECT group_concat(name) FROM p WHERE id > 1 AND id NOT IN (SELECT r FROM c)";
+        if options.is_empty() {
+            assert_eq!(twins.sets.value(needless), "NULL");
+        }
+        assert_eq!(
+            twins.sets.value("SELECT group_concat(id) FROM c WHERE r NOT IN (SELECT id FROM p)"),
+            "'1,1500,1502,1503'"
+        );
+        assert_eq!(twins.run(&["undo", "app.db", "plan.ndjson", "--no-backup"], "undo"), 0, "{options:?}");
+    }
 }
 
 /// The parent to which a plan points its rows is deleted before the plan is applied. No batch may make new orphans.

@@ -82,6 +82,10 @@ impl Walk<'_> {
             }
         }
         self.check_pending_orphans(writer, true)?;
+        if self.has_left_rows && self.done.total() == 0 {
+            // A run that can change no row leaves no trace.
+            return Err(Halt::Retry);
+        }
         if self.is_gentle() { self.finish_gently(writer) } else { self.finish(writer) }
     }
 

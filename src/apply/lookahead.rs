@@ -2,6 +2,7 @@
 //! and the new parents that no row needs.
 
 use std::collections::BTreeMap;
+use std::collections::HashMap;
 use std::collections::HashSet;
 
 use super::Direction;
@@ -31,8 +32,8 @@ pub(super) struct Lookahead {
     pub(super) returning: HashSet<u64>,
     /// By table, the largest number in the names of the inserted rows that undo deletes.
     pub(super) reached: BTreeMap<String, i64>,
-    /// The keys to which changes of the plan refer.
-    referenced: HashSet<String>,
+    /// The keys to which changes of the plan refer, with the number of references.
+    referenced: HashMap<String, usize>,
     /// The parents that the plan inserts, in order.
     parents: Vec<NewParent>,
     /// Relations whose orphans can only be counted, because rows of the child have no names or the plan does not list the orphans.
@@ -52,41 +53,66 @@ struct NewParent {
 impl Lookahead {
     /// Returns the positions of new parents to which no remaining change refers.
     pub(super) fn needless_parents(&self) -> Vec<usize> {
-        let mut referenced = self.referenced.clone();
+        let mut referenced: HashSet<&str> =
+            self.referenced.iter().filter(|(_, count)| **count > 0).map(|(key, _)| key.as_str()).collect();
         let mut needless = Vec::new();
         // A parent may be inserted for another parent, which comes later in the plan.
         for parent in self.parents.iter().rev() {
-            if parent.is_adopting || parent.keys.iter().any(|key| referenced.contains(key)) {
-                referenced.extend(parent.references.iter().cloned());
+            if parent.is_adopting || parent.keys.iter().any(|key| referenced.contains(key.as_str())) {
+                referenced.extend(parent.references.iter().map(String::as_str));
             } else {
                 needless.push(parent.position);
             }
         }
         needless
     }
+
+    /// Takes away the references of a change that is left after all. True if a new parent may be needless without it.
+    pub(super) fn leave(&mut self, schema: &Schema, change: &Change) -> bool {
+        let mut last_references = loose_references(schema, change);
+        if !is_new_parent(change) {
+            last_references.retain(|key| match self.referenced.get_mut(key) {
+                Some(count) => {
+                    *count = count.saturating_sub(1);
+                    *count == 0
+                }
+                None => true,
+            });
+        }
+        let needs = |parent: &NewParent| parent.keys.iter().any(|key| last_references.contains(key));
+        !last_references.is_empty() && self.parents.iter().any(|parent| !parent.is_adopting && needs(parent))
+    }
+}
+
+fn is_new_parent(change: &Change) -> bool {
+    change.role() == ChangeRole::Parent && change.before.is_none()
+}
+
+/// Returns the keys to which a row refers after its change.
+fn loose_references(schema: &Schema, change: &Change) -> Vec<String> {
+    let Some(image) = &change.after else { return Vec::new() };
+    let relations = schema.relations.iter().filter(|relation| schema.child(relation).name == change.table);
+    relations.filter_map(|relation| loose_key(relation, schema.child_column_names(relation), image)).collect()
 }
 
 impl Walk<'_> {
     /// Collects the keys of a line and the keys to which it refers.
-    fn look_ahead_at_references(&mut self, line: &Line) {
+    pub(super) fn look_ahead_at_references(&mut self, line: &Line) {
         let schema = self.options.schema;
         let change = &line.change;
         let (Some(image), Fit::Ready) = (&change.after, line.fit) else { return };
-        let (mut keys, mut references) = (Vec::new(), Vec::new());
+        let (mut keys, references) = (Vec::new(), loose_references(schema, change));
         for relation in &schema.relations {
-            if schema.child(relation).name == change.table {
-                references.extend(loose_key(relation, schema.child_column_names(relation), image));
-            }
             if is_its_parent(schema, relation, change) {
                 let names = schema.parent_columns(relation).map(|column| column.name.as_str());
                 keys.extend(loose_key(relation, names, image));
             }
         }
-        if change.role() == ChangeRole::Parent && change.before.is_none() {
+        if is_new_parent(change) {
             let is_adopting = change.adopts.as_ref().is_none_or(|adopts| !adopts.is_empty());
             self.lookahead.parents.push(NewParent { position: line.position, keys, references, is_adopting });
         } else {
-            self.lookahead.referenced.extend(references);
+            references.into_iter().for_each(|key| *self.lookahead.referenced.entry(key).or_default() += 1);
         }
     }
 
@@ -139,10 +165,9 @@ impl Walk<'_> {
             if is_its_parent(schema, relation, change) {
                 let names = schema.parent_columns(relation).map(|column| column.name.as_str());
                 let Some(key) = image.key(names).map(|key| key_fingerprint(index, &key)) else { continue };
-                if self.made_keys.insert(key)
-                    && let Some(start) = &mut self.transaction
-                {
-                    start.made_keys.push(key);
+                if self.made_keys.insert(key) {
+                    let of_transaction = self.transaction.as_mut().map(|start| &mut start.made_keys);
+                    of_transaction.into_iter().chain(&mut self.portion_keys).for_each(|keys| keys.push(key));
                 }
             }
         }

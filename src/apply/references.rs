@@ -39,7 +39,7 @@ use crate::plan_file;
 #[derive(Debug, Clone)]
 pub(super) struct PendingOrphan {
     relation: RelationId,
-    row: RowName,
+    pub(super) row: RowName,
     /// The position of the change that made the row an orphan.
     position: usize,
 }

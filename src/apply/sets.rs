@@ -1,6 +1,6 @@
 //! Changes the rows of consecutive lines in sets. A set changes exactly the rows of its lines, each of which meets the conditions of
 //! its group in the statement that changes it. Otherwise the set is taken back and divided, until the rows of a small set are changed
-//! one by one, which finds the row at fault and names it. If an engine uses no savepoints, the whole transaction is rolled back.
+//! one by one, which finds the row at fault and names it.
 
 use std::collections::BTreeMap;
 
@@ -179,12 +179,10 @@ impl Walk<'_> {
         record.state.ours.contains(line.position) == (self.options.direction == Direction::Apply)
     }
 
-    /// Returns the lines from a step on that are read at once. On a server, lines that are changed row by row are apart from others.
+    /// Returns the lines from a step on that are read at once. Lines that are changed row by row are apart from others.
     fn next_lines(&mut self, step: usize, most: usize) -> Result<SetPortion, ApplyError> {
         let portion = self.reading.set_portion(step, most)?;
-        let Some(first) = portion.lines.first().filter(|_| self.options.facts().location == Location::Server) else {
-            return Ok(portion);
-        };
+        let Some(first) = portion.lines.first() else { return Ok(portion) };
         let is_of_rows = self.is_left_to_rows(first);
         match portion.lines.iter().position(|line| self.is_left_to_rows(line) != is_of_rows) {
             Some(end) => self.reading.set_portion(step, end),
@@ -251,10 +249,9 @@ impl Walk<'_> {
             most = portion.lines.len();
             self.look_ahead_at_all()?;
         }
-        let mut portion = self.reading.portion(step, most)?;
+        let portion = self.reading.portion(step, most)?;
         self.known = KnownReferences::default();
-        self.change(writer, &mut portion)?;
-        Ok(LinesOutcome::Done(portion.lines.len()))
+        self.change_or_leave(writer, step, portion)
     }
 
     /// Changes the rows of the portion at a step, except those that other sessions hold.
@@ -272,7 +269,10 @@ impl Walk<'_> {
         let count = portion.lines.len() as u64;
         if count > 0 {
             // Beside other sessions a transaction has few sets, and each savepoint would lengthen its locks.
-            let is_saved = !self.is_gentle() && writer.sets().map_or(Ok(false), SetWriter::set_savepoint)?;
+            let is_saved = !self.is_gentle();
+            if is_saved {
+                writer.sets().map_or(Ok(()), SetWriter::set_savepoint)?;
+            }
             let changed_before = writer.changed_so_far()?;
             let mut is_exact = match self.change_set(writer, &portion, &groups) {
                 Err(Halt::Error(ApplyError::Engine(error))) if is_of_rows(&error) && !is_of_others(writer) => false,
@@ -286,8 +286,7 @@ impl Walk<'_> {
                 is_exact = are_orphans;
             }
             if !is_exact {
-                let can_divide = is_saved || self.is_gentle();
-                if !can_divide || !self.narrow(step, all_positions.len(), SEARCHED) {
+                if !self.narrow(step, all_positions.len(), SEARCHED) {
                     self.change_one_by_one(&portion);
                 }
                 return Ok(if is_saved { take_back(writer) } else { LinesOutcome::NotExact });
@@ -320,6 +319,11 @@ impl Walk<'_> {
             self.sets.narrow = Some((step + lines, (lines / 4).max(1)));
         }
         is_large
+    }
+
+    /// Makes the next portion, which begins at a step, end after some lines.
+    pub(super) fn narrow_to(&mut self, step: usize, lines: usize) {
+        self.sets.narrow = Some((step + lines, lines));
     }
 
     fn change_set(&mut self, writer: &mut dyn Writer, portion: &SetPortion, groups: &[usize]) -> Result<bool, Halt> {
@@ -397,6 +401,13 @@ impl Walk<'_> {
             let mut portion = self.reading.portion(step, CHUNK)?;
             step += portion.lines.len();
             for line in &mut portion.lines {
+                if self.options.direction == Direction::Apply
+                    && self.options.skip_changed
+                    && self.is_in_open_batch(line.position)
+                {
+                    // A refused row may make a parent of this transaction needless.
+                    self.look_ahead_at_references(line);
+                }
                 line.fit = if self.is_done(line.position)? { Fit::Done } else { Fit::Ready };
             }
             self.look_ahead(&portion);
@@ -406,15 +417,18 @@ impl Walk<'_> {
 
     /// True if the record or the current transaction has made the change, or if an undo finds that it was never made.
     fn is_done(&self, position: usize) -> Result<bool, ApplyError> {
-        let is_made = |batch: &super::batches::Batch| {
-            (batch.first..=batch.last).contains(&(position as u64)) && !batch.left.contains_key(&(position as u64))
-        };
         Ok(match self.options.direction {
-            Direction::Apply => {
-                self.record()?.state.ours.contains(position) || self.batch.as_ref().is_some_and(is_made)
-            }
+            Direction::Apply => self.record()?.state.ours.contains(position) || self.is_in_open_batch(position),
             Direction::Undo => !self.applied_at_start.contains(position),
         })
+    }
+
+    /// True if the current transaction has made the change.
+    fn is_in_open_batch(&self, position: usize) -> bool {
+        let position = position as u64;
+        self.batch
+            .as_ref()
+            .is_some_and(|batch| (batch.first..=batch.last).contains(&position) && !batch.left.contains_key(&position))
     }
 }
 

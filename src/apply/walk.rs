@@ -65,6 +65,8 @@ pub(super) struct Walk<'w> {
     pub(super) committed_tables: Vec<NewTable>,
     /// Changes that this attempt skips, because an earlier attempt found a conflict after it wrote other rows.
     pub(super) excluded: BTreeMap<usize, SkipReason>,
+    /// True if this attempt excluded rows itself, because the database refused them.
+    pub(super) has_left_rows: bool,
     /// True if the affected rows are counted after each change, to name a change that affects more rows than planned.
     pub(super) counts_each_change: bool,
     pub(super) record: Option<Record>,
@@ -73,6 +75,8 @@ pub(super) struct Walk<'w> {
     pub(super) lookahead: Lookahead,
     /// Fingerprints of the keys of the parents that the plan inserted.
     pub(super) made_keys: HashSet<u64>,
+    /// The keys that the current portion added to them, if it can be changed again without some of its rows.
+    pub(super) portion_keys: Option<Vec<u64>>,
     pub(super) pending_orphans: Vec<PendingOrphan>,
     /// The changes including those of the open transaction, and the changes that were committed.
     pub(super) done: RunSummary,
@@ -161,10 +165,12 @@ impl<'w> Walk<'w> {
             committed_tables: made.clone(),
             made,
             excluded,
+            has_left_rows: false,
             counts_each_change,
             record: None,
             lookahead: Lookahead::default(),
             made_keys: HashSet::new(),
+            portion_keys: None,
             pending_orphans: Vec::new(),
             done: RunSummary::default(),
             committed: RunSummary::default(),

@@ -27,21 +27,14 @@ pub trait SetWriter {
     /// earlier lines of the plan may insert the parent.
     fn count_fitting(&mut self, batch: &RowBatch<'_, '_>) -> Result<u64, EngineError>;
 
-    /// Sets a savepoint before a batch. Returns false if the engine uses none, so that a batch which does not come out exactly as
-    /// planned costs the whole transaction.
-    fn set_savepoint(&mut self) -> Result<bool, EngineError> {
-        Ok(false)
-    }
+    /// Sets a savepoint, so that changes which do not come out exactly as planned do not cost the whole transaction.
+    fn set_savepoint(&mut self) -> Result<(), EngineError>;
 
     /// Removes the savepoint, and keeps the changes since.
-    fn release_savepoint(&mut self) -> Result<(), EngineError> {
-        Ok(())
-    }
+    fn release_savepoint(&mut self) -> Result<(), EngineError>;
 
     /// Takes back all changes since the savepoint, and removes it. After a failure the caller rolls the transaction back.
-    fn return_to_savepoint(&mut self) -> Result<(), EngineError> {
-        Ok(())
-    }
+    fn return_to_savepoint(&mut self) -> Result<(), EngineError>;
 
     /// Changes the rows of a batch whose conditions hold, and compares the stored rows with the plan if triggers can replace
     /// values. After an error, or an outcome that is not exact, the caller takes the changes back.

@@ -36,7 +36,7 @@ impl Value {
     }
 
     /// Appends bytes for [`exact_bytes`].
-    fn append_exact(&self, into: &mut Vec<u8>) {
+    pub fn append_exact(&self, into: &mut Vec<u8>) {
         let mut sized = |class: u8, bytes: &[u8]| {
             into.push(class);
             into.extend_from_slice(&(bytes.len() as u64).to_be_bytes());

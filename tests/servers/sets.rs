@@ -233,6 +233,59 @@ fn set_that_fails_is_divided_and_others_stay_whole() {
     assert!(patient.dump() == after, "row by row gives the same database");
 }
 
+/// A trigger refuses more rows than a run may start again for. With `--skip-changed` all other rows change.
+#[test]
+fn many_rows_that_the_server_refuses_are_left() {
+    let rows: Vec<String> = (1..=800).map(|id| format!("({id}, {})", id + 9)).collect();
+    let seed = format!(
+        "CREATE TABLE p(id int PRIMARY KEY); \
+         CREATE TABLE c(id int PRIMARY KEY, r int, FOREIGN KEY (r) REFERENCES p(id)); INSERT INTO c VALUES {}",
+        rows.join(", ")
+    );
+    for kind in KINDS {
+        for options in [&[][..], &["--batch", "300"], ROW_BY_ROW] {
+            let Some(patient) = Patient::new(kind, &seed) else { continue };
+            patient.server.execute(match kind {
+                Kind::Postgres => {
+                    "CREATE FUNCTION refuses() RETURNS trigger LANGUAGE plpgsql AS \
+                     $$ BEGIN IF NEW.id % 6 = 0 THEN RAISE EXCEPTION 'this row stays'; END IF; RETURN NEW; END $$; \
+                     CREATE TRIGGER refuses BEFORE UPDATE ON c FOR EACH ROW EXECUTE FUNCTION refuses()"
+                }
+                _ => {
+                    "CREATE TRIGGER refuses BEFORE UPDATE ON c FOR EACH ROW BEGIN IF NEW.id % 6 = 0 THEN \
+                     SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = 'this row stays'; END IF; END"
+                }
+            });
+            patient.rules(&rule("c(r)", "action = \"set-null\""));
+            patient.planned();
+            let before = patient.dump();
+            let run = patient.apply(&[&["--skip-changed"], options].concat());
+            assert_eq!(run.code, 6, "{kind:?} {options:?}: {}{}", run.stdout, run.stderr);
+            assert_eq!(patient.orphans(), 133, "{kind:?} {options:?}");
+            succeeded(&patient, "undo", &patient.undo(&[]));
+            assert_eq!(patient.dump(), before, "{kind:?} {options:?}");
+        }
+    }
+}
+
+/// A trigger refuses one row of 10,400. The other rows are changed about once, and in sets.
+#[test]
+fn refused_row_that_is_left_costs_few_statements() {
+    let Some(patient) = Patient::new(Kind::Postgres, &application::seed(true, 3 * 10_400)) else { return };
+    counting_statements(&patient, "c");
+    patient.server.execute(
+        "CREATE FUNCTION refuses() RETURNS trigger LANGUAGE plpgsql AS \
+         $$ BEGIN IF NEW.id IN (15000, 30000) THEN RAISE EXCEPTION 'this row stays'; END IF; RETURN NEW; END $$; \
+         CREATE TRIGGER refuses BEFORE UPDATE ON c FOR EACH ROW EXECUTE FUNCTION refuses()",
+    );
+    patient.rules(&unlimited("action = \"set-null\""));
+    patient.planned();
+    let run = patient.apply(&["--skip-changed"]);
+    assert_eq!((run.code, patient.orphans()), (6, 2), "{}{}", run.stdout, run.stderr);
+    let statements: u64 = patient.server.texts("SELECT last_value::text FROM statements")[0].parse().unwrap();
+    assert!((5..300).contains(&statements), "{statements} statements changed 10,398 rows");
+}
+
 /// A trigger refuses one row of a set. The run refuses the plan, or leaves this row, as it does row by row.
 #[test]
 fn row_that_a_set_cannot_change_is_named_as_row_by_row() {

@@ -31,6 +31,11 @@ use crate::sql::row_sets::SlotValue;
 /// The number of lines of a batch.
 const BATCH: usize = 1_000;
 
+/// The statements about the savepoint of a set.
+const SAVEPOINT: &str = "SAVEPOINT fk_doctor_set";
+const RELEASE_SAVEPOINT: &str = "RELEASE fk_doctor_set";
+const RETURN_TO_SAVEPOINT: &str = "ROLLBACK TO fk_doctor_set";
+
 /// The number of prepared statements that are kept: two for each of many groups.
 pub(super) const STATEMENTS: usize = 256;
 
@@ -81,6 +86,19 @@ impl SetWriter for SqliteWriter {
             Ok(fitting)
         };
         count().map_err(|error| failure::failed(&error))
+    }
+
+    fn set_savepoint(&mut self) -> Result<(), EngineError> {
+        self.run(SAVEPOINT)
+    }
+
+    fn release_savepoint(&mut self) -> Result<(), EngineError> {
+        self.run(RELEASE_SAVEPOINT)
+    }
+
+    fn return_to_savepoint(&mut self) -> Result<(), EngineError> {
+        self.run(RETURN_TO_SAVEPOINT)?;
+        self.run(RELEASE_SAVEPOINT)
     }
 
     fn change_batch(&mut self, batch: &RowBatch<'_, '_>) -> Result<BatchOutcome, EngineError> {
@@ -142,6 +160,14 @@ impl SetWriter for SqliteWriter {
         each: &mut dyn FnMut(&[Value]),
     ) -> Result<(), EngineError> {
         Session::each_row(self, &row_sets::orphans(group.schema, &group.schema.relations[relation]), each)
+    }
+}
+
+impl SqliteWriter {
+    /// Runs a statement without parameters and without an answer.
+    fn run(&self, statement: &str) -> Result<(), EngineError> {
+        let run = || self.connection().prepare_cached(statement)?.raw_execute();
+        run().map(|_| ()).map_err(|error| failure::failed(&error))
     }
 }
 
@@ -225,14 +251,14 @@ fn references_by_scan(
     wanted.extend(lines.iter().map(|&index| (exact_bytes(batch.lines[index].name), index)));
     let mut statement = connection.prepare_cached(texts.text())?;
     let width = statement.column_count();
-    let mut values = Vec::with_capacity(width);
+    let (mut values, mut name) = (Vec::with_capacity(width), Vec::new());
     let mut rows = statement.raw_query();
     while let Some(row) = rows.next()? {
-        values.clear();
+        name.clear();
         for column in 0..names {
-            values.push(from_sqlite(row.get_ref(column)?));
+            from_sqlite(row.get_ref(column)?).append_exact(&mut name);
         }
-        let Some(&index) = wanted.get(&exact_bytes(&values)) else { continue };
+        let Some(&index) = wanted.get(&name) else { continue };
         values.clear();
         for column in names..width {
             values.push(from_sqlite(row.get_ref(column)?));

@@ -61,9 +61,8 @@ impl<C: WriterConnection + Send> SetWriter for ServerWriter<C> {
         counted.map_err(|failure| self.failed(failure))
     }
 
-    fn set_savepoint(&mut self) -> Result<bool, EngineError> {
-        self.run(SAVEPOINT.to_owned()).map_err(|failure| self.failed(failure))?;
-        Ok(true)
+    fn set_savepoint(&mut self) -> Result<(), EngineError> {
+        self.run(SAVEPOINT.to_owned()).map_err(|failure| self.failed(failure))
     }
 
     fn release_savepoint(&mut self) -> Result<(), EngineError> {
