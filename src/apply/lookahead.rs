@@ -19,6 +19,7 @@ use crate::model::relation::Relation;
 use crate::model::row::Row;
 use crate::model::row::RowName;
 use crate::model::schema::Schema;
+use crate::model::state::Positions;
 use crate::model::text;
 use crate::model::value::Value;
 use crate::plan_file;
@@ -67,8 +68,9 @@ impl Lookahead {
         needless
     }
 
-    /// Takes away the references of a change that is left after all. True if a new parent may be needless without it.
-    pub(super) fn leave(&mut self, schema: &Schema, change: &Change) -> bool {
+    /// Takes away the references of a change that is left after all. True if a new parent that is not committed may be needless
+    /// without it.
+    pub(super) fn leave(&mut self, schema: &Schema, change: &Change, committed: &Positions) -> bool {
         let mut last_references = loose_references(schema, change);
         if !is_new_parent(change) {
             last_references.retain(|key| match self.referenced.get_mut(key) {
@@ -80,7 +82,8 @@ impl Lookahead {
             });
         }
         let needs = |parent: &NewParent| parent.keys.iter().any(|key| last_references.contains(key));
-        !last_references.is_empty() && self.parents.iter().any(|parent| !parent.is_adopting && needs(parent))
+        let is_open = |parent: &NewParent| !parent.is_adopting && !committed.contains(parent.position);
+        !last_references.is_empty() && self.parents.iter().any(|parent| is_open(parent) && needs(parent))
     }
 }
 

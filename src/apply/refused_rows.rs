@@ -99,11 +99,15 @@ impl Walk<'_> {
                 left.extend(unit);
             }
         }
+        let is_apply = self.options.direction == Direction::Apply;
+        let committed = match &self.record {
+            Some(record) => &record.state.ours,
+            None => return true,
+        };
         left.into_iter().any(|index| {
             let line = &portion.lines[index];
             let is_awaited = start.pending_orphans.iter().any(|pending| pending.row == line.change.row);
-            let is_apply = self.options.direction == Direction::Apply;
-            is_awaited || (is_apply && self.lookahead.leave(self.options.schema, &line.change))
+            is_awaited || (is_apply && self.lookahead.leave(self.options.schema, &line.change, committed))
         })
     }
 }

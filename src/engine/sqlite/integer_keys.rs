@@ -174,7 +174,6 @@ mod tests {
     use super::*;
     use crate::engine::sqlite::introspect;
     use crate::model::catalog::Table;
-    use crate::model::ids::IdVec;
 
     const TYPES: [&str; 6] = ["", "INT", "TEXT", "REAL", "NUMERIC", "INTEGER UNIQUE"];
     const VALUES: [&str; 12] =
@@ -206,7 +205,7 @@ mod tests {
                 connection.execute_batch(&format!("INSERT INTO c VALUES ({r}, {s})")).unwrap();
             }
             let catalog = introspect::catalog(&connection, Path::new("app.db")).unwrap();
-            let tables: IdVec<TableId, Table> = catalog.tables.into();
+            let tables = catalog.tables;
             let id = |name: &str| tables.ids().find(|&id| tables[id].name.table == name).unwrap();
             let inclusion = |column: &str| Inclusion {
                 child: id("c"),
