@@ -28,6 +28,7 @@ use crate::model::plan::Change;
 use crate::model::plan::Header;
 use crate::model::row::Row;
 use crate::model::text::io_reason;
+use crate::model::value::Value;
 
 mod blocks;
 mod line_marks;
@@ -226,6 +227,35 @@ pub fn read_row(text: &str) -> Result<Row, String> {
 /// Returns the fingerprint of a row. Equal rows have equal fingerprints, in every version and on every machine.
 pub fn fingerprint(row: &Row) -> u64 {
     SipHasher24::new().hash(row_text(row).as_bytes())
+}
+
+/// Computes the fingerprints of rows that have the same columns.
+pub struct Fingerprints {
+    /// For each column, the text before its value.
+    names: Vec<String>,
+    text: String,
+}
+
+impl Fingerprints {
+    pub fn new(columns: &[String]) -> Fingerprints {
+        let name = |(index, column): (usize, &String)| {
+            let mut text = String::new();
+            wire::values::push_name(&mut text, index, column);
+            text
+        };
+        Fingerprints { names: columns.iter().enumerate().map(name).collect(), text: String::new() }
+    }
+
+    /// Returns the [`fingerprint`] of the row with these values.
+    pub fn of(&mut self, values: &[Value]) -> u64 {
+        self.text.clear();
+        for (name, value) in self.names.iter().zip(values) {
+            self.text.push_str(name);
+            wire::values::push_value(&mut self.text, value);
+        }
+        wire::values::end_row(&mut self.text);
+        SipHasher24::new().hash(self.text.as_bytes())
+    }
 }
 
 /// A plan whose digest was verified when it was opened.

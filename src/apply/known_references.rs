@@ -15,13 +15,12 @@ use crate::engine::write::Writer;
 use crate::model::facts::Location;
 use crate::model::ids::RelationId;
 use crate::model::relation::Relation;
-use crate::model::row::Row;
 use crate::model::row_group::BatchLine;
 use crate::model::row_group::RowBatch;
 use crate::model::row_group::RowChangeKind;
 use crate::model::state::Positions;
 use crate::model::value::Value;
-use crate::plan_file;
+use crate::plan_file::Fingerprints;
 use crate::sql::row_sets;
 
 /// The largest number of deleted parents whose references are checked at once, which bounds the memory.
@@ -119,12 +118,12 @@ impl Walk<'_> {
 
     /// Returns the fingerprints of all orphans of a relation.
     fn orphans_of(&self, writer: &mut dyn Writer, id: RelationId) -> Result<HashSet<u64>, ApplyError> {
-        let names = self.reference_columns(id);
+        let mut fingerprints = Fingerprints::new(&self.reference_columns(id));
         let mut orphans = HashSet::new();
         let group = self.sets.groups().and_then(|all| all.groups.first());
         let (Some(group), Some(sets)) = (group, writer.sets()) else { return Ok(orphans) };
         sets.each_orphan(group, id, &mut |values| {
-            orphans.insert(plan_file::fingerprint(&Row::of(&names, values.to_vec())));
+            orphans.insert(fingerprints.of(values));
         })?;
         Ok(orphans)
     }
@@ -176,12 +175,12 @@ impl Walk<'_> {
             window.groups.iter().flat_map(|&group| all.leaves[group].iter().copied()).collect();
         let mut is_refuted = false;
         for relation in relations {
-            let names = self.reference_columns(relation);
+            let mut fingerprints = Fingerprints::new(&self.reference_columns(relation));
             let leaves = |index: usize| all.leaves[window.groups[index]].contains(&relation);
             let Some(sets) = writer.sets() else { return Ok(()) };
             sets.each_reference(&batch, relation, &leaves, &mut |index, values| {
                 let start = if index == 0 { 0 } else { window.ends[index - 1] };
-                let row = plan_file::fingerprint(&Row::of(&names, values.to_vec()));
+                let row = fingerprints.of(values);
                 is_refuted |= !window.rows[start..window.ends[index]].contains(&orphan_fingerprint(relation, row));
             })?;
         }

@@ -10,7 +10,6 @@ use crate::model::plan::Adopted;
 use crate::model::plan::ChangeReason;
 use crate::model::plan::ChangeRole;
 use crate::model::plan::TableDigest;
-use crate::model::value::Value;
 
 fn header() -> Header {
     Header {
@@ -229,6 +228,20 @@ fn fast_parser_agrees_with_the_general_parser() {
     wire::compact::push_change(&mut line, 0, groups.get(0).unwrap(), &change);
     let read = wire::plain::read_change(&line, &groups).unwrap();
     assert!(is_same(&read.into_change(), &Change { adopts: Some(Vec::new()), ..change }), "{line}");
+}
+
+#[test]
+fn fingerprints_of_values_are_those_of_rows() {
+    let mut random = fastrand::Rng::with_seed(11);
+    for columns in [&["id", "r\n\"", ""][..], &["id"], &[]] {
+        let names: Vec<String> = columns.iter().map(|&name| name.to_owned()).collect();
+        let mut fingerprints = Fingerprints::new(&names);
+        for _ in 0..200 {
+            let values: Vec<Value> = names.iter().map(|_| any_value(&mut random)).collect();
+            let row: Row = columns.iter().zip(&values).map(|(&name, value)| (name, value.clone())).collect();
+            assert_eq!(fingerprints.of(&values), fingerprint(&row), "{row:?}");
+        }
+    }
 }
 
 /// A change that is added to groups from memory has the same parts as one that is read from a plan.

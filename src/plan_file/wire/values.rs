@@ -157,7 +157,7 @@ fn bytes(hex: &str) -> Result<Vec<u8>, String> {
 }
 
 /// Appends a value.
-pub(super) fn push_value(line: &mut String, value: &Value) {
+pub(in crate::plan_file) fn push_value(line: &mut String, value: &Value) {
     match value {
         Value::Null => line.push_str("null"),
         // Writing to a string cannot fail.
@@ -200,20 +200,28 @@ pub(in crate::plan_file) fn read_row(text: &str) -> Result<Row, String> {
 /// Returns a row as an object.
 pub(in crate::plan_file) fn row(row: &Row) -> String {
     let mut line = String::with_capacity(64);
-    let mut separator = '{';
-    for (name, value) in row.iter() {
-        line.push(separator);
-        match name.bytes().all(is_plain) {
-            true => line.extend(["\"", name, "\""]),
-            false => line.push_str(&text(&name)),
-        }
-        line.push(':');
+    for (index, (name, value)) in row.iter().enumerate() {
+        push_name(&mut line, index, name);
         push_value(&mut line, value);
-        separator = ',';
     }
-    if separator == '{' {
+    end_row(&mut line);
+    line
+}
+
+/// Appends what comes before the value of a column at this position of a row.
+pub(in crate::plan_file) fn push_name(line: &mut String, index: usize, name: &str) {
+    line.push(if index == 0 { '{' } else { ',' });
+    match name.bytes().all(is_plain) {
+        true => line.extend(["\"", name, "\""]),
+        false => line.push_str(&text(&name)),
+    }
+    line.push(':');
+}
+
+/// Ends the text of a row, which may have no columns.
+pub(in crate::plan_file) fn end_row(line: &mut String) {
+    if line.is_empty() {
         line.push('{');
     }
     line.push('}');
-    line
 }
