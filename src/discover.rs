@@ -13,6 +13,8 @@ use crate::engine::EngineError;
 use crate::engine::Session;
 use crate::model::discovery::ColumnList;
 use crate::model::discovery::Facts;
+use crate::model::discovery::NotObserved;
+use crate::model::discovery::Omission;
 use crate::model::discovery::Pair;
 use crate::model::discovery::PairCounts;
 use crate::model::ids::TableId;
@@ -20,6 +22,7 @@ use crate::model::progress::Progress;
 use crate::model::progress::ProgressStep;
 use crate::model::progress::RunPhase;
 use crate::model::schema::Schema;
+use crate::model::schema::side;
 use crate::model::value::Value;
 use crate::sql;
 
@@ -75,6 +78,7 @@ pub use strong_names::StrongNames;
 use form::KeyHasher;
 use pairs::ColumnPair;
 use pairs::Outcome;
+use pairs::PairsOfChildren;
 use pairs::Pruning;
 use pairs::Search;
 use profile::ProfiledColumn;
@@ -133,9 +137,10 @@ pub fn facts(schema: &Schema, session: &mut dyn Session, options: &DiscoverOptio
             deadline: &options.deadline,
         });
     };
-    let mut found = Ok(Vec::new());
-    search_of(&profiles.columns, &mut |search| found = pool.install(|| search.pairs()));
-    let mut found = found?;
+    let mut pairs = Ok(PairsOfChildren::default());
+    search_of(&profiles.columns, &mut |search| pairs = pool.install(|| search.pairs()));
+    let PairsOfChildren { mut found, left_out } = pairs?;
+    name_left_out(schema, &mut profiles, &left_out);
     let (of_dropped, observed) = dropped::count(schema, session, &mut profiles, &search_of, options)?;
     found.extend(of_dropped);
     found.sort_unstable_by_key(|(pair, _)| *pair);
@@ -146,7 +151,8 @@ pub fn facts(schema: &Schema, session: &mut dyn Session, options: &DiscoverOptio
         counted.extend(counts.map(|counts| (pair, counts)));
     }
     let known: HashSet<ColumnPair> = counted.iter().map(|(pair, _)| *pair).collect();
-    let near = near::find(schema, session, &profiles, &known, options)?;
+    let crowded: HashSet<usize> = left_out.into_iter().map(|(child, _)| child).collect();
+    let near = near::find(schema, session, &profiles, (&known, &crowded), options)?;
     let mut keys = keys::single_and_declared(schema, &profiles);
     let details = details::pairs(schema, session, &profiles, &keys, &counted, &observed, options)?;
     let mut pairs: Vec<Pair> = details.into_iter().map(|(_, pair)| pair).collect();
@@ -168,6 +174,21 @@ pub fn facts(schema: &Schema, session: &mut dyn Session, options: &DiscoverOptio
         joins: joins::find(schema, session)?,
         not_observed: profiles.not_observed,
     })
+}
+
+/// Names the children whose keys are among those of too many parents.
+fn name_left_out(schema: &Schema, profiles: &mut Profiles, left_out: &[(usize, u64)]) {
+    for &(child, number) in left_out {
+        let column = &profiles.columns[child];
+        let table = &schema.tables[column.table];
+        profiles.not_observed.push(NotObserved {
+            subject: side(&table.name, [table.columns[column.column].name.as_str()]),
+            reason: "its values are among those of so many columns that only the parents it is named after are listed"
+                .to_owned(),
+            number,
+            omission: Omission::Restricted,
+        });
+    }
 }
 
 /// Returns the counts of a pair. The engine counts it if its keys do not decide; `None` if it is then outside of the tolerance

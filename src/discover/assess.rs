@@ -96,6 +96,7 @@ fn of_whole_tables(schema: &Schema, names: &Names, facts: &Facts, declared: &Kno
             parent_keys: pair.parent_keys,
             shape: pair.shape,
             is_joined,
+            has_repeated_keys: facts.keys.get(pair.key).is_some_and(|key| key.repeated_rows > 0),
             is_declared: is_declared(pair),
         });
         known.push(pair);
@@ -186,7 +187,7 @@ fn kind_of_values(profile: &ColumnProfile) -> ValueKind {
     let filled = profile.rows - profile.nulls;
     if filled > 0 && classes.integers + classes.integer_texts == filled {
         ValueKind::Integer
-    } else if (classes.fractions + classes.decimal_texts) as f64 > 0.3 * filled as f64 {
+    } else if (classes.fractions + classes.decimal_texts - classes.padded_texts) as f64 > 0.3 * filled as f64 {
         ValueKind::Real
     } else if classes.texts > 0 && classes.date_texts as f64 > 0.6 * classes.texts as f64 {
         ValueKind::Date

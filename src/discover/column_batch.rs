@@ -86,6 +86,7 @@ impl Stats {
         all.texts += part.texts;
         all.integer_texts += part.integer_texts;
         all.decimal_texts += part.decimal_texts;
+        all.padded_texts += part.padded_texts;
         all.date_texts += part.date_texts;
         all.blobs += part.blobs;
     }
@@ -240,6 +241,9 @@ impl ColumnBatch {
                         classes.integer_texts += rows;
                     } else if number(text) != Number::None {
                         classes.decimal_texts += rows;
+                        if text.iter().all(u8::is_ascii_digit) {
+                            classes.padded_texts += rows;
+                        }
                     } else if is_like_date(text) {
                         classes.date_texts += rows;
                     }

@@ -154,7 +154,7 @@ fn within(search: &Search<'_>, tallies: &BTreeMap<ColumnPair, Outcome>) -> Vec<(
     let mut found = Vec::new();
     for (&pair, &outcome) in tallies {
         let (child, parent) = (&search.columns[pair.child], &search.columns[pair.parent]);
-        if child.is_excluded || !parent.is_unique {
+        if child.is_excluded || !(parent.is_unique || parent.is_repeated_key()) {
             continue;
         }
         match outcome {
@@ -287,9 +287,10 @@ fn tally(search: &Search<'_>, dropped: &[Progress], part: Part, tallies: &mut BT
         let (child, parent) = (&search.columns[pair.child], &search.columns[pair.parent]);
         let is_possible = pair.child != pair.parent
             && child.has_keys()
-            && parent.may_be_parent()
+            && search.may_refer(pair)
             && parent.plan.own.compares_with(child.plan.own);
-        if !is_possible || parent.keys.was_repeated || (part.number > 0 && !tallies.contains_key(&pair)) {
+        let is_no_key = parent.keys.was_repeated && !parent.is_repeated_key();
+        if !is_possible || is_no_key || (part.number > 0 && !tallies.contains_key(&pair)) {
             return;
         }
         let needs_engine = needs_engine(child, parent)

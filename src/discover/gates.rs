@@ -2,6 +2,7 @@
 
 use crate::discover::feature::NeighbourFeature;
 use crate::discover::feature::PairFeature as F;
+use crate::discover::likeness;
 use crate::discover::subject::Judged;
 use crate::discover::subject::Subject;
 use crate::discover::subject::ValueKind;
@@ -19,6 +20,8 @@ const POSSIBLE: f64 = 0.3;
 const WEAK: f64 = 0.2;
 const DOUBTFUL_KEY: f64 = 0.45;
 const LIKELY: f64 = 0.6;
+/// From this likeness on, a column is named after a table.
+const NAMED_AFTER: f64 = 0.7;
 /// Below the lowest score of the tier `certain`.
 pub(super) const NOT_CERTAIN: f64 = 0.96;
 
@@ -117,6 +120,10 @@ fn keys(subject: &Subject<'_>, pair: &Judged, gates: &mut Vec<Gate>) {
     if is_constant && !(words.has_id_word() && pair.name >= 0.6) && pair.name < 0.9 {
         gates.push(Gate { name: "gate:constant", text: "all rows of the child have the same key", bound: POSSIBLE });
     }
+    if pair.facts.has_repeated_keys {
+        let text = "some rows of the parent repeat a key, so it is none until they are repaired";
+        gates.push(Gate { name: "gate:parent-key-not-unique", text, bound: NOT_CERTAIN });
+    }
     if pair.has(F::ParentUndeclared) && !pair.facts.is_joined {
         let has_primary = subject.columns.iter().any(|column| column.table == parent.table && column.is_primary());
         if has_primary || (pair.has(F::OneToOne) && pair.name < 1.0) {
@@ -143,8 +150,20 @@ fn for_certain(subject: &Subject<'_>, pair: &Judged, gates: &mut Vec<Gate>) {
         let text = "no name speaks for the pair";
         gates.push(Gate { name: "gate:unnamed", text, bound: NOT_CERTAIN });
     }
+    if is_key_of_another(subject, pair) {
+        let text = "the parent's key is named after another table, which is not there";
+        gates.push(Gate { name: "gate:key-of-another", text, bound: NOT_CERTAIN });
+    }
     if child.values == ValueKind::Real {
         let text = "numbers with fractions are rarely keys";
         gates.push(Gate { name: "gate:fractions", text, bound: NOT_CERTAIN });
     }
+}
+
+/// True if the key of the parent is named after a table, but no table has such a name: another parent may be missing.
+fn is_key_of_another(subject: &Subject<'_>, pair: &Judged) -> bool {
+    let (parent, tables) = (subject.parent(pair), &subject.names.tables);
+    let words = subject.words(pair.facts.parent);
+    let is_named_after = |table| likeness::to_table(words, &tables[parent.table], table).degree >= NAMED_AFTER;
+    words.has_id_word() && !words.base.is_empty() && !tables.iter().any(is_named_after)
 }

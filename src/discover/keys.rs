@@ -48,7 +48,7 @@ pub fn counts(schema: &Schema, session: &mut dyn Session, key: &ColumnList) -> R
     Ok(KeyRows { rows: number(0), distinct: number(1) })
 }
 
-/// Returns the declared keys of one column, and all columns that are unique in the rows, in the order of tables and columns.
+/// Returns the declared keys of one column, and all columns that are unique in the rows but for a few, in the order of tables and columns.
 pub fn single_and_declared(schema: &Schema, profiles: &Profiles) -> Vec<FoundKey> {
     let mut keys = Vec::new();
     for (id, table) in schema.tables.entries().filter(|(_, table)| has_rows(table)) {
@@ -56,7 +56,8 @@ pub fn single_and_declared(schema: &Schema, profiles: &Profiles) -> Vec<FoundKey
         for column in profiles.columns.iter().filter(|column| column.table == id) {
             let list = ColumnList::single(id, column.column);
             let kind = declared.iter().find(|(known, _)| *known == list).map(|(_, kind)| *kind);
-            let Some(kind) = kind.or(column.is_unique.then_some(KeyKind::Data)) else { continue };
+            let is_key = column.is_unique || column.is_repeated_key();
+            let Some(kind) = kind.or(is_key.then_some(KeyKind::Data)) else { continue };
             let distinct = column.distinct.unwrap_or(0);
             keys.push(FoundKey { columns: list, kind, distinct, repeated_rows: column.filled_rows() - distinct });
         }

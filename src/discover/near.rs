@@ -45,12 +45,12 @@ struct Spelled {
 }
 
 /// Returns every pair that is outside of the tolerance as the values stand and within it in a spelling. `known` are the
-/// pairs that are within the tolerance as they stand.
+/// pairs that are within the tolerance as they stand, and `crowded` the children that have too many of these.
 pub fn find(
     schema: &Schema,
     session: &mut dyn Session,
     profiles: &Profiles,
-    known: &HashSet<ColumnPair>,
+    (known, crowded): (&HashSet<ColumnPair>, &HashSet<usize>),
     options: &DiscoverOptions<'_>,
 ) -> Result<Vec<Near>, EngineError> {
     let columns = &profiles.columns;
@@ -76,7 +76,8 @@ pub fn find(
             for (child_index, &child) in eligible.iter().enumerate() {
                 let pair = ColumnPair { child, parent };
                 let is_changed = spelled[child_index].is_changed || spelled[parent_index].is_changed;
-                if child == parent || !is_changed || known.contains(&pair) || found.contains_key(&pair) {
+                let is_known = known.contains(&pair) || found.contains_key(&pair) || crowded.contains(&child);
+                if child == parent || !is_changed || is_known {
                     continue;
                 }
                 if let Some(counts) = counts(&columns[child], &spelled[child_index], &spelled[parent_index], options)

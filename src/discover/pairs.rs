@@ -59,6 +59,23 @@ pub struct Tally {
     pub is_outside: bool,
 }
 
+/// The pairs that a search found.
+#[derive(Debug, Default)]
+pub struct PairsOfChildren {
+    pub found: Vec<(ColumnPair, Outcome)>,
+    /// The children that kept only some of their pairs, each with the number of the others.
+    pub left_out: Vec<(usize, u64)>,
+}
+
+/// About so many pairs are kept. Each takes more than a kilobyte until it has its score.
+const MOST_PAIRS: usize = 500_000;
+
+/// A child keeps at least so many parents.
+const LEAST_PARENTS: usize = 20;
+
+/// With at most so many keys, counting the missing ones takes less time than comparing names.
+const FEW_KEYS: u64 = 1000;
+
 pub struct Search<'a> {
     pub columns: &'a [ProfiledColumn],
     pub tolerance: Tolerance,
@@ -71,35 +88,69 @@ pub struct Search<'a> {
 }
 
 impl Search<'_> {
-    /// Returns every pair of columns whose keys are in memory that is within the tolerance or needs the engine, in order.
-    pub fn pairs(&self) -> Result<Vec<(ColumnPair, Outcome)>, EngineError> {
+    /// Returns every pair of columns whose keys are in memory that is within the tolerance or needs the engine, in order. A child
+    /// whose keys are among those of very many parents keeps only some.
+    pub fn pairs(&self) -> Result<PairsOfChildren, EngineError> {
         let parents: Vec<usize> = (0..self.columns.len())
             .filter(|&parent| {
                 let column = &self.columns[parent];
-                column.may_be_parent() && !column.keys.is_dropped
+                (column.may_be_parent() || column.is_repeated_key()) && !column.keys.is_dropped
             })
             .collect();
+        let most = (MOST_PAIRS / self.columns.len().max(1)).max(LEAST_PARENTS);
         let of_child = |child: usize| {
             let mut found = Vec::new();
             if self.deadline.has_passed() {
                 return Err(EngineError::TimeLimit);
             }
             if self.columns[child].keys.is_dropped || !self.columns[child].has_keys() {
-                return Ok(found);
+                return Ok((found, 0));
             }
             for &parent in &parents {
                 let pair = ColumnPair { child, parent };
                 if child != parent
+                    && self.may_refer(pair)
                     && let Some(outcome) = self.outcome(pair)
                 {
                     found.push((pair, outcome));
                 }
             }
-            Ok(found)
+            let all = found.len();
+            self.keep_named(&mut found, most);
+            let left_out = all - found.len();
+            Ok((found, left_out))
         };
-        let found: Result<Vec<Vec<(ColumnPair, Outcome)>>, EngineError> =
+        let found: Result<Vec<(Vec<(ColumnPair, Outcome)>, usize)>, EngineError> =
             (0..self.columns.len()).into_par_iter().map(of_child).collect();
-        Ok(found?.into_iter().flatten().collect())
+        let mut pairs = PairsOfChildren::default();
+        for (child, (found, left_out)) in found?.into_iter().enumerate() {
+            pairs.found.extend(found);
+            if left_out > 0 {
+                pairs.left_out.push((child, left_out as u64));
+            }
+        }
+        Ok(pairs)
+    }
+
+    /// Reduces the pairs of a child to those that are required or that its name speaks for, if there are more than `most`.
+    fn keep_named(&self, found: &mut Vec<(ColumnPair, Outcome)>, most: usize) {
+        if found.len() <= most {
+            return;
+        }
+        let mut named = 0;
+        found.retain(|(pair, _)| {
+            (self.is_required)(*pair) || {
+                let is_kept = named < most && (self.has_strong_name)(*pair);
+                named += usize::from(is_kept);
+                is_kept
+            }
+        });
+    }
+
+    /// True if the parent's keys are unique. Only a name makes a column with a repeated key a parent.
+    pub fn may_refer(&self, pair: ColumnPair) -> bool {
+        let parent = &self.columns[pair.parent];
+        parent.may_be_parent() || (parent.is_repeated_key() && (self.has_strong_name)(pair))
     }
 
     pub fn tolerance_of(&self, pair: ColumnPair) -> Tolerance {
@@ -122,14 +173,18 @@ impl Search<'_> {
     pub fn counted(&self, pair: ColumnPair) -> Option<Tally> {
         let (child, parent) = (&self.columns[pair.child], &self.columns[pair.parent]);
         let (is_required, child_keys) = ((self.is_required)(pair), child.keys.in_form(parent.plan.own, &child.plan));
-        // The names are compared only where the values leave a chance.
         if !is_required && self.is_excluded(child_keys, parent.keys.own()) {
             return None;
         }
         let mut tally = Tally { distinct: child_keys.distinct(), ..Tally::default() };
-        let tolerance = self.tolerance_of(pair);
-        self.count(pair, Part::WHOLE, tolerance, &mut tally);
-        (is_required || self.is_within(pair, tolerance, &tally)).then_some(tally)
+        // The names are compared only where the values leave a chance.
+        let has_few_keys = child_keys.distinct() <= FEW_KEYS;
+        let widest = if has_few_keys { self.tolerance.for_strong_name() } else { self.tolerance_of(pair) };
+        self.count(pair, Part::WHOLE, widest, &mut tally);
+        let is_within = is_required
+            || self.is_within(pair, self.tolerance, &tally)
+            || (self.is_within(pair, widest, &tally) && (self.has_strong_name)(pair));
+        is_within.then_some(tally)
     }
 
     /// True if the counts of a pair are within a tolerance.

@@ -69,6 +69,15 @@ impl ProfiledColumn {
             }
     }
 
+    /// True if the column looks like the key of a table without a declared key, though a few rows repeat one.
+    pub fn is_repeated_key(&self) -> bool {
+        let keys = self.keys.own();
+        let repeated = keys.rows().saturating_sub(keys.distinct());
+        let is_counted =
+            self.is_keyless && self.has_keys() && !self.keys.is_dropped && self.plan.own.fold != Fold::Engine;
+        is_counted && repeated > 0 && keys.distinct() >= LEAST_REPEATED_KEYS && repeated <= (keys.rows() / 100).max(1)
+    }
+
     /// True if some value may equal an integer.
     pub fn may_have_integers(&self) -> bool {
         let classes = &self.keys.stats.classes;
@@ -114,6 +123,9 @@ pub struct Profiles {
     pub columns: Vec<ProfiledColumn>,
     pub not_observed: Vec<NotObserved>,
 }
+
+/// With fewer keys, a repeated one says that the column is no key.
+const LEAST_REPEATED_KEYS: u64 = 20;
 
 /// A column with so many distinct texts and a repeated one is counted later, when all parents are known.
 const REPEATED_HASHES: u64 = 50_000;

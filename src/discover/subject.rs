@@ -87,6 +87,8 @@ pub(super) struct PairFacts {
     /// The distribution of the child's keys over the parent's; `None` if it is not known.
     pub(super) shape: Option<PairShape>,
     pub(super) is_joined: bool,
+    /// True if some rows of the parent repeat a key.
+    pub(super) has_repeated_keys: bool,
     /// True if the schema has this relation already.
     pub(super) is_declared: bool,
 }
@@ -133,7 +135,8 @@ impl Judged {
 
     /// The share of the parent's keys that the child uses.
     pub(super) fn coverage(&self) -> f64 {
-        (self.facts.distinct - self.facts.missing_keys) as f64 / self.facts.parent_keys.max(1) as f64
+        // Several keys of the child can equal one of the parent, such as `fra` and `FRA` under NOCASE.
+        ((self.facts.distinct - self.facts.missing_keys) as f64 / self.facts.parent_keys.max(1) as f64).min(1.0)
     }
 
     pub(super) fn is_exact(&self) -> bool {

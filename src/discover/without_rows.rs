@@ -1,4 +1,4 @@
-//! References that only names speak for: a child or a parent has no rows, or the parent table does not exist.
+//! References that only names, views and triggers speak for: a child or a parent has no rows, or the parent table does not exist.
 
 use std::collections::BTreeSet;
 use std::collections::HashMap;
@@ -24,7 +24,7 @@ const STRONG: f64 = 0.85;
 /// The highest score of a pair without rows: the tier `possible`.
 const HIGHEST: f64 = 0.3;
 
-/// Returns the pairs for which only names speak, because the child or the parent has no rows: for each child the best.
+/// Returns the pairs for which the rows cannot speak, because the child or the parent has none: for each child the best.
 pub(super) fn candidates(names: &Names, facts: &Facts, known: &[Candidate]) -> Vec<Candidate> {
     let explained: BTreeSet<(TableId, usize)> = known
         .iter()
@@ -44,7 +44,7 @@ pub(super) fn candidates(names: &Names, facts: &Facts, known: &[Candidate]) -> V
 fn best(names: &Names, facts: &Facts, rows: &HashMap<TableId, u64>, profile: &ColumnProfile) -> Option<Candidate> {
     let child = names.column(profile.table, profile.column);
     let is_empty = profile.rows == profile.nulls;
-    let mut best: Option<(f64, usize)> = None;
+    let mut best: Option<(f64, usize, bool)> = None;
     for (index, key) in facts.keys.iter().enumerate().filter(|(_, key)| key.kind != KeyKind::Data) {
         let [column] = key.columns.columns[..] else { continue };
         let table = key.columns.table;
@@ -55,12 +55,17 @@ fn best(names: &Names, facts: &Facts, rows: &HashMap<TableId, u64>, profile: &Co
         let to_key = likeness::to_key(child, names.column(table, column));
         let to_table = likeness::to_table(child, &names.tables[profile.table], &names.tables[table]);
         let is_own = table == profile.table && to_key.kind != Kind::Role;
-        let degree = to_key.degree.max(if child.has_id_word() { to_table.degree } else { 0.0 });
-        if degree >= STRONG && !is_own && best.is_none_or(|(highest, _)| degree > highest) {
-            best = Some((degree, index));
+        let is_joined = facts.joins.iter().any(|join| {
+            let ends = ((profile.table, profile.column), (table, column));
+            (join.left, join.right) == ends || (join.right, join.left) == ends
+        });
+        let named = to_key.degree.max(if child.has_id_word() { to_table.degree } else { 0.0 });
+        let degree = if is_joined { 1.0 } else { named };
+        if degree >= STRONG && !is_own && best.is_none_or(|(highest, ..)| degree > highest) {
+            best = Some((degree, index, is_joined));
         }
     }
-    let (degree, key) = best?;
+    let (degree, key, is_joined) = best?;
     let parent = facts.keys.get(key)?;
     let distinct = if is_empty { 0 } else { profile.distinct? };
     let filled = profile.rows - profile.nulls;
@@ -82,10 +87,14 @@ fn best(names: &Names, facts: &Facts, rows: &HashMap<TableId, u64>, profile: &Co
         shape: None,
     };
     let who = if is_empty { "the child has no rows with a key" } else { "the parent has no rows" };
-    let text = format!("by its name only ({degree:.2} of 1): no data, because {who}");
+    let text = match is_joined {
+        true => format!("a view or trigger joins the two columns: no data, because {who}"),
+        false => format!("by its name only ({degree:.2} of 1): no data, because {who}"),
+    };
+    let feature = if is_joined { "join-without-rows" } else { "name-without-rows" };
     let score = HIGHEST * degree;
     let weight = logistic::logit(score);
-    let evidence = vec![Evidence { feature: "name-without-rows".to_owned(), value: degree, weight, text }];
+    let evidence = vec![Evidence { feature: feature.to_owned(), value: degree, weight, text }];
     Some(Candidate { pair, tier: Tier::Possible, score, reason: None, evidence })
 }
 
@@ -93,7 +102,7 @@ fn best(names: &Names, facts: &Facts, rows: &HashMap<TableId, u64>, profile: &Co
 pub(super) fn parents_missing(names: &Names, facts: &Facts, candidates: &[Candidate]) -> Vec<ParentMissing> {
     let explained: BTreeSet<(TableId, usize)> = candidates
         .iter()
-        .filter(|candidate| candidate.tier < Tier::Rejected)
+        .filter(|candidate| candidate.tier < Tier::Possible)
         .flat_map(|candidate| candidate.pair.child.columns.iter().map(|&column| (candidate.pair.child.table, column)))
         .collect();
     let keys: BTreeSet<(TableId, usize)> = facts

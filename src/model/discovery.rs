@@ -65,8 +65,10 @@ pub struct ClassCounts {
     pub texts: u64,
     /// The texts among `texts` that are integers without leading zeros, such as `12`.
     pub integer_texts: u64,
-    /// The texts among `texts` that are numbers with a point or an exponent.
+    /// The texts among `texts` that are other numbers, such as `1.5` and `007`.
     pub decimal_texts: u64,
+    /// The texts among `decimal_texts` that are digits after a zero, such as `007`.
+    pub padded_texts: u64,
     /// The texts among `texts` that begin like a date, such as `2024-05-01` or `5/1/2024`.
     pub date_texts: u64,
     pub blobs: u64,

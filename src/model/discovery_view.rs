@@ -199,7 +199,8 @@ impl CandidateView {
     pub fn coverage(&self) -> f64 {
         match self.parent_keys {
             0 => 0.0,
-            keys => self.counts.present_keys() as f64 / keys as f64,
+            // Several keys of the child can equal one of the parent.
+            keys => (self.counts.present_keys() as f64 / keys as f64).min(1.0),
         }
     }
 

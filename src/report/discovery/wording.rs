@@ -121,12 +121,13 @@ pub(super) fn short_evidence(candidate: &CandidateView) -> String {
 
 /// Returns how the names speak for a candidate.
 fn name(candidate: &CandidateView) -> Option<&'static str> {
-    const NAMES: [(&str, &str); 14] = [
+    const NAMES: [(&str, &str); 15] = [
         ("key-name-equal", "same name"),
         ("table-name-equal", "named after the table"),
         ("role-names-parent", "same names"),
         ("value-names-table", "the value names the table"),
         ("name-without-rows", "by name only"),
+        ("join-without-rows", "a view or trigger joins them"),
         ("key-name-with-role", "name with a role"),
         ("table-name-with-role", "name with a role"),
         ("table-name-tail", "named after the table"),

@@ -1,0 +1,9 @@
+-- '01' equals 1 only under a numeric parent.
+CREATE TABLE rooms(room_id INTEGER PRIMARY KEY, title TEXT);
+WITH RECURSIVE n(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < 12) INSERT INTO rooms SELECT n, 'room ' || n FROM n;
+CREATE TABLE bookings(id INTEGER PRIMARY KEY, room_id TEXT);
+WITH RECURSIVE n(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < 24) INSERT INTO bookings SELECT 100 + n, printf('%02d', n % 12 + 1) FROM n;
+CREATE TABLE badges(badge_code TEXT PRIMARY KEY);
+WITH RECURSIVE n(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < 12) INSERT INTO badges SELECT n FROM n;
+CREATE TABLE visits(id INTEGER PRIMARY KEY, badge_code TEXT);
+WITH RECURSIVE n(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < 24) INSERT INTO visits SELECT 100 + n, printf('%02d', n % 12 + 1) FROM n;
