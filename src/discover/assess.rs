@@ -1,7 +1,6 @@
 //! Turns the facts about the rows into the judgement of every pair: a tier, a score, and the evidence for it.
 
 use std::collections::BTreeMap;
-use std::collections::BTreeSet;
 use std::collections::HashMap;
 
 use crate::discover::composite_judge::CompositeFacts;
@@ -75,8 +74,8 @@ fn of_whole_tables(schema: &Schema, names: &Names, facts: &Facts, declared: &Kno
     let index: HashMap<(TableId, usize), usize> =
         columns.iter().enumerate().map(|(index, column)| ((column.table, column.column), index)).collect();
     let of = |list: &ColumnList| list.columns.first().and_then(|&column| index.get(&(list.table, column)).copied());
-    let joins: BTreeSet<((TableId, usize), (TableId, usize))> =
-        facts.joins.iter().flat_map(|join| [(join.left, join.right), (join.right, join.left)]).collect();
+    let ends = |column: usize| (columns[column].table, columns[column].column);
+    let joined = facts.joined();
     let (mut known, mut unread) = (Vec::new(), Vec::new());
     let mut pair_facts = Vec::new();
     for pair in singles {
@@ -85,8 +84,6 @@ fn of_whole_tables(schema: &Schema, names: &Names, facts: &Facts, declared: &Kno
             unread.push(candidate(pair, Tier::Declared, 0.5, None, Vec::new()));
             continue;
         };
-        let ends = (columns[child].table, columns[child].column);
-        let is_joined = joins.contains(&(ends, (columns[parent].table, columns[parent].column)));
         pair_facts.push(PairFacts {
             child,
             parent,
@@ -95,7 +92,7 @@ fn of_whole_tables(schema: &Schema, names: &Names, facts: &Facts, declared: &Kno
             orphan_rows: pair.counts.orphan_rows,
             parent_keys: pair.parent_keys,
             shape: pair.shape,
-            is_joined,
+            is_joined: joined.contains(&(ends(child), ends(parent))),
             has_repeated_keys: facts.keys.get(pair.key).is_some_and(|key| key.repeated_rows > 0),
             is_declared: is_declared(pair),
         });

@@ -67,6 +67,9 @@ pub struct PairsOfChildren {
     pub left_out: Vec<(usize, u64)>,
 }
 
+/// The pairs of a child that are kept, and the number of the others.
+type PairsOfChild = (Vec<(ColumnPair, Outcome)>, usize);
+
 /// About so many pairs are kept. Each takes more than a kilobyte until it has its score.
 const MOST_PAIRS: usize = 500_000;
 
@@ -120,7 +123,7 @@ impl Search<'_> {
             let left_out = all - found.len();
             Ok((found, left_out))
         };
-        let found: Result<Vec<(Vec<(ColumnPair, Outcome)>, usize)>, EngineError> =
+        let found: Result<Vec<PairsOfChild>, EngineError> =
             (0..self.columns.len()).into_par_iter().map(of_child).collect();
         let mut pairs = PairsOfChildren::default();
         for (child, (found, left_out)) in found?.into_iter().enumerate() {

@@ -2,12 +2,14 @@
 
 use std::collections::BTreeSet;
 use std::collections::HashMap;
+use std::collections::HashSet;
 
 use crate::discover::likeness;
 use crate::discover::likeness::Kind;
 use crate::discover::logistic;
 use crate::discover::names::Names;
 use crate::model::discovery::Candidate;
+use crate::model::discovery::ColumnAddress;
 use crate::model::discovery::ColumnList;
 use crate::model::discovery::ColumnProfile;
 use crate::model::discovery::Evidence;
@@ -33,15 +35,24 @@ pub(super) fn candidates(names: &Names, facts: &Facts, known: &[Candidate]) -> V
         .collect();
     let listed: BTreeSet<(&ColumnList, &ColumnList)> =
         known.iter().map(|candidate| (&candidate.pair.child, &candidate.pair.parent)).collect();
-    let rows: HashMap<TableId, u64> = facts.profiles.iter().map(|profile| (profile.table, profile.rows)).collect();
+    let rows = facts.profiles.iter().map(|profile| (profile.table, profile.rows)).collect();
+    let subject = Subject { names, facts, rows, joined: facts.joined() };
     let children = facts.profiles.iter().filter(|profile| !explained.contains(&(profile.table, profile.column)));
     children
-        .filter_map(|profile| best(names, facts, &rows, profile))
+        .filter_map(|profile| best(&subject, profile))
         .filter(|candidate| !listed.contains(&(&candidate.pair.child, &candidate.pair.parent)))
         .collect()
 }
 
-fn best(names: &Names, facts: &Facts, rows: &HashMap<TableId, u64>, profile: &ColumnProfile) -> Option<Candidate> {
+struct Subject<'a> {
+    names: &'a Names,
+    facts: &'a Facts,
+    rows: HashMap<TableId, u64>,
+    joined: HashSet<(ColumnAddress, ColumnAddress)>,
+}
+
+fn best(subject: &Subject<'_>, profile: &ColumnProfile) -> Option<Candidate> {
+    let Subject { names, facts, rows, .. } = subject;
     let child = names.column(profile.table, profile.column);
     let is_empty = profile.rows == profile.nulls;
     let mut best: Option<(f64, usize, bool)> = None;
@@ -55,10 +66,7 @@ fn best(names: &Names, facts: &Facts, rows: &HashMap<TableId, u64>, profile: &Co
         let to_key = likeness::to_key(child, names.column(table, column));
         let to_table = likeness::to_table(child, &names.tables[profile.table], &names.tables[table]);
         let is_own = table == profile.table && to_key.kind != Kind::Role;
-        let is_joined = facts.joins.iter().any(|join| {
-            let ends = ((profile.table, profile.column), (table, column));
-            (join.left, join.right) == ends || (join.right, join.left) == ends
-        });
+        let is_joined = subject.joined.contains(&((profile.table, profile.column), (table, column)));
         let named = to_key.degree.max(if child.has_id_word() { to_table.degree } else { 0.0 });
         let degree = if is_joined { 1.0 } else { named };
         if degree >= STRONG && !is_own && best.is_none_or(|(highest, ..)| degree > highest) {

@@ -3,10 +3,15 @@
 //! The first part holds facts, which reading the rows gives: profiles of columns, keys, and pairs of column lists with exact
 //! counts. The second part holds the judgement of each pair. Tables and columns are positions in one schema.
 
+use std::collections::HashSet;
+
 use crate::model::catalog::DatabaseName;
 use crate::model::ids::TableId;
 use crate::model::relation::Origin;
 use crate::model::value::Value;
+
+/// A table and one of its columns.
+pub type ColumnAddress = (TableId, usize);
 
 /// Columns of a table, in the order of a key.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -33,6 +38,13 @@ pub struct Facts {
     /// Columns that a view or a trigger compares.
     pub joins: Vec<Join>,
     pub not_observed: Vec<NotObserved>,
+}
+
+impl Facts {
+    /// Returns the pairs of columns that a view or a trigger compares, in both orders.
+    pub fn joined(&self) -> HashSet<(ColumnAddress, ColumnAddress)> {
+        self.joins.iter().flat_map(|join| [(join.left, join.right), (join.right, join.left)]).collect()
+    }
 }
 
 /// The values of one column.
