@@ -20,7 +20,7 @@ use crate::model::value::ValueRef;
 pub struct ColumnBatch {
     pub own: KeyBatch,
     pub others: Vec<Option<KeyBatch>>,
-    /// As in [`ColumnKeys`].
+    /// True if the engine alone can compare a value: for the own form, and then for the others.
     pub uncertain: Vec<bool>,
     pub stats: Stats,
     /// False if the keys are not needed any more.
