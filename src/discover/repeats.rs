@@ -67,12 +67,15 @@ pub enum Taken {
     /// The value was not taken: the caller counts it.
     Not,
     Whole,
-    /// The value was taken, and the caller counts another that it replaced, with its rows.
+    /// The value was taken, and the caller counts the value that was in its slot, with its rows.
     InsteadOf(Short, u32),
 }
 
 /// A power of two.
 const SLOTS: usize = 1024;
+
+/// A value is given back after so many rows, because the caller may need memory for each of them.
+const MOST_ROWS: u32 = 256;
 
 /// After so many values, a column without enough repetitions does without.
 const TRIAL: u32 = 4096;
@@ -92,15 +95,17 @@ impl Repeats {
         if self.slots.is_empty() {
             self.slots = vec![Slot::default(); SLOTS];
         }
-        self.values += 1;
+        self.values = self.values.saturating_add(1);
         if self.values == TRIAL {
             self.is_useful = self.repeated >= TRIAL / 2;
         }
         let slot = &mut self.slots[short.slot()];
         if slot.rows > 0 && slot.value == short {
-            slot.rows += 1;
-            self.repeated += 1;
-            return Taken::Whole;
+            self.repeated = self.repeated.saturating_add(1);
+            if slot.rows < MOST_ROWS {
+                slot.rows += 1;
+                return Taken::Whole;
+            }
         }
         let before = std::mem::replace(slot, Slot { value: short, rows: 1 });
         if before.rows > 0 { Taken::InsteadOf(before.value, before.rows) } else { Taken::Whole }
@@ -127,7 +132,10 @@ mod tests {
             match repeats.take(*value) {
                 Taken::Not => add(*value, 1),
                 Taken::Whole => {}
-                Taken::InsteadOf(short, rows) => short.with(|value| add(value, rows)),
+                Taken::InsteadOf(short, rows) => {
+                    assert!(rows <= MOST_ROWS);
+                    short.with(|value| add(value, rows));
+                }
             }
         }
         repeats.give_back().for_each(|(short, rows)| short.with(|value| add(value, rows)));
