@@ -47,9 +47,7 @@ impl Walk<'_> {
                 Ok(LinesOutcome::Done(lines))
             }
             Err(Halt::Retry) => {
-                let is_excluded = |line: &Line| self.excluded.contains_key(&line.position);
-                let is_new = |line: &&Line| is_excluded(line) && !start.excluded.contains(&line.position);
-                let first = portion.lines.iter().position(|line| is_new(&line));
+                let first = portion.lines.iter().position(|line| self.is_left_since(&start, line));
                 let is_local = !self.decides_about_earlier_changes(&portion, &start);
                 // The database may have ended the transaction, and the savepoint with it.
                 if !is_local || writer.sets().is_none_or(|sets| sets.return_to_savepoint().is_err()) {
@@ -89,13 +87,16 @@ impl Walk<'_> {
         self.has_left_rows = true;
     }
 
+    /// True if the row of a line was refused since the portion began.
+    fn is_left_since(&self, start: &PortionStart, line: &Line) -> bool {
+        self.excluded.contains_key(&line.position) && !start.excluded.contains(&line.position)
+    }
+
     /// True if a run that leaves the rows from its start on would make other changes before this portion.
     fn decides_about_earlier_changes(&mut self, portion: &Portion, start: &PortionStart) -> bool {
-        let is_new =
-            |line: &Line| self.excluded.contains_key(&line.position) && !start.excluded.contains(&line.position);
         let mut left = Vec::new();
         for unit in portion.units() {
-            if portion.lines[unit.clone()].iter().any(is_new) {
+            if portion.lines[unit.clone()].iter().any(|line| self.is_left_since(start, line)) {
                 left.extend(unit);
             }
         }

@@ -139,11 +139,9 @@ fn add(tally: &mut Tally, child: &Tuples, parent: &Tuples) {
     }
     tally.rows += child.keys.rows();
     tally.distinct += child.keys.distinct();
-    let _ = child.keys.each(|key, rows| {
-        if !parent.keys.has(key) {
-            tally.missing_keys += 1;
-            tally.orphan_rows += rows;
-        }
+    let _ = child.keys.each_missing(&parent.keys, |_, rows| {
+        tally.missing_keys += 1;
+        tally.orphan_rows += rows;
         ControlFlow::Continue(())
     });
 }

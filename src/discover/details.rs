@@ -171,8 +171,8 @@ pub fn number_in(keys: &KeyCounts, part: Part) -> u64 {
 /// Returns the keys of one part of a child that the parent does not have, with their rows.
 pub fn missing(child: &KeyCounts, parent: &KeyCounts, part: Part) -> Vec<(ValueKey, u64)> {
     let mut missing: Vec<(ValueKey, u64)> = Vec::new();
-    let _ = child.each(|key, rows| {
-        if part.has(key) && !parent.has(key) {
+    let _ = child.each_missing(parent, |key, rows| {
+        if part.has(key) {
             missing.push((key, rows));
         }
         ControlFlow::Continue(())

@@ -121,4 +121,13 @@ impl KeyCounts {
         }
         self.integers.each(|number, rows| visit(ValueKey::Integer(number), rows))
     }
+
+    /// Calls `visit` with every key that a parent lacks and its rows, until it breaks.
+    pub fn each_missing(
+        &self,
+        parent: &KeyCounts,
+        mut visit: impl FnMut(ValueKey, u64) -> ControlFlow<()>,
+    ) -> ControlFlow<()> {
+        self.each(|key, rows| if parent.has(key) { ControlFlow::Continue(()) } else { visit(key, rows) })
+    }
 }

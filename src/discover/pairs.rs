@@ -219,8 +219,8 @@ impl Search<'_> {
             if part.of == 1 { tolerance.most_keys(child_keys.distinct()) } else { tolerance.most_keys(rows) };
         let most_rows = tolerance.most_rows(rows);
         let may_end = self.pruning.early_end && !is_required;
-        let ended = child_keys.each(|key, rows| {
-            if part.has(key) && !parent_keys.has(key) {
+        let ended = child_keys.each_missing(parent_keys, |key, rows| {
+            if part.has(key) {
                 tally.missing_keys += 1;
                 tally.orphan_rows += rows;
                 if may_end && tally.missing_keys > most_keys && tally.orphan_rows > most_rows {

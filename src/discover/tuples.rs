@@ -82,17 +82,13 @@ impl Parents<'_> {
         let is_excluded = |(tolerance, parent): &(Tolerance, &KeyCounts)| {
             let (most_keys, most_rows) = (tolerance.most_keys(self.distinct), tolerance.most_rows(self.rows));
             let (mut missing_keys, mut orphan_rows) = (0, 0);
-            keys.each(|key, rows| {
-                if !parent.has(key) {
-                    missing_keys += 1;
-                    orphan_rows += rows;
-                    if missing_keys > most_keys && orphan_rows > most_rows {
-                        return ControlFlow::Break(());
-                    }
-                }
-                ControlFlow::Continue(())
-            })
-            .is_break()
+            let ended = keys.each_missing(parent, |_, rows| {
+                missing_keys += 1;
+                orphan_rows += rows;
+                let is_beyond = missing_keys > most_keys && orphan_rows > most_rows;
+                if is_beyond { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+            });
+            ended.is_break()
         };
         self.by_keys.as_ref().is_some_and(|parents| parents.iter().all(is_excluded))
     }
