@@ -2,9 +2,11 @@
 //!
 //! `tests/run --features spark` starts Sail. Without a cluster these tests do nothing, and report that.
 
+use std::io;
 use std::io::Read;
 use std::io::Write;
 use std::net::TcpListener;
+use std::net::TcpStream;
 use std::process::Command;
 use std::process::Stdio;
 use std::time::Duration;
@@ -28,7 +30,7 @@ fn address() -> Option<String> {
     let address = std::env::var("FK_DOCTOR_TEST_CLUSTER").ok();
     if address.is_none() {
         assert!(std::env::var_os("FK_DOCTOR_TEST_SERVERS").is_none(), "FK_DOCTOR_TEST_CLUSTER is not set");
-        let _ = writeln!(std::io::stderr(), "skipped: no cluster; tests/run --features spark starts one");
+        let _ = writeln!(io::stderr(), "skipped: no cluster; tests/run --features spark starts one");
     }
     address
 }
@@ -385,20 +387,40 @@ fn silent_server_ends_the_scan_at_the_time_limit() {
     drop(listener);
 }
 
-/// Answers every connection with these bytes, and closes it. Returns the port.
-fn impostor(answer: &'static [u8]) -> u16 {
+/// Answers every connection by this function, and closes it. Returns the port.
+fn impostor(answer: fn(&mut TcpStream) -> io::Result<()>) -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
     std::thread::spawn(move || {
         for connection in listener.incoming() {
             let mut connection = connection.unwrap();
-            connection.set_read_timeout(Some(Duration::from_millis(300))).unwrap();
-            let _ = connection.write_all(answer);
-            let mut received = [0; 4096];
-            while connection.read(&mut received).is_ok_and(|length| length > 0) {}
+            connection.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
+            if answer(&mut connection).is_ok() {
+                connection.set_read_timeout(Some(Duration::from_millis(300))).unwrap();
+                let mut received = [0; 4096];
+                while connection.read(&mut received).is_ok_and(|length| length > 0) {}
+            }
         }
     });
     port
+}
+
+/// Settings of HTTP/2, and, once a request has come, a response with the status 401. A response
+/// before the request would be a fault of the protocol.
+fn answer_unauthorized(connection: &mut TcpStream) -> io::Result<()> {
+    const PREFACE: usize = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".len();
+    const HEADERS: u8 = 1;
+    connection.write_all(b"\x00\x00\x00\x04\x00\x00\x00\x00\x00")?;
+    connection.read_exact(&mut [0; PREFACE])?;
+    loop {
+        let mut frame = [0; 9];
+        connection.read_exact(&mut frame)?;
+        let [_, high, low, kind, ..] = frame;
+        connection.read_exact(&mut vec![0; usize::from(u16::from_be_bytes([high, low]))])?;
+        if kind == HEADERS {
+            return connection.write_all(b"\x00\x00\x05\x01\x05\x00\x00\x00\x01\x08\x03401");
+        }
+    }
 }
 
 fn refused_by(port: u16) -> String {
@@ -412,20 +434,18 @@ fn refused_by(port: u16) -> String {
     run.stderr
 }
 
-/// The frames of HTTP/2 for settings and for a response with the status 401.
 #[test]
 fn refused_token_is_named_and_never_shown() {
-    let settings = b"\x00\x00\x00\x04\x00\x00\x00\x00\x00";
-    let unauthorized = b"\x00\x00\x05\x01\x05\x00\x00\x00\x01\x08\x03401";
-    let answer: &'static [u8] = [settings.as_slice(), unauthorized.as_slice()].concat().leak();
-    let shown = refused_by(impostor(answer));
+    let shown = refused_by(impostor(answer_unauthorized));
     assert!(shown.contains("the cluster refuses the token"), "{shown}");
     assert!(shown.contains("SPARK_CONNECT_AUTHENTICATE_TOKEN"), "{shown}");
 }
 
 #[test]
 fn connection_that_is_closed_is_an_error_within_seconds() {
-    for answer in [b"".as_slice(), b"HTTP/1.1 400 Bad Request\r\n\r\n"] {
+    let answers: [fn(&mut TcpStream) -> io::Result<()>; 2] =
+        [|_| Ok(()), |connection| connection.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n")];
+    for answer in answers {
         let shown = refused_by(impostor(answer));
         assert!(shown.contains("the connection was closed"), "{shown}");
     }
@@ -456,7 +476,7 @@ fn untrusted_certificate_is_an_error_within_seconds() {
         .spawn()
         .unwrap();
     for _ in 0..100 {
-        if std::net::TcpStream::connect(("127.0.0.1", port)).is_ok() {
+        if TcpStream::connect(("127.0.0.1", port)).is_ok() {
             break;
         }
         std::thread::sleep(Duration::from_millis(50));
