@@ -298,7 +298,19 @@ fn bare_error_lists_relations_that_may_have_failed() {
     let (code, report) = explain_error(&sound, bare);
     let statement = &report["statements"][0];
     assert_eq!((code, statement["findings"].as_array().unwrap().len()), (1, 0), "{report:#}");
-    assert!(statement["remarks"].to_string().contains("none stands out"), "{report:#}");
+    assert!(statement["remarks"].to_string().contains("only c(r)->p(id) can have refused it"), "{report:#}");
+    let several = Bench::new(
+        "CREATE TABLE p(id INTEGER PRIMARY KEY); CREATE TABLE c(r REFERENCES p, s REFERENCES p); INSERT INTO p VALUES (1)",
+    );
+    let remarks = explain_error(&several, bare).1["statements"][0]["remarks"].to_string();
+    assert!(remarks.contains("c(r)->p(id), c(s)->p(id) can have refused it, and none stands out"), "{remarks}");
+    let columns: Vec<String> = (0..6).map(|column| format!("r{column} REFERENCES p")).collect();
+    let many = Bench::new(&format!(
+        "CREATE TABLE p(id INTEGER PRIMARY KEY); CREATE TABLE c({}); INSERT INTO p VALUES (1)",
+        columns.join(", ")
+    ));
+    let remarks = explain_error(&many, bare).1["statements"][0]["remarks"].to_string();
+    assert!(remarks.contains("6 relations can have refused it, and none stands out"), "{remarks}");
     let broken = Bench::new(
         "CREATE TABLE k(v INT); CREATE TABLE m(x INT REFERENCES k(v)); CREATE TABLE n(x INT REFERENCES n(y), y INT UNIQUE)",
     );

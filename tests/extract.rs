@@ -108,3 +108,18 @@ fn diagram_too_large_for_mermaid_says_so_with_the_command_for_the_whole() {
     let run = bench.run(&around);
     assert!(run.stderr.is_empty() && !run.stdout.contains("m0"), "{}", run.stderr);
 }
+
+#[test]
+fn tables_of_the_engine_are_not_counted() {
+    let bench = Bench::new(
+        "CREATE TABLE p(id INTEGER PRIMARY KEY AUTOINCREMENT); CREATE TABLE c(id INTEGER PRIMARY KEY, p INTEGER REFERENCES p);
+        CREATE TABLE other(id INTEGER PRIMARY KEY AUTOINCREMENT); INSERT INTO p VALUES (1); INSERT INTO other VALUES (1);",
+    );
+    let first_line = |arguments: &[&str]| bench.run(arguments).stdout.lines().next().unwrap_or_default().to_owned();
+    assert!(first_line(&["schema", "app.db"]).contains("3 tables"), "{}", first_line(&["schema", "app.db"]));
+    let part = first_line(&["schema", "app.db", "--table", "c"]);
+    assert!(part.contains("2 of 3 tables"), "{part}");
+    rusqlite::Connection::open(bench.path("app.db")).unwrap().execute_batch("DROP TABLE c").unwrap();
+    let nothing = first_line(&["scan", "app.db"]);
+    assert!(nothing.contains("nothing was checked (2 tables)"), "{nothing}");
+}

@@ -77,7 +77,7 @@ impl Nodes {
 }
 
 fn narrowed(schema: Schema, is_kept: &[bool], wanted: &[bool]) -> Schema {
-    let mut omitted = Omitted { tables: schema.tables.len(), relations: schema.relations.len() };
+    let before = Omitted { tables: schema.user_tables(), relations: schema.relations.len() };
     let mut tables = IdVec::new();
     let mut ids: Vec<Option<TableId>> = Vec::new();
     for (table, is_kept) in schema.tables.into_iter().zip(is_kept) {
@@ -90,7 +90,8 @@ fn narrowed(schema: Schema, is_kept: &[bool], wanted: &[bool]) -> Schema {
         relation.parent.table = relation.parent.table.and_then(|table| ids[table.index()]);
         relations.push(relation);
     }
-    omitted.tables -= tables.len();
-    omitted.relations -= relations.len();
-    Schema { tables, relations, omitted, ..schema }
+    let kept = Schema { tables, relations, ..schema };
+    let omitted =
+        Omitted { tables: before.tables - kept.user_tables(), relations: before.relations - kept.relations.len() };
+    Schema { omitted, ..kept }
 }

@@ -48,7 +48,7 @@ pub(super) fn of(
     options: &ExplainOptions<'_>,
 ) -> (Vec<StatementReason>, Vec<String>) {
     let mut suspects: Vec<(Suspicion, Vec<StatementReason>)> = Vec::new();
-    let (mut unsuspected, mut notes) = (0_u64, Vec::new());
+    let (mut unsuspected, mut notes): (Vec<&str>, Vec<String>) = (Vec::new(), Vec::new());
     for (index, relation) in schema.relations.entries() {
         if relation.origin != Origin::Declared || !(named.is_empty() || named.contains(&index)) {
             continue;
@@ -59,7 +59,7 @@ pub(super) fn of(
         };
         match suspect {
             Ok(Some(suspect)) => suspects.push(suspect),
-            Ok(None) => unsuspected += 1,
+            Ok(None) => unsuspected.push(&relation.id),
             Err(error) => notes.push(format!("{} could not be checked: {}", relation.id, error.because())),
         }
     }
@@ -71,14 +71,24 @@ pub(super) fn of(
             "{all} can have refused it, judged by the present rows; the error itself does not name a relation"
         ));
     }
-    if more + unsuspected > 0 {
-        notes.push(if suspects.is_empty() {
-            let all = text::plural(unsuspected, "relation");
-            format!("{all} can have refused it, and none stands out by its definition or its rows")
-        } else {
-            let others = text::plural(more + unsuspected, "other relation");
-            format!("{others} can have refused it too, but are less likely")
-        });
+    let others = more + unsuspected.len() as u64;
+    match (suspects.is_empty(), &unsuspected[..]) {
+        (false, _) if others > 0 => {
+            let others = text::plural(others, "other relation");
+            notes.push(format!("{others} can have refused it too, but are less likely"));
+        }
+        (false, _) | (true, []) => {}
+        (true, [only]) => {
+            notes.push(format!("only {only} can have refused it; nothing in its definition or its rows stands out"))
+        }
+        (true, several) => {
+            let all = if several.len() <= MAX_REPORTED {
+                several.join(", ")
+            } else {
+                text::plural(several.len() as u64, "relation")
+            };
+            notes.push(format!("{all} can have refused it, and none stands out by its definition or its rows"));
+        }
     }
     (suspects.into_iter().take(MAX_REPORTED).flat_map(|(_, reasons)| reasons).collect(), notes)
 }
