@@ -19,8 +19,8 @@ fn is_sentinel(key: &Key, largest: Option<i64>) -> bool {
         // 9999 and the limits of number types, where no parent comes near them.
         Value::Integer(number) => {
             let is_limit = [i64::MAX, i64::MIN, i32::MAX.into(), i32::MIN.into(), u32::MAX.into()].contains(number);
-            let is_all_nines =
-                number.unsigned_abs() > 999 && number.unsigned_abs().to_string().bytes().all(|d| d == b'9');
+            let size = number.unsigned_abs();
+            let is_all_nines = size > 999 && 10_u64.pow(size.ilog10() + 1) == size + 1;
             (is_limit || is_all_nines) && largest.is_some_and(|largest| largest < number.saturating_abs() / 10)
         }
         Value::Text(text) => {
@@ -56,5 +56,9 @@ mod tests {
         for number in [9_999, -9_999, 99_999, 2_147_483_647, i64::MAX] {
             assert!(is_sentinel(&vec![Value::Integer(number)], Some(500)), "{number}");
         }
+        for number in [999, 9_998, 10_000, 99_998, 999_999_999_999_999_998, i64::MIN + 1] {
+            assert!(!is_sentinel(&vec![Value::Integer(number)], Some(5)), "{number}");
+        }
+        assert!(is_sentinel(&vec![Value::Integer(-999_999_999_999_999_999)], Some(5)));
     }
 }

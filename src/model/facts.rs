@@ -491,8 +491,16 @@ impl RowAddress {
 impl Facts {
     /// Returns a name as an identifier, whatever it contains.
     pub fn quoted(&self, name: &str) -> String {
-        let quote = self.quote;
-        format!("{quote}{}{quote}", name.replace(quote, &format!("{quote}{quote}")))
+        let mut quoted = String::with_capacity(name.len() + 2);
+        quoted.push(self.quote);
+        for character in name.chars() {
+            quoted.push(character);
+            if character == self.quote {
+                quoted.push(character);
+            }
+        }
+        quoted.push(self.quote);
+        quoted
     }
 
     /// Returns a table's name as identifiers, with its schema unless it is the default.
