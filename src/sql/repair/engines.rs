@@ -105,6 +105,16 @@ impl Repair for Sqlite {
 }
 
 impl Repair for Postgres {
+    /// A domain has another name than its type.
+    fn stores_as_given(&self, column: &Column, value: &Value) -> bool {
+        match (value, column.declared_type.as_str()) {
+            (Value::Integer(number), "smallint") => i16::try_from(*number).is_ok(),
+            (Value::Integer(number), "integer") => i32::try_from(*number).is_ok(),
+            (Value::Integer(_), "bigint") | (Value::Text(_), "text") => true,
+            _ => false,
+        }
+    }
+
     fn can_delete_cycles(&self) -> bool {
         false
     }
