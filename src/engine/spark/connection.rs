@@ -92,11 +92,12 @@ impl Connection {
             has_answer = true;
             each(batch)
         };
-        let mut answer = self.ask_once(text, parameters, limit, &mut noted);
-        if matches!(answer, Err(Failure::Unreachable(_))) && !has_answer {
-            answer = self.ask_once(text, parameters, limit, each);
+        match self.ask_once(text, parameters, limit, &mut noted) {
+            Err(Failure::Unreachable(first)) if !has_answer => {
+                self.ask_once(text, parameters, limit, each).map_err(|failure| failure.after(first))
+            }
+            answer => answer,
         }
-        answer
     }
 
     fn ask_once(

@@ -33,6 +33,16 @@ impl Failure {
             Failure::TimeLimit => "the time limit was reached".to_owned(),
         }
     }
+
+    /// Returns the failure of a question that was asked again after its connection had failed for this reason.
+    pub(super) fn after(self, first: String) -> Failure {
+        match self {
+            Failure::Unreachable(why) if why != first => {
+                Failure::Unreachable(format!("{first}; the question was asked again, and {why}"))
+            }
+            other => other,
+        }
+    }
 }
 
 /// Returns the failure that a code of gRPC and its message stand for.
@@ -114,6 +124,17 @@ mod tests {
                     == SQL ==\nSELECT 1\n\nJVM stacktrace:\norg.apache.spark.SparkNumberFormatException";
         let shown = of_status(13, text).because();
         assert_eq!(shown, "The value '…' of the type \"…\" cannot be cast. SQLSTATE: 22018");
+    }
+
+    #[test]
+    fn both_failures_of_a_question_are_named_if_they_differ() {
+        let refused = || of_status(UNAVAILABLE, "tcp connect error");
+        let shown = refused().after("the connection was closed".to_owned()).because();
+        let expected = "the connection was closed; the question was asked again, and the connection was refused: \
+                        no cluster listens there";
+        assert_eq!(shown, expected);
+        assert_eq!(refused().after(refused().because()), refused());
+        assert_eq!(Failure::TimeLimit.after("the connection was closed".to_owned()), Failure::TimeLimit);
     }
 
     #[test]
