@@ -1,7 +1,8 @@
 //! A cluster that speaks Spark Connect, such as Spark, Sail and Databricks. The cluster reads the files and does the work.
 //!
 //! The modules, from the bottom up: [`failure`] has the reasons of missing answers. [`answer`] reads an answer to its end, and
-//! [`connection`] asks the questions. [`types`] is the law of which columns may be compared, and [`value`] reads batches.
+//! [`connection`] asks the questions. [`types`] is the law of which columns may be compared, [`text_files`] finds keys that the
+//! cluster would misread, and [`value`] reads batches.
 //!
 //! Each table of the configuration becomes a temporary view of one session of the cluster. Nothing else is created, and the
 //! session is ended.
@@ -31,11 +32,13 @@ use crate::sql::spark;
 use connection::Connection;
 use failure::Failure;
 use session::SparkSession;
+use text_files::TextFiles;
 
 mod answer;
 mod connection;
 mod failure;
 mod session;
+mod text_files;
 mod types;
 mod value;
 
@@ -107,7 +110,8 @@ impl Database for SparkDatabase {
     }
 
     fn session(&mut self) -> Result<Box<dyn Session>, EngineError> {
-        let session = SparkSession::open(&self.address, &self.limits, self.first.session_id());
+        let text_files = TextFiles::new(&self.tables, &self.version);
+        let session = SparkSession::open(&self.address, &self.limits, text_files, self.first.session_id());
         Ok(Box::new(session.map_err(|failure| failure::connect_error(&failure, &self.address))?))
     }
 

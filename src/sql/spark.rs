@@ -1,9 +1,24 @@
-//! The statements that make the tables of a cluster: a temporary view for each.
+//! The statements that make the tables of a cluster, a temporary view for each, and those that find text files whose keys it
+//! would misread.
 
+use crate::model::catalog::Column;
 use crate::model::catalog::Engine;
 use crate::model::lake::TableFiles;
 use crate::sql::query::Sql;
 use crate::sql::query::plain;
+
+/// How a cluster reads CSV files. With a text for NULL that no field has, Spark reads an empty field as NULL only if it has no
+/// quotation marks; its default makes `""` NULL too. Text after the quotation mark that ends a field is an error.
+const CSV_OPTIONS: [(&str, &str); 5] = [
+    ("header", "true"),
+    ("multiLine", "true"),
+    ("escape", "\""),
+    ("nullValue", "fk-doctor: no field has this text"),
+    ("unescapedQuoteHandling", "RAISE_ERROR"),
+];
+
+/// The character that decoders put in place of bytes that are not UTF-8.
+const REPLACEMENT: char = '\u{FFFD}';
 
 /// Returns the question for the version of the cluster: one row of one text.
 pub fn version() -> Sql {
@@ -26,31 +41,72 @@ pub fn create(table: &TableFiles) -> Result<Sql, String> {
     let [path] = table.paths.as_slice() else {
         return Err("a cluster reads one path for each table: name a folder, or a pattern of files".to_owned());
     };
-    let format = match &table.format {
-        Some(format) => format.as_str(),
-        None => format_of(path).ok_or_else(|| {
-            "the ending of its path does not say its format: add format = \"parquet\", \"csv\", \"json\", \"delta\" or \"iceberg\""
-                .to_owned()
-        })?,
-    };
+    let format = format(table).ok_or_else(|| {
+        "the ending of its path does not say its format: add format = \"parquet\", \"csv\", \"json\", \"delta\" or \"iceberg\""
+            .to_owned()
+    })?;
     let mut options = vec![("path", path.clone())];
+    if ["csv", "json"].contains(&format) {
+        // Spark would read a record that it cannot parse as a row of NULL.
+        options.push(("mode", "FAILFAST".to_owned()));
+    }
     if format == "csv" {
         // Sail ignores the option for other fields.
         if table.null != [""] {
             return Err("a cluster reads only empty fields of text files as NULL: remove `null`".to_owned());
         }
-        let delimiter = table.delimiter.map(char::from).or_else(|| is_tabbed(path).then_some('\t'));
-        options.extend([
-            ("header", "true".to_owned()),
-            ("multiLine", "true".to_owned()),
-            ("escape", "\"".to_owned()),
-            ("mode", "FAILFAST".to_owned()),
-        ]);
-        options.extend(delimiter.map(|delimiter| ("sep", delimiter.to_string())));
+        options.extend(CSV_OPTIONS.map(|(name, value)| (name, value.to_owned())));
+        options.extend(delimiter(table).map(|delimiter| ("sep", delimiter.to_string())));
     }
     options.extend(table.version.map(|version| ("versionAsOf", version.to_string())));
     let options: Vec<String> = options.into_iter().map(|(name, value)| format!("{name} {}", string(&value))).collect();
     Ok(plain(format!("{view} USING {format} OPTIONS ({})", options.join(", "))))
+}
+
+/// Returns the question for two numbers about the rows of a view: those with NULL in one of these columns, and those with U+FFFD
+/// in one of those that are texts, such as (3, 0).
+pub fn unclear_keys(name: &str, columns: &[&Column]) -> Sql {
+    let facts = Engine::Spark.facts();
+    let any = |conditions: Vec<String>| match conditions.is_empty() {
+        true => "0".to_owned(),
+        false => format!("count(CASE WHEN {} THEN 1 END)", conditions.join(" OR ")),
+    };
+    let nulls = columns.iter().map(|column| format!("{} IS NULL", facts.quoted(&column.name)));
+    let texts = columns.iter().filter(|column| column.declared_type == "STRING");
+    let replaced = texts.map(|column| format!("{} LIKE '%{REPLACEMENT}%'", facts.quoted(&column.name)));
+    plain(format!("SELECT {}, {} FROM {}", any(nulls.collect()), any(replaced.collect()), facts.quoted(name)))
+}
+
+/// Returns the statement that makes the lines of a table's CSV files a temporary view, and the question for two numbers about
+/// them: the quotation marks, and the lines that have `""` as a field, such as (42, 1).
+pub fn lines(table: &TableFiles) -> Option<[Sql; 2]> {
+    let (true, [path]) = (is_csv(table), table.paths.as_slice()) else { return None };
+    let view = Engine::Spark.facts().quoted(&format!("fk-doctor: lines of {}", table.name));
+    let separator = format!("\\x{:02X}", u32::from(delimiter(table).unwrap_or(',')));
+    let empty_field = format!("(^|[{separator}\\r])\"\"([{separator}\\r]|$)");
+    let create = format!("CREATE OR REPLACE TEMPORARY VIEW {view} USING text OPTIONS (path {})", string(path));
+    let ask = format!(
+        "SELECT coalesce(sum(length(value) - length(replace(value, '\"', ''))), 0), count(CASE WHEN value RLIKE {} THEN 1 END) FROM {view}",
+        string(&empty_field)
+    );
+    Some([plain(create), plain(ask)])
+}
+
+/// True if the files of a table are known to be CSV files.
+pub fn is_csv(table: &TableFiles) -> bool {
+    format(table) == Some("csv")
+}
+
+/// Returns the format of a table's files; `None` if neither the configuration nor the path says it.
+fn format(table: &TableFiles) -> Option<&str> {
+    let of_path = || table.paths.first().and_then(|path| format_of(path));
+    table.format.as_deref().or_else(of_path)
+}
+
+/// Returns the character between two fields, if it is not a comma.
+fn delimiter(table: &TableFiles) -> Option<char> {
+    let is_tabbed = table.paths.first().is_some_and(|path| is_tabbed(path));
+    table.delimiter.map(char::from).or_else(|| is_tabbed.then_some('\t'))
 }
 
 /// Returns the format that the ending of a path means.
@@ -95,13 +151,25 @@ mod tests {
             "CREATE OR REPLACE TEMPORARY VIEW `my``orders` USING parquet OPTIONS (path 's3://lake/raw/*.parquet')";
         assert_eq!(parquet.as_deref(), Ok(expected));
         let text = created("it's.tsv.gz", |_| {}).unwrap();
-        assert!(text.contains("USING csv OPTIONS (path 'it\\'s.tsv.gz', header 'true'"), "{text}");
+        assert!(text.contains("USING csv OPTIONS (path 'it\\'s.tsv.gz', mode 'FAILFAST', header 'true'"), "{text}");
         assert!(text.ends_with("sep '\t')"), "{text}");
+        let json = created("raw.ndjson", |_| {}).unwrap();
+        assert!(json.ends_with("USING json OPTIONS (path 'raw.ndjson', mode 'FAILFAST')"), "{json}");
         let delta = created("s3://lake/orders", |table| {
             table.format = Some("delta".to_owned());
             table.version = Some(3);
         });
         assert!(delta.unwrap().ends_with("USING delta OPTIONS (path 's3://lake/orders', versionAsOf '3')"));
+    }
+
+    #[test]
+    fn lines_are_asked_for_in_csv_files_only() {
+        let table = |path: &str| TableFiles::new("a`b".to_owned(), vec![path.to_owned()]);
+        let [create, ask] = lines(&table("a.tsv")).unwrap();
+        let view = "`fk-doctor: lines of a``b`";
+        assert_eq!(create.text(), format!("CREATE OR REPLACE TEMPORARY VIEW {view} USING text OPTIONS (path 'a.tsv')"));
+        assert!(ask.text().contains(r#"RLIKE '(^|[\\x09\\r])""([\\x09\\r]|$)'"#), "{}", ask.text());
+        assert!(lines(&table("a.parquet")).is_none() && lines(&table("a.ndjson")).is_none());
     }
 
     #[test]

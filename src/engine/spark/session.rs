@@ -3,6 +3,7 @@
 use super::connection::Connection;
 use super::failure;
 use super::failure::Failure;
+use super::text_files::TextFiles;
 use super::types;
 use super::value;
 use crate::engine::Damage;
@@ -23,13 +24,45 @@ pub(super) struct SparkSession {
     address: Address,
     limits: WaitLimits,
     connection: Connection,
+    text_files: TextFiles,
 }
 
 impl SparkSession {
     /// Opens a connection in a session of the cluster, in which the views exist.
-    pub(super) fn open(address: &Address, limits: &WaitLimits, session: &str) -> Result<SparkSession, Failure> {
+    pub(super) fn open(
+        address: &Address,
+        limits: &WaitLimits,
+        text_files: TextFiles,
+        session: &str,
+    ) -> Result<SparkSession, Failure> {
         let connection = Connection::open(address, Some(session))?;
-        Ok(SparkSession { address: address.clone(), limits: limits.clone(), connection })
+        Ok(SparkSession { address: address.clone(), limits: limits.clone(), connection, text_files })
+    }
+
+    /// Returns why the cluster may misread the keys of a relation in text files.
+    fn doubt(&self, tables: &Tables, inclusion: &Inclusion) -> Result<Option<String>, Failure> {
+        let mut ask = |sql: &Sql| {
+            let mut rows = Vec::new();
+            self.connection.ask(sql.text(), sql.parameters(), &self.limits.deadline, &mut |batch| {
+                value::each_row(&batch, rows.len() as u64, &mut |row| rows.push(row.to_vec()))?;
+                Ok(())
+            })?;
+            Ok(match rows.as_slice() {
+                [row] => match row.as_slice() {
+                    [Value::Integer(first), Value::Integer(second)] => Some([*first, *second]),
+                    _ => None,
+                },
+                _ => None,
+            })
+        };
+        let sides = [(inclusion.child, &inclusion.child_columns), (inclusion.parent, &inclusion.parent_columns)];
+        for (table, columns) in sides {
+            let doubt = self.text_files.doubt(&tables[table], columns, &mut ask)?;
+            if doubt.is_some() {
+                return Ok(doubt);
+            }
+        }
+        Ok(None)
     }
 }
 
@@ -52,7 +85,7 @@ impl Session for SparkSession {
         Ok(None)
     }
 
-    /// Refuses every pair of types that the cluster would convert. All others are asked in SQL.
+    /// Refuses every pair of types that the cluster would convert, and keys that it may misread. All others are asked in SQL.
     fn read_storage(
         &mut self,
         tables: &Tables,
@@ -65,7 +98,12 @@ impl Session for SparkSession {
             let mut pairs = pairs.map(|(&left, &right)| (&child.columns[left], &parent.columns[right]));
             match pairs.find(|(left, right)| !types::are_compared(&left.declared_type, &right.declared_type)) {
                 Some((left, right)) => StorageAnswer::Unjudged { why: incomparable((child, left), (parent, right)) },
-                None => StorageAnswer::AskSql { why: None },
+                None => match self.doubt(tables, inclusion) {
+                    Ok(None) => StorageAnswer::AskSql { why: None },
+                    Ok(Some(why)) => StorageAnswer::Unjudged { why },
+                    Err(Failure::TimeLimit) => StorageAnswer::TimeLimit,
+                    Err(failure) => StorageAnswer::Unjudged { why: self.address.censored(&failure.because()) },
+                },
             }
         };
         inclusions.iter().map(answer).collect()
