@@ -309,12 +309,10 @@ impl Work<'_> {
                 ScanResult::Checked(Tally { counts, method, index_is_proven, repeated_keys, storage_note, ..tally })
             }
             (Route::Ask { why }, Ok(tally)) => {
-                let (counts, repeated_keys) = match (&self.counts, &self.repeated_keys) {
-                    (Some(Err(error)), _) | (_, Some(Err(error))) => return ScanResult::Unchecked(error.because()),
-                    (counts, repeated) => (counts.as_ref(), repeated.as_ref()),
-                };
-                let counts = counts.and_then(|counts| counts.as_ref().ok()).copied().unwrap_or(tally.counts);
-                let repeated_keys = repeated_keys.and_then(|found| found.as_ref().ok()).filter(|found| found.keys > 0);
+                let counts = self.counts.as_ref().and_then(|counts| counts.as_ref().ok());
+                let counts = counts.copied().unwrap_or(tally.counts);
+                let repeated_keys = self.repeated_keys.as_ref().and_then(|found| found.as_ref().ok());
+                let repeated_keys = repeated_keys.filter(|found| found.keys > 0);
                 let repeated_keys = repeated_keys.cloned().map(Box::new);
                 ScanResult::Checked(Tally { counts, repeated_keys, method_reason: why.clone(), ..tally })
             }
@@ -332,6 +330,10 @@ impl Work<'_> {
     ) -> Result<Tally, String> {
         if let Some(why) = storage.unreadable(schema, self.relation) {
             return Err(why);
+        }
+        // The relation is unchecked already, and the first failure explains the later ones.
+        if let (Some(Err(error)), _) | (_, Some(Err(error))) = (&self.counts, &self.repeated_keys) {
+            return Err(error.because());
         }
         let is_known = options.is_known.map(|is_known| move |key: &Key, rows: u64| is_known(self.id, key, rows));
         let is_known = is_known.as_ref().map(|is_known| is_known as IsKnownKey<'_>);
