@@ -7,6 +7,7 @@ use std::io::Read;
 use std::io::Write;
 use std::net::TcpListener;
 use std::net::TcpStream;
+use std::process::Child;
 use std::process::Command;
 use std::process::Stdio;
 use std::time::Duration;
@@ -428,6 +429,58 @@ fn closed_port_is_an_error_within_seconds() {
     assert!(!run.stderr.contains("topsecret"), "{}", run.stderr);
 }
 
+/// Starts a server of Sail for one test. Returns it and its port; `None` without Sail.
+fn private_sail() -> Option<(Child, u16)> {
+    let Some(program) = std::env::var_os("FK_DOCTOR_TEST_SAIL") else {
+        let _ = writeln!(io::stderr(), "skipped: no Sail; tests/run --features spark installs it");
+        return None;
+    };
+    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let server = Command::new(program)
+        .args(["spark", "server", "--ip", "127.0.0.1", "--port", &port.to_string()])
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    wait_for(port);
+    Some((server, port))
+}
+
+fn wait_for(port: u16) {
+    for _ in 0..200 {
+        if TcpStream::connect(("127.0.0.1", port)).is_ok() {
+            return;
+        }
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    panic!("nothing listens at port {port}");
+}
+
+#[test]
+fn cluster_that_dies_while_it_works_leaves_the_relation_unchecked_within_seconds() {
+    let Some((mut server, port)) = private_sail() else { return };
+    let bench = pair(("int64 r", Cells::integers(&[1])), ("int64 id", Cells::integers(&[1])));
+    let lake = bench.path("lake").display().to_string();
+    // This condition takes hours.
+    let slow = "where = \"child.r < (SELECT sum(id % 7) FROM range(1000000000000))\"";
+    let tables = format!("[tables]\nchild = \"{lake}/child.parquet\"\nparent = \"{lake}/parent.parquet\"\n");
+    bench.write("slow.toml", &format!("{tables}{RELATION}{slow}\n"));
+    let address = format!("sc://127.0.0.1:{port}");
+    std::thread::scope(|threads| {
+        let scan = threads.spawn(|| bench.run(&["scan", &address, "--config", "slow.toml", "--timeout", "60s"]));
+        std::thread::sleep(Duration::from_secs(3));
+        assert!(!scan.is_finished());
+        server.kill().unwrap();
+        server.wait().unwrap();
+        let death = Instant::now();
+        let run = scan.join().unwrap();
+        assert!(death.elapsed() < Duration::from_secs(5), "{:?}", death.elapsed());
+        assert_eq!(run.code, 4, "{}{}", run.stdout, run.stderr);
+        let shown = run.stdout.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(shown.contains("the connection was lost while the cluster worked"), "{shown}");
+    });
+}
+
 /// A server that accepts connections and never answers.
 #[test]
 fn silent_server_ends_the_scan_at_the_time_limit() {
@@ -506,36 +559,115 @@ fn connection_that_is_closed_is_an_error_within_seconds() {
     }
 }
 
+/// Makes an authority, `authority.pem`, and a certificate of it for `localhost`, `server.pem`. Returns false without openssl.
+fn certificates(bench: &Bench) -> bool {
+    bench.write("names", "subjectAltName=DNS:localhost");
+    let steps = [
+        "req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=tests -keyout authority.key -out authority.pem",
+        "req -newkey rsa:2048 -nodes -subj /CN=localhost -keyout server.key -out server.csr",
+        "x509 -req -days 2 -in server.csr -CA authority.pem -CAkey authority.key -extfile names -out server.pem",
+    ];
+    let made = steps.iter().all(|step| {
+        let mut openssl = Command::new("openssl");
+        openssl.args(step.split(' ')).current_dir(bench.path("")).stdout(Stdio::null()).stderr(Stdio::null());
+        openssl.status().is_ok_and(|status| status.success())
+    });
+    assert!(made || std::env::var_os("FK_DOCTOR_TEST_SERVERS").is_none(), "openssl is not there");
+    made
+}
+
+/// Starts a proxy with TLS before the cluster, which asks for the token `topsecret`. Returns it and its port.
+fn proxy(bench: &Bench) -> Option<(Child, u16)> {
+    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let cluster = address()?;
+    let cluster = cluster.trim_start_matches("sc://").trim_end_matches('/');
+    let folders: String = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
+        .iter()
+        .map(|name| format!("{name}_temp_path {};\n", bench.path(name).display()))
+        .collect();
+    let configuration = format!(
+        "daemon off;\npid nginx.pid;\nerror_log error.log;\nevents {{}}\nhttp {{\naccess_log off;\n{folders}server {{\n\
+         listen 127.0.0.1:{port} ssl http2;\nssl_certificate server.pem;\nssl_certificate_key server.key;\n\
+         if ($http_authorization != \"Bearer topsecret\") {{ return 401; }}\n\
+         location / {{ grpc_pass grpc://{cluster}; }}\n}}\n}}\n"
+    );
+    bench.write("nginx.conf", &configuration);
+    let start = |program: &str| {
+        let mut nginx = Command::new(program);
+        nginx.arg("-p").arg(bench.path("")).args(["-c", "nginx.conf", "-e", "error.log"]);
+        nginx.stdout(Stdio::null()).stderr(Stdio::null()).spawn()
+    };
+    match start("nginx").or_else(|_| start("/usr/sbin/nginx")) {
+        Ok(server) => {
+            wait_for(port);
+            Some((server, port))
+        }
+        Err(error) => {
+            assert!(std::env::var_os("FK_DOCTOR_TEST_SERVERS").is_none(), "nginx is not there: {error}");
+            let _ = writeln!(io::stderr(), "skipped: nginx is not there");
+            None
+        }
+    }
+}
+
+#[test]
+fn encrypted_cluster_with_a_token_is_scanned_and_without_them_is_an_error() {
+    let bench = pair(("int64 r", Cells::integers(&[1, 2, 2])), ("int64 id", Cells::integers(&[1])));
+    if !certificates(&bench) {
+        return;
+    }
+    let Some((mut server, port)) = proxy(&bench) else { return };
+    let lake = bench.path("lake").display().to_string();
+    let tables = format!("[tables]\nchild = \"{lake}/child.parquet\"\nparent = \"{lake}/parent.parquet\"\n");
+    bench.write("cluster.toml", &format!("{tables}{RELATION}"));
+    let authority = bench.path("authority.pem").display().to_string();
+    let trust = ("SSL_CERT_FILE", authority.as_str());
+    let scan = |parameter: &str, variables: &[(&str, &str)]| {
+        let address = format!("sc://localhost:{port}/;use_ssl=true{parameter}");
+        bench.run_in(&["scan", &address, "--config", "cluster.toml"], variables)
+    };
+    let runs = [
+        scan(";token=topsecret", &[trust]),
+        scan("", &[trust, ("SPARK_CONNECT_AUTHENTICATE_TOKEN", "topsecret")]),
+        scan(";token=wrongtoken", &[trust]),
+        scan(";token=topsecret", &[]),
+    ];
+    // The first process of nginx ends its workers.
+    Command::new("kill").arg(server.id().to_string()).status().unwrap();
+    server.wait().unwrap();
+    for run in &runs {
+        let shown = format!("{}{}", run.stdout, run.stderr);
+        assert!(!shown.contains("topsecret") && !shown.contains("wrongtoken"), "{shown}");
+    }
+    let [by_address, by_variable, refused, untrusted] = runs;
+    for run in [by_address, by_variable] {
+        assert_eq!(run.code, 1, "{}{}", run.stdout, run.stderr);
+        assert!(run.stdout.contains("2 of 3 rows of child refer to 1 key"), "{}", run.stdout);
+    }
+    assert_eq!(refused.code, 3, "{}{}", refused.stdout, refused.stderr);
+    assert!(refused.stderr.contains("the cluster refuses the token"), "{}", refused.stderr);
+    assert_eq!(untrusted.code, 3, "{}{}", untrusted.stdout, untrusted.stderr);
+    assert!(untrusted.stderr.contains("no authority that this computer trusts has signed it"), "{}", untrusted.stderr);
+}
+
 #[test]
 fn untrusted_certificate_is_an_error_within_seconds() {
     let bench = Bench::empty();
     bench.write("fk-doctor.toml", "[tables]\nchild = \"c.parquet\"\nparent = \"p.parquet\"\n");
-    let made = Command::new("openssl")
-        .args(["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost"])
-        .args(["-addext", "subjectAltName=DNS:localhost", "-keyout", "key.pem", "-out", "certificate.pem"])
-        .current_dir(bench.path(""))
-        .stderr(Stdio::null())
-        .status();
-    if !made.is_ok_and(|status| status.success()) {
-        assert!(std::env::var_os("FK_DOCTOR_TEST_SERVERS").is_none(), "openssl is not there");
+    if !certificates(&bench) {
         return;
     }
     let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let mut server = Command::new("openssl")
         .args(["s_server", "-accept", &format!("127.0.0.1:{port}"), "-alpn", "h2", "-quiet"])
-        .args(["-cert", "certificate.pem", "-key", "key.pem"])
+        .args(["-cert", "server.pem", "-key", "server.key"])
         .current_dir(bench.path(""))
         .stdin(Stdio::piped())
         .stdout(Stdio::null())
         .stderr(Stdio::null())
         .spawn()
         .unwrap();
-    for _ in 0..100 {
-        if TcpStream::connect(("127.0.0.1", port)).is_ok() {
-            break;
-        }
-        std::thread::sleep(Duration::from_millis(50));
-    }
+    wait_for(port);
     let start = Instant::now();
     let run = bench.run(&["scan", &format!("sc://localhost:{port}/;use_ssl=true;token=topsecret")]);
     server.kill().unwrap();

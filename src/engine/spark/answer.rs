@@ -57,13 +57,13 @@ pub(super) async fn each_batch(
                     _ => {}
                 }
             }
-            Some(Err(failure)) => return Err(failure),
+            Some(Err(failure)) => return Err(failure.in_mid_answer()),
             None => {
                 idle = if opened.elapsed() < SOON { idle + 1 } else { 0 };
                 if idle > MOST_IDLE {
                     return Err(Failure::Broken("it ends every stream before the answer is whole".to_owned()));
                 }
-                stream = transport.resume(last.as_deref()).await?;
+                stream = transport.resume(last.as_deref()).await.map_err(Failure::in_mid_answer)?;
                 opened = Instant::now();
             }
         }

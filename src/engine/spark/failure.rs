@@ -34,12 +34,20 @@ impl Failure {
         }
     }
 
+    /// Returns the failure of a question whose answer had begun.
+    pub(super) fn in_mid_answer(self) -> Failure {
+        match self {
+            Failure::Unreachable(_) => {
+                Failure::Unreachable("the connection was lost while the cluster worked".to_owned())
+            }
+            other => other,
+        }
+    }
+
     /// Returns the failure of a question that was asked again after its connection had failed for this reason.
     pub(super) fn after(self, first: String) -> Failure {
         match self {
-            Failure::Unreachable(why) if why != first => {
-                Failure::Unreachable(format!("{first}; the question was asked again, and {why}"))
-            }
+            Failure::Unreachable(why) if why != first => Failure::Unreachable(format!("{first}, and then {why}")),
             other => other,
         }
     }
@@ -50,6 +58,10 @@ pub(super) fn of_status(code: i32, message: &str) -> Failure {
     match code {
         UNAUTHENTICATED => Failure::Unauthenticated,
         _ if message.contains("401") && message.contains("HTTP") => Failure::Unauthenticated,
+        // A proxy before the cluster answers with a page.
+        _ if ["401", "403"].iter().any(|status| status_of_a_page(message).is_some_and(|of| of.starts_with(status))) => {
+            Failure::Unauthenticated
+        }
         UNAVAILABLE => Failure::Unreachable(in_words(message)),
         // A connection that breaks off is reported under several codes.
         _ if message.contains("transport error") || message.contains("h2 protocol error") => {
@@ -63,6 +75,11 @@ impl From<SparkError> for Failure {
     fn from(error: SparkError) -> Failure {
         of_status(error.grpc_code().unwrap_or(0), &error.message())
     }
+}
+
+/// Returns the status of an answer that is not of gRPC, such as `502 Bad Gateway`.
+fn status_of_a_page(message: &str) -> Option<&str> {
+    Some(message.split_once("while receiving response with status: ")?.1.trim())
 }
 
 /// Returns the first line of a message, without the stack of the virtual machine and without the values that it quotes.
@@ -85,6 +102,9 @@ fn in_words(message: &str) -> String {
         ("transport error", "the connection was closed"),
         ("operation was canceled", "the connection was closed"),
     ];
+    if let Some(status) = status_of_a_page(message) {
+        return format!("the server answers with a page of the status {status}, not as a server of Spark Connect");
+    }
     let known = words.into_iter().find(|(part, _)| message.contains(part));
     known.map_or_else(|| without_values(first), |(_, words)| words.to_owned())
 }
@@ -130,8 +150,7 @@ mod tests {
     fn both_failures_of_a_question_are_named_if_they_differ() {
         let refused = || of_status(UNAVAILABLE, "tcp connect error");
         let shown = refused().after("the connection was closed".to_owned()).because();
-        let expected = "the connection was closed; the question was asked again, and the connection was refused: \
-                        no cluster listens there";
+        let expected = "the connection was closed, and then the connection was refused: no cluster listens there";
         assert_eq!(shown, expected);
         assert_eq!(refused().after(refused().because()), refused());
         assert_eq!(Failure::TimeLimit.after("the connection was closed".to_owned()), Failure::TimeLimit);
@@ -145,6 +164,16 @@ mod tests {
             (14, "invalid peer certificate: UnknownIssuer", "no authority that this computer trusts"),
             (2, "grpc-status header missing, mapped from HTTP status code 401", "refuses the token"),
             (16, "missing token", "refuses the token"),
+            (
+                13,
+                "invalid compression flag: 60 while receiving response with status: 401 Unauthorized",
+                "refuses the token",
+            ),
+            (
+                13,
+                "invalid compression flag: 60 while receiving response with status: 502 Bad Gateway",
+                "502 Bad Gateway",
+            ),
             (2, "h2 protocol error: error reading a body from connection", "the connection was closed"),
         ] {
             let shown = of_status(code, text).because();
