@@ -25,8 +25,14 @@ use crate::sql::scan::Scan;
 use crate::sql::scan::source;
 
 impl Scan for Spark {
+    /// The count of one column may come from the statistics of the files, without reading them. A text may be the name of a folder
+    /// that stands for NULL.
     fn count_of_incomplete(&self, schema: &Schema, relation: &Relation) -> String {
-        self.count_of(&self.refers_to_nothing(schema, relation))
+        let parts: Vec<KeyPart<'_>> = key_parts(schema, relation).collect();
+        match parts.as_slice() {
+            [part] if part.child.declared_type != "STRING" => format!("count(*) - count({})", self.child_value(part)),
+            _ => self.count_of(&self.refers_to_nothing(schema, relation)),
+        }
     }
 
     /// All rows come under one number, because a window over all rows would bring them to one machine.
@@ -140,4 +146,56 @@ fn row_order(grammar: &Spark, child: &Table) -> Vec<String> {
 fn named(columns: &[String]) -> String {
     let named: Vec<String> = columns.iter().enumerate().map(|(i, column)| format!("{column} AS c{i}")).collect();
     named.join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::catalog::Catalog;
+    use crate::model::catalog::DatabaseName;
+    use crate::model::catalog::Engine;
+    use crate::model::catalog::NameRule;
+    use crate::model::catalog::TableKind;
+    use crate::model::catalog::TableName;
+    use crate::model::catalog::Tables;
+    use crate::model::configured::ConfiguredRelation;
+    use crate::model::configured::SideName;
+    use crate::model::configured::Spanned;
+    use crate::model::resolve;
+
+    /// Returns the question for the rows of a child that refers by a column of this type.
+    fn counts(declared_type: &str) -> String {
+        let table = |name: &str| {
+            let mut table = Table::new(TableName { schema: None, table: name.to_owned() }, TableKind::Table);
+            table.columns = vec![Column { declared_type: declared_type.to_owned(), ..Column::unknown("r".to_owned()) }];
+            table
+        };
+        let side = |table: &str| Spanned {
+            value: SideName { table: table.to_owned(), columns: vec!["r".to_owned()] },
+            span: 0..0,
+        };
+        let relation = ConfiguredRelation {
+            child: side("c"),
+            parent: side("p"),
+            condition: None,
+            ignored: Vec::new(),
+            soft_deleted: None,
+            parent_may_be_missing: false,
+        };
+        let name = String::new();
+        let database = DatabaseName { engine: Engine::Spark, name: name.clone(), version: name, default_schema: None };
+        let tables = Tables::from(vec![table("c"), table("p")]);
+        let catalog = Catalog { database, names: NameRule::Exact, tables, foreign_keys: Vec::new() };
+        let schema = resolve::resolve(catalog, &[relation]).unwrap();
+        let relation = schema.relations.iter().next().unwrap();
+        Spark.counts(&schema, relation.child, &[relation]).text().to_owned()
+    }
+
+    #[test]
+    fn rows_without_a_number_are_counted_by_statistics_and_those_without_a_text_by_value() {
+        let number = counts("BIGINT");
+        assert_eq!(number, "SELECT count(*), count(*), count(*) - count(child.`r`), 0 FROM `c` AS child");
+        let text = counts("STRING");
+        assert!(text.contains("count(CASE WHEN NOT (nullif(child.`r`, '__HIVE_DEFAULT_PARTITION__')"), "{text}");
+    }
 }
