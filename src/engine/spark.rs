@@ -132,12 +132,28 @@ impl SparkDatabase {
             Err(why) => return Ok(unreadable(files, why)),
         };
         let columns = self.run(&view).and_then(|_| self.run(&spark::columns(&files.name)));
+        let columns = columns.and_then(|schema| Ok((schema, self.left_out(files)?)));
+        let columns = columns.map(|(schema, left_out)| match left_out {
+            Some(why) => Err(why),
+            None => Ok(schema),
+        });
         match columns {
-            Ok(Some(schema)) if !schema.fields().is_empty() => Ok(described(files, &schema)),
+            Ok(Err(why)) => Ok(unreadable(files, why)),
+            Ok(Ok(Some(schema))) if !schema.fields().is_empty() => Ok(described(files, &schema)),
             Ok(_) => Ok(unreadable(files, "the cluster finds no file there".to_owned())),
             Err(Failure::Refused(why)) => Ok(unreadable(files, self.address.censored(&why))),
             Err(failure) => Err(failure::query_error(&failure, &self.address)),
         }
+    }
+
+    /// Returns why the table lacks rows, if the cluster leaves out some of its files.
+    fn left_out(&self, files: &TableFiles) -> Result<Option<String>, Failure> {
+        let Some((name, view)) = spark::all_files(files) else { return Ok(None) };
+        self.run(&view)?;
+        let deadline = &self.limits.deadline;
+        let read = self.first.files(spark::rows(&files.name).text(), deadline)?;
+        let all = self.first.files(spark::rows(&name).text(), deadline)?;
+        Ok(files_left_out(&read, &all))
     }
 
     /// Runs a statement, and returns the columns of its answer.
@@ -149,6 +165,20 @@ impl SparkDatabase {
         })?;
         Ok(schema)
     }
+}
+
+/// Compares the files that are read with all files in and below a folder. Spark reads only folders below it whose names are like
+/// `key=value`.
+fn files_left_out(read: &[String], all: &[String]) -> Option<String> {
+    let is_data = |path: &&String| !path.rsplit('/').next().unwrap_or_default().starts_with(['_', '.']);
+    let [read, all] = [read, all].map(|files| files.iter().filter(is_data).collect::<BTreeSet<_>>());
+    let left_out: Vec<&&String> = all.difference(&read).collect();
+    let first = left_out.first()?;
+    Some(format!(
+        "the cluster leaves out {} of its {} files, which are in folders below it, such as {first}: name all files by a pattern",
+        left_out.len(),
+        all.len()
+    ))
 }
 
 fn unreadable(files: &TableFiles, why: String) -> Table {
@@ -174,4 +204,18 @@ fn described(files: &TableFiles, schema: &SchemaRef) -> Table {
         }
     }
     table
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_in_folders_below_a_table_are_left_out_unless_they_are_read() {
+        let files = |names: &[&str]| names.iter().map(|name| format!("file:///lake/c/{name}")).collect::<Vec<_>>();
+        let all = files(&["a.parquet", "2024/b.parquet", "_SUCCESS"]);
+        let why = files_left_out(&files(&["a.parquet"]), &all).unwrap();
+        assert!(why.contains("leaves out 1 of its 2 files") && why.contains("file:///lake/c/2024/b.parquet"), "{why}");
+        assert_eq!(files_left_out(&files(&["2024/b.parquet", "a.parquet"]), &all), None);
+    }
 }

@@ -17,6 +17,9 @@ const CSV_OPTIONS: [(&str, &str); 5] = [
     ("unescapedQuoteHandling", "RAISE_ERROR"),
 ];
 
+/// The formats of tables whose files a cluster finds by listing folders.
+const IN_FOLDERS: [&str; 3] = ["parquet", "csv", "json"];
+
 /// The character that decoders put in place of bytes that are not UTF-8.
 const REPLACEMENT: char = '\u{FFFD}';
 
@@ -46,6 +49,10 @@ pub fn create(table: &TableFiles) -> Result<Sql, String> {
             .to_owned()
     })?;
     let mut options = vec![("path", path.clone())];
+    if IN_FOLDERS.contains(&format) {
+        // A cluster can be set to leave out what it cannot read.
+        options.extend(["ignoreCorruptFiles", "ignoreMissingFiles"].map(|name| (name, "false".to_owned())));
+    }
     if ["csv", "json"].contains(&format) {
         // Spark would read a record that it cannot parse as a row of NULL.
         options.push(("mode", "FAILFAST".to_owned()));
@@ -61,6 +68,22 @@ pub fn create(table: &TableFiles) -> Result<Sql, String> {
     options.extend(table.version.map(|version| ("versionAsOf", version.to_string())));
     let options: Vec<String> = options.into_iter().map(|(name, value)| format!("{name} {}", string(&value))).collect();
     Ok(plain(format!("{view} USING {format} OPTIONS ({})", options.join(", "))))
+}
+
+/// Returns the question for the rows of a view.
+pub fn rows(view: &str) -> Sql {
+    plain(format!("SELECT * FROM {}", Engine::Spark.facts().quoted(view)))
+}
+
+/// Returns the name of a temporary view of all files of a table, also of those in folders below it, and the statement that makes it.
+/// `None` for a table whose files are listed elsewhere, such as in the log of a Delta table.
+pub fn all_files(table: &TableFiles) -> Option<(String, Sql)> {
+    let [path] = table.paths.as_slice() else { return None };
+    let is_listed = format(table).is_some_and(|format| IN_FOLDERS.contains(&format));
+    let name = format!("fk-doctor: files of {}", table.name);
+    let view = Engine::Spark.facts().quoted(&name);
+    let options = format!("path {}, recursiveFileLookup 'true'", string(path));
+    is_listed.then(|| (name, plain(format!("CREATE OR REPLACE TEMPORARY VIEW {view} USING text OPTIONS ({options})"))))
 }
 
 /// Returns the question for two numbers about the rows of a view: those with NULL in one of these columns, and those with U+FFFD
@@ -147,19 +170,36 @@ mod tests {
     #[test]
     fn view_is_made_with_the_format_of_its_path() {
         let parquet = created("s3://lake/raw/*.parquet", |_| {});
-        let expected =
-            "CREATE OR REPLACE TEMPORARY VIEW `my``orders` USING parquet OPTIONS (path 's3://lake/raw/*.parquet')";
+        let expected = "CREATE OR REPLACE TEMPORARY VIEW `my``orders` USING parquet OPTIONS (path 's3://lake/raw/*.parquet', \
+             ignoreCorruptFiles 'false', ignoreMissingFiles 'false')";
         assert_eq!(parquet.as_deref(), Ok(expected));
         let text = created("it's.tsv.gz", |_| {}).unwrap();
-        assert!(text.contains("USING csv OPTIONS (path 'it\\'s.tsv.gz', mode 'FAILFAST', header 'true'"), "{text}");
+        assert!(text.contains("ignoreMissingFiles 'false', mode 'FAILFAST', header 'true'"), "{text}");
         assert!(text.ends_with("sep '\t')"), "{text}");
         let json = created("raw.ndjson", |_| {}).unwrap();
-        assert!(json.ends_with("USING json OPTIONS (path 'raw.ndjson', mode 'FAILFAST')"), "{json}");
+        assert!(json.ends_with("ignoreMissingFiles 'false', mode 'FAILFAST')"), "{json}");
         let delta = created("s3://lake/orders", |table| {
             table.format = Some("delta".to_owned());
             table.version = Some(3);
         });
         assert!(delta.unwrap().ends_with("USING delta OPTIONS (path 's3://lake/orders', versionAsOf '3')"));
+    }
+
+    #[test]
+    fn all_files_of_a_folder_are_listed_but_not_those_of_delta() {
+        let table = |format: &str| {
+            let mut table = TableFiles::new("c".to_owned(), vec!["lake/c".to_owned()]);
+            table.format = Some(format.to_owned());
+            table
+        };
+        let (name, view) = all_files(&table("parquet")).unwrap();
+        assert_eq!(name, "fk-doctor: files of c");
+        assert!(
+            view.text().ends_with("USING text OPTIONS (path 'lake/c', recursiveFileLookup 'true')"),
+            "{}",
+            view.text()
+        );
+        assert!(all_files(&table("delta")).is_none());
     }
 
     #[test]

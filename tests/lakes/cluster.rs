@@ -260,6 +260,31 @@ fn names_of_folders_agree_with_files() {
     assert_agrees(&bench, &tables, RELATION);
 }
 
+/// Sail reads folders below a table. Spark leaves them out.
+#[test]
+fn files_in_folders_below_a_table_are_read_or_leave_it_unreadable() {
+    if address().is_none() {
+        return;
+    }
+    let bench = lake();
+    parquet(&bench.path("lake/child/a.parquet"), &[("int64 r", Cells::integers(&[1]))]);
+    parquet(&bench.path("lake/child/2024/b.parquet"), &[("int64 r", Cells::integers(&[9]))]);
+    parquet(&bench.path("lake/parent.parquet"), &[("int64 id", Cells::integers(&[1]))]);
+    bench.write("lake/child/_SUCCESS", "");
+    let folder = [("child", "path = \"LAKE/child\", format = \"parquet\""), PARQUET[1]];
+    let (code, report) = through_cluster(&bench, &folder, RELATION, &[]);
+    if code == 4 {
+        let reason = report["relations"][0]["reason"].as_str().unwrap();
+        assert!(reason.contains("the cluster leaves out 1 of its 2 files"), "{reason}");
+    } else {
+        assert_agrees(&bench, &folder, RELATION);
+    }
+    let pattern = [("child", "path = \"LAKE/child/{*,*/*}.parquet\""), PARQUET[1]];
+    if code == 4 {
+        assert_agrees(&bench, &pattern, RELATION);
+    }
+}
+
 #[test]
 fn table_that_the_cluster_cannot_read_is_unreadable_and_never_empty() {
     if address().is_none() {

@@ -5,8 +5,12 @@ use std::time::Duration;
 use futures_util::StreamExt;
 use spark_connect_core::ChannelBuilder;
 use spark_connect_core::ExecutePlanResponseReattachableIterator as Operation;
+use spark_connect_core::RetryPolicy;
 use spark_connect_core::SparkConnectClient;
 use spark_connect_proto as proto;
+use spark_connect_proto::analyze_plan_request::Analyze;
+use spark_connect_proto::analyze_plan_request::InputFiles;
+use spark_connect_proto::analyze_plan_response::Result as Analysis;
 use spark_connect_proto::execute_plan_response::ArrowBatch;
 use spark_connect_proto::expression::ExprType;
 use spark_connect_proto::expression::literal::LiteralType;
@@ -122,24 +126,31 @@ impl Connection {
         })
     }
 
+    /// Returns the files that the cluster reads for a question.
+    pub(super) fn files(&self, text: &str, deadline: &Deadline) -> Result<Vec<String>, Failure> {
+        let request = proto::AnalyzePlanRequest {
+            session_id: self.client.session_id().to_owned(),
+            user_context: Some(self.user_context()),
+            analyze: Some(Analyze::InputFiles(InputFiles { plan: Some(plan(text, &[])) })),
+            ..Default::default()
+        };
+        let limit = deadline.remaining().unwrap_or(Duration::MAX);
+        let answer = async { tokio::time::timeout(limit, self.client.analyze_plan(request)).await };
+        match self.runtime.block_on(answer).map_err(|_| Failure::TimeLimit)??.result {
+            Some(Analysis::InputFiles(found)) => Ok(found.files),
+            _ => Err(Failure::Broken("it has no list of files".to_owned())),
+        }
+    }
+
+    fn user_context(&self) -> proto::UserContext {
+        proto::UserContext { user_id: self.user.clone(), ..Default::default() }
+    }
+
     fn request(&self, text: &str, parameters: &[Value]) -> proto::ExecutePlanRequest {
-        let literal = |value: &Value| proto::Expression {
-            expr_type: Some(ExprType::Literal(proto::expression::Literal {
-                literal_type: Some(literal(value)),
-                ..Default::default()
-            })),
-            ..Default::default()
-        };
-        let query = proto::Sql {
-            query: text.to_owned(),
-            pos_arguments: parameters.iter().map(literal).collect(),
-            ..Default::default()
-        };
-        let relation = proto::Relation { rel_type: Some(proto::relation::RelType::Sql(query)), ..Default::default() };
         proto::ExecutePlanRequest {
             session_id: self.client.session_id().to_owned(),
-            user_context: Some(proto::UserContext { user_id: self.user.clone(), ..Default::default() }),
-            plan: Some(proto::Plan { op_type: Some(proto::plan::OpType::Root(relation)) }),
+            user_context: Some(self.user_context()),
+            plan: Some(plan(text, parameters)),
             ..Default::default()
         }
     }
@@ -166,7 +177,27 @@ async fn connect(address: &Address, session: Option<&str>) -> Result<SparkConnec
     for (name, value) in [tls, token, user, session].into_iter().flatten().chain(headers) {
         builder.set(name, value);
     }
-    Ok(SparkConnectClient::connect(&builder).await?)
+    let mut client = SparkConnectClient::connect(&builder).await?;
+    // The client repeats a call by itself for minutes otherwise.
+    client.set_retry_policy(RetryPolicy { max_retries: Some(0), ..RetryPolicy::default() });
+    Ok(client)
+}
+
+fn plan(text: &str, parameters: &[Value]) -> proto::Plan {
+    let literal = |value: &Value| proto::Expression {
+        expr_type: Some(ExprType::Literal(proto::expression::Literal {
+            literal_type: Some(literal(value)),
+            ..Default::default()
+        })),
+        ..Default::default()
+    };
+    let query = proto::Sql {
+        query: text.to_owned(),
+        pos_arguments: parameters.iter().map(literal).collect(),
+        ..Default::default()
+    };
+    let relation = proto::Relation { rel_type: Some(proto::relation::RelType::Sql(query)), ..Default::default() };
+    proto::Plan { op_type: Some(proto::plan::OpType::Root(relation)) }
 }
 
 fn literal(value: &Value) -> LiteralType {
