@@ -10,6 +10,9 @@ use crate::model::lake::TableFiles;
 use crate::sql::Sql;
 use crate::sql::spark;
 
+/// Returns the answer to a question if it is one row of two numbers, and `None` for a statement.
+pub(super) type Ask<'a> = dyn FnMut(&Sql) -> Result<Option<[i64; 2]>, Failure> + 'a;
+
 #[derive(Clone)]
 pub(super) struct TextFiles {
     tables: Vec<TableFiles>,
@@ -25,14 +28,8 @@ impl TextFiles {
         TextFiles { tables: tables.to_vec(), keeps_empty_texts: major.is_some_and(|major| major >= 3) }
     }
 
-    /// Returns why the cluster may misread the keys of a table in these columns. `ask` returns the answer to a question if it is
-    /// one row of two numbers, and `None` for a statement.
-    pub(super) fn doubt(
-        &self,
-        table: &Table,
-        columns: &[usize],
-        ask: &mut dyn FnMut(&Sql) -> Result<Option<[i64; 2]>, Failure>,
-    ) -> Result<Option<String>, Failure> {
+    /// Returns why the cluster may misread the keys of a table in these columns.
+    pub(super) fn doubt(&self, table: &Table, columns: &[usize], ask: &mut Ask<'_>) -> Result<Option<String>, Failure> {
         let Some(files) = self.tables.iter().find(|files| files.name == table.name.table) else { return Ok(None) };
         let Some([view, lines]) = spark::lines(files) else { return Ok(None) };
         let columns: Vec<&Column> = columns.iter().map(|&column| &table.columns[column]).collect();
