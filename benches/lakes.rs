@@ -35,6 +35,7 @@ const DUCKDB: &str = "
 import duckdb, resource, sys, time
 child, parent, pairs = sys.argv[1:4]
 connection = duckdb.connect()
+connection.execute('SET enable_progress_bar = false')
 connection.execute('SET threads = ' + sys.argv[4])
 pairs = [pair.split('=') for pair in pairs.split(',')]
 present = ' AND '.join(f'c.{r} IS NOT NULL' for r, _ in pairs)
