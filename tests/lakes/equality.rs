@@ -220,3 +220,34 @@ fn key_with_null_in_any_part_refers_to_nothing() {
     let shown = &report["findings"][0]["top_missing"][0]["key"];
     assert_eq!(*shown, serde_json::json!({"a": 2, "b": "x"}), "{report:#}");
 }
+
+#[test]
+fn equal_values_that_are_spelled_differently_are_one_missing_key() {
+    let decimals = |values: &[i32]| Cells::Int32(values.iter().copied().map(Some).collect());
+    let spellings: [(&str, Cells, [&str; 3], &str); 5] = [
+        ("int32 id (DECIMAL(9,2))", decimals(&[100]), ["0.50", "5e-1", ".5"], "'0.5'"),
+        (
+            "int32 id (DECIMAL(9,2))",
+            decimals(&[100]),
+            ["1e30", "1000e27", "1.0e30"],
+            "'1000000000000000000000000000000'",
+        ),
+        ("double id", Cells::Double(vec![Some(1.0)]), ["0.10", "1e-1", "0.1"], "0.1"),
+        ("int32 id (DATE)", decimals(&[0]), ["2026-01-01", "02026-01-01", "2026-01-01"], "'2026-01-01'"),
+        (
+            "int64 id (TIMESTAMP(MILLIS,true))",
+            Cells::integers(&[0]),
+            ["2026-01-01", "2026-01-01 01:00+01:00", "2026-01-01T00:00:00.000Z"],
+            "'2026-01-01T00:00:00Z'",
+        ),
+    ];
+    for (declared, cells, texts, shown) in spellings {
+        let bench = lake();
+        parquet(&bench.path("lake/parent.parquet"), &[(declared, cells)]);
+        bench.write("lake/child.csv", &format!("r\n{}\n", texts.join("\n")));
+        let (_, report) = scan(&bench, &[]);
+        assert_eq!(counts(&report), [3, 0, 3, 1], "{declared}: {texts:?}");
+        let table = super::make::run(&bench, &[]).stdout;
+        assert!(table.contains(&format!("keys    {shown} (3 rows)")), "{declared}: {table}");
+    }
+}

@@ -113,14 +113,16 @@ impl Comparand<'_> {
             (Cell::Wide(number), FileType::Timestamp { digits, .. }) => {
                 Some(Number::of_decimal(number, -i64::from(*digits)))
             }
-            (Cell::Bytes(text), _) => {
-                let nanoseconds = match self.class {
-                    Class::Time => civil::time(text).map(i128::from),
-                    Class::Timestamp { is_utc } => civil::timestamp(text, is_utc),
-                    _ => None,
-                };
-                Some(Number::of_decimal(nanoseconds?, -9))
-            }
+            (Cell::Bytes(_), _) => Some(Number::of_decimal(self.nanoseconds()?, -i64::from(NANOSECONDS))),
+            _ => None,
+        }
+    }
+
+    /// Returns the nanoseconds of a time that is written as text.
+    fn nanoseconds(&self) -> Option<i128> {
+        match self.class {
+            Class::Time => civil::time(self.bytes()?).map(i128::from),
+            Class::Timestamp { is_utc } => civil::timestamp(self.bytes()?, is_utc),
             _ => None,
         }
     }
@@ -130,14 +132,47 @@ impl Comparand<'_> {
         if *self.of == FileType::Uuid { bytes.try_into().ok() } else { uuid_of_text(bytes) }
     }
 
-    /// Returns the value as a missing key shows it: untyped text as a value of the class, if it is one.
+    /// Returns the value as a missing key shows it: untyped text as a value of the class, if it is one. Equal values are shown
+    /// alike.
     pub(super) fn shown_key(&self) -> Value {
-        if let (Class::Number { .. }, Some(number)) = (self.class, self.number().and_then(Number::as_integer)) {
-            return Value::Integer(number);
+        self.shown_in_class().unwrap_or_else(|| shown(self.cell, self.of))
+    }
+
+    /// Returns the value as one of the class; `None` if the cell is shown as it is.
+    fn shown_in_class(&self) -> Option<Value> {
+        if let Class::Number { .. } = self.class {
+            let number = self.number()?;
+            return number.as_integer().map(Value::Integer).or_else(|| self.shown_number(number));
         }
-        shown(self.cell, self.of)
+        let FileType::Untyped = self.of else { return None };
+        match self.class {
+            Class::Number { .. } | Class::Bytes => None,
+            Class::Boolean | Class::Date => match self.integer() {
+                Part::Value(number) if self.class == Class::Date => Some(shown(Cell::Integer(number), &FileType::Date)),
+                Part::Value(number) => Some(Value::Integer(number)),
+                Part::Null | Part::Unequal => None,
+            },
+            Class::Time => Some(Value::text(civil::shown_time(self.nanoseconds()?, NANOSECONDS))),
+            Class::Timestamp { is_utc } => {
+                Some(Value::text(civil::shown_timestamp(self.nanoseconds()?, NANOSECONDS, is_utc)))
+            }
+            Class::Uuid => Some(shown(Cell::Bytes(&self.uuid()?), &FileType::Uuid)),
+        }
+    }
+
+    /// Returns a number that is written as text and is no integer of 64 bits.
+    fn shown_number(&self, number: Number) -> Option<Value> {
+        let Cell::Bytes(text) = self.cell else { return None };
+        let real = std::str::from_utf8(text).ok().and_then(|text| text.parse().ok());
+        match real.filter(|&real| self.class == Class::Number { is_real: true } && Number::of_real(real) == number) {
+            Some(real) => Some(shown(Cell::Real(real), &FileType::Real)),
+            None => number.text().map(Value::text),
+        }
     }
 }
+
+/// The digits of a fraction of a second in nanoseconds.
+const NANOSECONDS: u32 = 9;
 
 /// Returns the value as reports and the private database have it.
 pub(in crate::engine) fn shown(cell: Cell<'_>, of: &FileType) -> Value {

@@ -58,6 +58,28 @@ impl Number {
         i64::try_from(digits.checked_mul(factor)?).ok()
     }
 
+    /// Returns the decimal digits; `None` if there are too many.
+    pub(super) fn text(self) -> Option<String> {
+        /// A number with more zeros is written with an exponent.
+        const MOST_ZEROS: u64 = 60;
+        let Number::Finite { digits, twos, fives } = self else { return None };
+        let exponent = twos.min(fives);
+        let factor = |base: i128, power: i64| base.checked_pow(u32::try_from(power - exponent).ok()?);
+        let digits = digits.checked_mul(factor(2, twos)?)?.checked_mul(factor(5, fives)?)?;
+        let zeros = exponent.unsigned_abs();
+        if zeros > MOST_ZEROS {
+            return Some(format!("{digits}e{exponent}"));
+        }
+        let (sign, places) = (if digits < 0 { "-" } else { "" }, zeros as usize);
+        let digits = digits.unsigned_abs();
+        if exponent >= 0 {
+            return Some(format!("{sign}{digits}{}", "0".repeat(places)));
+        }
+        let digits = format!("{digits:0width$}", width = places + 1);
+        let (whole, fraction) = digits.split_at(digits.len() - places);
+        Some(format!("{sign}{whole}.{fraction}"))
+    }
+
     pub(super) fn feed(self, into: &mut Vec<u8>) {
         match self {
             Number::Finite { digits, twos, fives } => {
