@@ -247,6 +247,11 @@ fn asked_counts_where(
     parent: &ColumnList,
     condition: &[(usize, Value)],
 ) -> Result<PairCounts, EngineError> {
+    let table = |list: &ColumnList| &schema.tables[list.table];
+    let sides = ((table(child), child.columns.as_slice()), (table(parent), parent.columns.as_slice()));
+    if let Some(counts) = session.stored_pair_counts(sides.0, sides.1, condition)? {
+        return Ok(counts);
+    }
     let numbers = session.numbers(&sql::discover::pair_counts(schema, child, parent, condition))?;
     let number = |index: usize| numbers.get(index).copied().unwrap_or(0);
     Ok(PairCounts {

@@ -12,6 +12,7 @@ use std::time::Instant;
 use crate::model::catalog::Catalog;
 use crate::model::catalog::Table;
 use crate::model::catalog::Tables;
+use crate::model::discovery::PairCounts;
 use crate::model::examination::Counts;
 use crate::model::examination::Method;
 use crate::model::examination::RepeatedKeys;
@@ -22,6 +23,7 @@ use crate::model::value::Key;
 use crate::model::value::Value;
 use crate::model::value::ValueRef;
 use crate::sql::Sql;
+use crate::sql::discover::Cell;
 
 mod catalog_row;
 pub mod files;
@@ -175,14 +177,25 @@ pub trait Session: Send {
     }
 
     /// Gives columns of all rows of several tables to readers, from several threads and in no order, by reading the storage
-    /// itself. Returns false for each reading that the storage cannot answer; its readers may have got some of the rows.
+    /// itself. Returns an outcome for each reading.
     fn read_stored_rows(
         &mut self,
         readings: &[RowsReading<'_>],
         _threads: usize,
         _: &dyn RowConsumer,
-    ) -> Result<Vec<bool>, EngineError> {
-        Ok(vec![false; readings.len()])
+    ) -> Result<Vec<RowsOutcome>, EngineError> {
+        Ok(vec![RowsOutcome::AskSql; readings.len()])
+    }
+
+    /// Counts the rows and keys of a pair of columns by reading the storage itself. Only the child's rows with these values
+    /// count. `None` means that only a query can answer.
+    fn stored_pair_counts(
+        &mut self,
+        _child: (&Table, &[usize]),
+        _parent: (&Table, &[usize]),
+        _condition: &[(usize, Value)],
+    ) -> Result<Option<PairCounts>, EngineError> {
+        Ok(None)
     }
 
     /// Looks up rows of tables by reading the storage itself. Returns one answer for each question; `None` if only a query
@@ -210,7 +223,17 @@ pub type ShownName = Vec<(String, Value)>;
 #[derive(Debug, Clone)]
 pub struct RowsReading<'a> {
     pub table: &'a Table,
-    pub columns: Vec<usize>,
+    pub cells: Vec<Cell<'a>>,
+}
+
+/// The outcome of reading the rows of a table from the storage.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RowsOutcome {
+    Read,
+    /// The storage cannot answer. The readers may have got some of the rows.
+    AskSql,
+    /// Neither the storage nor SQL can answer.
+    Failed(EngineError),
 }
 
 /// Makes the readers of rows.

@@ -224,15 +224,12 @@ fn redaction(typed: Option<Values>, file: &ConfigFile, environment: &Environment
     Ok(Redaction { values, columns: settings.columns.clone(), secret })
 }
 
-/// Returns an error if relations are to be discovered in files. `asked` is the option or the command for it.
+/// Returns an error if relations are to be discovered in a cluster. `asked` is the option or the command for it.
 fn refuse_discovery(source: &Source, asked: Option<&str>) -> Result<(), RunError> {
     match asked {
-        Some(asked) if source.has_configured_tables() => Err(RunError::Input {
+        Some(asked) if source.has_configured_tables() && source.folder().is_none() => Err(RunError::Input {
             what: format!("{source} for {asked}"),
-            why: format!(
-                "discovery searches databases, and this is {}",
-                if source.folder().is_some() { "a folder of files" } else { "a cluster" }
-            ),
+            why: "discovery reads every column of every table, and no cluster is asked for that".to_owned(),
             help: format!("write each relation of {source} as [[relation]] in fk-doctor.toml"),
         }),
         _ => Ok(()),

@@ -5,6 +5,7 @@ mod agreement;
 #[cfg(feature = "spark")]
 mod cluster;
 mod delta;
+mod discovery;
 mod equality;
 mod folders;
 mod hostile;

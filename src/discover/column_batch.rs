@@ -1,7 +1,6 @@
 //! The values of one column in a few thousand rows: facts about them, and their keys in every form.
 
 use super::column_keys::FormPlan;
-use super::form::Conversion;
 use super::form::Fold;
 use super::form::Form;
 use super::form::KeyHasher;
@@ -168,7 +167,7 @@ impl ColumnBatch {
             return;
         }
         let mut key_in = |form: &Form| {
-            let collated = if form.is_collated() { collated.next() } else { None };
+            let collated = if plan.own.has_other_keys_in(*form) { collated.next() } else { None };
             form.key(value, collated, hasher, scratch)
         };
         let (own, is_uncertain) = key_in(&plan.own);
@@ -218,11 +217,17 @@ impl ColumnBatch {
                 }
                 true
             }
+            ValueRef::Blob(bytes) if plan.own.file_kind().is_some() => {
+                classes.texts += rows;
+                self.stats.text_bytes += bytes.len() as u64 * rows;
+                self.stats.longest_text = self.stats.longest_text.max(bytes.len() as u64);
+                false
+            }
             ValueRef::Blob(_) => {
                 classes.blobs += rows;
                 false
             }
-            ValueRef::Text(text) if plan.own.conversion == Conversion::Exact => {
+            ValueRef::Text(text) if plan.own.has_only_numbers() => {
                 if significant(text).contains(&b'.') {
                     classes.fractions += rows;
                 } else {
@@ -249,7 +254,7 @@ impl ColumnBatch {
                     }
                 }
                 let folds = plan.own.fold != Fold::Bytes || plan.others.iter().any(|form| form.fold != Fold::Bytes);
-                is_like_number || folds
+                is_like_number || folds || plan.own.file_kind().is_some()
             }
         }
     }

@@ -116,7 +116,7 @@ fn left_out_combinations(schema: &Schema, child: TableId, key: &ColumnList, numb
 /// True if the values of a column are among those of a part of a key, within the tolerance.
 fn may_hold(search: &Search<'_>, pair: ColumnPair) -> bool {
     let (child, parent) = (&search.columns[pair.child], &search.columns[pair.parent]);
-    if !parent.has_keys() || !parent.plan.own.compares_with(child.plan.own) {
+    if !parent.has_keys() || parent.form_against(child).is_none() {
         return false;
     }
     if needs_engine(child, parent) {

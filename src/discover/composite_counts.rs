@@ -9,6 +9,7 @@ use super::asked_counts;
 use super::column_keys::Part;
 use super::combinations::Combination;
 use super::composite_keys;
+use super::form::Form;
 use super::integer_counts::IntegerCounts;
 use super::key_counts::BYTES_OF_KEY;
 use super::packing::Packing;
@@ -85,8 +86,10 @@ pub fn pairs(
         }
     }
     for (wanted, (distinct, rows)) in plan.parent_keys.iter().zip(&parents) {
-        keys[*wanted].distinct = *distinct;
-        keys[*wanted].repeated_rows = rows - distinct;
+        if let Some(wanted) = *wanted {
+            keys[wanted].distinct = *distinct;
+            keys[wanted].repeated_rows = rows - distinct;
+        }
     }
     let mut found = Vec::new();
     for (combination, tally) in combinations.iter().zip(&tallies) {
@@ -146,22 +149,31 @@ fn add(tally: &mut Tally, child: &Tuples, parent: &Tuples) {
     });
 }
 
-/// Returns the parts of a combination, each in the form in which the parent compares it.
-fn parts(profiles: &Profiles, columns: &[usize], parent: &[usize]) -> Vec<TuplePart> {
-    let part = |(&column, &parent): (&usize, &usize)| TuplePart {
+/// Returns some columns as parts of a key, each in the form in which the columns of a combination compare.
+fn parts(profiles: &Profiles, columns: &[usize], forms: &[Form]) -> Vec<TuplePart> {
+    let part = |(&column, &form): (&usize, &Form)| TuplePart {
         column: profiles.columns[column].column,
-        form: profiles.columns[parent].plan.own,
+        form,
         is_real: profiles.columns[column].plan.is_real,
     };
-    columns.iter().zip(parent).map(part).collect()
+    columns.iter().zip(forms).map(part).collect()
+}
+
+/// Returns the forms in which the columns of a combination compare.
+fn compared(profiles: &Profiles, combination: &Combination) -> Vec<Form> {
+    let form = |(&child, &parent): (&usize, &usize)| {
+        let parent = &profiles.columns[parent];
+        parent.form_against(&profiles.columns[child]).unwrap_or(parent.plan.own)
+    };
+    combination.child.iter().zip(&combination.parent).map(form).collect()
 }
 
 /// The tuples to count.
 #[derive(Default)]
 struct Plan {
     parents: Vec<WantedTuples<'static>>,
-    /// The key of each parent, as a position in the list of keys.
-    parent_keys: Vec<usize>,
+    /// The key of each parent, as a position in the list of keys; `None` if the parent's keys are not compared as its own.
+    parent_keys: Vec<Option<usize>>,
     children: Vec<PlannedChild>,
     /// The child and the parent of each combination; `None` if the engine counts it.
     sides: Vec<Option<(usize, usize)>>,
@@ -184,10 +196,10 @@ struct PlannedChild {
 impl PlannedChild {
     fn of(profiles: &Profiles, combination: &Combination, packing: Option<Packing>) -> PlannedChild {
         let columns = || combination.child.iter().map(|&column| &profiles.columns[column]);
-        let parts = parts(profiles, &combination.child, &combination.parent);
+        let parts = parts(profiles, &combination.child, &compared(profiles, combination));
         let rows = columns().map(ProfiledColumn::filled_rows).min().unwrap_or(0);
         let distinct = |(column, part): (&ProfiledColumn, &TuplePart)| {
-            let keys = column.keys.in_form(part.form, &column.plan);
+            let keys = column.keys_in(part.form);
             if column.keys.is_dropped { rows } else { keys.distinct() }
         };
         let lists = columns().zip(&parts).map(distinct).fold(1, u64::saturating_mul);
@@ -221,11 +233,12 @@ impl Plan {
         options: &DiscoverOptions<'_>,
     ) -> Plan {
         let mut plan = Plan::default();
-        let mut known_parents: BTreeMap<usize, usize> = BTreeMap::new();
+        let mut known_parents: BTreeMap<(usize, Vec<Form>), usize> = BTreeMap::new();
         let mut known_children: BTreeMap<(TableId, Vec<TuplePart>, Option<Packing>), usize> = BTreeMap::new();
         for combination in combinations {
-            let parent = *known_parents.entry(combination.key).or_insert_with(|| {
-                plan.add_parent(profiles, combination);
+            let forms = compared(profiles, combination);
+            let parent = *known_parents.entry((combination.key, forms)).or_insert_with_key(|(_, forms)| {
+                plan.add_parent(profiles, combination, forms);
                 plan.parents.len() - 1
             });
             if combination.needs_engine {
@@ -247,7 +260,7 @@ impl Plan {
         plan
     }
 
-    fn add_parent(&mut self, profiles: &Profiles, combination: &Combination) {
+    fn add_parent(&mut self, profiles: &Profiles, combination: &Combination, forms: &[Form]) {
         let columns = || combination.parent.iter().map(|&column| &profiles.columns[column]);
         let (table, rows) =
             (profiles.columns[combination.parent[0]].table, profiles.columns[combination.parent[0]].rows);
@@ -256,9 +269,13 @@ impl Plan {
             Some(packing) => IntegerCounts::most_bytes(rows, packing.range()),
             None => rows * BYTES_OF_KEY,
         };
-        let parts = parts(profiles, &combination.parent, &combination.parent);
+        let has_own_keys = |(column, form): (&ProfiledColumn, &Form)| {
+            *form == column.plan.own || !form.may_differ_from(column.plan.own)
+        };
+        let are_own = columns().zip(forms).all(has_own_keys);
+        let parts = parts(profiles, &combination.parent, forms);
         self.parents.push(WantedTuples { table, parts, packing, end: TupleEnd::Never });
-        self.parent_keys.push(combination.key);
+        self.parent_keys.push(are_own.then_some(combination.key));
     }
 
     /// Returns a high estimate of the memory for all tuples, in bytes.

@@ -18,6 +18,7 @@ use super::packing::Packing;
 use super::profile::ProfiledColumn;
 use super::profile::Profiles;
 use super::profile::has_rows;
+use super::read;
 use super::tuples;
 use super::tuples::TupleEnd;
 use super::tuples::TuplePart;
@@ -245,18 +246,17 @@ impl KeySearch<'_> {
 
     /// Returns the keys of some rows.
     fn sample(&self, session: &mut dyn Session) -> Result<Vec<SampleRow>, EngineError> {
-        let columns = self.columns.iter().map(|column| column.column).collect();
-        let reading = [RowsReading { table: &self.schema.tables[self.table], columns }];
+        let cell = |column: &&ProfiledColumn| {
+            let (number, own) = (column.column, column.plan.own);
+            self.profiles.forms.key_cell(number, own, own).unwrap_or(Cell::value(number))
+        };
+        let cells: Vec<Cell<'_>> = self.columns.iter().map(cell).collect();
+        let reading = [RowsReading { table: &self.schema.tables[self.table], cells }];
         let sampler = Sampler { search: self, rows: Mutex::default(), number: AtomicUsize::new(0) };
-        if session.read_stored_rows(&reading, self.options.threads, &sampler)? != [true] {
+        if read::was_read(session.read_stored_rows(&reading, self.options.threads, &sampler)?)? != [true] {
             // The readers may have got some of the rows.
             sampler.rows.lock().unwrap_or_else(PoisonError::into_inner).clear();
-            let cell = |column: &&ProfiledColumn| {
-                let (number, value) = (column.column, Cell { column: column.column, collation: None });
-                self.profiles.forms.key_cell(number, column.plan.own).unwrap_or(value)
-            };
-            let cells: Vec<Cell<'_>> = self.columns.iter().map(cell).collect();
-            let question = discover::some_rows(self.schema, reading[0].table, &cells, SAMPLE_ROWS);
+            let question = discover::some_rows(self.schema, reading[0].table, &reading[0].cells, SAMPLE_ROWS);
             let mut reader = sampler.reader(0);
             session.each_row(&question, &mut |row: &[Value]| {
                 let values: Vec<ValueRef<'_>> = row.iter().map(Value::borrowed).collect();

@@ -62,27 +62,28 @@ pub fn pairs(
         .collect();
     let found = values::find(schema, session, &entries, &profiles.forms, &profiles.hasher, options.threads)?;
     let found: HashMap<(usize, Form), Values> = wanted.into_keys().zip(found).collect();
-    let mut orders: HashMap<usize, KeyOrder> = HashMap::new();
+    let mut orders: HashMap<(usize, Form), KeyOrder> = HashMap::new();
     let mut pairs = Vec::new();
     for ((pair, counts), top) in counted.iter().zip(&top) {
         let parent = list(pair.parent);
         let Some(&key) = positions.get(&parent) else { continue };
         let parent_column = &profiles.columns[pair.parent];
         let parent_keys = parent_column.distinct.unwrap_or(0);
-        let order = orders.entry(pair.parent).or_insert_with(|| {
-            let texts = found.get(&(pair.parent, parent_column.plan.own)).map(key_texts);
-            KeyOrder::new(parent_column.keys.own(), Part::WHOLE, texts.as_ref())
-        });
         let child_column = &profiles.columns[pair.child];
+        let form = pair_form(profiles, *pair);
+        let order = orders.entry((pair.parent, form)).or_insert_with(|| {
+            let texts = found.get(&(pair.parent, form)).map(key_texts);
+            KeyOrder::new(parent_column.keys_in(form), Part::WHOLE, texts.as_ref())
+        });
         let is_in_memory = !child_column.keys.is_dropped && !parent_column.keys.is_dropped;
         let shape = match observed.get(pair) {
             _ if counts.missing_keys == 0 && counts.distinct == parent_keys => {
                 Some(PairShape { spread: 0.0, covered_range: 1.0 })
             }
-            None if is_in_memory => order.shape(child_column.keys.in_form(parent_column.plan.own, &child_column.plan)),
+            None if is_in_memory => order.shape(child_column.keys_in(form)),
             details => details.and_then(|details| details.shape),
         };
-        let known = found.get(&(pair.child, parent_column.plan.own));
+        let known = found.get(&(pair.child, form));
         let missing = top.iter().filter_map(|&(key, rows)| {
             let value = match key {
                 ValueKey::Integer(number) => Value::Integer(number),
@@ -124,11 +125,11 @@ fn wanted(
     top: &[Vec<(ValueKey, u64)>],
 ) -> BTreeMap<(usize, Form), Option<HashSet<u128>>> {
     let mut wanted: BTreeMap<(usize, Form), Option<HashSet<u128>>> = BTreeMap::new();
-    let parents: BTreeSet<usize> = counted.iter().map(|(pair, _)| pair.parent).collect();
-    for parent in parents {
-        let column = &profiles.columns[parent];
-        if (1..=MOST_ORDERED_TEXTS).contains(&column.keys.own().distinct_hashes()) {
-            wanted.insert((parent, column.plan.own), None);
+    let parents: BTreeSet<(usize, Form)> =
+        counted.iter().map(|(pair, _)| (pair.parent, pair_form(profiles, *pair))).collect();
+    for (parent, form) in parents {
+        if (1..=MOST_ORDERED_TEXTS).contains(&profiles.columns[parent].keys_in(form).distinct_hashes()) {
+            wanted.insert((parent, form), None);
         }
     }
     for ((pair, _), top) in counted.iter().zip(top) {
@@ -138,7 +139,7 @@ fn wanted(
         });
         let hashes: HashSet<u128> = hashes.collect();
         if !hashes.is_empty() {
-            let entry = wanted.entry((pair.child, profiles.columns[pair.parent].plan.own));
+            let entry = wanted.entry((pair.child, pair_form(profiles, *pair)));
             if let Some(known) = entry.or_insert_with(|| Some(HashSet::new())) {
                 known.extend(hashes);
             }
@@ -147,13 +148,20 @@ fn wanted(
     wanted
 }
 
+/// Returns the form in which a pair that was counted compares.
+fn pair_form(profiles: &Profiles, pair: ColumnPair) -> Form {
+    let (child, parent) = (&profiles.columns[pair.child], &profiles.columns[pair.parent]);
+    parent.form_against(child).unwrap_or(parent.plan.own)
+}
+
 /// Returns the missing keys with the most rows. Of equally frequent ones it returns all that may be shown.
 fn top_missing(profiles: &Profiles, pair: ColumnPair, most: usize) -> Vec<(ValueKey, u64)> {
     let (child, parent) = (&profiles.columns[pair.child], &profiles.columns[pair.parent]);
     if needs_engine(child, parent) || child.keys.is_dropped || parent.keys.is_dropped {
         return Vec::new();
     }
-    let mut missing = missing(child.keys.in_form(parent.plan.own, &child.plan), parent.keys.own(), Part::WHOLE);
+    let form = pair_form(profiles, pair);
+    let mut missing = missing(child.keys_in(form), parent.keys_in(form), Part::WHOLE);
     keep_most_frequent(&mut missing, most);
     missing
 }

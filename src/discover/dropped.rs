@@ -9,6 +9,7 @@ use super::DiscoverOptions;
 use super::column_keys::Part;
 use super::details;
 use super::form::Fold;
+use super::form::Form;
 use super::form::ValueKey;
 use super::key_counts::BYTES_OF_KEY;
 use super::order::KeyOrder;
@@ -162,7 +163,7 @@ fn within(search: &Search<'_>, tallies: &BTreeMap<ColumnPair, Outcome>) -> Vec<(
             Outcome::Counted(tally) => {
                 let distinct = match child.keys.is_dropped {
                     true => child.distinct.unwrap_or(tally.distinct),
-                    false => child.keys.in_form(parent.plan.own, &child.plan).distinct(),
+                    false => parent.form_against(child).map_or(0, |form| child.keys_in(form).distinct()),
                 };
                 let tally = Tally { distinct, ..tally };
                 if (search.is_required)(pair) || search.is_within(pair, search.tolerance_of(pair), &tally) {
@@ -208,8 +209,10 @@ fn stop_rule(search: &Search<'_>, child: usize) -> Option<StopRule> {
         let has_others = (column.may_have_texts() && parent.may_have_texts())
             || (column.may_have_fractions() && parent.may_have_fractions());
         let has_integers = column.may_have_integers() && parent.may_have_integers();
-        let is_comparable = (has_others || (has_integers && !others_exclude(column, tolerance)))
-            && parent.plan.own.compares_with(column.plan.own);
+        // In files, the class of a text says less about what it equals.
+        let may_be_equal =
+            column.plan.own.file_kind().is_some() || has_others || (has_integers && !others_exclude(column, tolerance));
+        let is_comparable = may_be_equal && parent.form_against(column).is_some();
         let may_hold = parent.may_be_parent() || ((parent.is_part || parent.is_keyless) && parent.has_keys());
         if index == child || !may_hold || !is_comparable {
             continue;
@@ -285,16 +288,14 @@ fn tally(search: &Search<'_>, dropped: &[Progress], part: Part, tallies: &mut BT
     let is_dropped = |column: usize| dropped.iter().any(|progress| progress.column == column);
     let mut add = |pair: ColumnPair| {
         let (child, parent) = (&search.columns[pair.child], &search.columns[pair.parent]);
-        let is_possible = pair.child != pair.parent
-            && child.has_keys()
-            && search.may_refer(pair)
-            && parent.plan.own.compares_with(child.plan.own);
+        let Some(form) = parent.form_against(child) else { return };
+        let is_possible = pair.child != pair.parent && child.has_keys() && search.may_refer(pair);
         let is_no_key = parent.keys.was_repeated && !parent.is_repeated_key();
         if !is_possible || is_no_key || (part.number > 0 && !tallies.contains_key(&pair)) {
             return;
         }
-        let needs_engine = needs_engine(child, parent)
-            || (part.of > 1 && !std::ptr::eq(child.keys.in_form(parent.plan.own, &child.plan), child.keys.own()));
+        let is_own = |column: &ProfiledColumn| std::ptr::eq(column.keys_in(form), column.keys.own());
+        let needs_engine = needs_engine(child, parent) || (part.of > 1 && !(is_own(child) && is_own(parent)));
         match tallies.entry(pair).or_insert(Outcome::Counted(Tally::default())) {
             Outcome::AskEngine => {}
             outcome if needs_engine => *outcome = Outcome::AskEngine,
@@ -319,11 +320,12 @@ fn observe_part(
     tallies: &BTreeMap<ColumnPair, Outcome>,
     observed: &mut BTreeMap<ColumnPair, PartDetails>,
 ) {
-    let mut orders: BTreeMap<usize, KeyOrder> = BTreeMap::new();
+    let mut orders: BTreeMap<(usize, Form), KeyOrder> = BTreeMap::new();
     for (&pair, outcome) in tallies {
         let Outcome::Counted(tally) = outcome else { continue };
         let (child, parent) = (&search.columns[pair.child], &search.columns[pair.parent]);
-        let (keys, parent_keys) = (child.keys.in_form(parent.plan.own, &child.plan), parent.keys.own());
+        let Some(form) = parent.form_against(child) else { continue };
+        let (keys, parent_keys) = (child.keys_in(form), parent.keys_in(form));
         let details = observed.entry(pair).or_default();
         details.distinct += details::number_in(keys, part);
         // Nearly all pairs are, and their lists of missing keys would take much memory.
@@ -333,7 +335,7 @@ fn observe_part(
             continue;
         }
         if part.number == 0 {
-            let order = orders.entry(pair.parent).or_insert_with(|| KeyOrder::new(parent_keys, part, None));
+            let order = orders.entry((pair.parent, form)).or_insert_with(|| KeyOrder::new(parent_keys, part, None));
             details.shape = order.shape(keys);
         }
         if tally.missing_keys > 0 {

@@ -9,6 +9,7 @@ use crate::engine::TextHasher;
 use crate::model::catalog::Column;
 use crate::model::catalog::Family;
 use crate::model::value::ValueRef;
+use crate::sql::comparison::FileKind;
 
 /// The comparison of a column with the values of its children.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -30,6 +31,8 @@ pub enum Conversion {
     FloatingPoint,
     /// The values of a server that are of one kind, such as texts or dates. Their kinds are numbered.
     Spelling(u16),
+    /// The values of files of one kind.
+    File(FileKind),
 }
 
 /// The texts that are equal.
@@ -140,12 +143,26 @@ impl Form {
         Some(Form { conversion, fold })
     }
 
+    /// Returns the form in which a parent in this form compares with a child in the other; `None` if no value of the parent
+    /// equals one of the child.
+    pub fn against(self, child: Form) -> Option<Form> {
+        match (self.conversion, child.conversion) {
+            (Conversion::File(parent), Conversion::File(child)) => {
+                parent.compared_with(child).map(|kind| Form { conversion: Conversion::File(kind), ..self })
+            }
+            _ => self.compares_with(child).then_some(self),
+        }
+    }
+
     /// True if a parent in this form can have a value that equals one of a child in the other.
     pub fn compares_with(self, child: Form) -> bool {
         use Conversion::Exact;
+        use Conversion::File;
         use Conversion::FloatingPoint;
         use Conversion::Spelling;
         match (self.conversion, child.conversion) {
+            (File(parent), File(child)) => parent.compared_with(child).is_some(),
+            (File(_), _) | (_, File(_)) => false,
             (Spelling(kind), Spelling(other)) => kind == other,
             (Spelling(_), _) | (_, Spelling(_)) => false,
             (Exact | FloatingPoint, other) => matches!(other, Exact | FloatingPoint),
@@ -153,9 +170,29 @@ impl Form {
         }
     }
 
-    /// True for a form of a server. Its counts are those of the child's keys as the parent compares them.
-    pub fn is_of_server(self) -> bool {
-        matches!(self.conversion, Conversion::Exact | Conversion::FloatingPoint | Conversion::Spelling(_))
+    /// True for a form of a server or of files. Its counts are those of the child's keys as the parent compares them.
+    pub fn counts_compared_keys(self) -> bool {
+        matches!(
+            self.conversion,
+            Conversion::Exact | Conversion::FloatingPoint | Conversion::Spelling(_) | Conversion::File(_)
+        )
+    }
+
+    /// True for a column whose values are all numbers, of which some arrive as text.
+    pub fn has_only_numbers(self) -> bool {
+        match self.conversion {
+            Conversion::Exact => true,
+            Conversion::File(kind) => kind.among_numbers().is_some(),
+            _ => false,
+        }
+    }
+
+    /// Returns the kind of values of a column of files.
+    pub fn file_kind(self) -> Option<FileKind> {
+        match self.conversion {
+            Conversion::File(kind) => Some(kind),
+            _ => None,
+        }
     }
 
     /// True if the hash of each text that is its own key is the one of its bytes, and no number has a hash.
@@ -170,6 +207,7 @@ impl Form {
             && match self.conversion {
                 Conversion::Text | Conversion::None | Conversion::Spelling(_) => true,
                 Conversion::Numeric | Conversion::Real => !has_decimal_texts,
+                Conversion::File(kind) => matches!(kind, FileKind::Untyped | FileKind::Text | FileKind::Binary),
                 Conversion::Exact | Conversion::FloatingPoint => false,
             }
     }
@@ -179,7 +217,25 @@ impl Form {
         matches!(self.fold, Fold::Collation(_))
     }
 
-    /// Returns the key of a value that is not NULL. `collated` is its comparison key, if the form has a server's collation.
+    /// True if the engine gives the key of each value of a column of this form, as another form compares it.
+    pub fn has_other_keys_in(self, compared: Form) -> bool {
+        match (self.conversion, compared.conversion) {
+            (Conversion::File(own), Conversion::File(compared)) => own.has_other_keys_as(compared),
+            _ => compared.is_collated(),
+        }
+    }
+
+    /// True if a value of a column whose own form is given may have another key in this form.
+    pub fn may_differ_from(self, own: Form) -> bool {
+        match (self.conversion, own.conversion) {
+            (Conversion::File(compared), Conversion::File(own)) => {
+                own.depends_on_other() && own.has_other_keys_as(compared) && own.among_numbers() != Some(compared)
+            }
+            _ => true,
+        }
+    }
+
+    /// Returns the key of a value that is not NULL. `collated` is its comparison key, if the engine gives one.
     pub fn key(
         self,
         value: ValueRef<'_>,
@@ -192,6 +248,7 @@ impl Form {
                 return (hasher.tagged(Class::Collated, key), false);
             }
             (Conversion::Spelling(_), _) => return self.spelled_key(value, hasher, scratch),
+            (Conversion::File(_), collated) => return (file_key(collated.unwrap_or(value), hasher), false),
             (Conversion::Exact, _) => return exact_key(value, hasher),
             (Conversion::FloatingPoint, _) => return floating_key(value, hasher),
             _ => {}
@@ -250,6 +307,17 @@ impl Form {
                 Number::Real(number, is_exact) => (real(number, hasher), !is_exact),
             },
         }
+    }
+}
+
+/// Returns the key of a value of a file. Only a number that is no 64-bit integer has binary data as its key.
+fn file_key(value: ValueRef<'_>, hasher: &KeyHasher) -> ValueKey {
+    match value {
+        ValueRef::Integer(number) => ValueKey::Integer(number),
+        ValueRef::Text(text) => hasher.text(text),
+        ValueRef::Blob(bytes) => hasher.tagged(Class::Collated, bytes),
+        ValueRef::Real(number) => real(number, hasher),
+        ValueRef::Null => ValueKey::Hash(0),
     }
 }
 

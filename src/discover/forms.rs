@@ -14,6 +14,7 @@ use crate::model::schema::Schema;
 use crate::sql::comparison::ColumnComparison;
 use crate::sql::comparison::TextComparison;
 use crate::sql::discover::Cell;
+use crate::sql::discover::CellKey;
 use crate::sql::discover::comparison;
 
 /// The kind of all texts of a server, as a position in the list of kinds.
@@ -63,6 +64,7 @@ impl Forms {
                 form(Conversion::Spelling(position(&mut self.kinds, kind)), Fold::Bytes)
             }
             ColumnComparison::Engine(kind) => form(Conversion::Spelling(position(&mut self.kinds, kind)), Fold::Engine),
+            ColumnComparison::File(kind) => form(Conversion::File(kind), Fold::Bytes),
             ColumnComparison::NoKey => None,
         };
         if let Some(form) = found {
@@ -92,27 +94,35 @@ impl Forms {
 
     /// Returns the plan for a column: its own form, and those of all parents that compare with it.
     pub fn plan(&self, own: Form) -> FormPlan {
-        let compares = |form: &&Form| **form != own && form.compares_with(own);
-        let others: Vec<Form> = self.all.iter().filter(compares).copied().collect();
-        let collated = std::iter::once(&own).chain(&others).filter(|form| form.is_collated()).count();
+        let mut others: Vec<Form> = self.all.iter().filter_map(|form| form.against(own)).collect();
+        others.retain(|form| *form != own && form.may_differ_from(own));
+        others.sort_unstable();
+        others.dedup();
+        let collated = std::iter::once(&own).chain(&others).filter(|form| own.has_other_keys_in(**form)).count();
         FormPlan { own, others, is_real: own.conversion == Conversion::Real, collated, part: Part::WHOLE }
     }
 
-    /// Returns the cell with the comparison key of a column in a form; `None` if the value itself gives the key.
-    pub fn key_cell(&self, column: usize, form: Form) -> Option<Cell<'_>> {
-        match form.fold {
-            Fold::Collation(number) => {
-                let collation = self.collations.get(usize::from(number)).map(String::as_str);
-                Some(Cell { column, collation })
+    /// Returns the cell with the comparison key of a column, which has its own form, in another; `None` if the value itself
+    /// gives the key.
+    pub fn key_cell(&self, column: usize, own: Form, form: Form) -> Option<Cell<'_>> {
+        if !own.has_other_keys_in(form) {
+            return None;
+        }
+        let key = match (form.conversion, form.fold) {
+            (Conversion::File(kind), _) => Some(CellKey::File(kind)),
+            (_, Fold::Collation(number)) => {
+                self.collations.get(usize::from(number)).map(|name| CellKey::Collation(name))
             }
             _ => None,
-        }
+        };
+        key.map(|key| Cell { column, key: Some(key) })
     }
 
     /// Returns the cells of a column: its value, then its comparison key in each form of the plan that needs one.
     pub fn cells(&self, column: usize, plan: &FormPlan) -> Vec<Cell<'_>> {
-        let keys = std::iter::once(&plan.own).chain(&plan.others).filter_map(|form| self.key_cell(column, *form));
-        std::iter::once(Cell { column, collation: None }).chain(keys).collect()
+        let forms = std::iter::once(&plan.own).chain(&plan.others);
+        let keys = forms.filter_map(|form| self.key_cell(column, plan.own, *form));
+        std::iter::once(Cell::value(column)).chain(keys).collect()
     }
 }
 

@@ -141,7 +141,7 @@ fn counts(
 /// Returns the counts of a pair as the values stand, if few of its keys are present.
 fn as_stored(profiles: &Profiles, pair: ColumnPair, options: &DiscoverOptions<'_>) -> Option<PairCounts> {
     let (child, parent) = (&profiles.columns[pair.child], &profiles.columns[pair.parent]);
-    if !parent.plan.own.compares_with(child.plan.own) {
+    if parent.form_against(child).is_none() {
         let (orphan_rows, distinct) = (child.filled_rows(), child.keys.own().distinct());
         let (rows, null_rows) = (child.rows, child.keys.stats.nulls);
         return Some(PairCounts { rows, null_rows, orphan_rows, distinct, missing_keys: distinct });

@@ -10,6 +10,7 @@ use rayon::iter::ParallelIterator;
 use super::column_keys::Part;
 use super::form::Conversion;
 use super::form::Fold;
+use super::form::Form;
 use super::key_counts::KeyCounts;
 use super::profile::ProfiledColumn;
 use super::profile::keeps_distinctness;
@@ -150,10 +151,12 @@ impl Search<'_> {
         });
     }
 
-    /// True if the parent's keys are unique. Only a name makes a column with a repeated key a parent.
+    /// True if the parent's keys are unique, as the pair compares them. Only a name makes a column with a repeated key a parent.
     pub fn may_refer(&self, pair: ColumnPair) -> bool {
-        let parent = &self.columns[pair.parent];
-        parent.may_be_parent() || (parent.is_repeated_key() && (self.has_strong_name)(pair))
+        let (child, parent) = (&self.columns[pair.child], &self.columns[pair.parent]);
+        let Some(form) = parent.form_against(child) else { return false };
+        (parent.may_be_parent() && is_unique_in(parent, form))
+            || (parent.is_repeated_key() && (self.has_strong_name)(pair))
     }
 
     pub fn tolerance_of(&self, pair: ColumnPair) -> Tolerance {
@@ -163,9 +166,7 @@ impl Search<'_> {
     /// Returns the result for a pair whose keys are in memory; `None` if it is outside of the tolerance.
     pub fn outcome(&self, pair: ColumnPair) -> Option<Outcome> {
         let (child, parent) = (&self.columns[pair.child], &self.columns[pair.parent]);
-        if !parent.plan.own.compares_with(child.plan.own) {
-            return None;
-        }
+        parent.form_against(child)?;
         if needs_engine(child, parent) {
             return Some(Outcome::AskEngine);
         }
@@ -175,8 +176,9 @@ impl Search<'_> {
     /// Returns the counts of a pair whose keys are in memory, if they are within the tolerance or required.
     pub fn counted(&self, pair: ColumnPair) -> Option<Tally> {
         let (child, parent) = (&self.columns[pair.child], &self.columns[pair.parent]);
-        let (is_required, child_keys) = ((self.is_required)(pair), child.keys.in_form(parent.plan.own, &child.plan));
-        if !is_required && self.is_excluded(child_keys, parent.keys.own()) {
+        let form = parent.form_against(child)?;
+        let (is_required, child_keys) = ((self.is_required)(pair), child.keys_in(form));
+        if !is_required && self.is_excluded(child_keys, parent.keys_in(form)) {
             return None;
         }
         let mut tally = Tally { distinct: child_keys.distinct(), ..Tally::default() };
@@ -202,8 +204,11 @@ impl Search<'_> {
             return;
         }
         let (child, parent) = (&self.columns[pair.child], &self.columns[pair.parent]);
-        let form = parent.plan.own;
-        let (child_keys, parent_keys) = (child.keys.in_form(form, &child.plan), parent.keys.own());
+        let Some(form) = parent.form_against(child) else {
+            tally.is_outside = true;
+            return;
+        };
+        let (child_keys, parent_keys) = (child.keys_in(form), parent.keys_in(form));
         let is_required = (self.is_required)(pair);
         let rows = child.filled_rows();
         if !is_required
@@ -248,9 +253,17 @@ impl Search<'_> {
     }
 }
 
+/// True if no two values of a column, which are all different, have the same key in the form of a pair.
+fn is_unique_in(parent: &ProfiledColumn, form: Form) -> bool {
+    form == parent.plan.own || !parent.keys_in(form).has_repetition()
+}
+
 /// True if the keys do not decide which values of these columns are equal.
 pub fn needs_engine(child: &ProfiledColumn, parent: &ProfiledColumn) -> bool {
     let form = parent.plan.own;
+    if form.file_kind().is_some() {
+        return false;
+    }
     let compares_real_texts = form.conversion == Conversion::Text
         && child.keys.stats.reals > 0
         && parent.keys.stats.classes.decimal_texts > 0;

@@ -9,6 +9,7 @@ use super::form::Fold;
 use super::form::Form;
 use super::form::KeyHasher;
 use super::forms::Forms;
+use super::key_counts::KeyCounts;
 use super::keys;
 use super::keys::declared;
 use super::read;
@@ -67,6 +68,16 @@ impl ProfiledColumn {
                 true => !self.keys.was_repeated,
                 false => !self.keys.own().has_repetition(),
             }
+    }
+
+    /// Returns the form in which this column, as a parent, compares with a child; `None` if their values are never equal.
+    pub fn form_against(&self, child: &ProfiledColumn) -> Option<Form> {
+        self.plan.own.against(child.plan.own)
+    }
+
+    /// Returns the keys in the form of a pair of columns.
+    pub fn keys_in(&self, form: Form) -> &KeyCounts {
+        self.keys.in_form(form, &self.plan)
     }
 
     /// True if the column looks like the key of a table without a declared key, though a few rows repeat one.
@@ -137,12 +148,15 @@ pub fn profile(
     hasher: KeyHasher,
     options: &DiscoverOptions<'_>,
 ) -> Result<Profiles, EngineError> {
-    let mut not_observed = Vec::new();
+    let is_read = |(id, table): &(TableId, &Table)| has_rows(table) && (options.is_wanted)(*id);
+    let mut not_observed: Vec<NotObserved> =
+        schema.tables.entries().filter(is_read).filter_map(|(_, table)| unreadable(table)).collect();
     let forms = Forms::of(schema);
     let readings: Vec<TableReading> = schema
         .tables
         .entries()
-        .filter(|(id, table)| has_rows(table) && (options.is_wanted)(*id))
+        .filter(is_read)
+        .filter(|(_, table)| table.unreadable.is_none())
         .map(|(id, table)| TableReading { table: id, columns: wanted_columns(id, table, &forms, &mut not_observed) })
         .filter(|reading| !reading.columns.is_empty())
         .collect();
@@ -204,6 +218,12 @@ pub fn profiled(table: TableId, rows: u64, column: usize, plan: &FormPlan, keys:
     }
 }
 
+/// Returns the reason why no row of a table can be read, if there is one.
+fn unreadable(table: &Table) -> Option<NotObserved> {
+    let reason = table.unreadable.clone()?;
+    Some(NotObserved { subject: table.name.to_string(), reason, number: 1, omission: Omission::NotRead })
+}
+
 /// True if the table stores rows that a discovery reads.
 pub fn has_rows(table: &Table) -> bool {
     matches!(table.kind, TableKind::Table | TableKind::Partitioned)
@@ -241,7 +261,7 @@ fn ask_engine(schema: &Schema, session: &mut dyn Session, columns: &mut [Profile
 
 /// True if the own keys of a column under one form tell which keys are distinct under another.
 pub fn keeps_distinctness(column: &ProfiledColumn, form: Form) -> bool {
-    if form.is_of_server() {
+    if form.counts_compared_keys() {
         return true;
     }
     let keys = column.keys.in_form(form, &column.plan);

@@ -15,6 +15,7 @@ use super::tolerance::Tolerance;
 use crate::engine::EngineError;
 use crate::engine::RowConsumer;
 use crate::engine::RowReader;
+use crate::engine::RowsOutcome;
 use crate::engine::RowsReading;
 use crate::engine::Session;
 use crate::model::ids::TableId;
@@ -25,7 +26,6 @@ use crate::model::schema::Schema;
 use crate::model::value::Value;
 use crate::model::value::ValueRef;
 use crate::sql::discover;
-use crate::sql::discover::Cell;
 
 /// Columns of a table that are read together.
 pub struct TableReading {
@@ -127,6 +127,16 @@ struct ColumnState {
     is_stopped: AtomicBool,
 }
 
+/// Returns an error if neither the storage nor SQL can answer one of several readings; else true for each that was read.
+pub(super) fn was_read(outcomes: Vec<RowsOutcome>) -> Result<Vec<bool>, EngineError> {
+    let was_read = |outcome| match outcome {
+        RowsOutcome::Read => Ok(true),
+        RowsOutcome::AskSql => Ok(false),
+        RowsOutcome::Failed(error) => Err(error),
+    };
+    outcomes.into_iter().map(was_read).collect()
+}
+
 /// Reads all tables. Returns an error for each table that the engine refuses to read.
 pub fn read(
     schema: &Schema,
@@ -141,20 +151,25 @@ pub fn read(
         .iter()
         .map(|reading| RowsReading {
             table: &schema.tables[reading.table],
-            columns: reading.columns.iter().map(|wanted| wanted.column).collect(),
+            cells: reading.columns.iter().flat_map(|wanted| forms.cells(wanted.column, &wanted.plan)).collect(),
         })
         .collect();
-    let was_read = session.read_stored_rows(&stored, limits.threads, &pass)?;
+    let outcomes = session.read_stored_rows(&stored, limits.threads, &pass)?;
     let mut failures: Vec<Option<EngineError>> = Vec::new();
-    for (index, was_read) in was_read.into_iter().enumerate() {
-        if was_read {
-            failures.push(None);
-            continue;
+    for (index, outcome) in outcomes.into_iter().enumerate() {
+        match outcome {
+            RowsOutcome::Read => {
+                failures.push(None);
+                continue;
+            }
+            RowsOutcome::Failed(error) => {
+                failures.push(Some(error));
+                continue;
+            }
+            RowsOutcome::AskSql => {}
         }
         pass.tables[index] = TableState::new(&readings[index]);
-        let wanted = readings[index].columns.iter();
-        let cells: Vec<Cell<'_>> = wanted.flat_map(|wanted| forms.cells(wanted.column, &wanted.plan)).collect();
-        let question = discover::rows(schema, stored[index].table, &cells);
+        let question = discover::rows(schema, stored[index].table, &stored[index].cells);
         let mut reader = pass.reader(index);
         let outcome = session.each_row(&question, &mut |row: &[Value]| {
             let values: Vec<ValueRef<'_>> = row.iter().map(Value::borrowed).collect();

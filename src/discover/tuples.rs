@@ -16,6 +16,7 @@ use super::forms::Forms;
 use super::key_counts::KeyBatch;
 use super::key_counts::KeyCounts;
 use super::packing::Packing;
+use super::read;
 use super::read::StopRule;
 use super::tolerance::Tolerance;
 use crate::engine::EngineError;
@@ -137,13 +138,10 @@ pub fn count(
     let tables = plan(wanted, forms);
     let readings: Vec<RowsReading<'_>> = tables
         .iter()
-        .map(|table| RowsReading {
-            table: &schema.tables[table.table],
-            columns: table.cells.iter().map(|cell| cell.column).collect(),
-        })
+        .map(|table| RowsReading { table: &schema.tables[table.table], cells: table.cells.clone() })
         .collect();
     let mut pass = Pass { wanted, tables: &tables, found: empty(wanted.len()), hasher, part };
-    let was_read = session.read_stored_rows(&readings, threads, &pass)?;
+    let was_read = read::was_read(session.read_stored_rows(&readings, threads, &pass)?)?;
     for (index, reading) in readings.iter().enumerate().filter(|(index, _)| !was_read[*index]) {
         for (tuple, _) in &tables[index].tuples {
             pass.found[*tuple] = State::default();
@@ -179,8 +177,8 @@ fn plan<'f>(wanted: &[WantedTuples<'_>], forms: &'f Forms) -> Vec<PlannedTable<'
             if let Some(known) = table.parts.iter().position(|(_, known)| known == part) {
                 return known;
             }
-            let value = Cell { column: part.column, collation: None };
-            let wanted = forms.key_cell(part.column, part.form).unwrap_or(value);
+            let own = forms.form(tuple.table, part.column).unwrap_or(part.form);
+            let wanted = forms.key_cell(part.column, own, part.form).unwrap_or(Cell::value(part.column));
             let cell = table.cells.iter().position(|cell| *cell == wanted).unwrap_or_else(|| {
                 table.cells.push(wanted);
                 table.cells.len() - 1

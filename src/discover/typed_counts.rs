@@ -14,6 +14,7 @@ use super::details;
 use super::dropped::SearchOf;
 use super::form::Fold;
 use super::form::ValueKey;
+use super::forms::Forms;
 use super::names::Names;
 use super::pairs::ColumnPair;
 use super::pairs::Outcome;
@@ -23,6 +24,7 @@ use super::polymorphic::value_names_table;
 use super::profile;
 use super::profile::ProfiledColumn;
 use super::profile::Profiles;
+use super::read;
 use crate::engine::EngineError;
 use crate::engine::RowConsumer;
 use crate::engine::RowReader;
@@ -157,20 +159,17 @@ fn read(
     references: &[Reference<'_>],
     threads: usize,
 ) -> Result<Vec<Vec<OneType>>, EngineError> {
-    let readings: Vec<RowsReading<'_>> = references
-        .iter()
-        .map(|reference| RowsReading {
-            table: &schema.tables[reference.of.table],
-            columns: vec![reference.of.type_column, reference.of.id_column],
-        })
-        .collect();
+    let reading = |reference: &Reference<'_>| RowsReading {
+        table: &schema.tables[reference.of.table],
+        cells: reference.cells(&profiles.forms),
+    };
+    let readings: Vec<RowsReading<'_>> = references.iter().map(reading).collect();
     let mut pass = TypedPass { references, profiles, found: references.iter().map(|_| Mutex::default()).collect() };
-    let was_read = session.read_stored_rows(&readings, threads, &pass)?;
+    let was_read = read::was_read(session.read_stored_rows(&readings, threads, &pass)?)?;
     for (index, reading) in readings.iter().enumerate().filter(|(index, _)| !was_read[*index]) {
         pass.found[index] = Mutex::default();
-        let cells = pass.cells(index);
         let mut reader = pass.reader(index);
-        session.each_row(&discover::rows(schema, reading.table, &cells), &mut |row: &[Value]| {
+        session.each_row(&discover::rows(schema, reading.table, &reading.cells), &mut |row: &[Value]| {
             let values: Vec<ValueRef<'_>> = row.iter().map(Value::borrowed).collect();
             reader.row(&values);
         })?;
@@ -191,14 +190,13 @@ struct TypedPass<'a> {
     found: Vec<Mutex<HashMap<ValueKey, OneType>>>,
 }
 
-impl TypedPass<'_> {
+impl Reference<'_> {
     /// Returns the type's value and its comparison key, if it has one, and then the cells of the identifier.
-    fn cells(&self, reference: usize) -> Vec<Cell<'_>> {
-        let (reference, forms) = (&self.references[reference], &self.profiles.forms);
-        let value = Cell { column: reference.of.type_column, collation: None };
-        let key = forms.key_cell(reference.of.type_column, reference.types.plan.own);
-        let ids = forms.cells(reference.of.id_column, &reference.ids.plan);
-        [value].into_iter().chain(key).chain(ids).collect()
+    fn cells<'f>(&self, forms: &'f Forms) -> Vec<Cell<'f>> {
+        let own = self.types.plan.own;
+        let key = forms.key_cell(self.of.type_column, own, own);
+        let ids = forms.cells(self.of.id_column, &self.ids.plan);
+        [Cell::value(self.of.type_column)].into_iter().chain(key).chain(ids).collect()
     }
 }
 
@@ -240,7 +238,7 @@ impl RowReader for TypedReader<'_> {
         let own = reference.types.plan.own;
         let [value, rest @ ..] = values else { return };
         let (collated, rest) = match rest {
-            [key, rest @ ..] if own.is_collated() => (Some(*key), rest),
+            [key, rest @ ..] if own.has_other_keys_in(own) => (Some(*key), rest),
             rest => (None, rest),
         };
         let [id, keys @ ..] = rest else { return };

@@ -13,6 +13,7 @@ use super::form::ValueKey;
 use super::forms::Forms;
 use super::integer_counts::SpreadMap;
 use super::profile::ProfiledColumn;
+use super::read;
 use crate::engine::EngineError;
 use crate::engine::RowConsumer;
 use crate::engine::RowReader;
@@ -30,6 +31,8 @@ use crate::sql::discover::Cell;
 pub struct WantedValues {
     pub table: TableId,
     pub column: usize,
+    /// The form of the column itself.
+    own: Form,
     pub form: Form,
     pub is_real: bool,
     /// `None` for all keys.
@@ -47,7 +50,8 @@ impl WantedValues {
         let has_decimal_texts = column.keys.stats.classes.decimal_texts > 0;
         let is_known = keys.is_some() || !column.keys.is_dropped;
         let most = (is_known && form.has_one_value_for_each_hash(has_decimal_texts)).then_some(most);
-        WantedValues { table: column.table, column: column.column, form, is_real: column.plan.is_real, keys, most }
+        let (table, own, is_real) = (column.table, column.plan.own, column.plan.is_real);
+        WantedValues { table, column: column.column, own, form, is_real, keys, most }
     }
 
     fn is_complete(&self, found: &Values) -> bool {
@@ -72,11 +76,15 @@ pub fn find(
         of_tables.entry(values.table).or_default().push(index);
     }
     let tables: Vec<(TableId, Vec<usize>)> = of_tables.into_iter().collect();
+    let cells_of = |entry: &usize| {
+        let wanted = &wanted[*entry];
+        std::iter::once(Cell::value(wanted.column)).chain(forms.key_cell(wanted.column, wanted.own, wanted.form))
+    };
     let readings: Vec<RowsReading<'_>> = tables
         .iter()
         .map(|(table, entries)| RowsReading {
             table: &schema.tables[*table],
-            columns: entries.iter().map(|&entry| wanted[entry].column).collect(),
+            cells: entries.iter().flat_map(cells_of).collect(),
         })
         .collect();
     let mut finder = Finder {
@@ -86,21 +94,14 @@ pub fn find(
         is_complete: wanted.iter().map(|wanted| AtomicBool::new(wanted.most == Some(0))).collect(),
         hasher,
     };
-    let was_read = session.read_stored_rows(&readings, threads, &finder)?;
+    let was_read = read::was_read(session.read_stored_rows(&readings, threads, &finder)?)?;
     for (index, reading) in readings.iter().enumerate().filter(|(index, _)| !was_read[*index]) {
         finder.forget(&tables[index].1);
         let mut reader = finder.reader(index);
-        let cells = tables[index].1.iter().flat_map(|&entry| {
-            let column = wanted[entry].column;
-            [Cell { column, collation: None }].into_iter().chain(forms.key_cell(column, wanted[entry].form))
-        });
-        session.each_row(
-            &discover::rows(schema, reading.table, &cells.collect::<Vec<_>>()),
-            &mut |row: &[Value]| {
-                let values: Vec<ValueRef<'_>> = row.iter().map(Value::borrowed).collect();
-                reader.row(&values);
-            },
-        )?;
+        session.each_row(&discover::rows(schema, reading.table, &reading.cells), &mut |row: &[Value]| {
+            let values: Vec<ValueRef<'_>> = row.iter().map(Value::borrowed).collect();
+            reader.row(&values);
+        })?;
         reader.finish();
     }
     Ok(finder.found.into_iter().map(|found| found.into_inner().unwrap_or_else(PoisonError::into_inner)).collect())
@@ -157,7 +158,7 @@ impl RowReader for FindingReader<'_> {
         for (&entry, found) in self.entries.iter().zip(&mut self.found) {
             let wanted = &self.finder.wanted[entry];
             let Some(value) = cells.next() else { break };
-            let collated = if wanted.form.is_collated() { cells.next() } else { None };
+            let collated = if wanted.own.has_other_keys_in(wanted.form) { cells.next() } else { None };
             let value = match value {
                 _ if self.finder.is_complete[entry].load(Ordering::Relaxed) => continue,
                 ValueRef::Null => continue,

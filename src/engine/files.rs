@@ -4,7 +4,8 @@
 //! and [`tables`] unites their columns. [`types`] is the law of what equals what; [`cell`], [`number`] and [`civil`] make a value
 //! comparable, and [`key`] a whole key. [`parquet_file`], with [`page_sizes`] and
 //! [`unpacked_pages`], [`text_file`] and [`json_file`] read files in [`batch`]es, and [`rows`]
-//! reads a table piece by piece. [`judge`] finds the orphans. [`private`] answers SQL.
+//! reads a table piece by piece. [`judge`] finds the orphans. [`stored_rows`] gives rows and keys to a discovery, and
+//! [`pair_counts`] counts what it asks for. [`private`] answers SQL.
 //!
 //! A table that cannot be read is reported with its reason, and never taken for an empty one. Nothing here writes to the
 //! folder.
@@ -44,11 +45,13 @@ mod lake;
 mod list;
 mod number;
 mod page_sizes;
+mod pair_counts;
 mod parquet_file;
 mod private;
 mod rows;
 mod session;
 mod stamp;
+mod stored_rows;
 mod tables;
 mod text_file;
 mod text_input;

@@ -21,6 +21,7 @@ use crate::discover::DiscoverOptions;
 use crate::discover::StrongNames;
 use crate::discover::pairs::Pruning;
 use crate::discover::tolerance::Tolerance;
+use crate::engine::Database;
 use crate::engine::Deadline;
 use crate::engine::Session;
 use crate::engine::WaitLimits;
@@ -82,10 +83,12 @@ pub fn discover(
         lock_wait: typed.wait.or(settings.wait).unwrap_or(DEFAULT_WAIT),
         deadline: Deadline::after(typed.timeout.or(settings.timeout)),
     };
+    let source = file.completed(source);
     let mut database = database::open(&source, &wait_limits, environment)?;
     let schema = file.resolve(database.as_mut(), environment)?;
     let mut session = database.session()?;
     let mut discovery = found(&schema, session.as_mut(), typed, &file, environment, progress)?;
+    discovery.not_observed.extend(changed(&schema, database.as_ref()));
     restrict(&schema, &mut discovery, typed, &file);
     // Accepted values become SQL of the configuration, so they are not hidden.
     let shown = if typed.accept.is_empty() { redaction } else { Redaction::default() };
@@ -94,7 +97,10 @@ pub fn discover(
     let lowest = typed.tier.unwrap_or(Tier::Likely);
     let typed_config = global.config.as_ref().map(|path| path.display().to_string());
     let config = typed_config.unwrap_or_else(|| match file.path.as_str() {
-        "" => config_file::FILE_NAME.to_owned(),
+        "" => match source.folder() {
+            Some(folder) if folder != Path::new(".") => folder.join(config_file::FILE_NAME).display().to_string(),
+            _ => config_file::FILE_NAME.to_owned(),
+        },
         path => path.to_owned(),
     });
     let report = DiscoveryReport { view: &view, schema: &schema, lowest, database: &word, config: &shell(&config) };
@@ -110,6 +116,12 @@ pub fn discover(
     let documents =
         super::documents(outputs, environment, |format, terminal| report::discovery::render(&report, format, terminal));
     Ok(Outcome { documents, notes: Vec::new(), exit })
+}
+
+/// Returns the part of the database that changed while it was read, if it may have.
+pub(super) fn changed(schema: &Schema, database: &dyn Database) -> Option<NotObserved> {
+    let reason = database.change_while_reading()?;
+    Some(NotObserved { subject: schema.database.name.clone(), reason, number: 1, omission: Omission::NotRead })
 }
 
 /// Returns the format that the ending of a file's name stands for.

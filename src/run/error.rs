@@ -9,6 +9,7 @@ use crate::engine::EngineError;
 use crate::examine::ExamineError;
 use crate::exit::Exit;
 use crate::model::text::io_reason;
+use crate::model::text::shell;
 use crate::plan_file::PlanError;
 use crate::source::SourceError;
 use crate::treat::TreatError;
@@ -76,7 +77,7 @@ pub enum RunError {
     NoRepair,
     /// This is a whole sentence. Files declare no relation, and the configuration has none.
     #[error("no relation between the tables of {folder} is known")]
-    NoRelation { folder: String },
+    NoRelation { folder: String, can_discover: bool, was_searched: bool },
     /// This is a whole sentence. A request such as ctrl-c ended the run.
     #[error("{headline}")]
     Stopped { headline: String, because: String, commands: String, exit: Exit },
@@ -175,8 +176,9 @@ impl RunError {
             RunError::ConfigFile { why, .. } | RunError::Unreadable { why, .. } | RunError::Unwritten { why, .. } => {
                 Some(why.clone())
             }
-            RunError::NoRelation { .. } => {
-                Some("files declare no foreign keys, and no configuration has a relation".to_owned())
+            RunError::NoRelation { was_searched, .. } => {
+                let searched = if *was_searched { ", and the discovery found none that is certain" } else { "" };
+                Some(format!("files declare no foreign keys, and no configuration has a relation{searched}"))
             }
             RunError::Config { .. } | RunError::NotACommand { .. } | RunError::NoTerminal { .. } => None,
             RunError::Input { why, .. } => Some(why.clone()),
@@ -213,9 +215,14 @@ impl RunError {
             RunError::ConfigFile { .. } => {
                 Some("name a file that can be read with --config, or leave the option out".to_owned())
             }
-            RunError::NoRelation { folder } => Some(format!(
-                "write each relation into {}:\n\n      \
+            RunError::NoRelation { folder, can_discover, .. } => Some(format!(
+                "{}write each relation into {}:\n\n      \
                  [[relation]]\n      child  = \"orders(customer_id)\"\n      parent = \"customers(id)\"",
+                if *can_discover {
+                    format!("list the likely ones with `fk-doctor discover {}`, or ", shell(folder))
+                } else {
+                    String::new()
+                },
                 Path::new(folder).join("fk-doctor.toml").display()
             )),
             RunError::Config { .. } => None,

@@ -48,7 +48,12 @@ pub fn init(
     environment: &Environment,
     progress: Progress<'_>,
 ) -> Result<Outcome, RunError> {
-    let source = database::source(typed.database.as_deref(), global, environment)?;
+    let source = database::source_to_read(typed.database.as_deref(), global, environment)?;
+    let source = match source.folder() {
+        Some(_) => source,
+        // A cluster is refused.
+        None => database::source(typed.database.as_deref(), global, environment)?,
+    };
     for file in [Some(&typed.output), typed.baseline.as_ref()].into_iter().flatten() {
         refuse_existing(file, environment)?;
     }
@@ -98,7 +103,7 @@ fn undeclared(
     environment: &Environment,
     progress: Progress<'_>,
 ) -> Result<(Vec<CandidateView>, Vec<String>), RunError> {
-    if source.has_configured_tables() {
+    if source.has_configured_tables() && source.folder().is_none() {
         return Ok((Vec::new(), Vec::new()));
     }
     let options = DiscoverArgs { timeout: typed.timeout, ..DiscoverArgs::default() };

@@ -202,13 +202,14 @@ fn open(
     let mut database = database::open(&source, &wait_limits, environment)?;
     let consent = [typed.remote_tables.as_slice(), &settings.remote_tables].concat();
     let whole = file.resolve_with(RemoteUse::Scan { consent: &consent }, database.as_mut(), environment)?;
-    if source.has_configured_tables() && whole.relations.is_empty() {
-        return Err(RunError::NoRelation { folder: source.to_string() });
-    }
     let (whole, undiscovered) = match typed.discover {
         true => with_discovered(whole, database.as_mut(), typed, file, environment, progress)?,
         false => (whole, Vec::new()),
     };
+    if source.has_configured_tables() && whole.relations.is_empty() {
+        let (folder, was_searched) = (source.to_string(), typed.discover);
+        return Err(RunError::NoRelation { folder, can_discover: source.folder().is_some(), was_searched });
+    }
     let all = whole.relations.iter().map(|relation| relation.id.clone()).collect();
     let filters = Filters { tables: &typed.table, relations: &typed.relation, changed: &typed.changed_tables };
     let (mut schema, not_selected) = select(whole, &file.config.exclude, &filters)?;

@@ -52,6 +52,7 @@ pub fn schema(
         let found = discover::undeclared(&whole, session.as_mut(), &arguments, &file, environment, lowest, progress)?;
         whole = discovered::with_discovered(whole, &found.relations);
         undiscovered = found.failures;
+        undiscovered.extend(discover::changed(&whole, database.as_ref()));
     }
     let schema = extract(whole, &typed.table, typed.around)?;
     let mut notes = notes(&schema, &outputs, &source, typed, global);

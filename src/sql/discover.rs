@@ -3,10 +3,12 @@
 use crate::model::catalog::Column;
 use crate::model::catalog::Table;
 use crate::model::discovery::ColumnList;
+use crate::model::facts::Location;
 use crate::model::schema::Schema;
 use crate::model::value::Value;
 use crate::sql::capabilities;
 use crate::sql::comparison::ColumnComparison;
+use crate::sql::comparison::FileKind;
 use crate::sql::grammar::Reading;
 use crate::sql::phrases::Phrases;
 use crate::sql::query::Sql;
@@ -17,8 +19,24 @@ use crate::sql::scan::Scan;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Cell<'a> {
     pub column: usize,
-    /// The collation whose comparison key is read; `None` for the value itself.
-    pub collation: Option<&'a str>,
+    /// The comparison whose key is read; `None` for the value itself.
+    pub key: Option<CellKey<'a>>,
+}
+
+/// The comparison for which the engine gives the key of a value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CellKey<'a> {
+    /// Under this collation.
+    Collation(&'a str),
+    /// Among values of this kind, in files. No statement reads such a key.
+    File(FileKind),
+}
+
+impl Cell<'_> {
+    /// Returns the cell of a value itself.
+    pub fn value(column: usize) -> Self {
+        Cell { column, key: None }
+    }
 }
 
 /// Returns a query for these cells of all rows of a table.
@@ -36,9 +54,9 @@ fn cells_of(schema: &Schema, table: &Table, cells: &[Cell<'_>]) -> String {
     let expression = |cell: &Cell<'_>| {
         let column = &table.columns[cell.column];
         let value = grammar.qualified("child", &column.name);
-        match cell.collation {
-            Some(collation) => grammar.comparison_key(&value, collation),
-            None => grammar.spelled(&value, column),
+        match cell.key {
+            Some(CellKey::Collation(collation)) => grammar.comparison_key(&value, collation),
+            Some(CellKey::File(_)) | None => grammar.spelled(&value, column),
         }
     };
     let expressions: Vec<String> = cells.iter().map(expression).collect();
@@ -53,7 +71,14 @@ pub fn stored_queries(schema: &Schema) -> Option<Sql> {
 
 /// Returns how the engine of a schema compares the values of a column.
 pub fn comparison(schema: &Schema, column: &Column) -> ColumnComparison {
-    capabilities::of(schema.database.engine).scan.comparison(column)
+    let engine = schema.database.engine;
+    match engine.facts().location {
+        // The law of files compares them, and no grammar.
+        Location::Folder => {
+            FileKind::of_type(&column.declared_type).map_or(ColumnComparison::NoKey, ColumnComparison::File)
+        }
+        _ => capabilities::of(engine).scan.comparison(column),
+    }
 }
 
 /// Returns a query for one row of counts: the child's rows, its rows with a NULL in the key, its distinct complete keys,

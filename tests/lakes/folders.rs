@@ -23,7 +23,7 @@ fn folder_without_relations_is_an_error_with_an_example() {
     let outcome = run(&bench, &[]);
     let expected = "error: no relation between the tables of lake is known\n\
         because: files declare no foreign keys, and no configuration has a relation\n\
-        help: write each relation into lake/fk-doctor.toml:\n\n      [[relation]]\n      \
+        help: list the likely ones with `fk-doctor discover lake`, or write each relation into lake/fk-doctor.toml:\n\n      [[relation]]\n      \
         child  = \"orders(customer_id)\"\n      parent = \"customers(id)\"\n";
     assert_eq!((outcome.code, outcome.stdout.as_str(), outcome.stderr.as_str()), (2, "", expected));
 }
@@ -236,12 +236,11 @@ fn commands_that_change_rows_are_refused_in_a_sentence() {
     let bench = lake();
     parquet(&bench.path("lake/parent.parquet"), &ids(&[1]));
     bench.write("plan.ndjson", "");
-    let commands: [&[&str]; 5] = [
+    let commands: [&[&str]; 4] = [
         &["repair", "lake", "--rules", "placeholder"],
         &["check", "lake", "--table", "parent", "plan.ndjson"],
         &["explain", "lake", "DELETE FROM parent"],
         &["apply", "lake", "plan.ndjson"],
-        &["init", "files:lake"],
     ];
     for command in commands {
         let outcome = bench.run(command);
@@ -252,26 +251,6 @@ fn commands_that_change_rows_are_refused_in_a_sentence() {
             "{command:?}: {}",
             outcome.stderr
         );
-    }
-}
-
-#[test]
-fn discovery_in_a_folder_is_refused_in_a_sentence() {
-    let bench = lake();
-    parquet(&bench.path("lake/parent.parquet"), &ids(&[1]));
-    let commands: [(&[&str], &str); 3] = [
-        (&["discover", "lake"], "discover"),
-        (&["scan", "lake", "--discover"], "--discover"),
-        (&["schema", "lake", "--discover"], "--discover"),
-    ];
-    for (command, what) in commands {
-        let outcome = bench.run(command);
-        let expected = format!(
-            "error: could not read lake for {what}\n\
-             because: discovery searches databases, and this is a folder of files\n\
-             help: write each relation of lake as [[relation]] in fk-doctor.toml\n"
-        );
-        assert_eq!((outcome.code, outcome.stderr.as_str()), (2, expected.as_str()), "{command:?}");
     }
 }
 

@@ -169,6 +169,36 @@ impl Comparand<'_> {
             None => number.text().map(Value::text),
         }
     }
+
+    /// Returns the key of the value in its class: an integer, the text by which equal values are shown, or the canonical form of
+    /// a number that is no integer. A value that is none of the class has its bytes as its key, and no equal.
+    pub(super) fn key(&self, scratch: &mut Vec<u8>) -> Value {
+        if self.cell == Cell::Null {
+            return Value::Null;
+        }
+        let unequal = || {
+            let bytes = self.bytes().unwrap_or_default();
+            // A date or a time out of range is shown like this text. Nothing is equal to the text.
+            let is_like_time = bytes.iter().skip(1).any(|byte| matches!(byte, b'-' | b':'));
+            let has_equal_text = matches!(self.class, Class::Date | Class::Time | Class::Timestamp { .. });
+            if is_like_time && has_equal_text { Value::Blob(bytes.to_vec()) } else { Value::Text(bytes.to_vec()) }
+        };
+        match self.class {
+            Class::Number { .. } => match self.number() {
+                Some(number) => number.as_integer().map_or_else(
+                    || {
+                        scratch.clear();
+                        number.feed(scratch);
+                        Value::Blob(scratch.clone())
+                    },
+                    Value::Integer,
+                ),
+                None => unequal(),
+            },
+            Class::Bytes => Value::Text(self.bytes().unwrap_or_default().to_vec()),
+            _ => self.shown_in_class().unwrap_or_else(unequal),
+        }
+    }
 }
 
 /// The digits of a fraction of a second in nanoseconds.

@@ -116,7 +116,9 @@ impl<'a> Judging<'a> {
         let mut parents: Vec<ParentPlan<'a>> = Vec::new();
         let plan = |(inclusion, scope): (&'a Inclusion, Result<Scope, String>)| {
             let scope = scope?;
-            let rule = rule(lake, inclusion, &hashers)?;
+            let child = (inclusion.child.index(), inclusion.child_columns.as_slice());
+            let parent = (inclusion.parent.index(), inclusion.parent_columns.as_slice());
+            let rule = rule(lake, child, parent, &hashers)?;
             let is_same = |known: &ParentPlan<'_>| {
                 known.inclusion.parent == inclusion.parent
                     && known.inclusion.parent_columns == inclusion.parent_columns
@@ -269,26 +271,31 @@ fn absent_columns(lake: &Lake, inclusion: &Inclusion) -> Option<Box<str>> {
     (!notes.is_empty()).then(|| notes.join("; ").into())
 }
 
-/// Returns how an inclusion compares, or the reason why the law does not compare its types.
-fn rule(lake: &Lake, inclusion: &Inclusion, hashers: &Hashers) -> Result<KeyRule, String> {
-    let children = types(lake, inclusion.child.index(), &inclusion.child_columns);
-    let parents = types(lake, inclusion.parent.index(), &inclusion.parent_columns);
+/// Returns how the columns of two tables compare, or the reason why the law does not compare their types.
+pub(super) fn rule(
+    lake: &Lake,
+    (child_table, child_columns): (usize, &[usize]),
+    (parent_table, parent_columns): (usize, &[usize]),
+    hashers: &Hashers,
+) -> Result<KeyRule, String> {
+    let children = types(lake, child_table, child_columns);
+    let parents = types(lake, parent_table, parent_columns);
     let pairs: Vec<(&FileType, &FileType)> = children.into_iter().zip(parents).collect();
     KeyRule::new(&pairs, hashers).map_err(|(child, parent)| {
         let position = pairs.iter().position(|pair| *pair == (child, parent)).unwrap_or(0);
-        let (left, right) = (&lake.tables[inclusion.child.index()], &lake.tables[inclusion.parent.index()]);
+        let (left, right) = (&lake.tables[child_table], &lake.tables[parent_table]);
         format!(
             "{}.{} is {child} and {}.{} is {parent}, and values of these types are not compared: write both with the same type",
             left.name,
-            left.columns[inclusion.child_columns[position]].name,
+            left.columns[child_columns[position]].name,
             right.name,
-            right.columns[inclusion.parent_columns[position]].name,
+            right.columns[parent_columns[position]].name,
         )
     })
 }
 
 /// Runs work on all pieces of a table. Returns what each piece gave, in order, or the first fault.
-fn on_pieces<T: Send>(
+pub(super) fn on_pieces<T: Send>(
     table: &super::lake::LakeTable,
     work: impl Fn(rows::Piece) -> Result<T, Fault> + Sync,
 ) -> Result<Vec<T>, Fault> {

@@ -55,6 +55,12 @@ impl Hashers {
     }
 }
 
+impl Hashers {
+    pub(super) fn keys(&self) -> SipHasher13 {
+        self.keys
+    }
+}
+
 impl KeyRule {
     /// Returns the rule for these pairs of types, child first; the first pair that is not compared otherwise.
     pub(super) fn new<'a>(

@@ -15,14 +15,19 @@ use super::judge::Scope;
 use super::lake::Lake;
 use super::lake::LakeTable;
 use super::lake::located;
+use super::pair_counts;
 use super::private::PrivateDatabase;
 use super::private::Purpose;
 use super::rows;
 use super::rows::Limits;
+use super::stored_rows;
 use super::types::FileType;
 use crate::engine::Damage;
 use crate::engine::EngineError;
 use crate::engine::Inclusion;
+use crate::engine::RowConsumer;
+use crate::engine::RowsOutcome;
+use crate::engine::RowsReading;
 use crate::engine::Session;
 use crate::engine::ShownName;
 use crate::engine::StorageAnswer;
@@ -31,6 +36,7 @@ use crate::engine::WaitLimits;
 use crate::engine::sqlite;
 use crate::model::catalog::Table;
 use crate::model::catalog::Tables;
+use crate::model::discovery::PairCounts;
 use crate::model::value::Value;
 use crate::model::value::ValueRef;
 use crate::sql::Sql;
@@ -114,6 +120,44 @@ impl Session for FilesSession {
             Err(Fault::TimeLimit) => Err(EngineError::TimeLimit),
             Err(Fault::Unreadable(_)) => Ok(false),
         }
+    }
+
+    fn read_stored_rows(
+        &mut self,
+        readings: &[RowsReading<'_>],
+        threads: usize,
+        consumer: &dyn RowConsumer,
+    ) -> Result<Vec<RowsOutcome>, EngineError> {
+        let limits = Limits { memory: LARGEST_PAGE, deadline: &self.limits.deadline };
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads.max(1)).build();
+        let pool = pool.map_err(|error| EngineError::Failed { why: error.to_string() })?;
+        let mut outcomes = Vec::new();
+        for (index, reading) in readings.iter().enumerate() {
+            let Some(number) = self.number_of(reading.table) else {
+                outcomes.push(RowsOutcome::AskSql);
+                continue;
+            };
+            let table = &self.lake.tables[number];
+            let read = pool.install(|| stored_rows::read(table, &reading.cells, limits, (consumer, index)));
+            outcomes.push(match read.map_err(failed) {
+                Ok(()) => RowsOutcome::Read,
+                Err(EngineError::TimeLimit) => return Err(EngineError::TimeLimit),
+                Err(error) => RowsOutcome::Failed(error),
+            });
+        }
+        Ok(outcomes)
+    }
+
+    fn stored_pair_counts(
+        &mut self,
+        (child, child_columns): (&Table, &[usize]),
+        (parent, parent_columns): (&Table, &[usize]),
+        condition: &[(usize, Value)],
+    ) -> Result<Option<PairCounts>, EngineError> {
+        let limits = Limits { memory: LARGEST_PAGE, deadline: &self.limits.deadline };
+        let (Some(child), Some(parent)) = (self.number_of(child), self.number_of(parent)) else { return Ok(None) };
+        let (child, parent) = ((child, child_columns), (parent, parent_columns));
+        pair_counts::counts(&self.lake, child, parent, condition, limits).map(Some)
     }
 
     fn each_first_row(

@@ -6,6 +6,7 @@
 use std::fmt;
 
 use crate::model::catalog::Family;
+use crate::sql::comparison::FileKind;
 
 /// The type of a column.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -82,6 +83,23 @@ pub(super) enum Class {
     Timestamp {
         is_utc: bool,
     },
+}
+
+impl Class {
+    /// Returns the class of the values that compare in a kind.
+    pub(super) fn of_kind(kind: FileKind) -> Class {
+        match kind {
+            FileKind::Integer | FileKind::Exact | FileKind::WrittenNumber => Class::Number { is_real: false },
+            FileKind::Real => Class::Number { is_real: true },
+            FileKind::Text | FileKind::Binary | FileKind::Untyped => Class::Bytes,
+            FileKind::Uuid => Class::Uuid,
+            FileKind::Boolean => Class::Boolean,
+            FileKind::Date => Class::Date,
+            FileKind::Time => Class::Time,
+            FileKind::UtcTimestamp => Class::Timestamp { is_utc: true },
+            FileKind::LocalTimestamp => Class::Timestamp { is_utc: false },
+        }
+    }
 }
 
 impl FileType {
@@ -166,6 +184,24 @@ mod tests {
         FileType::Number,
         FileType::Null,
     ];
+
+    #[test]
+    fn kind_of_a_column_compares_as_its_type() {
+        let kind = |of: &FileType| FileKind::of_type(&of.to_string());
+        for child in &ALL {
+            for parent in &ALL {
+                let found = kind(parent).unwrap().compared_with(kind(child).unwrap());
+                let expected = compared(child, parent);
+                // A column of NULLs has no value that could be compared.
+                let is_null = [child, parent].contains(&&FileType::Null);
+                assert_eq!(is_null || found.is_some(), expected.is_some(), "{child} and {parent}");
+                if !is_null {
+                    assert_eq!(found.map(Class::of_kind), expected, "{child} and {parent}");
+                }
+            }
+        }
+        assert_eq!(kind(&FileType::Other("a nested type".to_owned())), None);
+    }
 
     #[test]
     fn types_of_different_families_are_not_compared() {

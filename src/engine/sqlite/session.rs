@@ -20,6 +20,7 @@ use crate::engine::EngineError;
 use crate::engine::Inclusion;
 use crate::engine::RowConsumer;
 use crate::engine::RowsAnswer;
+use crate::engine::RowsOutcome;
 use crate::engine::RowsQuestion;
 use crate::engine::RowsReading;
 use crate::engine::Session;
@@ -120,13 +121,15 @@ impl Session for SqliteSession {
         readings: &[RowsReading<'_>],
         threads: usize,
         consumer: &dyn RowConsumer,
-    ) -> Result<Vec<bool>, EngineError> {
-        let Ok(source) = self.storage.source(&self.connection) else { return Ok(vec![false; readings.len()]) };
+    ) -> Result<Vec<RowsOutcome>, EngineError> {
+        let Ok(source) = self.storage.source(&self.connection) else {
+            return Ok(vec![RowsOutcome::AskSql; readings.len()]);
+        };
         let rows = RowsReader { layouts: &self.storage.layouts, source: &source, deadline: &self.limits.deadline };
         let outcome = |result| match result {
-            Ok(()) => Ok(true),
+            Ok(()) => Ok(RowsOutcome::Read),
             Err(Fault::TimeLimit) => Err(EngineError::TimeLimit),
-            Err(_) => Ok(false),
+            Err(_) => Ok(RowsOutcome::AskSql),
         };
         rows.read(readings, threads, consumer).into_iter().map(outcome).collect()
     }

@@ -22,6 +22,7 @@ use crate::engine::Deadline;
 use crate::engine::RowConsumer;
 use crate::engine::RowsReading;
 use crate::model::value::ValueRef;
+use crate::sql::discover::Cell;
 
 /// A table that is read.
 struct PlannedTable {
@@ -86,8 +87,9 @@ impl RowsReader<'_> {
         let name = &reading.table.name.table;
         let missing = || Fault::unsupported(format!("{name} is not stored as a table"));
         let layout = self.layouts.tables.get(name).ok_or_else(missing)?;
-        let source = |&column: &usize| layout.columns.get(column).copied().ok_or_else(missing);
-        let sources: Vec<ColumnSource> = reading.columns.iter().map(source).collect::<Result<_, Fault>>()?;
+        // The columns of this engine have no comparison keys of their own.
+        let source = |cell: &Cell<'_>| layout.columns.get(cell.column).copied().ok_or_else(missing);
+        let sources: Vec<ColumnSource> = reading.cells.iter().map(source).collect::<Result<_, Fault>>()?;
         if sources.contains(&ColumnSource::Computed) {
             return Err(Fault::unsupported("a column is computed when it is read"));
         }
