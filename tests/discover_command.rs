@@ -4,6 +4,22 @@
 use crate::common;
 
 use common::Bench;
+use fk_doctor::internals::discover;
+use fk_doctor::internals::discover::DiscoverOptions;
+use fk_doctor::internals::discover::StrongNames;
+use fk_doctor::internals::discover::pairs::Pruning;
+use fk_doctor::internals::discover::tolerance::Tolerance;
+use fk_doctor::internals::engine::Deadline;
+use fk_doctor::internals::engine::WaitLimits;
+use fk_doctor::internals::engine::sqlite;
+use fk_doctor::internals::model::discovery::Tier;
+use fk_doctor::internals::model::discovery_view::DiscoveryView;
+use fk_doctor::internals::model::redaction::Redaction;
+use fk_doctor::internals::model::resolve;
+use fk_doctor::internals::report;
+use fk_doctor::internals::report::DiscoveryFormat;
+use fk_doctor::internals::report::TerminalStyle;
+use fk_doctor::internals::report::discovery::DiscoveryReport;
 use rusqlite::Connection;
 use serde_json::Value;
 
@@ -96,6 +112,49 @@ fn every_score_can_be_computed_from_its_evidence() {
         let number = names.len();
         names.dedup();
         assert_eq!(names.len(), number, "a feature stands once in the evidence for {}", candidate["id"]);
+    }
+}
+
+/// Returns the table of a discovery on a terminal of this width.
+fn table(bench: &Bench, width: usize) -> String {
+    let limits = WaitLimits { lock_wait: std::time::Duration::from_secs(5), deadline: Deadline::default() };
+    let mut database = sqlite::open(&bench.path("app.db"), &limits).unwrap();
+    let schema = resolve::resolve(database.catalog().unwrap(), &[]).unwrap_or_else(|_| panic!("no schema"));
+    let names = StrongNames::of(&schema);
+    let options = DiscoverOptions {
+        tolerance: Tolerance::default(),
+        pruning: Pruning::ALL,
+        max_arity: 4,
+        memory: 1 << 28,
+        threads: 1,
+        samples: 3,
+        seed: (3, 7),
+        is_wanted: &|_| true,
+        has_strong_name: &|child, parent| names.speak_for(child, parent),
+        deadline: Deadline::default(),
+        progress: &|_| {},
+    };
+    let facts = discover::facts(&schema, database.session().unwrap().as_mut(), &options).unwrap();
+    let view = DiscoveryView::of(&schema, &discover::assess(&schema, facts, &[]), &Redaction::default());
+    let (lowest, database, config) = (Tier::Likely, "app.db", "fk-doctor.toml");
+    let report = DiscoveryReport { view: &view, schema: &schema, lowest, database, config };
+    report::discovery::render(&report, DiscoveryFormat::Table, &TerminalStyle::plain(width))
+}
+
+#[test]
+fn evidence_is_whole_at_every_width() {
+    let bench = Bench::new(SHOP);
+    let evidence = "named after the table, 60 of 62 keys";
+    let narrow = "  orders(customer_id)->customers(id)\n    certain: 200 rows, 3 orphans; named\n    after the table, 60 of 62 keys\n";
+    let expected = [
+        (40, narrow.to_owned()),
+        (80, format!("  orders(customer_id)->customers(id)     certain   200        3\n    {evidence}\n")),
+        (120, format!("  orders(customer_id)->customers(id)     certain   200        3  {evidence}\n")),
+    ];
+    for (width, expected) in expected {
+        let table = table(&bench, width);
+        assert!(table.contains(&expected), "{width}: {table}");
+        assert!(table.lines().all(|line| line.chars().count() <= width || line.contains("fk-doctor")), "{table}");
     }
 }
 

@@ -1,5 +1,7 @@
 //! A discovery for a terminal: the references that are certain or likely, then what else a person should know.
 
+use textwrap::core::display_width;
+
 use crate::model::discovery::Tier;
 use crate::model::discovery_view::CandidateView;
 use crate::model::text::count;
@@ -12,14 +14,11 @@ use crate::report::layout::ColumnsRow;
 use crate::report::layout::Piece;
 use crate::report::layout::Sheet;
 use crate::report::layout::Style;
-use crate::report::layout::shortened;
 
 /// The common width of the labels.
 const LABEL: usize = 8;
 /// The number of entries of each list that a person sees.
 const MOST: usize = 8;
-/// The longest evidence in the table.
-const LONGEST_EVIDENCE: usize = 60;
 
 pub(super) fn render(report: &DiscoveryReport<'_>, terminal: &TerminalStyle) -> String {
     let mut sheet = Sheet::new(terminal);
@@ -38,31 +37,55 @@ pub(super) fn render(report: &DiscoveryReport<'_>, terminal: &TerminalStyle) -> 
     sheet.finish()
 }
 
+/// Adds the candidates. Their evidence is a column if all of it fits into the line, and else a note below each.
 fn candidates(sheet: &mut Sheet, shown: &[&CandidateView]) {
-    let is_narrow = sheet.is_narrow();
-    let longest = sheet.width().saturating_sub(70).clamp(14, LONGEST_EVIDENCE);
-    let row = |candidate: &&CandidateView| {
+    let header = ["reference", "tier", "rows", "orphans", "evidence"];
+    let texts = |candidate: &&CandidateView| {
+        let counts = &candidate.counts;
+        [
+            wording::reference(candidate),
+            candidate.tier.name().to_owned(),
+            count(counts.complete_rows()),
+            count(counts.orphan_rows),
+            wording::short_evidence(candidate),
+        ]
+    };
+    let rows: Vec<[String; 5]> = shown.iter().map(texts).collect();
+    let width_of = |column: usize| {
+        let cells = rows.iter().map(|row| display_width(&row[column]));
+        cells.max().unwrap_or(0).max(display_width(header[column]))
+    };
+    // A gap of two blanks is before each column.
+    let is_column = (0..header.len()).map(|column| 2 + width_of(column)).sum::<usize>() <= sheet.width();
+    if sheet.is_narrow() {
+        for (candidate, [name, tier, _, _, evidence]) in shown.iter().zip(rows) {
+            let counts = &candidate.counts;
+            let (rows, orphans) = (plural(counts.complete_rows(), "row"), plural(counts.orphan_rows, "orphan"));
+            sheet.prose(2, &Piece::plain(name));
+            sheet.prose(4, &Piece::new(format!("{tier}: {rows}, {orphans}; {evidence}"), Style::Dim));
+        }
+        return;
+    }
+    let mut notes = Vec::new();
+    let row = |(candidate, [name, tier, rows, orphans, evidence]): (&&CandidateView, [String; 5])| {
         let style = match candidate.tier {
             Tier::Certain => Style::Strong,
             Tier::Rejected => Style::Dim,
             _ => Style::Plain,
         };
-        let tier = Piece::new(candidate.tier.name(), style);
-        let counts = &candidate.counts;
-        let orphans = if counts.orphan_rows > 0 { Style::Doubtful } else { Style::Plain };
-        let mut facts =
-            vec![tier, Piece::plain(count(counts.complete_rows())), Piece::new(count(counts.orphan_rows), orphans)];
-        if !is_narrow {
-            facts.push(Piece::new(shortened(&wording::short_evidence(candidate), longest), Style::Dim));
+        let of_orphans = if candidate.counts.orphan_rows > 0 { Style::Doubtful } else { Style::Plain };
+        let mut facts = vec![Piece::new(tier, style), Piece::plain(rows), Piece::new(orphans, of_orphans)];
+        let evidence = Piece::new(evidence, Style::Dim);
+        if is_column {
+            facts.push(evidence)
+        } else {
+            notes.push(evidence)
         }
-        ColumnsRow { name: Piece::plain(wording::reference(candidate)), facts }
+        ColumnsRow { name: Piece::plain(name), facts }
     };
-    let header: &[&str] = if is_narrow {
-        &["reference", "tier", "rows", "orphans"]
-    } else {
-        &["reference", "tier", "rows", "orphans", "evidence"]
-    };
-    sheet.table(&Columns { header, numbers: &[1, 2], rows: shown.iter().map(row).collect() });
+    let rows = shown.iter().zip(rows).map(row).collect();
+    let header = if is_column { &header[..] } else { &header[..4] };
+    sheet.table_with_notes(&Columns { header, numbers: &[1, 2], rows }, &notes);
 }
 
 /// Counts the candidates below the shown tiers, with the option that shows them.

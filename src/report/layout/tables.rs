@@ -94,6 +94,11 @@ impl Sheet {
     /// Adds a table whose first column takes the room that the others leave. Its texts wrap between words; a name that is
     /// too long is cut. Other columns keep their width. On a narrow terminal each row becomes a line and indented facts.
     pub(in crate::report) fn table(&mut self, table: &Columns<'_>) {
+        self.table_with_notes(table, &[]);
+    }
+
+    /// Adds a table with a note below each row.
+    pub(in crate::report) fn table_with_notes(&mut self, table: &Columns<'_>, notes: &[Piece]) {
         let others = table.rows.iter().map(|row| &row.facts[..]);
         let widths: Vec<usize> = (0..table.header.len() - 1)
             .map(|column| {
@@ -117,7 +122,7 @@ impl Sheet {
             titles.push(Piece::new(format!("  {}", aligned(column, title)), Style::Dim));
         }
         self.whole_line(2, &titles);
-        for row in &table.rows {
+        for (position, row) in table.rows.iter().enumerate() {
             let name = wrapped(&row.name.text, first);
             for (number, line) in name.iter().enumerate() {
                 let mut pieces = vec![Piece { text: padded(&shortened(line, first), first), style: row.name.style }];
@@ -128,6 +133,9 @@ impl Sheet {
                     }));
                 }
                 self.whole_line(2, &pieces);
+            }
+            if let Some(note) = notes.get(position) {
+                self.prose(4, note);
             }
         }
     }
