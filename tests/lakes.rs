@@ -10,6 +10,7 @@ mod equality;
 mod folders;
 mod hostile;
 mod json;
+mod lz4;
 mod make;
 mod options;
 mod relations;

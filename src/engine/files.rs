@@ -43,6 +43,7 @@ mod judge;
 mod key;
 mod lake;
 mod list;
+mod lz4;
 mod number;
 mod page_sizes;
 mod pair_counts;

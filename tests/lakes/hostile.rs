@@ -74,6 +74,7 @@ fn damaged_file_is_never_taken_for_a_clean_one_with_other_rows() {
         Compression::GZIP(GzipLevel::default()),
         Compression::ZSTD(ZstdLevel::default()),
         Compression::BROTLI(BrotliLevel::default()),
+        Compression::LZ4,
         Compression::LZ4_RAW,
     ];
     let mut unchecked = 0;
@@ -131,7 +132,9 @@ fn set_unpacked_size(bytes: &mut [u8], header: usize, size: u64) {
 fn page_whose_header_hides_its_size_is_unpacked_to_that_size_only() {
     use parquet::file::reader::FileReader;
     let long = "x".repeat(40_000_000);
-    for codec in [Compression::GZIP(GzipLevel::default()), Compression::BROTLI(BrotliLevel::default())] {
+    for codec in
+        [Compression::GZIP(GzipLevel::default()), Compression::BROTLI(BrotliLevel::default()), Compression::LZ4]
+    {
         let bench = lake();
         let path = bench.path("lake/child.parquet");
         parquet_with(&path, &[("byte_array r (STRING)", Cells::texts(&[&long]))], codec, 9);

@@ -270,7 +270,7 @@ impl<'a> GroupReader<'a> {
         let fault = |error: parquet::errors::ParquetError| Fault::of(file, error);
         let leaf_reader = |leaf: &usize| {
             let chunk = metadata.column(*leaf);
-            let sizes = page_sizes::check(&handle.0.file, chunk.byte_range(), chunk.compression(), limit);
+            let sizes = page_sizes::check(&handle.0.file, chunk.byte_range(), limit);
             let sizes = sizes.map_err(|why| Fault::of(file, why))?;
             let pages = |chunk: &ColumnChunkMetaData| {
                 SerializedPageReader::new(Arc::clone(&handle), chunk, rows as usize, None).map_err(fault)

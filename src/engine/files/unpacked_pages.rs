@@ -1,9 +1,10 @@
 //! Unpacks the pages of a column to no more bytes than their headers give.
 //!
-//! The `parquet` crate unpacks gzip and brotli without a limit, and compares the size afterwards. A small page of a hostile
-//! file could so take all memory. Here the crate reads such a column as one that is not packed, and the pages that it
-//! returns are unpacked.
+//! The `parquet` crate unpacks gzip, brotli and frames of LZ4 without a limit, and compares the size afterwards. A small page of
+//! a hostile file could so take all memory. Here the crate reads such a column as one that is not packed, and the pages that
+//! it returns are unpacked. [`lz4`] unpacks the deprecated codec `LZ4`, of which the crate does not know all framings.
 
+use std::io;
 use std::io::Read;
 
 use bytes::Bytes;
@@ -15,11 +16,14 @@ use parquet::errors::ParquetError;
 use parquet::errors::Result;
 use parquet::file::metadata::ColumnChunkMetaData;
 
-/// A compression that the crate unpacks without a limit.
+use super::lz4;
+
+/// A compression that the crate unpacks without a limit, or not in all its forms.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Packing {
     Gzip,
     Brotli,
+    Lz4,
 }
 
 impl Packing {
@@ -27,6 +31,7 @@ impl Packing {
         match compression {
             Compression::GZIP(_) => Some(Packing::Gzip),
             Compression::BROTLI(_) => Some(Packing::Brotli),
+            Compression::LZ4 => Some(Packing::Lz4),
             _ => None,
         }
     }
@@ -78,6 +83,12 @@ impl<R: PageReader> UnpackedPages<R> {
             let reader: Box<dyn Read + '_> = match self.packing {
                 Packing::Gzip => Box::new(flate2::read::MultiGzDecoder::new(packed)),
                 Packing::Brotli => Box::new(brotli::Decompressor::new(packed, 64 << 10)),
+                Packing::Lz4 => {
+                    let bytes = lz4::unpacked(packed, usize::try_from(expected)?);
+                    Box::new(io::Cursor::new(bytes.ok_or_else(|| {
+                        damaged("a page unpacks to another size than its header gives, or LZ4 has not packed it")
+                    })?))
+                }
             };
             // A byte too many shows that the header is wrong.
             reader.take(expected + 1).read_to_end(&mut unpacked)?;
