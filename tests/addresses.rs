@@ -214,7 +214,7 @@ fn refused_connection_names_server_database_and_user() {
     }
     bench.write(".pg_service.conf", "[prod]\nhost=127.0.0.1\nport=1\ndbname=shop\nuser=app\npassword=hunter2\n");
     let run = run_in(&bench, &["scan", "postgres://"], &[("PGSERVICE", "prod")]);
-    let expected = "note: PGSERVICE=prod is 127.0.0.1, 1, shop\nerror: could not connect to 127.0.0.1:1 (PostgreSQL, database shop, user app)\n";
+    let expected = "note: PGSERVICE=prod is host=127.0.0.1, port=1, dbname=shop\nerror: could not connect to 127.0.0.1:1 (PostgreSQL, database shop, user app)\n";
     assert!(run.code == 3 && run.stderr.starts_with(expected), "{}", run.stderr);
     bench.write(".my.cnf", "[client]\nhost=127.0.0.1\nport=1\nuser=app\npassword=hunter2\n");
     let run = run_in(&bench, &["scan", "mysql:///shop"], &[]);

@@ -203,7 +203,7 @@ fn postgres_password_is_found_and_never_printed() {
         let variables = [("PGSERVICEFILE", services.as_str()), ("PGSERVICE", "prod")];
         let run = scan_with(&server, address, &variables);
         assert_eq!(
-            (run.code, run.stderr.starts_with("note: PGSERVICE=prod is 127.0.0.1, ")),
+            (run.code, run.stderr.starts_with("note: PGSERVICE=prod is host=127.0.0.1, ")),
             (0, note),
             "{}",
             run.stderr

@@ -114,10 +114,16 @@ fn service_of(text: &str, service: &str, file: &str, settings: &Settings) -> Res
     Ok(Some(found))
 }
 
-/// Returns `PGSERVICE=prod is db1, shop`: the host and the database.
+/// Returns `PGSERVICE=prod is host=db1, dbname=shop`: the server and the database.
 fn description(service: &str, found: &Settings) -> String {
-    let parts = [Setting::Host, Setting::HostAddress, Setting::Port, Setting::Database];
-    let parts: Vec<&str> = parts.into_iter().filter_map(|setting| found.get(setting)).collect();
+    let parts = [
+        ("host", Setting::Host),
+        ("hostaddr", Setting::HostAddress),
+        ("port", Setting::Port),
+        ("dbname", Setting::Database),
+    ];
+    let part = |(name, setting)| Some(format!("{name}={}", found.get(setting)?));
+    let parts: Vec<String> = parts.into_iter().filter_map(part).collect();
     match parts.as_slice() {
         [] => format!("PGSERVICE={service} names no host and no database"),
         parts => format!("PGSERVICE={service} is {}", parts.join(", ")),

@@ -40,7 +40,7 @@ fn service_file_is_used_as_by_psql() {
     let address = by_variable.address("postgres://");
     assert_eq!(summary(&address), "postgresql app:hunter2@db1:5433/shop");
     assert_eq!(address.tls.mode, Some(TlsMode::Require));
-    assert_eq!(by_variable.notes("postgres://"), ["PGSERVICE=production is db1, 5433, shop"]);
+    assert_eq!(by_variable.notes("postgres://"), ["PGSERVICE=production is host=db1, port=5433, dbname=shop"]);
     assert_eq!(summary(&by_variable.address("postgres://ann@/other")), "postgresql ann:hunter2@db1:5433/other");
     // The address is stronger than the variable.
     let address = by_variable.address("service=staging user=ann");
