@@ -75,7 +75,9 @@ fn every_group_is_decided_and_the_plan_is_applied_after_yes() {
     choose(&mut session, "3 of 3", DOWN);
     session.exp_string("Step 3 of 4: plan").unwrap();
     session.exp_string("$ fk-doctor repair app.db --rules app.rules.toml -o app.plan.ndjson").unwrap();
-    type_line(&mut session, "Apply this plan?", "yes");
+    let plan = session.exp_string("Apply this plan?").unwrap();
+    assert!(plan.contains("would be repaired") && !plan.contains("next:"), "{plan}");
+    type_line(&mut session, "A backup is made first.", "yes");
     session.exp_string("$ fk-doctor apply app.db app.plan.ndjson").unwrap();
     session.exp_string("fk-doctor code parent-key-not-unique").unwrap();
     session.exp_eof().unwrap();

@@ -52,6 +52,8 @@ pub struct RepairReport<'a> {
     pub with_plan: Option<&'a str>,
     /// True if the plan is applied at once.
     pub is_applied: bool,
+    /// True if a question follows, and its answer applies the plan.
+    pub is_asked: bool,
     /// True if the report of `apply`, which has the outcome, comes before this report.
     pub follows_result: bool,
 }
@@ -262,7 +264,7 @@ fn totals(sheet: &mut Sheet, report: &RepairReport<'_>) {
 /// Returns the commands that follow.
 fn next(report: &RepairReport<'_>) -> Vec<String> {
     let forecast = report.forecast;
-    if report.is_applied || !forecast.refusals.is_empty() || forecast.changes() == 0 {
+    if report.is_applied || report.is_asked || !forecast.refusals.is_empty() || forecast.changes() == 0 {
         return Vec::new();
     }
     let database = shell(report.database);

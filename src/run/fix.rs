@@ -12,6 +12,7 @@ use super::RunError;
 use super::database;
 use super::guided_scan;
 use super::printed_command;
+use super::repair::repair_with;
 use crate::apply::Direction;
 use crate::cli;
 use crate::exit::Exit;
@@ -165,7 +166,7 @@ impl Fix<'_> {
     fn run(&self, words: &[String]) -> Result<Outcome, RunError> {
         let (global, environment) = (self.global, self.environment);
         match cli::command(words) {
-            Some(cli::Command::Repair(typed)) => super::repair(&typed, global, environment, self.progress),
+            Some(cli::Command::Repair(typed)) => repair_with(&typed, global, environment, self.progress, true),
             Some(cli::Command::Apply(typed)) => {
                 super::apply(Direction::Apply, &typed.run, typed.admission, global, environment, self.progress)
             }

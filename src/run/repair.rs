@@ -49,6 +49,17 @@ pub fn repair(
     environment: &Environment,
     progress: Progress<'_>,
 ) -> Result<Outcome, RunError> {
+    repair_with(typed, global, environment, progress, false)
+}
+
+/// Makes a plan before a person is asked if it is to be applied. `is_asked` is true then.
+pub(super) fn repair_with(
+    typed: &cli::repair::RepairArgs,
+    global: &cli::GlobalArgs,
+    environment: &Environment,
+    progress: Progress<'_>,
+    is_asked: bool,
+) -> Result<Outcome, RunError> {
     let source = database::source(typed.database.as_deref(), global, environment)?;
     let outputs = outputs(&typed.planning.format, typed.planning.output.as_deref(), &source)?;
     let existing = plan_path::existing_plan(&typed.planning)?;
@@ -85,6 +96,7 @@ pub fn repair(
         apply_options: &printed_command::options_of_apply(global, &typed.planning),
         with_plan: with_plan.as_deref(),
         is_applied: typed.planning.apply,
+        is_asked,
         follows_result: false,
     };
     let has_result = typed.planning.apply && plan.is_some();

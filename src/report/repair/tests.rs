@@ -116,6 +116,7 @@ fn with_report(forecast: &RepairForecast, schema: &Schema, check: impl FnOnce(Re
         apply_options: "",
         with_plan: None,
         is_applied: false,
+        is_asked: false,
         follows_result: false,
     });
 }
