@@ -193,7 +193,8 @@ pub struct ScanArgs {
     /// partial
     #[arg(long, value_name = "TIME", value_parser = crate::sql::checked_time)]
     pub since: Option<String>,
-    /// Also check the relations that nobody declares but that are certain; their orphans are warnings
+    /// Also check the relations that nobody declares but that are certain; their orphans are warnings. This reads all tables,
+    /// whatever --table selects, because the other tables decide what is certain
     #[arg(long)]
     pub discover: bool,
     /// Also read tables whose rows lie on other servers: foreign tables, SPIDER, FEDERATED (a glob, repeatable)
