@@ -162,7 +162,7 @@ pub struct ScanArgs {
     /// {db} stands for the name of the database (repeatable: all reports come from one scan)
     #[arg(long, value_name = "F[=FILE]", value_parser = output::<ScanFormat>)]
     pub format: Vec<FormatArg<ScanFormat>>,
-    /// Write the report to a file, in the format of its ending (.html, .json, .csv, .md, .sarif, .xml, .ndjson, .prom) unless
+    /// Write the report to a file, in the format of its ending (.html, .json, .csv, .md, .sarif, .xml, .ndjson, .prom, .txt) unless
     /// --format names one
     #[arg(long, short, value_name = "FILE")]
     pub output: Option<PathBuf>,
@@ -277,7 +277,7 @@ pub struct SchemaArgs {
     /// table, json, mermaid, dot, dbml or dbt (tests of dbt); F=FILE writes this report to a file (repeatable)
     #[arg(long, value_name = "F[=FILE]", value_parser = output::<SchemaFormat>)]
     pub format: Vec<FormatArg<SchemaFormat>>,
-    /// Write the report to a file
+    /// Write the report to a file, in the format of its ending (.json, .mmd, .dot, .dbml, .yml, .txt) unless --format names one
     #[arg(long, short, value_name = "FILE")]
     pub output: Option<PathBuf>,
     /// Longest wait for a lock of another program [default: 5s]
@@ -291,7 +291,7 @@ pub struct AnswerArgs {
     /// table or json; F=FILE writes this report to a file (repeatable)
     #[arg(long, value_name = "F[=FILE]", value_parser = output::<AnswerFormat>)]
     pub format: Vec<FormatArg<AnswerFormat>>,
-    /// Write the report to a file
+    /// Write the report to a file, in the format of its ending (.json, .txt) unless --format names one
     #[arg(long, short, value_name = "FILE")]
     pub output: Option<PathBuf>,
     /// Number of missing keys and rows to show per finding [default: 5]

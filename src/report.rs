@@ -14,6 +14,7 @@ mod dbt;
 pub mod discovery;
 mod dot;
 mod explanation;
+mod file_endings;
 mod github;
 mod guided;
 mod headline;
@@ -52,6 +53,7 @@ use crate::model::examination::Examination;
 use crate::model::explanation::Explanation;
 use crate::model::finding_group::FindingGroup;
 use crate::model::schema::Schema;
+pub use file_endings::FileEndings;
 pub use message::message;
 pub use suggestion::Chosen;
 
@@ -117,21 +119,6 @@ impl ScanFormat {
         ScanFormat::Csv,
         ScanFormat::Openmetrics,
     ];
-
-    /// Returns the format that the ending of a file's name stands for.
-    pub fn of_ending(ending: &str) -> Option<ScanFormat> {
-        match ending.to_ascii_lowercase().as_str() {
-            "html" | "htm" => Some(ScanFormat::Html),
-            "json" => Some(ScanFormat::Json),
-            "ndjson" | "jsonl" => Some(ScanFormat::Ndjson),
-            "csv" => Some(ScanFormat::Csv),
-            "md" | "markdown" => Some(ScanFormat::Markdown),
-            "sarif" => Some(ScanFormat::Sarif),
-            "xml" => Some(ScanFormat::Junit),
-            "prom" => Some(ScanFormat::Openmetrics),
-            _ => None,
-        }
-    }
 
     pub fn name(self) -> &'static str {
         match self {
@@ -227,20 +214,6 @@ impl DiscoveryFormat {
         DiscoveryFormat::Mermaid,
         DiscoveryFormat::Dot,
     ];
-
-    /// Returns the format that the ending of a file's name stands for.
-    pub fn of_ending(ending: &str) -> Option<DiscoveryFormat> {
-        match ending.to_ascii_lowercase().as_str() {
-            "html" | "htm" => Some(DiscoveryFormat::Html),
-            "json" => Some(DiscoveryFormat::Json),
-            "ndjson" | "jsonl" => Some(DiscoveryFormat::Ndjson),
-            "csv" => Some(DiscoveryFormat::Csv),
-            "md" | "markdown" => Some(DiscoveryFormat::Markdown),
-            "mmd" | "mermaid" => Some(DiscoveryFormat::Mermaid),
-            "dot" | "gv" => Some(DiscoveryFormat::Dot),
-            _ => None,
-        }
-    }
 
     pub fn name(self) -> &'static str {
         match self {

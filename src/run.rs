@@ -20,6 +20,7 @@ use crate::model::redaction::Secret;
 use crate::model::redaction::Values;
 use crate::model::remote;
 use crate::model::schema::Schema;
+use crate::report::FileEndings;
 use crate::report::TerminalStyle;
 use crate::source::Source;
 use crate::whole_file::WholeFile;
@@ -165,6 +166,25 @@ impl Outcome {
     pub fn of(text: String) -> Outcome {
         Outcome { documents: vec![(None, text)], notes: Vec::new(), exit: Exit::Clean }
     }
+}
+
+/// Returns each format with its file. Without any `--format`, the ending of the file of `-o` stands for one.
+fn outputs_by_ending<F: FileEndings>(
+    typed: &[cli::FormatArg<F>],
+    file: &Option<PathBuf>,
+    default: F,
+) -> Result<Vec<(F, Option<PathBuf>)>, RunError> {
+    let chosen = if typed.is_empty() { format_of_file(file.as_deref(), default)? } else { default };
+    outputs(typed, file, chosen)
+}
+
+/// Returns the format that the ending of a file's name stands for; the default for a name without an ending.
+fn format_of_file<F: FileEndings>(file: Option<&Path>, default: F) -> Result<F, RunError> {
+    let Some((file, ending)) = file.and_then(|file| Some((file, file.extension()?))) else { return Ok(default) };
+    F::of_ending(&ending.to_string_lossy()).ok_or_else(|| {
+        let endings: Vec<String> = F::ENDINGS.iter().map(|(ending, _)| format!(".{ending}")).collect();
+        RunError::UnknownEnding { path: file.to_owned(), endings: endings.join(", ") }
+    })
 }
 
 /// Returns each format with its file. `-o` applies to the format that names no file. Two reports to one file are an error.

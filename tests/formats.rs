@@ -201,3 +201,43 @@ fn schema_summary_says_nothing_about_rows() {
     let run = bench.run(&["schema", "app.db"]);
     assert!(!run.stdout.contains('✓') && run.stdout.contains("rows were not looked at"), "{}", run.stdout);
 }
+
+#[test]
+fn ending_that_stands_for_no_format_is_refused_before_anything_is_read() {
+    let bench = Bench::new("CREATE TABLE p(id INTEGER PRIMARY KEY); CREATE TABLE c(r REFERENCES p);");
+    bench.write("dump.sql", "SELECT 1;");
+    let of_scan = ".txt, .html, .htm, .json, .ndjson, .jsonl, .csv, .md, .markdown, .sarif, .xml, .prom";
+    let commands: [(&[&str], &str); 4] = [
+        (&["scan", "app.db"], of_scan),
+        (
+            &["discover", "app.db"],
+            ".txt, .html, .htm, .json, .ndjson, .jsonl, .csv, .md, .markdown, .mmd, .mermaid, .dot, .gv",
+        ),
+        (&["schema", "app.db"], ".txt, .json, .mmd, .mermaid, .dot, .gv, .dbml, .yml, .yaml"),
+        (&["explain", "app.db", "DELETE FROM p"], ".txt, .json"),
+    ];
+    for (command, endings) in commands {
+        let refused = bench.run(&[command, &["-o", "x.pdf"]].concat());
+        let expected = format!(
+            "error: could not write a report to x.pdf\n\
+             because: the ending of its name stands for no format\n\
+             help: name the format with --format, or end the name with one of {endings}\n"
+        );
+        assert_eq!((refused.code, refused.stderr.as_str()), (2, expected.as_str()), "{command:?}");
+        assert!(!bench.path("x.pdf").exists());
+        let named = bench.run(&[command, &["--format", "json", "-o", "x.pdf"]].concat());
+        assert_eq!(named.code, 0, "{command:?}: {}", named.stderr);
+        let text = std::fs::read_to_string(bench.path("x.pdf")).unwrap();
+        assert!(text.starts_with('{'), "{text}");
+        std::fs::remove_file(bench.path("x.pdf")).unwrap();
+        // A name without an ending, and .txt, are for people.
+        for (file, start) in [("report", false), ("r.txt", false), ("r.JSON", true)] {
+            assert_eq!(bench.run(&[command, &["-o", file]].concat()).code, 0, "{command:?} {file}");
+            assert_eq!(
+                std::fs::read_to_string(bench.path(file)).unwrap().starts_with('{'),
+                start,
+                "{command:?} {file}"
+            );
+        }
+    }
+}

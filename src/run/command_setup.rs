@@ -42,7 +42,7 @@ impl CommandSetup {
         environment: &Environment,
     ) -> Result<CommandSetup, RunError> {
         let source = database::source(database.as_deref(), global, environment)?;
-        let outputs = super::outputs(&typed.format, &typed.output, AnswerFormat::Table)?;
+        let outputs = super::outputs_by_ending(&typed.format, &typed.output, AnswerFormat::Table)?;
         super::refuse_to_overwrite(&source, outputs.iter().filter_map(|(_, file)| file.as_deref()))?;
         let file = config_file::read(&source, global, environment)?;
         let redaction = super::redaction(typed.privacy.redact, &file, environment)?;

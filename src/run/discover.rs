@@ -65,7 +65,7 @@ pub fn discover(
 ) -> Result<Outcome, RunError> {
     let source = database::source_to_read(typed.database.as_deref(), global, environment)?;
     super::refuse_discovery(&source, Some("discover"))?;
-    let outputs = super::outputs(&typed.format, &typed.output, format_of_file(typed.output.as_deref()))?;
+    let outputs = super::outputs_by_ending(&typed.format, &typed.output, DiscoveryFormat::Table)?;
     super::refuse_to_overwrite(&source, outputs.iter().filter_map(|(_, file)| file.as_deref()))?;
     let edited = edited_file(typed, global, environment)?;
     let read_as = match &edited {
@@ -122,12 +122,6 @@ pub fn discover(
 pub(super) fn changed(schema: &Schema, database: &dyn Database) -> Option<NotObserved> {
     let reason = database.change_while_reading()?;
     Some(NotObserved { subject: schema.database.name.clone(), reason, number: 1, omission: Omission::NotRead })
-}
-
-/// Returns the format that the ending of a file's name stands for.
-fn format_of_file(file: Option<&Path>) -> DiscoveryFormat {
-    let ending = file.and_then(Path::extension).map(|ending| ending.to_string_lossy());
-    ending.and_then(|ending| DiscoveryFormat::of_ending(&ending)).unwrap_or(DiscoveryFormat::Table)
 }
 
 /// Reads the database and judges every pair.

@@ -58,6 +58,9 @@ pub enum RunError {
     FaultyHistory { path: PathBuf, line: usize, why: String },
     #[error("write two reports to {name}")]
     SharedOutput { name: String },
+    /// `endings` are those that stand for a format: `.txt, .json`.
+    #[error("write a report to {}", path.display())]
+    UnknownEnding { path: PathBuf, endings: String },
     #[error("write a report to {}", path.display())]
     WouldOverwrite { path: PathBuf, why: &'static str },
     #[error("write the plan {}", path.display())]
@@ -185,6 +188,7 @@ impl RunError {
             RunError::Examine(error) => Some(error.because()),
             RunError::FaultyHistory { line, why, .. } => Some(format!("line {line}: {why}")),
             RunError::SharedOutput { .. } => Some("the second would overwrite the first".to_owned()),
+            RunError::UnknownEnding { .. } => Some("the ending of its name stands for no format".to_owned()),
             RunError::WouldOverwrite { why, .. } | RunError::PlanExists { why, .. } => Some((*why).to_owned()),
             RunError::Rules { why, .. } => Some(why.clone()),
             RunError::Treat(TreatError::Engine(error)) => Some(error.because()),
@@ -234,6 +238,9 @@ impl RunError {
             }
             RunError::FaultyHistory { .. } => {
                 Some("correct or remove the line, or name another file with --history".to_owned())
+            }
+            RunError::UnknownEnding { endings, .. } => {
+                Some(format!("name the format with --format, or end the name with one of {endings}"))
             }
             RunError::SharedOutput { .. } => Some("give each report its own file: --format FORMAT=FILE".to_owned()),
             RunError::Unwritten { .. } | RunError::WouldOverwrite { .. } => {

@@ -142,17 +142,11 @@ pub(super) fn scan_database(
 
 /// Returns the requested reports. No file that the scan writes may be the database.
 fn checked_outputs(source: &Source, typed: &cli::ScanArgs) -> Result<Vec<Output>, RunError> {
-    let outputs = super::outputs(&typed.format, &typed.output, format_of_file(typed.output.as_deref()))?;
+    let outputs = super::outputs_by_ending(&typed.format, &typed.output, ScanFormat::Table)?;
     super::refuse_to_overwrite(source, outputs.iter().filter_map(|(_, file)| file.as_deref()))?;
     let others = [&typed.write_baseline, &typed.history];
     super::refuse_to_overwrite(source, others.into_iter().flatten().map(PathBuf::as_path))?;
     Ok(outputs)
-}
-
-/// Returns the format that the ending of a file's name stands for.
-pub(super) fn format_of_file(file: Option<&Path>) -> ScanFormat {
-    let ending = file.and_then(Path::extension).map(|ending| ending.to_string_lossy());
-    ending.and_then(|ending| ScanFormat::of_ending(&ending)).unwrap_or(ScanFormat::Table)
 }
 
 fn detail(typed: &cli::ScanArgs, global: &cli::GlobalArgs) -> Detail {

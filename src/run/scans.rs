@@ -10,7 +10,7 @@ use super::RunError;
 use super::Sink;
 use super::config_file;
 use super::database;
-use super::scan::format_of_file;
+use super::format_of_file;
 use super::scan::scan_database;
 use crate::cli;
 use crate::cli::FormatArg;
@@ -103,9 +103,11 @@ fn refuse_shared_files(typed: &cli::ScanArgs, sources: &[Source], environment: &
         what,
         help: command_with(written, instead, environment),
     };
-    let default = [FormatArg { format: format_of_file(typed.output.as_deref()), file: None }];
-    let reports = if typed.format.is_empty() { &default[..] } else { &typed.format };
-    for report in reports {
+    let reports = match typed.format.as_slice() {
+        [] => vec![FormatArg { format: format_of_file(typed.output.as_deref(), ScanFormat::Table)?, file: None }],
+        formats => formats.to_vec(),
+    };
+    for report in &reports {
         let name = report.format.name();
         let named = format!("{name}={NAME}.{}", ending(report.format));
         match (&report.file, &typed.output) {

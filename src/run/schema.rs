@@ -33,7 +33,7 @@ pub fn schema(
     progress: Progress<'_>,
 ) -> Result<Outcome, RunError> {
     let source = database::source_to_read(typed.database.as_deref(), global, environment)?;
-    let outputs = super::outputs(&typed.format, &typed.output, SchemaFormat::Table)?;
+    let outputs = super::outputs_by_ending(&typed.format, &typed.output, SchemaFormat::Table)?;
     super::refuse_to_overwrite(&source, outputs.iter().filter_map(|(_, file)| file.as_deref()))?;
     let file = config_file::read(&source, global, environment)?;
     let wait_limits = WaitLimits {
