@@ -75,13 +75,13 @@ fn candidates(sheet: &mut Sheet, shown: &[&CandidateView]) {
         };
         let of_orphans = if candidate.counts.orphan_rows > 0 { Style::Doubtful } else { Style::Plain };
         let mut facts = vec![Piece::new(tier, style), Piece::plain(rows), Piece::new(orphans, of_orphans)];
-        let evidence = Piece::new(evidence, Style::Dim);
         if is_column {
-            facts.push(evidence)
-        } else {
-            notes.push(evidence)
+            facts.push(Piece::new(evidence, Style::Dim));
+            return ColumnsRow { name: Piece::plain(name), facts };
         }
-        ColumnsRow { name: Piece::plain(name), facts }
+        let condition = wording::condition(candidate).map(|condition| format!("where {condition}; "));
+        notes.push(Piece::new(condition.unwrap_or_default() + &evidence, Style::Dim));
+        ColumnsRow { name: Piece::plain(&candidate.id), facts }
     };
     let rows = shown.iter().zip(rows).map(row).collect();
     let header = if is_column { &header[..] } else { &header[..4] };
