@@ -40,6 +40,7 @@ mod fault;
 mod json_file;
 mod json_line;
 mod judge;
+mod kept_lines;
 mod key;
 mod lake;
 mod list;

@@ -1,16 +1,20 @@
 //! Files of JSON lines: one object on each line, also compressed.
 //!
 //! The members of the objects are the columns, and a member that is absent is NULL. JSON has no types of columns, so the whole
-//! file is read once to find them. A column whose values differ in kind, such as 1 and "1", is of no type that a key can
+//! file is read to find them, and read again for its rows unless [`super::kept_lines`] has its values. A column whose values differ in kind, such as 1 and "1", is of no type that a key can
 //! have: nobody knows if they mean the same. So is a column with nested values.
 
 use std::collections::HashMap;
+use std::ops::Range;
 
 use super::batch::Column;
 use super::batch::Values;
 use super::fault::Fault;
 use super::json_line::JsonValue;
 use super::json_line::each_member;
+use super::kept_lines::Keeper;
+use super::kept_lines::KeptLines;
+use super::kept_lines::KeptMemory;
 use super::lake::DataFile;
 use super::lake::LakeColumn;
 use super::number;
@@ -104,6 +108,30 @@ impl Seen {
     }
 }
 
+/// The columns of a file, and its values if they were kept.
+type FoundColumns = (Vec<(String, FileType)>, Option<KeptLines>);
+
+/// Returns these columns of some lines that were kept, each given by its number in the file.
+pub(super) fn kept_columns(
+    file: &DataFile,
+    kept: &KeptLines,
+    rows: Range<usize>,
+    wanted: &[(usize, &LakeColumn)],
+) -> Result<Vec<Column>, Fault> {
+    let column = |&(field, column): &(usize, &LakeColumn)| {
+        let mut builder = Builder::new(&column.of);
+        for (number, row) in rows.clone().enumerate() {
+            if !builder.put(&kept.value(field, row)) {
+                let line = kept.lines.get(row).copied().unwrap_or(0);
+                return Err(Fault::of(file, format!("line {line} changed while it was read")));
+            }
+            builder.pad(number + 1);
+        }
+        Ok(builder.column())
+    };
+    wanted.iter().map(column).collect()
+}
+
 impl<'a> JsonReader<'a> {
     /// `limit` is the largest size of a line, in bytes.
     pub(super) fn open(file: &'a DataFile, limit: u64) -> Result<JsonReader<'a>, Fault> {
@@ -112,12 +140,15 @@ impl<'a> JsonReader<'a> {
         Ok(JsonReader { input, line: 1 })
     }
 
-    /// Reads the whole file. Returns its columns in the order in which they come first.
-    pub(super) fn columns(mut self) -> Result<Vec<(String, FileType)>, Fault> {
+    /// Reads the whole file. Returns its columns in the order in which they come first, and its values, if there is memory for
+    /// them.
+    pub(super) fn columns(mut self, memory: &KeptMemory) -> Result<FoundColumns, Fault> {
+        let mut keeper = Keeper::new(memory);
         let mut columns: Vec<(String, Seen)> = Vec::new();
         let mut index_of: HashMap<String, usize> = HashMap::new();
         while let Some((line, bytes)) = self.next_line()? {
             let mut twice = None;
+            keeper.begin(line, bytes.len());
             let read = each_member(bytes, &mut |name, value| {
                 let index = index_of.get(name).copied().unwrap_or_else(|| {
                     index_of.insert(name.to_owned(), columns.len());
@@ -131,6 +162,10 @@ impl<'a> JsonReader<'a> {
                 seen.last = line;
                 if let Some(kind) = Kind::of(&value) {
                     seen.add(kind, line);
+                }
+                // A member that comes twice is a fault of the file.
+                if twice.is_none() {
+                    keeper.add(index, &value);
                 }
             });
             let why = match (read, twice) {
@@ -146,7 +181,8 @@ impl<'a> JsonReader<'a> {
             FileType::Other(why) => FileType::Other(format!("{why} of {file}")),
             of => of,
         };
-        Ok(columns.into_iter().map(|(name, seen)| (name, with_file(seen.of))).collect())
+        let columns = columns.into_iter().map(|(name, seen)| (name, with_file(seen.of))).collect();
+        Ok((columns, keeper.finish()))
     }
 
     /// Reads at most `most` lines. Returns these columns of each, and puts the lines into `lines`.

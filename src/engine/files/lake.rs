@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use parquet::file::metadata::ParquetMetaData;
 
+use super::kept_lines::KeptLines;
 use super::stamp::Stamp;
 use super::types::FileType;
 use crate::model::catalog::Engine;
@@ -66,6 +67,8 @@ pub(super) struct DataFile {
     pub(super) sources: Vec<ColumnSource>,
     /// The footer of a Parquet file.
     pub(super) footer: Option<Arc<ParquetMetaData>>,
+    /// The values of a small file of JSON lines.
+    pub(super) kept: Option<KeptLines>,
 }
 
 /// Where a file has a column.

@@ -6,6 +6,7 @@ use super::batch::Column;
 use super::fault::Fault;
 use super::fault::caught;
 use super::json_file::JsonReader;
+use super::json_file::kept_columns;
 use super::lake::ColumnSource;
 use super::lake::DataFile;
 use super::lake::Format;
@@ -167,6 +168,19 @@ impl Wanted<'_> {
             number.map(|number| &self.table.columns[number])
         };
         let wanted: Vec<&LakeColumn> = fields.iter().filter_map(column).collect();
+        // A line that is larger than the memory is a fault, also if its values were kept.
+        if let Some(kept) = self.file.kept.as_ref().filter(|kept| kept.longest <= self.limits.memory) {
+            let numbered: Vec<(usize, &LakeColumn)> = fields.iter().copied().zip(wanted).collect();
+            let mut next = 0;
+            let read = |lines: &mut Vec<u64>| {
+                let rows = next..kept.lines.len().min(next + BATCH);
+                next = rows.end;
+                lines.clear();
+                lines.extend_from_slice(&kept.lines[rows.clone()]);
+                kept_columns(self.file, kept, rows, &numbered)
+            };
+            return self.read_records(&fields, read, visit);
+        }
         let mut reader = JsonReader::open(self.file, self.limits.memory)?;
         self.read_records(&fields, |lines| reader.next(BATCH, &wanted, lines), visit)
     }

@@ -9,6 +9,7 @@ use rayon::iter::ParallelIterator;
 use super::fault::Fault;
 use super::fault::caught;
 use super::json_file::JsonReader;
+use super::kept_lines::KeptMemory;
 use super::lake::ColumnSource;
 use super::lake::DataFile;
 use super::lake::Dialect;
@@ -35,11 +36,15 @@ const MOST_FILES: usize = 1 << 23;
 
 /// Reads the definitions of all tables of a folder. The error is the reason why the folder itself cannot be read.
 pub(super) fn read(root: &Path, configured: &[TableFiles]) -> Result<Lake, String> {
-    let tables = list::tables(root, configured)?;
-    Ok(Lake { tables: tables.into_iter().map(table).collect() })
+    read_with(root, configured, &KeptMemory::new())
 }
 
-fn table(listed: Listed) -> LakeTable {
+pub(super) fn read_with(root: &Path, configured: &[TableFiles], memory: &KeptMemory) -> Result<Lake, String> {
+    let tables = list::tables(root, configured)?;
+    Ok(Lake { tables: tables.into_iter().map(|listed| table(listed, memory)).collect() })
+}
+
+fn table(listed: Listed, memory: &KeptMemory) -> LakeTable {
     let Listed { name, key, dialect, files } = listed;
     let empty = LakeTable {
         name,
@@ -58,7 +63,7 @@ fn table(listed: Listed) -> LakeTable {
         return LakeTable { unreadable: Some("it has too many files".to_owned()), ..empty };
     }
     let described: Result<Vec<Described>, Fault> =
-        found.into_par_iter().map(|file| describe(file, format, &empty.dialect)).collect();
+        found.into_par_iter().map(|file| describe(file, format, &empty.dialect, memory)).collect();
     let described = match described {
         Ok(described) => described,
         Err(Fault::Unreadable(why)) => return LakeTable { format, unreadable: Some(why), ..empty },
@@ -75,10 +80,11 @@ struct Described {
     columns: Vec<(String, FileType, ColumnSource)>,
 }
 
-fn describe(found: Found, format: Format, dialect: &Dialect) -> Result<Described, Fault> {
+fn describe(found: Found, format: Format, dialect: &Dialect, memory: &KeptMemory) -> Result<Described, Fault> {
     let stamp =
         Stamp::of(&found.path).map_err(|error| Fault::Unreadable(format!("{}: {}", found.name, io_reason(&error))))?;
-    let mut file = DataFile { path: found.path, name: found.name, stamp, sources: Vec::new(), footer: None };
+    let (path, name, sources) = (found.path, found.name, Vec::new());
+    let mut file = DataFile { path, name, stamp, sources, footer: None, kept: None };
     let mut columns: Vec<(String, FileType, ColumnSource)> = match format {
         Format::Parquet => {
             let footer = parquet_file::footer(&file)?;
@@ -87,7 +93,8 @@ fn describe(found: Found, format: Format, dialect: &Dialect) -> Result<Described
             columns.into_iter().map(|(name, of, leaf)| (name, of, ColumnSource::Field(leaf))).collect()
         }
         Format::JsonLines => {
-            let columns = JsonReader::open(&file, LARGEST_LINE)?.columns()?;
+            let (columns, kept) = JsonReader::open(&file, LARGEST_LINE)?.columns(memory)?;
+            file.kept = kept;
             let column = |(field, (name, of))| (name, of, ColumnSource::Field(field));
             columns.into_iter().enumerate().map(column).collect()
         }
