@@ -20,6 +20,7 @@ use serde_json::Value;
 
 use super::make::Cells;
 use super::make::parquet_with;
+use crate::common;
 use crate::common::Bench;
 use parquet::basic::Compression;
 
@@ -453,7 +454,9 @@ const RELATION: &str = "orders(customer_id)->customers(id)";
 #[test]
 fn accepted_relation_is_scanned_with_the_counts_of_the_discovery() {
     let bench = shop();
-    let found = candidates(&json(&bench, &["discover", "lake", "--tier", "certain"]));
+    let report = json(&bench, &["discover", "lake", "--tier", "certain"]);
+    common::assert_obeys("discover", &report);
+    let found = candidates(&report);
     assert_eq!(found[RELATION], ([90, 0, 1, 1], 41));
     let accepted = bench.run(&["discover", "lake", "--accept", "certain", "--config", "lake/fk-doctor.toml"]);
     assert_eq!((accepted.code, accepted.stdout.as_str()), (0, ""), "{}", accepted.stderr);
