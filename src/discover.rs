@@ -46,8 +46,10 @@ pub mod pairs;
 pub mod profile;
 pub mod read;
 pub mod repeats;
+pub mod text_number;
 pub mod tolerance;
 pub mod tuples;
+pub mod value_key;
 pub mod values;
 
 mod assess;
@@ -75,7 +77,6 @@ mod words;
 pub use assess::assess;
 pub use strong_names::StrongNames;
 
-use form::KeyHasher;
 use pairs::ColumnPair;
 use pairs::Outcome;
 use pairs::PairsOfChildren;
@@ -84,6 +85,7 @@ use pairs::Search;
 use profile::ProfiledColumn;
 use profile::Profiles;
 use tolerance::Tolerance;
+use value_key::KeyHasher;
 
 /// The options of a discovery.
 pub struct DiscoverOptions<'a> {

@@ -3,14 +3,14 @@
 use super::column_keys::FormPlan;
 use super::form::Fold;
 use super::form::Form;
-use super::form::KeyHasher;
-use super::form::Number;
-use super::form::number;
-use super::form::plain_integer;
-use super::form::significant;
 use super::key_counts::KeyBatch;
 use super::repeats::Repeats;
 use super::repeats::Taken;
+use super::text_number::Number;
+use super::text_number::number;
+use super::text_number::plain_integer;
+use super::text_number::significant;
+use super::value_key::KeyHasher;
 use crate::model::discovery::ClassCounts;
 use crate::model::value::ValueRef;
 

@@ -6,8 +6,8 @@
 use super::column_batch::ColumnBatch;
 use super::column_batch::Stats;
 use super::form::Form;
-use super::form::ValueKey;
 use super::key_counts::KeyCounts;
+use super::value_key::ValueKey;
 
 /// The forms of a column.
 #[derive(Debug, Clone)]
@@ -142,7 +142,7 @@ mod tests {
     use super::*;
     use crate::discover::form::Conversion;
     use crate::discover::form::Fold;
-    use crate::discover::form::KeyHasher;
+    use crate::discover::value_key::KeyHasher;
     use crate::model::value::ValueRef;
 
     fn plan(own: Conversion, others: &[Conversion]) -> FormPlan {

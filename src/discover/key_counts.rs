@@ -2,9 +2,9 @@
 
 use std::ops::ControlFlow;
 
-use super::form::ValueKey;
 use super::integer_counts::IntegerCounts;
 use super::integer_counts::SpreadMap;
+use super::value_key::ValueKey;
 
 /// The memory of a key in bytes, with the gaps of its hash table.
 pub const BYTES_OF_KEY: u64 = 48;

@@ -4,9 +4,9 @@ use std::collections::HashMap;
 use std::ops::ControlFlow;
 
 use super::column_keys::Part;
-use super::form::ValueKey;
 use super::integer_counts::SpreadMap;
 use super::key_counts::KeyCounts;
+use super::value_key::ValueKey;
 use crate::model::discovery::PairShape;
 
 /// The keys of a parent in ascending order: integers first, then all others by their text.

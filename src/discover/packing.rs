@@ -1,6 +1,6 @@
 //! Joins the integers of a composite key to one number, which takes less memory than a hash and is counted faster.
 
-use super::form::ValueKey;
+use super::value_key::ValueKey;
 
 /// The bounds of the parts of a key.
 ///

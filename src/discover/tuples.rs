@@ -10,8 +10,6 @@ use std::sync::atomic::Ordering;
 
 use super::column_keys::Part;
 use super::form::Form;
-use super::form::KeyHasher;
-use super::form::ValueKey;
 use super::forms::Forms;
 use super::key_counts::KeyBatch;
 use super::key_counts::KeyCounts;
@@ -19,6 +17,8 @@ use super::packing::Packing;
 use super::read;
 use super::read::StopRule;
 use super::tolerance::Tolerance;
+use super::value_key::KeyHasher;
+use super::value_key::ValueKey;
 use crate::engine::EngineError;
 use crate::engine::RowConsumer;
 use crate::engine::RowReader;

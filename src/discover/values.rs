@@ -8,12 +8,12 @@ use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering;
 
 use super::form::Form;
-use super::form::KeyHasher;
-use super::form::ValueKey;
 use super::forms::Forms;
 use super::integer_counts::SpreadMap;
 use super::profile::ProfiledColumn;
 use super::read;
+use super::value_key::KeyHasher;
+use super::value_key::ValueKey;
 use crate::engine::EngineError;
 use crate::engine::RowConsumer;
 use crate::engine::RowReader;
