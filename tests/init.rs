@@ -141,3 +141,11 @@ fn undeclared_references_are_suggestions() {
     let scanned = bench.run(&["scan", "app.db", "--config", "all.toml"]);
     assert!(scanned.code == 0 && scanned.stdout.contains("is clean: 1 of 1 relation checked"), "{}", scanned.stdout);
 }
+
+#[test]
+fn address_is_resolved_once() {
+    let bench = Bench::new(SEED);
+    let run = bench.run(&["init", "sqlite:///app.db?connection_limit=5"]);
+    assert_eq!(run.code, 0, "{}", run.stderr);
+    assert_eq!(run.stderr.matches("connection_limit").count(), 1, "{}", run.stderr);
+}

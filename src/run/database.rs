@@ -29,7 +29,11 @@ pub(super) fn source(
     global: &cli::GlobalArgs,
     environment: &Environment,
 ) -> Result<Source, RunError> {
-    let source = source_to_read(typed, global, environment)?;
+    refuse_files(source_to_read(typed, global, environment)?)
+}
+
+/// Returns an error for a source of files, which no command changes.
+pub(super) fn refuse_files(source: Source) -> Result<Source, RunError> {
     if source.has_configured_tables() {
         let database = shell(&source.to_string());
         let (why, row) = match source.folder() {

@@ -49,11 +49,8 @@ pub fn init(
     progress: Progress<'_>,
 ) -> Result<Outcome, RunError> {
     let source = database::source_to_read(typed.database.as_deref(), global, environment)?;
-    let source = match source.folder() {
-        Some(_) => source,
-        // A cluster is refused.
-        None => database::source(typed.database.as_deref(), global, environment)?,
-    };
+    // Only a folder of files can be searched, and no cluster.
+    let source = if source.folder().is_some() { source } else { database::refuse_files(source)? };
     for file in [Some(&typed.output), typed.baseline.as_ref()].into_iter().flatten() {
         refuse_existing(file, environment)?;
     }
