@@ -131,19 +131,22 @@ impl SparkDatabase {
             Ok(view) => view,
             Err(why) => return Ok(unreadable(files, why)),
         };
-        let columns = self.run(&view).and_then(|_| self.run(&spark::columns(&files.name)));
-        let columns = columns.and_then(|schema| Ok((schema, self.left_out(files)?)));
-        let columns = columns.map(|(schema, left_out)| match left_out {
-            Some(why) => Err(why),
-            None => Ok(schema),
-        });
-        match columns {
-            Ok(Err(why)) => Ok(unreadable(files, why)),
-            Ok(Ok(Some(schema))) if !schema.fields().is_empty() => Ok(described(files, &schema)),
-            Ok(_) => Ok(unreadable(files, "the cluster finds no file there".to_owned())),
+        match self.viewed(files, &view) {
+            Ok(table) => Ok(table),
             Err(Failure::Refused(why)) => Ok(unreadable(files, self.address.censored(&why))),
             Err(failure) => Err(failure::query_error(&failure, &self.address)),
         }
+    }
+
+    fn viewed(&self, files: &TableFiles, view: &Sql) -> Result<Table, Failure> {
+        self.run(view)?;
+        let schema = self.run(&spark::columns(&files.name))?.filter(|schema| !schema.fields().is_empty());
+        let left_out = self.left_out(files)?;
+        Ok(match (left_out, schema) {
+            (Some(why), _) => unreadable(files, why),
+            (None, Some(schema)) => described(files, &schema),
+            (None, None) => unreadable(files, "the cluster finds no file there".to_owned()),
+        })
     }
 
     /// Returns why the table lacks rows, if the cluster leaves out some of its files.

@@ -1,6 +1,7 @@
 //! Why a table, or a piece of it, could not be read.
 
 use super::lake::DataFile;
+use crate::engine::EngineError;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Fault {
@@ -12,6 +13,15 @@ pub(super) enum Fault {
 impl Fault {
     pub(super) fn of(file: &DataFile, why: impl std::fmt::Display) -> Fault {
         Fault::Unreadable(format!("{}: {why}", file.name))
+    }
+}
+
+impl From<Fault> for EngineError {
+    fn from(fault: Fault) -> EngineError {
+        match fault {
+            Fault::TimeLimit => EngineError::TimeLimit,
+            Fault::Unreadable(why) => EngineError::Failed { why },
+        }
     }
 }
 

@@ -67,10 +67,7 @@ pub(super) fn counts(
     let mut counts = PairCounts::default();
     for number in 0..rounds {
         let counting = Counting { lake, rule: rule.clone(), hasher: hashers.keys(), part: (number, rounds), limits };
-        counting.add_round(child, parent, condition, &mut counts).map_err(|fault| match fault {
-            Fault::TimeLimit => EngineError::TimeLimit,
-            Fault::Unreadable(why) => failed(why),
-        })?;
+        counting.add_round(child, parent, condition, &mut counts)?;
     }
     Ok(counts)
 }

@@ -64,7 +64,7 @@ impl FilesSession {
         if self.limits.deadline.has_passed() {
             return Err(EngineError::TimeLimit);
         }
-        let limits = Limits { memory: LARGEST_PAGE, deadline: &self.limits.deadline };
+        let limits = reading_limits(&self.limits);
         self.private.each_row(&self.lake, question, limits, each)
     }
 
@@ -106,7 +106,7 @@ impl Session for FilesSession {
         let Some(number) = self.number_of(table) else { return Ok(false) };
         let table = &self.lake.tables[number];
         let Some(of) = table.columns.get(column).map(|column| &column.of) else { return Ok(false) };
-        let limits = Limits { memory: LARGEST_PAGE, deadline: &self.limits.deadline };
+        let limits = reading_limits(&self.limits);
         let read = rows::pieces(table).into_par_iter().try_for_each(|piece| {
             rows::read(table, piece, &[column], limits, &mut |batch| {
                 for row in 0..batch.rows {
@@ -128,7 +128,7 @@ impl Session for FilesSession {
         threads: usize,
         consumer: &dyn RowConsumer,
     ) -> Result<Vec<RowsOutcome>, EngineError> {
-        let limits = Limits { memory: LARGEST_PAGE, deadline: &self.limits.deadline };
+        let limits = reading_limits(&self.limits);
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads.max(1)).build();
         let pool = pool.map_err(|error| EngineError::Failed { why: error.to_string() })?;
         let mut outcomes = Vec::new();
@@ -139,7 +139,7 @@ impl Session for FilesSession {
             };
             let table = &self.lake.tables[number];
             let read = pool.install(|| stored_rows::read(table, &reading.cells, limits, (consumer, index)));
-            outcomes.push(match read.map_err(failed) {
+            outcomes.push(match read.map_err(EngineError::from) {
                 Ok(()) => RowsOutcome::Read,
                 Err(EngineError::TimeLimit) => return Err(EngineError::TimeLimit),
                 Err(error) => RowsOutcome::Failed(error),
@@ -154,7 +154,7 @@ impl Session for FilesSession {
         (parent, parent_columns): (&Table, &[usize]),
         condition: &[(usize, Value)],
     ) -> Result<Option<PairCounts>, EngineError> {
-        let limits = Limits { memory: LARGEST_PAGE, deadline: &self.limits.deadline };
+        let limits = reading_limits(&self.limits);
         let (Some(child), Some(parent)) = (self.number_of(child), self.number_of(parent)) else { return Ok(None) };
         let (child, parent) = ((child, child_columns), (parent, parent_columns));
         pair_counts::counts(&self.lake, child, parent, condition, limits).map(Some)
@@ -169,11 +169,11 @@ impl Session for FilesSession {
     ) -> Result<Option<Option<i64>>, EngineError> {
         let Some(number) = self.number_of(table) else { return Ok(None) };
         let table = &self.lake.tables[number];
-        let limits = Limits { memory: LARGEST_PAGE, deadline: &self.limits.deadline };
-        first_rows(table, columns, most, limits, visit).map_err(failed)?;
+        let limits = reading_limits(&self.limits);
+        first_rows(table, columns, most, limits, visit).map_err(EngineError::from)?;
         match columns {
             [column] if table.columns[*column].of == FileType::Integer => {
-                largest(table, *column, limits).map(Some).map_err(failed)
+                largest(table, *column, limits).map(Some).map_err(EngineError::from)
             }
             _ => Ok(Some(None)),
         }
@@ -205,7 +205,7 @@ impl Session for FilesSession {
         let Some(number) = self.number_of(table) else { return Ok(None) };
         let lake = Arc::clone(&self.lake);
         let table = &lake.tables[number];
-        let limits = Limits { memory: LARGEST_PAGE, deadline: &self.limits.deadline };
+        let limits = reading_limits(&self.limits);
         if !table.key.is_empty()
             && let Some(keys) = self.private.key_values(&lake, number, rows, limits)?
         {
@@ -222,11 +222,9 @@ impl Session for FilesSession {
     }
 }
 
-fn failed(fault: Fault) -> EngineError {
-    match fault {
-        Fault::TimeLimit => EngineError::TimeLimit,
-        Fault::Unreadable(why) => EngineError::Failed { why },
-    }
+/// Returns the limits of a reading that keeps no more than a page.
+fn reading_limits(limits: &WaitLimits) -> Limits<'_> {
+    Limits { memory: LARGEST_PAGE, deadline: &limits.deadline }
 }
 
 fn first_rows(
