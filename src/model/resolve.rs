@@ -35,6 +35,8 @@ mod configured;
 pub mod discovered;
 mod flaws;
 mod parent_key;
+#[cfg(test)]
+pub(crate) mod sample;
 
 pub use parent_key::duplicates_query;
 pub use parent_key::suggested_index;

@@ -110,18 +110,10 @@ mod tests {
     use super::*;
     use crate::engine::Damage;
     use crate::model::catalog::Column;
-    use crate::model::catalog::DatabaseName;
     use crate::model::catalog::Engine;
     use crate::model::catalog::Family;
-    use crate::model::catalog::NameRule;
     use crate::model::catalog::Table;
-    use crate::model::catalog::TableKind;
-    use crate::model::catalog::TableName;
-    use crate::model::catalog::Tables;
-    use crate::model::configured::ConfiguredRelation;
-    use crate::model::configured::SideName;
-    use crate::model::configured::Spanned;
-    use crate::model::resolve;
+    use crate::model::resolve::sample;
     use crate::model::schema::Schema;
     use crate::scan::gather::IsKnownKey;
 
@@ -141,29 +133,8 @@ mod tests {
     }
 
     fn schema() -> Schema {
-        let table = |name: &str| {
-            let mut table = Table::new(TableName { schema: None, table: name.to_owned() }, TableKind::Table);
-            table.columns = vec![Column { family: Family::Integer, ..Column::unknown("id".to_owned()) }];
-            table
-        };
-        let name = String::new();
-        let database = DatabaseName { engine: Engine::Spark, name: name.clone(), version: name, default_schema: None };
-        let tables = Tables::from(vec![table("c"), table("p")]);
-        let side = |table: &str| Spanned {
-            value: SideName { table: table.to_owned(), columns: vec!["id".to_owned()] },
-            span: 0..0,
-        };
-        let relation = ConfiguredRelation {
-            child: side("c"),
-            parent: side("p"),
-            condition: None,
-            ignored: Vec::new(),
-            soft_deleted: None,
-            parent_may_be_missing: false,
-        };
-        let catalog =
-            crate::model::catalog::Catalog { database, names: NameRule::Exact, tables, foreign_keys: Vec::new() };
-        resolve::resolve(catalog, &[relation]).unwrap()
+        let column = Column { family: Family::Integer, ..Column::unknown("id".to_owned()) };
+        sample::one_relation(Engine::Spark, &column)
     }
 
     fn digest(answers: Vec<Vec<Vec<i64>>>, knows: Option<IsKnownKey<'_>>) -> Result<Tally, String> {

@@ -12,6 +12,7 @@
 use super::make::counts;
 use super::make::lake;
 use super::make::scan;
+use crate::common::Bench;
 
 const FILES: [(&str, &[u8]); 5] = [
     ("pyarrow-raw", include_bytes!("../data/lz4/pyarrow-raw.parquet")),
@@ -21,13 +22,19 @@ const FILES: [(&str, &[u8]); 5] = [
     ("spark-hadoop", include_bytes!("../data/lz4/spark-hadoop.parquet")),
 ];
 
+/// Makes a lake of a file, and of its customers and others.
+fn lake_of(file: &[u8], others: &str) -> Bench {
+    let customers: String = (0..50).map(|number| format!("customer {number}\n")).collect();
+    let bench = lake();
+    bench.write("lake/parent.csv", &format!("id\n{customers}{others}"));
+    std::fs::write(bench.path("lake/child.parquet"), file).unwrap();
+    bench
+}
+
 #[test]
 fn every_framing_of_lz4_is_read_right() {
-    let customers: String = (0..50).map(|number| format!("customer {number}\n")).collect();
     for (name, bytes) in FILES {
-        let bench = lake();
-        bench.write("lake/parent.csv", &format!("id\n{customers}"));
-        std::fs::write(bench.path("lake/child.parquet"), bytes).unwrap();
+        let bench = lake_of(bytes, "");
         let (code, report) = scan(&bench, &[]);
         assert_eq!((code, counts(&report)), (1, [40_000, 0, 1, 1]), "{name}");
         let row = &report["findings"][0]["samples"][0];
@@ -37,11 +44,8 @@ fn every_framing_of_lz4_is_read_right() {
 
 #[test]
 fn damaged_pages_of_lz4_are_no_clean_scan() {
-    let customers: String = (0..50).map(|number| format!("customer {number}\n")).collect();
     for (name, bytes) in FILES {
-        let bench = lake();
-        bench.write("lake/parent.csv", &format!("id\n{customers}nobody\n"));
-        std::fs::write(bench.path("lake/child.parquet"), bytes).unwrap();
+        let bench = lake_of(bytes, "nobody\n");
         assert_eq!(scan(&bench, &[]).0, 0, "{name}");
         let mut rng = fastrand::Rng::with_seed(7);
         let mut noticed = 0;

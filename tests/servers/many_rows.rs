@@ -17,6 +17,7 @@ use super::patient::KINDS;
 use super::patient::Kind;
 use super::patient::Patient;
 use super::patient::rule;
+use super::patient::unlimited;
 
 /// The number of rows of `c`, all orphans, two with each key.
 const ROWS: usize = 5_000;
@@ -52,7 +53,7 @@ fn done(patient: &Patient, context: &str, run: &Run) {
 
 /// Plans, applies, scans and undoes, once in one transaction and once in batches.
 fn treated(patient: &Patient, treatments: &str) {
-    patient.rules(&rule("c(r)", treatments).replace("max-share = 1.0", "max-share = 1.0\nmax-rows = 100000"));
+    patient.rules(&unlimited(treatments));
     let before = patient.dump();
     done(patient, treatments, &patient.plan());
     assert_eq!(patient.dump(), before, "{:?}, {treatments}: a dry run writes nothing", patient.kind);
@@ -179,8 +180,7 @@ fn time_of_a_set_is_linear() {
         let Some(patient) = Patient::new(kind, &seed) else { continue };
         patient.server.execute(if kind == Kind::Postgres { "ANALYZE" } else { "ANALYZE TABLE p, c" });
         let seconds = ["action = \"remap\"\nto = \"SELECT 1\"", "action = \"set-null\""].map(|treatments| {
-            let rules = rule("c(r)", treatments).replace("max-share = 1.0", "max-share = 1.0\nmax-rows = 100000");
-            patient.rules(&rules);
+            patient.rules(&unlimited(treatments));
             done(&patient, treatments, &patient.plan());
             let start = Instant::now();
             done(&patient, treatments, &patient.apply(&[]));

@@ -200,3 +200,8 @@ pub(crate) fn rule(child: &str, treatments: &str) -> String {
         "id = \"r\"\neven-if-parent-lost = true\n[relation]\nchild = \"{child}\"\n[limits]\nmax-share = 1.0\n{treatments}\n"
     )
 }
+
+/// Returns a rule for `c(r)` that may change many rows.
+pub(crate) fn unlimited(treatments: &str) -> String {
+    rule("c(r)", treatments).replace("[limits]", "[limits]\nmax-rows = 100000")
+}

@@ -11,6 +11,7 @@ use super::patient::KINDS;
 use super::patient::Kind;
 use super::patient::Patient;
 use super::patient::rule;
+use super::patient::unlimited;
 use super::random_repairs;
 
 /// A child with columns of many types, a composite key and a generated column. Rows 1 to 40 are orphans.
@@ -193,7 +194,7 @@ fn rows_of_several_sets_change_and_are_undone() {
             continue;
         };
         for treatment in ["action = \"set-null\"", "action = \"quarantine\""] {
-            patient.rules(&rule("c(r)", treatment).replace("[limits]", "[limits]\nmax-rows = 100000"));
+            patient.rules(&unlimited(treatment));
             let before = patient.dump();
             succeeded(&patient, treatment, &patient.plan());
             succeeded(&patient, treatment, &patient.apply(&[]));
@@ -202,11 +203,6 @@ fn rows_of_several_sets_change_and_are_undone() {
             assert!(patient.dump() == before, "{kind:?} {treatment}: undo restores every value");
         }
     }
-}
-
-/// A rule without limits.
-fn unlimited(treatment: &str) -> String {
-    rule("c(r)", treatment).replace("[limits]", "[limits]\nmax-rows = 100000")
 }
 
 /// A trigger refuses statements that change row 15,000 together with other rows. Only the set with this row is divided.

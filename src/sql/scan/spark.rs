@@ -151,42 +151,13 @@ fn named(columns: &[String]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::catalog::Catalog;
-    use crate::model::catalog::DatabaseName;
     use crate::model::catalog::Engine;
-    use crate::model::catalog::NameRule;
-    use crate::model::catalog::TableKind;
-    use crate::model::catalog::TableName;
-    use crate::model::catalog::Tables;
-    use crate::model::configured::ConfiguredRelation;
-    use crate::model::configured::SideName;
-    use crate::model::configured::Spanned;
-    use crate::model::resolve;
+    use crate::model::resolve::sample;
 
     /// Returns the question for the rows of a child that refers by a column of this type.
     fn counts(declared_type: &str) -> String {
-        let table = |name: &str| {
-            let mut table = Table::new(TableName { schema: None, table: name.to_owned() }, TableKind::Table);
-            table.columns = vec![Column { declared_type: declared_type.to_owned(), ..Column::unknown("r".to_owned()) }];
-            table
-        };
-        let side = |table: &str| Spanned {
-            value: SideName { table: table.to_owned(), columns: vec!["r".to_owned()] },
-            span: 0..0,
-        };
-        let relation = ConfiguredRelation {
-            child: side("c"),
-            parent: side("p"),
-            condition: None,
-            ignored: Vec::new(),
-            soft_deleted: None,
-            parent_may_be_missing: false,
-        };
-        let name = String::new();
-        let database = DatabaseName { engine: Engine::Spark, name: name.clone(), version: name, default_schema: None };
-        let tables = Tables::from(vec![table("c"), table("p")]);
-        let catalog = Catalog { database, names: NameRule::Exact, tables, foreign_keys: Vec::new() };
-        let schema = resolve::resolve(catalog, &[relation]).unwrap();
+        let column = Column { declared_type: declared_type.to_owned(), ..Column::unknown("r".to_owned()) };
+        let schema = sample::one_relation(Engine::Spark, &column);
         let relation = schema.relations.iter().next().unwrap();
         Spark.counts(&schema, relation.child, &[relation]).text().to_owned()
     }
