@@ -193,6 +193,43 @@ fn two_untyped_columns_are_compared_by_their_bytes() {
 }
 
 #[test]
+fn two_untyped_columns_are_equal_only_if_every_byte_is() {
+    let texts = [
+        "0",
+        "00",
+        "-0",
+        "7",
+        "-7",
+        "+7",
+        "07",
+        "7.0",
+        "7e0",
+        " 7",
+        "7 ",
+        "a",
+        "A",
+        "999999999999999999",
+        "1000000000000000000",
+        "1000000000000000001",
+        "9223372036854775807",
+        "9223372036854775808",
+        "-9223372036854775808",
+        "-9223372036854775809",
+        "-",
+    ];
+    let (file, others) = (format!("r\n{}\n", texts.join("\n")), texts.len() as u64 - 1);
+    for text in texts {
+        let bench = lake();
+        bench.write("lake/child.csv", &file);
+        bench.write("lake/parent.csv", &format!("id\n{text}\n"));
+        assert_eq!(counts(&scan(&bench, &[]).1), [others + 1, 0, others, others], "{text:?}");
+        // Both forms in which the keys of a parent are kept have keys now.
+        bench.write("lake/parent.csv", &format!("id\n{text}\n12345\nb\n"));
+        assert_eq!(counts(&scan(&bench, &[]).1), [others + 1, 0, others, others], "{text:?}");
+    }
+}
+
+#[test]
 fn not_a_number_and_both_zeros_are_equal_to_themselves() {
     let bench = lake();
     let double = |values: &[f64]| Cells::Double(values.iter().copied().map(Some).collect());

@@ -229,6 +229,12 @@ fn repeated_key_of_a_parent_is_a_finding() {
         finding["message"],
         "1 key of parent(id) has more than one row, 2 rows in all; the first is row 2 of parent.csv"
     );
+    let bench = lake();
+    bench.write("lake/child.csv", "r\na\n");
+    bench.write("lake/parent.csv", "id\n7\na\n07\n1\na\n1\na\n");
+    let (_, report) = scan(&bench, &[]);
+    let message = "2 keys of parent(id) have more than one row, 5 rows in all; the first is row 3 of parent.csv";
+    assert_eq!(report["findings"][0]["message"], message);
 }
 
 #[test]

@@ -44,6 +44,10 @@ impl Comparand<'_> {
         match (self.cell, self.of) {
             (Cell::Null, _) => Part::Null,
             (Cell::Integer(number), kind) if kind.is_integer() => Part::Value(number),
+            (Cell::Bytes(text), _) if matches!(self.class, Class::Number { .. }) => match number::plain_integer(text) {
+                Some(number) => Part::Value(number),
+                None => self.other_integer(),
+            },
             _ => self.other_integer(),
         }
     }

@@ -8,6 +8,7 @@ use super::batch::Batch;
 use super::cell::Cell;
 use super::cell::Comparand;
 use super::cell::Part;
+use super::number;
 use super::types::Class;
 use super::types::FileType;
 use super::types::compared;
@@ -127,7 +128,11 @@ impl KeyRule {
                 }
             }
             Shape::Bytes => match self.comparand(0, batch, row, side).cell {
-                Cell::Bytes(bytes) => Key::Wide(self.hashers.texts.hash(bytes)),
+                // Most keys in files of text are integers, which are compared sooner than hashes.
+                Cell::Bytes(bytes) => match number::plain_integer(bytes) {
+                    Some(number) => Key::Integer(number),
+                    None => Key::Wide(self.hashers.texts.hash(bytes)),
+                },
                 Cell::Null => Key::Null,
                 _ => Key::Outside,
             },

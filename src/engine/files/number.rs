@@ -94,6 +94,33 @@ impl Number {
     }
 }
 
+/// Returns the integer that a text spells as programs write it: `7` or `-7`, but neither `007` nor `+7`. Two texts that
+/// spell the same integer so are the same text. `None` if the text spells none, or has more than 18 digits.
+#[inline(always)]
+pub(super) fn plain_integer(text: &[u8]) -> Option<i64> {
+    const MOST_DIGITS: usize = 18;
+    let (is_negative, digits) = match text {
+        [b'-', digits @ ..] => (true, digits),
+        digits => (false, digits),
+    };
+    let begins_well = match digits {
+        [] => false,
+        [b'0'] => !is_negative,
+        [first, ..] => (b'1'..=b'9').contains(first) && digits.len() <= MOST_DIGITS,
+    };
+    if !begins_well {
+        return None;
+    }
+    let mut number = 0;
+    for digit in digits {
+        if !digit.is_ascii_digit() {
+            return None;
+        }
+        number = number * 10 + i64::from(digit - b'0');
+    }
+    Some(if is_negative { -number } else { number })
+}
+
 /// Returns the number of a text such as `007`, `-1.50` or `2e3`; `None` if the text is not one. If `is_real`, a number
 /// with a fraction or an exponent is the nearest floating-point number.
 pub(super) fn of_text(text: &[u8], is_real: bool) -> Option<Number> {
@@ -163,6 +190,17 @@ mod tests {
         assert_eq!(Number::of_integer(i64::MIN).as_integer(), Some(i64::MIN));
         assert_eq!(Number::of_integer(0).as_integer(), Some(0));
         assert_eq!(Number::of_decimal(1, 5_000).as_integer(), None);
+    }
+
+    #[test]
+    fn plain_integers_are_equal_only_if_their_texts_are() {
+        for number in [0, 7, -7, 10, 12_345_678, 999_999_999_999_999_999, -999_999_999_999_999_999] {
+            assert_eq!(plain_integer(number.to_string().as_bytes()), Some(number));
+            assert_eq!(of_text(number.to_string().as_bytes(), false), Some(Number::of_integer(number)));
+        }
+        for text in ["", "-", "-0", "00", "007", "-07", "+7", " 7", "7 ", "7.0", "1e3", "x", "1000000000000000000"] {
+            assert_eq!(plain_integer(text.as_bytes()), None, "{text:?}");
+        }
     }
 
     #[test]

@@ -128,14 +128,19 @@ impl<'a> TextReader<'a> {
             let field = if bytes.get(at) == Some(&b'"') {
                 let (mut end, mut has_doubled_quotes) = (at + 1, false);
                 loop {
-                    let Some(quote) = memchr::memchr(b'"', bytes.get(end..).unwrap_or_default()) else {
+                    let Some(found) = memchr::memchr2(b'"', b'\n', bytes.get(end..).unwrap_or_default()) else {
                         if self.input.is_at_end {
                             let why = format!("line {} begins a quoted field that never ends", self.line);
                             return Err(Fault::of(self.input.file, why));
                         }
                         return Ok(Parsed::Incomplete);
                     };
-                    end += quote;
+                    end += found;
+                    if bytes[end] == b'\n' {
+                        lines += 1;
+                        end += 1;
+                        continue;
+                    }
                     match bytes.get(end + 1) {
                         Some(b'"') => {
                             has_doubled_quotes = true;
@@ -145,7 +150,6 @@ impl<'a> TextReader<'a> {
                         _ => break,
                     }
                 }
-                lines += memchr::memchr_iter(b'\n', &bytes[at + 1..end]).count() as u64;
                 let field = Field { start: at + 1, end, is_quoted: true, has_doubled_quotes };
                 at = end + 1;
                 field

@@ -39,7 +39,7 @@ struct Probe<'a> {
     inclusion: usize,
     planned: &'a Planned<'a>,
     share: KeyShare,
-    set: &'a KeySet,
+    parents: &'a ParentKeys,
     side: Side<'a>,
     kind: KeyKind,
     collector: &'a OrphanCollector<'a>,
@@ -49,7 +49,9 @@ struct Probe<'a> {
 struct Found {
     counts: Counts,
     buffer: OrphanBuffer,
-    keys: Vec<(Key, u32)>,
+    /// The keys of a batch with their rows, in the two forms in which a parent's keys are kept.
+    integers: Vec<(Key, u32)>,
+    others: Vec<(Key, u32)>,
     scratch: Vec<u8>,
     bytes: KeyBytes,
 }
@@ -62,14 +64,14 @@ pub(super) fn read(
     collectors: &[Option<OrphanCollector<'_>>],
 ) -> Vec<(usize, Result<Counts, Fault>)> {
     let mut answers = Vec::new();
-    let mut open: Vec<(usize, &Planned<'_>, KeyShare, &KeySet, &OrphanCollector<'_>)> = Vec::new();
+    let mut open: Vec<(usize, &Planned<'_>, KeyShare, &ParentKeys, &OrphanCollector<'_>)> = Vec::new();
     let mut wanted: Vec<usize> = Vec::new();
     for &(inclusion, share) in &pass.probes {
         let (Ok(planned), Some(collector)) = (&judging.planned[inclusion], &collectors[inclusion]) else { continue };
         match sets.get(&planned.parent) {
             Some(Ok(keys)) => {
                 wanted.extend(&planned.inclusion.child_columns);
-                open.push((inclusion, planned, share, &keys.set, collector));
+                open.push((inclusion, planned, share, keys, collector));
             }
             Some(Err(fault)) => answers.push((inclusion, Err(fault.clone()))),
             None => {}
@@ -79,13 +81,13 @@ pub(super) fn read(
     let child = first.inclusion.child.index();
     wanted.sort_unstable();
     wanted.dedup();
-    let probe = |(inclusion, planned, share, set, collector)| {
+    let probe = |(inclusion, planned, share, parents, collector)| {
         let planned: &Planned<'_> = planned;
         let columns = &planned.inclusion.child_columns;
         let types = types(judging.lake, child, columns);
         let kind = planned.rule.kind_of_orphans(&types);
         let columns = columns.iter().map(|column| wanted.binary_search(column).unwrap_or(0)).collect();
-        Probe { inclusion, planned, share, set, side: Side { columns, types }, kind, collector }
+        Probe { inclusion, planned, share, parents, side: Side { columns, types }, kind, collector }
     };
     let probes: Vec<Probe<'_>> = open.into_iter().map(probe).collect();
     let found = on_pieces(&judging.lake.tables[child], |piece| {
@@ -94,7 +96,8 @@ pub(super) fn read(
             .map(|probe| Found {
                 counts: Counts::default(),
                 buffer: probe.collector.buffer(probes.len()),
-                keys: Vec::new(),
+                integers: Vec::new(),
+                others: Vec::new(),
                 scratch: Vec::new(),
                 bytes: KeyBytes::default(),
             })
@@ -127,7 +130,8 @@ impl Probe<'_> {
             return;
         }
         let counts_rows = self.share.is_first();
-        found.keys.clear();
+        found.integers.clear();
+        found.others.clear();
         for row in 0..batch.rows {
             if !self.is_in_scope(batch, row) {
                 continue;
@@ -140,12 +144,14 @@ impl Probe<'_> {
                 found.counts.ignored_rows += u64::from(is_ignored);
             }
             if key != Key::Null && !is_ignored && self.share.has(key) {
-                found.keys.push((key, row as u32));
+                let keys = if matches!(key, Key::Integer(_)) { &mut found.integers } else { &mut found.others };
+                keys.push((key, row as u32));
             }
         }
-        let keys = std::mem::take(&mut found.keys);
-        self.set.each_missing(&keys, |row| self.add(batch, row as usize, found));
-        found.keys = keys;
+        let (integers, others) = (std::mem::take(&mut found.integers), std::mem::take(&mut found.others));
+        self.parents.integers.each_missing(&integers, |row| self.add(batch, row as usize, found));
+        self.parents.others.each_missing(&others, |row| self.add(batch, row as usize, found));
+        (found.integers, found.others) = (integers, others);
     }
 
     /// Judges a batch whose keys are integers that are looked up in a bitmap, which is the most frequent case. Returns false
@@ -153,7 +159,8 @@ impl Probe<'_> {
     fn judge_integers(&self, batch: &Batch<'_>, found: &mut Found) -> bool {
         let is_plain = self.planned.scope.children.is_none() && self.planned.ignored.is_empty();
         let column = &batch.columns[self.side.columns[0]];
-        let (KeySet::Dense(bits), true, KeyShare::Part { of: 1, .. }) = (self.set, is_plain, self.share) else {
+        let (KeySet::Dense(bits), true, KeyShare::Part { of: 1, .. }) = (&self.parents.integers, is_plain, self.share)
+        else {
             return false;
         };
         let (Values::Integers(values), [FileType::Integer]) = (&column.values, self.side.types.as_slice()) else {

@@ -20,7 +20,8 @@ use crate::engine::keyset::KeySet;
 
 /// A share of a parent's keys.
 pub(super) struct ParentKeys {
-    pub(super) set: KeySet,
+    pub(super) integers: KeySet,
+    pub(super) others: KeySet,
     pub(super) repeated: Repeated,
 }
 
@@ -47,63 +48,44 @@ impl Repeated {
     }
 }
 
-/// The keys of some rows, in the form of their shape.
-enum Keys {
-    Integers(Vec<i64>),
-    Wide(Vec<u128>),
+/// The keys of some rows.
+#[derive(Default)]
+struct Keys {
+    integers: Vec<i64>,
+    wide: Vec<u128>,
 }
 
 impl Keys {
-    fn new(shape: Shape) -> Keys {
-        if shape == Shape::Integer { Keys::Integers(Vec::new()) } else { Keys::Wide(Vec::new()) }
-    }
-
     #[inline(always)]
     fn add(&mut self, key: Key) {
-        match (self, key) {
-            (Keys::Integers(keys), Key::Integer(number)) => keys.push(number),
-            (Keys::Wide(keys), Key::Wide(wide)) => keys.push(wide),
+        match key {
+            Key::Integer(number) => self.integers.push(number),
+            Key::Wide(wide) => self.wide.push(wide),
             // No child can refer to such a key.
-            _ => {}
-        }
-    }
-
-    fn append(&mut self, other: Keys) {
-        match (self, other) {
-            (Keys::Integers(keys), Keys::Integers(mut more)) => {
-                if keys.is_empty() {
-                    *keys = more
-                } else {
-                    keys.append(&mut more)
-                }
-            }
-            (Keys::Wide(keys), Keys::Wide(mut more)) => {
-                if keys.is_empty() {
-                    *keys = more
-                } else {
-                    keys.append(&mut more)
-                }
-            }
-            // All keys of a parent have the same form.
-            _ => {}
+            Key::Null | Key::Outside => {}
         }
     }
 
     /// True if the keys, which are sorted, contain this one.
     fn contains(&self, key: Key) -> bool {
-        match (self, key) {
-            (Keys::Integers(keys), Key::Integer(number)) => keys.binary_search(&number).is_ok(),
-            (Keys::Wide(keys), Key::Wide(wide)) => keys.binary_search(&wide).is_ok(),
-            _ => false,
+        match key {
+            Key::Integer(number) => self.integers.binary_search(&number).is_ok(),
+            Key::Wide(wide) => self.wide.binary_search(&wide).is_ok(),
+            Key::Null | Key::Outside => false,
         }
     }
 
     fn len(&self) -> u64 {
-        match self {
-            Keys::Integers(keys) => keys.len() as u64,
-            Keys::Wide(keys) => keys.len() as u64,
-        }
+        (self.integers.len() + self.wide.len()) as u64
     }
+}
+
+/// Moves all elements into one list. The first list that has some is not copied.
+fn joined<T>(lists: impl Iterator<Item = Vec<T>>) -> Vec<T> {
+    let mut lists = lists.filter(|list| !list.is_empty());
+    let mut all = lists.next().unwrap_or_default();
+    lists.for_each(|mut list| all.append(&mut list));
+    all
 }
 
 pub(super) fn read(
@@ -114,13 +96,14 @@ pub(super) fn read(
 ) -> Result<ParentKeys, Fault> {
     let keys = gather(lake, plan, share, limits)?;
     let rows = keys.len();
-    let set = match (keys, plan.rule.shape()) {
-        (Keys::Integers(keys), _) => KeySet::from_integers(keys),
-        (Keys::Wide(keys), Shape::TwoIntegers) => KeySet::from_pairs(keys),
-        (Keys::Wide(keys), _) => KeySet::from_hashes(keys),
+    let integers = KeySet::from_integers(keys.integers);
+    let others = match plan.rule.shape() {
+        Shape::TwoIntegers => KeySet::from_pairs(keys.wide),
+        Shape::Integer | Shape::Bytes | Shape::Other => KeySet::from_hashes(keys.wide),
     };
-    let repeated = if set.len() < rows { repeated(lake, plan, share, limits)? } else { Repeated::default() };
-    Ok(ParentKeys { set, repeated })
+    let is_unique = integers.len() + others.len() == rows;
+    let repeated = if is_unique { Repeated::default() } else { repeated(lake, plan, share, limits)? };
+    Ok(ParentKeys { integers, others, repeated })
 }
 
 /// Calls `each` with the key and the address of every parent of a piece that counts.
@@ -160,22 +143,19 @@ fn each_key(
 
 fn gather(lake: &Lake, plan: &ParentPlan<'_>, share: KeyShare, limits: Limits<'_>) -> Result<Keys, Fault> {
     let pieces = on_pieces(&lake.tables[plan.inclusion.parent.index()], |piece| {
-        let mut keys = Keys::new(plan.rule.shape());
+        let mut keys = Keys::default();
         each_key(lake, plan, piece, share, limits, |key, _| keys.add(key))?;
         Ok(keys)
     })?;
-    let mut all = Keys::new(plan.rule.shape());
-    pieces.into_iter().for_each(|keys| all.append(keys));
-    Ok(all)
+    let (integers, wide): (Vec<Vec<i64>>, Vec<Vec<u128>>) =
+        pieces.into_iter().map(|keys| (keys.integers, keys.wide)).unzip();
+    Ok(Keys { integers: joined(integers.into_iter()), wide: joined(wide.into_iter()) })
 }
 
 /// Reads the parent again, and counts the keys that come more than once.
 fn repeated(lake: &Lake, plan: &ParentPlan<'_>, share: KeyShare, limits: Limits<'_>) -> Result<Repeated, Fault> {
     let mut keys = gather(lake, plan, share, limits)?;
-    let counts = match &mut keys {
-        Keys::Integers(keys) => keep_repeated(keys),
-        Keys::Wide(keys) => keep_repeated(keys),
-    };
+    let rows = keep_repeated(&mut keys.integers) + keep_repeated(&mut keys.wide);
     let table = &lake.tables[plan.inclusion.parent.index()];
     let first = on_pieces(table, |piece| {
         let mut first: Option<i64> = None;
@@ -188,7 +168,7 @@ fn repeated(lake: &Lake, plan: &ParentPlan<'_>, share: KeyShare, limits: Limits<
     })?;
     let first = first.into_iter().flatten().min();
     let first = first.map(|address| (address, table.files[located(address).0].name.clone()));
-    Ok(Repeated { keys: keys.len(), rows: counts, first })
+    Ok(Repeated { keys: keys.len(), rows, first })
 }
 
 /// Sorts keys, and keeps one of each that comes more than once. Returns the number of rows with such keys.
