@@ -328,6 +328,9 @@ pub(in crate::engine) struct SlotSet<T> {
 /// The slots that a lookup compares without a branch.
 const NEAR_SLOTS: usize = 4;
 
+/// The keys whose slots are read together. Their cache lines stay near to the processor.
+const KEYS_TOUCHED: usize = 256;
+
 /// After this many slots a lookup changes to binary search. Only keys that were chosen to cluster need it.
 const LINEAR_SLOTS: usize = 16;
 
@@ -371,18 +374,23 @@ impl<T: Spread> SlotSet<T> {
     /// Calls `missing` with the position of every key that the set does not hold. The keys are in the slots' form.
     #[inline(always)]
     pub(in crate::engine) fn each_missing(&self, keys: &[T], mut missing: impl FnMut(usize)) {
-        // All slots are read before the first is compared, so that the processor loads many cache lines at once.
-        let touch = |key| {
-            let slot = slot_of(key, self.slot_count);
-            let near = self.slots.get(slot..slot + NEAR_SLOTS);
-            near.map_or(0, |near| near[0].first_bits() ^ near[NEAR_SLOTS - 1].first_bits())
-        };
-        std::hint::black_box(keys.iter().fold(0, |all, &key| all ^ touch(key)));
+        self.touch(keys.iter().copied());
         for (position, &key) in keys.iter().enumerate() {
             if !self.has(key) {
                 missing(position);
             }
         }
+    }
+
+    /// Reads the slots of some keys before the first is compared, so that the processor loads many cache lines at once.
+    #[inline(always)]
+    fn touch(&self, keys: impl Iterator<Item = T>) {
+        let bits = |key| {
+            let slot = slot_of(key, self.slot_count);
+            let near = self.slots.get(slot..slot + NEAR_SLOTS);
+            near.map_or(0, |near| near[0].first_bits() ^ near[NEAR_SLOTS - 1].first_bits())
+        };
+        std::hint::black_box(keys.fold(0, |all, key| all ^ bits(key)));
     }
 
     /// Calls `missing` with the tag of every key that the set does not hold. `spread` converts a key to the slots'
@@ -394,13 +402,12 @@ impl<T: Spread> SlotSet<T> {
         mut missing: impl FnMut(A),
         spread: impl Fn(Key) -> Option<T>,
     ) {
-        // All slots are read before the first is compared, so that the processor loads many cache lines at once.
-        let touch = |key| self.slots.get(slot_of(key, self.slot_count)).map_or(0, |slot| slot.first_bits());
-        let touched = keys.iter().filter_map(|&(key, _)| spread(key)).fold(0, |all, key| all ^ touch(key));
-        std::hint::black_box(touched);
-        for &(key, tag) in keys {
-            if !spread(key).is_some_and(|key| self.has(key)) {
-                missing(tag);
+        for some in keys.chunks(KEYS_TOUCHED) {
+            self.touch(some.iter().filter_map(|&(key, _)| spread(key)));
+            for &(key, tag) in some {
+                if !spread(key).is_some_and(|key| self.has(key)) {
+                    missing(tag);
+                }
             }
         }
     }
