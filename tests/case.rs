@@ -306,6 +306,8 @@ fn extension(format: &str) -> Result<&'static str, String> {
         "json" => "json",
         "ndjson" => "ndjson",
         "mermaid" => "mmd",
+        "dbml" => "dbml",
+        "dbt" => "yml",
         "dot" => "dot",
         "sql" => "sql",
         "csv" => "csv",
