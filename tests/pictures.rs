@@ -190,3 +190,24 @@ fn clean_schema_is_open_as_long_as_it_can_be_followed() {
         assert_eq!((frames.len(), drawn(frames[0]).len(), !is_closed(frames[0])), (1, relations, is_open));
     }
 }
+
+#[test]
+fn tables_of_the_engine_are_neither_drawn_nor_compared() {
+    let bench = Bench::new(
+        "CREATE TABLE p(id INTEGER PRIMARY KEY AUTOINCREMENT); CREATE TABLE c(id INTEGER PRIMARY KEY, p_id INTEGER REFERENCES p);
+         INSERT INTO p VALUES (1), (2); INSERT INTO c VALUES (1, 1), (2, 2); CREATE INDEX by_p ON c(p_id); ANALYZE",
+    );
+    let names = bench.run(&["schema", "app.db", "--format", "json"]).stdout;
+    assert!(names.contains("sqlite_sequence") && names.contains("sqlite_stat1"), "{names}");
+    for words in [
+        &["schema", "app.db", "--format", "dot"][..],
+        &["schema", "app.db", "--format", "mermaid"],
+        &["schema", "app.db", "--format", "dbml"],
+        &["scan", "app.db", "--format", "html"],
+        &["discover", "app.db", "--format", "json", "--tier", "rejected"],
+    ] {
+        let run = bench.run(words);
+        assert!(run.stdout.contains("p_id"), "{words:?}: {}", run.stdout);
+        assert!(!run.stdout.contains("sqlite_"), "{words:?}: {}", run.stdout);
+    }
+}

@@ -16,7 +16,7 @@ use super::keys::declared;
 use super::packing::Packing;
 use super::profile::ProfiledColumn;
 use super::profile::Profiles;
-use super::profile::has_rows;
+use super::profile::observed_tables;
 use super::read;
 use super::tuples;
 use super::tuples::TupleEnd;
@@ -63,7 +63,7 @@ pub fn add_declared(
     options: &DiscoverOptions<'_>,
     found: &mut Vec<FoundKey>,
 ) -> Result<(), EngineError> {
-    for (id, table) in schema.tables.entries().filter(|(_, table)| has_rows(table)) {
+    for (id, table) in observed_tables(schema) {
         for (list, kind) in declared(id, table) {
             if !(2..=options.max_arity).contains(&list.columns.len()) {
                 continue;
@@ -94,7 +94,7 @@ pub fn add_found(
     options: &DiscoverOptions<'_>,
     keys: &mut Vec<FoundKey>,
 ) -> Result<(), EngineError> {
-    for (id, table) in schema.tables.entries().filter(|(_, table)| has_rows(table)) {
+    for (id, table) in observed_tables(schema) {
         if !declared(id, table).is_empty() {
             continue;
         }

@@ -7,7 +7,7 @@ use super::column_keys::Part;
 use super::form::Conversion;
 use super::form::Fold;
 use super::form::Form;
-use super::profile::has_rows;
+use super::profile::observed_tables;
 use crate::model::catalog::Column;
 use crate::model::ids::TableId;
 use crate::model::schema::Schema;
@@ -36,7 +36,7 @@ pub struct Forms {
 impl Forms {
     pub fn of(schema: &Schema) -> Forms {
         let mut forms = Forms { kinds: vec!["text".to_owned()], ..Forms::default() };
-        for (id, table) in schema.tables.entries().filter(|(_, table)| has_rows(table)) {
+        for (id, table) in observed_tables(schema) {
             for (index, column) in table.columns.iter().enumerate().filter(|(_, column)| !column.generated) {
                 forms.add(schema, (id, index), column);
             }

@@ -1,7 +1,7 @@
 //! The keys of all tables: those that are declared, and columns that are unique in the rows.
 
 use super::profile::Profiles;
-use super::profile::has_rows;
+use super::profile::observed_tables;
 use crate::engine::EngineError;
 use crate::engine::Session;
 use crate::model::catalog::Table;
@@ -55,7 +55,7 @@ pub fn counts(schema: &Schema, session: &mut dyn Session, key: &ColumnList) -> R
 /// Returns the declared keys of one column, and all columns that are unique in the rows but for a few, in the order of tables and columns.
 pub fn single_and_declared(schema: &Schema, profiles: &Profiles) -> Vec<FoundKey> {
     let mut keys = Vec::new();
-    for (id, table) in schema.tables.entries().filter(|(_, table)| has_rows(table)) {
+    for (id, table) in observed_tables(schema) {
         let declared = declared(id, table);
         for column in profiles.columns.iter().filter(|column| column.table == id) {
             let list = ColumnList::single(id, column.column);

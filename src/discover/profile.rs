@@ -148,13 +148,11 @@ pub fn profile(
     hasher: KeyHasher,
     options: &DiscoverOptions<'_>,
 ) -> Result<Profiles, EngineError> {
-    let is_read = |(id, table): &(TableId, &Table)| has_rows(table) && (options.is_wanted)(*id);
+    let is_read = |(id, _): &(TableId, &Table)| (options.is_wanted)(*id);
     let mut not_observed: Vec<NotObserved> =
-        schema.tables.entries().filter(is_read).filter_map(|(_, table)| unreadable(table)).collect();
+        observed_tables(schema).filter(is_read).filter_map(|(_, table)| unreadable(table)).collect();
     let forms = Forms::of(schema);
-    let readings: Vec<TableReading> = schema
-        .tables
-        .entries()
+    let readings: Vec<TableReading> = observed_tables(schema)
         .filter(is_read)
         .filter(|(_, table)| table.unreadable.is_none())
         .map(|(id, table)| TableReading { table: id, columns: wanted_columns(id, table, &forms, &mut not_observed) })
@@ -225,6 +223,11 @@ fn unreadable(table: &Table) -> Option<NotObserved> {
 }
 
 /// True if the table stores rows that a discovery reads.
+/// Returns the tables whose rows are observed. Those of the engine itself refer to nothing.
+pub fn observed_tables(schema: &Schema) -> impl Iterator<Item = (TableId, &Table)> {
+    schema.user_tables().filter(|(_, table)| has_rows(table))
+}
+
 pub fn has_rows(table: &Table) -> bool {
     matches!(table.kind, TableKind::Table | TableKind::Partitioned)
 }

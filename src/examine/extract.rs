@@ -77,7 +77,7 @@ impl Nodes {
 }
 
 fn narrowed(schema: Schema, is_kept: &[bool], wanted: &[bool]) -> Schema {
-    let before = Omitted { tables: schema.user_tables(), relations: schema.relations.len() };
+    let before = Omitted { tables: schema.user_tables().count(), relations: schema.relations.len() };
     let mut tables = IdVec::new();
     let mut ids: Vec<Option<TableId>> = Vec::new();
     for (table, is_kept) in schema.tables.into_iter().zip(is_kept) {
@@ -91,7 +91,9 @@ fn narrowed(schema: Schema, is_kept: &[bool], wanted: &[bool]) -> Schema {
         relations.push(relation);
     }
     let kept = Schema { tables, relations, ..schema };
-    let omitted =
-        Omitted { tables: before.tables - kept.user_tables(), relations: before.relations - kept.relations.len() };
+    let omitted = Omitted {
+        tables: before.tables - kept.user_tables().count(),
+        relations: before.relations - kept.relations.len(),
+    };
     Schema { omitted, ..kept }
 }

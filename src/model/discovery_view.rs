@@ -117,7 +117,7 @@ impl DiscoveryView {
         DiscoveryView {
             database: discovery.database.clone(),
             values: redaction.values,
-            tables: schema.user_tables(),
+            tables: schema.user_tables().count(),
             candidates: discovery.candidates.iter().map(candidate).collect(),
             keys: discovery.keys.iter().map(key).collect(),
             near: discovery.near.iter().map(near).collect(),

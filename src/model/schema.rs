@@ -33,13 +33,13 @@ pub struct Omitted {
 impl Schema {
     /// Returns the number of tables with its noun: `3 tables`, or `3 of 12 tables` if some are left out.
     pub fn number_of_tables(&self) -> String {
-        of_all(self.user_tables(), self.omitted.tables, "table")
+        of_all(self.user_tables().count(), self.omitted.tables, "table")
     }
 
-    /// Returns how many tables there are without the engine's own.
-    pub fn user_tables(&self) -> usize {
+    /// Returns the tables without the engine's own.
+    pub fn user_tables(&self) -> impl Iterator<Item = (TableId, &Table)> {
         let facts = self.database.engine.facts();
-        self.tables.iter().filter(|table| !facts.owns(table)).count()
+        self.tables.entries().filter(move |(_, table)| !facts.owns(table))
     }
 
     /// Returns the number of relations with its noun: `4 relations`, or `4 of 20 relations` if some are left out.

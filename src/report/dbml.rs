@@ -13,6 +13,7 @@ use crate::model::relation::Relation;
 use crate::model::schema::Schema;
 use crate::model::text::is_unseen;
 use crate::model::text::visible;
+use crate::report::picture::drawn_tables;
 use crate::report::picture::worst;
 
 pub(super) fn render(schema: &Schema) -> String {
@@ -21,7 +22,7 @@ pub(super) fn render(schema: &Schema) -> String {
         format!("  database_type: '{}'", schema.database.engine.facts().title),
         "}".to_owned(),
     ];
-    for (id, table) in schema.tables.entries() {
+    for (id, table) in drawn_tables(schema) {
         let is_related = || {
             let touches = |relation: &Relation| relation.child == id || relation.parent.table == Some(id);
             schema.relations.iter().any(touches)

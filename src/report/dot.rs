@@ -12,6 +12,7 @@ use crate::model::schema::Schema;
 use crate::model::text::visible;
 use crate::report::health::Health;
 use crate::report::picture::Missing;
+use crate::report::picture::drawn_tables;
 use crate::report::picture::refers;
 use crate::report::picture::worst;
 
@@ -27,7 +28,7 @@ pub(super) fn render(schema: &Schema) -> String {
         "  edge [fontname=\"Helvetica\", fontsize=9, color=\"#607d8b\", arrowsize=0.7];".to_string(),
         format!("  label=<{}>;", escaped(&title(schema))),
     ];
-    for (id, table) in schema.tables.entries() {
+    for (id, table) in drawn_tables(schema) {
         lines.push(node(schema, id, table));
     }
     for (id, name) in missing.all() {

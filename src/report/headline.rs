@@ -62,7 +62,7 @@ impl Sentence {
 fn sentences(examination: &Examination) -> Vec<Sentence> {
     let name = &examination.schema.database.name;
     if examination.relations.is_empty() {
-        let tables = plural(examination.schema.user_tables() as u64, "table");
+        let tables = plural(examination.schema.user_tables().count() as u64, "table");
         let reason =
             if examination.excluded.is_empty() { "declares no foreign keys" } else { "has no relation to check" };
         let text = format!("{name} {reason}, so nothing was checked ({tables})");

@@ -262,7 +262,7 @@ pub fn render(report: &InitReport<'_>, terminal: &TerminalStyle) -> String {
     let mut sheet = Sheet::new(terminal);
     let examination = report.examination;
     let schema = &examination.schema;
-    let tables = plural(schema.user_tables() as u64, "table");
+    let tables = plural(schema.user_tables().count() as u64, "table");
     let relations = plural(schema.relations.len() as u64, "relation");
     let line = format!("{} is written for {}: {tables}, {relations}", report.file, schema.database.name);
     sheet.headline(Symbol::Done, line);

@@ -19,6 +19,7 @@ use crate::model::text::plural;
 use crate::model::text::visible;
 use crate::report::health::Health;
 use crate::report::picture::Missing;
+use crate::report::picture::drawn_tables;
 use crate::report::picture::refers;
 use crate::report::picture::worst;
 
@@ -66,7 +67,8 @@ pub(super) fn left_out(schema: &Schema) -> Option<String> {
 
 /// Returns the diagram, and what it leaves out.
 fn drawn(schema: &Schema) -> (String, Option<String>) {
-    let whole = Content { tables: schema.tables.ids().collect(), relations: schema.relations.ids().collect() };
+    let tables = drawn_tables(schema).map(|(id, _)| id).collect();
+    let whole = Content { tables, relations: schema.relations.ids().collect() };
     let sick = Content::of(schema, &sick(schema));
     let attempts = [(&whole, true), (&whole, false), (&sick, true), (&sick, false)];
     for (content, has_columns) in attempts {

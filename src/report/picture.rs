@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 
+use crate::model::catalog::Table;
 use crate::model::catalog::TableName;
 use crate::model::finding::Severity;
 use crate::model::ids::TableId;
@@ -31,6 +32,14 @@ impl Missing {
         let name = name.to_string();
         format!("m{}", self.0.partition_point(|known| *known < name) + 1)
     }
+}
+
+/// Returns the tables to draw: all but the engine's own, and of these the ones with a relation.
+pub(super) fn drawn_tables(schema: &Schema) -> impl Iterator<Item = (TableId, &Table)> {
+    let facts = schema.database.engine.facts();
+    let sides = schema.relations.iter().flat_map(|relation| [Some(relation.child), relation.parent.table]);
+    let related: BTreeSet<TableId> = sides.flatten().collect();
+    schema.tables.entries().filter(move |(id, table)| !facts.owns(table) || related.contains(id))
 }
 
 /// True if a relation of the table has this column in its key.

@@ -15,6 +15,7 @@ use crate::report::html::graph::Graph;
 use crate::report::html::graph::MOST;
 use crate::report::html::graph::Part;
 use crate::report::markup::escaped;
+use crate::report::picture::drawn_tables;
 
 pub(super) fn section(examination: &Examination) -> String {
     if examination.relations.is_empty() {
@@ -113,7 +114,7 @@ impl Cards<'_> {
 /// Names the tables that no picture contains, because they have no relations.
 fn unrelated(examination: &Examination, graph: &Graph<'_>) -> String {
     let drawn: std::collections::BTreeSet<&str> = graph.nodes.iter().map(|node| node.name.as_str()).collect();
-    let tables = examination.schema.tables.iter().map(|table| table.name.to_string());
+    let tables = drawn_tables(&examination.schema).map(|(_, table)| table.name.to_string());
     let names: Vec<String> = tables.filter(|name| !drawn.contains(name.as_str())).collect();
     if names.is_empty() {
         return String::new();
