@@ -223,7 +223,7 @@ fn unreadable(table: &Table) -> Option<NotObserved> {
 }
 
 /// True if the table stores rows that a discovery reads.
-/// Returns the tables whose rows are observed. Those of the engine itself refer to nothing.
+/// Returns the tables whose rows are observed. Those of the engine itself and the record of plans refer to nothing.
 pub fn observed_tables(schema: &Schema) -> impl Iterator<Item = (TableId, &Table)> {
     schema.user_tables().filter(|(_, table)| has_rows(table))
 }

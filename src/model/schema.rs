@@ -11,6 +11,7 @@ use crate::model::ids::IdVec;
 use crate::model::ids::RelationId;
 use crate::model::ids::TableId;
 use crate::model::relation::Relation;
+use crate::model::state;
 use crate::model::text::count;
 use crate::model::text::plural;
 
@@ -36,10 +37,14 @@ impl Schema {
         of_all(self.user_tables().count(), self.omitted.tables, "table")
     }
 
-    /// Returns the tables without the engine's own.
+    /// Returns the tables of the user.
     pub fn user_tables(&self) -> impl Iterator<Item = (TableId, &Table)> {
-        let facts = self.database.engine.facts();
-        self.tables.entries().filter(move |(_, table)| !facts.owns(table))
+        self.tables.entries().filter(|(_, table)| self.is_of_user(table))
+    }
+
+    /// True if the table is neither one of the engine's own nor the record of plans.
+    pub fn is_of_user(&self, table: &Table) -> bool {
+        !self.database.engine.facts().owns(table) && table.name.table != state::TABLE
     }
 
     /// Returns the number of relations with its noun: `4 relations`, or `4 of 20 relations` if some are left out.

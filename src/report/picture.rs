@@ -34,12 +34,11 @@ impl Missing {
     }
 }
 
-/// Returns the tables to draw: all but the engine's own, and of these the ones with a relation.
+/// Returns the tables to draw: those of the user, and of the others the ones with a relation.
 pub(super) fn drawn_tables(schema: &Schema) -> impl Iterator<Item = (TableId, &Table)> {
-    let facts = schema.database.engine.facts();
     let sides = schema.relations.iter().flat_map(|relation| [Some(relation.child), relation.parent.table]);
     let related: BTreeSet<TableId> = sides.flatten().collect();
-    schema.tables.entries().filter(move |(id, table)| !facts.owns(table) || related.contains(id))
+    schema.tables.entries().filter(move |(id, table)| schema.is_of_user(table) || related.contains(id))
 }
 
 /// True if a relation of the table has this column in its key.
