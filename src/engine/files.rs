@@ -2,9 +2,9 @@
 //!
 //! The modules, from the bottom up: [`lake`] has the tables and their files. [`list`] and [`delta`] find the files of a table,
 //! and [`tables`] unites their columns. [`types`] is the law of what equals what; [`cell`], [`number`] and [`civil`] make a value
-//! comparable, and [`key`] a whole key. [`parquet_file`], with [`page_sizes`] and
-//! [`unpacked_pages`], [`text_file`] and [`json_file`] read files in [`batch`]es, and [`rows`]
-//! reads a table piece by piece. [`judge`] finds the orphans. [`stored_rows`] gives rows and keys to a discovery, and
+//! comparable, and [`key`] a whole key. [`parquet_file`] opens a Parquet file, [`parquet_types`] has its types, and
+//! [`parquet_rows`], with [`page_sizes`] and [`unpacked_pages`], its rows. They, [`text_file`] and [`json_file`] read files in
+//! [`batch`]es, and [`rows`] reads a table piece by piece. [`judge`] finds the orphans. [`stored_rows`] gives rows and keys to a discovery, and
 //! [`pair_counts`] counts what it asks for. [`private`] answers SQL.
 //!
 //! A table that cannot be read is reported with its reason, and never taken for an empty one. Nothing here writes to the
@@ -49,6 +49,8 @@ mod number;
 mod page_sizes;
 mod pair_counts;
 mod parquet_file;
+mod parquet_rows;
+mod parquet_types;
 mod private;
 mod rows;
 mod session;

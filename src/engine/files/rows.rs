@@ -13,7 +13,7 @@ use super::lake::Format;
 use super::lake::LakeColumn;
 use super::lake::LakeTable;
 use super::lake::address;
-use super::parquet_file::GroupReader;
+use super::parquet_rows::GroupReader;
 use super::text_file::TextReader;
 use crate::engine::Deadline;
 

@@ -21,6 +21,7 @@ use super::list;
 use super::list::Found;
 use super::list::Listed;
 use super::parquet_file;
+use super::parquet_types;
 use super::stamp::Stamp;
 use super::text_file::TextReader;
 use super::types::FileType;
@@ -88,7 +89,7 @@ fn describe(found: Found, format: Format, dialect: &Dialect, memory: &KeptMemory
     let mut columns: Vec<(String, FileType, ColumnSource)> = match format {
         Format::Parquet => {
             let footer = parquet_file::footer(&file)?;
-            let columns = caught(&file, || Ok(parquet_file::columns(&footer)))?;
+            let columns = caught(&file, || Ok(parquet_types::columns(&footer)))?;
             file.footer = Some(Arc::clone(&footer));
             columns.into_iter().map(|(name, of, leaf)| (name, of, ColumnSource::Field(leaf))).collect()
         }
