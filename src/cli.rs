@@ -17,6 +17,7 @@ use crate::intake::FileKind;
 use crate::model::pattern::Pattern;
 use crate::model::redaction::Values;
 use crate::report::AnswerFormat;
+use crate::report::Format;
 use crate::report::ScanFormat;
 use crate::report::SchemaFormat;
 
@@ -449,42 +450,6 @@ pub struct FormatArg<F> {
     pub file: Option<PathBuf>,
 }
 
-/// A closed list of named formats.
-pub trait Format: Copy + Send + Sync + 'static {
-    fn all() -> Vec<Self>;
-    fn name(self) -> &'static str;
-}
-
-impl Format for ScanFormat {
-    fn all() -> Vec<Self> {
-        ScanFormat::ALL.to_vec()
-    }
-
-    fn name(self) -> &'static str {
-        ScanFormat::name(self)
-    }
-}
-
-impl Format for SchemaFormat {
-    fn all() -> Vec<Self> {
-        SchemaFormat::ALL.to_vec()
-    }
-
-    fn name(self) -> &'static str {
-        SchemaFormat::name(self)
-    }
-}
-
-impl Format for AnswerFormat {
-    fn all() -> Vec<Self> {
-        AnswerFormat::ALL.to_vec()
-    }
-
-    fn name(self) -> &'static str {
-        AnswerFormat::name(self)
-    }
-}
-
 fn output<F: Format>(text: &str) -> Result<FormatArg<F>, String> {
     let (name, file) = match text.split_once('=') {
         Some((name, file)) => (name, Some(PathBuf::from(file))),
@@ -493,8 +458,8 @@ fn output<F: Format>(text: &str) -> Result<FormatArg<F>, String> {
     if file.as_ref().is_some_and(|file| file.as_os_str().is_empty()) {
         return Err("the file's name is missing after =".to_owned());
     }
-    let format = F::all().into_iter().find(|format| format.name() == name).ok_or_else(|| {
-        let names: Vec<&str> = F::all().into_iter().map(F::name).collect();
+    let format = F::of_name(name).ok_or_else(|| {
+        let names: Vec<&str> = F::ALL.iter().map(|format| format.name()).collect();
         format!("expected {}", names.join(", "))
     })?;
     Ok(FormatArg { format, file })

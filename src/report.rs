@@ -14,7 +14,7 @@ mod dbt;
 pub mod discovery;
 mod dot;
 mod explanation;
-mod file_endings;
+mod formats;
 mod github;
 mod guided;
 mod headline;
@@ -53,7 +53,12 @@ use crate::model::examination::Examination;
 use crate::model::explanation::Explanation;
 use crate::model::finding_group::FindingGroup;
 use crate::model::schema::Schema;
-pub use file_endings::FileEndings;
+pub use formats::AnswerFormat;
+pub use formats::DiscoveryFormat;
+pub use formats::Format;
+pub use formats::RepairFormat;
+pub use formats::ScanFormat;
+pub use formats::SchemaFormat;
 pub use message::message;
 pub use suggestion::Chosen;
 
@@ -89,183 +94,6 @@ pub enum Detail {
     Usual,
     /// Every finding, relation and note.
     All,
-}
-
-/// The formats for the report of a scan.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ScanFormat {
-    Table,
-    Json,
-    Ndjson,
-    Junit,
-    Sarif,
-    Github,
-    Markdown,
-    Html,
-    Csv,
-    Openmetrics,
-}
-
-impl ScanFormat {
-    pub const ALL: [ScanFormat; 10] = [
-        ScanFormat::Table,
-        ScanFormat::Json,
-        ScanFormat::Ndjson,
-        ScanFormat::Junit,
-        ScanFormat::Sarif,
-        ScanFormat::Github,
-        ScanFormat::Markdown,
-        ScanFormat::Html,
-        ScanFormat::Csv,
-        ScanFormat::Openmetrics,
-    ];
-
-    pub fn name(self) -> &'static str {
-        match self {
-            ScanFormat::Table => "table",
-            ScanFormat::Json => "json",
-            ScanFormat::Ndjson => "ndjson",
-            ScanFormat::Junit => "junit",
-            ScanFormat::Sarif => "sarif",
-            ScanFormat::Github => "github",
-            ScanFormat::Markdown => "markdown",
-            ScanFormat::Html => "html",
-            ScanFormat::Csv => "csv",
-            ScanFormat::Openmetrics => "openmetrics",
-        }
-    }
-
-    /// True if the report is written during the scan, and not as one text at its end.
-    pub fn streams(self) -> bool {
-        matches!(self, ScanFormat::Csv | ScanFormat::Ndjson)
-    }
-
-    /// One line for the documentation.
-    pub fn explanation(self) -> &'static str {
-        match self {
-            ScanFormat::Table => "for people, the default",
-            ScanFormat::Json => "everything, as `schemas/scan.schema.json` describes it",
-            ScanFormat::Ndjson => "the same as JSON lines, each written as soon as it is known",
-            ScanFormat::Junit => "one test case per relation: passed, failed, or skipped with the reason",
-            ScanFormat::Sarif => "SARIF 2.1.0 for code scanning, with stable fingerprints",
-            ScanFormat::Github => "annotations of a workflow run, and the step's summary",
-            ScanFormat::Markdown => "for a pull request or an issue",
-            ScanFormat::Html => "one page in one file: the picture, every finding and relation; no network",
-            ScanFormat::Csv => "every orphan row, written as it is read; safe to open in a spreadsheet",
-            ScanFormat::Openmetrics => "numbers for Prometheus, such as orphan rows for each relation",
-        }
-    }
-}
-
-/// The formats for a schema.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum SchemaFormat {
-    Table,
-    Json,
-    Mermaid,
-    Dot,
-    Dbml,
-    Dbt,
-}
-
-impl SchemaFormat {
-    pub const ALL: [SchemaFormat; 6] = [
-        SchemaFormat::Table,
-        SchemaFormat::Json,
-        SchemaFormat::Mermaid,
-        SchemaFormat::Dot,
-        SchemaFormat::Dbml,
-        SchemaFormat::Dbt,
-    ];
-
-    pub fn name(self) -> &'static str {
-        match self {
-            SchemaFormat::Table => "table",
-            SchemaFormat::Json => "json",
-            SchemaFormat::Mermaid => "mermaid",
-            SchemaFormat::Dot => "dot",
-            SchemaFormat::Dbml => "dbml",
-            SchemaFormat::Dbt => "dbt",
-        }
-    }
-}
-
-/// The formats for the report of a discovery.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum DiscoveryFormat {
-    Table,
-    Json,
-    Ndjson,
-    Markdown,
-    Html,
-    Csv,
-    Mermaid,
-    Dot,
-}
-
-impl DiscoveryFormat {
-    pub const ALL: [DiscoveryFormat; 8] = [
-        DiscoveryFormat::Table,
-        DiscoveryFormat::Json,
-        DiscoveryFormat::Ndjson,
-        DiscoveryFormat::Markdown,
-        DiscoveryFormat::Html,
-        DiscoveryFormat::Csv,
-        DiscoveryFormat::Mermaid,
-        DiscoveryFormat::Dot,
-    ];
-
-    pub fn name(self) -> &'static str {
-        match self {
-            DiscoveryFormat::Table => "table",
-            DiscoveryFormat::Json => "json",
-            DiscoveryFormat::Ndjson => "ndjson",
-            DiscoveryFormat::Markdown => "markdown",
-            DiscoveryFormat::Html => "html",
-            DiscoveryFormat::Csv => "csv",
-            DiscoveryFormat::Mermaid => "mermaid",
-            DiscoveryFormat::Dot => "dot",
-        }
-    }
-}
-
-/// The formats for the report of a planned repair.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum RepairFormat {
-    Table,
-    Json,
-    /// The changes as an SQL script, which `run` makes from the plan.
-    Sql,
-}
-
-impl RepairFormat {
-    pub const ALL: [RepairFormat; 3] = [RepairFormat::Table, RepairFormat::Json, RepairFormat::Sql];
-
-    pub fn name(self) -> &'static str {
-        match self {
-            RepairFormat::Table => "table",
-            RepairFormat::Json => "json",
-            RepairFormat::Sql => "sql",
-        }
-    }
-}
-
-/// The formats for an explanation, a check, and the result or the state of a plan.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum AnswerFormat {
-    Table,
-    Json,
-}
-
-impl AnswerFormat {
-    pub const ALL: [AnswerFormat; 2] = [AnswerFormat::Table, AnswerFormat::Json];
-
-    pub fn name(self) -> &'static str {
-        match self {
-            AnswerFormat::Table => "table",
-            AnswerFormat::Json => "json",
-        }
-    }
 }
 
 /// Returns the first line of a drafted file, by which editors find the JSON Schema of its format.

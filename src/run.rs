@@ -20,7 +20,7 @@ use crate::model::redaction::Secret;
 use crate::model::redaction::Values;
 use crate::model::remote;
 use crate::model::schema::Schema;
-use crate::report::FileEndings;
+use crate::report::Format;
 use crate::report::TerminalStyle;
 use crate::source::Source;
 use crate::whole_file::WholeFile;
@@ -169,7 +169,7 @@ impl Outcome {
 }
 
 /// Returns each format with its file. Without any `--format`, the ending of the file of `-o` stands for one.
-fn outputs_by_ending<F: FileEndings>(
+fn outputs_by_ending<F: Format>(
     typed: &[cli::FormatArg<F>],
     file: &Option<PathBuf>,
     default: F,
@@ -179,10 +179,10 @@ fn outputs_by_ending<F: FileEndings>(
 }
 
 /// Returns the format that the ending of a file's name stands for; the default for a name without an ending.
-fn format_of_file<F: FileEndings>(file: Option<&Path>, default: F) -> Result<F, RunError> {
+fn format_of_file<F: Format>(file: Option<&Path>, default: F) -> Result<F, RunError> {
     let Some((file, ending)) = file.and_then(|file| Some((file, file.extension()?))) else { return Ok(default) };
     F::of_ending(&ending.to_string_lossy()).ok_or_else(|| {
-        let endings: Vec<String> = F::ENDINGS.iter().map(|(ending, _)| format!(".{ending}")).collect();
+        let endings: Vec<String> = F::endings().map(|ending| format!(".{ending}")).collect();
         RunError::UnknownEnding { path: file.to_owned(), endings: endings.join(", ") }
     })
 }

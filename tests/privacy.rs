@@ -5,6 +5,7 @@ use crate::common;
 
 use crate::common::States as _;
 use common::Bench;
+use fk_doctor::internals::report::Format;
 use fk_doctor::internals::report::ScanFormat;
 
 const KEY: (&str, &str) = ("FK_DOCTOR_REDACT_KEY", "a secret of sixteen or more");

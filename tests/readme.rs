@@ -10,6 +10,7 @@ use case::Case;
 use fk_doctor::internals::exit::Exit;
 use fk_doctor::internals::model::catalog::Engine;
 use fk_doctor::internals::model::finding::Cause;
+use fk_doctor::internals::report::Format;
 use fk_doctor::internals::report::ScanFormat;
 use fk_doctor::internals::source::Source;
 

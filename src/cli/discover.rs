@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use clap::Args;
 
-use crate::cli::Format;
 use crate::cli::FormatArg;
 use crate::cli::PrivacyArgs;
 use crate::cli::output;
@@ -78,16 +77,6 @@ pub struct DiscoverArgs {
 pub struct ToleranceArg {
     pub keys: u32,
     pub rows: u32,
-}
-
-impl Format for DiscoveryFormat {
-    fn all() -> Vec<Self> {
-        DiscoveryFormat::ALL.to_vec()
-    }
-
-    fn name(self) -> &'static str {
-        DiscoveryFormat::name(self)
-    }
 }
 
 fn parse_tier(text: &str) -> Result<Tier, String> {

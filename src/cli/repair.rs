@@ -6,7 +6,6 @@ use std::time::Duration;
 use clap::Args;
 use clap::Subcommand;
 
-use crate::cli::Format;
 use crate::cli::FormatArg;
 use crate::cli::PrivacyArgs;
 use crate::cli::help;
@@ -268,14 +267,4 @@ pub enum RulesCommand {
         #[arg(value_name = "NAME")]
         name: Option<String>,
     },
-}
-
-impl Format for RepairFormat {
-    fn all() -> Vec<Self> {
-        RepairFormat::ALL.to_vec()
-    }
-
-    fn name(self) -> &'static str {
-        RepairFormat::name(self)
-    }
 }

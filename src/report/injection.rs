@@ -14,6 +14,7 @@ use crate::model::finding::Code;
 use crate::model::finding::Known;
 use crate::model::finding::Span;
 use crate::model::value::Value;
+use crate::report::Format;
 use crate::report::ScanFormat;
 use crate::report::SchemaFormat;
 use crate::report::TerminalStyle;
@@ -166,7 +167,7 @@ fn hostile_text_keeps_the_structure_of_every_report() {
         if index >= SEEDS.len() {
             continue;
         }
-        for format in SchemaFormat::ALL {
+        for &format in SchemaFormat::ALL {
             sample::assert_harmless(&schema(&made.schema, format, "fk-doctor scan app.db", &TerminalStyle::default()));
         }
     }

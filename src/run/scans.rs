@@ -17,6 +17,7 @@ use crate::cli::FormatArg;
 use crate::exit::Exit;
 use crate::model::text::plural;
 use crate::model::text::shell;
+use crate::report::Format;
 use crate::report::ScanFormat;
 use crate::scan::Progress;
 use crate::source;

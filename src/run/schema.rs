@@ -22,6 +22,7 @@ use crate::model::resolve::discovered;
 use crate::model::schema::Schema;
 use crate::model::text::shell;
 use crate::report;
+use crate::report::Format;
 use crate::report::SchemaFormat;
 use crate::scan::Progress;
 use crate::source::Source;
