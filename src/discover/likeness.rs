@@ -187,6 +187,7 @@ mod tests {
                 collation: None,
                 not_null: false,
                 generated: false,
+                always_identity: false,
                 sql_type: None,
             };
             Table { columns: columns.iter().map(column).collect(), ..Table::new(name, TableKind::Table) }

@@ -116,6 +116,7 @@ fn table(of: &LakeTable) -> Table {
             collation: None,
             not_null: false,
             generated: false,
+            always_identity: false,
             sql_type: None,
         })
         .collect();

@@ -195,6 +195,8 @@ pub struct Column {
     pub collation: Option<String>,
     pub not_null: bool,
     pub generated: bool,
+    /// True if an UPDATE can set the column only to its DEFAULT, such as one that is GENERATED ALWAYS AS IDENTITY.
+    pub always_identity: bool,
     /// The type with its operators and collation, on engines that keep these in schemas.
     pub sql_type: Option<SqlType>,
 }
@@ -209,8 +211,17 @@ impl Column {
             collation: None,
             not_null: false,
             generated: false,
+            always_identity: false,
             sql_type: None,
         }
+    }
+
+    /// Returns the reason why no UPDATE can set the column to a value of its own, as the rest of a sentence about it.
+    pub fn why_not_set(&self) -> Option<&'static str> {
+        if self.generated {
+            return Some("is a generated column and cannot be set");
+        }
+        self.always_identity.then_some("is GENERATED ALWAYS AS IDENTITY, and an UPDATE can set it only to its DEFAULT")
     }
 }
 

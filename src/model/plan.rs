@@ -209,6 +209,7 @@ impl NewTable {
             collation: None,
             not_null: index == 0,
             generated: false,
+            always_identity: false,
             sql_type: None,
         };
         Table {

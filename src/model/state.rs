@@ -382,6 +382,7 @@ pub fn table() -> Table {
         collation: None,
         not_null: true,
         generated: false,
+        always_identity: false,
         sql_type: None,
     };
     Table {

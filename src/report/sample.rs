@@ -52,6 +52,7 @@ pub(super) fn table(name: &str, columns: &[&str]) -> Table {
         collation: None,
         not_null: false,
         generated: false,
+        always_identity: false,
         sql_type: None,
     };
     Table {

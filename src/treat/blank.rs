@@ -19,7 +19,7 @@ impl<'a> Planner<'a> {
         let child = self.schema.child(case.relation);
         let can_be_null = |column: usize| {
             let about = &child.columns[column];
-            !about.not_null && !about.generated && !child.primary_key.contains(&column)
+            !about.not_null && about.why_not_set().is_none() && !child.primary_key.contains(&column)
         };
         let is_shared = |column: usize| {
             let others = self.schema.relations.entries();

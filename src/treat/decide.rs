@@ -154,6 +154,9 @@ impl<'a> Planner<'a> {
                 return Ok(every(groups, Err(why)));
             }
         }
+        if let Some(why) = self.unsettable_key(case, treatment) {
+            return Ok(every(groups, Err(why)));
+        }
         case.creating = treatment.name();
         match treatment {
             Treatment::Remap(remap) => self.remap(case, remap, groups),
@@ -181,6 +184,17 @@ impl<'a> Planner<'a> {
                 Ok(every(groups, Err("it acts on rows that are written later and repairs no row".to_owned())))
             }
         }
+    }
+
+    /// Returns the reason why the treatment cannot give the child rows another key, if it would.
+    fn unsettable_key(&self, case: &Case<'a>, treatment: &Treatment) -> Option<String> {
+        let gives_keys = match treatment {
+            Treatment::Remap(_) | Treatment::Sentinel(_) => true,
+            Treatment::Placeholder(placeholder) => placeholder.key == PlaceholderKey::New,
+            _ => false,
+        };
+        let mut columns = self.schema.child_columns(case.relation).filter(|_| gives_keys);
+        columns.find_map(|column| Some(format!("{} {}", column.name, column.why_not_set()?)))
     }
 
     /// Applies the ON DELETE action of the foreign key, as if the parent had just been deleted.

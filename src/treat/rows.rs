@@ -130,8 +130,8 @@ impl<'a> Planner<'a> {
         for (&column, value) in case.relation.child_columns.iter().zip(columns.iter()) {
             let Some(value) = value else { continue };
             let about = &child.columns[column];
-            if about.generated {
-                return Stop::undecided(format!("{} is a generated column and cannot be set", about.name));
+            if let Some(why) = about.why_not_set() {
+                return Stop::undecided(format!("{} {why}", about.name));
             }
             if after.set(&about.name, value.clone()) {
                 changed.push(column);

@@ -137,6 +137,7 @@ fn table(name: &str, columns: &[&str]) -> Table {
         collation: None,
         not_null: false,
         generated: false,
+        always_identity: false,
         sql_type: None,
     };
     let part = IndexColumn { column: Some(0), collation: None };

@@ -372,7 +372,16 @@ fn column(row: &mut CatalogRow<'_>) -> Column {
     let (name, declared_type, kind) = (row.text(), row.text(), row.text());
     let not_null = row.truth();
     let collation = row.optional_text();
-    Column { family: family(&kind), name, declared_type, collation, not_null, generated: row.truth(), sql_type: None }
+    Column {
+        family: family(&kind),
+        name,
+        declared_type,
+        collation,
+        not_null,
+        generated: row.truth(),
+        always_identity: false,
+        sql_type: None,
+    }
 }
 
 /// Returns `varbinary` of `varbinary(9)`.

@@ -21,6 +21,7 @@ SELECT
   format_type(a.atttypid, a.atttypmod),
   a.attnotnull,
   a.attgenerated <> '',
+  a.attidentity = 'a',
   tn.nspname::text,
   t.typname::text,
   t.typtype = 'c',

@@ -130,7 +130,7 @@ impl Tables {
         let (table, number) = (row.number(), row.number());
         let Some(&position) = self.position.get(&table) else { return };
         let (name, declared_type) = (row.text(), row.text());
-        let (not_null, generated) = (row.truth(), row.truth());
+        let (not_null, generated, always_identity) = (row.truth(), row.truth(), row.truth());
         let base = QualifiedName { schema: row.text(), name: row.text() };
         let composite = row.truth();
         let collation = row.qualified();
@@ -145,6 +145,7 @@ impl Tables {
             collation: collation.as_ref().map(|collation| collation.name.clone()),
             not_null,
             generated,
+            always_identity,
             sql_type: Some(SqlType { base, equality, collation, deterministic, composite }),
         });
     }

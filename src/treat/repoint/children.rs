@@ -201,9 +201,10 @@ impl<'a> Planner<'a> {
             if image.get(column_name).is_some_and(|old| old.is_same(value)) {
                 continue;
             }
-            if about.columns[column].generated || !after.set(column_name, value.clone()) {
-                return Stop::undecided(format!("{column_name} of {} is generated and cannot be set", about.name));
+            if let Some(why) = about.columns[column].why_not_set() {
+                return Stop::undecided(format!("{column_name} of {} {why}", about.name));
             }
+            after.set(column_name, value.clone());
             changed.push(column);
         }
         Ok((after, changed))

@@ -108,6 +108,7 @@ impl<'c> Pragmas<'c> {
                 collation: None,
                 not_null: row.get(2)?,
                 generated: hidden >= 2,
+                always_identity: false,
                 sql_type: None,
             });
         }

@@ -74,6 +74,7 @@ fn columns(definition: &TableDefinition<'_>) -> Vec<Column> {
             collation: Some(column.collation.unwrap_or(BINARY).to_owned()),
             not_null: column.not_null,
             generated: false,
+            always_identity: false,
             sql_type: None,
         })
         .collect()
