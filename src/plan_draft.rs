@@ -198,13 +198,26 @@ impl PlanDraft {
 
     /// Adds a change of a row that has none yet. The values are those of the group's columns.
     pub fn append(&mut self, group: DraftGroup, unit: Option<Unit>, values: &ChangeValues<'_>) -> Result<()> {
-        let Some(facts) = self.lines.group(group.number).cloned() else { return Ok(()) };
         self.next += 1;
-        let mut line = String::with_capacity(128);
-        let unit_number = unit.map(|unit| unit.number.cast_unsigned());
-        self.lines.push_values(&mut line, group.number, &ChangeValues { unit: unit_number, ..*values });
         let (step, number) = unit.map_or((group.step as i64, self.next), |unit| (unit.step, unit.number));
-        let key = (step, number, self.next);
+        let unit = unit.map(|unit| unit.number.cast_unsigned());
+        self.append_at(group, (step, number, self.next), &ChangeValues { unit, ..*values })
+    }
+
+    /// Adds such a change to a batch, in which changes are sorted like those of [`Self::put_new`].
+    pub fn append_new(&mut self, group: DraftGroup, batch: Batch, values: &ChangeValues<'_>) -> Result<()> {
+        self.next += 1;
+        let key = match values.row {
+            [Value::Integer(row)] => (group.step as i64, batch.0, *row),
+            _ => (group.step as i64, self.next, self.next),
+        };
+        self.append_at(group, key, values)
+    }
+
+    fn append_at(&mut self, group: DraftGroup, key: SortKey, values: &ChangeValues<'_>) -> Result<()> {
+        let Some(facts) = self.lines.group(group.number).cloned() else { return Ok(()) };
+        let mut line = String::with_capacity(128);
+        self.lines.push_values(&mut line, group.number, values);
         self.store_line(key, name(&facts.table, facts.row.iter().map(String::as_str), values.row), &line)?;
         *self.counter_of(&facts.table, values.before.is_some(), values.after.is_some()) += 1;
         Ok(())
@@ -214,6 +227,20 @@ impl PlanDraft {
     pub fn mark(&self) -> Result<DraftMark> {
         let last = self.store.query_row("SELECT coalesce(max(id), 0) FROM change", [], |row| row.get(0))?;
         Ok(DraftMark { last, tables: self.tables.clone() })
+    }
+
+    /// Visits the changes that were added since a mark.
+    pub fn each_since<E: From<rusqlite::Error>>(
+        &self,
+        mark: &DraftMark,
+        mut each: impl FnMut(Change) -> std::result::Result<(), E>,
+    ) -> std::result::Result<(), E> {
+        let mut statement = self.store.prepare_cached("SELECT line FROM change WHERE id > ?1 ORDER BY id")?;
+        let mut rows = statement.query([mark.last])?;
+        while let Some(row) = rows.next()? {
+            each(self.read(row.get_ref(0)?.as_str().map_err(rusqlite::Error::from)?)?)?;
+        }
+        Ok(())
     }
 
     /// Removes the changes that were added since a mark. Meanwhile, no earlier change was replaced.

@@ -41,6 +41,7 @@ use crate::treat::assign::Assigned;
 mod adopt;
 pub mod assign;
 mod blank;
+mod certain_parents;
 pub mod check;
 mod closure;
 mod conflicts;
@@ -77,7 +78,9 @@ mod stored_keys;
 mod uniform;
 mod unique;
 mod unrehearsed;
+mod unrehearsed_rows;
 mod warnings;
+mod whole_rows;
 
 use images::TOO_LONG;
 use stop::Stop;
@@ -132,6 +135,8 @@ struct Planner<'a> {
     progress: PlanProgress<'a>,
     /// Tables whose rows the plan certainly does not change.
     unchanged: BTreeSet<TableId>,
+    /// True for tables whose definition has a condition, if the catalog does not tell.
+    conditions: BTreeMap<TableId, bool>,
 }
 
 /// The effects of a plan beyond the changes of its draft.
@@ -358,6 +363,7 @@ impl<'a> Planner<'a> {
             losses,
             refusals: Vec::new(),
             unchanged: adopt::unchanged_tables(request, may_remove),
+            conditions: BTreeMap::new(),
             progress: PlanProgress { decided: 0, tried: 0, total: rows_to_treat(facts, assigned), progress },
         })
     }

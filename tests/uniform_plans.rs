@@ -8,11 +8,15 @@ use common::Bench;
 use fastrand::Rng;
 use serde_json::Value;
 
-const ACTIONS: [&str; 4] = [
+/// `KEY` stands for the columns of the new key.
+const ACTIONS: [&str; 7] = [
     "action = \"set-null\"",
     "action = \"quarantine\"",
     "action = \"quarantine\"\nfile = \"gone.ndjson\"",
     "action = \"delete\"\nkeep = false",
+    "action = \"remap\"\nto = \"SELECT KEY\"",
+    "action = \"remap\"\nto = \"SELECT KEY WHERE key.KEYCOLUMN > 7\"\n[[rule.treat]]\naction = \"set-null\"",
+    "action = \"placeholder\"",
 ];
 
 /// Tables of all kinds without a condition. With `check`, each child has a CHECK that is always true, which takes the
@@ -51,7 +55,13 @@ fn seed(random: &mut Rng, check: bool) -> String {
 
 fn rules(random: &mut Rng) -> String {
     let rule = |number: usize, child: &str, random: &mut Rng| {
+        let (key, first) = if number == 3 {
+            ("1, 1", "x")
+        } else {
+            ("1", child.trim_end_matches(')').split('(').nth(1).unwrap_or_default())
+        };
         let action = random.choice(ACTIONS).unwrap().replace("gone", &format!("gone{number}"));
+        let action = action.replace("KEYCOLUMN", first).replace("KEY", key);
         format!(
             "[[rule]]\nid = \"r{number}\"\nrelation.child = \"{child}\"\neven-if-parent-lost = true\n\
              limits = {{ max-rows = 10000, max-share = 1.0 }}\n[[rule.treat]]\n{action}\n"
@@ -115,7 +125,8 @@ fn changes_of_a_relation_come_in_the_order_of_the_table() {
          WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 900) INSERT INTO c SELECT i, 1000 - i % 37 FROM n;",
     );
     // A remap decides each key, in the order of the keys.
-    for action in ACTIONS.into_iter().chain(["action = \"remap\"\nto = \"SELECT 1\""]) {
+    let remaps = ["SELECT 1", "SELECT 1 + 0 * key.r"].map(|to| format!("action = \"remap\"\nto = \"{to}\""));
+    for action in ACTIONS[..4].iter().map(ToString::to_string).chain(remaps) {
         bench.write(
             "r.toml",
             &format!("id = \"r\"\neven-if-parent-lost = true\nlimits = {{ max-rows = 1000, max-share = 1.0 }}\n[relation]\nchild = \"c(r)\"\n[[treat]]\n{action}\n"),

@@ -87,8 +87,7 @@ impl<'a> OrphanColumns<'a> {
         question: &Sql,
         mut each: impl FnMut(OrphanRow<'_>) -> Result<(), E>,
     ) -> Result<(), E> {
-        let is_listed = tally.suspects == Suspects::Rows(Vec::new()) && tally.orphans.len() == tally.orphan_rows;
-        if !is_listed || !is_named_by_address(self.child) {
+        if !self.are_listed(tally) {
             return self.each_row(session, question, each);
         }
         let mut stream = tally.orphans.stream()?;
@@ -102,6 +101,13 @@ impl<'a> OrphanColumns<'a> {
             each(OrphanRow { group: Some(group), key, stored: key, name: &name, is_present: false })?;
         }
         Ok(())
+    }
+
+    /// True if the scan proved all orphans and has a list of them.
+    pub fn are_listed(&self, tally: &Tally) -> bool {
+        tally.suspects == Suspects::Rows(Vec::new())
+            && tally.orphans.len() == tally.orphan_rows
+            && is_named_by_address(self.child)
     }
 
     fn row<'r>(&self, row: &'r [Value]) -> Result<OrphanRow<'r>, EngineError> {

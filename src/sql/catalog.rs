@@ -24,6 +24,12 @@ pub trait CatalogStatements: Grammar {
     /// 't', '…').
     fn definitions(&self) -> Sql;
 
+    /// Returns a query for the definition of a table, as the last value of its row; `None` if the catalog already has all
+    /// conditions of the table's rows.
+    fn table_definition(&self, _: &Table) -> Option<Sql> {
+        None
+    }
+
     /// Fills in the texts that the engine hides from this user, as far as the schema knows them. Returns true if the
     /// engine hides any.
     fn fill_hidden_texts(&self, _: &Schema, _: &mut [Definition]) -> bool {

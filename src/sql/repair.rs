@@ -47,6 +47,15 @@ pub use evaluation::Evaluation;
 pub use evaluation::RequestedValue;
 pub use unique::UniqueTerms;
 
+/// The order in which a query returns the orphans of a relation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RowOrder {
+    /// The order in which the table stores its rows or, if there is no such order, the order of their names.
+    Stored,
+    /// The order of [`crate::sql::Scan::orphans`]: by missing key, then by name.
+    MissingKey,
+}
+
 /// Returns the statements in the grammar of a schema's engine; `None` if fk-doctor cannot repair on that engine.
 pub fn of(schema: &Schema) -> Option<&'static dyn Repair> {
     capabilities::of(schema.database.engine).repair
@@ -219,19 +228,26 @@ pub trait Repair: Scan + RuleGrammar + WriteGrammar + CatalogStatements {
         ))
     }
 
-    /// Returns a query for the orphans of a relation with all their values, in the order in which the table stores them
-    /// or, if there is no such order, in the order of their names. A row holds its address or NULL, the columns that
-    /// identify it, and the stored columns, such as (31, 31, 31, 7, 'a note').
-    fn whole_orphans(&self, schema: &Schema, relation: &Relation) -> Sql {
+    /// Returns a query for the orphans of a relation with all their values. A row holds the number of its missing key or
+    /// NULL, its address or NULL, the columns that identify it, and the stored columns, such as
+    /// (NULL, 31, 31, 7, 'a note').
+    fn whole_orphans(&self, schema: &Schema, relation: &Relation, order: RowOrder) -> Sql {
         let mut query = self.query();
         let child = schema.child(relation);
         let parent = self.parent_query(schema, relation);
         let orphan = self.is_orphan(&mut query, schema, relation, parent.as_deref());
         let address = child.lasting_address().map(|address| self.qualified("child", address));
         let names = identity_columns(child);
-        let order: Vec<String> = match &address {
-            Some(address) => vec![address.clone()],
-            None => names.iter().map(|name| self.qualified("child", name)).collect(),
+        let by_name = names.iter().map(|name| self.qualified("child", name));
+        let (number, order) = match (order, &address) {
+            (RowOrder::Stored, Some(address)) => (self.whole_number("NULL"), vec![address.clone()]),
+            (RowOrder::Stored, None) => (self.whole_number("NULL"), by_name.collect()),
+            (RowOrder::MissingKey, _) => {
+                let key: Vec<String> =
+                    key_parts(schema, relation).map(|part| self.compared(&part, &self.child_value(&part))).collect();
+                let number = format!("dense_rank() OVER (ORDER BY {})", key.join(", "));
+                (number, std::iter::once("1".to_owned()).chain(by_name).collect())
+            }
         };
         let names = names.iter().map(|name| {
             let value = self.qualified("child", name);
@@ -240,7 +256,7 @@ pub trait Repair: Scan + RuleGrammar + WriteGrammar + CatalogStatements {
         let stored = stored_columns(child).map(|column| self.lossless(&self.qualified("child", &column.name), column));
         let columns: Vec<String> = names.chain(stored).collect();
         query.finish(format!(
-            "{}SELECT {}, {} FROM {} WHERE {orphan} ORDER BY {}",
+            "{}SELECT {number}, {}, {} FROM {} WHERE {orphan} ORDER BY {}",
             self.parent_query_prefix(schema, relation),
             address.unwrap_or_else(|| self.whole_number("NULL")),
             columns.join(", "),

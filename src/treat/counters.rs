@@ -15,7 +15,7 @@ use crate::model::value::Value;
 
 impl<'a> Planner<'a> {
     /// Returns the table in which the engine counts keys, if the database has it.
-    fn counters(&self) -> Option<(&'static CounterTable, TableId)> {
+    pub(super) fn counters(&self) -> Option<(&'static CounterTable, TableId)> {
         let names = self.schema.database.engine.facts().counters.as_ref()?;
         Some((names, self.schema.table(names.table)?))
     }

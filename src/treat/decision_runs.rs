@@ -39,12 +39,17 @@ impl DecisionRuns {
         self.runs.get(self.runs.partition_point(|(end, _)| *end <= key)).map(|(_, decision)| decision)
     }
 
+    /// Returns the decisions, each once for neighbouring keys that share it.
+    pub(super) fn each(&self) -> impl Iterator<Item = &Decision> {
+        self.runs.iter().map(|(_, decision)| decision)
+    }
+
     pub(super) fn change_rows(&self) -> bool {
         self.runs.iter().any(|(_, decision)| decision.changes_rows())
     }
 }
 
-/// True if both decisions are equal. Values are not compared, because equal numbers may have different bits.
+/// True if both decisions are equal, with values that are equal to the bit.
 fn is_same(left: &Decision, right: &Decision) -> bool {
     match (left, right) {
         (Decision::Undecided(left), Decision::Undecided(right)) => left == right,
@@ -63,7 +68,17 @@ fn is_same_act(left: &RowAction, right: &RowAction) -> bool {
             RowAction::Set { columns, record, quarantine_on_conflict, blanks },
             RowAction::Set { columns: others, record: other, quarantine_on_conflict: quarantines, blanks: new_row },
         ) => {
-            Rc::ptr_eq(columns, others) && record == other && quarantine_on_conflict == quarantines && blanks == new_row
+            let are_same = || {
+                columns.len() == others.len()
+                    && columns.iter().zip(others.iter()).all(|pair| match pair {
+                        (Some(left), Some(right)) => left.is_same(right),
+                        (left, right) => left.is_none() && right.is_none(),
+                    })
+            };
+            (Rc::ptr_eq(columns, others) || are_same())
+                && record == other
+                && quarantine_on_conflict == quarantines
+                && blanks == new_row
         }
         _ => false,
     }

@@ -10,6 +10,9 @@ use super::decide::every;
 use crate::engine::EngineError;
 use crate::model::ids::TableId;
 use crate::model::row::RowName;
+use crate::model::rule::Expression;
+use crate::model::rule::ExpressionScope;
+use crate::model::rule::TemplatePiece;
 use crate::model::rule::Via;
 use crate::model::value::Key;
 use crate::model::value::Value;
@@ -26,6 +29,12 @@ impl<'a> Planner<'a> {
         wanted: &[RequestedValue<'_>],
         groups: &[&Group],
     ) -> Result<Vec<Result<Vec<Value>, String>>, TreatError> {
+        if via.is_none() {
+            let values = groups.iter().map(|group| self.values_of_key(case, wanted, group));
+            if let Some(values) = values.collect::<Option<Vec<Vec<Value>>>>() {
+                return Ok(values.into_iter().map(Ok).collect());
+            }
+        }
         let via_table = match via {
             None => None,
             Some(via) => match self.table(&via.table) {
@@ -35,6 +44,26 @@ impl<'a> Planner<'a> {
         };
         let via_table = via_table.as_ref().map(|(table, columns)| (*table, columns.as_slice()));
         self.evaluate_chunk(case, via.map_or("", |via| via.table.as_str()), via_table, wanted, groups)
+    }
+
+    /// Returns the values of templates that need nothing but a key of whole numbers; `None` if the engine has to evaluate one.
+    fn values_of_key(&self, case: &Case<'a>, wanted: &[RequestedValue<'_>], group: &Group) -> Option<Vec<Value>> {
+        let names: Vec<&str> = self.schema.child_column_names(case.relation).collect();
+        let part = |piece: &TemplatePiece| match piece {
+            TemplatePiece::Text(text) => Some(text.clone()),
+            TemplatePiece::Column { scope: ExpressionScope::Key, column } => {
+                let position = names.iter().position(|name| name == column)?;
+                Some(group.key.get(position)?.as_integer()?.to_string())
+            }
+            TemplatePiece::Column { .. } => None,
+        };
+        let value = |wanted: &RequestedValue<'_>| match wanted {
+            RequestedValue::Expression(Expression::Template(pieces)) => {
+                Some(Value::text(pieces.iter().map(part).collect::<Option<String>>()?))
+            }
+            _ => None,
+        };
+        wanted.iter().map(value).collect()
     }
 
     /// Evaluates expressions for a chunk of keys. If the rule's SQL fails, it divides the chunk in halves until it knows the keys

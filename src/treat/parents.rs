@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use super::Case;
 use super::Planner;
@@ -10,6 +11,7 @@ use super::Stop;
 use super::TreatError;
 use super::neutral_values::neutral;
 use crate::engine::write::Attempt;
+use crate::model::catalog::Column;
 use crate::model::catalog::Table;
 use crate::model::forecast::ChangeSample;
 use crate::model::ids::RelationId;
@@ -42,11 +44,19 @@ pub(super) struct NewParents {
     pub(super) defaults: BTreeMap<TableId, Vec<(String, String)>>,
     /// Tables in which the plan creates rows.
     pub(super) created: BTreeMap<TableId, CreatedRows>,
+    /// The columns of tables, which their new rows share.
+    pub(super) columns: BTreeMap<TableId, Arc<[String]>>,
 }
 
 impl NewParents {
     pub(super) fn created_in(&self, table: TableId) -> bool {
         self.created.contains_key(&table)
+    }
+
+    /// True if each row that the plan creates in the table has a missing key of this relation. The missing keys that are not
+    /// treated yet are other keys.
+    pub(super) fn have_missing_keys_of(&self, table: TableId, relation: RelationId) -> bool {
+        self.created.get(&table).is_some_and(|created| created.missing_keys_of == Some(relation))
     }
 
     /// Returns the number of the last record in a table that the plan creates.
@@ -74,6 +84,8 @@ pub(super) struct CreatedRows {
     pub(super) largest_number: Option<i64>,
     /// True if the row with that number was withdrawn.
     pub(super) is_stale: bool,
+    /// The relation of which each of these rows has a missing key of its own, if there is one.
+    pub(super) missing_keys_of: Option<RelationId>,
 }
 
 /// A row that is to be created.
@@ -86,12 +98,14 @@ pub(super) struct NewRow<'k> {
     /// The columns that identify the row. They are known when all values are.
     pub(super) name: RowName,
     /// The relation whose orphans the row records, with their fingerprints.
-    orphans: Option<(RelationId, Vec<u64>)>,
+    pub(super) orphans: Option<(RelationId, Vec<u64>)>,
+    /// The relation whose missing key the row certainly has.
+    pub(super) missing_key_of: Option<RelationId>,
 }
 
 impl<'k> NewRow<'k> {
     pub(super) fn new(table: TableId, values: Row, seed: &'k Key, reason: ChangeReason) -> NewRow<'k> {
-        NewRow { table, values, seed, reason, name: RowName::new(), orphans: None }
+        NewRow { table, values, seed, reason, name: RowName::new(), orphans: None, missing_key_of: None }
     }
 }
 
@@ -226,6 +240,11 @@ impl<'a> Planner<'a> {
         if identity_columns(table).is_empty() || !matches!(table.kind, crate::model::catalog::TableKind::Table) {
             return Stop::undecided(format!("rows of {} cannot be identified by a key", table.name));
         }
+        let is_given = |column: &&Column| column.generated && new_row.values.get(&column.name).is_some();
+        if let Some(column) = table.columns.iter().find(is_given) {
+            let why = column.why_not_set().unwrap_or_default();
+            return Stop::undecided(format!("{} of {} {why}", column.name, table.name));
+        }
         let defaults = self.defaults(new_row.table)?;
         for &column in key_columns.iter().chain(&table.naming_key()) {
             let about = &table.columns[column];
@@ -303,7 +322,7 @@ impl<'a> Planner<'a> {
     /// Plans a row as the rehearsal stores it.
     pub(super) fn plan_parent(&mut self, new_row: NewRow<'_>, row: &RowName, image: &Row) -> Result<(), TreatError> {
         self.require_parents(new_row.table, image)?;
-        self.record_created(new_row.table, row);
+        self.record_created(new_row.table, row, new_row.missing_key_of);
         let name = self.schema.tables[new_row.table].name.clone();
         let mut change = Change::new(name, row.clone(), None, Some(image.clone()));
         change.reasons.push(new_row.reason);
@@ -329,9 +348,11 @@ impl<'a> Planner<'a> {
         Ok(())
     }
 
-    /// Records that the plan creates a row.
-    pub(super) fn record_created(&mut self, table: TableId, row: &RowName) {
-        let created = self.new_parents.created.entry(table).or_default();
+    /// Records that the plan creates a row, which has a missing key of a relation if one is given.
+    pub(super) fn record_created(&mut self, table: TableId, row: &RowName, missing_key_of: Option<RelationId>) {
+        let first = CreatedRows { missing_keys_of: missing_key_of, ..CreatedRows::default() };
+        let created = self.new_parents.created.entry(table).or_insert(first);
+        created.missing_keys_of = created.missing_keys_of.filter(|_| created.missing_keys_of == missing_key_of);
         created.largest_number = created.largest_number.max(largest(row));
     }
 }

@@ -1,4 +1,4 @@
-//! New parents of a chunk of missing keys. They are inserted into the rehearsal by one statement and read back by one query. A
+//! New parents of a chunk of missing keys. Rows that need no rehearsal are planned at once. The others are inserted into the rehearsal by one statement and read back by one query. A
 //! chunk in which something is refused or altered is halved. A single parent is planned by itself, so every reason is exact.
 
 use super::Case;
@@ -47,6 +47,14 @@ impl<'a> Planner<'a> {
             let (mut made, sentinels) = (Vec::new(), self.new_parents.sentinels.clone());
             let completed = self.complete(&mut row, &case.relation.parent.columns, 0, &mut made);
             let is_alone = !made.is_empty() || self.refers_to_its_table(&row);
+            let image = match completed {
+                Ok(()) if !is_alone => self.certain_image(case, parent, &row)?,
+                _ => None,
+            };
+            if let Some(image) = image {
+                stored[index] = Some(Ok(self.plan_certain_parent(case, row, image)?));
+                continue;
+            }
             let outcome = match completed {
                 Ok(()) if !is_alone => {
                     open.push(OpenRow { index, row });

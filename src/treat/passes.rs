@@ -62,7 +62,7 @@ impl<'a> Planner<'a> {
         self.check_limits();
         let lost = self.lost_in_child(&case);
         if self.may_continue() && decisions.change_rows() {
-            if !self.uniform_pass(&mut case, reader, &decisions)? {
+            if !self.unrehearsed_pass(&mut case, reader, &decisions)? {
                 self.second_pass(&mut case, reader, &decisions)?;
             }
             self.count_treated(&mut case)?;

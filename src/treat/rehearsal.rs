@@ -1,25 +1,34 @@
 //! The rehearsal of a plan: private tables with the database's definitions. Rows are inserted there before they are planned.
 
+use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 
 use super::Planner;
 use super::TreatError;
+use super::rehearsed_rows::MOST_VALUES;
 use super::stop::Stop;
 use crate::engine::EngineError;
+use crate::engine::write::Attempt;
 use crate::engine::write::Rehearsal;
 use crate::engine::write::TableCreation;
 use crate::model::ids::TableId;
+use crate::model::plan::Change;
+use crate::model::row::Row;
+use crate::model::row::RowName;
+use crate::plan_draft::DraftMark;
 use crate::sql::repair::Repair;
 
 /// The rehearsal, and the tables that were created in it so far.
 pub(super) struct RehearsalTables {
     pub(super) session: Box<dyn Rehearsal>,
     pub(super) tables: BTreeSet<TableId>,
+    /// Tables that lack the rows which the plan created since a mark.
+    pub(super) behind: BTreeMap<TableId, DraftMark>,
 }
 
 impl RehearsalTables {
     pub(super) fn new(session: Box<dyn Rehearsal>) -> RehearsalTables {
-        RehearsalTables { session, tables: BTreeSet::new() }
+        RehearsalTables { session, tables: BTreeSet::new(), behind: BTreeMap::new() }
     }
 }
 
@@ -49,9 +58,40 @@ impl<'a> Planner<'a> {
         table: TableId,
     ) -> Result<(&mut dyn Rehearsal, &'static dyn Repair), TreatError> {
         match self.rehearse_table(table) {
-            Ok(()) => Ok((self.rehearsal.session.as_mut(), self.sql.for_rehearsal())),
+            Ok(()) => {
+                self.catch_up(table)?;
+                Ok((self.rehearsal.session.as_mut(), self.sql.for_rehearsal()))
+            }
             Err(stop) => Err(EngineError::Failed { why: stop.why()? }.into()),
         }
+    }
+
+    /// Inserts the rows that were planned without a rehearsal, because rows are now compared with them.
+    fn catch_up(&mut self, table: TableId) -> Result<(), TreatError> {
+        let Some(mark) = self.rehearsal.behind.remove(&table) else { return Ok(()) };
+        let about = &self.schema.tables[table];
+        let most = MOST_VALUES / (2 * about.columns.len()).max(1);
+        let mut open: Vec<Change> = Vec::new();
+        let (session, sql) = (self.rehearsal.session.as_mut(), self.sql.for_rehearsal());
+        let mut insert = |changes: &mut Vec<Change>| -> Result<(), TreatError> {
+            let rows: Vec<(&RowName, &Row)> =
+                changes.iter().filter_map(|change| Some((&change.row, change.after.as_ref()?))).collect();
+            if !rows.is_empty()
+                && let Attempt::Refused(refusal) = session.attempt(&sql.insert_rows(about, &rows))?
+            {
+                let why = format!("the rehearsal refused planned rows of {}: {}", about.name, refusal.message);
+                return Err(EngineError::Failed { why }.into());
+            }
+            changes.clear();
+            Ok(())
+        };
+        self.draft.each_since(&mark, |change| {
+            if change.table == about.name && change.before.is_none() {
+                open.push(change);
+            }
+            if open.len() < most { Ok(()) } else { insert(&mut open) }
+        })?;
+        insert(&mut open)
     }
 
     /// Returns the columns of a table that have a DEFAULT, each with its text, for example `("state", "'new'")`.

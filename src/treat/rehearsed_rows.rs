@@ -27,7 +27,9 @@ impl<'a> Planner<'a> {
     ) -> Result<Vec<Result<Row, UpdateRefusal>>, TreatError> {
         let child = self.schema.child(case.relation);
         let mut refused: Vec<Option<UpdateRefusal>> = tries.iter().map(|_| None).collect();
-        if tries.iter().all(|update| is_certain(self.sql, child, update)) {
+        if tries.iter().all(|update| is_certain(self.sql, child, update))
+            && !self.has_conditions(case.relation.child)?
+        {
             let stored: Vec<Option<Row>> = tries.iter().map(|update| Some(update.after.clone())).collect();
             self.check_other_rows(case, tries, &stored, &mut refused)?;
             return Ok(results(stored, refused));

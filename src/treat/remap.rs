@@ -1,5 +1,6 @@
 //! The treatment `remap`: child rows get the key of an existing parent, from a query, a file, a table or a normal form.
 
+use std::collections::HashMap;
 use std::rc::Rc;
 
 use super::Case;
@@ -14,6 +15,7 @@ use crate::model::rule::RemapHow;
 use crate::model::rule::Via;
 use crate::model::value::Key;
 use crate::model::value::Value;
+use crate::model::value::exact_bytes;
 use crate::sql::repair::RequestedValue;
 
 impl<'a> Planner<'a> {
@@ -63,14 +65,23 @@ impl<'a> Planner<'a> {
                 )?
             }
         };
-        let new_keys: Vec<&Key> = found.iter().filter_map(|found| found.as_ref().ok()).collect();
-        let mut present = self.stored_keys(parent, columns, &new_keys)?.into_iter();
+        // Many missing keys may get the same new key, which is searched for once.
+        let mut numbers: HashMap<Vec<u8>, usize> = HashMap::new();
+        let mut new_keys: Vec<&Key> = Vec::new();
+        for key in found.iter().flatten() {
+            numbers.entry(exact_bytes(key)).or_insert_with(|| {
+                new_keys.push(key);
+                new_keys.len() - 1
+            });
+        }
+        let present = self.stored_keys(parent, columns, &new_keys)?;
         let record: Option<Rc<str>> = remap.record.as_deref().map(Into::into);
         let quarantine = remap.on_conflict == crate::model::rule::OnConflict::Quarantine;
         let name = &case.relation.parent.name;
         let actions = found.into_iter().map(|found| {
-            found?;
-            let key = present.next().flatten().ok_or_else(|| format!("the new key is not in {name}"))?;
+            let number = numbers.get(&exact_bytes(&found?));
+            let key = number.and_then(|&number| present[number].clone());
+            let key = key.ok_or_else(|| format!("the new key is not in {name}"))?;
             Ok(set(key, record.clone(), quarantine))
         });
         Ok(actions.collect())

@@ -302,7 +302,7 @@ impl<'a> Restorer<'a> {
             removal.reasons.push(reason(ChangeRole::Record));
             self.planner.draft.put_in(unit, &removal)?;
         }
-        self.planner.record_created(table, &name);
+        self.planner.record_created(table, &name, None);
         self.tables[work].forecast.restore(row.shown_name(about));
         self.planner.progress.tried(1);
         Ok(())

@@ -49,7 +49,9 @@ impl<'a> Planner<'a> {
     /// Returns for each key true if the plan already creates its parent.
     pub(super) fn planned(&mut self, case: &Case<'_>, groups: &[&Group]) -> Result<Vec<bool>, TreatError> {
         let mut planned = vec![false; groups.len()];
-        let Some(parent) = case.relation.parent.table.filter(|table| self.new_parents.created_in(*table)) else {
+        let may_be_planned =
+            |table: &_| self.new_parents.created_in(*table) && !self.new_parents.have_missing_keys_of(*table, case.id);
+        let Some(parent) = case.relation.parent.table.filter(may_be_planned) else {
             return Ok(planned);
         };
         let keys: Vec<&Key> = groups.iter().map(|group| &group.key).collect();

@@ -55,3 +55,4 @@ mod restore;
 mod server;
 mod sets;
 mod treatments;
+mod unrehearsed;

@@ -30,24 +30,6 @@ fn set_null_and_set_default_change_the_reference() {
     });
 }
 
-/// Rows are planned without a rehearsal only if their columns certainly take the new key.
-#[test]
-fn key_that_the_column_cannot_take_is_undecided() {
-    let remap = "action = \"remap\"\nto = \"SELECT 40000\"";
-    let parent = "CREATE TABLE p(id int PRIMARY KEY); INSERT INTO p VALUES (2), (40000);";
-    for (column, why) in [
-        ("r smallint REFERENCES p(id)", "smallint out of range"),
-        ("r int REFERENCES p(id) CHECK (r < 40000)", "violates check constraint"),
-        ("r int UNIQUE REFERENCES p(id)", "duplicate key value violates unique constraint"),
-    ] {
-        let seed = format!(
-            "{parent} CREATE TABLE c(id int PRIMARY KEY, {column}); INSERT INTO c VALUES (1, 2), (2, 7), (3, 8)"
-        );
-        let Some(patient) = Patient::new(Kind::Postgres, &seed) else { return };
-        patient.undecided(remap, why);
-    }
-}
-
 #[test]
 fn remap_changes_the_reference() {
     on_each(SIMPLE, |p| {

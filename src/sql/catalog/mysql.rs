@@ -24,6 +24,11 @@ impl CatalogStatements for Mysql {
         plain(include_str!("../mysql/definitions.sql").to_owned())
     }
 
+    /// `information_schema` hides conditions from users who may only read, and this statement does not.
+    fn table_definition(&self, table: &Table) -> Option<Sql> {
+        Some(plain(format!("SHOW CREATE TABLE {}", self.table_name(None, table))))
+    }
+
     fn fill_hidden_texts(&self, schema: &Schema, definitions: &mut [Definition]) -> bool {
         hidden::fill_hidden_texts(self.variant, schema, definitions)
     }

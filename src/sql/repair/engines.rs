@@ -1,5 +1,7 @@
 //! The statements of a repair that are different on one engine.
 
+use std::ops::RangeInclusive;
+
 use crate::model::catalog::Column;
 use crate::model::catalog::Family;
 use crate::model::catalog::Table;
@@ -14,6 +16,7 @@ use crate::sql::grammar::KeyPart;
 use crate::sql::grammar::Reading;
 use crate::sql::grammar::mysql;
 use crate::sql::grammar::mysql::Mysql;
+use crate::sql::grammar::mysql::charset_of;
 use crate::sql::grammar::postgres;
 use crate::sql::grammar::postgres::Postgres;
 use crate::sql::grammar::sqlite::Sqlite;
@@ -27,6 +30,53 @@ use crate::sql::redefine::Redefine;
 use crate::sql::repair::Repair;
 use crate::sql::repair::UniqueTerms;
 use crate::sql::repair::names_of;
+
+/// The greatest length in bytes of a text that certainly fits into every index.
+const LONGEST_CERTAIN: usize = 500;
+
+/// Character sets of MySQL in which ASCII texts have their own bytes.
+const ASCII_SETS: [&str; 5] = ["utf8mb4", "utf8mb3", "utf8", "latin1", "ascii"];
+
+/// True if every server stores this text unchanged in a column of this length, whatever its encoding.
+fn is_short_ascii(text: &[u8], length: usize) -> bool {
+    text.len() <= length.min(LONGEST_CERTAIN) && text.iter().all(|byte| (1..=0x7f).contains(byte))
+}
+
+/// True if a text is a UUID in the only form in which a server shows it.
+fn is_canonical_uuid(text: &[u8]) -> bool {
+    let is_right = |(index, byte): (usize, &u8)| match index {
+        8 | 13 | 18 | 23 => *byte == b'-',
+        _ => byte.is_ascii_digit() || (b'a'..=b'f').contains(byte),
+    };
+    text.len() == 36 && text.iter().enumerate().all(is_right)
+}
+
+/// Returns 60 for the declared type `varchar(60)` and the kind `varchar`.
+fn length_of(declared: &str, kind: &str) -> Option<usize> {
+    declared.strip_prefix(kind)?.strip_prefix('(')?.strip_suffix(')')?.parse().ok()
+}
+
+/// Returns the whole numbers that a column of MySQL can hold; `None` if it holds other values, or shows numbers with zeros.
+fn whole_numbers_of(declared: &str) -> Option<RangeInclusive<i64>> {
+    let (kind, rest) = declared.find(['(', ' ']).map_or((declared, ""), |end| declared.split_at(end));
+    let bits: u32 = match kind {
+        "tinyint" => 8,
+        "smallint" => 16,
+        "mediumint" => 24,
+        "int" => 32,
+        "bigint" => 64,
+        _ => return None,
+    };
+    let attributes = rest.split_once(')').map_or(rest, |(_, after)| after).trim();
+    let half = 1_i128 << (bits - 1);
+    let (least, most) = match attributes {
+        "" => (-half, half - 1),
+        "unsigned" => (0, 2 * half - 1),
+        _ => return None,
+    };
+    let within = |bound: i128| i64::try_from(bound).unwrap_or(i64::MAX);
+    Some(within(least)..=within(most))
+}
 
 impl Repair for Sqlite {
     /// A key that two rows have comes twice. SQLite accepts a reference to such a key, but no rule points a row to it.
@@ -110,7 +160,12 @@ impl Repair for Postgres {
         match (value, column.declared_type.as_str()) {
             (Value::Integer(number), "smallint") => i16::try_from(*number).is_ok(),
             (Value::Integer(number), "integer") => i32::try_from(*number).is_ok(),
-            (Value::Integer(_), "bigint") | (Value::Text(_), "text") => true,
+            (Value::Integer(_), "bigint") => true,
+            (Value::Text(text), "uuid") => is_canonical_uuid(text),
+            (Value::Text(text), "text" | "character varying") => is_short_ascii(text, LONGEST_CERTAIN),
+            (Value::Text(text), declared) => {
+                length_of(declared, "character varying").is_some_and(|length| is_short_ascii(text, length))
+            }
             _ => false,
         }
     }
@@ -129,6 +184,22 @@ impl Repair for Postgres {
 }
 
 impl Repair for Mysql {
+    /// The session is strict, so a column stores a value unchanged or refuses it. A text has other bytes in another character
+    /// set, and a `char` loses its spaces at the end.
+    fn stores_as_given(&self, column: &Column, value: &Value) -> bool {
+        match value {
+            Value::Integer(number) => whole_numbers_of(&column.declared_type).is_some_and(|all| all.contains(number)),
+            Value::Text(text) => {
+                let charset = column.collation.as_deref().map(|collation| charset_of(collation).0);
+                let is_known = charset.is_some_and(|charset| ASCII_SETS.contains(&charset.as_str()));
+                let declared = column.declared_type.as_str();
+                let length = if is_known { length_of(declared, "varchar") } else { None };
+                length.is_some_and(|length| is_short_ascii(text, length))
+            }
+            _ => false,
+        }
+    }
+
     /// The server lists the terms of an index in a form that it does not accept as SQL.
     fn unique_collisions(&self, _: &Table, _: &[(Option<&RowName>, &Row)], _: &UniqueTerms) -> Option<Sql> {
         None
@@ -149,5 +220,39 @@ impl Repair for Mysql {
         let create = self.create_table(table);
         let text = format!("{} COMMENT = '{}'", create.text(), mark(plan));
         create.with_text(text)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn column_of_whole_numbers_holds_the_range_of_its_type() {
+        for (declared, least, most) in [
+            ("tinyint(4)", -128, 127),
+            ("tinyint(1) unsigned", 0, 255),
+            ("smallint(6)", -32_768, 32_767),
+            ("mediumint unsigned", 0, 16_777_215),
+            ("int(11)", i64::from(i32::MIN), i64::from(i32::MAX)),
+            ("bigint(20)", i64::MIN, i64::MAX),
+            ("bigint(20) unsigned", 0, i64::MAX),
+        ] {
+            assert_eq!(whole_numbers_of(declared), Some(least..=most), "{declared}");
+        }
+        for declared in ["int(10) unsigned zerofill", "year(4)", "decimal(10,0)", "bit(1)", "varchar(3)"] {
+            assert_eq!(whole_numbers_of(declared), None, "{declared}");
+        }
+    }
+
+    #[test]
+    fn text_is_certain_only_if_it_is_short_ascii_or_a_canonical_uuid() {
+        assert!(is_short_ascii(b"placeholder-7", 13) && !is_short_ascii(b"placeholder-7", 12));
+        assert!(!is_short_ascii("é".as_bytes(), 60) && !is_short_ascii(b"a\0", 60));
+        assert!(is_canonical_uuid(b"5f1c8a52-0000-4000-8000-00000000beef"));
+        assert!(!is_canonical_uuid(b"5F1C8A52-0000-4000-8000-00000000BEEF"));
+        assert!(!is_canonical_uuid(b"5f1c8a5200004000800000000000beef"));
+        assert_eq!(length_of("character varying(60)", "character varying"), Some(60));
+        assert_eq!(length_of("varchar(9) /* x */", "varchar"), None);
     }
 }
