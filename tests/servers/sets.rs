@@ -422,3 +422,35 @@ fn batch_deletes_orphans_of_two_relations_in_two_statements() {
     succeeded(&patient, "undo", &patient.undo(&[]));
     assert_eq!(patient.dump(), before);
 }
+
+/// Without its counters PostgreSQL cannot report the rows that triggers change. A superuser's run turns them on, and any other run is
+/// refused with the reason.
+#[test]
+fn changes_are_counted_although_the_counters_are_off() {
+    let seed = "CREATE TABLE p(id int PRIMARY KEY); CREATE TABLE log(id int PRIMARY KEY, n int); INSERT INTO log VALUES (1, 0); \
+                CREATE TABLE c(id int PRIMARY KEY, r int REFERENCES p(id)); INSERT INTO c VALUES (1, 7), (2, 8), (3, 9)";
+    let Some(patient) = Patient::new(Kind::Postgres, seed) else { return };
+    let server = &patient.server;
+    let database = server.texts("SELECT current_database()::text").concat();
+    let role = format!("counts_{}", std::process::id());
+    server.execute(&format!(
+        "ALTER DATABASE {database} SET track_counts = off; CREATE ROLE {role} LOGIN; \
+         GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO {role}; GRANT CREATE ON SCHEMA public TO {role}"
+    ));
+    patient.rules(&rule("c(r)", "action = \"set-null\""));
+    let before = patient.dump();
+    patient.planned();
+    let refused = server.run(&["apply", &server.url_as(&role), "plan.ndjson"]);
+    assert_ne!(refused.code, 0, "{}", refused.stdout);
+    assert!(super::common::in_one_line(&refused.stderr).contains("track_counts is off"), "{}", refused.stderr);
+    assert_eq!(patient.dump(), before);
+    patient.repair();
+    patient.take_back(&before);
+    server.execute(
+        "CREATE FUNCTION meddles() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN UPDATE public.log SET n = n + 1; RETURN NEW; END $$; \
+         CREATE TRIGGER meddles AFTER UPDATE ON c FOR EACH ROW EXECUTE FUNCTION meddles()",
+    );
+    patient.planned();
+    patient.refused("beyond the plan");
+    server.execute(&format!("DROP OWNED BY {role}; DROP ROLE {role}"));
+}

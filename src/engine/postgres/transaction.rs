@@ -22,6 +22,10 @@ pub(super) fn begin_writing(limits: &WaitLimits) -> String {
     format!("BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; {}; SET CONSTRAINTS ALL DEFERRED", settings(limits))
 }
 
+/// Makes the server count changed rows in this transaction. This fails for most roles if it does not do so already.
+pub(super) const COUNT_CHANGES: &str =
+    "SELECT set_config('track_counts', 'on', true) WHERE NOT current_setting('track_counts')::bool";
+
 /// Disables triggers and foreign keys, except triggers that are enabled for replicas.
 pub(super) const AS_REPLICA: &str = "SET LOCAL session_replication_role = replica";
 

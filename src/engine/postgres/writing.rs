@@ -112,6 +112,7 @@ impl WriterConnection for Connection {
 
     fn begin(&mut self, limits: &WaitLimits, options: WriteOptions) -> Result<(), Failure> {
         self.run(transaction::begin_writing(limits), &limits.deadline)?;
+        self.run(transaction::COUNT_CHANGES.to_owned(), &limits.deadline).map_err(uncounted)?;
         if options.no_triggers || options.undo {
             self.run(transaction::AS_REPLICA.to_owned(), &limits.deadline)?;
         }
@@ -187,6 +188,18 @@ impl WriterConnection for Connection {
         } else {
             "nothing was changed: this role must be able to write both tables of a relation, and --no-triggers needs a role that may SET session_replication_role"
         }
+    }
+}
+
+/// Explains why the server does not count changed rows for this role.
+fn uncounted(failure: Failure) -> Failure {
+    match failure {
+        Failure::Refused { code, message, about } => {
+            let why =
+                "track_counts is off, so that changes by triggers would remain unseen: a superuser can turn it on";
+            Failure::Refused { code, message: format!("{why} ({message})"), about }
+        }
+        other => other,
     }
 }
 
