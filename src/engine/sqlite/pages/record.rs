@@ -215,6 +215,32 @@ pub fn short_integers<T>(record: &ShortRecord<'_>, fields: &[(usize, T)], is_wan
     true
 }
 
+/// Calls `take` with the value of each of these fields, which are in ascending order, and with what stands beside the field.
+/// Returns false if the record must be decoded in full; `take` may then have got some of the values.
+#[inline(always)]
+pub fn short_values<'a, T>(record: &'a [u8], fields: &[(usize, T)], mut take: impl FnMut(&T, Stored<'a>)) -> bool {
+    let Some(&header) = record.first().filter(|&&header| header < 0x80) else { return false };
+    let Some(mut serials) = record.get(1..usize::from(header)) else { return false };
+    let (mut next, mut offset) = (0, usize::from(header));
+    for (field, about) in fields {
+        let mut start = offset;
+        let mut serial = 0;
+        while next <= *field {
+            let Some((found, size, rest)) = next_serial(serials) else { return false };
+            (serial, serials, start) = (found, rest, offset);
+            offset += size;
+            next += 1;
+        }
+        let Some(bytes) = record.get(start..offset) else { return false };
+        let value = match (serial, record.get(start..).and_then(|rest| rest.first_chunk())) {
+            (1..=6, Some(word)) => Stored::Integer(i64::from_be_bytes(*word) >> (64 - 8 * bytes.len())),
+            _ => value(u64::from(serial), bytes),
+        };
+        take(about, value);
+    }
+    true
+}
+
 /// Returns the first serial type, the size of its value, and the serial types after it. `None` for a reserved one, and for
 /// one of more than two bytes.
 #[inline(always)]
@@ -385,6 +411,52 @@ mod tests {
         assert_eq!(small_header_text(&[3, 1, 17, 5, b'a'], 1), None, "it ends elsewhere");
         assert_eq!(small_header_text(&[3, 1, 16, 5, b'a', b'b'], 1), None, "it is a blob");
         assert_eq!(small_header_integer(&[0], 0), None);
+    }
+
+    #[test]
+    fn short_values_are_those_of_the_full_decoding() {
+        let mut rng = fastrand::Rng::with_seed(11);
+        for _ in 0..2000 {
+            let serials: Vec<u64> = (0..rng.usize(0..9))
+                .map(|_| match rng.u64(0..20) {
+                    serial @ (10 | 11) if rng.u8(0..20) > 0 => serial + 2,
+                    19 => rng.u64(100..300),
+                    serial => serial,
+                })
+                .collect();
+            let mut header = Vec::new();
+            for &serial in &serials {
+                if serial >= 0x80 {
+                    header.push(0x80 | (serial >> 7) as u8);
+                }
+                header.push(serial as u8 & 0x7f);
+            }
+            let mut record = vec![header.len() as u8 + 1];
+            record.extend(&header);
+            let body: u64 = serials.iter().filter_map(|&serial| size(serial)).sum();
+            record.extend((0..body).map(|_| rng.u8(..)));
+            let wanted: Vec<usize> = (0..serials.len() + 1).filter(|_| rng.bool()).collect();
+            let fields: Vec<(usize, usize)> = wanted.iter().map(|&field| (field, field * 10)).collect();
+            let mut found = Vec::new();
+            let is_short = short_values(&record, &fields, |about, value| found.push((*about, value)));
+            let mut spans = vec![FieldSpan::default(); wanted.len()];
+            let end = locate(&record[..usize::from(record[0])], &wanted, &mut spans);
+            let expected: Option<Vec<(usize, Stored<'_>)>> = spans
+                .iter()
+                .zip(&fields)
+                .map(|(span, (_, about))| {
+                    let (serial, start) = (span.serial?, span.start as usize);
+                    Some((*about, value(serial, &record[start..start + size(serial)? as usize])))
+                })
+                .collect();
+            let expected = expected.filter(|_| end.is_some());
+            assert_eq!(is_short, expected.is_some(), "{record:?} {wanted:?}");
+            if let Some(expected) = expected {
+                // The bits of a real number are compared, because NaN equals nothing.
+                assert_eq!(format!("{found:?}"), format!("{expected:?}"));
+            }
+        }
+        assert!(!short_values(&[3, 17, 1, b'a', b'b'], &[(1, ())], |(), _| {}), "the record is cut off");
     }
 
     #[test]

@@ -1,19 +1,23 @@
 //! Reads columns of all rows of several tables.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
 use rayon::iter::IndexedParallelIterator;
 use rayon::iter::IntoParallelRefIterator;
 use rayon::iter::ParallelIterator;
 use smallvec::SmallVec;
+use smallvec::smallvec;
 
 use super::fault::Fault;
 use super::header::Encoding;
 use super::layout::ColumnSource;
 use super::layout::Layouts;
+use super::page::Cell as PageCell;
 use super::reading::FieldValue;
 use super::reading::Fields;
 use super::reading::RecordReader;
+use super::record;
 use super::source::PageSource;
 use super::tree::PageClaims;
 use super::tree::Tree;
@@ -27,19 +31,30 @@ use crate::sql::discover::Cell;
 /// A table that is read.
 struct PlannedTable {
     tree: Tree,
-    columns: Vec<PlannedColumn>,
-    /// The fields of all columns, in ascending order.
-    fields: Vec<usize>,
+    /// The number of values of a row that a reader gets.
+    width: usize,
+    /// The positions in the row that get the rowid.
+    rowids: Vec<usize>,
+    /// The fields that are read, in ascending order, each with its position in the row.
+    fields: Vec<(usize, usize)>,
+    /// True for each of these fields that is NULL in a record that ends before it.
+    absent_is_null: Vec<bool>,
+    /// Positions in the row that get the value of another one, which comes first.
+    copies: Vec<(usize, usize)>,
 }
 
-enum PlannedColumn {
-    Rowid,
-    /// A field, by its position among those that are read.
-    Field {
-        position: usize,
-        absent_is_null: bool,
-    },
+/// Pieces of a table that one reader gets after each other.
+struct Portion<'t> {
+    reading: usize,
+    table: &'t PlannedTable,
+    pieces: Vec<TreePiece>,
 }
+
+/// A portion has at most so many pieces. A reader needs some time to begin and to finish.
+const MOST_PIECES: usize = 16;
+
+/// A table has at least so many portions for each thread, so that all threads are busy until the end.
+const LEAST_PORTIONS: usize = 8;
 
 pub struct RowsReader<'a> {
     pub layouts: &'a Layouts,
@@ -57,18 +72,18 @@ impl RowsReader<'_> {
         consumer: &dyn RowConsumer,
     ) -> Vec<Result<(), Fault>> {
         let planned: Vec<Result<PlannedTable, Fault>> = readings.iter().map(|reading| self.plan(reading)).collect();
-        let mut pieces: Vec<(usize, &PlannedTable, TreePiece)> = Vec::new();
-        for (index, table) in planned.iter().enumerate() {
+        let mut portions: Vec<Portion<'_>> = Vec::new();
+        for (reading, table) in planned.iter().enumerate() {
             let Ok(table) = table else { continue };
-            pieces.extend(table.tree.pieces().map(|piece| (index, table, piece)));
+            let pieces: Vec<TreePiece> = table.tree.pieces().collect();
+            let at_once = (pieces.len() / (threads.max(1) * LEAST_PORTIONS)).clamp(1, MOST_PIECES);
+            portions.extend(pieces.chunks(at_once).map(|pieces| Portion { reading, table, pieces: pieces.to_vec() }));
         }
-        let read = |&(index, table, piece): &(usize, &PlannedTable, TreePiece)| {
-            (index, self.read_piece(table, piece, index, consumer))
-        };
+        let read = |portion: &Portion<'_>| (portion.reading, self.read_portion(portion, consumer));
         let outcomes: Vec<(usize, Result<(), Fault>)> =
             match rayon::ThreadPoolBuilder::new().num_threads(threads.max(1)).build() {
-                Ok(pool) if threads > 1 => pool.install(|| pieces.par_iter().with_max_len(1).map(read).collect()),
-                _ => pieces.iter().map(read).collect(),
+                Ok(pool) if threads > 1 => pool.install(|| portions.par_iter().with_max_len(1).map(read).collect()),
+                _ => portions.iter().map(read).collect(),
             };
         let mut results: Vec<Result<(), Fault>> =
             planned.iter().map(|table| table.as_ref().map(|_| ()).map_err(Clone::clone)).collect();
@@ -93,60 +108,96 @@ impl RowsReader<'_> {
         if sources.contains(&ColumnSource::Computed) {
             return Err(Fault::unsupported("a column is computed when it is read"));
         }
-        // A column can be read in several forms.
-        let fields: BTreeSet<usize> = sources.iter().filter_map(|source| Some(source.field()?.number)).collect();
-        let fields: Vec<usize> = fields.into_iter().collect();
-        let column = |source: ColumnSource| match source.field() {
-            None => PlannedColumn::Rowid,
-            Some(field) => PlannedColumn::Field {
-                position: fields.partition_point(|&before| before < field.number),
-                absent_is_null: field.absent_is_null,
-            },
+        let mut table = PlannedTable {
+            tree: Tree::open(self.source, &mut PageClaims::new(self.source), layout.root, layout.without_rowid)?,
+            width: sources.len(),
+            rowids: Vec::new(),
+            fields: Vec::new(),
+            absent_is_null: Vec::new(),
+            copies: Vec::new(),
         };
-        let columns = sources.into_iter().map(column).collect();
-        let tree = Tree::open(self.source, &mut PageClaims::new(self.source), layout.root, layout.without_rowid)?;
-        Ok(PlannedTable { tree, columns, fields })
+        let mut fields: BTreeMap<usize, (usize, bool)> = BTreeMap::new();
+        for (position, source) in sources.into_iter().enumerate() {
+            match source.field() {
+                None => table.rowids.push(position),
+                Some(field) => match fields.entry(field.number) {
+                    Entry::Vacant(entry) => _ = entry.insert((position, field.absent_is_null)),
+                    // A column can be read in several forms.
+                    Entry::Occupied(first) => table.copies.push((first.get().0, position)),
+                },
+            }
+        }
+        for (field, (position, absent_is_null)) in fields {
+            table.fields.push((field, position));
+            table.absent_is_null.push(absent_is_null);
+        }
+        Ok(table)
     }
 
-    fn read_piece(
-        &self,
-        table: &PlannedTable,
-        piece: TreePiece,
-        index: usize,
-        consumer: &dyn RowConsumer,
-    ) -> Result<(), Fault> {
-        if self.deadline.has_passed() {
-            return Err(Fault::TimeLimit);
+    fn read_portion(&self, portion: &Portion<'_>, consumer: &dyn RowConsumer) -> Result<(), Fault> {
+        let table = portion.table;
+        let mut reader = consumer.reader(portion.reading);
+        let numbers: Vec<usize> = table.fields.iter().map(|(field, _)| *field).collect();
+        let (mut fields, mut buffer) = (Fields::new(&numbers), Vec::new());
+        let records = RecordReader::new(self.source, numbers.len());
+        for &piece in &portion.pieces {
+            if self.deadline.has_passed() {
+                return Err(Fault::TimeLimit);
+            }
+            if reader.is_done() {
+                break;
+            }
+            table.tree.each_page(self.source, piece, &mut buffer, |page| {
+                let mut row: Row<'_> = smallvec![ValueRef::Null; table.width];
+                page.each_cell(|cell| {
+                    let is_short =
+                        record::short_values(cell.local, &table.fields, |position, value| row[*position] = value);
+                    if is_short {
+                        table.complete(&cell, &mut row);
+                        reader.row(&row);
+                    } else {
+                        records.read(page, &cell, &mut fields)?;
+                        reader.row(&table.decoded(&fields, &cell)?);
+                    }
+                    Ok(())
+                })
+            })?;
         }
-        let mut reader = consumer.reader(index);
-        if reader.is_done() {
-            return Ok(());
-        }
-        let (mut fields, mut buffer) = (Fields::new(&table.fields), Vec::new());
-        let records = RecordReader::new(self.source, table.fields.len());
-        table.tree.each_page(self.source, piece, &mut buffer, |page| {
-            page.each_cell(|cell| {
-                records.read(page, &cell, &mut fields)?;
-                let mut row: SmallVec<[ValueRef<'_>; USUAL_WIDTH]> = SmallVec::new();
-                for column in &table.columns {
-                    row.push(match *column {
-                        PlannedColumn::Rowid => ValueRef::Integer(cell.rowid),
-                        PlannedColumn::Field { position, absent_is_null } => match fields.value(&cell, position) {
-                            FieldValue::Value(value) => value,
-                            FieldValue::Absent if absent_is_null => ValueRef::Null,
-                            FieldValue::Absent => return Err(Fault::unsupported("a row has only a default")),
-                            FieldValue::TooLong => return Err(Fault::unsupported("a value is too long")),
-                        },
-                    });
-                }
-                reader.row(&row);
-                Ok(())
-            })
-        })?;
         reader.finish();
         Ok(())
     }
 }
+
+impl PlannedTable {
+    /// Sets the values of a row that do not come first from a field.
+    #[inline(always)]
+    fn complete(&self, cell: &PageCell<'_>, row: &mut [ValueRef<'_>]) {
+        for &position in &self.rowids {
+            row[position] = ValueRef::Integer(cell.rowid);
+        }
+        for &(from, to) in &self.copies {
+            row[to] = row[from];
+        }
+    }
+
+    /// Returns the row of a record that was decoded in full.
+    #[cold]
+    fn decoded<'v>(&self, fields: &'v Fields, cell: &PageCell<'v>) -> Result<Row<'v>, Fault> {
+        let mut row: Row<'v> = smallvec![ValueRef::Null; self.width];
+        for (number, ((_, position), absent_is_null)) in self.fields.iter().zip(&self.absent_is_null).enumerate() {
+            row[*position] = match fields.value(cell, number) {
+                FieldValue::Value(value) => value,
+                FieldValue::Absent if *absent_is_null => ValueRef::Null,
+                FieldValue::Absent => return Err(Fault::unsupported("a row has only a default")),
+                FieldValue::TooLong => return Err(Fault::unsupported("a value is too long")),
+            };
+        }
+        self.complete(cell, &mut row);
+        Ok(row)
+    }
+}
+
+type Row<'v> = SmallVec<[ValueRef<'v>; USUAL_WIDTH]>;
 
 /// Rows of so many columns are kept on the stack.
 const USUAL_WIDTH: usize = 32;
