@@ -5,10 +5,12 @@ use crate::model::value::ValueRef;
 /// The values that a reader saw last, each with its number of rows. A value that needs the slot of another replaces it.
 #[derive(Debug, Clone)]
 pub struct Repeats {
-    /// Empty as long as there is no short value, and once repetitions are rare.
+    /// Empty as long as there is no short value.
     slots: Vec<Slot>,
     values: u32,
     repeated: u32,
+    /// The values that were replaced since the slots became more numerous.
+    replaced: usize,
     pub is_useful: bool,
 }
 
@@ -18,10 +20,10 @@ struct Slot {
     rows: u32,
 }
 
-/// A text of at most 16 bytes, or a real number.
+/// A text of at most 24 bytes, or a real number.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Short {
-    bytes: u128,
+    words: [u64; 3],
     kind: Kind,
 }
 
@@ -32,16 +34,26 @@ enum Kind {
     Text(u8),
 }
 
+/// The bytes of a word.
+const WORD: usize = 8;
+
 impl Short {
     /// Returns the value if it is short.
     #[inline]
     fn of(value: ValueRef<'_>) -> Option<Short> {
         match value {
-            ValueRef::Real(number) => Some(Short { bytes: number.to_bits().into(), kind: Kind::Real }),
-            ValueRef::Text(text) if text.len() <= 16 => {
-                let mut bytes = [0; 16];
-                bytes[..text.len()].copy_from_slice(text);
-                Some(Short { bytes: u128::from_le_bytes(bytes), kind: Kind::Text(text.len() as u8) })
+            ValueRef::Real(number) => Some(Short { words: [number.to_bits(), 0, 0], kind: Kind::Real }),
+            ValueRef::Text(text) if text.len() <= 3 * WORD => {
+                // Words that overlap at the end are read faster than a number of bytes that varies.
+                let word = |bytes: &[u8; WORD]| u64::from_le_bytes(*bytes);
+                let words = match (text.as_chunks().0, text.last_chunk()) {
+                    ([first, second, ..], Some(last)) if text.len() > 2 * WORD => {
+                        [word(first), word(second), word(last)]
+                    }
+                    ([first, ..], Some(last)) => [word(first), word(last), 0],
+                    _ => [text.iter().rev().fold(0, |word, &byte| word << 8 | u64::from(byte)), 0, 0],
+                };
+                Some(Short { words, kind: Kind::Text(text.len() as u8) })
             }
             _ => None,
         }
@@ -49,16 +61,29 @@ impl Short {
 
     /// Calls `take` with the value.
     pub fn with<T>(&self, take: impl FnOnce(ValueRef<'_>) -> T) -> T {
-        match self.kind {
-            Kind::Real => take(ValueRef::Real(f64::from_bits(self.bytes as u64))),
-            Kind::Text(length) => take(ValueRef::Text(&self.bytes.to_le_bytes()[..usize::from(length)])),
+        let length = match self.kind {
+            Kind::Real => return take(ValueRef::Real(f64::from_bits(self.words[0]))),
+            Kind::Text(length) => usize::from(length),
+        };
+        let mut text = [0; 3 * WORD];
+        for (bytes, word) in text.as_chunks_mut().0.iter_mut().zip(self.words) {
+            *bytes = word.to_le_bytes();
         }
+        if let Some(start) = length.checked_sub(WORD) {
+            let last = self.words[length.div_ceil(WORD).clamp(2, 3) - 1];
+            text[start..length].copy_from_slice(&last.to_le_bytes());
+        }
+        take(ValueRef::Text(&text[..length]))
     }
 
+    /// Returns the position among so many slots, which are a power of two.
     #[inline]
-    fn slot(&self) -> usize {
-        let mixed = (self.bytes as u64 ^ (self.bytes >> 64) as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        (mixed >> (64 - SLOTS.trailing_zeros())) as usize
+    fn slot(&self, slots: usize) -> usize {
+        // Both halves of the product depend on all bytes, also where texts differ only at their end.
+        let [first, second, third] = self.words;
+        let factors = (first ^ third ^ 0x9e37_79b9_7f4a_7c15, second ^ third.rotate_left(32) ^ 0xd6e8_feb8_6659_fd93);
+        let product = u128::from(factors.0) * u128::from(factors.1);
+        ((product >> 64) as u64 ^ product as u64) as usize & (slots - 1)
     }
 }
 
@@ -71,18 +96,19 @@ pub enum Taken {
     InsteadOf(Short, u32),
 }
 
-/// A power of two.
-const SLOTS: usize = 1024;
+/// The slots at first, and after they have grown. Each number is a power of two.
+const FIRST_SLOTS: usize = 256;
+const MOST_SLOTS: usize = 8192;
 
 /// A value is given back after so many rows, because the caller may need memory for each of them.
 const MOST_ROWS: u32 = 256;
 
-/// After so many values, a column without enough repetitions does without.
-const TRIAL: u32 = 4096;
+/// After so many values, a column without enough repetitions does without. The days of several years are repeated by then.
+const TRIAL: u32 = 16_384;
 
 impl Repeats {
     pub fn new(is_useful: bool) -> Repeats {
-        Repeats { slots: Vec::new(), values: 0, repeated: 0, is_useful }
+        Repeats { slots: Vec::new(), values: 0, repeated: 0, replaced: 0, is_useful }
     }
 
     /// Takes a value, if it is short and repetitions are frequent.
@@ -93,13 +119,14 @@ impl Repeats {
         }
         let Some(short) = Short::of(value) else { return Taken::Not };
         if self.slots.is_empty() {
-            self.slots = vec![Slot::default(); SLOTS];
+            self.slots = vec![Slot::default(); FIRST_SLOTS];
         }
         self.values = self.values.saturating_add(1);
         if self.values == TRIAL {
             self.is_useful = self.repeated >= TRIAL / 2;
         }
-        let slot = &mut self.slots[short.slot()];
+        let position = short.slot(self.slots.len());
+        let slot = &mut self.slots[position];
         if slot.rows > 0 && slot.value == short {
             self.repeated = self.repeated.saturating_add(1);
             if slot.rows < MOST_ROWS {
@@ -108,7 +135,29 @@ impl Repeats {
             }
         }
         let before = std::mem::replace(slot, Slot { value: short, rows: 1 });
-        if before.rows > 0 { Taken::InsteadOf(before.value, before.rows) } else { Taken::Whole }
+        if before.rows == 0 {
+            return Taken::Whole;
+        }
+        if before.value != short {
+            self.note_replacement();
+        }
+        Taken::InsteadOf(before.value, before.rows)
+    }
+
+    /// Makes more slots if many values were replaced.
+    fn note_replacement(&mut self) {
+        self.replaced += 1;
+        if self.replaced < self.slots.len() / 4 || self.slots.len() == MOST_SLOTS {
+            return;
+        }
+        self.replaced = 0;
+        let mut slots = vec![Slot::default(); (self.slots.len() * 4).min(MOST_SLOTS)];
+        // Values of different slots stay apart, because more bits select the slot.
+        for slot in self.slots.drain(..).filter(|slot| slot.rows > 0) {
+            let position = slot.value.slot(slots.len());
+            slots[position] = slot;
+        }
+        self.slots = slots;
     }
 
     /// Gives back all values that were taken, with their rows.
@@ -145,10 +194,10 @@ mod tests {
     #[test]
     fn every_row_is_counted_once() {
         let mut rng = fastrand::Rng::with_seed(5);
-        for distinct in [1, 7, 500, 5_000, 100_000] {
-            let numbers: Vec<u32> = (0..20_000).map(|_| rng.u32(0..distinct)).collect();
+        for distinct in [1, 7, 500, 2_500, 50_000, 100_000] {
+            let numbers: Vec<u32> = (0..40_000).map(|_| rng.u32(0..distinct)).collect();
             let texts: Vec<String> =
-                numbers.iter().map(|number| "x".repeat((*number % 20) as usize) + &number.to_string()).collect();
+                numbers.iter().map(|number| "x".repeat((*number % 26) as usize) + &number.to_string()).collect();
             let values = numbers.iter().zip(&texts).map(|(number, text)| match number % 3 {
                 0 => ValueRef::Real(f64::from(*number) / 4.0),
                 _ => ValueRef::Text(text.as_bytes()),
@@ -158,7 +207,17 @@ mod tests {
             values.iter().for_each(|value| *expected.entry(format!("{value:?}")).or_default() += 1);
             let (counts, is_useful) = counted(&values);
             assert_eq!(counts, expected);
-            assert_eq!(is_useful, distinct <= 500, "{distinct}");
+            assert_eq!(is_useful, distinct <= 2_500, "{distinct}");
+        }
+    }
+
+    #[test]
+    fn text_of_every_length_comes_back_as_it_was() {
+        let text: Vec<u8> = (b'a'..=b'z').collect();
+        assert!(Short::of(ValueRef::Text(&text)).is_none());
+        for length in 0..=24 {
+            let value = ValueRef::Text(&text[..length]);
+            Short::of(value).unwrap().with(|back| assert_eq!(back, value));
         }
     }
 
