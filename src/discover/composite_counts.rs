@@ -19,6 +19,7 @@ use super::profile::Profiles;
 use super::read::StopRule;
 use super::tolerance::Tolerance;
 use super::tuples;
+use super::tuples::Counting;
 use super::tuples::Parents;
 use super::tuples::TupleEnd;
 use super::tuples::TuplePart;
@@ -53,38 +54,23 @@ pub fn pairs(
     options: &DiscoverOptions<'_>,
 ) -> Result<Vec<Pair>, EngineError> {
     let plan = Plan::new(profiles, keys, combinations, options);
-    let rounds = plan.bytes().div_ceil(options.memory.max(1)).max(1);
-    let mut tallies = vec![Tally::default(); combinations.len()];
-    let mut parents = vec![(0, 0); plan.parents.len()];
-    for number in 0..rounds {
-        let part = Part { number, of: rounds };
-        let count = |session: &mut dyn Session, wanted: &[WantedTuples<'_>]| {
-            tuples::count(schema, session, wanted, &profiles.forms, &profiles.hasher, part, options.threads)
-        };
-        let parent_tuples = count(session, &plan.parents)?;
-        for (all, tuples) in parents.iter_mut().zip(&parent_tuples) {
-            all.0 += tuples.keys.distinct();
-            all.1 += tuples.keys.rows();
-        }
-        // A child that every parent excluded in an earlier round is not read again.
-        let mut needed: BTreeSet<usize> = BTreeSet::new();
-        for (sides, tally) in plan.sides.iter().zip(&mut tallies) {
-            let Some((child, parent)) = *sides else { continue };
-            tally.is_outside |= parents[parent].0 != parents[parent].1;
-            if !tally.is_outside {
-                needed.insert(child);
-            }
-        }
-        let wanted: Vec<WantedTuples<'_>> =
-            needed.iter().map(|&child| plan.children[child].tuples(&parent_tuples, options.pruning)).collect();
-        let child_tuples: BTreeMap<usize, Tuples> = needed.into_iter().zip(count(session, &wanted)?).collect();
-        for (sides, tally) in plan.sides.iter().zip(&mut tallies) {
-            let Some((child, parent)) = *sides else { continue };
-            if let Some(tuples) = child_tuples.get(&child) {
-                add(tally, tuples, &parent_tuples[parent]);
-            }
-        }
+    let mut count = Count {
+        schema,
+        profiles,
+        options,
+        plan: &plan,
+        tallies: vec![Tally::default(); combinations.len()],
+        parents: vec![(0, 0); plan.parents.len()],
+    };
+    // Most children are excluded early, so that the others nearly always fit into the memory beside the parents.
+    let memory = options.memory.max(1);
+    let rounds = (2 * plan.parent_bytes).div_ceil(memory);
+    let dropped = count.run(session, (0..plan.children.len()).collect(), rounds, Attempt::First)?;
+    if !dropped.is_empty() {
+        let rounds = plan.bytes_with(&dropped).div_ceil(memory);
+        count.run(session, dropped, rounds, Attempt::Last)?;
     }
+    let Count { tallies, parents, .. } = count;
     for (wanted, (distinct, rows)) in plan.parent_keys.iter().zip(&parents) {
         if let Some(wanted) = *wanted {
             keys[wanted].distinct = *distinct;
@@ -113,6 +99,90 @@ pub fn pairs(
     found.sort_by(|left, right| (&left.child, &left.parent).cmp(&(&right.child, &right.parent)));
     found.dedup_by(|left, right| left.child == right.child && left.parent == right.parent);
     Ok(found)
+}
+
+/// The attempts to count children.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Attempt {
+    /// Children that do not fit into the memory are dropped.
+    First,
+    /// There are so many rounds that all children fit.
+    Last,
+}
+
+/// The counts of all combinations so far.
+struct Count<'a> {
+    schema: &'a Schema,
+    profiles: &'a Profiles,
+    options: &'a DiscoverOptions<'a>,
+    plan: &'a Plan,
+    tallies: Vec<Tally>,
+    /// The distinct complete keys of each parent, and the rows with one.
+    parents: Vec<(u64, u64)>,
+}
+
+impl Count<'_> {
+    /// Counts the combinations of some children in so many rounds. Returns the children that were dropped.
+    fn run(
+        &mut self,
+        session: &mut dyn Session,
+        children: BTreeSet<usize>,
+        rounds: u64,
+        attempt: Attempt,
+    ) -> Result<BTreeSet<usize>, EngineError> {
+        let mut dropped: BTreeSet<usize> = BTreeSet::new();
+        let rounds = rounds.max(1);
+        for number in 0..rounds {
+            let part = Part { number, of: rounds };
+            let parents = self.tuples(session, &self.plan.parents, part, u64::MAX)?;
+            if attempt == Attempt::First {
+                for (all, tuples) in self.parents.iter_mut().zip(&parents) {
+                    all.0 += tuples.keys.distinct();
+                    all.1 += tuples.keys.rows();
+                }
+            }
+            // A child that every parent excluded in an earlier round is not read again.
+            let mut needed: BTreeSet<usize> = BTreeSet::new();
+            for (sides, tally) in self.plan.sides.iter().zip(&mut self.tallies) {
+                let Some((child, parent)) = *sides else { continue };
+                tally.is_outside |= self.parents[parent].0 != self.parents[parent].1;
+                if !tally.is_outside && children.contains(&child) && !dropped.contains(&child) {
+                    needed.insert(child);
+                }
+            }
+            let wanted: Vec<WantedTuples<'_>> =
+                needed.iter().map(|&child| self.plan.children[child].tuples(&parents, self.options.pruning)).collect();
+            let of_parents: u64 = parents.iter().map(|parent| parent.keys.bytes()).sum();
+            let memory = match attempt {
+                Attempt::First => self.options.memory.saturating_sub(of_parents),
+                Attempt::Last => u64::MAX,
+            };
+            let counted = self.tuples(session, &wanted, part, memory)?;
+            let counted: BTreeMap<usize, Tuples> = needed.into_iter().zip(counted).collect();
+            dropped.extend(counted.iter().filter(|(_, tuples)| tuples.is_dropped).map(|(child, _)| *child));
+            for (sides, tally) in self.plan.sides.iter().zip(&mut self.tallies) {
+                let Some((child, parent)) = *sides else { continue };
+                match counted.get(&child) {
+                    Some(tuples) if tuples.is_dropped => *tally = Tally::default(),
+                    Some(tuples) => add(tally, tuples, &parents[parent]),
+                    None => {}
+                }
+            }
+        }
+        Ok(dropped)
+    }
+
+    fn tuples(
+        &self,
+        session: &mut dyn Session,
+        wanted: &[WantedTuples<'_>],
+        part: Part,
+        memory: u64,
+    ) -> Result<Vec<Tuples>, EngineError> {
+        let Profiles { forms, hasher, .. } = self.profiles;
+        let counting = Counting { forms, hasher, part, memory, threads: self.options.threads };
+        tuples::count(self.schema, session, wanted, &counting)
+    }
 }
 
 fn pair(combination: &Combination, child: ColumnList, parent: ColumnList, counts: PairCounts, key: &FoundKey) -> Pair {
@@ -278,9 +348,12 @@ impl Plan {
         self.parent_keys.push(are_own.then_some(combination.key));
     }
 
-    /// Returns a high estimate of the memory for all tuples, in bytes.
-    fn bytes(&self) -> u64 {
-        let of_child = |child: &PlannedChild| child.stop_rule().most_distinct().min(child.distinct) * BYTES_OF_KEY;
-        self.parent_bytes + self.children.iter().map(of_child).sum::<u64>()
+    /// Returns a high estimate of the memory for all parents and for these children, in bytes.
+    fn bytes_with(&self, children: &BTreeSet<usize>) -> u64 {
+        let of_child = |&child: &usize| {
+            let child = &self.children[child];
+            child.stop_rule().most_distinct().min(child.distinct) * BYTES_OF_KEY
+        };
+        self.parent_bytes + children.iter().map(of_child).sum::<u64>()
     }
 }

@@ -19,6 +19,7 @@ use super::profile::Profiles;
 use super::profile::observed_tables;
 use super::read;
 use super::tuples;
+use super::tuples::Counting;
 use super::tuples::TupleEnd;
 use super::tuples::TuplePart;
 use super::tuples::WantedTuples;
@@ -219,8 +220,14 @@ impl KeySearch<'_> {
         let mut unique = Vec::new();
         for lists in lists.chunks(at_once) {
             let wanted: Vec<WantedTuples<'_>> = lists.iter().map(|list| self.tuples(list)).collect();
-            let (forms, hasher, threads) = (&self.profiles.forms, &self.profiles.hasher, self.options.threads);
-            let counted = tuples::count(self.schema, session, &wanted, forms, hasher, Part::WHOLE, threads)?;
+            let counting = Counting {
+                forms: &self.profiles.forms,
+                hasher: &self.profiles.hasher,
+                part: Part::WHOLE,
+                memory: u64::MAX,
+                threads: self.options.threads,
+            };
+            let counted = tuples::count(self.schema, session, &wanted, &counting)?;
             for (list, tuples) in lists.iter().zip(counted) {
                 let rows = tuples.keys.rows();
                 if !tuples.is_stopped && rows > 1 && !tuples.keys.has_repetition() {
@@ -344,7 +351,7 @@ impl RowReader for SampleReader<'_> {
     }
 
     fn is_done(&self) -> bool {
-        self.sampler.number.load(Ordering::Relaxed) >= SAMPLE_ROWS
+        self.sampler.number.load(Ordering::Relaxed) + self.rows.len() >= SAMPLE_ROWS
     }
 
     fn finish(self: Box<Self>) {

@@ -6,6 +6,7 @@ use std::ops::ControlFlow;
 use std::sync::Mutex;
 use std::sync::PoisonError;
 use std::sync::atomic::AtomicBool;
+use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering;
 
 use super::column_keys::Part;
@@ -64,23 +65,12 @@ pub struct Parents<'k> {
     pub distinct: u64,
 }
 
-impl TupleEnd<'_> {
-    fn is_reached(&self, keys: &KeyCounts, compares_keys: bool) -> bool {
-        match self {
-            TupleEnd::Never => false,
-            TupleEnd::Repetition => keys.has_repetition(),
-            TupleEnd::Outside(parents) => {
-                parents.by_number.as_ref().is_some_and(|rule| rule.is_met(keys.distinct()))
-                    || (compares_keys && parents.are_excluded_by(keys))
-            }
-        }
-    }
-}
-
 impl Parents<'_> {
-    /// True if each parent lacks so many of these keys that other keys cannot make up for them.
-    fn are_excluded_by(&self, keys: &KeyCounts) -> bool {
-        let is_excluded = |(tolerance, parent): &(Tolerance, &KeyCounts)| {
+    /// Compares the keys of a tuple with those of its parents, and returns how far they are from being excluded.
+    fn compare(&self, keys: &KeyCounts) -> Exclusion {
+        let Some(parents) = &self.by_keys else { return Exclusion::Never };
+        let mut farthest: Option<u64> = None;
+        for (tolerance, parent) in parents {
             let (most_keys, most_rows) = (tolerance.most_keys(self.distinct), tolerance.most_rows(self.rows));
             let (mut missing_keys, mut orphan_rows) = (0, 0);
             let ended = keys.each_missing(parent, |_, rows| {
@@ -89,10 +79,31 @@ impl Parents<'_> {
                 let is_beyond = missing_keys > most_keys && orphan_rows > most_rows;
                 if is_beyond { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
             });
-            ended.is_break()
-        };
-        self.by_keys.as_ref().is_some_and(|parents| parents.iter().all(is_excluded))
+            if ended.is_continue() {
+                let share = |most: u64, found: u64| (most + 1).saturating_mul(keys.rows()) / found.max(1);
+                let rows = share(most_keys, missing_keys).max(share(most_rows, orphan_rows));
+                farthest = farthest.max(Some(rows));
+            }
+        }
+        farthest.map_or(Exclusion::Proven, Exclusion::After)
     }
+
+    /// Returns the number of rows before which no comparison can exclude all parents.
+    fn first_comparison(&self) -> u64 {
+        let least = |(tolerance, _): &(Tolerance, &KeyCounts)| {
+            tolerance.most_keys(self.distinct).max(tolerance.most_rows(self.rows)) + 1
+        };
+        self.by_keys.iter().flatten().map(least).fold(LEAST_COMPARED, u64::max)
+    }
+}
+
+/// The result of comparing the keys of a tuple with those of its parents.
+enum Exclusion {
+    /// Each parent lacks so many of the keys that other keys cannot make up for them.
+    Proven,
+    /// If the next rows are like the ones before, the parents are excluded after so many rows.
+    After(u64),
+    Never,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -107,13 +118,26 @@ pub struct TuplePart {
 pub struct Tuples {
     pub keys: KeyCounts,
     pub is_stopped: bool,
+    /// True if the keys were dropped for lack of memory.
+    pub is_dropped: bool,
+}
+
+/// How tuples are counted.
+pub struct Counting<'a> {
+    pub forms: &'a Forms,
+    pub hasher: &'a KeyHasher,
+    /// Only keys of this part of all hashes are counted.
+    pub part: Part,
+    /// The memory for all keys, in bytes. Beyond it, the keys of large tuples are dropped.
+    pub memory: u64,
+    pub threads: usize,
 }
 
 /// Rows that a reader collects before it takes the locks.
 const BATCH_ROWS: usize = 4096;
 
-/// The keys of a tuple are compared with those of its parents after so many rows, and then whenever their number has doubled.
-const FIRST_COMPARISON: u64 = 16_384;
+/// The keys of fewer rows are not compared with those of the parents before the end.
+const LEAST_COMPARED: u64 = 16_384;
 
 /// The parts of all tuples of a table.
 struct PlannedTable<'f> {
@@ -125,26 +149,24 @@ struct PlannedTable<'f> {
     tuples: Vec<(usize, Vec<usize>)>,
 }
 
-/// Counts all wanted tuples. Only keys of one part of all hashes are counted.
+/// Counts all wanted tuples.
 pub fn count(
     schema: &Schema,
     session: &mut dyn Session,
     wanted: &[WantedTuples<'_>],
-    forms: &Forms,
-    hasher: &KeyHasher,
-    part: Part,
-    threads: usize,
+    counting: &Counting<'_>,
 ) -> Result<Vec<Tuples>, EngineError> {
-    let tables = plan(wanted, forms);
+    let tables = plan(wanted, counting.forms);
     let readings: Vec<RowsReading<'_>> = tables
         .iter()
         .map(|table| RowsReading { table: &schema.tables[table.table], cells: table.cells.clone() })
         .collect();
-    let mut pass = Pass { wanted, tables: &tables, found: empty(wanted.len()), hasher, part };
-    let was_read = read::was_read(session.read_stored_rows(&readings, threads, &pass)?)?;
+    let found = (0..wanted.len()).map(|_| State::default()).collect();
+    let mut pass = Pass { wanted, tables: &tables, found, counting, bytes: AtomicU64::new(0) };
+    let was_read = read::was_read(session.read_stored_rows(&readings, counting.threads, &pass)?)?;
     for (index, reading) in readings.iter().enumerate().filter(|(index, _)| !was_read[*index]) {
         for (tuple, _) in &tables[index].tuples {
-            pass.found[*tuple] = State::default();
+            pass.forget(*tuple);
         }
         let mut reader = pass.reader(index);
         session.each_row(&discover::rows(schema, reading.table, &tables[index].cells), &mut |row: &[Value]| {
@@ -153,15 +175,11 @@ pub fn count(
         })?;
         reader.finish();
     }
-    let tuples = pass.found.into_iter().map(|state| Tuples {
-        keys: state.counted.into_inner().unwrap_or_else(PoisonError::into_inner).keys,
-        is_stopped: state.is_stopped.into_inner(),
+    let tuples = pass.found.into_iter().map(|state| {
+        let Counted { keys, end, .. } = state.counted.into_inner().unwrap_or_else(PoisonError::into_inner);
+        Tuples { keys, is_stopped: end == Some(Ended::Stopped), is_dropped: end == Some(Ended::Dropped) }
     });
     Ok(tuples.collect())
-}
-
-fn empty(number: usize) -> Vec<State> {
-    (0..number).map(|_| State::default()).collect()
 }
 
 fn plan<'f>(wanted: &[WantedTuples<'_>], forms: &'f Forms) -> Vec<PlannedTable<'f>> {
@@ -195,26 +213,47 @@ fn plan<'f>(wanted: &[WantedTuples<'_>], forms: &'f Forms) -> Vec<PlannedTable<'
 #[derive(Debug, Default)]
 struct State {
     counted: Mutex<Counted>,
-    is_stopped: AtomicBool,
+    /// True once the tuple has ended, so that no more rows are needed.
+    has_ended: AtomicBool,
 }
 
 #[derive(Debug, Default)]
 struct Counted {
     keys: KeyCounts,
-    /// The rows at the last comparison with the parents.
-    compared: u64,
+    /// The keys are compared with those of the parents after so many rows; `None` before the first rows.
+    next_comparison: Option<u64>,
+    end: Option<Ended>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Ended {
+    /// The proof is found.
+    Stopped,
+    /// The keys take too much memory.
+    Dropped,
 }
 
 impl Counted {
-    /// Adds a batch. Returns true if no more rows are needed.
-    fn add(&mut self, batch: &KeyBatch, end: &TupleEnd<'_>) -> bool {
-        self.keys.add(batch);
-        let rows = self.keys.rows();
-        let compares_keys = rows >= FIRST_COMPARISON.max(self.compared * 2);
-        if compares_keys {
-            self.compared = rows;
+    /// True if no more rows are needed.
+    fn is_proven(&mut self, end: &TupleEnd<'_>) -> bool {
+        let parents = match end {
+            TupleEnd::Never => return false,
+            TupleEnd::Repetition => return self.keys.has_repetition(),
+            TupleEnd::Outside(parents) => parents,
+        };
+        if parents.by_number.as_ref().is_some_and(|rule| rule.is_met(self.keys.distinct())) {
+            return true;
         }
-        end.is_reached(&self.keys, compares_keys)
+        let rows = self.keys.rows();
+        if rows < *self.next_comparison.get_or_insert_with(|| parents.first_comparison()) {
+            return false;
+        }
+        self.next_comparison = Some(match parents.compare(&self.keys) {
+            Exclusion::Proven => return true,
+            Exclusion::After(more) => more.clamp(rows + rows / 8, rows * 2),
+            Exclusion::Never => u64::MAX,
+        });
+        false
     }
 }
 
@@ -222,8 +261,44 @@ struct Pass<'a> {
     wanted: &'a [WantedTuples<'a>],
     tables: &'a [PlannedTable<'a>],
     found: Vec<State>,
-    hasher: &'a KeyHasher,
-    part: Part,
+    counting: &'a Counting<'a>,
+    /// The memory of all keys.
+    bytes: AtomicU64,
+}
+
+impl Pass<'_> {
+    /// Adds a batch to a tuple, and ends it if nothing more is needed or if its keys take too much memory.
+    fn add(&self, tuple: usize, batch: &KeyBatch) {
+        let state = &self.found[tuple];
+        let mut counted = state.counted.lock().unwrap_or_else(PoisonError::into_inner);
+        if counted.end.is_some() {
+            return;
+        }
+        let before = counted.keys.bytes();
+        counted.keys.add(batch);
+        let now = counted.keys.bytes();
+        let all =
+            self.bytes.fetch_add(now.wrapping_sub(before), Ordering::Relaxed).wrapping_add(now.wrapping_sub(before));
+        // Some tuple is always at least as large as the mean.
+        let is_too_large = || all > self.counting.memory && now >= all / self.wanted.len() as u64;
+        let end = if counted.is_proven(&self.wanted[tuple].end) {
+            Ended::Stopped
+        } else if is_too_large() {
+            Ended::Dropped
+        } else {
+            return;
+        };
+        *counted = Counted { end: Some(end), ..Counted::default() };
+        self.bytes.fetch_sub(now, Ordering::Relaxed);
+        state.has_ended.store(true, Ordering::Relaxed);
+    }
+
+    /// Forgets what was found for a tuple, because a reader failed.
+    fn forget(&mut self, tuple: usize) {
+        let state = std::mem::take(&mut self.found[tuple]);
+        let counted = state.counted.into_inner().unwrap_or_else(PoisonError::into_inner);
+        self.bytes.fetch_sub(counted.keys.bytes(), Ordering::Relaxed);
+    }
 }
 
 impl RowConsumer for Pass<'_> {
@@ -262,7 +337,7 @@ struct Active {
 
 impl Active {
     fn new(pass: &Pass<'_>, table: &PlannedTable<'_>) -> Active {
-        let is_active = |&tuple: &usize| !pass.found[table.tuples[tuple].0].is_stopped.load(Ordering::Relaxed);
+        let is_active = |&tuple: &usize| !pass.found[table.tuples[tuple].0].has_ended.load(Ordering::Relaxed);
         let tuples: Vec<usize> = (0..table.tuples.len()).filter(is_active).collect();
         let parts: BTreeSet<usize> = tuples.iter().flat_map(|&tuple| table.tuples[tuple].1.iter().copied()).collect();
         Active { tuples, parts: parts.into_iter().collect() }
@@ -273,12 +348,7 @@ impl TupleReader<'_> {
     fn flush(&mut self) {
         for &tuple in &self.active.tuples {
             let ((index, _), batch) = (&self.table.tuples[tuple], &mut self.batches[tuple]);
-            let state = &self.pass.found[*index];
-            let mut counted = state.counted.lock().unwrap_or_else(PoisonError::into_inner);
-            if !state.is_stopped.load(Ordering::Relaxed) && counted.add(batch, &self.pass.wanted[*index].end) {
-                state.is_stopped.store(true, Ordering::Relaxed);
-                *counted = Counted::default();
-            }
+            self.pass.add(*index, batch);
             batch.clear();
         }
         self.active = Active::new(self.pass, self.table);
@@ -292,10 +362,10 @@ impl RowReader for TupleReader<'_> {
             let (cell, about) = &self.table.parts[part];
             self.keys[part] = match values[*cell] {
                 ValueRef::Null => None,
-                ValueRef::Integer(number) if about.is_real => {
-                    Some(about.form.key(ValueRef::Real(number as f64), None, self.pass.hasher, &mut self.scratch).0)
-                }
-                value => Some(about.form.key(value, Some(value), self.pass.hasher, &mut self.scratch).0),
+                ValueRef::Integer(number) if about.is_real => Some(
+                    about.form.key(ValueRef::Real(number as f64), None, self.pass.counting.hasher, &mut self.scratch).0,
+                ),
+                value => Some(about.form.key(value, Some(value), self.pass.counting.hasher, &mut self.scratch).0),
             };
         }
         for &tuple in &self.active.tuples {
@@ -312,9 +382,9 @@ impl RowReader for TupleReader<'_> {
             let packing = self.pass.wanted[*index].packing.as_ref();
             let key = match packing.and_then(|packing| packing.packed(&self.tuple)) {
                 Some(number) => ValueKey::Integer(number),
-                None => ValueKey::Hash(self.pass.hasher.joined(&self.tuple, &mut self.scratch)),
+                None => ValueKey::Hash(self.pass.counting.hasher.joined(&self.tuple, &mut self.scratch)),
             };
-            if self.pass.part.has(key) {
+            if self.pass.counting.part.has(key) {
                 self.batches[tuple].push(key, 1);
             }
         }
@@ -325,7 +395,7 @@ impl RowReader for TupleReader<'_> {
     }
 
     fn is_done(&self) -> bool {
-        self.table.tuples.iter().all(|(index, _)| self.pass.found[*index].is_stopped.load(Ordering::Relaxed))
+        self.table.tuples.iter().all(|(index, _)| self.pass.found[*index].has_ended.load(Ordering::Relaxed))
     }
 
     fn finish(mut self: Box<Self>) {
