@@ -76,11 +76,13 @@ pub fn find(
             for (child_index, &child) in eligible.iter().enumerate() {
                 let pair = ColumnPair { child, parent };
                 let is_changed = spelled[child_index].is_changed || spelled[parent_index].is_changed;
-                let is_known = known.contains(&pair) || found.contains_key(&pair) || crowded.contains(&child);
-                if child == parent || !is_changed || is_known {
+                if child == parent || !is_changed {
                     continue;
                 }
+                // Nearly all pairs end at their first keys.
+                let is_known = || known.contains(&pair) || found.contains_key(&pair) || crowded.contains(&child);
                 if let Some(counts) = counts(&columns[child], &spelled[child_index], &spelled[parent_index], options)
+                    && !is_known()
                     && let Some(as_stored) = as_stored(profiles, pair, options)
                 {
                     let list = |index: usize| ColumnList::single(columns[index].table, columns[index].column);
@@ -123,6 +125,9 @@ fn counts(
 ) -> Option<PairCounts> {
     let distinct = child.keys.len() as u64;
     let most = options.tolerance.most_keys(distinct);
+    if distinct.saturating_sub(parent.keys.len() as u64) > most {
+        return None;
+    }
     let (mut missing_keys, mut orphan_rows) = (0, 0);
     for (key, rows) in &child.keys {
         if !parent.keys.contains_key(key) {
