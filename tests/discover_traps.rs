@@ -99,3 +99,72 @@ fn very_many_equal_columns_are_counted_and_named_references_found() {
     assert_eq!(left_out.len(), TABLES, "{left_out:?}");
     assert!(left_out.iter().all(|part| part["number"] == TABLES - 1 && part["failed"] == false), "{left_out:?}");
 }
+
+/// A reference of these names is accepted, and the next scan reads it back from the configuration.
+#[test]
+fn accepted_reference_with_odd_names_is_scanned() {
+    let sql = std::fs::read_to_string("tests/data/discover/15-odd-names.sql").unwrap();
+    let bench = Bench::new(&sql);
+    let accepted = bench.run(&["discover", "app.db", "--accept", "likely", "--config", "fk-doctor.toml"]);
+    assert_eq!(accepted.code, 0, "{}{}", accepted.stdout, accepted.stderr);
+    let id = "orders?\nof today(customer\"id)->the \"big\" [*] customers(customer\"id)";
+    let (code, scanned) = bench.scan();
+    let findings = scanned["findings"].as_array().unwrap();
+    let found: Vec<(&Value, &Value)> = findings.iter().map(|one| (&one["relation"], &one["rows"])).collect();
+    assert_eq!((code, found), (1, vec![(&id.into(), &1.into())]));
+    let declared = |report: &Value| report["summary"]["declared"].as_u64();
+    let again = serde_json::from_str(&bench.run(&["discover", "app.db", "--format", "json"]).stdout).unwrap();
+    assert_eq!(declared(&again), Some(2));
+}
+
+/// SQLite has no wider tables than this one.
+#[test]
+fn reference_in_a_table_of_two_thousand_columns_is_found() {
+    let columns: Vec<String> = (0..1998).map(|number| format!("c{number} INTEGER")).collect();
+    let row = |row: i64| {
+        let values: Vec<String> = (0..1998).map(|column| ((row >> (column % 6)) & 1).to_string()).collect();
+        format!("({row}, {}, {})", 1001 + row * 7 % 30, values.join(", "))
+    };
+    let customers: Vec<String> = (1001..=1030).map(|id| format!("({id})")).collect();
+    let bench = Bench::new(&format!(
+        "CREATE TABLE customers(id INTEGER PRIMARY KEY); INSERT INTO customers VALUES {};
+         CREATE TABLE wide(id INTEGER PRIMARY KEY, customer_id INTEGER, {}); INSERT INTO wide VALUES {};",
+        customers.join(", "),
+        columns.join(", "),
+        (0..60).map(row).collect::<Vec<_>>().join(", ")
+    ));
+    let report: Value = serde_json::from_str(&bench.run(&["discover", "app.db", "--format", "json"]).stdout).unwrap();
+    let certain: Vec<(&Value, &Value)> = report["candidates"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|pair| pair["tier"] == "certain")
+        .map(|pair| (&pair["id"], &pair["rows"]))
+        .collect();
+    assert_eq!(certain, [(&"wide(customer_id)->customers(id)".into(), &60.into())]);
+}
+
+#[test]
+fn reference_among_five_thousand_tables_is_found() {
+    const TABLES: usize = 5_000;
+    let bench = Bench::new("");
+    let mut sql = "BEGIN;".to_owned();
+    for number in 0..TABLES {
+        writeln!(sql, "CREATE TABLE notes_{number}(note TEXT);").unwrap();
+        if number % 25 == 0 {
+            writeln!(sql, "INSERT INTO notes_{number} VALUES ('n{number}');").unwrap();
+        }
+    }
+    sql.push_str(
+        "CREATE TABLE zones(id INTEGER PRIMARY KEY); CREATE TABLE areas(id INTEGER PRIMARY KEY, zone_id INTEGER);",
+    );
+    for number in 1..=20 {
+        writeln!(sql, "INSERT INTO zones VALUES ({0}); INSERT INTO areas VALUES ({0} * 100, {0});", number).unwrap();
+    }
+    bench.execute(&(sql + "COMMIT;"));
+    let report: Value = serde_json::from_str(&bench.run(&["discover", "app.db", "--format", "json"]).stdout).unwrap();
+    assert_eq!((&report["summary"]["tables"], &report["summary"]["complete"]), (&(TABLES + 2).into(), &true.into()));
+    let certain = report["candidates"].as_array().unwrap().iter().filter(|pair| pair["tier"] == "certain");
+    let certain: Vec<&str> = certain.map(|pair| pair["id"].as_str().unwrap()).collect();
+    assert_eq!(certain, ["areas(zone_id)->zones(id)"]);
+}

@@ -18,7 +18,7 @@ pub fn string(text: &str) -> String {
 
 /// Returns a side of a relation: `"comments(post_id)"`, or a table for names that this form cannot express.
 pub fn side(table: &str, columns: &[&str]) -> String {
-    let is_odd = |name: &str| name.contains(['(', ')', ',', '"', '*', '?', '[']) || name.trim() != name;
+    let is_odd = |name: &str| name.contains(['(', ')', ',', '"', '`', '*', '?', '[']) || name.trim() != name;
     if !is_odd(table) && !columns.iter().any(|column| is_odd(column)) {
         return string(&format!("{table}({})", columns.join(", ")));
     }
@@ -42,6 +42,7 @@ mod tests {
     #[test]
     fn odd_names_become_a_table() {
         assert_eq!(side("Order Details", &["OrderID", "Line"]), "\"Order Details(OrderID, Line)\"");
+        assert_eq!(side("a", &["`b`"]), "{ table = \"a\", columns = [\"`b`\"] }");
         assert_eq!(side("a(b", &["c,d"]), "{ table = \"a(b\", columns = [\"c,d\"] }");
         assert_eq!(string("a\"b\\\n"), "\"a\\\"b\\\\\\U0000000A\"");
         assert_eq!(value(&Value::text("none")).as_deref(), Some("\"none\""));

@@ -27,8 +27,9 @@ fn entry(candidate: &CandidateView, facts: &Facts, date: &str) -> String {
         plural(counts.distinct, "key")
     );
     let mut lines = vec![comment, "[[relation]]".to_owned()];
-    lines.push(format!("child = {}", side(&candidate.child)));
-    lines.push(format!("parent = {}", side(&candidate.parent)));
+    // The name of a child's table is a pattern.
+    lines.push(format!("child = {}", side(&candidate.child, pattern::literal)));
+    lines.push(format!("parent = {}", side(&candidate.parent, str::to_owned)));
     if !candidate.condition.is_empty() {
         let terms = candidate.condition.iter().map(|(column, value)| (column.as_str(), value.as_ref()));
         lines.push(format!("where = {}", toml_text::string(&discovery_condition::sql(terms, facts))));
@@ -36,7 +37,6 @@ fn entry(candidate: &CandidateView, facts: &Facts, date: &str) -> String {
     lines.iter().map(|line| visible(line).into_owned() + "\n").collect()
 }
 
-fn side(side: &SideView) -> String {
-    // The name of a child's table is a pattern.
-    toml_text::side(&pattern::literal(&side.table.to_string()), &side.names())
+fn side(side: &SideView, table: impl Fn(&str) -> String) -> String {
+    toml_text::side(&table(&side.table.to_string()), &side.names())
 }
