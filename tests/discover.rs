@@ -218,12 +218,28 @@ fn expected_composites(connection: &Connection, tables: &[Table]) -> BTreeMap<St
 }
 
 fn found(path: &Path, pruning: Pruning, memory: u64, threads: usize, seed: u64) -> (Schema, Facts) {
+    found_with(path, (pruning, memory, threads, seed), &|| {})
+}
+
+/// Returns the facts, and calls `meanwhile` whenever rows were read.
+fn found_while(path: &Path, meanwhile: &(dyn Fn() + Sync)) -> Facts {
+    found_with(path, (Pruning::ALL, 1 << 28, 1, 5), meanwhile).1
+}
+
+fn found_with(
+    path: &Path,
+    (pruning, memory, threads, seed): (Pruning, u64, usize, u64),
+    meanwhile: &(dyn Fn() + Sync),
+) -> (Schema, Facts) {
     let limits = WaitLimits { lock_wait: std::time::Duration::from_secs(5), deadline: Deadline::default() };
     let mut database = sqlite::open(path, &limits).unwrap();
     let schema = resolve::resolve(database.catalog().unwrap(), &[]).unwrap_or_else(|_| panic!("no schema"));
     let mut session = database.session().unwrap();
     let shown = AtomicU64::new(0);
-    let progress = |step: &ProgressStep<'_>| _ = shown.fetch_max(step.rows.unwrap_or(0), Ordering::Relaxed);
+    let progress = |step: &ProgressStep<'_>| {
+        shown.fetch_max(step.rows.unwrap_or(0), Ordering::Relaxed);
+        meanwhile();
+    };
     let options = DiscoverOptions {
         tolerance: Tolerance::default(),
         pruning,
@@ -286,6 +302,39 @@ fn discovered_pairs_equal_nested_loops() {
         std::fs::remove_file(&path).unwrap();
     }
     assert!(pairs > cases && composite > cases / 10, "{pairs} pairs and {composite} of several columns say too little");
+}
+
+/// An application writes as soon as the first rows are read. The discovery keeps to its snapshot: no count has a row of two
+/// moments.
+#[test]
+fn rows_that_are_written_during_a_discovery_change_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("live.db");
+    let writer = Connection::open(&path).unwrap();
+    writer
+        .execute_batch(
+            "PRAGMA journal_mode = WAL;
+             CREATE TABLE a_parents(id INTEGER PRIMARY KEY, code TEXT, region INTEGER, area INTEGER, UNIQUE (region, area));
+             CREATE TABLE children(id INTEGER PRIMARY KEY, parent_id INTEGER, parent_code TEXT, region INTEGER, area INTEGER);
+             WITH n(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < 9000)
+             INSERT INTO a_parents SELECT n, 'code ' || n, n / 100, n % 100 FROM n;
+             INSERT INTO children SELECT id, id, code, region, area FROM a_parents WHERE id % 3 > 0;",
+        )
+        .unwrap();
+    let before = found_while(&path, &|| {});
+    let (writer, writes) = (std::sync::Mutex::new(writer), AtomicU64::new(0));
+    let write = || {
+        if writes.fetch_add(1, Ordering::Relaxed) < 5 {
+            let sql =
+                "INSERT INTO children SELECT max(id) + 1, -max(id), 'lost ' || max(id), -1, -max(id) FROM children;
+                       DELETE FROM a_parents WHERE id IN (SELECT id FROM a_parents ORDER BY id LIMIT 50);";
+            writer.lock().unwrap().execute_batch(sql).unwrap();
+        }
+    };
+    let during = found_while(&path, &write);
+    assert!(writes.load(Ordering::Relaxed) > 2, "nothing was written meanwhile");
+    assert_eq!(during, before);
+    assert_ne!(found_while(&path, &|| {}), before, "the rows that were written are found afterwards");
 }
 
 /// Returns the pairs whose parent's key is declared.
