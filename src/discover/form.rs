@@ -24,6 +24,9 @@ pub enum Conversion {
     FloatingPoint,
     /// The values of a server that are of one kind, such as texts or dates. Their kinds are numbered.
     Spelling(u16),
+    /// The values of a type of a server that has an operator of its own. Beside a text they are texts. The types are numbered
+    /// like the kinds.
+    TextOfType(u16),
     /// The values of files of one kind.
     File(FileKind),
 }
@@ -42,6 +45,9 @@ pub enum Fold {
     /// Only the engine can tell.
     Engine,
 }
+
+/// The kind of all texts of a server.
+pub const TEXT: u16 = 0;
 
 impl Form {
     /// Returns the form of a column; `None` if its collation is not built into SQLite.
@@ -68,6 +74,9 @@ impl Form {
             (Conversion::File(parent), Conversion::File(child)) => {
                 parent.compared_with(child).map(|kind| Form { conversion: Conversion::File(kind), ..self })
             }
+            (Conversion::TextOfType(_), Conversion::Spelling(TEXT)) => {
+                Some(Form { conversion: Conversion::Spelling(TEXT), fold: Fold::Bytes })
+            }
             _ => self.compares_with(child).then_some(self),
         }
     }
@@ -78,11 +87,13 @@ impl Form {
         use Conversion::File;
         use Conversion::FloatingPoint;
         use Conversion::Spelling;
+        use Conversion::TextOfType;
         match (self.conversion, child.conversion) {
             (File(parent), File(child)) => parent.compared_with(child).is_some(),
             (File(_), _) | (_, File(_)) => false,
-            (Spelling(kind), Spelling(other)) => kind == other,
-            (Spelling(_), _) | (_, Spelling(_)) => false,
+            (Spelling(kind), Spelling(other)) | (TextOfType(kind), TextOfType(other)) => kind == other,
+            (Spelling(kind), TextOfType(_)) | (TextOfType(_), Spelling(kind)) => kind == TEXT,
+            (Spelling(_) | TextOfType(_), _) | (_, Spelling(_) | TextOfType(_)) => false,
             (Exact | FloatingPoint, other) => matches!(other, Exact | FloatingPoint),
             (_, other) => !matches!(other, Exact | FloatingPoint),
         }
@@ -92,7 +103,11 @@ impl Form {
     pub fn counts_compared_keys(self) -> bool {
         matches!(
             self.conversion,
-            Conversion::Exact | Conversion::FloatingPoint | Conversion::Spelling(_) | Conversion::File(_)
+            Conversion::Exact
+                | Conversion::FloatingPoint
+                | Conversion::Spelling(_)
+                | Conversion::TextOfType(_)
+                | Conversion::File(_)
         )
     }
 
@@ -123,7 +138,7 @@ impl Form {
     pub fn has_one_value_for_each_hash(self, has_decimal_texts: bool) -> bool {
         self.fold == Fold::Bytes
             && match self.conversion {
-                Conversion::Text | Conversion::None | Conversion::Spelling(_) => true,
+                Conversion::Text | Conversion::None | Conversion::Spelling(_) | Conversion::TextOfType(_) => true,
                 Conversion::Numeric | Conversion::Real => !has_decimal_texts,
                 Conversion::File(kind) => matches!(kind, FileKind::Untyped | FileKind::Text | FileKind::Binary),
                 Conversion::Exact | Conversion::FloatingPoint => false,
@@ -189,6 +204,9 @@ mod tests {
         let form = |conversion| Form { conversion, fold: Fold::Bytes };
         let (text, date) = (form(Conversion::Spelling(0)), form(Conversion::Spelling(1)));
         assert!(text.compares_with(text) && !text.compares_with(date) && !text.compares_with(form(Conversion::Exact)));
+        let citext = Form { conversion: Conversion::TextOfType(2), fold: Fold::Engine };
+        assert_eq!((citext.against(text), text.against(citext)), (Some(text), Some(text)));
+        assert_eq!((citext.against(citext), citext.against(date), date.against(citext)), (Some(citext), None, None));
         assert!(form(Conversion::Exact).compares_with(form(Conversion::FloatingPoint)));
         assert!(form(Conversion::Text).compares_with(form(Conversion::Numeric)));
     }

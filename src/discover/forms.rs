@@ -7,6 +7,7 @@ use super::column_keys::Part;
 use super::form::Conversion;
 use super::form::Fold;
 use super::form::Form;
+use super::form::TEXT;
 use super::profile::observed_tables;
 use crate::model::catalog::Column;
 use crate::model::ids::TableId;
@@ -16,9 +17,6 @@ use crate::sql::comparison::TextComparison;
 use crate::sql::discover::Cell;
 use crate::sql::discover::CellKey;
 use crate::sql::discover::comparison;
-
-/// The kind of all texts of a server, as a position in the list of kinds.
-const TEXT: u16 = 0;
 
 /// The forms of the columns that can be a child or a parent.
 #[derive(Debug, Clone, Default)]
@@ -64,6 +62,9 @@ impl Forms {
                 form(Conversion::Spelling(position(&mut self.kinds, kind)), Fold::Bytes)
             }
             ColumnComparison::Engine(kind) => form(Conversion::Spelling(position(&mut self.kinds, kind)), Fold::Engine),
+            ColumnComparison::EngineOrText(kind) => {
+                form(Conversion::TextOfType(position(&mut self.kinds, kind)), Fold::Engine)
+            }
             ColumnComparison::File(kind) => form(Conversion::File(kind), Fold::Bytes),
             ColumnComparison::NoKey => None,
         };

@@ -260,10 +260,7 @@ fn is_unique_in(parent: &ProfiledColumn, form: Form) -> bool {
 
 /// True if the keys do not decide which values of these columns are equal.
 pub fn needs_engine(child: &ProfiledColumn, parent: &ProfiledColumn) -> bool {
-    let form = parent.plan.own;
-    if form.file_kind().is_some() {
-        return false;
-    }
+    let Some(form) = parent.form_against(child).filter(|form| form.file_kind().is_none()) else { return false };
     let compares_real_texts = form.conversion == Conversion::Text
         && child.keys.stats.reals > 0
         && parent.keys.stats.classes.decimal_texts > 0;

@@ -103,7 +103,9 @@ impl Form {
             (Conversion::Spelling(_), Some(ValueRef::Text(key) | ValueRef::Blob(key))) if self.is_collated() => {
                 return (hasher.tagged(Class::Collated, key), false);
             }
-            (Conversion::Spelling(_), _) => return self.spelled_key(value, hasher, scratch),
+            (Conversion::Spelling(_) | Conversion::TextOfType(_), _) => {
+                return self.spelled_key(value, hasher, scratch);
+            }
             (Conversion::File(_), collated) => return (file_key(collated.unwrap_or(value), hasher), false),
             (Conversion::Exact, _) => return exact_key(value, hasher),
             (Conversion::FloatingPoint, _) => return floating_key(value, hasher),

@@ -242,6 +242,8 @@ pub struct SqlType {
     pub collation: Option<QualifiedName>,
     /// False if the collation can find texts equal that differ in their bytes.
     pub deterministic: bool,
+    /// True if a value of the type becomes the text that it is wherever a text is expected, as `citext` does.
+    pub becomes_text: bool,
     /// True for a row type. `IS NOT NULL` is false for a row that contains a NULL, although the row itself is not NULL.
     pub composite: bool,
 }

@@ -14,6 +14,8 @@ pub enum ColumnComparison {
     Spelling(String),
     /// Only the engine can compare values of this kind.
     Engine(String),
+    /// Only the engine can compare values of this kind with each other. Beside another text, they are texts.
+    EngineOrText(String),
     /// As a column of files, by its kind of values.
     File(FileKind),
     /// No key has such values, such as documents.

@@ -2,6 +2,8 @@
 //! `FK_DOCTOR_CASES` sets the number of random schemas. The seed is fixed, so a failure repeats.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering;
 
 use fastrand::Rng;
 use serde_json::Value;
@@ -288,4 +290,136 @@ fn table_that_the_user_may_not_read_makes_the_run_incomplete() {
     let unread = &report["not_looked_at"][0];
     assert_eq!((&unread["subject"], &unread["failed"]), (&"order_items".into(), &true.into()));
     assert_eq!(judged(&report)["orders(customer_id)->customers(id)"].0, "certain");
+}
+
+/// A `citext` is a text beside another text, and ignores the case beside another `citext`.
+#[test]
+fn citext_is_compared_as_postgres_compares_it() {
+    let keys = "generate_series(1, 50) AS i";
+    let spelled = "CASE WHEN i % 10 = 0 THEN 'KEY' ELSE 'Key' END || (i % 40 + 1)";
+    let Some(server) = Server::postgres(&format!(
+        "CREATE EXTENSION citext; CREATE COLLATION caseless (provider = icu, locale = 'und-u-ks-level2', deterministic = false);
+         CREATE TABLE texts(code text PRIMARY KEY); INSERT INTO texts SELECT 'Key' || i FROM {keys};
+         CREATE TABLE citexts(code citext PRIMARY KEY); INSERT INTO citexts SELECT 'Key' || i FROM {keys};
+         CREATE TABLE padded(code char(9) PRIMARY KEY); INSERT INTO padded SELECT 'Key' || i FROM {keys};
+         CREATE TABLE parts(code citext, part int, PRIMARY KEY (code, part)); INSERT INTO parts SELECT 'Key' || i, i % 3 FROM {keys};
+         CREATE TABLE children(id int PRIMARY KEY, own citext, other text, named varchar(9), padded char(9),
+             same text COLLATE caseless, part int);
+         INSERT INTO children SELECT i + 1000, v, v, v, v, v, (i % 40 + 1) % 3
+             FROM (SELECT i, {spelled} AS v FROM generate_series(1, 200) AS i) AS n"
+    )) else {
+        return;
+    };
+    let candidates = judged(&report(&server.run(&["discover", &server.url(), "--format", "json"])));
+    let mut pairs = 0;
+    for parent in ["texts", "citexts", "padded"] {
+        for child in ["own", "other", "named", "padded", "same"] {
+            // The collation of the parent decides, as in a foreign key.
+            let compared = match (parent, child) {
+                ("citexts", "own") => "c.own".to_owned(),
+                _ => format!("c.{child}::text COLLATE \"default\""),
+            };
+            let orphan = format!("NOT EXISTS (SELECT 1 FROM {parent} AS p WHERE p.code = {compared})");
+            let counts = server.texts(&format!(
+                "SELECT concat_ws(' ', count(*), 0, count(*) FILTER (WHERE {orphan}), count(DISTINCT {compared}),
+                     count(DISTINCT {compared}) FILTER (WHERE {orphan})) FROM children AS c"
+            ));
+            let counts: Vec<u64> = counts[0].split(' ').map(|number| number.parse().unwrap()).collect();
+            let id = format!("children({child})->{parent}(code)");
+            assert_eq!(candidates.get(&id).map(|(_, counts)| counts.to_vec()), Some(counts), "{id}");
+            pairs += 1;
+        }
+    }
+    assert_eq!(pairs, 15);
+    let orphans = |id: &str| candidates[id].1[2];
+    assert_eq!(orphans("children(own)->texts(code)"), 20);
+    assert_eq!(orphans("children(other)->citexts(code)"), 20);
+    assert_eq!(orphans("children(own)->citexts(code)"), 0);
+    assert_eq!(orphans("children(own,part)->parts(code,part)"), 0);
+    assert_eq!(orphans("children(other,part)->parts(code,part)"), 20);
+}
+
+/// Tables with equal names in several schemas are different tables, and the collation of the parent decides across them.
+#[test]
+fn pairs_across_schemas_are_compared_under_the_collation_of_the_parent() {
+    let collation = "CREATE COLLATION caseless (provider = icu, locale = 'und-u-ks-level2', deterministic = false)";
+    let Some(server) = Server::postgres(collation) else { return };
+    server.execute(
+        "CREATE SCHEMA crm; CREATE SCHEMA sales;
+         CREATE TABLE customers(code text COLLATE \"C\" PRIMARY KEY);
+         CREATE TABLE crm.customers(code text COLLATE caseless PRIMARY KEY);
+         CREATE TABLE sales.orders(id int PRIMARY KEY, customer_code text COLLATE \"C\");
+         INSERT INTO customers SELECT 'Cust-' || i FROM generate_series(1, 40) AS i;
+         INSERT INTO crm.customers SELECT 'Cust-' || i FROM generate_series(1, 40) AS i;
+         INSERT INTO sales.orders SELECT 1000 + i, CASE WHEN i % 10 = 0 THEN 'CUST-' ELSE 'Cust-' END || (i % 30 + 1)
+             FROM generate_series(1, 120) AS i",
+    );
+    let candidates = judged(&report(&server.run(&["discover", &server.url(), "--format", "json"])));
+    let counts = |parent: &str| candidates[&format!("sales.orders(customer_code)->{parent}(code)")].1;
+    assert_eq!(counts("crm.customers"), [120, 0, 0, 30, 0]);
+    assert_eq!(counts("customers"), [120, 0, 12, 30, 3]);
+}
+
+#[test]
+fn table_that_a_mysql_user_may_not_read_makes_the_run_incomplete() {
+    for server in Server::mysql_family(&shop("varchar(30)")) {
+        let (user, database) = (format!("{}_u", server.name), &server.name);
+        // A user sees only the tables on which it has a privilege.
+        let granted = ["customers", "products", "orders", "coupons", "shelves"];
+        let grants: String =
+            granted.iter().map(|table| format!("GRANT SELECT ON {database}.{table} TO {user}@'127.0.0.1';")).collect();
+        server.execute(&format!(
+            "CREATE USER {user}@'127.0.0.1'; {grants} GRANT INSERT ON {database}.order_items TO {user}@'127.0.0.1'"
+        ));
+        let run = server.run(&["discover", &server.url_as(&user), "--format", "json"]);
+        server.execute(&format!("DROP USER {user}@'127.0.0.1'"));
+        assert_eq!(run.code, 4, "{}{}", run.stdout, run.stderr);
+        let report: Value = serde_json::from_str(&run.stdout).unwrap();
+        assert_eq!(report["summary"]["complete"], false);
+        let unread = &report["not_looked_at"][0];
+        assert_eq!((&unread["subject"], &unread["failed"]), (&"order_items".into(), &true.into()));
+        assert_eq!(judged(&report)["orders(customer_id)->customers(id)"].0, "certain");
+    }
+}
+
+/// An application adds a parent and its child in each transaction. All tables are read in one snapshot, so that no child is
+/// without its parent.
+#[test]
+fn discovery_beside_a_writer_reads_one_snapshot() {
+    const ROUNDS: usize = 3;
+    let mut sql =
+        "CREATE TABLE a_parents(id int PRIMARY KEY); CREATE TABLE children(id int PRIMARY KEY, parent_id int);"
+            .to_owned();
+    for start in (1..20_000).step_by(1_000) {
+        let rows = |row: &dyn Fn(u32) -> String| (start..start + 1_000).map(row).collect::<Vec<_>>().join(", ");
+        sql.push_str(&format!("INSERT INTO a_parents VALUES {};", rows(&|id| format!("({id})"))));
+        sql.push_str(&format!("INSERT INTO children VALUES {};", rows(&|id| format!("({}, {id})", 100_000 + id))));
+    }
+    let mut servers = Server::mysql_family(&sql);
+    servers.extend(Server::postgres(&sql));
+    for server in servers {
+        let is_done = AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            let writer = scope.spawn(|| {
+                let mut written = 0;
+                while !is_done.load(Ordering::Relaxed) {
+                    written += 1;
+                    let id = 20_000 + written;
+                    server.execute(&format!(
+                        "BEGIN; INSERT INTO a_parents VALUES ({id}); INSERT INTO children VALUES ({}, {id}); COMMIT",
+                        100_000 + id
+                    ));
+                }
+                written
+            });
+            for round in 0..ROUNDS {
+                let run = server.run(&["discover", &server.url(), "--format", "json"]);
+                let counts = judged(&report(&run))["children(parent_id)->a_parents(id)"].1;
+                assert!(counts[0] == counts[3] && counts[0] > 20_000, "round {round} of {}: {counts:?}", server.url());
+                assert_eq!((counts[2], counts[4]), (0, 0), "round {round} of {}: {counts:?}", server.url());
+            }
+            is_done.store(true, Ordering::Relaxed);
+            assert!(writer.join().unwrap() > ROUNDS, "nothing was written beside the discoveries of {}", server.url());
+        });
+    }
 }

@@ -1,4 +1,4 @@
--- Every column with the base type of its domains, its collation, and the equality operator of its values.
+-- Every column with the base type of its domains, its collation, the equality operator of its values, and how they become texts.
 WITH RECURSIVE beneath(type, base) AS (
   SELECT t.oid, t.oid FROM pg_type AS t WHERE t.typtype <> 'd'
   UNION ALL
@@ -29,7 +29,11 @@ SELECT
   l.collname::text,
   coalesce(e.schema, 'pg_catalog'),
   coalesce(e.name, '='),
-  coalesce(l.collisdeterministic, true)
+  coalesce(l.collisdeterministic, true),
+  EXISTS (
+    SELECT 1 FROM pg_cast AS k
+    WHERE k.castsource = t.oid AND k.casttarget = 'pg_catalog.text'::regtype AND k.castcontext = 'i' AND k.castmethod = 'b'
+  )
 FROM pg_attribute AS a
 JOIN beneath ON beneath.type = a.atttypid
 JOIN pg_type AS t ON t.oid = beneath.base

@@ -135,7 +135,7 @@ impl Tables {
         let composite = row.truth();
         let collation = row.qualified();
         let equality = QualifiedName { schema: row.text(), name: row.text() };
-        let deterministic = row.truth();
+        let (deterministic, becomes_text) = (row.truth(), row.truth());
         let columns = &mut self.found[position].columns;
         self.column.insert((table, number), columns.len());
         columns.push(Column {
@@ -146,7 +146,7 @@ impl Tables {
             not_null,
             generated,
             always_identity,
-            sql_type: Some(SqlType { base, equality, collation, deterministic, composite }),
+            sql_type: Some(SqlType { base, equality, collation, deterministic, becomes_text, composite }),
         });
     }
 

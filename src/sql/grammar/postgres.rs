@@ -196,6 +196,9 @@ impl Grammar for Postgres {
             Family::Untyped if is_built_in || sql_type.composite || base.name.starts_with('_') => {
                 ColumnComparison::NoKey
             }
+            Family::Untyped if sql_type.becomes_text => {
+                ColumnComparison::EngineOrText(format!("{}.{}", base.schema, base.name))
+            }
             // The built-in operator compares enumerations and ranges. Their texts are as distinct as the values.
             Family::Untyped if sql_type.equality.schema == "pg_catalog" => {
                 ColumnComparison::Spelling(format!("{}.{}", base.schema, base.name))
@@ -204,12 +207,20 @@ impl Grammar for Postgres {
         }
     }
 
+    fn equals_other_column(&self, ours: &Column, left: &str, theirs: &Column, right: &str) -> String {
+        if becomes_text(ours, theirs) || becomes_text(theirs, ours) {
+            return format!("({left})::text = {right}");
+        }
+        self.equal(Some(ours), left, right)
+    }
+
     /// An explicit collation decides, so that two texts with different collations can be compared.
     fn under_collation_of(&self, parent: &Column, child: &Column, value: &str) -> String {
+        let value = if becomes_text(child, parent) { format!("({value})::text") } else { value.to_owned() };
         let collation = |column: &Column| column.sql_type.as_ref().and_then(|sql_type| sql_type.collation.clone());
         match (collation(parent), collation(child)) {
             (Some(parent), Some(child)) if parent != child => format!("{value} COLLATE {}", qualified(&parent)),
-            _ => value.to_owned(),
+            _ => value,
         }
     }
 
@@ -371,6 +382,12 @@ impl WriteGrammar for Postgres {
 /// Returns the operator under which two values of a column's type are equal; `None` if the type has none.
 fn equality(column: &Column) -> Option<&QualifiedName> {
     column.sql_type.as_ref().map(|SqlType { equality, .. }| equality).filter(|equality| !equality.name.is_empty())
+}
+
+/// True if the server compares a value of this column with one of the other as a text.
+fn becomes_text(column: &Column, other: &Column) -> bool {
+    let (Some(own), Some(other)) = (&column.sql_type, &other.sql_type) else { return false };
+    column.family == Family::Untyped && own.becomes_text && own.base != other.base
 }
 
 pub(in crate::sql) fn as_text(value: &str) -> String {
