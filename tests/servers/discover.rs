@@ -412,14 +412,16 @@ fn discovery_beside_a_writer_reads_one_snapshot() {
                 }
                 written
             });
-            for round in 0..ROUNDS {
-                let run = server.run(&["discover", &server.url(), "--format", "json"]);
-                let counts = judged(&report(&run))["children(parent_id)->a_parents(id)"].1;
-                assert!(counts[0] == counts[3] && counts[0] > 20_000, "round {round} of {}: {counts:?}", server.url());
-                assert_eq!((counts[2], counts[4]), (0, 0), "round {round} of {}: {counts:?}", server.url());
-            }
+            // A failed assertion before the writer has ended would wait for it forever.
+            let runs: Vec<Run> =
+                (0..ROUNDS).map(|_| server.run(&["discover", &server.url(), "--format", "json"])).collect();
             is_done.store(true, Ordering::Relaxed);
             assert!(writer.join().unwrap() > ROUNDS, "nothing was written beside the discoveries of {}", server.url());
+            for run in runs {
+                let counts = judged(&report(&run))["children(parent_id)->a_parents(id)"].1;
+                assert!(counts[0] == counts[3] && counts[0] > 20_000, "{}: {counts:?}", server.url());
+                assert_eq!((counts[2], counts[4]), (0, 0), "{}: {counts:?}", server.url());
+            }
         });
     }
 }
