@@ -48,6 +48,67 @@ const SHAPES: [(&str, &str, &str); 2] = [
     ),
 ];
 
+/// Returns the SQL of many tables with few rows: some things, and what is noted about each of them.
+fn many_tables() -> String {
+    const THINGS: [&str; 19] = [
+        "area",
+        "artist",
+        "credit",
+        "edition",
+        "event",
+        "format",
+        "genre",
+        "instrument",
+        "label",
+        "language",
+        "medium",
+        "place",
+        "recording",
+        "release",
+        "script",
+        "series",
+        "track",
+        "url",
+        "work",
+    ];
+    const NOTES: [&str; 19] = [
+        "alias",
+        "annotation",
+        "attribute",
+        "category",
+        "collection",
+        "comment",
+        "cover",
+        "deletion",
+        "edit",
+        "gallery",
+        "identifier",
+        "link",
+        "meta",
+        "rating",
+        "redirect",
+        "revision",
+        "tag",
+        "type",
+        "watch",
+    ];
+    let rows = "FROM n WHERE i <= min(?1, 150)";
+    let thing = |thing: &&str| {
+        format!(
+            "CREATE TABLE {thing}(id INTEGER PRIMARY KEY, name TEXT, type INTEGER, begun INTEGER, ended INTEGER, updated TEXT);
+             INSERT INTO {thing} SELECT i, '{thing} ' || i, i % 9, 1900 + i % 120, NULL, date(8000 + i, 'unixepoch') {rows};"
+        )
+    };
+    let note = |thing: &str, note: &str| {
+        format!(
+            "CREATE TABLE {thing}_{note}(id INTEGER PRIMARY KEY, {thing} INTEGER, editor INTEGER, text TEXT, position INTEGER, updated TEXT);
+             INSERT INTO {thing}_{note} SELECT i, 1 + i * 7 % 150, i % 40, '{note} ' || i % 60, i % 5, date(8000 + i, 'unixepoch') {rows};"
+        )
+    };
+    let notes = THINGS.iter().flat_map(|thing| NOTES.iter().map(move |text| note(thing, text)));
+    THINGS.iter().map(thing).chain(notes).collect()
+}
+
 /// A whole discovery, in this process. Returns the number of candidates of its JSON report.
 fn discover(path: &Path, jobs: u64) -> usize {
     let (text, jobs) = (path.to_str().unwrap(), jobs.to_string());
@@ -95,7 +156,9 @@ fn main() {
         return;
     }
     let folder = tempfile::tempdir().unwrap();
-    for (name, about, sql) in SHAPES {
+    let many = many_tables();
+    let many: (&str, &str, &str) = ("museum", "380 tables with 2280 columns and few rows", &many);
+    for (name, about, sql) in SHAPES.into_iter().chain([many]) {
         let path = folder.path().join(format!("{name}.db"));
         create(&path, number("FK_DOCTOR_ROWS", 1_000_000), sql, |_| {});
         report(name, about, &path);

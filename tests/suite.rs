@@ -22,6 +22,7 @@ mod discover;
 mod discover_command;
 mod discover_joins;
 mod discover_polymorphic;
+mod discover_stories;
 mod discover_traps;
 mod distinct;
 mod endless_rules;
