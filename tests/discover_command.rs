@@ -20,7 +20,6 @@ use fk_doctor::internals::report;
 use fk_doctor::internals::report::DiscoveryFormat;
 use fk_doctor::internals::report::TerminalStyle;
 use fk_doctor::internals::report::discovery::DiscoveryReport;
-use rusqlite::Connection;
 use serde_json::Value;
 
 /// A shop without any foreign key. Three orders refer to customers that do not exist.

@@ -63,35 +63,40 @@ pub fn find(
         changed.iter().map(|&index| WantedValues::of(&columns[index], columns[index].plan.own, None)).collect();
     let values = values::find(schema, session, &wanted, &profiles.forms, &profiles.hasher, options.threads)?;
     let values: HashMap<usize, Values> = changed.into_iter().zip(values).collect();
-    let mut found: HashMap<ColumnPair, Near> = HashMap::new();
+    let mut known_parents: HashMap<usize, Vec<usize>> = HashMap::new();
+    for pair in known {
+        known_parents.entry(pair.child).or_default().push(pair.parent);
+    }
+    let mut found: Vec<Near> = Vec::new();
     for form in NearForm::ALL {
         let spelled: Vec<Spelled> = eligible
             .iter()
             .map(|index| Spelled::new(&columns[*index], values.get(index), form, &profiles.hasher))
             .collect();
-        for (parent_index, &parent) in eligible.iter().enumerate() {
-            if !columns[parent].is_unique || spelled[parent_index].is_merged {
-                continue;
-            }
-            for (child_index, &child) in eligible.iter().enumerate() {
-                let pair = ColumnPair { child, parent };
+        let may_be_parent = |index: usize| columns[eligible[index]].is_unique && !spelled[index].is_merged;
+        let parents: Vec<usize> = (0..eligible.len()).filter(|&index| may_be_parent(index)).collect();
+        for (child_index, &child) in eligible.iter().enumerate().filter(|(_, child)| !crowded.contains(child)) {
+            let known_parents = known_parents.entry(child).or_default();
+            let mut is_left_out = vec![false; columns.len()];
+            is_left_out[child] = true;
+            known_parents.iter().for_each(|&parent| is_left_out[parent] = true);
+            for &parent_index in &parents {
+                let parent = eligible[parent_index];
                 let is_changed = spelled[child_index].is_changed || spelled[parent_index].is_changed;
-                if child == parent || !is_changed {
+                if is_left_out[parent] || !is_changed {
                     continue;
                 }
-                // Nearly all pairs end at their first keys.
-                let is_known = || known.contains(&pair) || found.contains_key(&pair) || crowded.contains(&child);
+                let pair = ColumnPair { child, parent };
                 if let Some(counts) = counts(&columns[child], &spelled[child_index], &spelled[parent_index], options)
-                    && !is_known()
                     && let Some(as_stored) = as_stored(profiles, pair, options)
                 {
                     let list = |index: usize| ColumnList::single(columns[index].table, columns[index].column);
-                    found.insert(pair, Near { child: list(child), parent: list(parent), form, counts, as_stored });
+                    found.push(Near { child: list(child), parent: list(parent), form, counts, as_stored });
+                    known_parents.push(parent);
                 }
             }
         }
     }
-    let mut found: Vec<Near> = found.into_values().collect();
     found.sort_by(|left, right| (&left.child, &left.parent).cmp(&(&right.child, &right.parent)));
     Ok(found)
 }
