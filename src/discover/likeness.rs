@@ -132,7 +132,9 @@ pub(super) fn to_key(child: &ColumnWords, key: &ColumnWords) -> Likeness {
     if child.full == key.full {
         return alike(1.0, Kind::Equal);
     }
-    if key.full.len() > 3 && child.full.ends_with(key.full.as_str()) {
+    // A short name at the end says something if it has several words: `u_id` of `source_u_id`.
+    let ends_with_words = key.all.len() > 1 && child.all.len() > key.all.len() && child.all.ends_with(&key.all);
+    if ends_with_words || (key.full.len() > 3 && child.full.ends_with(key.full.as_str())) {
         return alike(0.92, Kind::Role);
     }
     if !child.base.is_empty() && child.base == key.base {
@@ -212,6 +214,8 @@ mod tests {
         assert_eq!(likeness("artist", "type", "artist_type", "id"), (Kind::Equal, Kind::None));
         assert_eq!(likeness("sales", "hdemo_sk", "household_demographics", "hd_demo_sk").0, Kind::Abbreviation);
         assert_eq!(likeness("visits", "addr", "address", "id").0, Kind::Abbreviation);
+        assert_eq!(likeness("trust", "source_u_id", "accounts", "u_id").1, Kind::Role);
+        assert_eq!(likeness("trust", "menu_id", "accounts", "u_id").1, Kind::None);
         assert_eq!(likeness("visits", "name", "address", "name"), (Kind::None, Kind::Generic));
         assert_eq!(likeness("visits", "colour", "address", "zip"), (Kind::None, Kind::None));
     }
