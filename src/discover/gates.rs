@@ -82,6 +82,11 @@ fn unnamed(subject: &Subject<'_>, pair: &Judged, gates: &mut Vec<Gate>) {
     if pair.facts.is_joined {
         return;
     }
+    let own = &subject.names.tables[child.table].words;
+    if words.all.len() > own.len() && words.all.starts_with(own) && !words.has_id_word() {
+        let text = "no name speaks for the pair, and the column bears the name of its own table";
+        gates.push(Gate { name: "gate:own-name", text, bound: POSSIBLE });
+    }
     // The columns of one name pattern, such as winner_id and loser_id, support each other.
     let has_sibling = pair.neighbours[NeighbourFeature::SiblingWord as usize] >= 0.8;
     let is_slight = !has_sibling && (pair.coverage() < 0.3 || pair.facts.distinct <= 2 || pair.has(F::SmallParent));
