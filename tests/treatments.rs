@@ -819,3 +819,18 @@ fn remap_to_ambiguous_parent_is_undecided() {
     configured(&twice);
     twice.undecided("the new key is not in p");
 }
+
+/// The scan calls the key of such a parent missing, and yet no other row can have it.
+#[test]
+fn parent_that_counts_as_deleted_gets_no_placeholder() {
+    let case = Case::new(
+        "CREATE TABLE p(id INTEGER PRIMARY KEY, name TEXT, deleted_at TEXT); CREATE TABLE c(id INTEGER PRIMARY KEY, r INTEGER);
+         INSERT INTO p VALUES (1, 'a', NULL), (2, 'b', '2026-01-01'); INSERT INTO c VALUES (1, 1), (2, 2)",
+        &rule("c(r)", "[[treat]]\naction = \"placeholder\""),
+    );
+    case.bench.write(
+        "fk-doctor.toml",
+        "[[relation]]\nchild = \"c(r)\"\nparent = \"p(id)\"\nsoft-deleted = \"parent.deleted_at IS NOT NULL\"\n",
+    );
+    case.undecided("placeholder: UNIQUE constraint failed: p(id)");
+}

@@ -1,7 +1,7 @@
 //! New parents that need no rehearsal: nothing can refuse or alter the row, and no other row has its key.
 //!
 //! The key of such a row is a missing key of whole numbers. No stored row has it, because the scan has compared it with all
-//! keys of the parent. Every unique index of the table contains the columns of the key, so no two of these rows collide.
+//! keys of the parent, unless some of its rows count as deleted. Every unique index of the table contains the columns of the key, so no two of these rows collide.
 
 use std::sync::Arc;
 
@@ -33,8 +33,13 @@ impl<'a> Planner<'a> {
         let (schema, relation) = (self.schema, case.relation);
         let table = &schema.tables[row.table];
         let key_columns = &relation.parent.columns;
-        // Only the rehearsal knows the tables of which the engine counts the keys.
-        if self.counters().is_some() || wanted.record.is_some() || relation.child == row.table {
+        // A parent that counts as deleted has its key, although the scan calls that key missing. Only the rehearsal knows the
+        // tables of which the engine counts the keys.
+        if relation.scope.soft_deleted.is_some()
+            || self.counters().is_some()
+            || wanted.record.is_some()
+            || relation.child == row.table
+        {
             return Ok(None);
         }
         let has_missing_key = wanted.key.is_some_and(|key| {

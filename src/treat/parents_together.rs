@@ -1,5 +1,6 @@
-//! New parents of a chunk of missing keys. Rows that need no rehearsal are planned at once. The others are inserted into the rehearsal by one statement and read back by one query. A
-//! chunk in which something is refused or altered is halved. A single parent is planned by itself, so every reason is exact.
+//! New parents of a chunk of missing keys. Rows that need no rehearsal are planned at once. The others are inserted into the
+//! rehearsal by one statement and read back by one query. A chunk in which something is refused or altered is halved. A single
+//! parent is planned by itself, so every reason is exact.
 
 use super::Case;
 use super::Planner;
