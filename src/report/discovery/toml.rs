@@ -28,8 +28,8 @@ fn entry(candidate: &CandidateView, facts: &Facts, date: &str) -> String {
     );
     let mut lines = vec![comment, "[[relation]]".to_owned()];
     // The name of a child's table is a pattern.
-    lines.push(format!("child = {}", side(&candidate.child, pattern::literal)));
-    lines.push(format!("parent = {}", side(&candidate.parent, str::to_owned)));
+    lines.push(format!("child = {}", side(&pattern::literal(&candidate.child.table.to_string()), &candidate.child)));
+    lines.push(format!("parent = {}", side(&candidate.parent.table.to_string(), &candidate.parent)));
     if !candidate.condition.is_empty() {
         let terms = candidate.condition.iter().map(|(column, value)| (column.as_str(), value.as_ref()));
         lines.push(format!("where = {}", toml_text::string(&discovery_condition::sql(terms, facts))));
@@ -37,6 +37,6 @@ fn entry(candidate: &CandidateView, facts: &Facts, date: &str) -> String {
     lines.iter().map(|line| visible(line).into_owned() + "\n").collect()
 }
 
-fn side(side: &SideView, table: impl Fn(&str) -> String) -> String {
-    toml_text::side(&table(&side.table.to_string()), &side.names())
+fn side(table: &str, side: &SideView) -> String {
+    toml_text::side(table, &side.names())
 }
