@@ -83,7 +83,8 @@ fn unnamed(subject: &Subject<'_>, pair: &Judged, gates: &mut Vec<Gate>) {
         return;
     }
     let own = &subject.names.tables[child.table].words;
-    if words.all.len() > own.len() && words.all.starts_with(own) && !words.has_id_word() {
+    let bears_own = !own.is_empty() && words.all.len() > own.len() && words.all.starts_with(own);
+    if bears_own && !words.has_id_word() {
         let text = "no name speaks for the pair, and the column bears the name of its own table";
         gates.push(Gate { name: "gate:own-name", text, bound: POSSIBLE });
     }
