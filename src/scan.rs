@@ -28,6 +28,7 @@ use crate::sql;
 
 mod digest;
 pub mod distinct;
+mod expected;
 mod gather;
 mod orphan_row;
 mod proof;
@@ -35,6 +36,7 @@ mod proven;
 mod row_names;
 mod work;
 
+pub use expected::scan_beyond;
 use gather::Gatherer;
 pub use orphan_row::OrphanColumns;
 pub use orphan_row::OrphanRow;

@@ -12,12 +12,16 @@ use crate::model::plan::Change;
 use crate::model::plan::OrphanForecast;
 use crate::model::progress::ProgressStep;
 use crate::model::progress::RunPhase;
+use crate::model::relation::Relation;
 use crate::model::schema::Schema;
 use crate::model::text::plural;
 use crate::scan;
 use crate::scan::ScanOptions;
 use crate::scan::ScanResult;
 use crate::scan::ScanResults;
+
+/// The largest number of orphans that each relation of a schema may have.
+type Most = IdVec<RelationId, u64>;
 
 impl Walk<'_> {
     /// Refuses the run if a relation has too many orphans. With `--skip-changed`, orphans of other sessions are allowed, and only
@@ -27,14 +31,20 @@ impl Walk<'_> {
         let forecasts = &self.reading.plan.header.forecasts.clone();
         let mut touched = self.options.schema.clone();
         touched.relations.retain(|relation| forecasts.iter().any(|forecast| forecast.relation == relation.id));
+        let only_counts = self.options.skip_changed && at == VerifyAt::BeforeBatches;
+        let most = |relation: &Relation| {
+            let forecast = forecasts.iter().find(|forecast| forecast.relation == relation.id);
+            if only_counts { u64::MAX } else { forecast.map_or(0, |forecast| self.most(forecast, at)) }
+        };
+        let most: Most = touched.relations.iter().map(most).collect();
         let facts = match at {
-            VerifyAt::BeforeBatches => self.scanned_before(writer, &touched, RunPhase::Scan),
+            VerifyAt::BeforeBatches => self.scanned_before(writer, &touched, &most),
             VerifyAt::BeforeCommit | VerifyAt::AfterBatches => {
-                self.scanned(writer, &touched, RunPhase::VerifyRelations)
+                self.scanned(writer, &touched, RunPhase::VerifyRelations, &most)
             }
         };
         refuse_if_lost(writer, &facts)?;
-        if self.options.skip_changed && at == VerifyAt::BeforeBatches {
+        if only_counts {
             let counts = touched.relations.iter().zip(&facts).filter_map(|(relation, fact)| match fact {
                 ScanResult::Checked(tally) => Some((relation.id.clone(), tally.orphan_rows)),
                 ScanResult::Unchecked(_) => None,
@@ -42,9 +52,7 @@ impl Walk<'_> {
             self.orphans_before = counts.collect();
             return Ok(());
         }
-        for (relation, fact) in touched.relations.iter().zip(facts) {
-            let forecast = forecasts.iter().find(|forecast| forecast.relation == relation.id);
-            let most = forecast.map_or(0, |forecast| self.most(forecast, at));
+        for ((relation, fact), most) in touched.relations.iter().zip(facts).zip(most) {
             let why = match fact {
                 ScanResult::Unchecked(why) => format!("{} cannot be checked any more: {why}", relation.id),
                 ScanResult::Checked(tally) if tally.orphan_rows > most => {
@@ -110,29 +118,30 @@ impl Walk<'_> {
         }
     }
 
-    /// Scans the relations of a schema in the transaction of the writer.
-    fn scanned(&self, writer: &mut dyn Writer, schema: &Schema, phase: RunPhase) -> ScanResults {
+    /// Looks for orphans beyond the expected ones in the transaction of the writer.
+    fn scanned(&self, writer: &mut dyn Writer, schema: &Schema, phase: RunPhase, most: &Most) -> ScanResults {
         let progress = |step: &ProgressStep<'_>| (self.options.progress)(&ProgressStep { phase, ..*step });
         let options = ScanOptions { samples: 1, memory: 0, threads: 1, progress: &progress, is_known: None };
         let mut sessions: [Box<dyn Session + '_>; 1] = [Box::new(writer)];
-        scan::scan(schema, &mut sessions, &options)
+        scan::scan_beyond(schema, &mut sessions, &options, most)
     }
 
     /// Scans the relations of a schema before the first change. The writer keeps other sessions from committing, so the committed
     /// state is the one that the writer sees.
-    fn scanned_before(&self, writer: &mut dyn Writer, schema: &Schema, phase: RunPhase) -> ScanResults {
+    fn scanned_before(&self, writer: &mut dyn Writer, schema: &Schema, most: &Most) -> ScanResults {
+        let phase = RunPhase::Scan;
         let progress = |step: &ProgressStep<'_>| (self.options.progress)(&ProgressStep { phase, ..*step });
         let committed = self.options.committed_scan.filter(|_| self.transaction.is_none());
         let facts = committed.and_then(|scan| scan(schema, &progress));
         let is_complete = |facts: &ScanResults| facts.iter().all(|fact| matches!(fact, ScanResult::Checked(_)));
-        facts.filter(is_complete).unwrap_or_else(|| self.scanned(writer, schema, phase))
+        facts.filter(is_complete).unwrap_or_else(|| self.scanned(writer, schema, phase, most))
     }
 
     /// Returns the number of orphans that a relation has now.
     pub(super) fn count_orphans(&self, writer: &mut dyn Writer, relation: RelationId) -> Result<u64, ApplyError> {
         let mut schema = self.options.schema.clone();
         schema.relations = IdVec::from(vec![self.options.schema.relations[relation].clone()]);
-        let facts = self.scanned(writer, &schema, RunPhase::Scan);
+        let facts = self.scanned(writer, &schema, RunPhase::Scan, &IdVec::from(vec![u64::MAX]));
         refuse_if_lost(writer, &facts)?;
         match facts.into_iter().next() {
             Some(ScanResult::Checked(tally)) => Ok(tally.orphan_rows),

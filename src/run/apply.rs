@@ -1,5 +1,6 @@
 //! `apply` and `undo`: apply a plan to a database, or take it back.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::path::PathBuf;
 
@@ -39,10 +40,12 @@ use crate::model::catalog::TableName;
 use crate::model::date;
 use crate::model::finding_group::Distinct;
 use crate::model::forecast::TableChanges;
+use crate::model::plan::OrphanForecast;
 use crate::model::progress::ProgressStep;
 use crate::model::progress::RunPhase;
 use crate::model::progress::numbered;
 use crate::model::redaction;
+use crate::model::relation::Relation;
 use crate::model::schema::Schema;
 use crate::plan_file::PlanFile;
 use crate::quarantine_file;
@@ -150,7 +153,7 @@ pub(super) fn run_plan(
         error => error.into(),
     })?;
     drop(database);
-    let remaining = remaining(source, &wait_limits, global, environment, &progress)?;
+    let remaining = remaining(source, expected(direction, &plan), &wait_limits, (global, environment), &progress)?;
     let exit = exit(direction, &execution.done, &remaining);
     let report = Report {
         direction,
@@ -302,11 +305,20 @@ struct Remaining {
     relations_left: Vec<(String, u64)>,
 }
 
+/// Returns the number of orphans that each relation should have after a run.
+fn expected(direction: Direction, plan: &PlanFile) -> BTreeMap<&str, u64> {
+    let rows = |forecast: &OrphanForecast| match direction {
+        Direction::Apply => forecast.rows_after,
+        Direction::Undo => forecast.rows_before,
+    };
+    plan.header.forecasts.iter().map(|forecast| (forecast.relation.as_str(), rows(forecast))).collect()
+}
+
 fn remaining(
     source: &Source,
+    expected: BTreeMap<&str, u64>,
     wait_limits: &WaitLimits,
-    global: &cli::GlobalArgs,
-    environment: &Environment,
+    (global, environment): (&cli::GlobalArgs, &Environment),
     progress: Progress<'_>,
 ) -> Result<Remaining, RunError> {
     let mut database = database::open(source, wait_limits, environment)?;
@@ -315,7 +327,9 @@ fn remaining(
     let mut sessions = super::sessions(database.as_mut(), &schema, None, environment)?;
     let options =
         ScanOptions { samples: 0, memory: DEFAULT_MEMORY, threads: environment.cores, progress, is_known: None };
-    let facts = scan::scan(&schema, &mut sessions, &options);
+    let expected = |relation: &Relation| expected.get(relation.id.as_str()).copied().unwrap_or_default();
+    let expected = schema.relations.iter().map(expected).collect();
+    let facts = scan::scan_beyond(&schema, &mut sessions, &options, &expected);
     let rows = sessions.first_mut().map(|session| OrphanRows::count(&schema, &facts, session.as_mut()).total());
     let rows = rows.unwrap_or_default();
     let mut remaining = Remaining { relations: 0, unchecked: 0, orphan_rows: 0, rows, relations_left: Vec::new() };

@@ -123,7 +123,7 @@ pub(super) fn plan<'a>(
 }
 
 /// Returns why a table of the relation cannot be read.
-fn unreadable(schema: &Schema, relation: &Relation) -> Option<String> {
+pub(super) fn unreadable(schema: &Schema, relation: &Relation) -> Option<String> {
     let tables = [Some(schema.child(relation)), schema.parent(relation)].into_iter().flatten();
     tables.into_iter().find_map(|table| Some(format!("{} cannot be read: {}", table.name, table.unreadable.as_ref()?)))
 }

@@ -300,12 +300,12 @@ fn deadlock_victim_is_retried_whole() {
                 "UPDATE c SET pad = 'pad' WHERE id = 1",
                 "SELECT deadlocks::text FROM pg_stat_database WHERE datname = current_database()",
             ),
-            // The repair has read row 2 when it reaches row 30. It has changed nothing yet, so it is the deadlock
+            // The repair has read row 1 of the plan when it reaches row 29. It has changed nothing yet, so it is the deadlock
             // victim.
             Kind::Mariadb | Kind::Mysql => (
                 "BEGIN; INSERT INTO heavy WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 900) \
-                 SELECT i FROM n; SELECT id FROM c WHERE id = 30 FOR UPDATE",
-                "SELECT id FROM c WHERE id = 2 FOR UPDATE",
+                 SELECT i FROM n; SELECT id FROM c WHERE id = 29 FOR UPDATE",
+                "SELECT id FROM c WHERE id = 1 FOR UPDATE",
                 if kind == Kind::Mysql {
                     "SELECT CAST(count AS CHAR) FROM information_schema.innodb_metrics WHERE name = 'lock_deadlocks'"
                 } else {

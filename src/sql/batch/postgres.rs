@@ -45,9 +45,9 @@ impl Batch for Postgres {
         BatchLoad::Stream(format!("COPY {} FROM STDIN", self.batch_table(group)))
     }
 
-    /// Without statistics the server takes the table for small.
+    /// Without statistics the server takes the table for small. Those of one column tell its size.
     fn measure(&self, group: &RowGroup<'_>) -> Option<Sql> {
-        Some(plain(format!("ANALYZE {}", self.batch_table(group))))
+        Some(plain(format!("ANALYZE {}({})", self.batch_table(group), self.number_column())))
     }
 
     fn change(&self, group: &RowGroup<'_>) -> BatchChange {
