@@ -293,8 +293,10 @@ fn run(
     loop {
         let mut walk = Walk::new(options, plan, made, excluded, counts_each_change);
         walk.avoids_sets = avoids_sets;
-        walk.gentle.is_last_attempt = wait.is_over(options.lock_wait);
-        let halt = match walk.run(writer, admit, &mut secure) {
+        walk.gentle = wait.next_attempt(options.lock_wait);
+        let outcome = walk.run(writer, admit, &mut secure);
+        wait.note(&walk.gentle);
+        let halt = match outcome {
             Ok(done) if walk.waits_for_rows() => {
                 // The next walk makes only the changes that are left.
                 before = done.after(&before);

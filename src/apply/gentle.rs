@@ -46,11 +46,19 @@ const ROW_PAUSE: Duration = Duration::from_millis(50);
 #[derive(Debug, Default)]
 pub(super) struct RowWait {
     since: Option<Instant>,
+    /// True if an earlier attempt met a row of another session.
+    has_met_row: bool,
 }
 
 impl RowWait {
-    pub(super) fn is_over(&self, limit: Duration) -> bool {
-        self.since.is_some_and(|since| since.elapsed() > limit)
+    /// Returns the state at the start of the next attempt. It is the last one if the wait is over.
+    pub(super) fn next_attempt(&self, limit: Duration) -> Gentle {
+        let is_last_attempt = self.since.is_some_and(|since| since.elapsed() > limit);
+        Gentle { is_last_attempt, locks_rows: self.has_met_row, ..Gentle::default() }
+    }
+
+    pub(super) fn note(&mut self, attempt: &Gentle) {
+        self.has_met_row |= attempt.locks_rows;
     }
 
     pub(super) fn pause(&mut self) {
@@ -77,12 +85,15 @@ pub(super) struct Gentle {
     /// True if the run changes its rows beside other sessions.
     is_on: bool,
     locked: Locked,
+    /// True if rows are locked before they change. Otherwise a change that meets a row of another session is taken back, and all rows
+    /// after it are locked first.
+    locks_rows: bool,
     /// True if the current transaction locks the tables of parents first, because an earlier attempt did not get them late.
     locks_first: bool,
     /// The lines whose rows other sessions hold.
     pub(super) busy: BTreeSet<usize>,
     /// True if rows that are busy now are skipped.
-    pub(super) is_last_attempt: bool,
+    is_last_attempt: bool,
     /// The time at which the current transaction got its locks.
     locked_since: Option<Instant>,
     /// The time at which the current transaction met its first lock.
@@ -93,7 +104,9 @@ impl Walk<'_> {
     /// Decides if the rows are changed beside other sessions.
     pub(super) fn choose_locks(&mut self, writer: &mut dyn Writer) {
         let uses_sets = !self.avoids_sets && self.reading.plan.header.redefinitions.is_empty();
-        self.gentle.is_on = uses_sets && self.options.batch.is_some() && writer.gentle().is_some();
+        let gentle = writer.gentle().filter(|_| uses_sets && self.options.batch.is_some());
+        self.gentle.is_on = gentle.is_some();
+        self.gentle.locks_rows |= gentle.is_some_and(|gentle| !gentle.can_change_unlocked_rows());
     }
 
     pub(super) fn is_gentle(&self) -> bool {
@@ -257,7 +270,7 @@ impl Walk<'_> {
             Locked::Tables | Locked::Rows(_) => BTreeMap::new(),
         };
         let lock = self.lock_statement(&tables);
-        let held = match gentle.lock_batch(&batch, lock.as_ref())? {
+        let held = match gentle.lock_batch(&batch, lock.as_ref(), self.gentle.locks_rows)? {
             BatchLocks::TableHeld => return Ok(None),
             BatchLocks::Locked { busy } => busy,
         };
@@ -321,9 +334,12 @@ impl Walk<'_> {
         }
     }
 
-    /// Decides how to go on after a statement met a lock of another session: with smaller portions, or without the lines at this
-    /// step. Returns false if the run has waited long enough.
+    /// Decides how to go on after a statement met a lock of another session: with locks of the rows, with smaller portions, or without
+    /// the lines at this step. Returns false if the run has waited long enough.
     pub(super) fn give_way(&mut self, step: usize, most: usize) -> Result<bool, ApplyError> {
+        if !std::mem::replace(&mut self.gentle.locks_rows, true) {
+            return Ok(true);
+        }
         let since = *self.gentle.waits_since.get_or_insert_with(Instant::now);
         if self.gentle.locked == Locked::Tables && since.elapsed() > self.options.lock_wait {
             return Ok(false);

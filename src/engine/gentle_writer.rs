@@ -29,9 +29,18 @@ pub trait GentleWriter {
     /// longer than a moment.
     fn begin_gently(&mut self, locks: GentleLocks<'_>) -> Result<bool, EngineError>;
 
-    /// Locks the tables of a statement, in which no row may appear or disappear, and the stored rows of a batch. It waits for the
-    /// tables only for a moment, and for no row. The values of the batch travel before the first lock.
-    fn lock_batch(&mut self, batch: &RowBatch<'_, '_>, tables: Option<&Sql>) -> Result<BatchLocks, EngineError>;
+    /// True if a change waits only for a moment for a row that another session holds. The rows then need no lock before their change,
+    /// unless other sessions hold some of them.
+    fn can_change_unlocked_rows(&self) -> bool;
+
+    /// Locks the tables of a statement, in which no row may appear or disappear, and after them the stored rows of a batch if these
+    /// are wanted. It waits for the tables only for a moment, and for no row. The values of the batch travel before the first lock.
+    fn lock_batch(
+        &mut self,
+        batch: &RowBatch<'_, '_>,
+        tables: Option<&Sql>,
+        wants_rows: bool,
+    ) -> Result<BatchLocks, EngineError>;
 
     /// Locks the tables of a statement after the rows of a batch changed. Returns the number of lines whose orphan has a parent by
     /// now, or whose changed row has lost its parent. `None` if another session holds one of the tables for longer than a moment. The

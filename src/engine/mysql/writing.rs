@@ -35,6 +35,9 @@ impl WriterConnection for Connection {
 
     const PLANS_OF_SETS: Option<[&'static str; 2]> = None;
 
+    /// MySQL waits for a second, in which it may end the other transaction.
+    const CHANGES_UNLOCKED_ROWS: bool = false;
+
     /// If it may not wait at all, MariaDB fails at a row that it should skip. It does not wait for such a row.
     const AROUND_SKIPPING: Option<[&'static str; 2]> =
         Some(["SET SESSION innodb_lock_wait_timeout = 1", transaction::NO_WAIT]);

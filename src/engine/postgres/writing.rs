@@ -45,6 +45,8 @@ impl WriterConnection for Connection {
          SET LOCAL join_collapse_limit TO DEFAULT",
     ]);
 
+    const CHANGES_UNLOCKED_ROWS: bool = true;
+
     const AROUND_SKIPPING: Option<[&'static str; 2]> = None;
 
     const RUN_DEFERRED: Option<&'static str> = Some("SET CONSTRAINTS ALL IMMEDIATE");

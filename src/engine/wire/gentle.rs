@@ -28,13 +28,22 @@ impl<C: WriterConnection + Send> GentleWriter for ServerWriter<C> {
         if self.met_lock { Ok(false) } else { Err(self.unwritable(&failure)) }
     }
 
-    fn lock_batch(&mut self, batch: &RowBatch<'_, '_>, tables: Option<&Sql>) -> Result<BatchLocks, EngineError> {
+    fn can_change_unlocked_rows(&self) -> bool {
+        C::CHANGES_UNLOCKED_ROWS
+    }
+
+    fn lock_batch(
+        &mut self,
+        batch: &RowBatch<'_, '_>,
+        tables: Option<&Sql>,
+        wants_rows: bool,
+    ) -> Result<BatchLocks, EngineError> {
         self.load_all(batch).map_err(|failure| self.failed(failure))?;
         if let Some(Err(failure)) = tables.map(|tables| self.connection.lock_tables(tables, &self.limits)) {
             let error = self.failed(failure);
             return if self.met_lock { Ok(BatchLocks::TableHeld) } else { Err(error) };
         }
-        let busy = self.lock_rows(batch).map_err(|failure| self.failed(failure))?;
+        let busy = if wants_rows { self.lock_rows(batch).map_err(|failure| self.failed(failure))? } else { Vec::new() };
         Ok(BatchLocks::Locked { busy })
     }
 
