@@ -400,6 +400,40 @@ fn composite_pairs_of_many_rows_equal_nested_loops() {
     assert!(expected.len() > 5 && with_orphans > 2, "{expected:#?}");
 }
 
+/// A column that repeats keys and has none of any parent is read no further after a few parts of its keys, however many parts the
+/// memory would ask for.
+#[test]
+fn child_without_parents_is_not_read_to_the_end() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("notes.db");
+    let connection = Connection::open(&path).unwrap();
+    let notes =
+        |column: &dyn Fn(u32) -> String| (0..12).map(|number| format!(", {}", column(number))).collect::<String>();
+    connection
+        .execute_batch(&format!(
+            "CREATE TABLE a_parents(code TEXT PRIMARY KEY);
+             CREATE TABLE notes(id INTEGER PRIMARY KEY, code TEXT{});
+             WITH n(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < 10000)
+             INSERT INTO a_parents SELECT 'parent ' || n FROM n;
+             INSERT INTO notes SELECT rowid, 'parent ' || (1 + rowid / 3){} FROM a_parents;",
+            notes(&|number| format!("note{number} TEXT")),
+            notes(&|number| format!("'note {number} of ' || max(rowid, 1000)")),
+        ))
+        .unwrap();
+    drop(connection);
+    let list_and_reads = |pruning: Pruning| {
+        let reads = AtomicU64::new(0);
+        let read = || _ = reads.fetch_add(1, Ordering::Relaxed);
+        let (schema, facts) = found_with(&path, (pruning, 700_000, 1, 5), &read);
+        (shown(&schema, &facts, 1), reads.into_inner())
+    };
+    let (list, reads) = list_and_reads(Pruning::ALL);
+    let (whole_list, all_reads) = list_and_reads(Pruning { early_end: false, ..Pruning::ALL });
+    assert_eq!(list, whole_list);
+    assert!(list.contains_key("\"notes\".code -> \"a_parents\".code"), "{list:?}");
+    assert!(reads * 2 < all_reads, "{reads} of {all_reads}");
+}
+
 /// With little memory the list, its counts and its evidence are the same. What is missing from it is named.
 fn check_small_memory(schema: &Schema, facts: &Facts, small: &Facts, case: usize) {
     assert_eq!(shown(schema, small, 1), shown(schema, facts, 1), "case {case}: with little memory");

@@ -118,7 +118,7 @@ impl ColumnBatch {
     ) {
         match value {
             ValueRef::Null => self.stats.nulls += 1,
-            ValueRef::Integer(number) if !plan.is_real && plan.part.of == 1 && is_exact_in_real(number) => {
+            ValueRef::Integer(number) if !plan.is_real && plan.part.is_whole() && is_exact_in_real(number) => {
                 self.stats.classes.integers += 1;
                 if !self.has_keys {
                     return;

@@ -24,27 +24,56 @@ pub struct FormPlan {
     pub part: Part,
 }
 
-/// A part of all keys, by their hash: the first of two halves is `(0, 2)`.
+/// A part of all keys: those with a hash in a range. The whole has the hashes from 0 to [`Part::HASHES`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Part {
-    pub number: u64,
-    pub of: u64,
+    first: u64,
+    /// One more than the last hash.
+    end: u64,
 }
 
 impl Part {
-    pub const WHOLE: Part = Part { number: 0, of: 1 };
+    const HASHES: u64 = 1 << 32;
+
+    pub const WHOLE: Part = Part { first: 0, end: Part::HASHES };
+
+    /// Returns one of several parts of equal size, for example the last of three: `nth(2, 3)`.
+    pub fn nth(number: u64, of: u64) -> Part {
+        let end_of = |number: u64| (u128::from(Part::HASHES) * u128::from(number) / u128::from(of.max(1))) as u64;
+        Part { first: end_of(number), end: end_of(number + 1) }
+    }
+
+    /// Returns the part after this one that is about `1 / divisor` of the whole, or all that is left; `None` after the last part.
+    pub fn next(self, divisor: u64) -> Option<Part> {
+        let size = (Part::HASHES / divisor.max(1)).max(1);
+        (self.end < Part::HASHES)
+            .then(|| Part { first: self.end, end: self.end.saturating_add(size).min(Part::HASHES) })
+    }
+
+    /// Returns about how many keys the whole has, if all parts up to this one have so many.
+    pub fn extrapolated(self, keys: u64) -> u64 {
+        (u128::from(keys) * u128::from(Part::HASHES) / u128::from(self.end.max(1))) as u64
+    }
+
+    pub fn is_whole(self) -> bool {
+        self == Part::WHOLE
+    }
+
+    pub fn is_first(self) -> bool {
+        self.first == 0
+    }
 
     #[inline]
     pub fn has(self, key: ValueKey) -> bool {
-        self.of == 1 || {
-            let bits = match key {
+        self.is_whole() || {
+            let hash = match key {
                 ValueKey::Integer(number) => {
                     let bits = number.cast_unsigned();
                     (bits ^ (bits >> 29)).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32
                 }
                 ValueKey::Hash(hash) => (hash >> 32) as u64 & u64::from(u32::MAX),
             };
-            bits % self.of == self.number
+            (self.first..self.end).contains(&hash)
         }
     }
 }
@@ -192,11 +221,25 @@ mod tests {
         let numbers: Vec<ValueRef<'_>> = (0..500).map(ValueRef::Integer).collect();
         let mut sum = 0;
         for number in 0..3 {
-            plan.part = Part { number, of: 3 };
+            plan.part = Part::nth(number, 3);
             let part = keys(&plan, &numbers, 100).own().distinct();
             assert!((100..250).contains(&part), "{part}");
             sum += part;
         }
         assert_eq!(sum, 500);
+    }
+
+    #[test]
+    fn parts_after_another_cover_the_rest_once() {
+        let mut parts = vec![Part::nth(0, 7)];
+        parts.extend(std::iter::successors(parts[0].next(5), |part| part.next(3)));
+        assert_eq!((parts.len(), parts[0].is_first(), parts[1].is_first()), (4, true, false));
+        let keys = (0..2000).map(ValueKey::Integer).chain((0..2000).map(|hash| ValueKey::Hash(hash << 53)));
+        for key in keys {
+            assert_eq!(parts.iter().filter(|part| part.has(key)).count(), 1, "{key:?}");
+        }
+        assert!(Part::nth(0, 1).is_whole() && Part::WHOLE.next(1).is_none());
+        let known = parts.iter().map(|part| part.extrapolated(1000)).collect::<Vec<u64>>();
+        assert!((6990..=7010).contains(&known[0]) && known[3] == 1000, "{known:?}");
     }
 }

@@ -133,7 +133,7 @@ impl Count<'_> {
         let mut dropped: BTreeSet<usize> = BTreeSet::new();
         let rounds = rounds.max(1);
         for number in 0..rounds {
-            let part = Part { number, of: rounds };
+            let part = Part::nth(number, rounds);
             let parents = self.tuples(session, &self.plan.parents, part, u64::MAX)?;
             if attempt == Attempt::First {
                 for (all, tuples) in self.parents.iter_mut().zip(&parents) {

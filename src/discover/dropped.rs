@@ -1,7 +1,8 @@
-//! Counts the columns whose keys were dropped in the first pass, in as many rounds as the memory asks for.
+//! Counts the columns whose keys were dropped in the first pass, in as many rounds as the memory asks for. Each round reads one part of
+//! the keys.
 //!
-//! By now all other parents are known. A column that has shown a repeated key can only be a child, and most such columns are
-//! excluded as soon as they have too many keys for the largest parent.
+//! By now all other parents are known. A column that has shown a repeated key can only be a child, and is read no further as soon as
+//! it has too many keys for the largest parent, or misses too many keys of every parent.
 
 use std::collections::BTreeMap;
 
@@ -10,6 +11,7 @@ use super::column_keys::Part;
 use super::details;
 use super::form::Fold;
 use super::form::Form;
+use super::integer_counts::IntegerCounts;
 use super::key_counts::BYTES_OF_KEY;
 use super::order::KeyOrder;
 use super::pairs::ColumnPair;
@@ -35,6 +37,9 @@ use crate::model::ids::TableId;
 use crate::model::schema::Schema;
 use crate::model::schema::side;
 
+/// The most equal parts of all keys.
+const MOST_PARTS: u64 = 10_000;
+
 /// The progress of one column over all rounds.
 struct Progress {
     column: usize,
@@ -44,6 +49,36 @@ struct Progress {
     least_distinct: u64,
     rows: u64,
     integers: Option<(i64, i64)>,
+    /// True if some key is no integer.
+    has_hashes: bool,
+}
+
+impl Progress {
+    /// Returns the largest number of distinct keys that can be counted.
+    fn most_distinct(&self, profiles: &Profiles) -> u64 {
+        let rows = profiles.columns[self.column].filled_rows();
+        self.stop.as_ref().map_or(rows, StopRule::most_distinct)
+    }
+
+    /// Returns the memory in bytes for one of several equal parts of the column's keys, as the keys before the end of a part suggest.
+    fn bytes(&self, divisor: u64, known: Part, profiles: &Profiles) -> u64 {
+        let distinct = known.extrapolated(self.distinct).min(self.most_distinct(profiles)) / divisor;
+        match self.integers {
+            // Dense integers of a part take as much memory as those of the whole.
+            Some((least, greatest)) if !self.has_hashes => {
+                IntegerCounts::most_bytes(distinct, greatest.abs_diff(least).saturating_add(1))
+            }
+            _ => distinct * BYTES_OF_KEY,
+        }
+    }
+
+    /// True if the column can only be a child, and misses too many keys of every parent.
+    fn is_outside(&self, search: &Search<'_>, tallies: &BTreeMap<ColumnPair, Outcome>) -> bool {
+        let mut own = tallies.iter().filter(|(pair, _)| pair.child == self.column);
+        self.stop.is_some()
+            && search.pruning.early_end
+            && own.all(|(_, outcome)| matches!(outcome, Outcome::Counted(tally) if tally.is_outside))
+    }
 }
 
 /// The details of a pair with a column whose keys were never in memory at once.
@@ -74,22 +109,15 @@ pub fn count(
     options: &DiscoverOptions<'_>,
 ) -> Result<Found, EngineError> {
     let mut dropped = begin(profiles, search_of);
-    let bytes: u64 = dropped
-        .iter()
-        .map(|progress| {
-            let rows = profiles.columns[progress.column].filled_rows();
-            progress.stop.as_ref().map_or(rows, StopRule::most_distinct) * BYTES_OF_KEY
-        })
-        .sum();
-    let rounds = bytes.div_ceil(options.memory.max(1)).max(1);
+    let bytes: u64 = dropped.iter().map(|progress| progress.most_distinct(profiles) * BYTES_OF_KEY).sum();
+    let mut next = (!dropped.is_empty()).then(|| Part::nth(0, bytes.div_ceil(options.memory.max(1)).max(1)));
     let mut tallies: BTreeMap<ColumnPair, Outcome> = BTreeMap::new();
     let mut observed: BTreeMap<ColumnPair, PartDetails> = BTreeMap::new();
-    for number in 0..rounds {
-        let part = Part { number, of: rounds };
+    while let Some(part) = next {
         read_part(schema, session, profiles, &mut dropped, part, options)?;
         search_of(&profiles.columns, &mut |search| {
             tally(search, &dropped, part, &mut tallies);
-            if rounds > 1 {
+            if !part.is_whole() {
                 observe_part(search, part, options.samples, &tallies, &mut observed);
             }
         });
@@ -101,13 +129,21 @@ pub fn count(
             progress.distinct += column.keys.own().distinct();
             progress.least_distinct += column.keys.least_distinct();
             progress.rows += column.keys.own().rows();
+            progress.has_hashes |= column.keys.own().distinct_hashes() > 0;
             progress.integers = united(progress.integers, column.keys.own().integers().bounds());
             let was_repeated = column.keys.was_repeated || column.keys.own().has_repetition();
-            if rounds > 1 {
+            if !part.is_whole() {
                 column.keys.drop_keys();
             }
             column.keys.was_repeated = was_repeated;
         }
+        if part.is_whole() {
+            break;
+        }
+        search_of(&profiles.columns, &mut |search| {
+            dropped.retain(|progress| !progress.is_outside(search, &tallies));
+        });
+        next = if dropped.is_empty() { None } else { part.next(divisor(&dropped, part, profiles, options.memory)) };
     }
     for progress in &dropped {
         let column = &mut profiles.columns[progress.column];
@@ -123,6 +159,12 @@ pub fn count(
     observed.retain(|pair, _| found.iter().any(|(known, _)| known == pair));
     name_restricted(schema, profiles);
     Ok((found, observed))
+}
+
+/// Returns in how many equal parts all keys would have to be divided, so that one fits into the memory.
+fn divisor(dropped: &[Progress], known: Part, profiles: &Profiles, memory: u64) -> u64 {
+    let bytes = |divisor: u64| dropped.iter().map(|progress| progress.bytes(divisor, known, profiles)).sum::<u64>();
+    (1..MOST_PARTS).find(|&divisor| bytes(divisor) <= memory).unwrap_or(MOST_PARTS)
 }
 
 fn united(left: Option<(i64, i64)>, right: Option<(i64, i64)>) -> Option<(i64, i64)> {
@@ -184,7 +226,15 @@ fn begin(profiles: &mut Profiles, search_of: &SearchOf<'_>) -> Vec<Progress> {
                 // The parts of a declared key are compared with the parts of other tables.
                 let may_stop = column.keys.was_repeated && !column.is_part;
                 let stop = if may_stop { stop_rule(search, index) } else { None };
-                dropped.push(Progress { column: index, stop, distinct: 0, least_distinct: 0, rows: 0, integers: None });
+                dropped.push(Progress {
+                    column: index,
+                    stop,
+                    distinct: 0,
+                    least_distinct: 0,
+                    rows: 0,
+                    integers: None,
+                    has_hashes: false,
+                });
             }
         }
     });
@@ -291,11 +341,12 @@ fn tally(search: &Search<'_>, dropped: &[Progress], part: Part, tallies: &mut BT
         let Some(form) = parent.form_against(child) else { return };
         let is_possible = pair.child != pair.parent && child.has_keys() && search.may_refer(pair);
         let is_no_key = parent.keys.was_repeated && !parent.is_repeated_key();
-        if !is_possible || is_no_key || (part.number > 0 && !tallies.contains_key(&pair)) {
+        if !is_possible || is_no_key || (!part.is_first() && !tallies.contains_key(&pair)) {
             return;
         }
         let is_own = |column: &ProfiledColumn| std::ptr::eq(column.keys_in(form), column.keys.own());
-        let needs_engine = needs_engine(child, parent) || (part.of > 1 && !(is_own(child) && is_own(parent)));
+        let are_own = is_own(child) && is_own(parent);
+        let needs_engine = needs_engine(child, parent) || !(are_own || part.is_whole());
         match tallies.entry(pair).or_insert(Outcome::Counted(Tally::default())) {
             Outcome::AskEngine => {}
             outcome if needs_engine => *outcome = Outcome::AskEngine,
@@ -334,7 +385,7 @@ fn observe_part(
             *details = PartDetails { is_given_up: true, ..PartDetails::default() };
             continue;
         }
-        if part.number == 0 {
+        if part.is_first() {
             let order = orders.entry((pair.parent, form)).or_insert_with(|| KeyOrder::new(parent_keys, part, None));
             details.shape = order.shape(keys);
         }

@@ -74,7 +74,7 @@ impl IntegerCounts {
     /// Returns the memory for so many distinct integers of a range, in bytes, at most.
     pub fn most_bytes(distinct: u64, range: u64) -> u64 {
         // An array grows by a half. A hash table is at least half full.
-        (range + range / 2).min(distinct * 40)
+        range.saturating_add(range / 2).min(distinct.saturating_mul(40))
     }
 
     /// Returns the memory in bytes.

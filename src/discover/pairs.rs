@@ -213,7 +213,7 @@ impl Search<'_> {
         let rows = child.filled_rows();
         if !is_required
             && self.pruning.counts
-            && part.of == 1
+            && part.is_whole()
             && tolerance.excludes(child_keys.distinct(), rows, parent_keys.distinct())
         {
             tally.is_outside = true;
@@ -221,7 +221,7 @@ impl Search<'_> {
         }
         // Parts of a child whose keys are not all counted yet have no limit of keys.
         let most_keys =
-            if part.of == 1 { tolerance.most_keys(child_keys.distinct()) } else { tolerance.most_keys(rows) };
+            if part.is_whole() { tolerance.most_keys(child_keys.distinct()) } else { tolerance.most_keys(rows) };
         let most_rows = tolerance.most_rows(rows);
         let may_end = self.pruning.early_end && !is_required;
         let ended = child_keys.each_missing(parent_keys, |key, rows| {
