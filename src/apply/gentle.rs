@@ -152,9 +152,12 @@ impl Walk<'_> {
     }
 
     fn begin_batch(&mut self, writer: &mut dyn Writer, step: usize, most: usize) -> Result<(), ApplyError> {
-        let portion = self.reading.set_portion(step, self.narrowed(step, most).clamp(1, self.portion_size()))?;
+        let most = self.narrowed(step, most).clamp(1, self.portion_size());
+        let portion = self.reading.set_portion(step, most)?;
         self.gentle.locked_since = None;
-        match self.route(writer, &portion)? {
+        let route = self.route(writer, &portion)?;
+        self.reading.portion_ahead = Some((step, most, portion));
+        match route {
             Route::OneByOne => {
                 let lock = locks(self.options, &self.reading.plan.header);
                 self.begin_gently(writer, GentleLocks::Tables(lock.as_ref()))?;

@@ -2,6 +2,7 @@
 
 use super::ApplyError;
 use super::Direction;
+use super::set_portion::SetPortion;
 use crate::model::change_group::GroupedChange;
 use crate::model::plan::Change;
 use crate::model::plan::ChangeRole;
@@ -45,11 +46,13 @@ pub(super) struct Reading<'p> {
     /// The change that was read last, at its step.
     ahead: Option<(usize, Change)>,
     pub(super) grouped_ahead: Option<(usize, GroupedChange)>,
+    /// The portion for a step and a number of lines, until it is asked for again.
+    pub(super) portion_ahead: Option<(usize, usize, SetPortion)>,
 }
 
 impl<'p> Reading<'p> {
     pub(super) fn new(plan: &'p mut PlanFile, direction: Direction) -> Reading<'p> {
-        Reading { plan, direction, ahead: None, grouped_ahead: None }
+        Reading { plan, direction, ahead: None, grouped_ahead: None, portion_ahead: None }
     }
 
     /// Returns the position in the plan of a step of the run.

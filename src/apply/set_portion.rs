@@ -108,6 +108,11 @@ fn role(group: &ChangeGroup) -> ChangeRole {
 impl Reading<'_> {
     /// Returns the lines that [`Reading::portion`] returns from a step on, with values only.
     pub(super) fn set_portion(&mut self, step: usize, most: usize) -> Result<SetPortion, ApplyError> {
+        if let Some((at, of, portion)) = self.portion_ahead.take()
+            && (at, of) == (step, most)
+        {
+            return Ok(portion);
+        }
         let total = self.plan.changes();
         let mut lines: Vec<SetLine> = Vec::with_capacity(most.min(total - step));
         for step in step..total {

@@ -19,7 +19,6 @@ use crate::model::row_group::BatchLine;
 use crate::model::row_group::RowBatch;
 use crate::model::row_group::RowChangeKind;
 use crate::model::row_group::RowGroup;
-use crate::model::value::Value;
 use crate::plan_file;
 
 /// Rows of a child, each with the index of the line whose row it refers to.
@@ -146,14 +145,13 @@ impl Walk<'_> {
                 let mut adopts = portion.lines[*index].adopts.iter().flatten();
                 adopts.any(|adopted| adopted.relation == relation.id)
             };
-            let asked: HashSet<usize> = open.iter().copied().filter(is_adopted).collect();
+            let asked: BTreeSet<usize> = open.iter().copied().filter(is_adopted).collect();
             if asked.is_empty() {
                 continue;
             }
             let Some(sets) = writer.sets() else { return Ok(false) };
-            sets.each_reference(batch, id, &|index| asked.contains(&index), &mut |index, _: &[Value]| {
-                open.remove(&index);
-            })?;
+            let referenced = sets.referenced(batch, id, &asked)?;
+            open.retain(|index| !referenced.contains(index));
         }
         Ok(open.is_empty())
     }

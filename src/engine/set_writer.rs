@@ -1,6 +1,8 @@
 //! The interface with which a batch of a plan is changed in few statements. It changes all rows of the batch as planned, or the
 //! caller rolls the batch back and changes the rows one by one.
 
+use std::collections::BTreeSet;
+
 use super::EngineError;
 use crate::model::ids::RelationId;
 use crate::model::row_group::BatchOutcome;
@@ -51,6 +53,21 @@ pub trait SetWriter {
         is_wanted: &dyn Fn(usize) -> bool,
         each: &mut dyn FnMut(usize, &[Value]),
     ) -> Result<(), EngineError>;
+
+    /// Returns the wanted lines of the batch, by their indexes, to whose rows some child row of a relation refers. These are rows of
+    /// the relation's parent table that exist now.
+    fn referenced(
+        &mut self,
+        batch: &RowBatch<'_, '_>,
+        relation: RelationId,
+        wanted: &BTreeSet<usize>,
+    ) -> Result<BTreeSet<usize>, EngineError> {
+        let mut referenced = BTreeSet::new();
+        self.each_reference(batch, relation, &|index| wanted.contains(&index), &mut |index, _| {
+            referenced.insert(index);
+        })?;
+        Ok(referenced)
+    }
 
     /// Calls `each` with every orphan of a relation, which belongs to the schema of this group. The callback gets the columns of a
     /// child that [`SetWriter::each_reference`] also gives, for example `[17, 5]`.

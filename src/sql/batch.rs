@@ -121,24 +121,20 @@ pub trait Batch: Repair {
     /// Returns the query for the child rows that refer to rows of the batch, which are rows of the relation's parent. A row holds
     /// the number of the line, the columns that identify the child, and its stored foreign key, such as (3, 17, 5).
     fn references(&self, group: &RowGroup<'_>, relation: &Relation) -> Sql {
-        let child = group.schema.child(relation);
-        let refers = key_parts(group.schema, relation).filter_map(|part| {
-            let parent = self.qualified("parent", &part.parent?.name);
-            Some(self.refers_to_known(&part, &parent, &self.child_value(&part)))
-        });
-        let refers = self.all_conditions(refers);
-        let join = self.facts().ordered_join;
         self.query().finish(format!(
-            "SELECT {WANTED}.{}, {} FROM {} {join} {} ON {} {join} {} ON {refers} AND {}{}",
+            "SELECT {WANTED}.{}, {} {}{}",
             self.number_column(),
             self.shown_child(group.schema, relation),
-            self.wanted(group),
-            source(self, group.schema, &group.table, "parent", Reading::AnyIndex),
-            self.is_named(group, "parent"),
-            source(self, group.schema, child, "child", Reading::AnyIndex),
-            self.in_scope(relation),
+            self.children(group, relation),
             self.locking_read(),
         ))
+    }
+
+    /// Returns the query for the numbers of the lines to whose rows some child refers, each once. These are rows of the relation's
+    /// parent.
+    fn referenced(&self, group: &RowGroup<'_>, relation: &Relation) -> Sql {
+        let number = format!("DISTINCT {WANTED}.{}", self.number_column());
+        self.query().finish(format!("SELECT {number} {}{}", self.children(group, relation), self.locking_read()))
     }
 
     /// Returns the query for the number of lines whose row was an orphan before its change and has a parent now, or whose changed row
@@ -210,6 +206,37 @@ trait BatchPhrases: Batch {
             self.equal(column(&group.table, name), &self.qualified(alias, name), &wanted)
         });
         self.all_conditions(equal)
+    }
+
+    /// Returns the FROM clause of a query for the child rows that refer to rows of the batch.
+    fn children(&self, group: &RowGroup<'_>, relation: &Relation) -> String {
+        let join = self.facts().ordered_join;
+        format!(
+            "{} {join} {} ON {}",
+            self.stored_parents(group),
+            source(self, group.schema, group.schema.child(relation), "child", Reading::AnyIndex),
+            self.refers_to_stored(group, relation),
+        )
+    }
+
+    /// Returns the FROM clause of a query for the rows of the batch, which are parents.
+    fn stored_parents(&self, group: &RowGroup<'_>) -> String {
+        format!(
+            "FROM {} {} {} ON {}",
+            self.wanted(group),
+            self.facts().ordered_join,
+            source(self, group.schema, &group.table, "parent", Reading::AnyIndex),
+            self.is_named(group, "parent"),
+        )
+    }
+
+    /// The child of a relation refers to the stored parent.
+    fn refers_to_stored(&self, group: &RowGroup<'_>, relation: &Relation) -> String {
+        let refers = key_parts(group.schema, relation).filter_map(|part| {
+            let parent = self.qualified("parent", &part.parent?.name);
+            Some(self.refers_to_known(&part, &parent, &self.child_value(&part)))
+        });
+        format!("{} AND {}", self.all_conditions(refers), self.in_scope(relation))
     }
 
     /// Returns the columns that identify a child, and its stored foreign key.

@@ -1,5 +1,6 @@
 //! Changes rows in sets on a server: the lines of each group go into a temporary table, and one statement changes their rows.
 
+use std::collections::BTreeSet;
 use std::collections::HashMap;
 
 use super::Failure;
@@ -118,6 +119,28 @@ impl<C: WriterConnection + Send> SetWriter for ServerWriter<C> {
                 })?;
             }
             Ok(())
+        });
+        asked.map_err(|failure| self.failed(failure))
+    }
+
+    fn referenced(
+        &mut self,
+        batch: &RowBatch<'_, '_>,
+        relation: RelationId,
+        wanted: &BTreeSet<usize>,
+    ) -> Result<BTreeSet<usize>, EngineError> {
+        let asked = self.with_plans(|writer| {
+            let mut referenced = BTreeSet::new();
+            for (group, lines) in batch.by_group() {
+                if !lines.iter().any(|index| wanted.contains(index)) {
+                    continue;
+                }
+                let sql = writer.load(batch, group, &lines)?;
+                let group = &batch.groups[group];
+                let query = sql.referenced(group, &group.schema.relations[relation]);
+                referenced.extend(writer.numbers(&query)?.intersection(wanted));
+            }
+            Ok(referenced)
         });
         asked.map_err(|failure| self.failed(failure))
     }

@@ -8,15 +8,18 @@ use super::BatchPhrases;
 use super::batch_name;
 use super::has_only_columns;
 use crate::model::catalog::Table;
+use crate::model::relation::Relation;
 use crate::model::row_group::RowChangeKind;
 use crate::model::row_group::RowGroup;
 use crate::sql::grammar::Grammar;
 use crate::sql::grammar::Reading;
 use crate::sql::grammar::postgres::Postgres;
 use crate::sql::phrases::Phrases;
+use crate::sql::phrases::WANTED;
 use crate::sql::query::Sql;
 use crate::sql::query::plain;
 use crate::sql::quoted;
+use crate::sql::scan::source;
 
 impl Batch for Postgres {
     fn is_possible(&self, group: &RowGroup<'_>) -> bool {
@@ -91,6 +94,17 @@ impl Batch for Postgres {
             "WITH changed AS ({change} WHERE {named} AND {fits} RETURNING {is_as_planned} AS is_as_planned) \
              SELECT count(*), count(*) FILTER (WHERE is_as_planned) FROM changed"
         )))
+    }
+
+    /// The first child is enough.
+    fn referenced(&self, group: &RowGroup<'_>, relation: &Relation) -> Sql {
+        plain(format!(
+            "SELECT {WANTED}.{} {} WHERE EXISTS (SELECT 1 FROM {} WHERE {})",
+            self.number_column(),
+            self.stored_parents(group),
+            source(self, group.schema, group.schema.child(relation), "child", Reading::AnyIndex),
+            self.refers_to_stored(group, relation),
+        ))
     }
 
     /// An UPDATE of a key needs a stronger lock than that of other columns.
