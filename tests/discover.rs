@@ -190,15 +190,17 @@ fn counts(connection: &Connection, child: (&str, &[&str]), parent: (&str, &[&str
     ]
 }
 
-/// Every pair of two columns for a declared key: each column is within the tolerance by itself, and both together.
-fn expected_composites(connection: &Connection, tables: &[Table]) -> BTreeMap<String, Counts> {
+/// Every pair of two columns for a declared key that is within the tolerance. With `by_themselves`, each column also is.
+fn composites(connection: &Connection, tables: &[Table], by_themselves: bool) -> BTreeMap<String, Counts> {
     let mut pairs = BTreeMap::new();
     for parent in tables {
         let Some(key) = &parent.key else { continue };
         for child in tables {
             let may_hold = |column: &String, part: &String| {
                 let is_itself = (&child.name, column) == (&parent.name, part);
-                is_itself || is_within(counts(connection, (&child.name, &[column]), (&parent.name, &[part])))
+                is_itself
+                    || !by_themselves
+                    || is_within(counts(connection, (&child.name, &[column]), (&parent.name, &[part])))
             };
             let [firsts, seconds] = [0, 1]
                 .map(|part| child.columns.iter().filter(|column| may_hold(column, &key[part])).collect::<Vec<_>>());
@@ -287,12 +289,16 @@ fn discovered_pairs_equal_nested_loops() {
         let tables = random_database(&mut rng, &connection);
         connection.execute_batch("COMMIT").unwrap();
         let expected = expected(&connection, &tables);
-        let composites = expected_composites(&connection, &tables);
+        let [composites, possible] = [true, false].map(|by_themselves| composites(&connection, &tables, by_themselves));
         drop(connection);
         let (schema, facts) = found(&path, Pruning::ALL, 1 << 28, 1, case as u64);
         assert_eq!(shown(&schema, &facts, 1), expected, "case {case}: {}", path.display());
         let declared = of_declared_keys(shown(&schema, &facts, 2), &tables);
-        assert_eq!(declared, composites, "case {case}: {}", path.display());
+        // A column that only the engine compares is not examined by itself.
+        let is_as_counted = |(id, counts): (&String, &Counts)| possible.get(id) == Some(counts);
+        assert!(declared.iter().all(is_as_counted), "case {case}: {declared:?} {possible:?}");
+        let missed: Vec<&String> = composites.keys().filter(|id| !declared.contains_key(*id)).collect();
+        assert!(missed.is_empty(), "case {case}: {missed:?}");
         let unlimited = found(&path, Pruning::NONE, 1 << 28, 2, case as u64 + 1).1;
         assert_eq!(unlimited, facts, "case {case}: with pruning and without");
         let small = found(&path, Pruning::ALL, 500, 2, case as u64).1;
@@ -387,7 +393,7 @@ fn composite_pairs_of_many_rows_equal_nested_loops() {
             key: None,
         },
     ];
-    let expected = expected_composites(&connection, &tables);
+    let expected = composites(&connection, &tables, true);
     drop(connection);
     for (pruning, memory, threads) in
         [(Pruning::ALL, 1 << 28, 2), (Pruning::NONE, 1 << 28, 1), (Pruning::ALL, 1 << 20, 2)]
