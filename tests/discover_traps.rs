@@ -117,6 +117,23 @@ fn accepted_reference_with_odd_names_is_scanned() {
     assert_eq!(declared(&again), Some(2));
 }
 
+/// Only the engine compares real numbers with texts of digits. Comparing each with each would take minutes.
+#[test]
+fn real_numbers_that_refer_to_texts_are_counted_at_once() {
+    let bench = Bench::new(
+        "CREATE TABLE selected(code TEXT); CREATE TABLE orphan(code REAL);
+         WITH n(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < 30000) INSERT INTO selected SELECT n || '.5' FROM n;
+         INSERT INTO orphan SELECT CAST(code AS REAL) + (rowid % 10000 = 0) / 4.0 FROM selected;",
+    );
+    let run = bench.run(&["discover", "app.db", "--format", "json", "--tier", "rejected", "--timeout", "60s"]);
+    let report: Value = serde_json::from_str(&run.stdout).unwrap();
+    let pair =
+        report["candidates"].as_array().unwrap().iter().find(|pair| pair["id"] == "orphan(code)->selected(code)");
+    let count = |name: &str| pair.map_or(0, |pair| pair[name].as_u64().unwrap());
+    let counts = ["rows", "orphan_rows", "distinct", "missing_keys"].map(count);
+    assert_eq!((run.code, counts), (0, [30_000, 3, 30_000, 3]), "{report}");
+}
+
 /// SQLite has no wider tables than this one.
 #[test]
 fn reference_in_a_table_of_two_thousand_columns_is_found() {

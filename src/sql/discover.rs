@@ -119,19 +119,23 @@ pub fn pair_counts(schema: &Schema, child: &ColumnList, parent: &ColumnList, con
     };
     let named: Vec<String> = (0..child_key.len()).map(named).collect();
     let from = source(grammar, schema, child_table, "child");
+    let parent = source(grammar, schema, parent_table, "parent");
+    // A table of the database may have any plain name.
+    let [selected_rows, orphans, parents] =
+        ["fk-doctor selected", "fk-doctor orphans", "fk-doctor parents"].map(|name| grammar.quoted(name));
+    // SQLite uses no index of a table that is read whole, and would read it once for each child.
+    let parents_query = format!("{} (SELECT {} FROM {parent})", grammar.facts().materialized, parent_key.join(", "));
+    let (named, keys) = (named.join(", "), keys(child_key.len()));
     query.finish(format!(
-        "WITH selected AS (SELECT {}, CASE WHEN {complete} THEN 1 ELSE 0 END AS complete FROM {from} WHERE {selected}), \
-         orphan AS (SELECT {} FROM {from} LEFT JOIN {} ON {} WHERE {selected} AND {complete} AND {} IS NULL) \
-         SELECT (SELECT count(*) FROM selected), (SELECT count(*) FROM selected WHERE complete = 0), \
-         (SELECT count(*) FROM (SELECT DISTINCT {} FROM selected WHERE complete = 1) AS d), \
-         (SELECT count(*) FROM orphan), (SELECT count(*) FROM (SELECT DISTINCT {} FROM orphan) AS m)",
-        named.join(", "),
-        named.join(", "),
-        source(grammar, schema, parent_table, "parent"),
+        "WITH {parents} AS {parents_query}, \
+         {selected_rows} AS (SELECT {named}, CASE WHEN {complete} THEN 1 ELSE 0 END AS complete FROM {from} WHERE {selected}), \
+         {orphans} AS (SELECT {named} FROM {from} LEFT JOIN {parents} AS parent ON {} \
+         WHERE {selected} AND {complete} AND {} IS NULL) \
+         SELECT (SELECT count(*) FROM {selected_rows}), (SELECT count(*) FROM {selected_rows} WHERE complete = 0), \
+         (SELECT count(*) FROM (SELECT DISTINCT {keys} FROM {selected_rows} WHERE complete = 1) AS d), \
+         (SELECT count(*) FROM {orphans}), (SELECT count(*) FROM (SELECT DISTINCT {keys} FROM {orphans}) AS m)",
         equal.join(" AND "),
         parent_key[0],
-        keys(child_key.len()),
-        keys(child_key.len()),
     ))
 }
 
