@@ -120,7 +120,7 @@ fn may_hold(search: &Search<'_>, pair: ColumnPair) -> bool {
         return false;
     }
     if needs_engine(child, parent) {
-        return true;
+        return !search.is_outside_before_asking(pair);
     }
     search.counted(pair).is_some()
 }

@@ -2,6 +2,7 @@
 //!
 //! Only proofs exclude a pair. Each of them can be switched off, and the list stays the same.
 
+use std::cmp::Reverse;
 use std::ops::ControlFlow;
 
 use rayon::iter::IntoParallelIterator;
@@ -168,9 +169,43 @@ impl Search<'_> {
         let (child, parent) = (&self.columns[pair.child], &self.columns[pair.parent]);
         parent.form_against(child)?;
         if needs_engine(child, parent) {
-            return Some(Outcome::AskEngine);
+            let is_outside = self.pruning.counts && self.is_outside_before_asking(pair);
+            return (!is_outside).then_some(Outcome::AskEngine);
         }
         self.counted(pair).map(Outcome::Counted)
+    }
+
+    /// True if the pair is outside of the tolerance even if every text of the parent that the engine alone can compare with a real
+    /// number equals the most frequent ones that seem to be missing.
+    pub fn is_outside_before_asking(&self, pair: ColumnPair) -> bool {
+        let (child, parent) = (&self.columns[pair.child], &self.columns[pair.parent]);
+        let Some(form) = parent.form_against(child) else { return true };
+        if (self.is_required)(pair) || is_uncertain(child, parent, form) {
+            return false;
+        }
+        let child_keys = child.keys_in(form);
+        let mut missing: Vec<u64> = Vec::new();
+        let _ = child_keys.each_missing(parent.keys_in(form), |_, rows| {
+            missing.push(rows);
+            ControlFlow::Continue(())
+        });
+        // The texts of the two infinities are not counted among those of numbers.
+        let undecided = parent.keys.stats.classes.decimal_texts as usize + 2;
+        if undecided >= missing.len() {
+            return false;
+        }
+        // Those after the undecided ones have the fewest rows.
+        let (_, _, least) = missing.select_nth_unstable_by_key(undecided, |rows| Reverse(*rows));
+        let (missing_keys, orphan_rows) = (least.len() as u64, least.iter().sum::<u64>());
+        let tolerance = self.widest_tolerance(pair, child_keys.distinct());
+        missing_keys > tolerance.most_keys(child_keys.distinct())
+            && orphan_rows > tolerance.most_rows(child.filled_rows())
+    }
+
+    /// Returns the tolerance within which the names may matter.
+    fn widest_tolerance(&self, pair: ColumnPair, distinct: u64) -> Tolerance {
+        // The names are compared only where the values leave a chance.
+        if distinct <= FEW_KEYS { self.tolerance.for_strong_name() } else { self.tolerance_of(pair) }
     }
 
     /// Returns the counts of a pair whose keys are in memory, if they are within the tolerance or required.
@@ -182,9 +217,7 @@ impl Search<'_> {
             return None;
         }
         let mut tally = Tally { distinct: child_keys.distinct(), ..Tally::default() };
-        // The names are compared only where the values leave a chance.
-        let has_few_keys = child_keys.distinct() <= FEW_KEYS;
-        let widest = if has_few_keys { self.tolerance.for_strong_name() } else { self.tolerance_of(pair) };
+        let widest = self.widest_tolerance(pair, child_keys.distinct());
         self.count(pair, Part::WHOLE, widest, &mut tally);
         let is_within = is_required
             || self.is_within(pair, self.tolerance, &tally)
@@ -264,11 +297,15 @@ pub fn needs_engine(child: &ProfiledColumn, parent: &ProfiledColumn) -> bool {
     let compares_real_texts = form.conversion == Conversion::Text
         && child.keys.stats.reals > 0
         && parent.keys.stats.classes.decimal_texts > 0;
+    compares_real_texts || is_uncertain(child, parent, form)
+}
+
+/// True if the keys do not decide which values are equal, even if no real number meets the text of a number.
+fn is_uncertain(child: &ProfiledColumn, parent: &ProfiledColumn, form: Form) -> bool {
     // A padded child decides about the spaces at the end of its parent's texts.
     let compares_padding =
         child.plan.own.fold == Fold::Padded && parent.keys.is_uncertain(child.plan.own, &parent.plan);
-    compares_real_texts
-        || compares_padding
+    compares_padding
         || child.keys.is_uncertain(form, &child.plan)
         || parent.keys.is_uncertain(form, &parent.plan)
         || !keeps_distinctness(child, form)
