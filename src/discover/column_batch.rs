@@ -19,8 +19,8 @@ use crate::model::value::ValueRef;
 pub struct ColumnBatch {
     pub own: KeyBatch,
     pub others: Vec<Option<KeyBatch>>,
-    /// True if the engine alone can compare a value: for the own form, and then for the others.
-    pub uncertain: Vec<bool>,
+    /// The rows with a value that the engine alone can compare: for the own form, and then for the others.
+    pub uncertain: Vec<u64>,
     pub stats: Stats,
     /// False if the keys are not needed any more.
     pub has_keys: bool,
@@ -95,7 +95,7 @@ impl ColumnBatch {
     /// `repeats` is true if short values may be repeated often.
     pub fn new(plan: &FormPlan, repeats: bool) -> ColumnBatch {
         let others = plan.others.len();
-        let uncertain = vec![false; others + 1];
+        let uncertain = vec![0; others + 1];
         ColumnBatch {
             own: KeyBatch::default(),
             others: vec![None; others],
@@ -174,7 +174,7 @@ impl ColumnBatch {
         if plan.part.has(own) {
             self.own.push(own, rows);
         }
-        self.uncertain[0] |= is_uncertain;
+        self.uncertain[0] += u64::from(is_uncertain) * u64::from(rows);
         if !may_differ {
             let others = self.others.iter_mut().flatten();
             others.filter(|_| plan.part.has(own)).for_each(|keys| keys.push(own, rows));
@@ -182,7 +182,7 @@ impl ColumnBatch {
         }
         for (index, (form, keys)) in plan.others.iter().zip(&mut self.others).enumerate() {
             let (key, is_uncertain) = key_in(form);
-            self.uncertain[index + 1] |= is_uncertain;
+            self.uncertain[index + 1] += u64::from(is_uncertain) * u64::from(rows);
             if keys.is_none() && key != own {
                 let mut before = self.own.clone();
                 // The own key of this value was added already.
@@ -262,7 +262,7 @@ impl ColumnBatch {
     pub fn clear(&mut self) {
         self.own.clear();
         self.others.iter_mut().for_each(|keys| *keys = None);
-        self.uncertain.fill(false);
+        self.uncertain.fill(0);
         // A mark that is set is not sought again.
         self.stats = Stats { marks: self.stats.marks, ..Stats::default() };
     }

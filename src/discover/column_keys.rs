@@ -83,8 +83,8 @@ impl Part {
 pub struct ColumnKeys {
     own: KeyCounts,
     others: Vec<Option<KeyCounts>>,
-    /// True if the engine alone can compare a value: for the own form, and then for the others.
-    uncertain: Vec<bool>,
+    /// The rows with a value that the engine alone can compare: for the own form, and then for the others.
+    uncertain: Vec<u64>,
     pub stats: Stats,
     /// True if the keys were dropped, to be counted later with less memory or not at all.
     pub is_dropped: bool,
@@ -99,7 +99,7 @@ impl ColumnKeys {
         ColumnKeys {
             own: KeyCounts::default(),
             others: vec![None; plan.others.len()],
-            uncertain: vec![false; plan.others.len() + 1],
+            uncertain: vec![0; plan.others.len() + 1],
             stats: Stats::default(),
             is_dropped: false,
             was_repeated: false,
@@ -110,7 +110,7 @@ impl ColumnKeys {
     /// Adds a batch and empties it.
     pub fn add(&mut self, batch: &mut ColumnBatch) {
         self.stats.add(&batch.stats);
-        self.uncertain.iter_mut().zip(&batch.uncertain).for_each(|(all, part)| *all |= part);
+        self.uncertain.iter_mut().zip(&batch.uncertain).for_each(|(all, part)| *all += part);
         if !self.is_dropped {
             for (index, keys) in batch.others.iter().enumerate() {
                 match (&mut self.others[index], keys) {
@@ -157,6 +157,11 @@ impl ColumnKeys {
 
     /// True if the engine alone can compare the column under a form.
     pub fn is_uncertain(&self, form: Form, plan: &FormPlan) -> bool {
+        self.uncertain_rows(form, plan) > 0
+    }
+
+    /// Returns the rows with a value that the engine alone can compare under a form.
+    pub fn uncertain_rows(&self, form: Form, plan: &FormPlan) -> u64 {
         let other = plan.others.iter().position(|other| *other == form);
         self.uncertain[other.map_or(0, |index| index + 1)]
     }

@@ -175,12 +175,15 @@ impl Search<'_> {
         self.counted(pair).map(Outcome::Counted)
     }
 
-    /// True if the pair is outside of the tolerance even if every text of the parent that the engine alone can compare with a real
-    /// number equals the most frequent ones that seem to be missing.
+    /// True if the pair is outside of the tolerance even if each value that the engine alone can compare equals one that seems to be
+    /// missing: those of the parent the most frequent ones.
     pub fn is_outside_before_asking(&self, pair: ColumnPair) -> bool {
         let (child, parent) = (&self.columns[pair.child], &self.columns[pair.parent]);
         let Some(form) = parent.form_against(child) else { return true };
-        if (self.is_required)(pair) || is_uncertain(child, parent, form) {
+        // Keys of a form that joins no others of the child are at least as many in the child's own form.
+        let is_finest = child.plan.own.fold == Fold::Bytes || child.plan.own.fold == form.fold;
+        let is_bounded = is_finest || form.counts_compared_keys();
+        if (self.is_required)(pair) || compares_padding(child, parent) || !is_bounded {
             return false;
         }
         let child_keys = child.keys_in(form);
@@ -189,16 +192,20 @@ impl Search<'_> {
             missing.push(rows);
             ControlFlow::Continue(())
         });
+        let of_child = child.keys.uncertain_rows(form, &child.plan);
         // The texts of the two infinities are not counted among those of numbers.
-        let undecided = parent.keys.stats.classes.decimal_texts as usize + 2;
-        if undecided >= missing.len() {
+        let of_texts =
+            if compares_real_texts(child, parent, form) { parent.keys.stats.classes.decimal_texts + 2 } else { 0 };
+        let of_parent = parent.keys.uncertain_rows(form, &parent.plan) + of_texts;
+        if of_parent + of_child >= missing.len() as u64 {
             return false;
         }
-        // Those after the undecided ones have the fewest rows.
-        let (_, _, least) = missing.select_nth_unstable_by_key(undecided, |rows| Reverse(*rows));
-        let (missing_keys, orphan_rows) = (least.len() as u64, least.iter().sum::<u64>());
-        let tolerance = self.widest_tolerance(pair, child_keys.distinct());
-        missing_keys > tolerance.most_keys(child_keys.distinct())
+        let (_, _, least) = missing.select_nth_unstable_by_key(of_parent as usize, |rows| Reverse(*rows));
+        let missing_keys = (least.len() as u64).saturating_sub(of_child);
+        let orphan_rows = least.iter().sum::<u64>().saturating_sub(of_child);
+        let distinct = child_keys.distinct().max(child.keys.own().distinct());
+        let tolerance = self.widest_tolerance(pair, child_keys.distinct().saturating_sub(of_child));
+        missing_keys > tolerance.most_keys(distinct + of_child)
             && orphan_rows > tolerance.most_rows(child.filled_rows())
     }
 
@@ -294,19 +301,18 @@ fn is_unique_in(parent: &ProfiledColumn, form: Form) -> bool {
 /// True if the keys do not decide which values of these columns are equal.
 pub fn needs_engine(child: &ProfiledColumn, parent: &ProfiledColumn) -> bool {
     let Some(form) = parent.form_against(child).filter(|form| form.file_kind().is_none()) else { return false };
-    let compares_real_texts = form.conversion == Conversion::Text
-        && child.keys.stats.reals > 0
-        && parent.keys.stats.classes.decimal_texts > 0;
-    compares_real_texts || is_uncertain(child, parent, form)
-}
-
-/// True if the keys do not decide which values are equal, even if no real number meets the text of a number.
-fn is_uncertain(child: &ProfiledColumn, parent: &ProfiledColumn, form: Form) -> bool {
-    // A padded child decides about the spaces at the end of its parent's texts.
-    let compares_padding =
-        child.plan.own.fold == Fold::Padded && parent.keys.is_uncertain(child.plan.own, &parent.plan);
-    compares_padding
+    compares_real_texts(child, parent, form)
+        || compares_padding(child, parent)
         || child.keys.is_uncertain(form, &child.plan)
         || parent.keys.is_uncertain(form, &parent.plan)
         || !keeps_distinctness(child, form)
+}
+
+fn compares_real_texts(child: &ProfiledColumn, parent: &ProfiledColumn, form: Form) -> bool {
+    form.conversion == Conversion::Text && child.keys.stats.reals > 0 && parent.keys.stats.classes.decimal_texts > 0
+}
+
+/// A padded child decides about the spaces at the end of its parent's texts.
+fn compares_padding(child: &ProfiledColumn, parent: &ProfiledColumn) -> bool {
+    child.plan.own.fold == Fold::Padded && parent.keys.is_uncertain(child.plan.own, &parent.plan)
 }
