@@ -281,7 +281,7 @@ fn discovered_pairs_equal_nested_loops() {
     let cases = std::env::var("FK_DOCTOR_CASES").ok().and_then(|text| text.parse().ok()).unwrap_or(USUAL_CASES);
     let mut rng = Rng::with_seed(19);
     let folder = tempfile::tempdir().unwrap();
-    let (mut pairs, mut composite) = (0, 0);
+    let (mut pairs, mut composite, mut more) = (0, 0, 0);
     for case in 0..cases {
         let path = folder.path().join(format!("{case}.db"));
         let connection = Connection::open(&path).unwrap();
@@ -294,11 +294,12 @@ fn discovered_pairs_equal_nested_loops() {
         let (schema, facts) = found(&path, Pruning::ALL, 1 << 28, 1, case as u64);
         assert_eq!(shown(&schema, &facts, 1), expected, "case {case}: {}", path.display());
         let declared = of_declared_keys(shown(&schema, &facts, 2), &tables);
-        // A column that only the engine compares is not examined by itself.
+        // A column that only the engine compares is not examined by itself, so a few more pairs are listed.
         let is_as_counted = |(id, counts): (&String, &Counts)| possible.get(id) == Some(counts);
         assert!(declared.iter().all(is_as_counted), "case {case}: {declared:?} {possible:?}");
         let missed: Vec<&String> = composites.keys().filter(|id| !declared.contains_key(*id)).collect();
         assert!(missed.is_empty(), "case {case}: {missed:?}");
+        more += declared.len() - composites.len();
         let unlimited = found(&path, Pruning::NONE, 1 << 28, 2, case as u64 + 1).1;
         assert_eq!(unlimited, facts, "case {case}: with pruning and without");
         let small = found(&path, Pruning::ALL, 500, 2, case as u64).1;
@@ -307,6 +308,7 @@ fn discovered_pairs_equal_nested_loops() {
         composite += composites.len();
         std::fs::remove_file(&path).unwrap();
     }
+    assert!(more * 100 <= composite, "{more} more than {composite} composite pairs");
     assert!(pairs > cases && composite > cases / 10, "{pairs} pairs and {composite} of several columns say too little");
 }
 
