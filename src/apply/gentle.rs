@@ -57,6 +57,7 @@ impl RowWait {
         Gentle { is_last_attempt, locks_rows: self.has_met_row, ..Gentle::default() }
     }
 
+    /// Remembers whether an attempt met a row of another session.
     pub(super) fn note(&mut self, attempt: &Gentle) {
         self.has_met_row |= attempt.locks_rows;
     }

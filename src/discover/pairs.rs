@@ -180,7 +180,7 @@ impl Search<'_> {
     pub fn is_outside_before_asking(&self, pair: ColumnPair) -> bool {
         let (child, parent) = (&self.columns[pair.child], &self.columns[pair.parent]);
         let Some(form) = parent.form_against(child) else { return true };
-        // Keys of a form that joins no others of the child are at least as many in the child's own form.
+        // The child's own comparison then tells at least as many keys apart as that of the pair.
         let is_finest = child.plan.own.fold == Fold::Bytes || child.plan.own.fold == form.fold;
         let is_bounded = is_finest || form.counts_compared_keys();
         if (self.is_required)(pair) || compares_padding(child, parent) || !is_bounded {

@@ -1,7 +1,8 @@
 //! New parents that need no rehearsal: nothing can refuse or alter the row, and no other row has its key.
 //!
 //! The key of such a row is a missing key of whole numbers. No stored row has it, because the scan has compared it with all
-//! keys of the parent, unless some of its rows count as deleted. Every unique index of the table contains the columns of the key, so no two of these rows collide.
+//! keys of the parent, unless some of its rows count as deleted. Every unique index of the table contains the columns of the key, so
+//! no two of these rows collide.
 
 use std::sync::Arc;
 

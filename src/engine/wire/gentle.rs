@@ -110,7 +110,7 @@ impl<C: WriterConnection + Send> ServerWriter<C> {
     }
 
     /// Returns the numbers in the first column of an answer.
-    pub(super) fn numbers(&mut self, query: &Sql) -> Result<BTreeSet<usize>, Failure> {
+    fn numbers(&mut self, query: &Sql) -> Result<BTreeSet<usize>, Failure> {
         let mut numbers = BTreeSet::new();
         self.each(query, &mut |row| {
             let number = row.first().and_then(unsigned);

@@ -102,25 +102,8 @@ impl<C: WriterConnection + Send> SetWriter for ServerWriter<C> {
         is_wanted: &dyn Fn(usize) -> bool,
         each: &mut dyn FnMut(usize, &[Value]),
     ) -> Result<(), EngineError> {
-        let asked = self.with_plans(|writer| {
-            for (group, lines) in batch.by_group() {
-                if !lines.iter().any(|&index| is_wanted(index)) {
-                    continue;
-                }
-                let sql = writer.load(batch, group, &lines)?;
-                let group = &batch.groups[group];
-                let query = sql.references(group, &group.schema.relations[relation]);
-                writer.each(&query, &mut |row| {
-                    let number = row.first().and_then(Value::as_integer);
-                    let index = number.and_then(|number| usize::try_from(number).ok());
-                    if let Some(index) = index.filter(|&index| is_wanted(index)) {
-                        each(index, &row[1..]);
-                    }
-                })?;
-            }
-            Ok(())
-        });
-        asked.map_err(|failure| self.failed(failure))
+        let query = |sql: &dyn Batch, group: &RowGroup<'_>| sql.references(group, &group.schema.relations[relation]);
+        self.each_wanted(batch, is_wanted, &query, each)
     }
 
     fn referenced(
@@ -129,20 +112,11 @@ impl<C: WriterConnection + Send> SetWriter for ServerWriter<C> {
         relation: RelationId,
         wanted: &BTreeSet<usize>,
     ) -> Result<BTreeSet<usize>, EngineError> {
-        let asked = self.with_plans(|writer| {
-            let mut referenced = BTreeSet::new();
-            for (group, lines) in batch.by_group() {
-                if !lines.iter().any(|index| wanted.contains(index)) {
-                    continue;
-                }
-                let sql = writer.load(batch, group, &lines)?;
-                let group = &batch.groups[group];
-                let query = sql.referenced(group, &group.schema.relations[relation]);
-                referenced.extend(writer.numbers(&query)?.intersection(wanted));
-            }
-            Ok(referenced)
-        });
-        asked.map_err(|failure| self.failed(failure))
+        let query = |sql: &dyn Batch, group: &RowGroup<'_>| sql.referenced(group, &group.schema.relations[relation]);
+        let mut referenced = BTreeSet::new();
+        let mut add = |index: usize, _: &[Value]| _ = referenced.insert(index);
+        self.each_wanted(batch, &|index| wanted.contains(&index), &query, &mut add)?;
+        Ok(referenced)
     }
 
     fn each_orphan(
@@ -187,6 +161,34 @@ impl<C: WriterConnection + Send> ServerWriter<C> {
             self.loaded_rows += self.count()?.saturating_sub(before);
         }
         Ok(sql)
+    }
+
+    /// Runs a query for each group with wanted lines. Calls `each` with every row that begins with the number of a wanted line: with the
+    /// index of the line, and the other values of the row.
+    fn each_wanted(
+        &mut self,
+        batch: &RowBatch<'_, '_>,
+        is_wanted: &dyn Fn(usize) -> bool,
+        query: &dyn Fn(&dyn Batch, &RowGroup<'_>) -> Sql,
+        each: &mut dyn FnMut(usize, &[Value]),
+    ) -> Result<(), EngineError> {
+        let asked = self.with_plans(|writer| {
+            for (group, lines) in batch.by_group() {
+                if !lines.iter().any(|&index| is_wanted(index)) {
+                    continue;
+                }
+                let sql = writer.load(batch, group, &lines)?;
+                writer.each(&query(sql, &batch.groups[group]), &mut |row| {
+                    let number = row.first().and_then(unsigned);
+                    let index = number.and_then(|number| usize::try_from(number).ok());
+                    if let Some(index) = index.filter(|&index| is_wanted(index)) {
+                        each(index, &row[1..]);
+                    }
+                })?;
+            }
+            Ok(())
+        });
+        asked.map_err(|failure| self.failed(failure))
     }
 
     /// Changes the rows of a group. Returns the number of rows that changed and are stored as planned.
