@@ -46,6 +46,7 @@ mod gentle;
 mod groups;
 pub mod journal;
 mod known_references;
+mod lines_ahead;
 mod lookahead;
 mod observe;
 mod portion;
@@ -83,6 +84,14 @@ pub enum Direction {
 }
 
 impl Direction {
+    /// Returns the position in the plan of a step of the run.
+    fn position(self, step: usize, changes: usize) -> usize {
+        match self {
+            Direction::Apply => step,
+            Direction::Undo => changes - 1 - step,
+        }
+    }
+
     pub fn doing(self) -> &'static str {
         match self {
             Direction::Apply => "apply",

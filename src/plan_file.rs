@@ -32,12 +32,13 @@ use crate::model::value::Value;
 
 mod blocks;
 mod line_marks;
+mod reader;
 mod wire;
 
-use blocks::Blocks;
+pub use reader::PlanReader;
+
 use blocks::DigestingReader;
 use line_marks::LineMarks;
-use line_marks::Stretch;
 use wire::Format;
 
 /// Each message reads well after "could not".
@@ -262,13 +263,8 @@ impl Fingerprints {
 pub struct PlanFile {
     pub header: Header,
     path: PathBuf,
-    format: Format,
-    blocks: Blocks,
-    marks: LineMarks,
-    groups: ChangeGroups,
-    /// The lines between two marks that were read last.
-    stretch: Option<Stretch>,
     digest: String,
+    reader: PlanReader,
 }
 
 /// In bytes. No plan has a longer line, because rows with values over ten megabytes are not planned.
@@ -320,7 +316,12 @@ impl PlanFile {
             digest.update(&line);
         };
         let blocks = file.into_inner().finish();
-        Ok(PlanFile { header, path: path.to_owned(), format, blocks, marks, groups, stretch: None, digest })
+        Ok(PlanFile {
+            header,
+            path: path.to_owned(),
+            digest,
+            reader: PlanReader::new(shown, format, blocks, marks, groups),
+        })
     }
 
     pub fn path(&self) -> &Path {
@@ -333,56 +334,25 @@ impl PlanFile {
     }
 
     pub fn changes(&self) -> usize {
-        self.marks.lines()
+        self.reader.changes()
     }
 
     /// Returns the change at a position. Fails if its bytes differ from those that were verified.
     pub fn change(&mut self, position: usize) -> Result<Change, PlanError> {
-        match self.format {
-            Format::Wide => self.parsed(position, |line, _| read_change(line)),
-            Format::Compact => self.grouped(position).map(GroupedChange::into_change),
-        }
+        self.reader.change(position)
     }
 
-    /// Returns the change at a position as its group and its values. A program can keep what it prepares for a group,
-    /// because equal numbers have equal groups. Fails if its bytes differ from those that were verified.
-    pub fn grouped(&mut self, position: usize) -> Result<GroupedChange, PlanError> {
-        match self.format {
-            Format::Wide => self.change(position).map(|change| self.groups.grouped(change)),
-            Format::Compact => self.parsed(position, wire::compact::read_change),
-        }
-    }
-
-    /// Parses the line of the change at a position. Lines are read a stretch at a time, so changes can be visited in both
-    /// directions.
-    fn parsed<T>(
-        &mut self,
-        position: usize,
-        parse: impl FnOnce(&str, &ChangeGroups) -> Result<T, String>,
-    ) -> Result<T, PlanError> {
-        let untrusted = |why: String| PlanError::Untrusted { path: self.path.display().to_string(), why };
-        if self.stretch.as_ref().is_none_or(|stretch| !stretch.contains(position)) {
-            let (first, bytes) = self.marks.stretch_of(position);
-            let is_skipped = |line: &[u8]| self.format == Format::Compact && is_group(line);
-            self.stretch = match self.blocks.bytes(bytes.start, bytes.end) {
-                Ok(Some(bytes)) => Some(Stretch::new(first, bytes, is_skipped)),
-                Ok(None) => return Err(untrusted("it was changed while it was being read".to_owned())),
-                Err(error) => {
-                    let path = self.path.display().to_string();
-                    return Err(PlanError::Unreadable { path, why: io_reason(&error) });
-                }
-            };
-        }
-        let line = self.stretch.as_ref().and_then(|stretch| stretch.line(position));
-        let line = line.ok_or_else(|| untrusted(format!("it has no change {position}")))?;
-        let text = std::str::from_utf8(line).map_err(|error| untrusted(error.to_string()))?;
-        parse(text, &self.groups).map_err(untrusted)
+    /// Returns a second reader of the verified changes.
+    pub fn second_reader(&self) -> Result<PlanReader, PlanError> {
+        let unreadable =
+            |error: io::Error| PlanError::Unreadable { path: self.path.display().to_string(), why: io_reason(&error) };
+        Ok(self.reader.with(File::open(&self.path).map_err(unreadable)?))
     }
 
     /// Locks the plan until it is dropped. True unless another process has locked it; always true on a file system
     /// without locks.
     pub fn lock(&self) -> bool {
-        !matches!(self.blocks.file().try_lock(), Err(std::fs::TryLockError::WouldBlock))
+        !matches!(self.reader.file().try_lock(), Err(std::fs::TryLockError::WouldBlock))
     }
 }
 
@@ -408,4 +378,4 @@ fn hexadecimal(bytes: &[u8]) -> String {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -138,7 +138,7 @@ const RESERVED: &[(&str, &[&str])] = &[
     // Clocks and threads.
     ("std::time::Instant", &["apply::batches", "apply::gentle", "engine", "progress", "run"]),
     ("std::time::SystemTime", &["engine::files", "engine::sqlite", "main"]),
-    ("std::thread", &["apply::gentle", "engine", "library", "main", "progress", "run", "scan"]),
+    ("std::thread", &["apply::gentle", "apply::lines_ahead", "engine", "library", "main", "progress", "run", "scan"]),
     // Only the engine's part and the table of engines know an engine, and only the engine knows its driver.
     ("crate::engine::files", &["engine", "engines"]),
     ("crate::engine::sqlite", &["engine", "engines"]),

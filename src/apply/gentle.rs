@@ -157,7 +157,7 @@ impl Walk<'_> {
         let portion = self.reading.set_portion(step, most)?;
         self.gentle.locked_since = None;
         let route = self.route(writer, &portion)?;
-        self.reading.portion_ahead = Some((step, most, portion));
+        self.reading.put_back(portion.lines);
         match route {
             Route::OneByOne => {
                 let lock = locks(self.options, &self.reading.plan.header);

@@ -2,8 +2,7 @@
 
 use super::ApplyError;
 use super::Direction;
-use super::set_portion::SetPortion;
-use crate::model::change_group::GroupedChange;
+use super::lines_ahead::LinesAhead;
 use crate::model::plan::Change;
 use crate::model::plan::ChangeRole;
 use crate::model::state::SkipReason;
@@ -45,22 +44,18 @@ pub(super) struct Reading<'p> {
     pub(super) direction: Direction,
     /// The change that was read last, at its step.
     ahead: Option<(usize, Change)>,
-    pub(super) grouped_ahead: Option<(usize, GroupedChange)>,
-    /// The portion for a step and a number of lines, until it is asked for again.
-    pub(super) portion_ahead: Option<(usize, usize, SetPortion)>,
+    /// The lines of sets, which are read on another thread.
+    pub(super) ahead_of_sets: Option<LinesAhead>,
 }
 
 impl<'p> Reading<'p> {
     pub(super) fn new(plan: &'p mut PlanFile, direction: Direction) -> Reading<'p> {
-        Reading { plan, direction, ahead: None, grouped_ahead: None, portion_ahead: None }
+        Reading { plan, direction, ahead: None, ahead_of_sets: None }
     }
 
     /// Returns the position in the plan of a step of the run.
     pub(super) fn position(&self, step: usize) -> usize {
-        match self.direction {
-            Direction::Apply => step,
-            Direction::Undo => self.plan.changes() - 1 - step,
-        }
+        self.direction.position(step, self.plan.changes())
     }
 
     fn change(&mut self, step: usize) -> Result<Change, PlanError> {

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::ApplyError;
 use super::Direction;
+use super::lines_ahead::LinesAhead;
 use super::portion::Reading;
 use crate::model::change_group::ChangeGroup;
 use crate::model::change_group::GroupImages;
@@ -13,6 +14,9 @@ use crate::model::plan::ChangeRole;
 use crate::model::row_group::BatchLine;
 use crate::model::row_group::RowBatch;
 use crate::model::value::Value;
+
+/// A portion of this size in bytes has no more lines.
+const LARGEST: usize = 1 << 25;
 
 /// A change whose images are swapped for undo.
 pub(super) struct SetLine {
@@ -31,6 +35,8 @@ pub(super) struct SetLine {
     pub(super) before: Vec<Value>,
     /// The values of the changed columns of an update, and of all columns of an insert. Empty for a delete.
     pub(super) after: Vec<Value>,
+    /// The size of all values.
+    pub(super) bytes: usize,
 }
 
 pub(super) struct SetPortion {
@@ -40,7 +46,7 @@ pub(super) struct SetPortion {
 }
 
 impl SetLine {
-    fn new(position: usize, change: GroupedChange, direction: Direction) -> SetLine {
+    pub(super) fn new(position: usize, change: GroupedChange, direction: Direction) -> SetLine {
         let GroupedChange { number, group, row, mut before, mut after, unit, address, adopts } = change;
         let is_named_by_image = row.is_none();
         let image = if before.is_empty() { &after } else { &before };
@@ -61,11 +67,22 @@ impl SetLine {
                 _ => std::mem::swap(&mut before, &mut after),
             }
         }
-        SetLine { position, number, group, unit, address, adopts, name, is_named_by_image, before, after }
+        let bytes = name.iter().chain(&before).chain(&after).map(Value::bytes).sum();
+        SetLine { position, number, group, unit, address, adopts, name, is_named_by_image, before, after, bytes }
     }
 
     pub(super) fn role(&self) -> ChangeRole {
-        role(&self.group)
+        self.group.reasons.first().map_or(ChangeRole::Orphan, |reason| reason.role)
+    }
+
+    /// True if the next line belongs to the same unit.
+    pub(super) fn continues(&self, next: &SetLine) -> bool {
+        self.unit.is_some() && self.unit == next.unit
+    }
+
+    /// True for a counter. Counters are apart from rows, because they are compared after the rows that advance them were written.
+    fn counts(&self) -> bool {
+        self.role() == ChangeRole::Counter
     }
 
     /// True if the line inserts a parent for rows that the plan does not change.
@@ -101,37 +118,31 @@ impl SetLine {
     }
 }
 
-fn role(group: &ChangeGroup) -> ChangeRole {
-    group.reasons.first().map_or(ChangeRole::Orphan, |reason| reason.role)
-}
-
 impl Reading<'_> {
-    /// Returns the lines that [`Reading::portion`] returns from a step on, with values only.
+    /// Returns the lines that [`Reading::portion`] returns from a step on, with values only. They are fewer if they are large.
     pub(super) fn set_portion(&mut self, step: usize, most: usize) -> Result<SetPortion, ApplyError> {
-        if let Some((at, of, portion)) = self.portion_ahead.take()
-            && (at, of) == (step, most)
-        {
-            return Ok(portion);
-        }
-        let total = self.plan.changes();
-        let mut lines: Vec<SetLine> = Vec::with_capacity(most.min(total - step));
-        for step in step..total {
-            let position = self.position(step);
-            let change = match self.grouped_ahead.take() {
-                Some((at, change)) if at == step => change,
-                _ => self.plan.grouped(position)?,
-            };
-            let ends = lines.last().is_some_and(|last| {
-                let continues = last.unit.is_some() && last.unit == change.unit;
-                let counts = |role: ChangeRole| role == ChangeRole::Counter;
-                !continues && (lines.len() >= most || counts(last.role()) != counts(role(&change.group)))
-            });
-            if ends {
-                self.grouped_ahead = Some((step, change));
+        let ahead = match &mut self.ahead_of_sets {
+            Some(ahead) => ahead,
+            none => none.insert(LinesAhead::new(self.plan.second_reader()?, self.direction)),
+        };
+        ahead.go_to(step);
+        let mut lines: Vec<SetLine> = Vec::with_capacity(most.min(self.plan.changes() - step));
+        let mut bytes = 0;
+        while let Some(next) = ahead.peek()? {
+            let is_whole = lines.len() >= most || bytes >= LARGEST;
+            if lines.last().is_some_and(|last| !last.continues(next) && (is_whole || last.counts() != next.counts())) {
                 break;
             }
-            lines.push(SetLine::new(position, change, self.direction));
+            bytes += next.bytes;
+            lines.extend(ahead.take());
         }
         Ok(SetPortion { batch: RowBatch::new_id(), lines })
+    }
+
+    /// Takes back lines that [`Self::set_portion`] returned last.
+    pub(super) fn put_back(&mut self, lines: Vec<SetLine>) {
+        if let Some(ahead) = &mut self.ahead_of_sets {
+            ahead.put_back(lines);
+        }
     }
 }

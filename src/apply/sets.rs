@@ -116,6 +116,7 @@ impl Walk<'_> {
             if is_ready == Some(false) && is_server && portion.lines.len() > SEARCHED {
                 // Few rows are left to be changed row by row, which takes a server long.
                 size = portion.lines.len() / 8;
+                self.reading.put_back(portion.lines);
                 continue;
             }
             step += portion.lines.len();
@@ -181,13 +182,16 @@ impl Walk<'_> {
 
     /// Returns the lines from a step on that are read at once. Lines that are changed row by row are apart from others.
     fn next_lines(&mut self, step: usize, most: usize) -> Result<SetPortion, ApplyError> {
-        let portion = self.reading.set_portion(step, most)?;
+        let mut portion = self.reading.set_portion(step, most)?;
         let Some(first) = portion.lines.first() else { return Ok(portion) };
         let is_of_rows = self.is_left_to_rows(first);
-        match portion.lines.iter().position(|line| self.is_left_to_rows(line) != is_of_rows) {
-            Some(end) => self.reading.set_portion(step, end),
-            None => Ok(portion),
+        if let Some(end) = portion.lines.iter().position(|line| self.is_left_to_rows(line) != is_of_rows) {
+            // A unit is whole.
+            let continues = |pair: &[SetLine]| pair[0].continues(&pair[1]);
+            let end = end + portion.lines[end - 1..].windows(2).take_while(|pair| continues(pair)).count();
+            self.reading.put_back(portion.lines.split_off(end));
         }
+        Ok(portion)
     }
 
     pub(super) fn route(&mut self, writer: &mut dyn Writer, portion: &SetPortion) -> Result<Route, ApplyError> {

@@ -245,7 +245,7 @@ pub struct ChangeValues<'v> {
 }
 
 /// The groups of a plan, in the order in which their first changes came.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct ChangeGroups {
     groups: Vec<Arc<ChangeGroup>>,
     numbers: HashMap<Arc<ChangeGroup>, usize>,

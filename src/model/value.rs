@@ -26,6 +26,15 @@ impl Value {
         }
     }
 
+    /// Returns the size in memory.
+    pub fn bytes(&self) -> usize {
+        let beside = match self {
+            Value::Text(bytes) | Value::Blob(bytes) => bytes.len(),
+            Value::Null | Value::Integer(_) | Value::Real(_) => 0,
+        };
+        size_of::<Value>() + beside
+    }
+
     /// True if both values have equal storage classes and equal bits: `1`, `1.0` and `'1'` differ, and so do `0.0` and
     /// `-0.0`.
     pub fn is_same(&self, other: &Value) -> bool {

@@ -6,6 +6,7 @@ use std::io;
 use std::io::Read;
 use std::io::Seek;
 use std::io::SeekFrom;
+use std::sync::Arc;
 
 use sha2::Digest;
 use sha2::Sha256;
@@ -28,7 +29,7 @@ impl DigestingReader {
     }
 
     pub(super) fn finish(self) -> Blocks {
-        Blocks { file: self.file, digests: self.digests, cached: None }
+        Blocks { file: self.file, digests: self.digests.into(), cached: None }
     }
 }
 
@@ -51,12 +52,17 @@ impl Read for DigestingReader {
 /// A file that was read once, with the digests of its blocks.
 pub(super) struct Blocks {
     file: File,
-    digests: Vec<BlockDigest>,
+    digests: Arc<[BlockDigest]>,
     /// The block that was read last.
     cached: Option<(usize, Vec<u8>)>,
 }
 
 impl Blocks {
+    /// Returns the blocks of the same file, which was opened again.
+    pub(super) fn with(&self, file: File) -> Blocks {
+        Blocks { file, digests: Arc::clone(&self.digests), cached: None }
+    }
+
     pub(super) fn file(&self) -> &File {
         &self.file
     }

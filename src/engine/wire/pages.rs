@@ -58,7 +58,7 @@ impl Rows {
             return Err(error);
         }
         self.rows += 1;
-        self.bytes += self.values[start..].iter().map(size).sum::<usize>();
+        self.bytes += self.values[start..].iter().map(Value::bytes).sum::<usize>();
         Ok(())
     }
 
@@ -80,14 +80,6 @@ impl Rows {
             Some(width) => self.values.chunks_exact(width).for_each(each),
         }
     }
-}
-
-fn size(value: &Value) -> usize {
-    let beside = match value {
-        Value::Text(bytes) | Value::Blob(bytes) => bytes.len(),
-        Value::Null | Value::Integer(_) | Value::Real(_) => 0,
-    };
-    size_of::<Value>() + beside
 }
 
 #[cfg(test)]
