@@ -6,6 +6,7 @@
 //! orphan that the plan had not found.
 
 use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use crate::engine::EngineError;
@@ -14,6 +15,8 @@ use crate::model::batch_size::BatchSize;
 use crate::model::catalog::Table;
 use crate::model::catalog::TableName;
 use crate::model::facts::Facts;
+use crate::model::ids::IdVec;
+use crate::model::ids::RelationId;
 use crate::model::plan::Change;
 use crate::model::plan::Header;
 use crate::model::plan::NewTable;
@@ -108,8 +111,11 @@ impl Direction {
     }
 }
 
-/// Scans a schema as it is committed; `None` if that fails.
-pub type CommittedScan<'a> = &'a dyn Fn(&Schema, Progress<'_>) -> Option<ScanResults>;
+/// The largest number of orphans that each relation of a schema may have.
+pub type Most = IdVec<RelationId, u64>;
+
+/// Scans a schema as it is committed for orphans beyond the expected ones; `None` if that fails.
+pub type CommittedScan<'a> = &'a dyn Fn(&Schema, &Most, Progress<'_>) -> Option<ScanResults>;
 
 /// The plan run that is requested: its database, direction and options.
 pub struct RunOptions<'a> {
@@ -168,6 +174,8 @@ pub struct RunSummary {
     pub left: BTreeMap<SkipReason, u64>,
     /// The first skipped rows.
     pub left_rows: Vec<SkippedRow<Value>>,
+    /// The relations that were found without orphans after the last batch, when all changes were committed.
+    pub without_orphans: BTreeSet<String>,
     /// The time of the run that changed the rows before this one, if there is a record of it.
     pub earlier_run: Option<String>,
     /// True if the plan was never applied to this database, so that undo has nothing to do.

@@ -5,7 +5,9 @@ use std::cell::RefCell;
 use std::path::PathBuf;
 
 use super::ApplyError;
+use super::CommittedScan;
 use super::Direction;
+use super::Most;
 use super::RunOptions;
 use super::RunSummary;
 use super::admission;
@@ -72,9 +74,12 @@ pub fn execute(
     exclusive::exclude_other_runs(options.direction, plan, settings.lock, settings.identity, writer.as_mut())?;
     let header = plan.header.clone();
     let database = RefCell::new(database);
-    let committed_scan = |schema: &Schema, progress: Progress<'_>| scan_committed(&database, schema, progress);
-    let is_file = options.facts().location == Location::File;
-    let options = &RunOptions { committed_scan: is_file.then_some(&committed_scan), ..*options };
+    let of_file = |schema: &Schema, _: &Most, progress: Progress<'_>| scan_committed(&database, schema, progress);
+    let committed_scan: Option<CommittedScan<'_>> = match options.facts().location {
+        Location::File => Some(&of_file),
+        _ => options.committed_scan,
+    };
+    let options = &RunOptions { committed_scan, ..*options };
     let mut is_examined = false;
     let mut admit = |writer: &mut dyn Writer| {
         admission::refuse_other_definitions(options, &header, writer)?;

@@ -2,10 +2,12 @@
 //! proof, because the engine's own count of violations can be wrong.
 
 use super::ApplyError;
+use super::Most;
 use super::walk::VerifyAt;
 use super::walk::Walk;
 use crate::engine::Session;
 use crate::engine::write::Writer;
+use crate::model::facts::Location;
 use crate::model::ids::IdVec;
 use crate::model::ids::RelationId;
 use crate::model::plan::Change;
@@ -19,9 +21,6 @@ use crate::scan;
 use crate::scan::ScanOptions;
 use crate::scan::ScanResult;
 use crate::scan::ScanResults;
-
-/// The largest number of orphans that each relation of a schema may have.
-type Most = IdVec<RelationId, u64>;
 
 impl Walk<'_> {
     /// Refuses the run if a relation has too many orphans. With `--skip-changed`, orphans of other sessions are allowed, and only
@@ -37,11 +36,14 @@ impl Walk<'_> {
             if only_counts { u64::MAX } else { forecast.map_or(0, |forecast| self.most(forecast, at)) }
         };
         let most: Most = touched.relations.iter().map(most).collect();
-        let facts = match at {
-            VerifyAt::BeforeBatches => self.scanned_before(writer, &touched, &most),
-            VerifyAt::BeforeCommit | VerifyAt::AfterBatches => {
-                self.scanned(writer, &touched, RunPhase::VerifyRelations, &most)
-            }
+        let phase = match at {
+            VerifyAt::BeforeBatches => RunPhase::Scan,
+            VerifyAt::BeforeCommit | VerifyAt::AfterBatches => RunPhase::VerifyRelations,
+        };
+        let facts = if self.sees_committed_rows(at) {
+            self.scanned_as_committed(writer, &touched, phase, &most)
+        } else {
+            self.scanned(writer, &touched, phase, &most)
         };
         refuse_if_lost(writer, &facts)?;
         if only_counts {
@@ -54,6 +56,10 @@ impl Walk<'_> {
         }
         for ((relation, fact), most) in touched.relations.iter().zip(facts).zip(most) {
             let why = match fact {
+                ScanResult::Checked(tally) if tally.orphan_rows == 0 && at == VerifyAt::AfterBatches => {
+                    self.done.without_orphans.insert(relation.id.clone());
+                    continue;
+                }
                 ScanResult::Unchecked(why) => format!("{} cannot be checked any more: {why}", relation.id),
                 ScanResult::Checked(tally) if tally.orphan_rows > most => {
                     let example = tally.top.iter().flat_map(|missing| &missing.samples).next();
@@ -67,21 +73,25 @@ impl Walk<'_> {
                 }
                 ScanResult::Checked(_) => continue,
             };
-            let help = match at {
-                VerifyAt::BeforeBatches => "nothing was changed: orphans were added since; make a new plan",
-                VerifyAt::AfterBatches => {
-                    "all batches are committed; `fk-doctor undo` takes them back; then make a new plan"
-                }
-                VerifyAt::BeforeCommit if self.options.batch.is_some() => {
-                    "the last batch was rolled back; `fk-doctor undo` takes the others back; then make a new plan"
-                }
-                VerifyAt::BeforeCommit => {
-                    "everything was rolled back: orphans were added since, or a trigger made some; make a new plan"
-                }
-            };
-            return Err(self.refused(why, help));
+            return Err(self.refused(why, self.help(at)));
         }
         Ok(())
+    }
+
+    /// Returns what to do about too many orphans.
+    fn help(&self, at: VerifyAt) -> &'static str {
+        match at {
+            VerifyAt::BeforeBatches => "nothing was changed: orphans were added since; make a new plan",
+            VerifyAt::AfterBatches => {
+                "all batches are committed; `fk-doctor undo` takes them back; then make a new plan"
+            }
+            VerifyAt::BeforeCommit if self.options.batch.is_some() => {
+                "the last batch was rolled back; `fk-doctor undo` takes the others back; then make a new plan"
+            }
+            VerifyAt::BeforeCommit => {
+                "everything was rolled back: orphans were added since, or a trigger made some; make a new plan"
+            }
+        }
     }
 
     /// Returns the largest number of orphans that is allowed. Skipped rows may still be orphans.
@@ -126,13 +136,28 @@ impl Walk<'_> {
         scan::scan_beyond(schema, &mut sessions, &options, most)
     }
 
-    /// Scans the relations of a schema before the first change. The writer keeps other sessions from committing, so the committed
-    /// state is the one that the writer sees.
-    fn scanned_before(&self, writer: &mut dyn Writer, schema: &Schema, most: &Most) -> ScanResults {
-        let phase = RunPhase::Scan;
+    /// True if other sessions see the rows that the writer sees, and may read them. Before the first change of a file, the lock of the
+    /// writer keeps other sessions from committing. Beside other sessions of a server, the transaction that verifies has changed and
+    /// locked nothing.
+    fn sees_committed_rows(&self, at: VerifyAt) -> bool {
+        match (self.options.facts().location, at) {
+            (_, VerifyAt::BeforeCommit) => false,
+            (Location::Server, VerifyAt::BeforeBatches | VerifyAt::AfterBatches) => self.is_gentle(),
+            (_, VerifyAt::BeforeBatches) => self.transaction.is_none(),
+            (_, VerifyAt::AfterBatches) => false,
+        }
+    }
+
+    /// Scans a schema in other sessions, which is faster, or else in the transaction of the writer.
+    fn scanned_as_committed(
+        &self,
+        writer: &mut dyn Writer,
+        schema: &Schema,
+        phase: RunPhase,
+        most: &Most,
+    ) -> ScanResults {
         let progress = |step: &ProgressStep<'_>| (self.options.progress)(&ProgressStep { phase, ..*step });
-        let committed = self.options.committed_scan.filter(|_| self.transaction.is_none());
-        let facts = committed.and_then(|scan| scan(schema, &progress));
+        let facts = self.options.committed_scan.and_then(|scan| scan(schema, most, &progress));
         let is_complete = |facts: &ScanResults| facts.iter().all(|fact| matches!(fact, ScanResult::Checked(_)));
         facts.filter(is_complete).unwrap_or_else(|| self.scanned(writer, schema, phase, most))
     }

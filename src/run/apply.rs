@@ -18,6 +18,7 @@ use super::replicas::BatchInterval;
 use super::stopped::StoppedRun;
 use crate::apply::ApplyError;
 use crate::apply::Direction;
+use crate::apply::Most;
 use crate::apply::RowChanges;
 use crate::apply::RunOptions;
 use crate::apply::RunSummary;
@@ -33,6 +34,8 @@ use crate::cli::repair::AdmissionArgs;
 use crate::cli::repair::WriteArgs;
 use crate::engine::Database;
 use crate::engine::Deadline;
+use crate::engine::EngineError;
+use crate::engine::Session;
 use crate::engine::WaitLimits;
 use crate::exit::Exit;
 use crate::model::catalog::DatabaseName;
@@ -55,6 +58,8 @@ use crate::scan;
 use crate::scan::Progress;
 use crate::scan::ScanOptions;
 use crate::scan::ScanResult;
+use crate::scan::ScanResults;
+use crate::scan::Tally;
 use crate::source::Source;
 use crate::sql;
 use crate::sql::repair::Repair;
@@ -124,6 +129,9 @@ pub(super) fn run_plan(
     let phases = phases(backup.is_some());
     let progress = numbered(direction.command(), &phases, progress);
     let is_stopped = environment.stop_requests.is_pending;
+    let scan_committed = |schema: &Schema, most: &Most, progress: Progress<'_>| {
+        committed_orphans(source, &wait_limits, environment, (schema, most), progress)
+    };
     let order = RunOptions {
         schema: &schema,
         sql,
@@ -133,7 +141,7 @@ pub(super) fn run_plan(
         between: &|| interval.wait(&is_stopped, &|why| progress(&ProgressStep::waiting(RunPhase::ChangeRows, why))),
         skip_changed: writing.skip_changed,
         row_by_row: writing.row_by_row,
-        committed_scan: None,
+        committed_scan: Some(&scan_committed),
         run: &exclusive::run_name(environment.process, &at),
         at: &at,
         progress: &progress,
@@ -142,18 +150,14 @@ pub(super) fn run_plan(
     let request = backup.as_ref().map(|backup| backup.request(&announce));
     let conduct = ExecuteOptions { lock, identity: &identity, no_triggers: writing.no_triggers, backup: request };
     let (execution, cause) = stoppable(environment, || execute(&order, &mut plan, database.as_mut(), conduct));
-    if writing.batch.is_none() {
-        backup.iter().for_each(|backup| backup.remove_ours(&execution));
-    }
-    let execution = execution.map_err(|error| match error {
-        ApplyError::Stopped { done, total, committed, .. } => {
-            StoppedRun { direction, source, plan: path, writing, admission, global, done, total, committed, cause }
-                .error()
-        }
-        error => error.into(),
+    backup.iter().filter(|_| writing.batch.is_none()).for_each(|backup| backup.remove_ours(&execution));
+    let execution = execution.map_err(|error| {
+        let ApplyError::Stopped { done, total, committed, .. } = error else { return error.into() };
+        StoppedRun { direction, source, plan: path, writing, admission, global, done, total, committed, cause }.error()
     })?;
     drop(database);
-    let remaining = remaining(source, expected(direction, &plan), &wait_limits, (global, environment), &progress)?;
+    let conducted = (direction, &plan, &execution.done);
+    let remaining = remaining(source, conducted, &wait_limits, (global, environment), &progress)?;
     let exit = exit(direction, &execution.done, &remaining);
     let report = Report {
         direction,
@@ -314,9 +318,37 @@ fn expected(direction: Direction, plan: &PlanFile) -> BTreeMap<&str, u64> {
     plan.header.forecasts.iter().map(|forecast| (forecast.relation.as_str(), rows(forecast))).collect()
 }
 
+/// Looks for orphans beyond the expected ones in the committed rows. A new connection has a new snapshot.
+fn committed_orphans(
+    source: &Source,
+    wait_limits: &WaitLimits,
+    environment: &Environment,
+    (schema, most): (&Schema, &Most),
+    progress: Progress<'_>,
+) -> Option<ScanResults> {
+    let mut database = database::open(source, wait_limits, environment).ok()?;
+    let (facts, _) = scan_beyond(database.as_mut(), schema, (1, most), environment, progress).ok()?;
+    Some(facts)
+}
+
+/// Looks for orphans beyond the expected ones, with some samples of each missing key. Returns also the sessions.
+fn scan_beyond(
+    database: &mut dyn Database,
+    schema: &Schema,
+    (samples, most): (usize, &Most),
+    environment: &Environment,
+    progress: Progress<'_>,
+) -> Result<(ScanResults, Vec<Box<dyn Session>>), EngineError> {
+    let mut sessions = super::sessions(database, schema, None, environment)?;
+    let options = ScanOptions { samples, memory: DEFAULT_MEMORY, threads: environment.cores, progress, is_known: None };
+    let facts = scan::scan_beyond(schema, &mut sessions, &options, most);
+    Ok((facts, sessions))
+}
+
+/// Returns the result of a scan after the run. What the run found after its last change is not scanned again.
 fn remaining(
     source: &Source,
-    expected: BTreeMap<&str, u64>,
+    (direction, plan, done): (Direction, &PlanFile, &RunSummary),
     wait_limits: &WaitLimits,
     (global, environment): (&cli::GlobalArgs, &Environment),
     progress: Progress<'_>,
@@ -324,12 +356,19 @@ fn remaining(
     let mut database = database::open(source, wait_limits, environment)?;
     let config = config_file::read(source, global, environment)?;
     let schema = config.resolve(database.as_mut(), environment)?;
-    let mut sessions = super::sessions(database.as_mut(), &schema, None, environment)?;
-    let options =
-        ScanOptions { samples: 0, memory: DEFAULT_MEMORY, threads: environment.cores, progress, is_known: None };
-    let expected = |relation: &Relation| expected.get(relation.id.as_str()).copied().unwrap_or_default();
-    let expected = schema.relations.iter().map(expected).collect();
-    let facts = scan::scan_beyond(&schema, &mut sessions, &options, &expected);
+    let is_known = |relation: &Relation| done.without_orphans.contains(&relation.id);
+    let mut scanned = schema.clone();
+    scanned.relations.retain(|relation| !is_known(relation));
+    let expected = expected(direction, plan);
+    let most = |relation: &Relation| expected.get(relation.id.as_str()).copied().unwrap_or_default();
+    let most = scanned.relations.iter().map(most).collect();
+    let (found, mut sessions) = scan_beyond(database.as_mut(), &scanned, (0, &most), environment, progress)?;
+    let mut found = found.into_iter();
+    let fact = |relation: &Relation| match is_known(relation) {
+        true => Some(ScanResult::Checked(Tally::default())),
+        false => found.next(),
+    };
+    let facts: ScanResults = schema.relations.iter().map_while(fact).collect();
     let rows = sessions.first_mut().map(|session| OrphanRows::count(&schema, &facts, session.as_mut()).total());
     let rows = rows.unwrap_or_default();
     let mut remaining = Remaining { relations: 0, unchecked: 0, orphan_rows: 0, rows, relations_left: Vec::new() };
