@@ -36,11 +36,13 @@ pub(super) struct Groups<'s> {
     pub(super) leaves: Vec<Vec<RelationId>>,
 }
 
-/// The changes of a group of the plan may differ in these: if they fix the address of the row, and if they list orphans.
-const VARIANTS: usize = 4;
+/// The changes of a group of the plan may differ in these: if they fix the address of the row, if they list orphans, and if their
+/// image names the row.
+const VARIANTS: usize = 8;
 
 fn variant(line: &SetLine) -> usize {
-    usize::from(line.address.is_some()) + 2 * usize::from(line.adopts.is_some())
+    let is_named_by_image = usize::from(line.is_named_by_image);
+    usize::from(line.address.is_some()) + 2 * usize::from(line.adopts.is_some()) + 4 * is_named_by_image
 }
 
 impl<'s> Groups<'s> {
@@ -123,6 +125,7 @@ impl<'s> Groups<'s> {
             kind,
             role: change.role(),
             name: change.row.shared_columns().clone(),
+            is_named_by_image: line.is_named_by_image,
             before: columns(&change.before),
             set,
             address: if kind == RowChangeKind::Insert { address_column(table, &change) } else { None },
@@ -130,6 +133,7 @@ impl<'s> Groups<'s> {
             missing_in: Vec::new(),
             needs_parent_in: Vec::new(),
         };
+        group.is_named_by_image &= has_name_in_images(&group);
         if self.direction == Direction::Apply {
             self.add_conditions_of_orphans(&mut group, &change)?;
         }
@@ -249,6 +253,15 @@ fn set_columns(line: &SetLine, change: &Change) -> Option<Vec<(String, usize)>> 
         _ => change.after.iter().flat_map(|row| row.columns().map(str::to_owned)).collect(),
     };
     Some(names.into_iter().enumerate().map(|(position, name)| (name, position)).collect())
+}
+
+/// True if the image of each line has the columns that identify the row, and the row keeps them.
+fn has_name_in_images(group: &RowGroup<'_>) -> bool {
+    let is_set = |name: &String| group.set.iter().any(|(set, _)| set == name);
+    group.name.iter().all(|name| match group.kind {
+        RowChangeKind::Insert => is_set(name),
+        RowChangeKind::Update | RowChangeKind::Delete => group.before.contains(name) && !is_set(name),
+    })
 }
 
 /// True if an image has all stored columns of its table, and no other.

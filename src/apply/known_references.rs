@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 use std::collections::HashMap;
 use std::collections::HashSet;
+use std::sync::Arc;
 
 use super::ApplyError;
 use super::Direction;
@@ -18,6 +19,7 @@ use crate::model::relation::Relation;
 use crate::model::row_group::BatchLine;
 use crate::model::row_group::RowBatch;
 use crate::model::row_group::RowChangeKind;
+use crate::model::row_group::RowGroup;
 use crate::model::state::Positions;
 use crate::model::value::Value;
 use crate::plan_file::Fingerprints;
@@ -167,10 +169,11 @@ impl Walk<'_> {
     fn check_window(&mut self, writer: &mut dyn Writer, first: usize) -> Result<(), ApplyError> {
         let window = self.window(writer, first)?;
         let Some(all) = self.sets.groups() else { return Ok(()) };
+        let groups: Vec<Arc<RowGroup<'_>>> = all.groups.iter().map(|group| Arc::new(group.with_names_only())).collect();
         let named = window.groups.iter().zip(&window.names);
         let lines: Vec<BatchLine<'_>> =
             named.map(|(&group, name)| BatchLine { group, name, address: None, before: &[], after: &[] }).collect();
-        let batch = RowBatch::new(&all.groups, &lines);
+        let batch = RowBatch::new(&groups, &lines);
         let relations: BTreeSet<RelationId> =
             window.groups.iter().flat_map(|&group| all.leaves[group].iter().copied()).collect();
         let mut is_refuted = false;

@@ -32,6 +32,8 @@ pub struct RowGroup<'s> {
     pub role: ChangeRole,
     /// The columns that identify the row. One of them may be the row's address.
     pub name: Arc<[String]>,
+    /// True if the identifying values of each line are also those of its stored row, or of its new row for an insert.
+    pub is_named_by_image: bool,
     /// All columns of the stored row; empty for an insert. The row must be equal to them, to the bit.
     pub before: Arc<[String]>,
     /// The columns that get new values: the changed columns of an update, or the columns of a new row. Each comes with its
@@ -46,6 +48,13 @@ pub struct RowGroup<'s> {
     /// Relations in which the row, after its change, may not be an orphan. The columns that the group sets are part of their
     /// keys, so the new values decide.
     pub needs_parent_in: Vec<RelationId>,
+}
+
+impl RowGroup<'_> {
+    /// Returns the group for lines that have no images. They can be asked about, and not be changed.
+    pub fn with_names_only(&self) -> Self {
+        RowGroup { is_named_by_image: false, before: Arc::new([]), set: Vec::new(), ..self.clone() }
+    }
 }
 
 /// The change of one row of a group.

@@ -133,8 +133,10 @@ pub trait Batch: Repair {
     /// Returns the query for the numbers of the lines to whose rows some child refers, each once. These are rows of the relation's
     /// parent.
     fn referenced(&self, group: &RowGroup<'_>, relation: &Relation) -> Sql {
-        let number = format!("DISTINCT {WANTED}.{}", self.number_column());
-        self.query().finish(format!("SELECT {number} {}{}", self.children(group, relation), self.locking_read()))
+        let (number, join) = (self.number_column(), self.facts().ordered_join);
+        let Parents { from, refers } = self.parents(group, relation);
+        let child = source(self, group.schema, group.schema.child(relation), "child", Reading::AnyIndex);
+        plain(format!("SELECT DISTINCT {WANTED}.{number} {from} {join} {child} ON {refers}{}", self.locking_read()))
     }
 
     /// Returns the query for the number of lines whose row was an orphan before its change and has a parent now, or whose changed row
@@ -169,6 +171,14 @@ pub trait Batch: Repair {
     }
 }
 
+/// The rows of a batch as parents of a relation.
+struct Parents {
+    /// The FROM clause, without the child.
+    from: String,
+    /// The child refers to the parent.
+    refers: String,
+}
+
 /// The pieces of the statements, for every engine that has them.
 trait BatchPhrases: Batch {
     /// Returns the temporary table under its alias.
@@ -191,7 +201,8 @@ trait BatchPhrases: Batch {
     /// Returns the columns of the temporary table after the number, each with the column whose values it holds.
     fn batch_columns<'g>(&self, group: &'g RowGroup<'_>) -> Vec<(String, &'g Column)> {
         let stored = |name: &str| column(&group.table, name);
-        let names = group.name.iter().enumerate().map(|(index, name)| (self.name_column(index), stored(name)));
+        let names = names_beside_image(group).iter().enumerate();
+        let names = names.map(|(index, name)| (self.name_column(index), stored(name)));
         let before = group.before.iter().enumerate().map(|(index, name)| (self.before_column(index), stored(name)));
         let mut after: Vec<(usize, &String)> = group.set.iter().map(|(name, position)| (*position, name)).collect();
         after.sort_unstable();
@@ -202,10 +213,19 @@ trait BatchPhrases: Batch {
     /// The row of an alias has the name of the line.
     fn is_named(&self, group: &RowGroup<'_>, alias: &str) -> String {
         let equal = group.name.iter().enumerate().map(|(index, name)| {
-            let wanted = format!("{WANTED}.{}", self.name_column(index));
-            self.equal(column(&group.table, name), &self.qualified(alias, name), &wanted)
+            self.equal(column(&group.table, name), &self.qualified(alias, name), &self.name_value(group, index))
         });
         self.all_conditions(equal)
+    }
+
+    /// Returns the value of a column that identifies the row, which the temporary table has only once.
+    fn name_value(&self, group: &RowGroup<'_>, index: usize) -> String {
+        let in_image = |name: &String| match group.before.iter().position(|stored| stored == name) {
+            Some(index) => Some(format!("{WANTED}.{}", self.before_column(index))),
+            None => self.set_value(group, name),
+        };
+        let in_image = if group.is_named_by_image { in_image(&group.name[index]) } else { None };
+        in_image.unwrap_or_else(|| format!("{WANTED}.{}", self.name_column(index)))
     }
 
     /// Returns the FROM clause of a query for the child rows that refer to rows of the batch.
@@ -217,6 +237,18 @@ trait BatchPhrases: Batch {
             source(self, group.schema, group.schema.child(relation), "child", Reading::AnyIndex),
             self.refers_to_stored(group, relation),
         )
+    }
+
+    /// Returns the rows of the batch as parents of a relation. The line of a new parent has the whole key, so its stored row need not
+    /// be read.
+    fn parents(&self, group: &RowGroup<'_>, relation: &Relation) -> Parents {
+        let is_new = |column: &Column| group.set.iter().any(|(set, _)| *set == column.name);
+        if group.kind == RowChangeKind::Insert && group.schema.parent_columns(relation).all(is_new) {
+            let key = |column: &Column| self.set_value(group, &column.name).unwrap_or_default();
+            let from = format!("FROM {}", self.wanted(group));
+            return Parents { from, refers: self.refers_to(group, relation, &key) };
+        }
+        Parents { from: self.stored_parents(group), refers: self.refers_to_stored(group, relation) }
     }
 
     /// Returns the FROM clause of a query for the rows of the batch, which are parents.
@@ -232,8 +264,13 @@ trait BatchPhrases: Batch {
 
     /// The child of a relation refers to the stored parent.
     fn refers_to_stored(&self, group: &RowGroup<'_>, relation: &Relation) -> String {
+        self.refers_to(group, relation, &|column| self.qualified("parent", &column.name))
+    }
+
+    /// The child of a relation refers to the parent with these values of its key.
+    fn refers_to(&self, group: &RowGroup<'_>, relation: &Relation, key: &dyn Fn(&Column) -> String) -> String {
         let refers = key_parts(group.schema, relation).filter_map(|part| {
-            let parent = self.qualified("parent", &part.parent?.name);
+            let parent = key(part.parent?);
             Some(self.refers_to_known(&part, &parent, &self.child_value(&part)))
         });
         format!("{} AND {}", self.all_conditions(refers), self.in_scope(relation))
@@ -363,16 +400,25 @@ trait BatchPhrases: Batch {
 
 impl<B: Batch + ?Sized> BatchPhrases for B {}
 
+/// Returns the columns that identify the row and are not in the image of the line.
+fn names_beside_image<'g>(group: &'g RowGroup<'_>) -> &'g [String] {
+    if group.is_named_by_image { &[] } else { &group.name }
+}
+
 /// Returns the values of a row of the temporary table, after its number; `None` for a value that the line lacks.
 pub fn values<'l>(group: &RowGroup<'_>, line: &'l BatchLine<'_>) -> impl Iterator<Item = Option<&'l Value>> {
-    let lists = [(line.name, group.name.len()), (line.before, group.before.len()), (line.after, group.set.len())];
+    let lists = [
+        (line.name, names_beside_image(group).len()),
+        (line.before, group.before.len()),
+        (line.after, group.set.len()),
+    ];
     lists.into_iter().flat_map(|(values, count)| (0..count).map(move |index| values.get(index)))
 }
 
 /// Returns the name of a group's temporary table, which depends on the columns of the table alone.
 fn batch_name(group: &RowGroup<'_>) -> String {
     let mut hasher = DefaultHasher::new();
-    (&group.table.name, &group.name, &group.before, &group.set).hash(&mut hasher);
+    (&group.table.name, names_beside_image(group), &group.before, &group.set).hash(&mut hasher);
     format!("fk-doctor batch {:016x}", hasher.finish())
 }
 

@@ -110,8 +110,8 @@ pub(super) fn arguments<'v>(parameters: impl IntoIterator<Item = &'v Value>) -> 
             Value::Null => arguments.add(None::<&str>),
             Value::Integer(number) => arguments.add(*number),
             Value::Real(number) => arguments.add(*number),
-            Value::Text(bytes) => arguments.add(String::from_utf8_lossy(bytes).into_owned()),
-            Value::Blob(bytes) => arguments.add(bytes.clone()),
+            Value::Text(bytes) => arguments.add(&*String::from_utf8_lossy(bytes)),
+            Value::Blob(bytes) => arguments.add(bytes.as_slice()),
         };
         added.map_err(sqlx::Error::Encode)?;
     }

@@ -109,11 +109,18 @@ impl Connection {
         )
     }
 
-    /// Loads rows in the text format of COPY.
-    pub(super) fn copy_in(&mut self, statement: &str, rows: Vec<u8>, deadline: &Deadline) -> Result<(), Failure> {
+    /// Loads pieces of rows in the text format of COPY.
+    pub(super) fn copy_in(
+        &mut self,
+        statement: &str,
+        pieces: impl Iterator<Item = Vec<u8>>,
+        deadline: &Deadline,
+    ) -> Result<(), Failure> {
         self.inner.ask(deadline, async |connection| {
             let mut copy = connection.copy_in_raw(statement).await?;
-            copy.send(rows).await?;
+            for piece in pieces {
+                copy.send(piece).await?;
+            }
             copy.finish().await?;
             Ok(())
         })

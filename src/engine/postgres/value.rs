@@ -2,6 +2,9 @@
 //!
 //! The program's statements return only a few types, so no other types are handled.
 
+use std::fmt::Display;
+use std::io::Write;
+
 use sqlx::Column;
 use sqlx::Row;
 use sqlx::TypeInfo;
@@ -193,7 +196,7 @@ impl<B: AsRef<[u8]>> Page<B> for CopiedNumbers {
 pub(super) fn copy_text(value: Option<&Value>, text: &mut Vec<u8>) {
     match value {
         None | Some(Value::Null) => text.extend(b"\\N"),
-        Some(Value::Integer(number)) => text.extend(number.to_string().into_bytes()),
+        Some(Value::Integer(number)) => push_number(number, text),
         Some(Value::Real(number)) => text.extend(format!("{number:e}").into_bytes()),
         Some(Value::Blob(bytes)) => {
             text.extend(b"\\\\x");
@@ -213,6 +216,11 @@ pub(super) fn copy_text(value: Option<&Value>, text: &mut Vec<u8>) {
     }
 }
 
+pub(super) fn push_number(number: &impl Display, text: &mut Vec<u8>) {
+    // Writing to memory does not fail.
+    let _ = write!(text, "{number}");
+}
+
 const HEX: &[u8; 16] = b"0123456789abcdef";
 
 pub(super) fn arguments(parameters: &[Value]) -> Result<PgArguments, sqlx::Error> {
@@ -222,8 +230,8 @@ pub(super) fn arguments(parameters: &[Value]) -> Result<PgArguments, sqlx::Error
             Value::Null => arguments.add(None::<&str>),
             Value::Integer(number) => arguments.add(*number),
             Value::Real(number) => arguments.add(*number),
-            Value::Text(bytes) => arguments.add(String::from_utf8_lossy(bytes).into_owned()),
-            Value::Blob(bytes) => arguments.add(bytes.clone()),
+            Value::Text(bytes) => arguments.add(&*String::from_utf8_lossy(bytes)),
+            Value::Blob(bytes) => arguments.add(bytes.as_slice()),
         };
         added.map_err(sqlx::Error::Encode)?;
     }

@@ -27,6 +27,23 @@ use crate::sql::batch;
 use crate::sql::batch::Batch;
 use crate::sql::batch::BatchLoad;
 
+/// The number of lines that are sent to the server together.
+const PIECE: usize = 500;
+
+/// Returns lines, each with its number, in the text format of COPY.
+fn copied(group: &RowGroup<'_>, lines: &[(usize, &BatchLine<'_>)]) -> Vec<u8> {
+    let mut text = Vec::new();
+    for (number, line) in lines {
+        value::push_number(number, &mut text);
+        for value in batch::values(group, line) {
+            text.push(b'\t');
+            value::copy_text(value, &mut text);
+        }
+        text.push(b'\n');
+    }
+    text
+}
+
 impl WriterConnection for Connection {
     /// The server's view of these numbers takes several times as long. Tables of the server itself have low numbers.
     const CHANGED: &'static str = "SELECT coalesce(sum(pg_catalog.pg_stat_get_xact_tuples_inserted(oid) \
@@ -40,9 +57,10 @@ impl WriterConnection for Connection {
     /// of the set before it asks whether they have parents: the server takes orphans for so rare that it would find those of the
     /// whole table first, and compare each with every line of the set.
     const PLANS_OF_SETS: Option<[&'static str; 2]> = Some([
-        "SET LOCAL enable_mergejoin = off; SET LOCAL random_page_cost = 0.2; SET LOCAL join_collapse_limit = 1",
+        "SET LOCAL enable_mergejoin = off; SET LOCAL random_page_cost = 0.2; SET LOCAL cpu_operator_cost = 0.0005; \
+         SET LOCAL join_collapse_limit = 1",
         "SET LOCAL enable_mergejoin TO DEFAULT; SET LOCAL random_page_cost TO DEFAULT; \
-         SET LOCAL join_collapse_limit TO DEFAULT",
+         SET LOCAL cpu_operator_cost TO DEFAULT; SET LOCAL join_collapse_limit TO DEFAULT",
     ]);
 
     const CHANGES_UNLOCKED_ROWS: bool = true;
@@ -97,19 +115,10 @@ impl WriterConnection for Connection {
         lines: &[(usize, &BatchLine<'_>)],
         deadline: &Deadline,
     ) -> Result<(), Failure> {
-        let mut text = Vec::new();
-        for (number, line) in lines {
-            text.extend(number.to_string().into_bytes());
-            for value in batch::values(group, line) {
-                text.push(b'\t');
-                value::copy_text(value, &mut text);
-            }
-            text.push(b'\n');
-        }
-        match sql.load(group, lines.len()) {
-            BatchLoad::Stream(statement) => self.copy_in(&statement, text, deadline),
-            BatchLoad::Rows(..) => Ok(()),
-        }
+        let BatchLoad::Stream(statement) = sql.load(group, lines.len()) else { return Ok(()) };
+        // The server stores a piece while the next one is made.
+        let pieces = lines.chunks(PIECE).map(|lines| copied(group, lines));
+        self.copy_in(&statement, pieces, deadline)
     }
 
     fn begin(&mut self, limits: &WaitLimits, options: WriteOptions) -> Result<(), Failure> {

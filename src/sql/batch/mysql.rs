@@ -23,7 +23,6 @@ use crate::sql::grammar::mysql::holds_shape;
 use crate::sql::grammar::mysql::kept_times;
 use crate::sql::in_backticks;
 use crate::sql::phrases::Phrases;
-use crate::sql::phrases::WANTED;
 use crate::sql::phrases::column;
 use crate::sql::query::Sql;
 use crate::sql::query::plain;
@@ -156,8 +155,7 @@ impl Mysql {
     /// The row of an alias has the name that the line has after its change.
     fn is_named_after(&self, group: &RowGroup<'_>, alias: &str) -> String {
         let equal = group.name.iter().enumerate().map(|(index, name)| {
-            let kept = || format!("{WANTED}.{}", self.name_column(index));
-            let value = self.set_value(group, name).unwrap_or_else(kept);
+            let value = self.set_value(group, name).unwrap_or_else(|| self.name_value(group, index));
             self.equal(column(&group.table, name), &self.qualified(alias, name), &value)
         });
         self.all_conditions(equal)

@@ -5,6 +5,7 @@ use super::Batch;
 use super::BatchChange;
 use super::BatchLoad;
 use super::BatchPhrases;
+use super::Parents;
 use super::batch_name;
 use super::has_only_columns;
 use crate::model::catalog::Table;
@@ -98,13 +99,10 @@ impl Batch for Postgres {
 
     /// The first child is enough.
     fn referenced(&self, group: &RowGroup<'_>, relation: &Relation) -> Sql {
-        plain(format!(
-            "SELECT {WANTED}.{} {} WHERE EXISTS (SELECT 1 FROM {} WHERE {})",
-            self.number_column(),
-            self.stored_parents(group),
-            source(self, group.schema, group.schema.child(relation), "child", Reading::AnyIndex),
-            self.refers_to_stored(group, relation),
-        ))
+        let Parents { from, refers } = self.parents(group, relation);
+        let child = source(self, group.schema, group.schema.child(relation), "child", Reading::AnyIndex);
+        let number = self.number_column();
+        plain(format!("SELECT {WANTED}.{number} {from} WHERE EXISTS (SELECT 1 FROM {child} WHERE {refers})"))
     }
 
     /// An UPDATE of a key needs a stronger lock than that of other columns.
