@@ -8,6 +8,7 @@ use crate::model::catalog::Column;
 use crate::model::catalog::Table;
 use crate::model::ids::RelationId;
 use crate::model::plan::identity_columns;
+use crate::model::relation::Origin;
 use crate::model::relation::Relation;
 use crate::model::row_group::BatchLine;
 use crate::model::row_group::RowChangeKind;
@@ -138,7 +139,7 @@ pub fn fits(group: &RowGroup<'_>) -> RowStatement {
             "NOT EXISTS (SELECT 1 FROM {} WHERE {named})",
             Sqlite.source(None, &group.table, "named", Reading::AnyIndex)
         )];
-        conditions.extend(key_is_missing(&mut slots, group));
+        conditions.extend(key_is_missing(&mut slots, group, &|_| true));
         return slots.finish(format!("SELECT 1 WHERE {}", conditions.join(" AND ")));
     }
     let fits = stored_row_fits(&mut slots, group, false);
@@ -146,14 +147,16 @@ pub fn fits(group: &RowGroup<'_>) -> RowStatement {
     slots.finish(format!("SELECT 1 FROM {child} WHERE {fits}"))
 }
 
-/// Returns the INSERT of a row. Without conditions it has no query, which would cost time.
+/// Returns the INSERT of a row. Without conditions it has no query, which would cost time. The key of a declared relation needs no
+/// condition, because the engine refuses a second parent with it.
 fn insert(group: &RowGroup<'_>, mut slots: Slots) -> RowStatement {
     let address = group.address.iter().map(|name| (name, Slot::Address));
     let set = group.set.iter().map(|(name, position)| (name, Slot::After(*position)));
     let columns: Vec<(&String, Slot)> = address.chain(set).collect();
     let names: Vec<String> = columns.iter().map(|(name, _)| Sqlite.quoted(name)).collect();
     let values: Vec<String> = columns.into_iter().map(|(_, slot)| slots.mark(slot)).collect();
-    let mut conditions: Vec<String> = key_is_missing(&mut slots, group);
+    let can_repeat = |relation: &Relation| relation.origin != Origin::Declared || relation.parent.key.is_none();
+    let mut conditions: Vec<String> = key_is_missing(&mut slots, group, &can_repeat);
     conditions.extend(has_parents(&mut slots, group));
     let (table, names, values) = (Sqlite.table_name(None, &group.table), names.join(", "), values.join(", "));
     slots.finish(match conditions.as_slice() {
@@ -195,11 +198,11 @@ fn stored_row_fits(slots: &mut Slots, group: &RowGroup<'_>, is_changed: bool) ->
     conditions.join(" AND ")
 }
 
-/// No parent has the key of the new row.
-fn key_is_missing(slots: &mut Slots, group: &RowGroup<'_>) -> Vec<String> {
+/// No parent of some relations has the key of the new row.
+fn key_is_missing(slots: &mut Slots, group: &RowGroup<'_>, is_wanted: &dyn Fn(&Relation) -> bool) -> Vec<String> {
     let mut conditions = Vec::new();
-    for &relation in &group.missing_in {
-        let about = &group.schema.relations[relation];
+    let missing_in = group.missing_in.iter().map(|&relation| &group.schema.relations[relation]);
+    for about in missing_in.filter(|relation| is_wanted(relation)) {
         let columns: Vec<&Column> = group.schema.parent_columns(about).collect();
         let equal: Vec<String> = columns
             .iter()
