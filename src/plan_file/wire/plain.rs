@@ -7,8 +7,7 @@ use std::sync::Arc;
 use memchr::memchr;
 use memchr::memchr2;
 
-use super::wide::WireAdopted;
-use super::wide::read_adopted;
+use super::wide::read_rows;
 use crate::model::change_group::ChangeGroups;
 use crate::model::change_group::GroupedChange;
 use crate::model::plan::Adopted;
@@ -73,10 +72,12 @@ impl Cursor<'_> {
     fn adopted(&mut self) -> Option<Adopted> {
         self.skip(b"{\"relation\":")?;
         let relation = String::from_utf8(self.text()?).ok()?;
-        self.skip(b",\"rows\":")?;
-        let rows = String::from_utf8(self.text()?).ok()?;
-        self.skip(b"}")?;
-        read_adopted(WireAdopted { relation, rows }).ok()
+        self.skip(b",\"rows\":\"")?;
+        let end = memchr(b'"', self.rest)?;
+        let rows = read_rows(&self.rest[..end])?;
+        self.rest = &self.rest[end..];
+        self.skip(b"\"}")?;
+        Some(Adopted { relation, rows })
     }
 
     /// Moves behind these bytes, if they come next.

@@ -108,13 +108,18 @@ pub(super) fn wire_adopted(adopts: &[Adopted]) -> Vec<WireAdopted> {
 }
 
 pub(super) fn read_adopted(wire: WireAdopted) -> Result<Adopted, String> {
-    let digits = wire.rows.as_bytes().chunks(16).map(|digits| {
-        let digits = std::str::from_utf8(digits).ok().filter(|digits| digits.len() == 16)?;
-        u64::from_str_radix(digits, 16).ok()
-    });
-    let rows: Option<Vec<u64>> = digits.collect();
+    let rows = read_rows(wire.rows.as_bytes());
     let rows = rows.ok_or_else(|| "one of its lines adopts rows that cannot be read".to_owned())?;
     Ok(Adopted { relation: wire.relation, rows })
+}
+
+/// Returns fingerprints, of which each has 16 hexadecimal digits.
+pub(super) fn read_rows(digits: &[u8]) -> Option<Vec<u64>> {
+    let fingerprint = |digits: &[u8]| {
+        let digits = std::str::from_utf8(digits).ok().filter(|digits| digits.len() == 16)?;
+        u64::from_str_radix(digits, 16).ok()
+    };
+    digits.chunks(16).map(fingerprint).collect()
 }
 
 pub(in crate::plan_file) fn read_change(line: &str) -> Result<Change, String> {
