@@ -72,7 +72,7 @@ impl LinesAhead {
 
     /// Returns the next line; `None` after the last one.
     pub(super) fn peek(&mut self) -> Result<Option<&SetLine>, PlanError> {
-        if self.lines.is_empty()
+        while self.lines.is_empty()
             && let State::Reading(pieces, _) = &self.state
         {
             match pieces.recv() {
@@ -109,7 +109,7 @@ impl LinesAhead {
     }
 }
 
-/// A plan that is closed is not locked any more.
+/// No thread lives longer than its walk.
 impl Drop for LinesAhead {
     fn drop(&mut self) {
         if let State::Reading(pieces, thread) = std::mem::replace(&mut self.state, State::Lost) {

@@ -356,6 +356,21 @@ fn child_without_an_index_is_read_once_for_all_sets() {
     assert_eq!(reads[0], reads[1]);
 }
 
+/// Beside other sessions, a relation is counted before the first batch and after the last one. The report needs no third count.
+#[test]
+fn relation_is_counted_twice_beside_other_sessions() {
+    let seed = "CREATE TABLE p(id int PRIMARY KEY); CREATE TABLE c(id int PRIMARY KEY, r int REFERENCES p(id)); \
+                INSERT INTO c SELECT i, CASE WHEN i % 100 = 0 THEN i END FROM generate_series(1, 30000) AS number(i); ANALYZE";
+    let Some(patient) = Patient::new(Kind::Postgres, seed) else { return };
+    patient.rules(&unlimited("action = \"set-null\""));
+    patient.planned();
+    let start = whole_reads(&patient, "c");
+    let applied = patient.apply(&["--batch", "100"]);
+    succeeded(&patient, "apply", &applied);
+    assert!(applied.stdout.contains("0 orphan rows"), "{}", applied.stdout);
+    assert_eq!(whole_reads(&patient, "c") - start, 2);
+}
+
 /// No lock keeps other sessions out of a child that the plan does not name, so each set reads it again.
 #[test]
 fn unlocked_child_without_an_index_is_read_for_each_set() {
