@@ -13,7 +13,6 @@ use std::io::BufReader;
 use std::io::Read;
 use std::io::Write;
 use std::path::Path;
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use sha2::Digest;
@@ -53,6 +52,10 @@ pub enum PlanError {
 }
 
 impl PlanError {
+    fn unreadable(path: &Path, error: &io::Error) -> PlanError {
+        PlanError::Unreadable { path: path.display().to_string(), why: io_reason(error) }
+    }
+
     pub fn because(&self) -> String {
         match self {
             PlanError::Unreadable { why, .. } | PlanError::Untrusted { why, .. } => why.clone(),
@@ -262,7 +265,6 @@ impl Fingerprints {
 /// A plan whose digest was verified when it was opened.
 pub struct PlanFile {
     pub header: Header,
-    path: PathBuf,
     digest: String,
     reader: PlanReader,
 }
@@ -273,7 +275,7 @@ const LONGEST_LINE: u64 = 1 << 30;
 impl PlanFile {
     pub fn open(path: &Path) -> Result<PlanFile, PlanError> {
         let shown = path.display().to_string();
-        let unreadable = |error: io::Error| PlanError::Unreadable { path: shown.clone(), why: io_reason(&error) };
+        let unreadable = |error: io::Error| PlanError::unreadable(path, &error);
         let untrusted = |why: &str| PlanError::Untrusted { path: shown.clone(), why: why.to_owned() };
         let mut file = BufReader::new(DigestingReader::new(File::open(path).map_err(unreadable)?));
         if file.fill_buf().map_err(unreadable)?.starts_with(b"SQLite format 3\0") {
@@ -316,16 +318,12 @@ impl PlanFile {
             digest.update(&line);
         };
         let blocks = file.into_inner().finish();
-        Ok(PlanFile {
-            header,
-            path: path.to_owned(),
-            digest,
-            reader: PlanReader::new(shown, format, blocks, marks, groups),
-        })
+        let reader = PlanReader::new(path.to_owned(), format, blocks, marks, groups);
+        Ok(PlanFile { header, digest, reader })
     }
 
     pub fn path(&self) -> &Path {
-        &self.path
+        self.reader.path()
     }
 
     /// The digest of the plan's lines, which identifies the plan in the record of its state.
@@ -344,9 +342,7 @@ impl PlanFile {
 
     /// Returns a second reader of the verified changes.
     pub fn second_reader(&self) -> Result<PlanReader, PlanError> {
-        let unreadable =
-            |error: io::Error| PlanError::Unreadable { path: self.path.display().to_string(), why: io_reason(&error) };
-        Ok(self.reader.with(File::open(&self.path).map_err(unreadable)?))
+        self.reader.again()
     }
 
     /// Locks the plan until it is dropped. True unless another process has locked it; always true on a file system

@@ -236,6 +236,17 @@ mod tests {
     }
 
     #[test]
+    fn plan_that_is_gone_is_an_error_that_names_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("plan.ndjson");
+        let mut plan = plan(&path, (0..3).map(|number| change(number, "x")));
+        std::fs::remove_file(&path).unwrap();
+        let error = Reading::new(&mut plan, Direction::Apply).set_portion(0, 10).err().unwrap();
+        let expected = format!("read the plan {}", path.display());
+        assert!(error.to_string().contains(&expected), "{error}");
+    }
+
+    #[test]
     fn changed_plan_is_refused_after_the_lines_before_it() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("plan.ndjson");

@@ -141,10 +141,9 @@ impl Walk<'_> {
     /// locked nothing.
     fn sees_committed_rows(&self, at: VerifyAt) -> bool {
         match (self.options.facts().location, at) {
-            (_, VerifyAt::BeforeCommit) => false,
             (Location::Server, VerifyAt::BeforeBatches | VerifyAt::AfterBatches) => self.is_gentle(),
-            (_, VerifyAt::BeforeBatches) => self.transaction.is_none(),
-            (_, VerifyAt::AfterBatches) => false,
+            (Location::File, VerifyAt::BeforeBatches) => self.transaction.is_none(),
+            _ => false,
         }
     }
 

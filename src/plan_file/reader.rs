@@ -1,6 +1,8 @@
 //! The changes of a plan that was verified, by their positions.
 
 use std::fs::File;
+use std::path::Path;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::PlanError;
@@ -14,12 +16,10 @@ use super::wire::Format;
 use crate::model::change_group::ChangeGroups;
 use crate::model::change_group::GroupedChange;
 use crate::model::plan::Change;
-use crate::model::text::io_reason;
 
 /// Reads changes of a plan. Two readers of a plan are independent, also on two threads.
 pub struct PlanReader {
-    /// The path of the plan, for messages.
-    path: String,
+    path: PathBuf,
     format: Format,
     blocks: Blocks,
     marks: Arc<LineMarks>,
@@ -30,7 +30,7 @@ pub struct PlanReader {
 
 impl PlanReader {
     pub(super) fn new(
-        path: String,
+        path: PathBuf,
         format: Format,
         blocks: Blocks,
         marks: LineMarks,
@@ -39,16 +39,21 @@ impl PlanReader {
         PlanReader { path, format, blocks, marks: Arc::new(marks), groups, stretch: None }
     }
 
-    /// Returns another reader of the plan, which was opened again.
-    pub(super) fn with(&self, file: File) -> PlanReader {
-        PlanReader {
+    /// Opens the plan again. Returns another reader of it.
+    pub(super) fn again(&self) -> Result<PlanReader, PlanError> {
+        let file = File::open(&self.path).map_err(|error| PlanError::unreadable(&self.path, &error))?;
+        Ok(PlanReader {
             path: self.path.clone(),
             format: self.format,
             blocks: self.blocks.with(file),
             marks: Arc::clone(&self.marks),
             groups: self.groups.clone(),
             stretch: None,
-        }
+        })
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.path
     }
 
     pub(super) fn file(&self) -> &File {
@@ -83,16 +88,14 @@ impl PlanReader {
         position: usize,
         parse: impl FnOnce(&str, &ChangeGroups) -> Result<T, String>,
     ) -> Result<T, PlanError> {
-        let untrusted = |why: String| PlanError::Untrusted { path: self.path.clone(), why };
+        let untrusted = |why: String| PlanError::Untrusted { path: self.path.display().to_string(), why };
         if self.stretch.as_ref().is_none_or(|stretch| !stretch.contains(position)) {
             let (first, bytes) = self.marks.stretch_of(position);
             let is_skipped = |line: &[u8]| self.format == Format::Compact && is_group(line);
             self.stretch = match self.blocks.bytes(bytes.start, bytes.end) {
                 Ok(Some(bytes)) => Some(Stretch::new(first, bytes, is_skipped)),
                 Ok(None) => return Err(untrusted("it was changed while it was being read".to_owned())),
-                Err(error) => {
-                    return Err(PlanError::Unreadable { path: self.path.clone(), why: io_reason(&error) });
-                }
+                Err(error) => return Err(PlanError::unreadable(&self.path, &error)),
             };
         }
         let line = self.stretch.as_ref().and_then(|stretch| stretch.line(position));
