@@ -15,7 +15,7 @@ use crate::model::row_group::BatchLine;
 use crate::model::row_group::RowBatch;
 use crate::model::value::Value;
 
-/// A portion of this size in bytes has no more lines.
+/// A portion that has reached this size in bytes takes no more lines.
 const LARGEST: usize = 1 << 25;
 
 /// A change whose images are swapped for undo.
@@ -119,7 +119,8 @@ impl SetLine {
 }
 
 impl Reading<'_> {
-    /// Returns the lines that [`Reading::portion`] returns from a step on, with values only. They are fewer if they are large.
+    /// Returns the lines that [`Reading::portion`] returns from a step on, with values only. They are fewer if their values are
+    /// large.
     pub(super) fn set_portion(&mut self, step: usize, most: usize) -> Result<SetPortion, ApplyError> {
         let ahead = match &mut self.ahead_of_sets {
             Some(ahead) => ahead,

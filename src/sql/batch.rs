@@ -218,7 +218,8 @@ trait BatchPhrases: Batch {
         self.all_conditions(equal)
     }
 
-    /// Returns the value of a column that identifies the row, which the temporary table has only once.
+    /// Returns the value of a column that identifies the row. If the image of the line has the value too, the temporary table holds it
+    /// only once.
     fn name_value(&self, group: &RowGroup<'_>, index: usize) -> String {
         let in_image = |name: &String| match group.before.iter().position(|stored| stored == name) {
             Some(index) => Some(format!("{WANTED}.{}", self.before_column(index))),
