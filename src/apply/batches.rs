@@ -7,6 +7,7 @@ use std::time::Instant;
 use super::ApplyError;
 use super::Direction;
 use super::fit::Mismatches;
+use super::gentle::Confirmation;
 use super::gentle::met_lock;
 use super::known_references::KnownReferences;
 use super::portion::Fit;
@@ -43,27 +44,42 @@ impl Walk<'_> {
     pub(super) fn change_all(&mut self, writer: &mut dyn Writer) -> Result<(), Halt> {
         let mut batch = self.options.batch.map_or(usize::MAX, BatchSize::first);
         self.end_comparison(writer, batch)?;
-        let mut start = Instant::now();
         let total = self.reading.plan.changes();
-        let (mut step, mut in_batch) = (0, 0);
         (self.options.progress)(&ProgressStep::of(RunPhase::ChangeRows, 0, total));
+        let mut first = 0;
+        loop {
+            self.change_batches(writer, first, &mut batch)?;
+            self.check_pending_orphans(writer, true)?;
+            if self.has_left_rows && self.done.total() == 0 {
+                // A run that can change no row leaves no trace.
+                return Err(Halt::Retry);
+            }
+            if !self.is_gentle() {
+                return self.finish(writer);
+            }
+            (self.options.progress)(&ProgressStep::of(RunPhase::Commit, 0, 0));
+            if self.try_commit(writer)? {
+                return self.finish_gently(writer);
+            }
+            first = self.restart_transaction(writer, batch)?;
+        }
+    }
+
+    /// Changes all rows from a step on, and commits them batch by batch, except the last one.
+    fn change_batches(&mut self, writer: &mut dyn Writer, first: usize, batch: &mut usize) -> Result<(), Halt> {
+        let total = self.reading.plan.changes();
+        let (mut step, mut in_batch, mut start) = (first, 0, Instant::now());
         while step < total {
             if in_batch == 0 || self.options.batch.is_none() {
                 self.stop_if_asked(step)?;
             }
             let most = batch.saturating_sub(in_batch).clamp(1, self.portion_size());
-            let outcome = self.try_lines(writer, step, most)?;
-            let lines = match outcome {
+            let lines = match self.try_lines(writer, step, most)? {
                 LinesOutcome::Done(lines) => lines,
                 LinesOutcome::Divided => continue,
-                LinesOutcome::NeedsLocks if in_batch > 0 => {
-                    self.commit(writer, self.phase())?;
-                    self.begin_next(writer, step, batch)?;
-                    (in_batch, start) = (0, Instant::now());
-                    continue;
-                }
+                LinesOutcome::NeedsLocks if in_batch > 0 => 0,
                 LinesOutcome::NotExact | LinesOutcome::NeedsLocks | LinesOutcome::TableHeld => {
-                    step = self.restart_transaction(writer, batch)?;
+                    step = self.restart_transaction(writer, *batch)?;
                     (in_batch, start) = (0, Instant::now());
                     continue;
                 }
@@ -71,22 +87,23 @@ impl Walk<'_> {
             step += lines;
             in_batch += lines;
             (self.options.progress)(&ProgressStep::of(RunPhase::ChangeRows, step, total));
-            let is_whole = in_batch >= batch && step < total;
-            if is_whole && self.check_pending_orphans(writer, in_batch >= batch.saturating_mul(10))? {
-                self.commit(writer, self.phase())?;
-                if let Some(size) = self.options.batch {
-                    batch = size.next(batch, in_batch, self.locked_since().unwrap_or(start).elapsed());
-                }
-                self.begin_next(writer, step, batch)?;
-                (in_batch, start) = (0, Instant::now());
+            let needs_locks = lines == 0;
+            let is_full = step < total && (in_batch >= *batch || self.has_unconfirmed());
+            let is_whole = is_full && self.check_pending_orphans(writer, in_batch >= batch.saturating_mul(10))?;
+            if !is_whole && !needs_locks {
+                continue;
             }
+            if self.try_commit(writer)? {
+                if let Some(size) = self.options.batch.filter(|_| in_batch >= self.portion_size().min(*batch)) {
+                    *batch = size.next(*batch, in_batch, self.locked_since().unwrap_or(start).elapsed());
+                }
+                self.begin_next(writer, step, *batch)?;
+            } else {
+                step = self.restart_transaction(writer, *batch)?;
+            }
+            (in_batch, start) = (0, Instant::now());
         }
-        self.check_pending_orphans(writer, true)?;
-        if self.has_left_rows && self.done.total() == 0 {
-            // A run that can change no row leaves no trace.
-            return Err(Halt::Retry);
-        }
-        if self.is_gentle() { self.finish_gently(writer) } else { self.finish(writer) }
+        Ok(())
     }
 
     /// Changes the rows of about `most` lines from a step on. If a row or a table is locked, the lines wait or are left.
@@ -104,6 +121,19 @@ impl Walk<'_> {
             }
             outcome => outcome,
         }
+    }
+
+    /// Commits a batch. Returns false if it has to be rolled back and tried again.
+    fn try_commit(&mut self, writer: &mut dyn Writer) -> Result<bool, Halt> {
+        let confirmation = self.commit(writer, self.phase())?;
+        if confirmation != Confirmation::Confirmed {
+            // The pause must hold no lock.
+            writer.rollback();
+        }
+        if confirmation == Confirmation::TableHeld {
+            self.wait_for_table()?;
+        }
+        Ok(confirmation == Confirmation::Confirmed)
     }
 
     /// Changes the definitions that come last, verifies the changes, and commits the last transaction.
@@ -131,10 +161,8 @@ impl Walk<'_> {
         self.begin_transaction(writer, step, most)
     }
 
-    /// Commits the last batch of a run beside other sessions. The changes are verified in a transaction that holds no lock of a row.
+    /// Ends a run beside other sessions. The changes are verified in a transaction that holds no lock of a row.
     fn finish_gently(&mut self, writer: &mut dyn Writer) -> Result<(), Halt> {
-        (self.options.progress)(&ProgressStep::of(RunPhase::Commit, 0, 0));
-        self.commit(writer, self.phase())?;
         if self.waits_for_rows() {
             return Ok(());
         }
@@ -147,7 +175,8 @@ impl Walk<'_> {
         if !self.options.facts().defines_at_once() {
             self.drop_empty_tables(writer)?;
         }
-        Ok(self.commit(writer, self.last_phase())?)
+        self.commit(writer, self.last_phase())?;
+        Ok(())
     }
 
     /// Rolls the current transaction back and starts it again. Returns its first step. The first transaction of a walk also created
@@ -261,25 +290,19 @@ impl Walk<'_> {
         Err(self.refused(self.describe_pending_orphans(), help).into())
     }
 
-    pub(super) fn commit(&mut self, writer: &mut dyn Writer, phase: Phase) -> Result<(), ApplyError> {
-        let mut number = None;
-        if let Some(batch) = self.batch.take() {
-            let mut left = Vec::new();
-            for (position, why) in batch.left {
-                state::skip(&mut left, position, why);
+    /// Records the current batch, and commits it if the last look at its rows confirms it. Otherwise the caller rolls it back.
+    pub(super) fn commit(&mut self, writer: &mut dyn Writer, phase: Phase) -> Result<Confirmation, ApplyError> {
+        let state_before = if self.has_unconfirmed() { Some(self.record()?.state.clone()) } else { None };
+        let number = self.record_batch(writer, phase)?;
+        let committed = match self.confirm(writer) {
+            Ok(Confirmation::Confirmed) => writer.commit().map_err(ApplyError::from),
+            Ok(other) => {
+                self.record_mut()?.take_back(number, state_before)?;
+                return Ok(other);
             }
-            let operation = match self.options.direction {
-                Direction::Apply => Operation::Apply,
-                Direction::Undo => Operation::Undo,
-            };
-            let record = self.record_mut()?;
-            let entry = record.entry(operation, (batch.first, batch.last), batch.changed, left);
-            number = Some(entry.number);
-            record.write(writer, entry, phase)?;
-        } else {
-            self.record_mut()?.write_phase(writer, phase)?;
-        }
-        match (writer.commit(), number) {
+            Err(error) => Err(error),
+        };
+        match (committed, number) {
             (Ok(CommitOutcome::Committed), Some(number)) => self.record()?.finish_entry(number, true)?,
             (Ok(CommitOutcome::Unknown(why)), Some(number)) => {
                 self.resolve_lost_commit(writer, number, &why)?;
@@ -289,13 +312,34 @@ impl Walk<'_> {
             (Err(error), number) => {
                 // The error of the commit is reported. If this entry cannot be written either, the next run examines the rows.
                 let _ = number.map(|number| self.record()?.finish_entry(number, false));
-                return Err(error.into());
+                return Err(error);
             }
         }
         self.record_mut()?.commit_phase()?;
         self.committed = self.done.clone();
         self.committed_tables = self.made.clone();
-        Ok(())
+        Ok(Confirmation::Confirmed)
+    }
+
+    /// Writes the current batch to the record. Returns the number of its entry, if it has changes.
+    fn record_batch(&mut self, writer: &mut dyn Writer, phase: Phase) -> Result<Option<i64>, ApplyError> {
+        let Some(batch) = self.batch.take() else {
+            self.record_mut()?.write_phase(writer, phase)?;
+            return Ok(None);
+        };
+        let mut left = Vec::new();
+        for (position, why) in batch.left {
+            state::skip(&mut left, position, why);
+        }
+        let operation = match self.options.direction {
+            Direction::Apply => Operation::Apply,
+            Direction::Undo => Operation::Undo,
+        };
+        let record = self.record_mut()?;
+        let entry = record.entry(operation, (batch.first, batch.last), batch.changed, left);
+        let number = entry.number;
+        record.write(writer, entry, phase)?;
+        Ok(Some(number))
     }
 
     /// Counts the orphans of relations whose orphans the plan does not know by name.

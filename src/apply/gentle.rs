@@ -1,8 +1,8 @@
 //! Batches beside other sessions. A transaction waits for no row: rows that other sessions hold are left for a later attempt. While it
 //! holds rows, it waits for a table only for a moment. So no transaction of another session becomes a deadlock victim.
 //!
-//! The tables of parents are locked late: the rows change first, and then the parents are locked for one more look and the commit. If
-//! another session holds such a table, the transaction starts again and locks them first.
+//! The tables of parents are locked late: the rows change, the record is written, and then the parents are locked for one more look and
+//! the commit. If another session holds such a table, the transaction starts again and locks them first.
 
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
@@ -81,7 +81,7 @@ enum Locked {
 }
 
 /// The state of a run beside other sessions.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(super) struct Gentle {
     /// True if the run changes its rows beside other sessions.
     is_on: bool,
@@ -95,10 +95,30 @@ pub(super) struct Gentle {
     pub(super) busy: BTreeSet<usize>,
     /// True if rows that are busy now are skipped.
     is_last_attempt: bool,
+    /// The lines that the current transaction changed, and that need another look before its commit.
+    unconfirmed: Option<Unconfirmed>,
     /// The time at which the current transaction got its locks.
     locked_since: Option<Instant>,
     /// The time at which the current transaction met its first lock.
     waits_since: Option<Instant>,
+}
+
+/// The changed lines of the portion at a step, the group of each, and the number of all lines of the portion.
+struct Unconfirmed {
+    step: usize,
+    size: usize,
+    portion: SetPortion,
+    groups: Vec<usize>,
+}
+
+/// The outcome of the last look at a batch before its commit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Confirmation {
+    Confirmed,
+    /// An orphan has a parent by now, or a changed row has lost its parent.
+    Refuted,
+    /// Another session holds the table of a parent.
+    TableHeld,
 }
 
 impl Walk<'_> {
@@ -156,6 +176,7 @@ impl Walk<'_> {
         let most = self.narrowed(step, most).clamp(1, self.portion_size());
         let portion = self.reading.set_portion(step, most)?;
         self.gentle.locked_since = None;
+        self.gentle.unconfirmed = None;
         let route = self.route(writer, &portion)?;
         self.reading.put_back(portion.lines);
         match route {
@@ -300,28 +321,46 @@ impl Walk<'_> {
         if tables.is_empty() { None } else { self.options.sql.lock_tables(&tables) }
     }
 
-    /// Locks the tables that the changes of a portion need late, and looks again for parents of its orphans. `None` if another
-    /// session holds such a table, and false if an orphan has a parent by now.
-    pub(super) fn confirm(
-        &mut self,
-        writer: &mut dyn Writer,
-        portion: &SetPortion,
-        groups: &[usize],
-    ) -> Result<Option<bool>, ApplyError> {
-        let Locked::Rows(locked) = &self.gentle.locked else { return Ok(Some(true)) };
+    /// Keeps the changed lines of a portion for another look before the commit, if their parents are locked late.
+    pub(super) fn confirm_later(&mut self, step: usize, size: usize, portion: SetPortion, groups: Vec<usize>) {
+        if self.late_lock(&groups).is_some() {
+            self.gentle.unconfirmed = Some(Unconfirmed { step, size, portion, groups });
+        }
+    }
+
+    /// True if the current transaction has changed lines that need another look before its commit. It changes no more lines.
+    pub(super) fn has_unconfirmed(&self) -> bool {
+        self.gentle.unconfirmed.is_some()
+    }
+
+    /// Returns the statement that locks the tables which the changes of these groups need late.
+    fn late_lock(&self, groups: &[usize]) -> Option<Sql> {
+        let Locked::Rows(locked) = &self.gentle.locked else { return None };
         let mut late = self.tables_to_lock(groups).late;
         late.retain(|name, _| !locked.contains(name));
-        let (Some(lock), Some(all)) = (self.lock_statement(&late), self.sets.groups()) else { return Ok(Some(true)) };
-        let lines = batch_lines(portion, groups);
-        let batch = RowBatch { id: portion.batch, groups: &all.groups, lines: &lines };
-        let Some(gentle) = writer.gentle() else { return Ok(Some(true)) };
-        let found = gentle.confirm_batch(&batch, &lock)?;
-        let names: Vec<String> = late.into_keys().collect();
+        self.lock_statement(&late)
+    }
+
+    /// Locks the tables that the changed lines need late, and looks again for parents of their orphans. The commit must follow.
+    pub(super) fn confirm(&mut self, writer: &mut dyn Writer) -> Result<Confirmation, ApplyError> {
+        let Some(Unconfirmed { step, size, portion, groups }) = self.gentle.unconfirmed.take() else {
+            return Ok(Confirmation::Confirmed);
+        };
+        let (Some(lock), Some(all), Some(gentle)) = (self.late_lock(&groups), self.sets.groups(), writer.gentle())
+        else {
+            return Ok(Confirmation::Confirmed);
+        };
+        let lines = batch_lines(&portion, &groups);
+        let found = gentle.confirm_batch(&RowBatch { id: portion.batch, groups: &all.groups, lines: &lines }, &lock)?;
         self.gentle.locks_first = found.is_none();
-        if let Locked::Rows(locked) = &mut self.gentle.locked {
-            locked.extend(names);
-        }
-        Ok(found.map(|found| found == 0))
+        Ok(match found {
+            Some(0) => Confirmation::Confirmed,
+            Some(_) => {
+                self.divide(step, size, &portion);
+                Confirmation::Refuted
+            }
+            None => Confirmation::TableHeld,
+        })
     }
 
     /// Records the lines that are left, because other sessions hold their rows.

@@ -339,6 +339,15 @@ impl Record {
         Ok(())
     }
 
+    /// Returns to the state before an entry that is rolled back.
+    pub(super) fn take_back(&mut self, number: Option<i64>, before: Option<PlanState>) -> Result<(), ApplyError> {
+        self.pending = None;
+        if let Some(before) = before {
+            self.state = before;
+        }
+        number.map_or(Ok(()), |number| self.finish_entry(number, false))
+    }
+
     /// Writes to the journal whether the last entry was committed.
     pub(super) fn finish_entry(&self, number: i64, is_committed: bool) -> Result<(), ApplyError> {
         match &self.storage {

@@ -283,16 +283,8 @@ impl Walk<'_> {
                 outcome => outcome?,
             };
             is_exact = is_exact && writer.changed_so_far()?.saturating_sub(changed_before) == count;
-            if is_exact {
-                let Some(are_orphans) = self.confirm(writer, &portion, &groups)? else {
-                    return Ok(LinesOutcome::TableHeld);
-                };
-                is_exact = are_orphans;
-            }
             if !is_exact {
-                if !self.narrow(step, all_positions.len(), SEARCHED) {
-                    self.change_one_by_one(&portion);
-                }
+                self.divide(step, all_positions.len(), &portion);
                 return Ok(if is_saved { take_back(writer) } else { LinesOutcome::NotExact });
             }
             if is_saved {
@@ -301,6 +293,7 @@ impl Walk<'_> {
             self.advance_sequences(writer, &portion, &groups)?;
             self.count_changed(&portion, &groups);
             self.forget_references(&groups);
+            self.confirm_later(step, all_positions.len(), portion, groups);
         }
         let lines = all_positions.len();
         let _ = self.extend_batch_by(all_positions.into_iter(), count);
@@ -323,6 +316,14 @@ impl Walk<'_> {
             self.sets.narrow = Some((step + lines, (lines / 4).max(1)));
         }
         is_large
+    }
+
+    /// Makes the portions at a step smaller, after one of this size did not come out as planned. If it is small enough, its lines are
+    /// changed row by row.
+    pub(super) fn divide(&mut self, step: usize, size: usize, portion: &SetPortion) {
+        if !self.narrow(step, size, SEARCHED) {
+            self.change_one_by_one(portion);
+        }
     }
 
     /// Makes the next portion, which begins at a step, end after some lines.

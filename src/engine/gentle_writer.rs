@@ -42,9 +42,9 @@ pub trait GentleWriter {
         wants_rows: bool,
     ) -> Result<BatchLocks, EngineError>;
 
-    /// Locks the tables of a statement after the rows of a batch changed. Returns the number of lines whose orphan has a parent by
-    /// now, or whose changed row has lost its parent. `None` if another session holds one of the tables for longer than a moment. The
-    /// caller then rolls the transaction back.
+    /// Locks the tables of a statement after everything else that the transaction does, and what the database deferred. Returns the
+    /// number of lines whose orphan has a parent by now, or whose changed row has lost its parent; `None` if another session holds
+    /// one of the tables for longer than a moment. The caller then commits the transaction or rolls it back.
     fn confirm_batch(&mut self, batch: &RowBatch<'_, '_>, tables: &Sql) -> Result<Option<u64>, EngineError>;
 
     /// True if the last error of the transaction came from a lock of another session.

@@ -444,6 +444,38 @@ fn beside_a_lock(patient: &Patient, row: usize, arguments: &[&str], meanwhile: i
     })
 }
 
+/// Another session writes to the parents when a batch is about to be committed. The batch is rolled back and tried again, and the
+/// record has it once.
+#[test]
+fn batch_that_meets_held_parents_is_recorded_once() {
+    let Some(patient) = &Patient::new(Kind::Postgres, SEED) else { return };
+    let (limited_url, role) = limited(patient);
+    for url in [&limited_url, &patient.server.url()] {
+        for batch in ["2", "100"] {
+            planned_as(patient, url, "action = \"set-null\"");
+            let before = patient.dump();
+            patient.server.beside("BEGIN; UPDATE p SET name = name WHERE id = 1");
+            let run = std::thread::scope(|scope| {
+                let options = ["--batch", batch, "--wait", "60s"];
+                let running =
+                    scope.spawn(move || patient.server.run(&[&["apply", url, "plan.ndjson"], &options[..]].concat()));
+                patient.until_it_waits(&running);
+                assert!(!running.is_finished());
+                assert_eq!(blanked(patient), 0);
+                patient.server.beside("COMMIT");
+                running.join().unwrap()
+            });
+            ended(patient, run, 0, "are repaired");
+            assert_eq!(blanked(patient), 3);
+            assert_eq!(status_at(patient, url)["state"]["made"]["changes"], 3);
+            let undone = patient.server.run(&["undo", url, "plan.ndjson", "--batch", batch]);
+            ended(patient, undone, 0, "is taken back");
+            assert_eq!(patient.dump(), before);
+        }
+    }
+    dropped(patient, &role);
+}
+
 #[test]
 fn two_server_runs_of_one_plan_exclude_each_other() {
     on_each(SEED, |patient| {

@@ -35,6 +35,8 @@ impl WriterConnection for Connection {
 
     const PLANS_OF_SETS: Option<[&'static str; 2]> = None;
 
+    const BEFORE_LATE_LOCK: &'static str = transaction::NO_WAIT;
+
     /// MySQL waits for a second, in which it may end the other transaction.
     const CHANGES_UNLOCKED_ROWS: bool = false;
 

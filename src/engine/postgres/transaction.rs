@@ -35,6 +35,9 @@ pub(super) const WAIT_FOR_TABLES: &str = "SET LOCAL lock_timeout = '300ms'";
 /// The longest wait of a gentle transaction that holds rows.
 pub(super) const WAIT_FOR_ROWS: &str = "SET LOCAL lock_timeout = '30ms'";
 
+/// The longest wait for tables, while a gentle transaction holds rows. A writer for whom it waits may wait for one of these rows.
+pub(super) const WAIT_LATE: &str = "SET LOCAL lock_timeout = '10ms'";
+
 pub(super) fn settings(limits: &WaitLimits) -> String {
     // With these settings a value has the same text for every role.
     format!(

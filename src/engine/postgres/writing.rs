@@ -63,6 +63,8 @@ impl WriterConnection for Connection {
          SET LOCAL cpu_operator_cost TO DEFAULT; SET LOCAL join_collapse_limit TO DEFAULT",
     ]);
 
+    const BEFORE_LATE_LOCK: &'static str = transaction::WAIT_LATE;
+
     const CHANGES_UNLOCKED_ROWS: bool = true;
 
     const AROUND_SKIPPING: Option<[&'static str; 2]> = None;

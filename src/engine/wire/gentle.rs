@@ -48,9 +48,11 @@ impl<C: WriterConnection + Send> GentleWriter for ServerWriter<C> {
     }
 
     fn confirm_batch(&mut self, batch: &RowBatch<'_, '_>, tables: &Sql) -> Result<Option<u64>, EngineError> {
+        self.run_deferred()?;
         // The tables are held from here to the commit, so nothing else is asked meanwhile.
-        let plans = C::PLANS_OF_SETS.map_or(String::new(), |[small, _]| format!("{small}; "));
-        if let Err(failure) = self.run(plans + tables.text()) {
+        let plans = C::PLANS_OF_SETS.map(|[small, _]| small);
+        let statements: Vec<&str> = plans.into_iter().chain([C::BEFORE_LATE_LOCK, tables.text()]).collect();
+        if let Err(failure) = self.run(statements.join("; ")) {
             let error = self.failed(failure);
             return if self.met_lock { Ok(None) } else { Err(error) };
         }

@@ -78,6 +78,7 @@ impl<C: WriterConnection + Send> SetWriter for ServerWriter<C> {
     }
 
     fn change_batch(&mut self, batch: &RowBatch<'_, '_>) -> Result<BatchOutcome, EngineError> {
+        self.deferred_has_run = false;
         let changed = self.with_plans(|writer| {
             let mut outcome = BatchOutcome::default();
             let mut by_group = batch.by_group();

@@ -45,6 +45,8 @@ pub(in crate::engine) struct ServerWriter<C> {
     lost_conflict: bool,
     /// True if a statement of the transaction failed because of a lock of another session.
     pub(super) met_lock: bool,
+    /// True if the triggers that the transaction deferred have run.
+    pub(super) deferred_has_run: bool,
     /// The number of the transaction, if it locked its tables at its beginning.
     pub(super) locked_transaction: Option<i64>,
     transactions: i64,
@@ -70,6 +72,7 @@ impl<C: WriterConnection> ServerWriter<C> {
             name: None,
             lost_conflict: false,
             met_lock: false,
+            deferred_has_run: false,
             locked_transaction: None,
             transactions: 0,
             loaded: LoadedBatch::default(),
@@ -96,7 +99,7 @@ impl<C: WriterConnection> ServerWriter<C> {
 
     /// Forgets the state of the last transaction.
     pub(super) fn forget_transaction(&mut self) {
-        (self.lost_conflict, self.met_lock) = (false, false);
+        (self.lost_conflict, self.met_lock, self.deferred_has_run) = (false, false, false);
         self.locked_transaction = None;
         self.loaded = LoadedBatch::default();
     }
@@ -176,8 +179,22 @@ impl<C: WriterConnection> ServerWriter<C> {
         }
     }
 
+    /// Runs deferred triggers before the commit. After an error the transaction is rolled back.
+    pub(super) fn run_deferred(&mut self) -> Result<(), EngineError> {
+        if std::mem::replace(&mut self.deferred_has_run, true) {
+            return Ok(());
+        }
+        let refused = match self.count_deferred() {
+            Ok(0) => return Ok(()),
+            Ok(rows) => EngineError::Failed { why: format!("a deferred trigger changed {rows} rows beyond the plan") },
+            Err(failure) => self.unwritable(&failure),
+        };
+        self.rollback_transaction();
+        Err(refused)
+    }
+
     /// Runs deferred triggers now. Returns how many rows they changed, because they may change more than was planned.
-    fn run_deferred(&mut self) -> Result<u64, Failure> {
+    fn count_deferred(&mut self) -> Result<u64, Failure> {
         let Some(run_deferred) = C::RUN_DEFERRED else { return Ok(0) };
         let before = self.count()?;
         self.connection.run(run_deferred.to_owned(), &self.limits.deadline)?;
@@ -237,6 +254,7 @@ impl<C: WriterConnection + Send> Writer for ServerWriter<C> {
     }
 
     fn change(&mut self, statement: &Sql) -> Result<u64, EngineError> {
+        self.deferred_has_run = false;
         let changed = self.connection.change(statement.text(), statement.parameters(), &self.limits.deadline);
         changed.map_err(|failure| match self.record(failure) {
             failure if is_of::<C>(&failure, ServerErrorKind::Lock) => self.unwritable(&failure),
@@ -273,18 +291,7 @@ impl<C: WriterConnection + Send> Writer for ServerWriter<C> {
     }
 
     fn commit(&mut self) -> Result<CommitOutcome, EngineError> {
-        let refused = match self.run_deferred() {
-            Ok(0) => None,
-            Ok(rows) => {
-                let why = format!("a deferred trigger changed {rows} rows beyond the plan");
-                Some(EngineError::Failed { why })
-            }
-            Err(failure) => Some(self.unwritable(&failure)),
-        };
-        if let Some(refused) = refused {
-            self.rollback();
-            return Err(refused);
-        }
+        self.run_deferred()?;
         match self.connection.run("COMMIT".to_owned(), &Deadline::default()) {
             Ok(()) => Ok(CommitOutcome::Committed),
             Err(failure) if self.connection.is_open() => {

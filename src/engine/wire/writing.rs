@@ -30,6 +30,9 @@ pub(in crate::engine) trait WriterConnection: Sized {
     /// Statements that select query plans for sets of rows that are small beside their tables, and the usual plans.
     const PLANS_OF_SETS: Option<[&'static str; 2]>;
 
+    /// A statement before a gentle transaction locks tables late.
+    const BEFORE_LATE_LOCK: &'static str;
+
     /// As in [`crate::engine::gentle_writer::GentleWriter::can_change_unlocked_rows`].
     const CHANGES_UNLOCKED_ROWS: bool;
 
