@@ -1,7 +1,8 @@
 //! How long the transactions of an application take beside a repair in batches: `tests/run with cargo bench --bench load`.
 //!
-//! Prints the 99th percentile of eight clients alone, beside `apply` and beside `undo`, and the number of failed transactions.
-//! `FK_DOCTOR_ROWS` sets the orphans (50,000), `FK_DOCTOR_BATCH` the option `--batch` in milliseconds (20).
+//! Prints the 99th percentile of eight clients alone, beside `apply` and beside `undo`, over the transactions of all rounds, and the
+//! number of failed transactions. `FK_DOCTOR_ROWS` sets the orphans (50,000), `FK_DOCTOR_BATCH` the option `--batch` in milliseconds
+//! (20), `FK_DOCTOR_ROUNDS` the rounds (3).
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a bench prints, and may fail loudly")]
 #![allow(dead_code, reason = "the servers of the other bench have more than this one needs")]
 
@@ -23,7 +24,7 @@ use measure::number;
 const CLIENTS: usize = 8;
 
 /// The time for which the clients write alone.
-const ALONE: Duration = Duration::from_secs(5);
+const ALONE: Duration = Duration::from_secs(3);
 
 const RULE: &str = "id = \"bench\"\neven-if-parent-lost = true\n[relation]\nchild = \"*\"\n[limits]\nmax-rows = 4_000_000_000\n\
                     max-share = 1.0\n[[treat]]\n";
@@ -63,6 +64,7 @@ fn database(url: &str, rows: usize) -> String {
 fn main() {
     let rows = usize::try_from(number("FK_DOCTOR_ROWS", 50_000)).unwrap() * 3;
     let batch = format!("{}ms", number("FK_DOCTOR_BATCH", 20));
+    let rounds = number("FK_DOCTOR_ROUNDS", 3);
     let folder = tempfile::tempdir().unwrap();
     let run = |arguments: &[&str]| {
         let mut program = Command::new(env!("CARGO_BIN_EXE_fk-doctor"));
@@ -72,20 +74,25 @@ fn main() {
     for name in ["POSTGRES", "MARIADB", "MYSQL"] {
         let Ok(url) = std::env::var(format!("FK_DOCTOR_TEST_{name}")) else { continue };
         for (treatment, rule) in TREATMENTS {
-            let url = database(&url, rows);
-            let _ = std::fs::remove_file(folder.path().join("plan.ndjson.begun"));
-            std::fs::write(folder.path().join("rule.toml"), format!("{RULE}{rule}")).unwrap();
-            run(&["repair", &url, "--rules", "rule.toml", "-o", "plan.ndjson", "--overwrite"]);
-            let beside = |work: &dyn Fn()| application::beside(&url, CLIENTS, rows, work).1;
-            let alone = beside(&|| std::thread::sleep(ALONE));
-            let apply = beside(&|| run(&["apply", &url, "plan.ndjson", "--batch", &batch, "--wait", "60s"]));
-            let undo = beside(&|| run(&["undo", &url, "plan.ndjson", "--batch", &batch, "--wait", "60s"]));
-            let shown = |load: &Load| format!("{:>8.1} ms", load.p99().as_secs_f64() * 1e3);
+            let [mut alone, mut apply, mut undo] = [(); 3].map(|()| Load::default());
+            for _ in 0..rounds {
+                let url = database(&url, rows);
+                let _ = std::fs::remove_file(folder.path().join("plan.ndjson.begun"));
+                std::fs::write(folder.path().join("rule.toml"), format!("{RULE}{rule}")).unwrap();
+                run(&["repair", &url, "--rules", "rule.toml", "-o", "plan.ndjson", "--overwrite"]);
+                let beside = |work: &dyn Fn()| application::beside(&url, CLIENTS, rows, work).1;
+                let [before, after] = ["apply", "undo"].map(|command| {
+                    alone.add(beside(&|| std::thread::sleep(ALONE)));
+                    beside(&|| run(&[command, &url, "plan.ndjson", "--batch", &batch, "--wait", "60s"]))
+                });
+                apply.add(before);
+                undo.add(after);
+            }
+            let [of_alone, of_apply, of_undo] = [&alone, &apply, &undo].map(|load| load.p99().as_secs_f64() * 1e3);
             println!(
-                "{name:<9} {treatment:<12} p99 alone {} apply {} undo {}   failed {}",
-                shown(&alone),
-                shown(&apply),
-                shown(&undo),
+                "{name:<9} {treatment:<12} p99 alone {of_alone:>6.1} ms   apply {of_apply:>6.1} ms {:>5.1}x   undo {of_undo:>6.1} ms {:>5.1}x   failed {}",
+                of_apply / of_alone,
+                of_undo / of_alone,
                 apply.failures.len() + undo.failures.len()
             );
         }

@@ -1,5 +1,6 @@
 //! An application that writes to a database from several clients at once, and measures its transactions. The benches use it too.
 
+use std::sync::Barrier;
 use std::sync::atomic::AtomicBool;
 use std::sync::atomic::AtomicUsize;
 use std::sync::atomic::Ordering;
@@ -11,6 +12,8 @@ use sqlx::AssertSqlSafe;
 use sqlx::Connection;
 use sqlx::MySqlConnection;
 use sqlx::PgConnection;
+use tokio::runtime::Builder;
+use tokio::runtime::Runtime;
 
 /// The number of rows of `p`.
 pub(crate) const PARENTS: usize = 2_000;
@@ -26,6 +29,11 @@ pub(crate) struct Load {
 }
 
 impl Load {
+    pub(crate) fn add(&mut self, more: Load) {
+        self.durations.extend(more.durations);
+        self.failures.extend(more.failures);
+    }
+
     /// Returns the duration that 99 of 100 transactions do not exceed.
     #[allow(dead_code, reason = "only a bench prints it")]
     pub(crate) fn p99(&self) -> Duration {
@@ -58,81 +66,92 @@ pub(crate) fn seed(is_postgres: bool, rows: usize) -> String {
     )
 }
 
-/// Does some work while clients write to the tables of [`seed`]. Returns the transactions of the clients.
+/// Does some work while clients write to the tables of [`seed`]. Returns the transactions of the clients. The work begins when
+/// each client has made its first transaction, which does not count: it reads the catalog of the server.
 pub(crate) fn beside<T>(url: &str, clients: usize, rows: usize, work: impl FnOnce() -> T) -> (T, Load) {
     let is_over = AtomicBool::new(false);
+    let all_write = Barrier::new(clients + 1);
     std::thread::scope(|scope| {
         let running: Vec<_> = (0..clients)
             .map(|client| {
-                let is_over = &is_over;
-                scope.spawn(move || write_until(url, client, rows, is_over))
+                let (is_over, all_write) = (&is_over, &all_write);
+                scope.spawn(move || {
+                    let mut client = Client::connect(url, client as u64);
+                    let mut first = Load::default();
+                    client.write(rows, &mut first);
+                    all_write.wait();
+                    let mut load = Load { durations: Vec::new(), ..first };
+                    while !is_over.load(Ordering::Relaxed) {
+                        client.write(rows, &mut load);
+                    }
+                    load
+                })
             })
             .collect();
+        all_write.wait();
         let done = work();
         is_over.store(true, Ordering::Relaxed);
         let mut all = Load::default();
         for client in running {
-            let load = client.join().unwrap();
-            all.durations.extend(load.durations);
-            all.failures.extend(load.failures);
+            all.add(client.join().unwrap());
         }
         (done, all)
     })
 }
 
-enum Client {
+/// A client of the application: its connection, and what it writes next.
+struct Client {
+    connection: Connected,
+    runtime: Runtime,
+    random: Rng,
+}
+
+enum Connected {
     Postgres(PgConnection),
     Mysql(MySqlConnection),
 }
 
-/// Writes parents before children, and children before parents, until the work is over.
-fn write_until(url: &str, client: usize, rows: usize, is_over: &AtomicBool) -> Load {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    let mut random = Rng::with_seed(client as u64);
-    let mut load = Load::default();
-    runtime.block_on(async {
-        let mut connection = if url.starts_with("postgres") {
-            Client::Postgres(PgConnection::connect(url).await.unwrap())
+impl Client {
+    fn connect(url: &str, seed: u64) -> Client {
+        let runtime = Builder::new_current_thread().enable_all().build().unwrap();
+        let connection = if url.starts_with("postgres") {
+            Connected::Postgres(runtime.block_on(PgConnection::connect(url)).unwrap())
         } else {
-            Client::Mysql(MySqlConnection::connect(url).await.unwrap())
+            Connected::Mysql(runtime.block_on(MySqlConnection::connect(url)).unwrap())
         };
-        while !is_over.load(Ordering::Relaxed) {
-            let key = NEXT_KEY.fetch_add(1, Ordering::Relaxed);
-            let (child, parent) = (random.usize(1..=rows), random.usize(1..=PARENTS));
-            // A row gets the values that it has: it is locked, and equals its image.
-            let touched = format!("UPDATE c SET note = note WHERE id = {child}");
-            let statements = match random.u8(..3) {
-                0 => [touched, format!("UPDATE p SET name = name WHERE id = {parent}")],
-                1 => [format!("UPDATE p SET name = name WHERE id = {parent}"), touched],
-                _ => [
-                    format!("INSERT INTO p VALUES ({key}, 'new')"),
-                    format!("INSERT INTO c VALUES ({key}, {key}, 'new')"),
-                ],
-            };
-            let start = Instant::now();
-            let mut outcome = Ok(());
-            for statement in ["BEGIN".to_owned()].into_iter().chain(statements).chain(["COMMIT".to_owned()]) {
-                let sql = sqlx::raw_sql(AssertSqlSafe(statement.clone()));
-                let answer = match &mut connection {
-                    Client::Postgres(connection) => sql.execute(connection).await.map(|_| ()),
-                    Client::Mysql(connection) => sql.execute(connection).await.map(|_| ()),
-                };
-                if let Err(error) = answer {
-                    outcome = Err(format!("{statement}: {error}"));
-                    break;
-                }
+        Client { connection, runtime, random: Rng::with_seed(seed) }
+    }
+
+    /// Writes a parent before a child, or a child before a parent, in one transaction; then pauses.
+    fn write(&mut self, rows: usize, load: &mut Load) {
+        let key = NEXT_KEY.fetch_add(1, Ordering::Relaxed);
+        let (child, parent) = (self.random.usize(1..=rows), self.random.usize(1..=PARENTS));
+        // A row gets the values that it has: it is locked, and equals its image.
+        let touched = format!("UPDATE c SET note = note WHERE id = {child}");
+        let statements = match self.random.u8(..3) {
+            0 => [touched, format!("UPDATE p SET name = name WHERE id = {parent}")],
+            1 => [format!("UPDATE p SET name = name WHERE id = {parent}"), touched],
+            _ => {
+                [format!("INSERT INTO p VALUES ({key}, 'new')"), format!("INSERT INTO c VALUES ({key}, {key}, 'new')")]
             }
-            load.durations.push(start.elapsed());
-            if let Err(failure) = outcome {
-                load.failures.push(failure);
-                let rollback = sqlx::raw_sql("ROLLBACK");
-                let _ = match &mut connection {
-                    Client::Postgres(connection) => rollback.execute(connection).await.map(|_| ()),
-                    Client::Mysql(connection) => rollback.execute(connection).await.map(|_| ()),
-                };
-            }
-            tokio::time::sleep(Duration::from_millis(10)).await;
+        };
+        let start = Instant::now();
+        let all = ["BEGIN".to_owned()].into_iter().chain(statements).chain(["COMMIT".to_owned()]);
+        let failure = all.map(|statement| self.execute(statement)).find_map(Result::err);
+        load.durations.push(start.elapsed());
+        if let Some(failure) = failure {
+            load.failures.push(failure);
+            let _ = self.execute("ROLLBACK".to_owned());
         }
-    });
-    load
+        std::thread::sleep(Duration::from_millis(10));
+    }
+
+    fn execute(&mut self, statement: String) -> Result<(), String> {
+        let sql = sqlx::raw_sql(AssertSqlSafe(statement.clone()));
+        let answer = match &mut self.connection {
+            Connected::Postgres(connection) => self.runtime.block_on(sql.execute(connection)).map(|_| ()),
+            Connected::Mysql(connection) => self.runtime.block_on(sql.execute(connection)).map(|_| ()),
+        };
+        answer.map_err(|error| format!("{statement}: {error}"))
+    }
 }
