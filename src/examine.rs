@@ -186,7 +186,7 @@ fn add_time_spans(
         }
     });
     for (index, span) in spans.into_iter().filter(|(_, span)| span.first != Value::Null) {
-        finding.top_missing[index].span = Some(span);
+        finding.top_missing[index].span = Some(Box::new(span));
     }
 }
 

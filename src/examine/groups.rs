@@ -17,7 +17,7 @@ use crate::model::ids::RelationId;
 use crate::model::redaction::Redaction;
 use crate::model::schema::Schema;
 use crate::model::schema::side;
-use crate::model::value::Value;
+use crate::model::value::Key;
 use crate::model::value::exact_bytes;
 use crate::scan::KEYS_WITH_SAMPLES;
 use crate::scan::ScanResult;
@@ -129,24 +129,22 @@ impl Scanned<'_> {
         if let [single] = members {
             return self.findings[*single].top_missing.clone();
         }
-        let mut keys: Vec<(RelationId, MissingKey<Value>)> = Vec::new();
+        let mut keys: Vec<(RelationId, &Key, u64)> = Vec::new();
         let mut positions: BTreeMap<Vec<u8>, usize> = BTreeMap::new();
         for relation in members.iter().map(|&position| self.findings[position].relation) {
             for missing in self.tally(relation).iter().flat_map(|tally| &tally.top) {
-                match positions.entry(exact_bytes(&missing.key)) {
-                    std::collections::btree_map::Entry::Occupied(known) => keys[*known.get()].1.rows += missing.rows,
-                    std::collections::btree_map::Entry::Vacant(new) => {
-                        new.insert(keys.len());
-                        keys.push((relation, MissingKey { samples: Vec::new(), span: None, ..missing.clone() }));
-                    }
+                let position = *positions.entry(exact_bytes(&missing.key)).or_insert(keys.len());
+                match keys.get_mut(position) {
+                    Some((_, _, rows)) => *rows += missing.rows,
+                    None => keys.push((relation, &missing.key, missing.rows)),
                 }
             }
         }
-        keys.sort_by_key(|(_, missing)| Reverse(missing.rows));
+        keys.sort_by_key(|&(_, _, rows)| Reverse(rows));
         keys.truncate(self.samples);
-        let shown = keys.into_iter().map(|(relation, missing)| MissingKey {
-            key: self.redaction.key(self.schema, &self.schema.relations[relation], &missing.key),
-            rows: missing.rows,
+        let shown = keys.into_iter().map(|(relation, key, rows)| MissingKey {
+            key: self.redaction.key(self.schema, &self.schema.relations[relation], key),
+            rows,
             samples: Vec::new(),
             span: None,
         });

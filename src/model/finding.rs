@@ -259,7 +259,7 @@ pub struct MissingKey<V = ShownValue> {
     /// Some of these orphans.
     pub samples: Vec<Sample<V>>,
     /// The time span of these orphans, if a time column is configured.
-    pub span: Option<Span<V>>,
+    pub span: Option<Box<Span<V>>>,
 }
 
 /// The earliest and the latest time of some rows, as stored in a time column.

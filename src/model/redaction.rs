@@ -159,7 +159,7 @@ impl Redaction {
         let missing = |missing: MissingKey<Value>| MissingKey {
             key: self.key(schema, relation, &missing.key),
             samples: missing.samples.into_iter().map(|sample| self.sample(schema, relation, sample)).collect(),
-            span: missing.span.map(|span| self.span(schema, relation, span)),
+            span: missing.span.map(|span| Box::new(self.span(schema, relation, *span))),
             rows: missing.rows,
         };
         Finding {

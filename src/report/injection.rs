@@ -149,7 +149,7 @@ fn examination_of(text: &str) -> Examination {
         }
         for missing in &mut finding.top_missing {
             let (first, last) = (value.clone().into(), Value::Null.into());
-            missing.span = Some(Span { column: text.to_owned(), first, last });
+            missing.span = Some(Box::new(Span { column: text.to_owned(), first, last }));
         }
     }
     made.findings[0].known = Known::Partly { rows: 1, missing_keys: 1 };

@@ -8,6 +8,9 @@
 use std::cmp::Ordering;
 use std::collections::BTreeSet;
 
+use smallvec::SmallVec;
+
+use super::KEPT_KEYS;
 use super::KEYS_WITH_SAMPLES;
 use super::Tally;
 use super::gather::Gatherer;
@@ -54,13 +57,14 @@ pub(super) fn tally(
     if trust == Trust::Contradicted {
         return Ok(Outcome::AskAll);
     }
+    let most_keys = reading.orphans.len() as usize + suspects.len();
     let mut merge = Merge {
         gatherer,
         stream: reading.orphans.stream()?,
         rows: Vec::new(),
         keys: 0,
         tally: Tally::default(),
-        top: Vec::new(),
+        top: Vec::with_capacity(most_keys.min(KEPT_KEYS + 1)),
         is_sound: true,
     };
     if !suspects.is_empty() {
@@ -112,8 +116,8 @@ struct FrequentKey {
     missing: MissingKey<Value>,
     /// The position among all missing keys, in the engine's order.
     position: u64,
-    /// The addresses of the proven orphans that can be shown.
-    rows: Vec<i64>,
+    /// The addresses of the proven orphans that can be shown. Most keys have one.
+    rows: SmallVec<[i64; 1]>,
     proven: u64,
 }
 
@@ -182,7 +186,7 @@ impl Merge<'_> {
 impl FrequentKey {
     fn new(key: &Key, position: u64, rows: &[i64], proven: u64) -> FrequentKey {
         let missing = MissingKey { key: key.clone(), rows: proven, samples: Vec::new(), span: None };
-        FrequentKey { missing, position, rows: rows.to_vec(), proven }
+        FrequentKey { missing, position, rows: SmallVec::from_slice(rows), proven }
     }
 
     fn is_mixed(&self) -> bool {

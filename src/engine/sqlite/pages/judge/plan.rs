@@ -324,9 +324,9 @@ impl<'p> ReadingPlanner<'p> {
     ) -> Option<(Arc<Tree>, &'p IndexLayout, Vec<ColumnSource>)> {
         let known = &self.tables[table];
         let leads = |index: &Index| {
-            let leading: Vec<Option<usize>> =
-                index.columns.iter().take(columns.len()).map(|part| part.column).collect();
-            index.separate && !index.partial && columns.iter().all(|&column| leading.contains(&Some(column)))
+            let leading = &index.columns[..index.columns.len().min(columns.len())];
+            let is_leading = |&column: &usize| leading.iter().any(|part| part.column == Some(column));
+            index.separate && !index.partial && columns.iter().all(is_leading)
         };
         let position = known.indexes.iter().position(leads)?;
         let layout = self.index(table, position).ok()?;
