@@ -65,6 +65,18 @@ pub trait Grammar: Sync {
     /// Returns a derived table with these columns. A row has a number and values, such as `(0, ["$1::text"])`.
     fn derived_table(&self, name: &str, columns: &[String], rows: &[(usize, Vec<String>)]) -> String;
 
+    /// Returns a derived table with these columns, which takes a parameter for each column: the numbers of the rows, and the
+    /// integers of each other column. `None` if the engine has no such table.
+    fn table_of_integers(
+        &self,
+        _: &mut Query,
+        _name: &str,
+        _columns: &[String],
+        _integers: &[Vec<Option<i64>>],
+    ) -> Option<String> {
+        None
+    }
+
     /// Returns a value as SQL text that gives exactly this value, for scripts and definitions.
     fn literal(&self, value: &Value) -> String;
 

@@ -1,6 +1,7 @@
 //! The phrases of a statement: pieces of SQL that all engines build alike from their grammar. No engine overrides them.
 
 use crate::model::catalog::Column;
+use crate::model::catalog::Family;
 use crate::model::catalog::Match;
 use crate::model::catalog::Table;
 use crate::model::relation::Relation;
@@ -15,6 +16,28 @@ use crate::sql::query::Query;
 
 /// The alias of the list of keys or rows that a statement is about.
 pub(super) const WANTED: &str = "wanted";
+
+/// The number of rows from which a list takes few parameters, if it can.
+const LONG_LIST: usize = 32;
+
+/// The number of a row in a list, and its values.
+type ListedRow<'v> = (usize, Vec<&'v Value>);
+
+/// Returns the numbers of these rows, and the integers in each of these columns; `None` if a value is not an integer of an integer
+/// column.
+fn integers(columns: &[Option<&Column>], rows: &[ListedRow<'_>]) -> Option<Vec<Vec<Option<i64>>>> {
+    if !columns.iter().all(|column| column.is_some_and(|column| column.family == Family::Integer)) {
+        return None;
+    }
+    let integer = |value: &Value| match value {
+        Value::Integer(integer) => Some(Some(*integer)),
+        Value::Null => Some(None),
+        Value::Real(_) | Value::Text(_) | Value::Blob(_) => None,
+    };
+    let numbers = rows.iter().map(|(number, _)| i64::try_from(*number).ok().map(Some)).collect();
+    let column = |index: usize| rows.iter().map(|(_, row)| row.get(index).and_then(|value| integer(value))).collect();
+    std::iter::once(numbers).chain((0..columns.len()).map(column)).collect()
+}
 
 /// Returns the parts of a relation's key, in order.
 pub(super) fn key_parts<'a>(schema: &'a Schema, relation: &'a Relation) -> impl Iterator<Item = KeyPart<'a>> {
@@ -77,20 +100,29 @@ pub(super) trait Phrases: Grammar {
         columns: &[Option<&Column>],
         rows: impl IntoIterator<Item = (usize, impl IntoIterator<Item = &'v Value>)>,
     ) -> String {
-        let mut typed = |(value, column): (&Value, &Option<&Column>)| {
-            let mark = query.parameter(value.clone());
-            self.typed(mark, *column, value)
-        };
-        let rows =
-            rows.into_iter().map(|(number, row)| (number, row.into_iter().zip(columns).map(&mut typed).collect()));
-        let rows: Vec<(usize, Vec<String>)> = rows.collect();
-        self.list(columns.len(), &rows)
+        let rows: Vec<ListedRow<'_>> =
+            rows.into_iter().map(|(number, row)| (number, row.into_iter().collect())).collect();
+        self.list(query, columns, &rows, &|mark, column, value| self.typed(mark, column, value))
     }
 
-    fn list(&self, width: usize, rows: &[(usize, Vec<String>)]) -> String {
-        let columns: Vec<String> =
-            std::iter::once(self.number_column()).chain((0..width).map(|index| self.value_column(index))).collect();
-        self.derived_table(WANTED, &columns, rows)
+    /// Returns the list `wanted` of these rows. `typed` makes a parameter, from its mark and its value, a value of a column.
+    fn list(
+        &self,
+        query: &mut Query,
+        columns: &[Option<&Column>],
+        rows: &[ListedRow<'_>],
+        typed: &dyn Fn(String, Option<&Column>, &Value) -> String,
+    ) -> String {
+        let names: Vec<String> =
+            std::iter::once(self.number_column()).chain((0..columns.len()).map(|i| self.value_column(i))).collect();
+        let integers = if rows.len() < LONG_LIST { None } else { integers(columns, rows) };
+        if let Some(list) = integers.and_then(|integers| self.table_of_integers(query, WANTED, &names, &integers)) {
+            return list;
+        }
+        let mut parameter =
+            |(value, column): (&&Value, &Option<&Column>)| typed(query.parameter((*value).clone()), *column, value);
+        let rows = rows.iter().map(|(number, row)| (*number, row.iter().zip(columns).map(&mut parameter).collect()));
+        self.derived_table(WANTED, &names, &rows.collect::<Vec<(usize, Vec<String>)>>())
     }
 
     /// Returns the list `wanted` of rows of a table, by their names. The same columns name all of these rows.
@@ -130,12 +162,13 @@ pub(super) trait Phrases: Grammar {
         if !keys.iter().all(|key| can_have(key)) {
             return None;
         }
-        let mut sought =
-            |(column, value): (&&Column, &Value)| self.searched_parameter(query.parameter(value.clone()), column);
-        let rows =
-            keys.iter().enumerate().map(|(number, key)| (number, columns.iter().zip(*key).map(&mut sought).collect()));
-        let rows: Vec<(usize, Vec<String>)> = rows.collect();
-        Some(self.list(columns.len(), &rows))
+        let columns: Vec<Option<&Column>> = columns.iter().copied().map(Some).collect();
+        let rows: Vec<ListedRow<'_>> =
+            keys.iter().enumerate().map(|(number, key)| (number, key.iter().take(columns.len()).collect())).collect();
+        Some(self.list(query, &columns, &rows, &|mark, column, _| match column {
+            Some(column) => self.searched_parameter(mark, column),
+            None => mark,
+        }))
     }
 
     /// Returns the list `wanted` of keys of one column, as text.
@@ -241,4 +274,31 @@ impl<G: Grammar + ?Sized> Phrases for G {}
 /// Returns the columns that name the rows.
 fn names<'r>(rows: &[&'r RowName]) -> impl Iterator<Item = &'r str> {
     rows.iter().take(1).flat_map(|row| row.columns())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sql::grammar::postgres::POSTGRES;
+    use crate::sql::grammar::sqlite::Sqlite;
+
+    /// Returns the number of parameters of a list of keys.
+    fn parameters(grammar: &impl Phrases, family: Family, keys: &[Key]) -> usize {
+        let column = Column { family, ..Column::unknown("id".to_owned()) };
+        let mut query = grammar.query();
+        grammar.numbered_list(&mut query, &[Some(&column)], keys.iter().map(|key| key.iter()).enumerate());
+        query.count()
+    }
+
+    #[test]
+    fn long_list_of_integers_has_a_parameter_for_each_column() {
+        let integers = |count: i64| (0..count).map(|i| vec![Value::Integer(i)]).collect::<Vec<Key>>();
+        assert_eq!(parameters(&POSTGRES, Family::Integer, &integers(400)), 2);
+        assert_eq!(parameters(&POSTGRES, Family::Integer, &integers(31)), 31);
+        assert_eq!(parameters(&Sqlite, Family::Integer, &integers(400)), 400);
+        let texts: Vec<Key> = (0..400).map(|i| vec![Value::text(i.to_string())]).collect();
+        assert_eq!(parameters(&POSTGRES, Family::Text, &texts), 400);
+        let mixed = [integers(100), texts].concat();
+        assert_eq!(parameters(&POSTGRES, Family::Integer, &mixed), 500);
+    }
 }

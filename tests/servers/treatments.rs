@@ -61,6 +61,28 @@ fn remap_changes_the_reference() {
 }
 
 /// Rows that would collide in a UNIQUE constraint are never lost.
+/// So many keys are asked about at once that a statement holds them in a list of its own, with the limits of the type.
+#[test]
+fn many_keys_are_remapped_by_a_query() {
+    let old: Vec<i64> = (0..60).map(|i| 1_000 + i * 7).chain([i64::MIN, i64::MAX, -1]).collect();
+    let rows = |row: &dyn Fn(usize, i64) -> String| {
+        old.iter().enumerate().map(|(i, &old)| row(i, old)).collect::<Vec<String>>().join(", ")
+    };
+    let seed = format!(
+        "CREATE TABLE p(id bigint PRIMARY KEY); CREATE TABLE moved(old bigint PRIMARY KEY, new bigint); \
+         CREATE TABLE c(id int PRIMARY KEY, r bigint, FOREIGN KEY (r) REFERENCES p(id)); \
+         INSERT INTO p VALUES {}; INSERT INTO moved VALUES {}; INSERT INTO c VALUES {}",
+        rows(&|i, _| format!("({i})")),
+        rows(&|i, old| format!("({old}, {i})")),
+        rows(&|i, old| format!("({i}, {old})")),
+    );
+    on_each(&seed, |p| {
+        p.treated("action = \"remap\"\nto = \"SELECT new FROM moved WHERE old = key.r\"", || {
+            assert_eq!(p.column("c", "r"), p.column("c", "id"), "{:?}", p.kind);
+        });
+    });
+}
+
 #[test]
 fn remap_with_unique_conflict_keeps_or_quarantines_the_row() {
     let seed = "CREATE TABLE p(id int PRIMARY KEY); CREATE TABLE moved(id int PRIMARY KEY, old int, new int); \

@@ -96,6 +96,24 @@ impl Grammar for Postgres {
         format!("(VALUES {}) AS {name}({})", rows.join(", "), columns.join(", "))
     }
 
+    /// The server parses and plans a long list of parameters for longer than it looks up the rows.
+    fn table_of_integers(
+        &self,
+        query: &mut Query,
+        name: &str,
+        columns: &[String],
+        integers: &[Vec<Option<i64>>],
+    ) -> Option<String> {
+        let text = |integer: &Option<i64>| integer.map_or("NULL".to_owned(), |integer| integer.to_string());
+        let arrays = integers.iter().map(|column| {
+            let elements: Vec<String> = column.iter().map(text).collect();
+            let mark = query.parameter(Value::text(format!("{{{}}}", elements.join(","))));
+            format!("{mark}::text::int8[]")
+        });
+        let arrays: Vec<String> = arrays.collect();
+        Some(format!("unnest({}) AS {name}({})", arrays.join(", "), columns.join(", ")))
+    }
+
     fn literal(&self, value: &Value) -> String {
         match value {
             Value::Null => "NULL".to_owned(),
