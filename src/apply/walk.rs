@@ -229,6 +229,11 @@ impl<'w> Walk<'w> {
             if !is_defined || !self.options.facts().defines_at_once() {
                 break;
             }
+            if self.is_gentle() {
+                // The inspection held no lock of a row. Each batch compares its rows again.
+                self.begin_comparison(writer)?;
+                break;
+            }
         }
         if is_undo {
             self.count_before(writer)?;
