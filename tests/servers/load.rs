@@ -92,3 +92,36 @@ fn parent_that_arrives_during_a_batch_neither_waits_nor_loses_its_children() {
     assert_eq!(patient.server.texts("SELECT count(*)::text FROM c WHERE r = 1000001"), ["2"]);
     assert_eq!(patient.orphans(), 0);
 }
+
+/// The record of a batch is written before the parents are locked, so a slow record keeps no parent waiting.
+#[test]
+fn record_of_a_batch_is_written_before_parents_are_locked() {
+    let Some(patient) = Patient::new(Kind::Postgres, &application::seed(true, 120)) else { return };
+    patient.rules(&rule("c(r)", "action = \"set-null\""));
+    patient.planned();
+    // The first run creates the table of states.
+    for command in ["apply", "undo"] {
+        let run = patient.server.run(&[command, &patient.server.url(), "plan.ndjson", "--batch", "100"]);
+        assert_eq!(run.code, 0, "{}{}", run.stdout, run.stderr);
+    }
+    patient.server.execute(
+        "CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS \
+         $$ BEGIN PERFORM pg_catalog.pg_sleep(2); RETURN NEW; END $$; \
+         CREATE TRIGGER slow BEFORE INSERT ON fk_doctor_state FOR EACH ROW EXECUTE FUNCTION slow()",
+    );
+    let (run, longest) = std::thread::scope(|scope| {
+        let apply = scope.spawn(|| patient.apply(&["--batch", "100", "--wait", "60s"]));
+        let mut longest = Duration::ZERO;
+        for key in 2_000_000.. {
+            if apply.is_finished() {
+                break;
+            }
+            let start = Instant::now();
+            patient.server.execute(&format!("INSERT INTO p VALUES ({key}, 'the application')"));
+            longest = longest.max(start.elapsed());
+        }
+        (apply.join().unwrap(), longest)
+    });
+    assert_eq!((run.code, patient.orphans()), (0, 0), "{}{}", run.stdout, run.stderr);
+    assert!(longest < Duration::from_secs(1), "the record takes 2 seconds, and the application waited {longest:?}");
+}
