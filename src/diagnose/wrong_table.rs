@@ -177,6 +177,9 @@ fn plan(
         let left_of_case = TABLES_OF_A_CASE.saturating_sub(fits.len()).min(*left);
         let others: Vec<UniqueKey> = others.into_iter().take(left_of_case).collect();
         *left -= others.len();
+        if fits.is_empty() && others.is_empty() {
+            continue;
+        }
         let parent = key_of(case.relation).and_then(|key| parents.get(&key));
         probes.insert(position, Probes::of(case, parent));
         let fits = fits.into_iter().take(TABLES_OF_A_CASE).map(|unique_key| (unique_key, true));
