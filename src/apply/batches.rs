@@ -74,10 +74,10 @@ impl Walk<'_> {
                 self.stop_if_asked(step)?;
             }
             let most = batch.saturating_sub(in_batch).clamp(1, self.portion_size());
-            let lines = match self.try_lines(writer, step, most)? {
-                LinesOutcome::Done(lines) => lines,
+            let (lines, needs_locks) = match self.try_lines(writer, step, most)? {
+                LinesOutcome::Done(lines) => (lines, false),
                 LinesOutcome::Divided => continue,
-                LinesOutcome::NeedsLocks if in_batch > 0 => 0,
+                LinesOutcome::NeedsLocks if in_batch > 0 => (0, true),
                 LinesOutcome::NotExact | LinesOutcome::NeedsLocks | LinesOutcome::TableHeld => {
                     step = self.restart_transaction(writer, *batch)?;
                     (in_batch, start) = (0, Instant::now());
@@ -87,7 +87,6 @@ impl Walk<'_> {
             step += lines;
             in_batch += lines;
             (self.options.progress)(&ProgressStep::of(RunPhase::ChangeRows, step, total));
-            let needs_locks = lines == 0;
             let is_full = step < total && (in_batch >= *batch || self.has_unconfirmed());
             let is_whole = is_full && self.check_pending_orphans(writer, in_batch >= batch.saturating_mul(10))?;
             if !is_whole && !needs_locks {

@@ -105,6 +105,8 @@ pub(super) struct Gentle {
 
 /// The changed lines of the portion at a step, the group of each, and the number of all lines of the portion.
 struct Unconfirmed {
+    /// The statement that locks the tables of the parents.
+    lock: Sql,
     step: usize,
     size: usize,
     portion: SetPortion,
@@ -323,9 +325,11 @@ impl Walk<'_> {
 
     /// Keeps the changed lines of a portion for another look before the commit, if their parents are locked late.
     pub(super) fn confirm_later(&mut self, step: usize, size: usize, portion: SetPortion, groups: Vec<usize>) {
-        if self.late_lock(&groups).is_some() {
-            self.gentle.unconfirmed = Some(Unconfirmed { step, size, portion, groups });
-        }
+        let Locked::Rows(locked) = &self.gentle.locked else { return };
+        let mut late = self.tables_to_lock(&groups).late;
+        late.retain(|name, _| !locked.contains(name));
+        let lock = self.lock_statement(&late);
+        self.gentle.unconfirmed = lock.map(|lock| Unconfirmed { lock, step, size, portion, groups });
     }
 
     /// True if the current transaction has changed lines that need another look before its commit. It changes no more lines.
@@ -333,21 +337,12 @@ impl Walk<'_> {
         self.gentle.unconfirmed.is_some()
     }
 
-    /// Returns the statement that locks the tables which the changes of these groups need late.
-    fn late_lock(&self, groups: &[usize]) -> Option<Sql> {
-        let Locked::Rows(locked) = &self.gentle.locked else { return None };
-        let mut late = self.tables_to_lock(groups).late;
-        late.retain(|name, _| !locked.contains(name));
-        self.lock_statement(&late)
-    }
-
     /// Locks the tables that the changed lines need late, and looks again for parents of their orphans. The commit must follow.
     pub(super) fn confirm(&mut self, writer: &mut dyn Writer) -> Result<Confirmation, ApplyError> {
-        let Some(Unconfirmed { step, size, portion, groups }) = self.gentle.unconfirmed.take() else {
+        let Some(Unconfirmed { lock, step, size, portion, groups }) = self.gentle.unconfirmed.take() else {
             return Ok(Confirmation::Confirmed);
         };
-        let (Some(lock), Some(all), Some(gentle)) = (self.late_lock(&groups), self.sets.groups(), writer.gentle())
-        else {
+        let (Some(all), Some(gentle)) = (self.sets.groups(), writer.gentle()) else {
             return Ok(Confirmation::Confirmed);
         };
         let lines = batch_lines(&portion, &groups);

@@ -287,6 +287,13 @@ impl Index {
         let indexed: Option<Vec<usize>> = self.columns.iter().map(|part| part.column).collect();
         self.unique && !self.partial && indexed.is_some_and(|indexed| are_same(&indexed, columns))
     }
+
+    /// True if the index holds all rows and begins with these columns, in any order.
+    pub fn begins_with(&self, columns: &[usize]) -> bool {
+        let first = &self.columns[..self.columns.len().min(columns.len())];
+        let is_first = |&column: &usize| first.iter().any(|part| part.column == Some(column));
+        !self.partial && columns.iter().all(is_first)
+    }
 }
 
 /// True if two lists have the same columns, in any order.

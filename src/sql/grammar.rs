@@ -25,6 +25,9 @@ pub(super) mod postgres;
 pub(super) mod spark;
 pub(super) mod sqlite;
 
+/// Returns the integers of each column of a list; `None` if a value is something else.
+pub(super) type Integers<'a> = &'a dyn Fn() -> Option<Vec<Vec<Option<i64>>>>;
+
 /// One column of a relation's key, in the child and in the parent.
 #[derive(Clone, Copy)]
 pub struct KeyPart<'a> {
@@ -65,15 +68,9 @@ pub trait Grammar: Sync {
     /// Returns a derived table with these columns. A row has a number and values, such as `(0, ["$1::text"])`.
     fn derived_table(&self, name: &str, columns: &[String], rows: &[(usize, Vec<String>)]) -> String;
 
-    /// Returns a derived table with these columns, which takes a parameter for each column: the numbers of the rows, and the
-    /// integers of each other column. `None` if the engine has no such table.
-    fn table_of_integers(
-        &self,
-        _: &mut Query,
-        _name: &str,
-        _columns: &[String],
-        _integers: &[Vec<Option<i64>>],
-    ) -> Option<String> {
+    /// Returns a derived table of integers with these columns, which takes one parameter for each column. `None` if the engine has no
+    /// such table, or if `integers` has no values for it.
+    fn table_of_integers(&self, _: &mut Query, _name: &str, _columns: &[String], _: Integers<'_>) -> Option<String> {
         None
     }
 

@@ -115,8 +115,9 @@ pub(super) trait Phrases: Grammar {
     ) -> String {
         let names: Vec<String> =
             std::iter::once(self.number_column()).chain((0..columns.len()).map(|i| self.value_column(i))).collect();
-        let integers = if rows.len() < LONG_LIST { None } else { integers(columns, rows) };
-        if let Some(list) = integers.and_then(|integers| self.table_of_integers(query, WANTED, &names, &integers)) {
+        if rows.len() >= LONG_LIST
+            && let Some(list) = self.table_of_integers(query, WANTED, &names, &|| integers(columns, rows))
+        {
             return list;
         }
         let mut parameter =

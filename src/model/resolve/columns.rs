@@ -115,12 +115,7 @@ fn convert_differently(child: &Family, parent: &Family) -> bool {
 
 /// Adds a defect if no index begins with the child's columns.
 pub(super) fn child_index(engine: Engine, child: &Table, child_columns: &[usize], defects: &mut Vec<Defect>) {
-    let leads = |index: &crate::model::catalog::Index| {
-        let leading = &index.columns[..index.columns.len().min(child_columns.len())];
-        let is_leading = |&column: &usize| leading.iter().any(|part| part.column == Some(column));
-        !index.partial && child_columns.iter().all(is_leading)
-    };
-    if child.indexes.iter().any(leads) {
+    if child.indexes.iter().any(|index| index.begins_with(child_columns)) {
         return;
     }
     let names: Vec<&str> = child_columns.iter().map(|&column| child.columns[column].name.as_str()).collect();

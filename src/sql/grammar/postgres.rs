@@ -26,6 +26,7 @@ use crate::sql::clauses::quoted_text;
 use crate::sql::comparison::ColumnComparison;
 use crate::sql::comparison::TextComparison;
 use crate::sql::grammar::Grammar;
+use crate::sql::grammar::Integers;
 use crate::sql::grammar::KeyPart;
 use crate::sql::grammar::Reading;
 use crate::sql::grammar::RuleGrammar;
@@ -102,11 +103,11 @@ impl Grammar for Postgres {
         query: &mut Query,
         name: &str,
         columns: &[String],
-        integers: &[Vec<Option<i64>>],
+        integers: Integers<'_>,
     ) -> Option<String> {
-        let text = |integer: &Option<i64>| integer.map_or("NULL".to_owned(), |integer| integer.to_string());
-        let arrays = integers.iter().map(|column| {
-            let elements: Vec<String> = column.iter().map(text).collect();
+        let text = |integer: Option<i64>| integer.map_or("NULL".to_owned(), |integer| integer.to_string());
+        let arrays = integers()?.into_iter().map(|column| {
+            let elements: Vec<String> = column.into_iter().map(text).collect();
             let mark = query.parameter(Value::text(format!("{{{}}}", elements.join(","))));
             format!("{mark}::text::int8[]")
         });

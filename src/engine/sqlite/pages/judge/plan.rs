@@ -22,7 +22,6 @@ use crate::engine::Inclusion;
 use crate::engine::keyset::KeyShare;
 use crate::engine::keyset::shares_of_rounds;
 use crate::model::catalog::Family;
-use crate::model::catalog::Index;
 use crate::model::catalog::TableKind;
 use crate::model::catalog::Tables;
 use crate::model::ids::TableId;
@@ -323,12 +322,7 @@ impl<'p> ReadingPlanner<'p> {
         columns: &[usize],
     ) -> Option<(Arc<Tree>, &'p IndexLayout, Vec<ColumnSource>)> {
         let known = &self.tables[table];
-        let leads = |index: &Index| {
-            let leading = &index.columns[..index.columns.len().min(columns.len())];
-            let is_leading = |&column: &usize| leading.iter().any(|part| part.column == Some(column));
-            index.separate && !index.partial && columns.iter().all(is_leading)
-        };
-        let position = known.indexes.iter().position(leads)?;
+        let position = known.indexes.iter().position(|index| index.separate && index.begins_with(columns))?;
         let layout = self.index(table, position).ok()?;
         let key: Option<Vec<ColumnSource>> =
             columns.iter().map(|&column| layout.field_of(column).map(ColumnSource::Field)).collect();
