@@ -92,9 +92,10 @@ fn until_waiting(is_so: impl FnMut() -> bool) {
     until_asking_every(Duration::from_millis(150), is_so);
 }
 
-/// A separate process does the work, which can be killed.
-fn started(patient: &Patient, arguments: &[&str]) -> Child {
-    patient.server.bench.start(arguments)
+/// A separate process does the work, which can be killed. It pauses after each small batch, so that it is still active
+/// when the test looks at it.
+fn started_slowly(patient: &Patient, command: &str, url: &str) -> Child {
+    patient.server.bench.start(&[command, url, "plan.ndjson", "--batch", "10", "--pause", "5ms"])
 }
 
 fn kill(mut child: Child) {
@@ -198,7 +199,7 @@ fn killed_run_is_recorded_up_to_its_last_commit() {
         let url = patient.server.url();
         let before = patient.dump();
         for (command, phase) in [("apply", "applying"), ("undo", "taking back")] {
-            let child = started(patient, &[command, &url, "plan.ndjson", "--batch", "10"]);
+            let child = started_slowly(patient, command, &url);
             let is_begun = || if command == "apply" { blanked(patient) > 0 } else { blanked(patient) < MANY };
             until(is_begun);
             kill(child);
@@ -300,7 +301,7 @@ fn killed_run_with_record_beside_the_plan_resumes() {
         planned_as(patient, &url, "action = \"set-null\"");
         let before = patient.dump();
         let run = |command: &str| patient.server.run(&[command, &url, "plan.ndjson", "--batch", "400"]);
-        let child = started(patient, &["apply", &url, "plan.ndjson", "--batch", "10"]);
+        let child = started_slowly(patient, "apply", &url);
         until(|| blanked(patient) > 0);
         kill(child);
         end_connections_of(patient);
@@ -325,7 +326,7 @@ fn killed_run_with_record_beside_the_plan_resumes() {
                 let text: String = std::fs::read_to_string(path).unwrap_or_default();
                 text.lines().last().is_some_and(|line| line.starts_with("{\"intent\""))
             };
-            let child = started(patient, &["apply", &far, "plan.ndjson", "--batch", "10"]);
+            let child = started_slowly(patient, "apply", &far);
             until(|| {
                 let is_so = is_in_doubt(begun.clone());
                 std::thread::sleep(Duration::from_millis(300));
@@ -497,7 +498,7 @@ fn two_server_runs_of_one_plan_exclude_each_other() {
         // The lock ends with the connection.
         assert_eq!(patient.undo(&[]).code, 0);
         patient.server.beside("BEGIN; SELECT id FROM b WHERE id = 3 FOR UPDATE");
-        let child = started(patient, &["apply", &url, "plan.ndjson", "--wait", "60s"]);
+        let child = patient.server.bench.start(&["apply", &url, "plan.ndjson", "--wait", "60s"]);
         until_waiting(|| is_waiting(patient));
         ended(patient, from_copy(patient, "undo"), 5, "another run of this plan is active");
         kill(child);
