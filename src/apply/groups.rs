@@ -32,6 +32,8 @@ pub(super) struct Groups<'s> {
     /// For each group of the plan and each [`variant`] of it, the index of the group; `Some(None)` if its changes have no group.
     known: Vec<[Option<Option<usize>>; VARIANTS]>,
     pub(super) groups: Vec<Arc<RowGroup<'s>>>,
+    /// The same groups with the values that a comparison needs.
+    pub(super) compared: Vec<Arc<RowGroup<'s>>>,
     /// For each group, the relations in which a deleted row is a parent.
     pub(super) leaves: Vec<Vec<RelationId>>,
 }
@@ -60,6 +62,7 @@ impl<'s> Groups<'s> {
             tables,
             known: Vec::new(),
             groups: Vec::new(),
+            compared: Vec::new(),
             leaves: Vec::new(),
         }
     }
@@ -82,6 +85,7 @@ impl<'s> Groups<'s> {
                     && is_supported(&made)?
                 {
                     group = Some(self.groups.len());
+                    self.compared.push(Arc::new(made.for_comparison()));
                     self.groups.push(Arc::new(made));
                     self.leaves.push(leaves);
                 }

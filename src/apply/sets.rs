@@ -219,7 +219,7 @@ impl Walk<'_> {
         let mut lines = batch_lines(portion, groups);
         let mut open = portion.lines.iter().map(|line| !self.was_done(state, line));
         lines.retain(|line| open.next().unwrap_or(true) && exists[line.group]);
-        match sets.count_fitting(&RowBatch::new(&all.groups, &lines)) {
+        match sets.count_fitting(&RowBatch::new(&all.compared, &lines)) {
             Ok(count) => Ok(count == lines.len() as u64),
             Err(error) if is_of_rows(&error) && !is_of_others(writer) => Ok(false),
             Err(error) => Err(error.into()),

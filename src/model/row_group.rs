@@ -55,6 +55,27 @@ impl RowGroup<'_> {
     pub fn with_names_only(&self) -> Self {
         RowGroup { is_named_by_image: false, before: Arc::new([]), set: Vec::new(), ..self.clone() }
     }
+
+    /// Returns the group with the values that a comparison with the stored rows needs. Those of a new row are its name and its keys.
+    pub fn for_comparison(&self) -> Self {
+        let mut group = self.clone();
+        if self.kind == RowChangeKind::Insert {
+            let keys: BTreeSet<&str> =
+                self.missing_in.iter().flat_map(|&relation| self.key_columns(relation)).collect();
+            group.set.retain(|(name, _)| self.name.contains(name) || keys.contains(name.as_str()));
+        }
+        group
+    }
+
+    /// True if the key of a relation's parent is what names the row.
+    pub fn is_named_by_key(&self, relation: RelationId) -> bool {
+        let names: BTreeSet<&str> = self.name.iter().map(String::as_str).collect();
+        self.key_columns(relation).collect::<BTreeSet<&str>>() == names
+    }
+
+    fn key_columns(&self, relation: RelationId) -> impl Iterator<Item = &str> {
+        self.schema.parent_columns(&self.schema.relations[relation]).map(|column| column.name.as_str())
+    }
 }
 
 /// The change of one row of a group.

@@ -49,13 +49,22 @@ pub enum BatchChange {
     Statement(Sql, Option<Sql>),
 }
 
-/// The statement that fills the temporary table.
+/// The statement that loads rows.
 #[derive(Debug, Clone, PartialEq)]
 pub enum BatchLoad {
     /// The rows follow the statement, in the text format of the server.
     Stream(String),
     /// The statement has a parameter for each value of this number of rows.
     Rows(String, usize),
+}
+
+/// How new rows get into their table without the temporary table.
+#[derive(Debug, Clone, PartialEq)]
+pub struct DirectInsert {
+    /// The statement that loads [`BatchLine::new_values`].
+    pub load: BatchLoad,
+    /// The query whose only value is 1 if the table stores every row as it is loaded. A trigger or a rule may replace values.
+    pub stores_as_loaded: Sql,
 }
 
 /// The statements about a batch, for an engine whose groups change in one statement.
@@ -66,11 +75,16 @@ pub trait Batch: Repair {
     /// Returns the statements that make the temporary table of a group, or empty it.
     fn make_empty(&self, group: &RowGroup<'_>) -> Vec<Sql>;
 
-    /// Returns the statement that loads this number of rows, or as many of them as one statement can load.
+    /// Returns the statement that loads this number of lines into the temporary table, or as many of them as one statement can load.
     fn load(&self, group: &RowGroup<'_>, rows: usize) -> BatchLoad;
 
     /// Returns the statement after which the server knows the size of the temporary table; `None` if it needs none.
     fn measure(&self, _: &RowGroup<'_>) -> Option<Sql> {
+        None
+    }
+
+    /// Returns how the rows of a group are inserted directly; `None` if there is no such way, or if they have conditions.
+    fn insert_directly(&self, _: &RowGroup<'_>) -> Option<DirectInsert> {
         None
     }
 
@@ -92,7 +106,7 @@ pub trait Batch: Repair {
             let named = self.is_named(group, "named");
             let stored = source(self, group.schema, &group.table, "named", Reading::AnyIndex);
             let mut conditions = vec![format!("NOT EXISTS (SELECT 1 FROM {stored} WHERE {named})")];
-            conditions.extend(self.key_is_missing(group));
+            conditions.extend(self.key_is_missing(group, &|relation| !group.is_named_by_key(relation)));
             return query.finish(format!("SELECT count(*) FROM {wanted} WHERE {}", conditions.join(" AND ")));
         }
         let fits = self.stored_row_fits(&mut query, group, false);
@@ -335,9 +349,9 @@ trait BatchPhrases: Batch {
         conditions.join(" AND ")
     }
 
-    /// No parent has the key of the new row.
-    fn key_is_missing(&self, group: &RowGroup<'_>) -> Vec<String> {
-        let missing = group.missing_in.iter().map(|&relation| {
+    /// No parent of some relations has the key of the new row.
+    fn key_is_missing(&self, group: &RowGroup<'_>, is_wanted: &dyn Fn(RelationId) -> bool) -> Vec<String> {
+        let missing = group.missing_in.iter().filter(|&&relation| is_wanted(relation)).map(|&relation| {
             let about = &group.schema.relations[relation];
             let equal = group.schema.parent_columns(about).filter_map(|column| {
                 let new = self.set_value(group, &column.name)?;
@@ -381,12 +395,16 @@ trait BatchPhrases: Batch {
         }
     }
 
+    fn conditions_of_new_rows(&self, group: &RowGroup<'_>) -> Vec<String> {
+        self.key_is_missing(group, &|_| true).into_iter().chain(self.has_parents(group)).collect()
+    }
+
     /// Returns the INSERT of the rows whose conditions hold. `middle` follows the columns.
     fn insert_wanted(&self, group: &RowGroup<'_>, middle: &str) -> String {
         let image = self.image(group, true);
         let names: Vec<String> = image.iter().map(|(name, _)| self.quoted(name)).collect();
         let values: Vec<&str> = image.iter().map(|(_, value)| value.as_str()).collect();
-        let conditions: Vec<String> = self.key_is_missing(group).into_iter().chain(self.has_parents(group)).collect();
+        let conditions = self.conditions_of_new_rows(group);
         let only = if conditions.is_empty() { String::new() } else { format!(" WHERE {}", conditions.join(" AND ")) };
         format!(
             "INSERT INTO {}({}){middle} SELECT {} FROM {}{only} ORDER BY {WANTED}.{}",
@@ -406,14 +424,41 @@ fn names_beside_image<'g>(group: &'g RowGroup<'_>) -> &'g [String] {
     if group.is_named_by_image { &[] } else { &group.name }
 }
 
-/// Returns the values of a row of the temporary table, after its number; `None` for a value that the line lacks.
-pub fn values<'l>(group: &RowGroup<'_>, line: &'l BatchLine<'_>) -> impl Iterator<Item = Option<&'l Value>> {
-    let lists = [
-        (line.name, names_beside_image(group).len()),
-        (line.before, group.before.len()),
-        (line.after, group.set.len()),
-    ];
-    lists.into_iter().flat_map(|(values, count)| (0..count).map(move |index| values.get(index)))
+/// The values of rows in the order of a statement that loads them, one row after the other.
+#[derive(Debug, Clone)]
+pub struct LoadedRows<'v> {
+    /// The number of values of a row.
+    pub width: usize,
+    pub values: Vec<&'v Value>,
+}
+
+impl<'v> LoadedRows<'v> {
+    /// Returns the rows of a group's temporary table. Each begins with its number. A value that a line lacks is NULL.
+    pub fn of_lines(group: &RowGroup<'_>, numbers: &'v [Value], lines: &[&BatchLine<'v>]) -> LoadedRows<'v> {
+        let (names, images) = (names_beside_image(group).len(), group.before.len());
+        let mut set: Vec<usize> = group.set.iter().map(|(_, position)| *position).collect();
+        set.sort_unstable();
+        let width = 1 + names + images + set.len();
+        let mut values = Vec::with_capacity(width * lines.len());
+        for (number, line) in numbers.iter().zip(lines) {
+            let name = (0..names).map(|index| line.name.get(index));
+            let before = (0..images).map(|index| line.before.get(index));
+            let after = set.iter().map(|&position| line.after.get(position));
+            values.push(number);
+            values.extend(name.chain(before).chain(after).map(|value| value.unwrap_or(&Value::Null)));
+        }
+        LoadedRows { width, values }
+    }
+
+    /// Returns the new values of rows that are inserted.
+    pub fn of_new_rows(group: &RowGroup<'_>, lines: &[&BatchLine<'v>]) -> LoadedRows<'v> {
+        LoadedRows { width: group.set.len(), values: lines.iter().flat_map(|line| line.new_values(group)).collect() }
+    }
+
+    /// Returns the number of rows.
+    pub fn count(&self) -> usize {
+        self.values.len() / self.width.max(1)
+    }
 }
 
 /// Returns the name of a group's temporary table, which depends on the columns of the table alone.

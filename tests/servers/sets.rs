@@ -150,6 +150,39 @@ fn trigger_that_changes_more_than_planned_is_refused() {
     }
 }
 
+/// Rows that come back are loaded into their table without a comparison, unless the table may store other values than it gets.
+#[test]
+fn table_that_changes_new_rows_is_noticed_by_undo() {
+    let seed = "CREATE TABLE p(id int PRIMARY KEY); CREATE TABLE log(id serial PRIMARY KEY, n int); \
+                CREATE TABLE c(id int PRIMARY KEY, r int, note varchar(9), FOREIGN KEY (r) REFERENCES p(id)); \
+                INSERT INTO c VALUES (1, 7, 'a'), (2, 8, E'b\\tc\\nd\\\\N'), (3, 9, NULL)";
+    let trigger = "CREATE FUNCTION meddles() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN NEW.note := 'x'; RETURN NEW; END $$; \
+                   CREATE TRIGGER meddles BEFORE INSERT ON c FOR EACH ROW EXECUTE FUNCTION meddles(); \
+                   ALTER TABLE c ENABLE ALWAYS TRIGGER meddles";
+    let rule_of_table = "CREATE RULE logs AS ON INSERT TO c DO ALSO INSERT INTO log(n) VALUES (NEW.id); \
+                         ALTER TABLE c ENABLE ALWAYS RULE logs";
+    for (definition, code) in [
+        ("", 0),
+        (trigger, 5),
+        (rule_of_table, 5),
+        ("ALTER TABLE c ENABLE ROW LEVEL SECURITY; ALTER TABLE c FORCE ROW LEVEL SECURITY", 0),
+    ] {
+        for options in [&[][..], &["--batch", "2"], ROW_BY_ROW] {
+            let Some(patient) = Patient::new(Kind::Postgres, seed) else { return };
+            patient.server.execute(definition);
+            patient.rules(&rule("c(r)", "action = \"quarantine\""));
+            let before = patient.dump();
+            patient.planned();
+            succeeded(&patient, "apply", &patient.apply(&[]));
+            let applied = patient.dump();
+            let run = patient.undo(options);
+            assert_eq!(run.code, code, "{definition} {options:?}: {}{}", run.stdout, run.stderr);
+            let expected = if code == 0 { &before } else { &applied };
+            assert_eq!(&patient.dump(), expected, "{definition} {options:?}");
+        }
+    }
+}
+
 /// Random schemas with cycles, composite keys and every action. `FK_DOCTOR_CASES` sets the number of cases.
 #[test]
 fn random_plans_change_in_sets_as_row_by_row() {

@@ -18,14 +18,11 @@ use crate::engine::wire::writing::ServerErrorKind;
 use crate::engine::wire::writing::WriterConnection;
 use crate::engine::write::WriteOptions;
 use crate::model::refusal::Refusal;
-use crate::model::row_group::BatchLine;
-use crate::model::row_group::RowGroup;
 use crate::model::value::Value;
 use crate::source::Address;
 use crate::sql::Sql;
-use crate::sql::batch;
-use crate::sql::batch::Batch;
 use crate::sql::batch::BatchLoad;
+use crate::sql::batch::LoadedRows;
 
 impl WriterConnection for Connection {
     const CHANGED: &'static str =
@@ -85,24 +82,17 @@ impl WriterConnection for Connection {
 
     fn load(
         &mut self,
-        sql: &dyn Batch,
-        group: &RowGroup<'_>,
-        lines: &[(usize, &BatchLine<'_>)],
+        statement: &dyn Fn(usize) -> BatchLoad,
+        rows: &LoadedRows<'_>,
         deadline: &Deadline,
     ) -> Result<(), Failure> {
-        let mut rest = lines;
-        while let BatchLoad::Rows(statement, rows @ 1..) = sql.load(group, rest.len()) {
-            let (rows, others) = rest.split_at(rows.min(rest.len()));
-            let numbers: Vec<Value> =
-                rows.iter().map(|(number, _)| Value::Integer(i64::try_from(*number).unwrap_or(i64::MAX))).collect();
-            let parameters = rows.iter().zip(&numbers).flat_map(|((_, line), number)| {
-                std::iter::once(number).chain(batch::values(group, line).map(|value| value.unwrap_or(&Value::Null)))
-            });
-            Connection::change(self, &statement, parameters, deadline)?;
+        let mut rest = rows.values.as_slice();
+        while !rest.is_empty()
+            && let BatchLoad::Rows(statement, rows_at_once @ 1..) = statement(rest.len() / rows.width)
+        {
+            let (values, others) = rest.split_at(rest.len().min(rows_at_once * rows.width));
+            Connection::change(self, &statement, values.iter().copied(), deadline)?;
             rest = others;
-            if rest.is_empty() {
-                break;
-            }
         }
         Ok(())
     }

@@ -18,25 +18,23 @@ use crate::engine::wire::writing::ServerErrorKind;
 use crate::engine::wire::writing::WriterConnection;
 use crate::engine::write::WriteOptions;
 use crate::model::refusal::Refusal;
-use crate::model::row_group::BatchLine;
-use crate::model::row_group::RowGroup;
 use crate::model::value::Value;
 use crate::source::Address;
 use crate::sql::Sql;
-use crate::sql::batch;
-use crate::sql::batch::Batch;
 use crate::sql::batch::BatchLoad;
+use crate::sql::batch::LoadedRows;
 
-/// The number of lines that are sent to the server together.
+/// The number of rows that are sent to the server together.
 const PIECE: usize = 500;
 
-/// Returns lines, each with its number, in the text format of COPY.
-fn copied(group: &RowGroup<'_>, lines: &[(usize, &BatchLine<'_>)]) -> Vec<u8> {
+/// Returns rows with this number of values in the text format of COPY.
+fn copied(values: &[&Value], width: usize) -> Vec<u8> {
     let mut text = Vec::new();
-    for (number, line) in lines {
-        value::push_number(number, &mut text);
-        for value in batch::values(group, line) {
-            text.push(b'\t');
+    for row in values.chunks(width) {
+        for (index, value) in row.iter().enumerate() {
+            if index > 0 {
+                text.push(b'\t');
+            }
             value::copy_text(value, &mut text);
         }
         text.push(b'\n');
@@ -112,14 +110,13 @@ impl WriterConnection for Connection {
 
     fn load(
         &mut self,
-        sql: &dyn Batch,
-        group: &RowGroup<'_>,
-        lines: &[(usize, &BatchLine<'_>)],
+        statement: &dyn Fn(usize) -> BatchLoad,
+        rows: &LoadedRows<'_>,
         deadline: &Deadline,
     ) -> Result<(), Failure> {
-        let BatchLoad::Stream(statement) = sql.load(group, lines.len()) else { return Ok(()) };
+        let BatchLoad::Stream(statement) = statement(rows.count()) else { return Ok(()) };
         // The server stores a piece while the next one is made.
-        let pieces = lines.chunks(PIECE).map(|lines| copied(group, lines));
+        let pieces = rows.values.chunks(PIECE * rows.width.max(1)).map(|values| copied(values, rows.width));
         self.copy_in(&statement, pieces, deadline)
     }
 

@@ -65,8 +65,14 @@ impl<C: WriterConnection + Send> GentleWriter for ServerWriter<C> {
 }
 
 impl<C: WriterConnection + Send> ServerWriter<C> {
+    /// Loads all lines, except those of rows that are inserted directly.
     fn load_all(&mut self, batch: &RowBatch<'_, '_>) -> Result<(), Failure> {
-        batch.by_group().into_iter().try_for_each(|(group, lines)| self.load(batch, group, &lines).map(|_| ()))
+        for (group, lines) in batch.by_group() {
+            if self.direct_insert(&batch.groups[group])?.is_none() {
+                self.load(batch, group, &lines)?;
+            }
+        }
+        Ok(())
     }
 
     /// Locks the stored rows of a batch. Returns the indexes of the lines whose row another session holds.

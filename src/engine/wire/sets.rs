@@ -19,6 +19,8 @@ use crate::sql::Sql;
 use crate::sql::batch;
 use crate::sql::batch::Batch;
 use crate::sql::batch::BatchChange;
+use crate::sql::batch::DirectInsert;
+use crate::sql::batch::LoadedRows;
 
 /// The number of lines of a batch.
 const BATCH: usize = 10_000;
@@ -84,8 +86,13 @@ impl<C: WriterConnection + Send> SetWriter for ServerWriter<C> {
             let mut by_group = batch.by_group();
             for group in batch.order() {
                 let Some(lines) = by_group.remove(&group) else { continue };
-                let sql = writer.load(batch, group, &lines)?;
-                let as_planned = writer.change_group(sql.change(&batch.groups[group]))?;
+                let as_planned = match writer.insert_directly(batch, group, &lines)? {
+                    Some(inserted) => inserted,
+                    None => {
+                        let sql = writer.load(batch, group, &lines)?;
+                        writer.change_group(sql.change(&batch.groups[group]))?
+                    }
+                };
                 outcome.changed += as_planned;
                 if as_planned != lines.len() as u64 {
                     break;
@@ -153,8 +160,9 @@ impl<C: WriterConnection + Send> ServerWriter<C> {
         let statements: Vec<String> =
             sql.make_empty(about).iter().map(|statement| statement.text().to_owned()).collect();
         self.run(statements.join("; "))?;
-        let lines: Vec<(usize, &BatchLine<'_>)> = lines.iter().map(|&index| (index, &batch.lines[index])).collect();
-        self.connection.load(sql, about, &lines, &self.limits.deadline)?;
+        let numbers: Vec<Value> = lines.iter().map(|&index| number_of(index)).collect();
+        let rows = LoadedRows::of_lines(about, &numbers, &lines_at(batch, lines));
+        self.connection.load(&|rows| sql.load(about, rows), &rows, &self.limits.deadline)?;
         if let Some(measure) = sql.measure(about) {
             self.run(measure.text().to_owned())?;
         }
@@ -162,6 +170,27 @@ impl<C: WriterConnection + Send> ServerWriter<C> {
             self.loaded_rows += self.count()?.saturating_sub(before);
         }
         Ok(sql)
+    }
+
+    /// Returns how the rows of a group are inserted directly, if their table now stores rows as they are loaded.
+    pub(super) fn direct_insert(&mut self, group: &RowGroup<'_>) -> Result<Option<DirectInsert>, Failure> {
+        let Some(direct) = batch::of(group.schema).and_then(|sql| sql.insert_directly(group)) else { return Ok(None) };
+        Ok((self.number(&direct.stores_as_loaded)? == 1).then_some(direct))
+    }
+
+    /// Inserts the rows of a group directly, if their table stores them as planned. Returns their number.
+    fn insert_directly(
+        &mut self,
+        batch: &RowBatch<'_, '_>,
+        group: usize,
+        lines: &[usize],
+    ) -> Result<Option<u64>, Failure> {
+        let about = &batch.groups[group];
+        let Some(direct) = self.direct_insert(about)? else { return Ok(None) };
+        let rows = LoadedRows::of_new_rows(about, &lines_at(batch, lines));
+        self.connection.load(&|_| direct.load.clone(), &rows, &self.limits.deadline)?;
+        // The table is locked by now. Another session may have created a trigger before.
+        Ok(Some(if self.direct_insert(about)?.is_some() { lines.len() as u64 } else { 0 }))
     }
 
     /// Runs a query for each group with wanted lines. Calls `each` with every row that begins with the number of a wanted line: with the
@@ -254,6 +283,15 @@ impl<C: WriterConnection + Send> ServerWriter<C> {
         self.each(query, &mut |row| number = row.first().and_then(unsigned).unwrap_or(0))?;
         Ok(number)
     }
+}
+
+fn lines_at<'b>(batch: &RowBatch<'b, '_>, lines: &[usize]) -> Vec<&'b BatchLine<'b>> {
+    lines.iter().map(|&index| &batch.lines[index]).collect()
+}
+
+/// Returns an index as the number of a line in a temporary table.
+fn number_of(index: usize) -> Value {
+    Value::Integer(i64::try_from(index).unwrap_or(i64::MAX))
 }
 
 pub(super) fn unsigned(value: &Value) -> Option<u64> {

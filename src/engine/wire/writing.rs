@@ -8,12 +8,11 @@ use crate::engine::WaitLimits;
 use crate::engine::gentle_writer::GentleLocks;
 use crate::engine::write::WriteOptions;
 use crate::model::refusal::Refusal;
-use crate::model::row_group::BatchLine;
-use crate::model::row_group::RowGroup;
 use crate::model::value::Value;
 use crate::source::Address;
 use crate::sql::Sql;
-use crate::sql::batch::Batch;
+use crate::sql::batch::BatchLoad;
+use crate::sql::batch::LoadedRows;
 
 /// A connection that writes rows.
 pub(in crate::engine) trait WriterConnection: Sized {
@@ -69,12 +68,11 @@ pub(in crate::engine) trait WriterConnection: Sized {
         each: &mut dyn FnMut(&[Value]),
     ) -> Result<(), Failure>;
 
-    /// Loads lines, each with its number, into the empty temporary table of their group.
+    /// Loads rows. `statement` returns the statement for a number of rows.
     fn load(
         &mut self,
-        sql: &dyn Batch,
-        group: &RowGroup<'_>,
-        lines: &[(usize, &BatchLine<'_>)],
+        statement: &dyn Fn(usize) -> BatchLoad,
+        rows: &LoadedRows<'_>,
         deadline: &Deadline,
     ) -> Result<(), Failure>;
 
