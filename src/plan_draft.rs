@@ -2,6 +2,7 @@
 //! temporary database stores them, which moves to disk as it grows.
 
 use std::cell::Cell;
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::hash::DefaultHasher;
 use std::hash::Hash;
@@ -20,9 +21,17 @@ use crate::model::value::Value;
 use crate::plan_file::ChangeLine;
 use crate::plan_file::ChangeLines;
 
+/// This number of lines is stored together,
+const WAITING_LINES: usize = 512;
+
+/// or fewer of this size in bytes.
+const WAITING_BYTES: usize = 1 << 20;
+
 /// A plan draft.
 pub struct PlanDraft {
     store: Connection,
+    /// The lines that [`Self::stored`] has not stored yet.
+    waiting: RefCell<Waiting>,
     lines: ChangeLines,
     next: i64,
     tables: BTreeMap<TableName, TableChanges>,
@@ -45,6 +54,7 @@ impl PlanDraft {
         )?;
         Ok(PlanDraft {
             store,
+            waiting: RefCell::default(),
             lines: ChangeLines::default(),
             next: 0,
             tables: BTreeMap::new(),
@@ -83,10 +93,10 @@ impl PlanDraft {
             return Ok(Vec::new());
         };
         if !self.is_united.replace(true) {
-            self.store.execute_batch("CREATE INDEX by_unit ON change(step, unit)")?;
+            self.stored()?.execute_batch("CREATE INDEX by_unit ON change(step, unit)")?;
         }
         let mut statement =
-            self.store.prepare_cached("SELECT line FROM change WHERE step = ?1 AND unit = ?2 ORDER BY number")?;
+            self.stored()?.prepare_cached("SELECT line FROM change WHERE step = ?1 AND unit = ?2 ORDER BY number")?;
         let mut rows = statement.query((unit.step, unit.number))?;
         let mut members = Vec::new();
         while let Some(row) = rows.next()? {
@@ -132,7 +142,7 @@ impl PlanDraft {
     fn rewrite(&mut self, position: &Position, change: &Change) -> Result<()> {
         let mut line = String::with_capacity(128);
         self.lines.push(&mut line, change);
-        self.store.prepare_cached("UPDATE change SET line = ?2 WHERE id = ?1")?.execute((position.id, line))?;
+        self.stored()?.prepare_cached("UPDATE change SET line = ?2 WHERE id = ?1")?.execute((position.id, line))?;
         Ok(())
     }
 
@@ -170,20 +180,36 @@ impl PlanDraft {
         }
         let mut line = String::with_capacity(128);
         self.lines.push(&mut line, change);
-        self.store_line(key, name(&change.table, change.row.columns(), change.row.values()), &line)?;
+        self.store_line(key, name(&change.table, change.row.columns(), change.row.values()), line)?;
         *self.counter(change) += 1;
         Ok(())
     }
 
-    fn store_line(&mut self, key: SortKey, name: u64, line: &str) -> Result<()> {
+    fn store_line(&mut self, key: SortKey, name: u64, line: String) -> Result<()> {
         self.seen.add(name);
         self.is_sorted &= self.last <= key;
         self.last = key;
-        let mut statement = self
-            .store
-            .prepare_cached("INSERT INTO change(step, unit, number, name, line) VALUES (?1, ?2, ?3, ?4, ?5)")?;
-        statement.execute((key.0, key.1, key.2, name.cast_signed(), line))?;
+        let waiting = self.waiting.get_mut();
+        waiting.bytes += line.len();
+        waiting.lines.push(WaitingLine { key, name, line });
+        if waiting.lines.len() >= WAITING_LINES || waiting.bytes >= WAITING_BYTES {
+            self.stored()?;
+        }
         Ok(())
+    }
+
+    /// Returns the database with all lines.
+    fn stored(&self) -> Result<&Connection> {
+        let mut waiting = self.waiting.borrow_mut();
+        if !waiting.lines.is_empty() {
+            waiting.bytes = 0;
+            let insert = "INSERT INTO change(step, unit, number, name, line) VALUES (?1, ?2, ?3, ?4, ?5)";
+            let mut statement = self.store.prepare_cached(insert)?;
+            for WaitingLine { key, name, line } in waiting.lines.drain(..) {
+                statement.execute((key.0, key.1, key.2, name.cast_signed(), line))?;
+            }
+        }
+        Ok(&self.store)
     }
 
     /// True if the plan changes rows of a table.
@@ -218,14 +244,14 @@ impl PlanDraft {
         let Some(facts) = self.lines.group(group.number).cloned() else { return Ok(()) };
         let mut line = String::with_capacity(128);
         self.lines.push_values(&mut line, group.number, values);
-        self.store_line(key, name(&facts.table, facts.row.iter().map(String::as_str), values.row), &line)?;
+        self.store_line(key, name(&facts.table, facts.row.iter().map(String::as_str), values.row), line)?;
         *self.counter_of(&facts.table, values.before.is_some(), values.after.is_some()) += 1;
         Ok(())
     }
 
     /// Returns a mark for [`Self::take_back`].
     pub fn mark(&self) -> Result<DraftMark> {
-        let last = self.store.query_row("SELECT coalesce(max(id), 0) FROM change", [], |row| row.get(0))?;
+        let last = self.stored()?.query_row("SELECT coalesce(max(id), 0) FROM change", [], |row| row.get(0))?;
         Ok(DraftMark { last, tables: self.tables.clone() })
     }
 
@@ -235,7 +261,7 @@ impl PlanDraft {
         mark: &DraftMark,
         mut each: impl FnMut(Change) -> std::result::Result<(), E>,
     ) -> std::result::Result<(), E> {
-        let mut statement = self.store.prepare_cached("SELECT line FROM change WHERE id > ?1 ORDER BY id")?;
+        let mut statement = self.stored()?.prepare_cached("SELECT line FROM change WHERE id > ?1 ORDER BY id")?;
         let mut rows = statement.query([mark.last])?;
         while let Some(row) = rows.next()? {
             each(self.read(row.get_ref(0)?.as_str().map_err(rusqlite::Error::from)?)?)?;
@@ -245,7 +271,7 @@ impl PlanDraft {
 
     /// Removes the changes that were added since a mark. Meanwhile, no earlier change was replaced.
     pub fn take_back(&mut self, mark: DraftMark) -> Result<()> {
-        self.store.execute("DELETE FROM change WHERE id > ?1", [mark.last])?;
+        self.stored()?.execute("DELETE FROM change WHERE id > ?1", [mark.last])?;
         self.tables = mark.tables;
         Ok(())
     }
@@ -253,7 +279,7 @@ impl PlanDraft {
     /// Removes the change of a row. Returns the change, if there was one.
     pub fn take_away(&mut self, table: &TableName, row: &RowName) -> Result<Option<Change>> {
         let Some((position, change)) = self.find(table, row)? else { return Ok(None) };
-        self.store.prepare_cached("DELETE FROM change WHERE id = ?1")?.execute([position.id])?;
+        self.stored()?.prepare_cached("DELETE FROM change WHERE id = ?1")?.execute([position.id])?;
         *self.counter(&change) -= 1;
         Ok(Some(change))
     }
@@ -264,7 +290,7 @@ impl PlanDraft {
         mut each: impl FnMut(&ChangeLine<'_>) -> std::result::Result<(), E>,
     ) -> std::result::Result<(), E> {
         let order = if self.is_sorted { "id" } else { "step, unit, number" };
-        let mut statement = self.store.prepare(&format!("SELECT line FROM change ORDER BY {order}"))?;
+        let mut statement = self.stored()?.prepare(&format!("SELECT line FROM change ORDER BY {order}"))?;
         let mut rows = statement.query([])?;
         while let Some(row) = rows.next()? {
             let line = row.get_ref(0)?.as_str().map_err(rusqlite::Error::from)?;
@@ -298,9 +324,9 @@ impl PlanDraft {
             return Ok(None);
         }
         if !self.is_named.replace(true) {
-            self.store.execute_batch("CREATE INDEX by_name ON change(name)")?;
+            self.stored()?.execute_batch("CREATE INDEX by_name ON change(name)")?;
         }
-        let mut statement = self.store.prepare_cached("SELECT id, step, unit, line FROM change WHERE name = ?1")?;
+        let mut statement = self.stored()?.prepare_cached("SELECT id, step, unit, line FROM change WHERE name = ?1")?;
         let mut rows = statement.query([name.cast_signed()])?;
         while let Some(found) = rows.next()? {
             let change = self.read(found.get_ref(3)?.as_str().map_err(rusqlite::Error::from)?)?;
@@ -349,39 +375,51 @@ fn name<'n>(table: &TableName, columns: impl Iterator<Item = &'n str>, values: &
     hasher.finish()
 }
 
-/// A Bloom filter of row names, of eight megabytes.
+/// A Bloom filter of row names, of eight megabytes. Both bits of a name are in one word, because each access misses the cache.
 struct BloomFilter {
-    bits: Vec<u64>,
+    words: Vec<u64>,
 }
 
 impl BloomFilter {
-    const BITS: u64 = 1 << 26;
+    const WORDS: u64 = 1 << 20;
 
     fn new() -> BloomFilter {
-        BloomFilter { bits: vec![0; (BloomFilter::BITS / 64) as usize] }
+        BloomFilter { words: vec![0; BloomFilter::WORDS as usize] }
     }
 
-    /// Returns the two bits of a name: each as the index of its word and a mask.
-    fn bits_of(name: u64) -> [(usize, u64); 2] {
-        [name, name >> 32].map(|part| {
-            let bit = part % BloomFilter::BITS;
-            ((bit / 64) as usize, 1 << (bit % 64))
-        })
+    /// Returns the index of a name's word, and its bits.
+    fn bits_of(name: u64) -> (usize, u64) {
+        let bit = |shift: u32| 1 << (name >> shift & 63);
+        ((name % BloomFilter::WORDS) as usize, bit(32) | bit(48))
     }
 
     fn add(&mut self, name: u64) {
-        for (word, bit) in BloomFilter::bits_of(name) {
-            self.bits[word] |= bit;
-        }
+        let (word, bits) = BloomFilter::bits_of(name);
+        self.words[word] |= bits;
     }
 
     fn may_contain(&self, name: u64) -> bool {
-        BloomFilter::bits_of(name).iter().all(|(word, bit)| self.bits[*word] & bit != 0)
+        let (word, bits) = BloomFilter::bits_of(name);
+        self.words[word] & bits == bits
     }
 }
 
 /// The sort key of a change: its step, its unit and its number, for example `(3, 17, 42)`.
 type SortKey = (i64, i64, i64);
+
+/// Lines that are stored together.
+#[derive(Default)]
+struct Waiting {
+    lines: Vec<WaitingLine>,
+    /// Their size.
+    bytes: usize,
+}
+
+struct WaitingLine {
+    key: SortKey,
+    name: u64,
+    line: String,
+}
 
 /// Where a change is stored.
 struct Position {
