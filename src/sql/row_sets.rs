@@ -139,7 +139,7 @@ pub fn fits(group: &RowGroup<'_>) -> RowStatement {
             "NOT EXISTS (SELECT 1 FROM {} WHERE {named})",
             Sqlite.source(None, &group.table, "named", Reading::AnyIndex)
         )];
-        conditions.extend(key_is_missing(&mut slots, group, &|_| true));
+        conditions.extend(key_is_missing(&mut slots, group, &|relation| !group.is_named_by_key(relation)));
         return slots.finish(format!("SELECT 1 WHERE {}", conditions.join(" AND ")));
     }
     let fits = stored_row_fits(&mut slots, group, false);
@@ -155,7 +155,10 @@ fn insert(group: &RowGroup<'_>, mut slots: Slots) -> RowStatement {
     let columns: Vec<(&String, Slot)> = address.chain(set).collect();
     let names: Vec<String> = columns.iter().map(|(name, _)| Sqlite.quoted(name)).collect();
     let values: Vec<String> = columns.into_iter().map(|(_, slot)| slots.mark(slot)).collect();
-    let can_repeat = |relation: &Relation| relation.origin != Origin::Declared || relation.parent.key.is_none();
+    let can_repeat = |relation: RelationId| {
+        let relation = &group.schema.relations[relation];
+        relation.origin != Origin::Declared || relation.parent.key.is_none()
+    };
     let mut conditions: Vec<String> = key_is_missing(&mut slots, group, &can_repeat);
     conditions.extend(has_parents(&mut slots, group));
     let (table, names, values) = (Sqlite.table_name(None, &group.table), names.join(", "), values.join(", "));
@@ -199,10 +202,10 @@ fn stored_row_fits(slots: &mut Slots, group: &RowGroup<'_>, is_changed: bool) ->
 }
 
 /// No parent of some relations has the key of the new row.
-fn key_is_missing(slots: &mut Slots, group: &RowGroup<'_>, is_wanted: &dyn Fn(&Relation) -> bool) -> Vec<String> {
+fn key_is_missing(slots: &mut Slots, group: &RowGroup<'_>, is_wanted: &dyn Fn(RelationId) -> bool) -> Vec<String> {
     let mut conditions = Vec::new();
-    let missing_in = group.missing_in.iter().map(|&relation| &group.schema.relations[relation]);
-    for about in missing_in.filter(|relation| is_wanted(relation)) {
+    for &relation in group.missing_in.iter().filter(|&&relation| is_wanted(relation)) {
+        let about = &group.schema.relations[relation];
         let columns: Vec<&Column> = group.schema.parent_columns(about).collect();
         let equal: Vec<String> = columns
             .iter()
