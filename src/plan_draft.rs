@@ -11,6 +11,7 @@ use std::hash::Hasher;
 use rusqlite::Connection;
 use rusqlite::Result;
 
+use self::bloom_filter::BloomFilter;
 use crate::model::catalog::TableName;
 use crate::model::change_group::ChangeValues;
 use crate::model::forecast::TableChanges;
@@ -20,6 +21,8 @@ use crate::model::row::RowName;
 use crate::model::value::Value;
 use crate::plan_file::ChangeLine;
 use crate::plan_file::ChangeLines;
+
+mod bloom_filter;
 
 /// This number of lines is stored together,
 const WAITING_LINES: usize = 512;
@@ -373,35 +376,6 @@ fn name<'n>(table: &TableName, columns: impl Iterator<Item = &'n str>, values: &
         }
     }
     hasher.finish()
-}
-
-/// A Bloom filter of row names, of eight megabytes. Both bits of a name are in one word, because each access misses the cache.
-struct BloomFilter {
-    words: Vec<u64>,
-}
-
-impl BloomFilter {
-    const WORDS: u64 = 1 << 20;
-
-    fn new() -> BloomFilter {
-        BloomFilter { words: vec![0; BloomFilter::WORDS as usize] }
-    }
-
-    /// Returns the index of a name's word, and its bits.
-    fn bits_of(name: u64) -> (usize, u64) {
-        let bit = |shift: u32| 1 << (name >> shift & 63);
-        ((name % BloomFilter::WORDS) as usize, bit(32) | bit(48))
-    }
-
-    fn add(&mut self, name: u64) {
-        let (word, bits) = BloomFilter::bits_of(name);
-        self.words[word] |= bits;
-    }
-
-    fn may_contain(&self, name: u64) -> bool {
-        let (word, bits) = BloomFilter::bits_of(name);
-        self.words[word] & bits == bits
-    }
 }
 
 /// The sort key of a change: its step, its unit and its number, for example `(3, 17, 42)`.

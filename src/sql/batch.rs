@@ -14,11 +14,9 @@ use crate::model::catalog::Table;
 use crate::model::ids::RelationId;
 use crate::model::plan::identity_columns;
 use crate::model::relation::Relation;
-use crate::model::row_group::BatchLine;
 use crate::model::row_group::RowChangeKind;
 use crate::model::row_group::RowGroup;
 use crate::model::schema::Schema;
-use crate::model::value::Value;
 use crate::sql::capabilities;
 use crate::sql::grammar::Reading;
 use crate::sql::phrases::Phrases;
@@ -31,8 +29,13 @@ use crate::sql::query::plain;
 use crate::sql::repair::Repair;
 use crate::sql::scan::source;
 
+mod load;
 mod mysql;
 mod postgres;
+
+pub use load::BatchLoad;
+pub use load::DirectInsert;
+pub use load::LoadedRows;
 
 /// Returns the statements of a schema's engine; `None` if it changes rows in another way.
 pub fn of(schema: &Schema) -> Option<&'static dyn Batch> {
@@ -47,24 +50,6 @@ pub enum BatchChange {
     Query(Sql),
     /// A statement, and the query for the number of rows that are stored as planned after it.
     Statement(Sql, Option<Sql>),
-}
-
-/// The statement that loads rows.
-#[derive(Debug, Clone, PartialEq)]
-pub enum BatchLoad {
-    /// The rows follow the statement, in the text format of the server.
-    Stream(String),
-    /// The statement has a parameter for each value of this number of rows.
-    Rows(String, usize),
-}
-
-/// How new rows get into their table without the temporary table.
-#[derive(Debug, Clone, PartialEq)]
-pub struct DirectInsert {
-    /// The statement that loads [`BatchLine::new_values`].
-    pub load: BatchLoad,
-    /// The query whose only value is 1 if the table stores every row as it is loaded. A trigger or a rule may replace values.
-    pub stores_as_loaded: Sql,
 }
 
 /// The statements about a batch, for an engine whose groups change in one statement.
@@ -422,43 +407,6 @@ impl<B: Batch + ?Sized> BatchPhrases for B {}
 /// Returns the columns that identify the row and are not in the image of the line.
 fn names_beside_image<'g>(group: &'g RowGroup<'_>) -> &'g [String] {
     if group.is_named_by_image { &[] } else { &group.name }
-}
-
-/// The values of rows in the order of a statement that loads them, one row after the other.
-#[derive(Debug, Clone)]
-pub struct LoadedRows<'v> {
-    /// The number of values of a row.
-    pub width: usize,
-    pub values: Vec<&'v Value>,
-}
-
-impl<'v> LoadedRows<'v> {
-    /// Returns the rows of a group's temporary table. Each begins with its number. A value that a line lacks is NULL.
-    pub fn of_lines(group: &RowGroup<'_>, numbers: &'v [Value], lines: &[&BatchLine<'v>]) -> LoadedRows<'v> {
-        let (names, images) = (names_beside_image(group).len(), group.before.len());
-        let mut set: Vec<usize> = group.set.iter().map(|(_, position)| *position).collect();
-        set.sort_unstable();
-        let width = 1 + names + images + set.len();
-        let mut values = Vec::with_capacity(width * lines.len());
-        for (number, line) in numbers.iter().zip(lines) {
-            let name = (0..names).map(|index| line.name.get(index));
-            let before = (0..images).map(|index| line.before.get(index));
-            let after = set.iter().map(|&position| line.after.get(position));
-            values.push(number);
-            values.extend(name.chain(before).chain(after).map(|value| value.unwrap_or(&Value::Null)));
-        }
-        LoadedRows { width, values }
-    }
-
-    /// Returns the new values of rows that are inserted.
-    pub fn of_new_rows(group: &RowGroup<'_>, lines: &[&BatchLine<'v>]) -> LoadedRows<'v> {
-        LoadedRows { width: group.set.len(), values: lines.iter().flat_map(|line| line.new_values(group)).collect() }
-    }
-
-    /// Returns the number of rows.
-    pub fn count(&self) -> usize {
-        self.values.len() / self.width.max(1)
-    }
 }
 
 /// Returns the name of a group's temporary table, which depends on the columns of the table alone.
