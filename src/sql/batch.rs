@@ -380,16 +380,13 @@ trait BatchPhrases: Batch {
         }
     }
 
-    fn conditions_of_new_rows(&self, group: &RowGroup<'_>) -> Vec<String> {
-        self.key_is_missing(group, &|_| true).into_iter().chain(self.has_parents(group)).collect()
-    }
-
     /// Returns the INSERT of the rows whose conditions hold. `middle` follows the columns.
     fn insert_wanted(&self, group: &RowGroup<'_>, middle: &str) -> String {
         let image = self.image(group, true);
         let names: Vec<String> = image.iter().map(|(name, _)| self.quoted(name)).collect();
         let values: Vec<&str> = image.iter().map(|(_, value)| value.as_str()).collect();
-        let conditions = self.conditions_of_new_rows(group);
+        let is_missing = self.key_is_missing(group, &|_| true);
+        let conditions: Vec<String> = is_missing.into_iter().chain(self.has_parents(group)).collect();
         let only = if conditions.is_empty() { String::new() } else { format!(" WHERE {}", conditions.join(" AND ")) };
         format!(
             "INSERT INTO {}({}){middle} SELECT {} FROM {}{only} ORDER BY {WANTED}.{}",

@@ -56,7 +56,8 @@ impl Batch for Postgres {
 
     /// COPY runs no rule, and is refused where a policy hides rows.
     fn insert_directly(&self, group: &RowGroup<'_>) -> Option<DirectInsert> {
-        if group.kind != RowChangeKind::Insert || !self.conditions_of_new_rows(group).is_empty() {
+        let has_conditions = !group.missing_in.is_empty() || !group.needs_parent_in.is_empty();
+        if group.kind != RowChangeKind::Insert || has_conditions {
             return None;
         }
         let table = self.table_name(None, &group.table);
