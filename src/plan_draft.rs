@@ -454,3 +454,69 @@ fn step(change: &Change) -> Step {
 fn unreadable(why: String) -> rusqlite::Error {
     rusqlite::Error::ToSqlConversionFailure(why.into())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::plan::ChangeReason;
+    use crate::model::row::Row;
+
+    /// The deletion of the row with this key.
+    fn deletion(key: i64) -> Change {
+        let row: Row = vec![("id", Value::Integer(key))].into();
+        let table = TableName { schema: None, table: "t".to_owned() };
+        let (relation, rule, treatment) = ("r".to_owned(), "u".to_owned(), "delete".to_owned());
+        let reason = ChangeReason { role: ChangeRole::Orphan, relation, rule, treatment };
+        Change { reasons: vec![reason], ..Change::new(table, row.clone(), Some(row), None) }
+    }
+
+    /// Every query has the lines that wait, before and after many lines were stored together.
+    #[test]
+    fn change_is_found_at_once() {
+        let mut draft = PlanDraft::new().unwrap();
+        let is_found = |draft: &PlanDraft, change: &Change| draft.get(&change.table, &change.row).unwrap().is_some();
+        let keys = 0..2 * i64::try_from(WAITING_LINES).unwrap() + 2;
+        for key in keys.clone() {
+            let change = deletion(key);
+            assert!(!is_found(&draft, &change));
+            draft.put(&change).unwrap();
+            // Most lines are stored without a query between them.
+            assert!(key % 100 > 0 || is_found(&draft, &change), "{key}");
+        }
+        let mut lines = keys.count();
+        let unit = draft.unit(Step::Delete);
+        for members in 1..=2 {
+            let member = deletion(-members);
+            draft.put_in(unit, &member).unwrap();
+            assert_eq!(draft.members_with(&member).unwrap().len(), usize::try_from(members).unwrap());
+            lines += 1;
+        }
+        draft.put(&deletion(-3)).unwrap();
+        let mark = draft.mark().unwrap();
+        draft.put(&deletion(-4)).unwrap();
+        let mut since = Vec::new();
+        let done: Result<()> = draft.each_since(&mark, |change| {
+            since.push(change);
+            Ok(())
+        });
+        done.unwrap();
+        assert_eq!(since, [deletion(-4)]);
+        draft.put(&deletion(-5)).unwrap();
+        draft.take_back(mark).unwrap();
+        draft.put(&deletion(-6)).unwrap();
+        let mut last = None;
+        let done: Result<()> = draft.each(|change| {
+            last = Some(change.clone());
+            Ok(())
+        });
+        done.unwrap();
+        assert_eq!(last, Some(deletion(-6)));
+        let mut counted = 0;
+        let done: Result<()> = draft.each_line(|_| {
+            counted += 1;
+            Ok(())
+        });
+        done.unwrap();
+        assert_eq!(counted, lines + 2);
+    }
+}
