@@ -17,6 +17,8 @@ use sqlx::PgConnection;
 #[path = "../tests/servers/application.rs"]
 mod application;
 mod measure;
+#[path = "../tests/servers/numbers.rs"]
+mod numbers;
 
 use application::Load;
 use measure::number;

@@ -17,6 +17,8 @@ use fk_doctor::internals::run;
 use rusqlite::Connection;
 
 mod measure;
+#[path = "../tests/servers/numbers.rs"]
+mod numbers;
 #[path = "repair/server.rs"]
 mod server;
 

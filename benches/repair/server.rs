@@ -8,6 +8,7 @@ use sqlx::Row;
 use tokio::runtime::Runtime;
 
 use super::Target;
+use super::numbers::numbers;
 
 /// Returns the servers that the environment names.
 pub(crate) fn all() -> Vec<Box<dyn Target>> {
@@ -63,11 +64,8 @@ impl Server {
 
     /// Returns the statements that create a relation in which a third of all child rows are orphans, two to a missing key.
     fn relation(&self, n: u64, rows: u64) -> Vec<String> {
-        let (numbers, divided): (&dyn Fn(u64) -> String, &str) = if self.is_postgres() {
-            (&|count| format!("generate_series(1, {count}) AS i"), "/")
-        } else {
-            (&|count| format!("(SELECT seq AS i FROM seq_1_to_{count}) AS number"), "DIV")
-        };
+        let numbers = |count: u64| numbers(usize::try_from(count).unwrap());
+        let divided = if self.is_postgres() { "/" } else { "DIV" };
         vec![
             format!("CREATE TABLE p{n}(id bigint PRIMARY KEY, name varchar(60) NOT NULL)"),
             format!(

@@ -211,13 +211,15 @@ impl Walk<'_> {
             }
         }
         let mut changed = 0;
+        // Nothing is read meanwhile: a server may count the rows of its own temporary tables.
         let changed_before = writer.changed_so_far()?;
+        for line in portion.lines.iter().filter(|line| line.fit == Fit::Ready) {
+            self.write_one(writer, line)?;
+            changed += 1;
+        }
+        self.check_count(portion, changed, writer.changed_so_far()?.saturating_sub(changed_before))?;
         for line in &portion.lines {
             match line.fit {
-                Fit::Ready => {
-                    self.write_one(writer, line)?;
-                    changed += 1;
-                }
                 // A counter does not count as a row.
                 Fit::Already if line.change.role() == ChangeRole::Counter => {}
                 Fit::Already => self.done.already += 1,
@@ -227,10 +229,9 @@ impl Walk<'_> {
                     self.done.leave(self.tables.get(&line.change.table.to_string()), &line.change, why, now);
                     self.count_left_orphans(&line.change);
                 }
-                Fit::Done | Fit::Moved => {}
+                Fit::Ready | Fit::Done | Fit::Moved => {}
             }
         }
-        self.check_count(portion, changed, writer.changed_so_far()?.saturating_sub(changed_before))?;
         self.check_stored(writer, portion)?;
         self.find_new_orphans(writer, portion)?;
         self.check_adopting_parents(writer, portion)?;

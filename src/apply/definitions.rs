@@ -14,7 +14,10 @@ pub fn definitions(
     sql: &dyn Repair,
 ) -> Result<(Vec<Definition>, bool), EngineError> {
     let mut definitions = listed(session, sql)?;
-    let are_some_hidden = sql.fill_hidden_texts(schema, &mut definitions);
+    let mut are_some_hidden = sql.fill_hidden_texts(schema, &mut definitions);
+    if let Some(query) = sql.hidden_triggers() {
+        session.each_row(&query, &mut |_| are_some_hidden = true)?;
+    }
     Ok((definitions, are_some_hidden))
 }
 

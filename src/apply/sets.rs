@@ -277,12 +277,10 @@ impl Walk<'_> {
             if is_saved {
                 writer.sets().map_or(Ok(()), SetWriter::set_savepoint)?;
             }
-            let changed_before = writer.changed_so_far()?;
-            let mut is_exact = match self.change_set(writer, &portion, &groups) {
+            let is_exact = match self.change_set(writer, &portion, &groups) {
                 Err(Halt::Error(ApplyError::Engine(error))) if is_of_rows(&error) && !is_of_others(writer) => false,
                 outcome => outcome?,
             };
-            is_exact = is_exact && writer.changed_so_far()?.saturating_sub(changed_before) == count;
             if !is_exact {
                 self.divide(step, all_positions.len(), &portion);
                 return Ok(if is_saved { take_back(writer) } else { LinesOutcome::NotExact });

@@ -116,7 +116,7 @@ pub struct RowBatch<'b, 's> {
 pub struct BatchOutcome {
     /// The number of lines whose row was changed, and is stored as planned.
     pub changed: u64,
-    /// The number of rows that were changed beyond the lines, by triggers or cascades.
+    /// The number of rows that were changed beyond the lines, by triggers or cascades, or that are missing in the engine's own count.
     pub beyond: u64,
 }
 

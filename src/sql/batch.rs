@@ -48,8 +48,13 @@ pub enum BatchChange {
     /// A query that changes the rows. Its only row holds the number of changed rows, and how many of them are stored as planned,
     /// such as (400, 400).
     Query(Sql),
-    /// A statement, and the query for the number of rows that are stored as planned after it.
-    Statement(Sql, Option<Sql>),
+    Statement {
+        change: Sql,
+        /// The query for the number of rows that are stored as planned afterwards.
+        stored: Option<Sql>,
+        /// True if the server writes each row to a temporary table of its own before it changes it, and counts both.
+        is_buffered: bool,
+    },
 }
 
 /// The statements about a batch, for an engine whose groups change in one statement.

@@ -36,6 +36,12 @@ pub trait CatalogStatements: Grammar {
         false
     }
 
+    /// Returns a query for one row if the list of definitions leaves out the triggers of some table, because this user may not see
+    /// them; `None` if it names the triggers that it hides.
+    fn hidden_triggers(&self) -> Option<Sql> {
+        None
+    }
+
     /// Returns a query for the row that counts a table's keys: its address, its name and its value, such as (1, 't',
     /// 42). `None` if the engine has no such rows.
     fn counter_row(&self, _: &Table) -> Option<Sql> {

@@ -15,6 +15,8 @@ use sqlx::PgConnection;
 use tokio::runtime::Builder;
 use tokio::runtime::Runtime;
 
+use super::numbers::numbers;
+
 /// The number of rows of `p`.
 pub(crate) const PARENTS: usize = 2_000;
 
@@ -45,13 +47,6 @@ impl Load {
 
 /// Returns the SQL of a database in which a third of the `rows` of `c` are orphans, two to a missing key.
 pub(crate) fn seed(is_postgres: bool, rows: usize) -> String {
-    let numbers = |count: usize| {
-        if is_postgres {
-            format!("generate_series(1, {count}) AS number(i)")
-        } else {
-            format!("(SELECT seq AS i FROM seq_1_to_{count}) AS number")
-        }
-    };
     let divided = if is_postgres { "/" } else { "DIV" };
     format!(
         "CREATE TABLE p(id int PRIMARY KEY, name varchar(40)); \

@@ -34,6 +34,7 @@ mod mysql_schema;
 mod name_clashes;
 #[path = "../names.rs"]
 mod names;
+mod numbers;
 mod odd_types;
 mod patient;
 #[path = "../plan_lines.rs"]

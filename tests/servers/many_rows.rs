@@ -13,6 +13,7 @@ use fk_doctor::internals::sql;
 
 use super::common::Run;
 use super::common::States as _;
+use super::numbers::numbers;
 use super::patient::KINDS;
 use super::patient::Kind;
 use super::patient::Patient;
@@ -21,16 +22,6 @@ use super::patient::unlimited;
 
 /// The number of rows of `c`, all orphans, two with each key.
 const ROWS: usize = 5_000;
-
-/// SQL for the numbers from 1 on, valid on every server.
-fn numbers(count: usize) -> String {
-    let digits = "(SELECT 0 AS d UNION ALL SELECT 1 UNION ALL SELECT 2 UNION ALL SELECT 3 UNION ALL SELECT 4 UNION ALL \
-         SELECT 5 UNION ALL SELECT 6 UNION ALL SELECT 7 UNION ALL SELECT 8 UNION ALL SELECT 9)";
-    format!(
-        "(SELECT n FROM (SELECT 1 + a.d + 10 * b.d + 100 * e.d + 1000 * f.d AS n \
-         FROM {digits} AS a, {digits} AS b, {digits} AS e, {digits} AS f) AS every WHERE n <= {count}) AS number"
-    )
-}
 
 /// Every fourth row of `c` has a dependant.
 fn seed() -> String {
@@ -41,9 +32,9 @@ fn seed() -> String {
          CREATE TABLE b(id int PRIMARY KEY, c int, FOREIGN KEY (c) REFERENCES c(id) ON DELETE CASCADE); \
          CREATE TABLE moved(old int PRIMARY KEY, new int); \
          INSERT INTO p VALUES (1, 'a'), (2, 'b'); \
-         INSERT INTO c SELECT n, 1000 + (n + n % 2) / 2 FROM {rows}; \
-         INSERT INTO b SELECT n, n FROM {rows} WHERE n % 4 = 0; \
-         INSERT INTO moved SELECT 1000 + n, 1 + n % 2 FROM {keys}"
+         INSERT INTO c SELECT i, 1000 + (i + i % 2) / 2 FROM {rows}; \
+         INSERT INTO b SELECT i, i FROM {rows} WHERE i % 4 = 0; \
+         INSERT INTO moved SELECT 1000 + i, 1 + i % 2 FROM {keys}"
     )
 }
 
@@ -141,8 +132,8 @@ fn remap_by_normalize_repairs_many_rows() {
         let (rows, keys) = (numbers(ROWS), numbers(ROWS / 2));
         let seed = format!(
             "CREATE TABLE p(id {text} PRIMARY KEY); CREATE TABLE c(id int PRIMARY KEY, r {text}, FOREIGN KEY (r) REFERENCES p(id)); \
-             INSERT INTO p SELECT concat('k', n) FROM {keys}; \
-             INSERT INTO c SELECT n, concat(' K', 1 + n % {}) FROM {rows}",
+             INSERT INTO p SELECT concat('k', i) FROM {keys}; \
+             INSERT INTO c SELECT i, concat(' K', 1 + i % {}) FROM {rows}",
             ROWS / 2
         );
         let Some(patient) = Patient::new(kind, &seed) else { continue };
@@ -171,10 +162,10 @@ fn time_of_a_set_is_linear() {
     let seed = format!(
         "CREATE TABLE p(id bigint PRIMARY KEY, name varchar(40)); \
          CREATE TABLE c(id bigint PRIMARY KEY, r bigint, note varchar(60), FOREIGN KEY (r) REFERENCES p(id)); \
-         CREATE INDEX c_r ON c(r); INSERT INTO p SELECT n, 'parent' FROM {rows}; \
-         INSERT INTO c SELECT 3 * n, 1000000000 + (n + n % 2) / 2, 'a note about a row' FROM {rows}; \
-         INSERT INTO c SELECT 3 * n - 1, (3 * n - 1) * 7919 % 10000 + 1, 'a note about a row' FROM {rows}; \
-         INSERT INTO c SELECT 3 * n - 2, (3 * n - 2) * 7919 % 10000 + 1, 'a note about a row' FROM {rows}"
+         CREATE INDEX c_r ON c(r); INSERT INTO p SELECT i, 'parent' FROM {rows}; \
+         INSERT INTO c SELECT 3 * i, 1000000000 + (i + i % 2) / 2, 'a note about a row' FROM {rows}; \
+         INSERT INTO c SELECT 3 * i - 1, (3 * i - 1) * 7919 % 10000 + 1, 'a note about a row' FROM {rows}; \
+         INSERT INTO c SELECT 3 * i - 2, (3 * i - 2) * 7919 % 10000 + 1, 'a note about a row' FROM {rows}"
     );
     for kind in KINDS {
         let Some(patient) = Patient::new(kind, &seed) else { continue };
@@ -200,7 +191,7 @@ fn staging_table_with_many_rows_is_checked() {
         let seed = format!(
             "CREATE TABLE p(id int PRIMARY KEY); CREATE TABLE c(id int PRIMARY KEY, r int, FOREIGN KEY (r) REFERENCES p(id)); \
              CREATE TABLE incoming(id int, r int); INSERT INTO p VALUES (1); \
-             INSERT INTO incoming SELECT n, 1 + n % 2 FROM {rows}"
+             INSERT INTO incoming SELECT i, 1 + i % 2 FROM {rows}"
         );
         let Some(patient) = Patient::new(kind, &seed) else { continue };
         let url = patient.server.url();

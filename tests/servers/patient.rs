@@ -108,6 +108,13 @@ impl Patient {
         self.server.run(&[&["undo", &self.server.url(), "plan.ndjson"], options].concat())
     }
 
+    /// Lets an account make plans, which takes two connections: MySQL shows few users that they read the same snapshot.
+    pub(crate) fn let_plan(&self, account: &str) {
+        if self.kind == Kind::Mysql {
+            self.server.execute(&format!("GRANT PROCESS ON *.* TO {account}"));
+        }
+    }
+
     /// Makes a plan for everything, and applies nothing.
     pub(crate) fn planned(&self) {
         let before = self.dump();

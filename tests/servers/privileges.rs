@@ -17,6 +17,7 @@ fn user(patient: &Patient, name: &str, privileges: &str) -> String {
         "CREATE USER {user}@'127.0.0.1'; GRANT {privileges} ON {}.* TO {user}@'127.0.0.1'",
         server.name
     ));
+    patient.let_plan(&format!("{user}@'127.0.0.1'"));
     user
 }
 

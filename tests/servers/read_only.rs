@@ -66,6 +66,7 @@ fn mysql_read_only_session_is_not_written() {
              SET GLOBAL init_connect = 'SET SESSION {setting} = IF(current_user() LIKE \"{user}@%\", 1, 0)'",
             server.name
         ));
+        patient.let_plan(&format!("{user}@'127.0.0.1'"));
         patient.rules(&rule("c(r)", "action = \"quarantine\""));
         let url = server.url_as(&user);
         let planned = server.run(&["repair", &url, "--rules", "r.toml", "-o", "plan.ndjson"]);

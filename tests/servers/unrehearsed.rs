@@ -198,6 +198,7 @@ fn condition_that_is_hidden_from_the_user_is_respected() {
         p.server.execute(&format!(
             "CREATE USER '{user}'@'%'; GRANT SELECT, CREATE TEMPORARY TABLES ON `{database}`.* TO '{user}'@'%'"
         ));
+        p.let_plan(&format!("'{user}'@'%'"));
         let url = p.server.url_as(&user);
         for (treatment, name) in [
             ("action = \"set-null\"", "set-null"),

@@ -32,8 +32,10 @@ pub(super) fn writing_settings(options: WriteOptions) -> String {
     } else {
         "foreign_key_checks = 1 /*M! , check_constraint_checks = 1 */".to_owned()
     };
+    // MySQL counts the rows of its own temporary tables as changed, so a statement may use none whose size cannot be told.
     format!(
-        "SET SESSION TRANSACTION READ WRITE; SET SESSION autocommit = 1, completion_type = 'NO_CHAIN', unique_checks = 1, {checks}"
+        "SET SESSION TRANSACTION READ WRITE; SET SESSION autocommit = 1, completion_type = 'NO_CHAIN', unique_checks = 1, {checks} \
+         /*!80000 , optimizer_switch = 'materialization=off,duplicateweedout=off' */"
     )
 }
 

@@ -82,22 +82,11 @@ impl<C: WriterConnection + Send> SetWriter for ServerWriter<C> {
     fn change_batch(&mut self, batch: &RowBatch<'_, '_>) -> Result<BatchOutcome, EngineError> {
         self.deferred_has_run = false;
         let changed = self.with_plans(|writer| {
-            let mut outcome = BatchOutcome::default();
-            let mut by_group = batch.by_group();
-            for group in batch.order() {
-                let Some(lines) = by_group.remove(&group) else { continue };
-                let as_planned = match writer.insert_directly(batch, group, &lines)? {
-                    Some(inserted) => inserted,
-                    None => {
-                        let sql = writer.load(batch, group, &lines)?;
-                        writer.change_group(sql.change(&batch.groups[group]))?
-                    }
-                };
-                outcome.changed += as_planned;
-                if as_planned != lines.len() as u64 {
-                    break;
-                }
+            if C::COUNTS_TEMPORARY_TABLES {
+                return writer.change_groups(batch);
             }
+            let (mut outcome, rows) = writer.counted(|writer| writer.change_groups(batch))?;
+            outcome.beyond = rows.abs_diff(outcome.changed);
             Ok(outcome)
         });
         changed.map_err(|failure| self.failed(failure))
@@ -156,7 +145,6 @@ impl<C: WriterConnection + Send> ServerWriter<C> {
         if self.loaded.groups.insert(sql.batch_table(about), group) == Some(group) {
             return Ok(sql);
         }
-        let before = if C::COUNTS_TEMPORARY_TABLES { self.count()? } else { 0 };
         let statements: Vec<String> =
             sql.make_empty(about).iter().map(|statement| statement.text().to_owned()).collect();
         self.run(statements.join("; "))?;
@@ -165,9 +153,6 @@ impl<C: WriterConnection + Send> ServerWriter<C> {
         self.connection.load(&|rows| sql.load(about, rows), &rows, &self.limits.deadline)?;
         if let Some(measure) = sql.measure(about) {
             self.run(measure.text().to_owned())?;
-        }
-        if C::COUNTS_TEMPORARY_TABLES {
-            self.loaded_rows += self.count()?.saturating_sub(before);
         }
         Ok(sql)
     }
@@ -221,21 +206,56 @@ impl<C: WriterConnection + Send> ServerWriter<C> {
         asked.map_err(|failure| self.failed(failure))
     }
 
-    /// Changes the rows of a group. Returns the number of rows that changed and are stored as planned.
-    fn change_group(&mut self, change: BatchChange) -> Result<u64, Failure> {
+    /// Changes the rows of a batch, group by group, until a row does not come out as planned.
+    fn change_groups(&mut self, batch: &RowBatch<'_, '_>) -> Result<BatchOutcome, Failure> {
+        let mut outcome = BatchOutcome::default();
+        let mut by_group = batch.by_group();
+        for group in batch.order() {
+            let Some(lines) = by_group.remove(&group) else { continue };
+            let of_group = match self.insert_directly(batch, group, &lines)? {
+                Some(changed) => BatchOutcome { changed, beyond: 0 },
+                None => {
+                    let sql = self.load(batch, group, &lines)?;
+                    self.change_group(sql.change(&batch.groups[group]))?
+                }
+            };
+            outcome.changed += of_group.changed;
+            outcome.beyond += of_group.beyond;
+            if of_group.changed != lines.len() as u64 {
+                break;
+            }
+        }
+        Ok(outcome)
+    }
+
+    /// Changes the rows of a group. A query does not count the rows beyond the group.
+    fn change_group(&mut self, change: BatchChange) -> Result<BatchOutcome, Failure> {
         match change {
             BatchChange::Query(query) => {
                 let mut least = 0;
                 self.each(&query, &mut |row| least = row.iter().filter_map(unsigned).min().unwrap_or(0))?;
-                Ok(least)
+                Ok(BatchOutcome { changed: least, beyond: 0 })
             }
-            BatchChange::Statement(statement, check) => {
-                let deadline = &self.limits.deadline;
-                let changed = self.connection.change(statement.text(), statement.parameters(), deadline)?;
-                let stored = check.map(|check| self.number(&check)).transpose()?;
-                Ok(stored.map_or(changed, |stored| stored.min(changed)))
+            BatchChange::Statement { change, stored, is_buffered } => {
+                let (changed, rows) = self.counted(|writer| {
+                    writer.connection.change(change.text(), change.parameters(), &writer.limits.deadline)
+                })?;
+                let counted = if is_buffered { changed.saturating_mul(2) } else { changed };
+                let stored = stored.map(|stored| self.number(&stored)).transpose()?;
+                Ok(BatchOutcome {
+                    changed: stored.map_or(changed, |stored| stored.min(changed)),
+                    beyond: rows.abs_diff(counted),
+                })
             }
         }
+    }
+
+    /// Changes rows. Returns also how many rows the server counts as changed by it, triggers included. A smaller number than expected
+    /// is no better than a larger one: the server did not count as it was taken to.
+    fn counted<T>(&mut self, change: impl FnOnce(&mut Self) -> Result<T, Failure>) -> Result<(T, u64), Failure> {
+        let before = self.count()?;
+        let changed = change(self)?;
+        Ok((changed, self.count()?.saturating_sub(before)))
     }
 
     /// Runs queries with plans for small sets of rows.

@@ -51,8 +51,6 @@ pub(in crate::engine) struct ServerWriter<C> {
     pub(super) locked_transaction: Option<i64>,
     transactions: i64,
     pub(super) loaded: LoadedBatch,
-    /// The number of rows that were loaded into temporary tables, as far as the server counts them as changed.
-    pub(super) loaded_rows: u64,
 }
 
 impl<C: WriterConnection> ServerWriter<C> {
@@ -76,7 +74,6 @@ impl<C: WriterConnection> ServerWriter<C> {
             locked_transaction: None,
             transactions: 0,
             loaded: LoadedBatch::default(),
-            loaded_rows: 0,
         })
     }
 
@@ -87,7 +84,6 @@ impl<C: WriterConnection> ServerWriter<C> {
     ) -> Result<(), Failure> {
         if !self.connection.is_open() {
             self.connection = C::open(&self.address, &self.limits)?;
-            self.loaded_rows = 0;
             // The lost connection may still hold its locks. This fails if it has ended already, or belongs to another
             // user now.
             let _ = self.connection.run(C::end_other(self.number), &self.limits.deadline);
@@ -263,8 +259,7 @@ impl<C: WriterConnection + Send> Writer for ServerWriter<C> {
     }
 
     fn changed_so_far(&mut self) -> Result<u64, EngineError> {
-        let changed = self.count().map_err(|failure| self.failed(failure))?;
-        Ok(changed.saturating_sub(self.loaded_rows))
+        self.count().map_err(|failure| self.failed(failure))
     }
 
     fn sets(&mut self) -> Option<&mut dyn SetWriter> {

@@ -23,7 +23,8 @@ pub(in crate::engine) trait WriterConnection: Sized {
     /// answer's last column.
     const CHANGED: &'static str;
 
-    /// True if [`WriterConnection::CHANGED`] also counts rows of temporary tables.
+    /// True if [`WriterConnection::CHANGED`] also counts rows of temporary tables. Then only two answers directly before and after a
+    /// statement that changes rows tell how many these are.
     const COUNTS_TEMPORARY_TABLES: bool;
 
     /// Statements that select query plans for sets of rows that are small beside their tables, and the usual plans.

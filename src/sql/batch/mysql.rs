@@ -10,6 +10,7 @@ use super::has_only_columns;
 use crate::model::catalog::Column;
 use crate::model::catalog::Family;
 use crate::model::catalog::Table;
+use crate::model::ids::RelationId;
 use crate::model::row_group::RowChangeKind;
 use crate::model::row_group::RowGroup;
 use crate::model::value::Value;
@@ -22,6 +23,7 @@ use crate::sql::grammar::mysql::holds_bits;
 use crate::sql::grammar::mysql::holds_shape;
 use crate::sql::grammar::mysql::kept_times;
 use crate::sql::in_backticks;
+use crate::sql::mysql::variant::Variant;
 use crate::sql::phrases::Phrases;
 use crate::sql::phrases::column;
 use crate::sql::query::Sql;
@@ -38,14 +40,11 @@ impl Batch for Mysql {
     /// The server cannot read a table in a subquery of the statement that changes it, and counts no row that a cascade changes.
     fn is_possible(&self, group: &RowGroup<'_>) -> bool {
         let schema = group.schema;
-        let is_own_parent =
-            |id| schema.parent(&schema.relations[id]).is_some_and(|parent| parent.name == group.table.name);
-        let mut conditions = group.orphan_of.iter().chain(&group.needs_parent_in).copied();
-        let reads_itself = group.kind != RowChangeKind::Insert && conditions.any(is_own_parent);
+        let reads_itself = group.kind != RowChangeKind::Insert && reads_itself(group);
         let sets = |name: &str| group.set.iter().any(|(set, _)| set == name);
         let may_cascade = group.kind == RowChangeKind::Update
             && schema.relations.ids().any(|id| {
-                is_own_parent(id) && schema.parent_columns(&schema.relations[id]).any(|column| sets(&column.name))
+                is_parent_of(group, id) && schema.parent_columns(&schema.relations[id]).any(|column| sets(&column.name))
             });
         has_only_columns(group) && !reads_itself && !may_cascade
     }
@@ -111,7 +110,7 @@ impl Batch for Mysql {
                 self.holds(&group.table, "child", &self.image(group, true)),
             ))
         });
-        BatchChange::Statement(query.finish(statement), stored)
+        BatchChange::Statement { change: query.finish(statement), stored, is_buffered: self.is_buffered(group) }
     }
 
     fn lock_rows(&self, group: &RowGroup<'_>) -> Sql {
@@ -152,6 +151,17 @@ impl Mysql {
         }
     }
 
+    /// True if MySQL collects all rows in a temporary table before it changes the first: those of a table that is not the first of a
+    /// joined UPDATE, and new rows of a table that the statement reads. MariaDB does not count the rows of its own tables.
+    fn is_buffered(&self, group: &RowGroup<'_>) -> bool {
+        let collects = match group.kind {
+            RowChangeKind::Update => true,
+            RowChangeKind::Insert => reads_itself(group),
+            RowChangeKind::Delete => false,
+        };
+        collects && self.variant == Variant::Mysql
+    }
+
     /// The row of an alias has the name that the line has after its change.
     fn is_named_after(&self, group: &RowGroup<'_>, alias: &str) -> String {
         let equal = group.name.iter().enumerate().map(|(index, name)| {
@@ -160,6 +170,18 @@ impl Mysql {
         });
         self.all_conditions(equal)
     }
+}
+
+/// True if a table is the parent of a relation.
+fn is_parent_of(group: &RowGroup<'_>, relation: RelationId) -> bool {
+    let schema = group.schema;
+    schema.parent(&schema.relations[relation]).is_some_and(|parent| parent.name == group.table.name)
+}
+
+/// True if the conditions of a group read the table that it changes.
+fn reads_itself(group: &RowGroup<'_>) -> bool {
+    let mut relations = group.orphan_of.iter().chain(&group.missing_in).chain(&group.needs_parent_in);
+    relations.any(|&relation| is_parent_of(group, relation))
 }
 
 /// Returns the type of a column with its collation. A table that a plan creates has no types yet.

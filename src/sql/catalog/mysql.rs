@@ -10,6 +10,7 @@ use crate::sql::catalog::CatalogStatements;
 use crate::sql::grammar::Grammar;
 use crate::sql::grammar::mysql::Mysql;
 use crate::sql::mysql::hidden;
+use crate::sql::mysql::variant::Variant;
 use crate::sql::phrases::Phrases;
 use crate::sql::query::Query;
 use crate::sql::query::Sql;
@@ -31,6 +32,10 @@ impl CatalogStatements for Mysql {
 
     fn fill_hidden_texts(&self, schema: &Schema, definitions: &mut [Definition]) -> bool {
         hidden::fill_hidden_texts(self.variant, schema, definitions)
+    }
+
+    fn hidden_triggers(&self) -> Option<Sql> {
+        (self.variant == Variant::Mysql).then(|| plain(hidden::TRIGGERS.to_owned()))
     }
 
     fn last_sequence_value(&self, table: &Table, column: &str) -> Option<Sql> {

@@ -15,6 +15,10 @@ use crate::sql::table_for;
 /// The text that `definitions.sql` returns for a definition that is hidden from the user.
 const HIDDEN: &str = "(hidden)";
 
+/// Gives a row if this user may not see the triggers of some table. MySQL does not list a user's privileges by roles, so they count as
+/// the privilege.
+pub(in crate::sql) const TRIGGERS: &str = include_str!("hidden_triggers.sql");
+
 /// Fills in the hidden texts of foreign keys from the schema, in the form of `definitions.sql`. Returns true if some
 /// definitions are hidden from the user.
 pub(in crate::sql) fn fill_hidden_texts(variant: Variant, schema: &Schema, definitions: &mut [Definition]) -> bool {
