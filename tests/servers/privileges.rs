@@ -1,5 +1,6 @@
 //! One user may make a plan and another apply it. The privilege to see definitions does not affect a plan.
 
+use super::common::in_one_line;
 use super::patient::MYSQL_FAMILY;
 use super::patient::Patient;
 use super::patient::rule;
@@ -52,10 +53,23 @@ fn plan_warns_of_a_hidden_trigger() {
         server.execute("CREATE TRIGGER t BEFORE UPDATE ON c FOR EACH ROW SET NEW.id = NEW.id");
         patient.rules(&rule("c(*)", "action = \"set-null\""));
         let writer = user(&patient, "w", "SELECT, INSERT, UPDATE, DELETE, CREATE TEMPORARY TABLES");
-        let text = |url: &str| server.run(&["repair", url, "--rules", "r.toml"]).stdout;
-        let (hidden, seen) = (text(&server.url_as(&writer)), text(&server.url()));
-        assert!(hidden.contains("cannot see triggers"), "{kind:?}: {hidden}");
-        assert!(!seen.contains("cannot see triggers"), "{kind:?}: {seen}");
-        server.execute(&format!("DROP USER {writer}@'127.0.0.1'"));
+        let of_database = user(&patient, "d", "SELECT, TRIGGER, CREATE TEMPORARY TABLES");
+        let of_tables = user(&patient, "t", "SELECT, INSERT, CREATE TEMPORARY TABLES");
+        for table in ["p", "q", "c"] {
+            server.execute(&format!("GRANT TRIGGER ON {}.{table} TO {of_tables}@'127.0.0.1'", server.name));
+        }
+        let says_hidden = |url: &str| {
+            let run = server.run(&["repair", url, "--rules", "r.toml"]);
+            assert_eq!(run.stderr, "", "{kind:?} {url}");
+            in_one_line(&run.stdout).contains("cannot see triggers")
+        };
+        assert!(says_hidden(&server.url_as(&writer)), "{kind:?}");
+        assert!(!says_hidden(&server.url()), "{kind:?}");
+        for user in [&of_database, &of_tables] {
+            assert!(!says_hidden(&server.url_as(user)), "{kind:?} {user}");
+        }
+        for user in [writer, of_database, of_tables] {
+            server.execute(&format!("DROP USER {user}@'127.0.0.1'"));
+        }
     }
 }
