@@ -26,6 +26,7 @@ use crate::sql::in_backticks;
 use crate::sql::mysql::variant::Variant;
 use crate::sql::phrases::Phrases;
 use crate::sql::phrases::column;
+use crate::sql::phrases::key_parts;
 use crate::sql::query::Sql;
 use crate::sql::query::plain;
 use crate::sql::scan::source;
@@ -37,7 +38,8 @@ const PARAMETERS: usize = 20_000;
 const ROWS: usize = 1_000;
 
 impl Batch for Mysql {
-    /// The server cannot read a table in a subquery of the statement that changes it, and counts no row that a cascade changes.
+    /// The server cannot read a table in a subquery of the statement that changes it, and counts no row that a cascade changes. Without
+    /// an index, MySQL would read the whole parent for each row that it changes.
     fn is_possible(&self, group: &RowGroup<'_>) -> bool {
         let schema = group.schema;
         let reads_itself = group.kind != RowChangeKind::Insert && reads_itself(group);
@@ -46,7 +48,10 @@ impl Batch for Mysql {
             && schema.relations.ids().any(|id| {
                 is_parent_of(group, id) && schema.parent_columns(&schema.relations[id]).any(|column| sets(&column.name))
             });
-        has_only_columns(group) && !reads_itself && !may_cascade
+        let finds_parents = self.variant == Variant::Mariadb
+            || group.kind == RowChangeKind::Insert
+            || conditions(group).all(|relation| is_found_by_index(group, relation));
+        has_only_columns(group) && !reads_itself && !may_cascade && finds_parents
     }
 
     fn batch_table(&self, group: &RowGroup<'_>) -> String {
@@ -180,8 +185,22 @@ fn is_parent_of(group: &RowGroup<'_>, relation: RelationId) -> bool {
 
 /// True if the conditions of a group read the table that it changes.
 fn reads_itself(group: &RowGroup<'_>) -> bool {
-    let mut relations = group.orphan_of.iter().chain(&group.missing_in).chain(&group.needs_parent_in);
-    relations.any(|&relation| is_parent_of(group, relation))
+    conditions(group).any(|relation| is_parent_of(group, relation))
+}
+
+/// Returns the relations whose parents the conditions of a group read.
+fn conditions(group: &RowGroup<'_>) -> impl Iterator<Item = RelationId> {
+    group.orphan_of.iter().chain(&group.missing_in).chain(&group.needs_parent_in).copied()
+}
+
+/// True if an index finds the parent of a row, because its values need no conversion.
+fn is_found_by_index(group: &RowGroup<'_>, relation: RelationId) -> bool {
+    let relation = &group.schema.relations[relation];
+    let Some(parent) = group.schema.parent(relation) else { return true };
+    let is_alike =
+        |child: &Column, parent: &Column| child.family == parent.family && child.collation == parent.collation;
+    parent.indexes.iter().any(|index| index.begins_with(&relation.parent.columns))
+        && key_parts(group.schema, relation).all(|part| part.parent.is_some_and(|parent| is_alike(part.child, parent)))
 }
 
 /// Returns the type of a column with its collation. A table that a plan creates has no types yet.
