@@ -14,11 +14,17 @@ pub fn definitions(
     sql: &dyn Repair,
 ) -> Result<(Vec<Definition>, bool), EngineError> {
     let mut definitions = listed(session, sql)?;
-    let mut are_some_hidden = sql.fill_hidden_texts(schema, &mut definitions);
-    if let Some(query) = sql.hidden_triggers() {
-        session.each_row(&query, &mut |_| are_some_hidden = true)?;
-    }
+    let are_some_hidden = sql.fill_hidden_texts(schema, &mut definitions);
     Ok((definitions, are_some_hidden))
+}
+
+/// True if the definitions of a database leave out triggers that this user may not see.
+pub fn leave_out_triggers(session: &mut dyn Session, sql: &dyn Repair) -> Result<bool, EngineError> {
+    let mut are_left_out = false;
+    if let Some(query) = sql.hidden_triggers() {
+        session.each_row(&query, &mut |_| are_left_out = true)?;
+    }
+    Ok(are_left_out)
 }
 
 /// Returns the definitions as the database lists them, without those that are derived from the schema.

@@ -4,6 +4,7 @@ use std::time::Duration;
 use std::time::Instant;
 
 use crate::apply::definitions::definitions;
+use crate::apply::definitions::leave_out_triggers;
 use crate::apply::fingerprint;
 use crate::engine::Database;
 use crate::engine::EngineError;
@@ -128,6 +129,7 @@ pub(in crate::run) fn plan_by(
     let earlier_plans = fingerprint::of_record(&schema, repair_sql, sessions[0].as_mut());
     let (definitions, are_some_hidden) = definitions(&schema, sessions[0].as_mut(), repair_sql)?;
     let defaults = defaults(&schema, &files.rules, &assigned, repair_sql, sessions[0].as_mut())?;
+    let are_some_hidden = are_some_hidden || leave_out_triggers(sessions[0].as_mut(), repair_sql)?;
     let known = KnownDefinitions { definitions, are_some_hidden, defaults };
     let (Some(reader), Some(lookups)) = (sessions.pop(), sessions.pop()) else { return Err(too_busy()) };
     drop(sessions);
