@@ -1,5 +1,21 @@
+//! The facts about an engine that can only scan.
 
-static DUMMY: Facts = Facts {
+use super::Client;
+use super::Definitions;
+use super::Equality;
+use super::Escapes;
+use super::Facts;
+use super::IndexText;
+use super::Lexis;
+use super::Location;
+use super::ParameterStyle;
+use super::ParentKey;
+use super::Recheck;
+use super::ReplicaLag;
+use super::RowAddress;
+use super::TrialKind;
+
+pub(super) static DUMMY: Facts = Facts {
     name: "dummy",
     title: "Dummy",
     schemes: &["dummy"],
