@@ -3,7 +3,6 @@
 //! A rule is parsed, but not yet resolved against a database. Every part that can be wrong there keeps its span in the
 //! text.
 
-use crate::model::catalog::Action;
 use crate::model::configured::Spanned;
 use crate::model::ids::IdVec;
 use crate::model::ids::RuleId;
@@ -11,8 +10,34 @@ use crate::model::pattern::Pattern;
 use crate::model::relation::Relation;
 use crate::model::schema::Schema;
 use crate::model::schema::side;
-use crate::model::value::Key;
-use crate::model::value::Value;
+
+mod expression;
+mod remap;
+mod repoint;
+mod treatment;
+
+pub use expression::Expression;
+pub use expression::ExpressionScope;
+pub use expression::TemplatePiece;
+pub use remap::KeyMap;
+pub use remap::Normalization;
+pub use remap::OnConflict;
+pub use remap::Remap;
+pub use remap::RemapHow;
+pub use repoint::KeptTwin;
+pub use repoint::Repoint;
+pub use repoint::TwinConflict;
+pub use repoint::TwinSource;
+pub use treatment::Enforcement;
+pub use treatment::Nullable;
+pub use treatment::Placeholder;
+pub use treatment::PlaceholderKey;
+pub use treatment::Prevention;
+pub use treatment::QuarantineTarget;
+pub use treatment::Sentinel;
+pub use treatment::Treatment;
+pub use treatment::TreatmentKind;
+pub use treatment::Via;
 
 #[derive(Debug, Clone, PartialEq)]
 pub struct Rule {
@@ -65,390 +90,6 @@ impl Limits {
 
     pub fn share(&self) -> f64 {
         self.max_share.unwrap_or(0.05)
-    }
-}
-
-#[derive(Debug, Clone, PartialEq)]
-pub enum Treatment {
-    Remap(Remap),
-    Placeholder(Placeholder),
-    Sentinel(Sentinel),
-    /// Sets these columns to NULL; all columns of the key if `None`.
-    SetNull {
-        columns: Option<Vec<Spanned<String>>>,
-    },
-    SetDefault,
-    Quarantine {
-        keep: QuarantineTarget,
-    },
-    Delete,
-    /// Follows the declared ON DELETE action. `keep` is false only if the rule says so.
-    Follow {
-        keep: bool,
-    },
-    Report,
-    /// Points all children of equal parents at one of them, and quarantines the others.
-    Repoint(Repoint),
-    /// Removes the declaration of the relation.
-    Relax(Nullable),
-    /// Declares the relation, once it has no orphans.
-    Enforce(Enforcement),
-    /// Creates triggers that insert the rule's placeholder parents for future rows.
-    Prevent(Prevention),
-}
-
-/// The settings of `repoint`. Rows of the parent table that mean the same are twins.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Repoint {
-    pub twins: Spanned<TwinSource>,
-    pub on_conflict: TwinConflict,
-    /// Keeps the twins, and the children that are removed.
-    pub keep: QuarantineTarget,
-}
-
-/// The way in which twins are found, and the row that is kept.
-#[derive(Debug, Clone, PartialEq)]
-pub enum TwinSource {
-    /// Rows with equal values of these SQL expressions. A row with NULL has no twin.
-    Same { expressions: Vec<Spanned<String>>, keep: Spanned<KeptTwin> },
-    /// A file of the keys of twins and of the rows that are kept.
-    File(KeyMap),
-    /// A table of such keys.
-    Table { table: String, from: Vec<String>, into: Vec<String> },
-}
-
-/// The row that is kept of several twins.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum KeptTwin {
-    /// The row with the smallest key.
-    Oldest,
-    /// The row to which most rows refer; of several, the one with the smallest key.
-    MostReferred,
-    /// A query over a twin, which returns the key of the row that is kept.
-    Query(String),
-}
-
-/// The treatment of a child that cannot be pointed at the kept row because of a UNIQUE constraint.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum TwinConflict {
-    /// The twin stays, with all its children.
-    #[default]
-    Skip,
-    /// The child is quarantined, and its own children are pointed at the row that has its unique key.
-    MergeDelete,
-    /// The plan is refused.
-    Fail,
-}
-
-/// The place where quarantined rows are kept.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum QuarantineTarget {
-    Table(String),
-    /// A file beside the plan.
-    File(String),
-}
-
-impl Default for QuarantineTarget {
-    fn default() -> QuarantineTarget {
-        QuarantineTarget::Table("fk_doctor_quarantine".to_owned())
-    }
-}
-
-/// The columns that become nullable when a relation is relaxed.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Nullable {
-    AsBefore,
-    /// The columns of the key.
-    Key,
-    Columns(Vec<Spanned<String>>),
-}
-
-/// The declaration that `enforce` adds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Enforcement {
-    pub on_delete: Action,
-    pub on_update: Action,
-    /// True if the child gets an index, unless one begins with the key already.
-    pub index: bool,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Prevention {
-    /// True if the existing triggers are dropped.
-    pub remove: bool,
-}
-
-#[derive(Debug, Clone, PartialEq)]
-pub struct Remap {
-    pub via: Option<Spanned<Via>>,
-    pub how: Spanned<RemapHow>,
-    /// The table that records the old and the new key of every remapped row.
-    pub record: Option<String>,
-    pub on_conflict: OnConflict,
-}
-
-#[derive(Debug, Clone, PartialEq)]
-pub enum RemapHow {
-    /// A query that returns the parent's key.
-    To(String),
-    /// A file of old and new keys.
-    File(KeyMap),
-    /// A table of old and new keys.
-    Table {
-        table: String,
-        from: Vec<String>,
-        into: Vec<String>,
-    },
-    Normalize(Vec<Normalization>),
-}
-
-/// Old and new keys as text, from a CSV file.
-#[derive(Debug, Clone, PartialEq, Default)]
-pub struct KeyMap {
-    pub file: String,
-    pub entries: std::collections::HashMap<Vec<String>, Vec<String>>,
-}
-
-impl KeyMap {
-    /// Returns the new key of an old one. Numbers are compared as text, because a CSV file contains only text.
-    pub fn new_key(&self, key: &Key) -> Option<Key> {
-        let text = |value: &Value| match value {
-            Value::Text(bytes) => String::from_utf8_lossy(bytes).into_owned(),
-            Value::Real(number) => number.to_string(),
-            other => crate::model::text::value(other),
-        };
-        let old: Vec<String> = key.iter().map(text).collect();
-        self.entries.get(&old).map(|new| new.iter().map(Value::text).collect())
-    }
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Normalization {
-    Trim,
-    Casefold,
-    ZeroPadding,
-    Uuid,
-}
-
-impl Normalization {
-    pub const ALL: [Normalization; 4] =
-        [Normalization::Trim, Normalization::Casefold, Normalization::ZeroPadding, Normalization::Uuid];
-
-    pub fn name(self) -> &'static str {
-        match self {
-            Normalization::Trim => "trim",
-            Normalization::Casefold => "casefold",
-            Normalization::ZeroPadding => "zero-padding",
-            Normalization::Uuid => "uuid",
-        }
-    }
-}
-
-/// The treatment of a row that cannot be remapped because of a UNIQUE constraint.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum OnConflict {
-    #[default]
-    Undecided,
-    Quarantine,
-}
-
-#[derive(Debug, Clone, PartialEq)]
-pub struct Placeholder {
-    pub via: Option<Spanned<Via>>,
-    pub key: PlaceholderKey,
-    /// The table that lists the placeholders. If they have new keys, it records the old and the new key of every remapped
-    /// row instead.
-    pub record: Option<String>,
-    pub values: Vec<(Spanned<String>, Spanned<Expression>)>,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum PlaceholderKey {
-    /// The new parent has the missing key.
-    #[default]
-    Missing,
-    /// The new parent has a new key, and the child rows are remapped to it.
-    New,
-}
-
-#[derive(Debug, Clone, PartialEq)]
-pub struct Sentinel {
-    pub key: Spanned<Vec<Value>>,
-    pub values: Vec<(Spanned<String>, Spanned<Expression>)>,
-}
-
-/// The table whose row really has the missing key.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Via {
-    pub table: String,
-    pub columns: Vec<String>,
-}
-
-#[derive(Debug, Clone, PartialEq)]
-pub enum Expression {
-    Literal(Value),
-    /// Text that contains values of columns.
-    Template(Vec<TemplatePiece>),
-    Sql(String),
-}
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum TemplatePiece {
-    Text(String),
-    Column { scope: ExpressionScope, column: String },
-}
-
-/// The tables whose columns a rule's expressions can use.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ExpressionScope {
-    Child,
-    Via,
-    Key,
-}
-
-impl ExpressionScope {
-    pub const ALL: [ExpressionScope; 3] = [ExpressionScope::Child, ExpressionScope::Via, ExpressionScope::Key];
-
-    pub fn name(self) -> &'static str {
-        match self {
-            ExpressionScope::Child => "child",
-            ExpressionScope::Via => "via",
-            ExpressionScope::Key => "key",
-        }
-    }
-}
-
-/// A treatment without its settings.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum TreatmentKind {
-    Remap,
-    Placeholder,
-    Sentinel,
-    SetNull,
-    SetDefault,
-    Quarantine,
-    Delete,
-    Follow,
-    Report,
-    Repoint,
-    Relax,
-    Enforce,
-    Prevent,
-}
-
-impl TreatmentKind {
-    const ALL: [TreatmentKind; 13] = [
-        TreatmentKind::Remap,
-        TreatmentKind::Placeholder,
-        TreatmentKind::Sentinel,
-        TreatmentKind::SetNull,
-        TreatmentKind::SetDefault,
-        TreatmentKind::Quarantine,
-        TreatmentKind::Delete,
-        TreatmentKind::Follow,
-        TreatmentKind::Report,
-        TreatmentKind::Repoint,
-        TreatmentKind::Relax,
-        TreatmentKind::Enforce,
-        TreatmentKind::Prevent,
-    ];
-
-    /// Returns the name in rules, plans and reports.
-    pub fn name(self) -> &'static str {
-        match self {
-            TreatmentKind::Remap => "remap",
-            TreatmentKind::Placeholder => "placeholder",
-            TreatmentKind::Sentinel => "sentinel",
-            TreatmentKind::SetNull => "set-null",
-            TreatmentKind::SetDefault => "set-default",
-            TreatmentKind::Quarantine => "quarantine",
-            TreatmentKind::Delete => "delete",
-            TreatmentKind::Follow => "follow",
-            TreatmentKind::Report => "report",
-            TreatmentKind::Repoint => "repoint",
-            TreatmentKind::Relax => "relax",
-            TreatmentKind::Enforce => "enforce",
-            TreatmentKind::Prevent => "prevent",
-        }
-    }
-
-    /// Returns the treatment that has this name in plans and reports.
-    pub fn named(name: &str) -> Option<TreatmentKind> {
-        TreatmentKind::ALL.into_iter().find(|kind| kind.name() == name)
-    }
-
-    /// True if rows are deleted, or their references are set to NULL or to a default.
-    pub fn loses_data(self) -> bool {
-        match self {
-            TreatmentKind::SetNull
-            | TreatmentKind::SetDefault
-            | TreatmentKind::Quarantine
-            | TreatmentKind::Delete
-            | TreatmentKind::Follow
-            | TreatmentKind::Repoint => true,
-            TreatmentKind::Remap
-            | TreatmentKind::Placeholder
-            | TreatmentKind::Sentinel
-            | TreatmentKind::Report
-            | TreatmentKind::Relax
-            | TreatmentKind::Enforce
-            | TreatmentKind::Prevent => false,
-        }
-    }
-}
-
-impl Treatment {
-    pub fn kind(&self) -> TreatmentKind {
-        match self {
-            Treatment::Remap(_) => TreatmentKind::Remap,
-            Treatment::Placeholder(_) => TreatmentKind::Placeholder,
-            Treatment::Sentinel(_) => TreatmentKind::Sentinel,
-            Treatment::SetNull { .. } => TreatmentKind::SetNull,
-            Treatment::SetDefault => TreatmentKind::SetDefault,
-            Treatment::Quarantine { .. } => TreatmentKind::Quarantine,
-            Treatment::Delete => TreatmentKind::Delete,
-            Treatment::Follow { .. } => TreatmentKind::Follow,
-            Treatment::Report => TreatmentKind::Report,
-            Treatment::Repoint(_) => TreatmentKind::Repoint,
-            Treatment::Relax(_) => TreatmentKind::Relax,
-            Treatment::Enforce(_) => TreatmentKind::Enforce,
-            Treatment::Prevent(_) => TreatmentKind::Prevent,
-        }
-    }
-
-    pub fn name(&self) -> &'static str {
-        self.kind().name()
-    }
-
-    /// True if the treatment changes definitions and no rows.
-    pub fn changes_the_schema(&self) -> bool {
-        matches!(self, Treatment::Relax(_) | Treatment::Enforce(_) | Treatment::Prevent(_))
-    }
-
-    /// True if the treatment applies to existing orphans.
-    fn is_for_orphans(&self) -> bool {
-        !matches!(self, Treatment::Enforce(_) | Treatment::Prevent(_) | Treatment::Repoint(_))
-    }
-
-    /// True if rows are deleted, or their references are set to NULL or to a default.
-    pub fn loses_data(&self) -> bool {
-        self.kind().loses_data()
-    }
-
-    pub fn via(&self) -> Option<&Spanned<Via>> {
-        match self {
-            Treatment::Remap(remap) => remap.via.as_ref(),
-            Treatment::Placeholder(placeholder) => placeholder.via.as_ref(),
-            _ => None,
-        }
-    }
-
-    pub fn values(&self) -> &[(Spanned<String>, Spanned<Expression>)] {
-        match self {
-            Treatment::Placeholder(placeholder) => &placeholder.values,
-            Treatment::Sentinel(sentinel) => &sentinel.values,
-            _ => &[],
-        }
     }
 }
 
