@@ -3,29 +3,20 @@
 //! An engine opens a database, reads its definitions and runs queries of the model. Other modules resolve names, find
 //! orphans and rate defects, once for all engines.
 
-use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
-use std::time::Instant;
 
 use crate::model::catalog::Catalog;
 use crate::model::catalog::Table;
 use crate::model::catalog::Tables;
 use crate::model::discovery::PairCounts;
-use crate::model::examination::Counts;
-use crate::model::examination::Method;
-use crate::model::examination::RepeatedKeys;
-use crate::model::ids::TableId;
-use crate::model::progress::Progress;
 use crate::model::statement::Statement;
-use crate::model::value::Key;
 use crate::model::value::Value;
 use crate::model::value::ValueRef;
 use crate::sql::Sql;
-use crate::sql::discover::Cell;
 
 mod catalog_row;
+mod deadline;
+mod engine_error;
 pub mod files;
 pub mod gentle_writer;
 mod keyset;
@@ -33,18 +24,34 @@ pub(crate) mod mysql;
 mod orphan_list;
 pub(crate) mod postgres;
 mod read_at;
+mod row_reading;
 pub mod set_writer;
 #[cfg(feature = "spark")]
 pub(crate) mod spark;
 pub mod sqlite;
+mod storage;
 pub mod trial;
 mod wire;
 pub mod write;
 
+pub use deadline::Deadline;
+pub use deadline::WaitLimits;
+pub use engine_error::EngineError;
 pub use keyset::text_hash::TextHasher;
 pub use orphan_list::OrphanGroup;
 pub use orphan_list::OrphanList;
 pub use orphan_list::OrphanStream;
+pub use row_reading::RowConsumer;
+pub use row_reading::RowReader;
+pub use row_reading::RowsAnswer;
+pub use row_reading::RowsOutcome;
+pub use row_reading::RowsQuestion;
+pub use row_reading::RowsReading;
+pub use storage::Inclusion;
+pub use storage::StorageAnswer;
+pub use storage::StorageReadOptions;
+pub use storage::StorageReading;
+pub use storage::Suspects;
 pub use trial::Trial;
 pub use trial::TrialChoice;
 pub use trial::TrialOptions;
@@ -219,129 +226,6 @@ pub trait Session: Send {
 /// The name of a row in reports: `[("file", 'orders/part-3.parquet'), ("row", 17)]`.
 pub type ShownName = Vec<(String, Value)>;
 
-/// Columns of a table that are read in all rows.
-#[derive(Debug, Clone)]
-pub struct RowsReading<'a> {
-    pub table: &'a Table,
-    pub cells: Vec<Cell<'a>>,
-}
-
-/// The outcome of reading the rows of a table from the storage.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum RowsOutcome {
-    Read,
-    /// The storage cannot answer. The readers may have got some of the rows.
-    AskSql,
-    /// Neither the storage nor SQL can answer.
-    Failed(EngineError),
-}
-
-/// Makes the readers of rows.
-pub trait RowConsumer: Sync {
-    /// Returns a reader for some rows of a reading, which is given by its position.
-    fn reader(&self, reading: usize) -> Box<dyn RowReader + '_>;
-}
-
-/// Receives rows on one thread.
-pub trait RowReader {
-    fn row(&mut self, values: &[ValueRef<'_>]);
-
-    /// True if the reader needs no more rows.
-    fn is_done(&self) -> bool {
-        false
-    }
-
-    /// Ends the reader, after its last row.
-    fn finish(self: Box<Self>);
-}
-
-/// A question about the rows of a table, whose addresses a column stores.
-#[derive(Debug, Clone)]
-pub struct RowsQuestion<'a> {
-    pub table: &'a Table,
-    /// The column with the address of each row.
-    pub column: usize,
-    /// The addresses to look up.
-    pub wanted: Vec<i64>,
-    /// The number of addresses to return from the beginning of the table.
-    pub first: usize,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RowsAnswer {
-    /// One flag for each wanted address: true if there is such a row.
-    pub is_present: Vec<bool>,
-    /// The first addresses, in ascending order.
-    pub first: Vec<i64>,
-    /// The last address, if the first ones were asked for.
-    pub last: Option<i64>,
-}
-
-/// A query if every complete key of one table is among the keys of another. Tables, columns and the index for lookups
-/// are given by their positions in the catalog.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Inclusion {
-    pub child: TableId,
-    pub child_columns: Vec<usize>,
-    pub parent: TableId,
-    pub parent_columns: Vec<usize>,
-    pub key: Option<usize>,
-    /// The query for the addresses of the child's rows that are in scope; `None` if all are.
-    pub rows_in_scope: Option<Sql>,
-    /// The query for the addresses of parents that are soft-deleted.
-    pub deleted_parents: Option<Sql>,
-    /// Keys that refer to no parent.
-    pub ignored: Vec<Key>,
-}
-
-/// The answer of the storage to one inclusion.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum StorageAnswer {
-    Judged(StorageReading),
-    /// The storage gives no certain answer. `why` is `None` if the engine never reads storage.
-    AskSql {
-        why: Option<String>,
-    },
-    /// Neither the storage nor SQL can judge the inclusion.
-    Unjudged {
-        why: String,
-    },
-    TimeLimit,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct StorageReading {
-    pub method: Method,
-    pub counts: Counts,
-    /// Orphans that need no second opinion. They are no suspects.
-    pub orphans: OrphanList,
-    pub suspects: Suspects,
-    /// True if the index for parent lookups contains exactly the parent's keys.
-    pub index_is_proven: bool,
-    /// The parent's keys that come more than once, if nothing else keeps them unique.
-    pub repeated_keys: Option<Box<RepeatedKeys>>,
-    /// A note for the report about the rows that were read: `child.r is absent in 1 of 3 files, and NULL in their rows`.
-    pub note: Option<Box<str>>,
-}
-
-/// Rows whose parent was not found and that are not proven to be orphans. The engine must judge them.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Suspects {
-    /// The addresses of these rows, in ascending order.
-    Rows(Vec<i64>),
-    /// There are too many rows to list, or the rows have no address.
-    Many,
-}
-
-/// The resource limits of reading the storage, and its progress callback.
-pub struct StorageReadOptions<'a> {
-    /// The memory for the keys of parents, in bytes.
-    pub memory: u64,
-    pub threads: usize,
-    /// Called with the pages read and the pages to read.
-    pub progress: Progress<'a>,
-}
-
 /// Damage of a table's storage.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Damage {
@@ -369,99 +253,6 @@ pub struct ReadOnly {
     pub why: String,
     /// True if a session can override the setting.
     pub can_be_overridden: bool,
-}
-
-/// The time limits of a run.
-#[derive(Debug, Clone)]
-pub struct WaitLimits {
-    /// The longest wait for a lock of another program.
-    pub lock_wait: Duration,
-    pub deadline: Deadline,
-}
-
-/// The time at which a run must end. Sessions check it while they work.
-#[derive(Debug, Clone, Default)]
-pub struct Deadline {
-    at: Option<Instant>,
-    passed: Arc<AtomicBool>,
-}
-
-impl Deadline {
-    pub fn after(limit: Option<Duration>) -> Deadline {
-        Deadline { at: limit.and_then(|limit| Instant::now().checked_add(limit)), passed: Arc::default() }
-    }
-
-    /// Returns the remaining time; `None` if there is no limit.
-    pub fn remaining(&self) -> Option<Duration> {
-        self.at.map(|at| at.saturating_duration_since(Instant::now()))
-    }
-
-    pub fn has_passed(&self) -> bool {
-        let Some(at) = self.at else { return false };
-        if !self.passed.load(Ordering::Relaxed) && Instant::now() >= at {
-            self.passed.store(true, Ordering::Relaxed);
-        }
-        self.passed.load(Ordering::Relaxed)
-    }
-}
-
-/// The message of an error continues the words "could not …".
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum EngineError {
-    #[error("read {what}")]
-    Unreadable { what: String, why: String, help: String },
-    /// `server` is the server with the database and the user: `127.0.0.1:5432 (PostgreSQL, database shop, user app)`.
-    #[error("connect to {server}")]
-    Unconnected { server: String, why: String, help: String },
-    /// A trial of statements, which leaves the database as it is.
-    #[error("try {what}")]
-    Untried { what: String, why: String, help: String },
-    #[error("write {what}")]
-    Unwritable { what: String, why: String, help: String },
-    #[error("finish within the time limit")]
-    TimeLimit,
-    #[error("get an answer from the database")]
-    Failed { why: String },
-}
-
-impl EngineError {
-    fn wrong_index(found: &str, asked: usize) -> EngineError {
-        EngineError::Unreadable {
-            what: "an answer of the database".to_owned(),
-            why: format!("a row begins with {found} instead of an index below {asked}"),
-            help: "nothing was changed: please report this defect of fk-doctor".to_owned(),
-        }
-    }
-
-    fn cannot_write() -> EngineError {
-        EngineError::Unwritable {
-            what: "to this database".to_owned(),
-            why: "fk-doctor cannot repair databases of its engine yet".to_owned(),
-            help: "nothing was changed: fk-doctor scan reports what is wrong".to_owned(),
-        }
-    }
-
-    pub fn because(&self) -> String {
-        match self {
-            EngineError::Unreadable { why, .. }
-            | EngineError::Unconnected { why, .. }
-            | EngineError::Untried { why, .. }
-            | EngineError::Unwritable { why, .. }
-            | EngineError::Failed { why } => why.clone(),
-            EngineError::TimeLimit => "the time limit was reached".to_owned(),
-        }
-    }
-
-    pub fn help(&self) -> Option<String> {
-        match self {
-            EngineError::Unreadable { help, .. }
-            | EngineError::Unconnected { help, .. }
-            | EngineError::Untried { help, .. }
-            | EngineError::Unwritable { help, .. } => Some(help.clone()),
-            EngineError::TimeLimit => Some("allow more time with --timeout".to_owned()),
-            EngineError::Failed { .. } => None,
-        }
-    }
 }
 
 #[cfg(test)]

@@ -11,12 +11,12 @@ use super::Shape;
 use super::on_pieces;
 use super::rows;
 use super::types;
-use crate::engine::RepeatedKeys;
 use crate::engine::files::batch::Batch;
 use crate::engine::files::key::Side;
 use crate::engine::files::lake::located;
 use crate::engine::keyset::Key;
 use crate::engine::keyset::KeySet;
+use crate::model::examination::RepeatedKeys;
 
 /// A share of a parent's keys.
 pub(super) struct ParentKeys {
