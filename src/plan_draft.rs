@@ -12,17 +12,24 @@ use rusqlite::Connection;
 use rusqlite::Result;
 
 use self::bloom_filter::BloomFilter;
+use self::order::FIRST;
+use self::order::SortKey;
+use self::order::step;
 use crate::model::catalog::TableName;
 use crate::model::change_group::ChangeValues;
 use crate::model::forecast::TableChanges;
 use crate::model::plan::Change;
-use crate::model::plan::ChangeRole;
 use crate::model::row::RowName;
 use crate::model::value::Value;
 use crate::plan_file::ChangeLine;
 use crate::plan_file::ChangeLines;
 
 mod bloom_filter;
+mod order;
+
+pub use order::Batch;
+pub use order::Step;
+pub use order::Unit;
 
 /// This number of lines is stored together,
 const WAITING_LINES: usize = 512;
@@ -378,9 +385,6 @@ fn name<'n>(table: &TableName, columns: impl Iterator<Item = &'n str>, values: &
     hasher.finish()
 }
 
-/// The sort key of a change: its step, its unit and its number, for example `(3, 17, 42)`.
-type SortKey = (i64, i64, i64);
-
 /// Lines that are stored together.
 #[derive(Default)]
 struct Waiting {
@@ -408,47 +412,11 @@ pub struct DraftGroup {
     step: Step,
 }
 
-/// Changes of one table that are applied in the order of their rows.
-#[derive(Clone, Copy, Default)]
-pub struct Batch(i64);
-
 /// The state of a draft at some time.
 pub struct DraftMark {
     /// The greatest id of a change.
     last: i64,
     tables: BTreeMap<TableName, TableChanges>,
-}
-
-/// The steps of a plan, in order: first the inserts of missing rows, last the deletes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Step {
-    Parent,
-    Record,
-    Counter,
-    Update,
-    /// Deletes that must be applied before the deletes planned so far.
-    DeleteFirst,
-    Delete,
-}
-
-/// Unit numbers of `DeleteFirst` count down from here. All other unit numbers are far below.
-const FIRST: i64 = 1 << 52;
-
-/// A group of changes that are applied together or not at all, in one step.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Unit {
-    step: i64,
-    number: i64,
-}
-
-fn step(change: &Change) -> Step {
-    match (change.role(), &change.before, &change.after) {
-        (ChangeRole::Counter, ..) => Step::Counter,
-        (ChangeRole::Record, ..) => Step::Record,
-        (_, None, _) => Step::Parent,
-        (_, _, None) => Step::Delete,
-        _ => Step::Update,
-    }
 }
 
 fn unreadable(why: String) -> rusqlite::Error {
@@ -459,6 +427,7 @@ fn unreadable(why: String) -> rusqlite::Error {
 mod tests {
     use super::*;
     use crate::model::plan::ChangeReason;
+    use crate::model::plan::ChangeRole;
     use crate::model::row::Row;
 
     /// The deletion of the row with this key.
