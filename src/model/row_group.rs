@@ -73,6 +73,14 @@ impl RowGroup<'_> {
         self.key_columns(relation).collect::<BTreeSet<&str>>() == names
     }
 
+    /// True if the table refuses a second row with the key of a relation's parent.
+    pub fn is_kept_unique(&self, relation: RelationId) -> bool {
+        let about = &self.schema.relations[relation];
+        let indexes = self.schema.parent(about).map(|parent| &parent.indexes);
+        let key = indexes.zip(about.parent.key).and_then(|(indexes, key)| indexes.get(key));
+        key.is_some_and(|key| key.is_key_of(&about.parent.columns))
+    }
+
     fn key_columns(&self, relation: RelationId) -> impl Iterator<Item = &str> {
         self.schema.parent_columns(&self.schema.relations[relation]).map(|column| column.name.as_str())
     }

@@ -34,7 +34,6 @@ mod mysql;
 mod postgres;
 
 pub use load::BatchLoad;
-pub use load::DirectInsert;
 pub use load::LoadedRows;
 
 /// Returns the statements of a schema's engine; `None` if it changes rows in another way.
@@ -73,10 +72,15 @@ pub trait Batch: Repair {
         None
     }
 
-    /// Returns how the rows of a group are inserted directly; `None` if there is no such way, or if they have conditions.
-    fn insert_directly(&self, _: &RowGroup<'_>) -> Option<DirectInsert> {
+    /// Returns the query whose only value is 1 if the table of a group stores new rows exactly as [`Self::insert_directly`] loads them: a
+    /// trigger or a rule may replace values. `None` if no query can tell, or if a statement has to check conditions of the rows.
+    fn stores_as_loaded(&self, _: &RowGroup<'_>) -> Option<Sql> {
         None
     }
+
+    /// Returns the statement that inserts this number of new rows, or as many of them as one statement can insert, without the temporary
+    /// table. The values of a row are those of [`BatchLine::new_values`](crate::model::row_group::BatchLine::new_values).
+    fn insert_directly(&self, group: &RowGroup<'_>, rows: usize) -> BatchLoad;
 
     /// Returns the statement that changes the rows whose conditions hold.
     fn change(&self, group: &RowGroup<'_>) -> BatchChange;
@@ -409,6 +413,14 @@ impl<B: Batch + ?Sized> BatchPhrases for B {}
 /// Returns the columns that identify the row and are not in the image of the line.
 fn names_beside_image<'g>(group: &'g RowGroup<'_>) -> &'g [String] {
     if group.is_named_by_image { &[] } else { &group.name }
+}
+
+/// True if the rows of a group are new, and a statement need not check their conditions.
+fn inserts_freely(group: &RowGroup<'_>) -> bool {
+    let is_refused_twice = |&relation: &RelationId| group.is_kept_unique(relation);
+    group.kind == RowChangeKind::Insert
+        && group.missing_in.iter().all(is_refused_twice)
+        && group.needs_parent_in.is_empty()
 }
 
 /// Returns the name of a group's temporary table, which depends on the columns of the table alone.

@@ -1,6 +1,7 @@
 //! One user may make a plan and another apply it. The privilege to see definitions does not affect a plan.
 
 use super::common::in_one_line;
+use super::patient::Kind;
 use super::patient::MYSQL_FAMILY;
 use super::patient::Patient;
 use super::patient::rule;
@@ -71,5 +72,35 @@ fn plan_warns_of_a_hidden_trigger() {
         for user in [writer, of_database, of_tables] {
             server.execute(&format!("DROP USER {user}@'127.0.0.1'"));
         }
+    }
+}
+
+/// A hidden trigger could change a new row on its way. MySQL hides even that there is a trigger.
+#[test]
+fn new_rows_go_straight_into_their_table_if_triggers_are_seen_on_mysql() {
+    let Some(patient) = Patient::new(Kind::Mysql, SEED) else { return };
+    let server = &patient.server;
+    let writer = user(&patient, "w", "SELECT, INSERT, UPDATE, DELETE, CREATE, DROP, CREATE TEMPORARY TABLES");
+    let seer = user(&patient, "s", "SELECT, INSERT, UPDATE, DELETE, CREATE, DROP, CREATE TEMPORARY TABLES, TRIGGER");
+    let digests = "performance_schema.events_statements_summary_by_digest";
+    // A full table counts no further statement.
+    server.execute(&format!("TRUNCATE {digests}"));
+    let inserts = |form: &str| {
+        let ours =
+            format!("schema_name = database() AND digest_text LIKE '%INSERT INTO `fk_doctor_quarantine` (%) {form} %'");
+        let count = format!("SELECT CAST(coalesce(sum(count_star), 0) AS char(20)) FROM {digests} WHERE {ours}");
+        server.texts(&count)[0].parse::<u64>().unwrap()
+    };
+    patient.rules(&rule("c(*)", "action = \"quarantine\""));
+    patient.planned();
+    for (user, sees_triggers) in [(&writer, false), (&seer, true)] {
+        let start = [inserts("VALUES"), inserts("SELECT")];
+        for command in ["apply", "undo"] {
+            let run = server.run(&[command, &server.url_as(user), "plan.ndjson"]);
+            assert_eq!((run.code, run.stderr.as_str()), (0, ""), "{user} {command}: {}", run.stdout);
+        }
+        let are_used = [inserts("VALUES") > start[0], inserts("SELECT") > start[1]];
+        assert_eq!(are_used, [sees_triggers, !sees_triggers], "{user}");
+        server.execute(&format!("DROP USER {user}@'127.0.0.1'"));
     }
 }

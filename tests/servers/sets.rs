@@ -10,6 +10,7 @@ use super::generated;
 use super::numbers::numbers;
 use super::patient::KINDS;
 use super::patient::Kind;
+use super::patient::MYSQL_FAMILY;
 use super::patient::Patient;
 use super::patient::rule;
 use super::patient::unlimited;
@@ -263,6 +264,34 @@ fn table_that_changes_new_rows_is_noticed_by_undo() {
             assert_eq!(run.code, code, "{definition} {options:?}: {}{}", run.stdout, run.stderr);
             let expected = if code == 0 { &before } else { &applied };
             assert_eq!(&patient.dump(), expected, "{definition} {options:?}");
+        }
+    }
+}
+
+#[test]
+fn trigger_that_changes_new_rows_is_noticed_by_undo_on_mysql() {
+    let seed = "CREATE TABLE p(id int PRIMARY KEY); \
+                CREATE TABLE c(id int PRIMARY KEY, r int, note varchar(9), FOREIGN KEY (r) REFERENCES p(id)); \
+                INSERT INTO c VALUES (1, 7, 'a '), (2, 8, 'b\\tc\\n\\'?'), (3, 9, NULL)";
+    for (kind, options) in MYSQL_FAMILY
+        .into_iter()
+        .flat_map(|kind| [&[][..], &["--batch", "2"], ROW_BY_ROW].map(|options| (kind, options)))
+    {
+        for (definition, code) in
+            [("", 0), ("CREATE TRIGGER meddles BEFORE INSERT ON c FOR EACH ROW SET NEW.note = 'x'", 5)]
+        {
+            let Some(patient) = Patient::new(kind, seed) else { continue };
+            if !definition.is_empty() {
+                patient.server.execute(definition);
+            }
+            patient.rules(&rule("c(r)", "action = \"quarantine\""));
+            let before = patient.dump();
+            patient.planned();
+            succeeded(&patient, "apply", &patient.apply(&[]));
+            let applied = patient.dump();
+            let run = patient.undo(options);
+            assert_eq!(run.code, code, "{kind:?} {definition} {options:?}: {}{}", run.stdout, run.stderr);
+            assert_eq!(patient.dump(), if code == 0 { before } else { applied }, "{kind:?} {definition} {options:?}");
         }
     }
 }

@@ -11,6 +11,7 @@ use crate::engine::EngineError;
 use crate::engine::gentle_writer::BatchLocks;
 use crate::engine::gentle_writer::GentleLocks;
 use crate::engine::gentle_writer::GentleWriter;
+use crate::model::plan::ChangeRole;
 use crate::model::row_group::RowBatch;
 use crate::model::row_group::RowChangeKind;
 use crate::sql::Sql;
@@ -65,10 +66,11 @@ impl<C: WriterConnection + Send> GentleWriter for ServerWriter<C> {
 }
 
 impl<C: WriterConnection + Send> ServerWriter<C> {
-    /// Loads all lines, except those of rows that are inserted directly.
+    /// Loads all lines, except those of rows that are inserted directly. Queries find the children of new parents by their lines.
     fn load_all(&mut self, batch: &RowBatch<'_, '_>) -> Result<(), Failure> {
         for (group, lines) in batch.by_group() {
-            if self.direct_insert(&batch.groups[group])?.is_none() {
+            let about = &batch.groups[group];
+            if about.role == ChangeRole::Parent || !self.can_insert_directly(about)? {
                 self.load(batch, group, &lines)?;
             }
         }

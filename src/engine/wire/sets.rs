@@ -19,7 +19,6 @@ use crate::sql::Sql;
 use crate::sql::batch;
 use crate::sql::batch::Batch;
 use crate::sql::batch::BatchChange;
-use crate::sql::batch::DirectInsert;
 use crate::sql::batch::LoadedRows;
 
 /// The number of lines of a batch.
@@ -157,25 +156,38 @@ impl<C: WriterConnection + Send> ServerWriter<C> {
         Ok(sql)
     }
 
-    /// Returns how the rows of a group are inserted directly, if their table now stores rows as they are loaded.
-    pub(super) fn direct_insert(&mut self, group: &RowGroup<'_>) -> Result<Option<DirectInsert>, Failure> {
-        let Some(direct) = batch::of(group.schema).and_then(|sql| sql.insert_directly(group)) else { return Ok(None) };
-        Ok((self.number(&direct.stores_as_loaded)? == 1).then_some(direct))
+    /// True if the rows of a group can be inserted directly, because their table now stores rows as they are loaded.
+    pub(super) fn can_insert_directly(&mut self, group: &RowGroup<'_>) -> Result<bool, Failure> {
+        let query = batch::of(group.schema).and_then(|sql| sql.stores_as_loaded(group));
+        query.map_or(Ok(false), |query| Ok(self.number(&query)? == 1))
     }
 
-    /// Inserts the rows of a group directly, if their table stores them as planned. Returns their number.
+    /// Inserts the rows of a group directly, if their table stores them as planned.
     fn insert_directly(
         &mut self,
         batch: &RowBatch<'_, '_>,
         group: usize,
         lines: &[usize],
-    ) -> Result<Option<u64>, Failure> {
+    ) -> Result<Option<BatchOutcome>, Failure> {
         let about = &batch.groups[group];
-        let Some(direct) = self.direct_insert(about)? else { return Ok(None) };
+        let Some(sql) = batch::of(about.schema) else { return Ok(None) };
+        if !self.can_insert_directly(about)? {
+            return Ok(None);
+        }
         let rows = LoadedRows::of_new_rows(about, &lines_at(batch, lines));
-        self.connection.load(&|_| direct.load.clone(), &rows, &self.limits.deadline)?;
+        let insert = |writer: &mut Self| {
+            writer.connection.load(&|rows| sql.insert_directly(about, rows), &rows, &writer.limits.deadline)
+        };
+        let wanted = lines.len() as u64;
+        let written = if C::COUNTS_TEMPORARY_TABLES {
+            self.counted(insert)?.1
+        } else {
+            insert(self)?;
+            wanted
+        };
         // The table is locked by now. Another session may have created a trigger before.
-        Ok(Some(if self.direct_insert(about)?.is_some() { lines.len() as u64 } else { 0 }))
+        let changed = if self.can_insert_directly(about)? { wanted } else { 0 };
+        Ok(Some(BatchOutcome { changed, beyond: written.abs_diff(wanted) }))
     }
 
     /// Runs a query for each group with wanted lines. Calls `each` with every row that begins with the number of a wanted line: with the
@@ -213,7 +225,7 @@ impl<C: WriterConnection + Send> ServerWriter<C> {
         for group in batch.order() {
             let Some(lines) = by_group.remove(&group) else { continue };
             let of_group = match self.insert_directly(batch, group, &lines)? {
-                Some(changed) => BatchOutcome { changed, beyond: 0 },
+                Some(outcome) => outcome,
                 None => {
                     let sql = self.load(batch, group, &lines)?;
                     self.change_group(sql.change(&batch.groups[group]))?

@@ -4,7 +4,6 @@ use super::names_beside_image;
 use crate::model::row_group::BatchLine;
 use crate::model::row_group::RowGroup;
 use crate::model::value::Value;
-use crate::sql::query::Sql;
 
 /// The statement that loads rows.
 #[derive(Debug, Clone, PartialEq)]
@@ -13,15 +12,6 @@ pub enum BatchLoad {
     Stream(String),
     /// The statement has a parameter for each value of this number of rows.
     Rows(String, usize),
-}
-
-/// How new rows get into their table without the temporary table.
-#[derive(Debug, Clone, PartialEq)]
-pub struct DirectInsert {
-    /// The statement that loads [`BatchLine::new_values`].
-    pub load: BatchLoad,
-    /// The query whose only value is 1 if the table stores every row as it is loaded. A trigger or a rule may replace values.
-    pub stores_as_loaded: Sql,
 }
 
 /// The values of rows in the order of a statement that loads them, one row after the other.

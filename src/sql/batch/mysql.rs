@@ -7,6 +7,7 @@ use super::BatchLoad;
 use super::BatchPhrases;
 use super::batch_name;
 use super::has_only_columns;
+use super::inserts_freely;
 use crate::model::catalog::Column;
 use crate::model::catalog::Family;
 use crate::model::catalog::Table;
@@ -23,6 +24,7 @@ use crate::sql::grammar::mysql::holds_bits;
 use crate::sql::grammar::mysql::holds_shape;
 use crate::sql::grammar::mysql::kept_times;
 use crate::sql::in_backticks;
+use crate::sql::mysql::hidden;
 use crate::sql::mysql::variant::Variant;
 use crate::sql::phrases::Phrases;
 use crate::sql::phrases::column;
@@ -76,13 +78,35 @@ impl Batch for Mysql {
         let columns = self.batch_columns(group);
         let marks = columns.iter().map(|(_, column)| match holds_bits(column) {
             // Such a column would store the digits of a text.
-            true => format!(", {}", self.typed("?".to_owned(), Some(column), &Value::text(""))),
-            false => ", ?".to_owned(),
+            true => self.typed("?".to_owned(), Some(column), &Value::text("")),
+            false => "?".to_owned(),
         });
-        let row = format!("(?{})", marks.collect::<String>());
-        let rows = rows.min(ROWS).min(PARAMETERS / (columns.len() + 1)).max(1);
-        let lists = vec![row; rows].join(", ");
-        BatchLoad::Rows(format!("INSERT INTO {} VALUES {lists}", self.batch_table(group)), rows)
+        let marks: Vec<String> = std::iter::once("?".to_owned()).chain(marks).collect();
+        insert_rows(&self.batch_table(group), &marks, rows)
+    }
+
+    /// MySQL hides the triggers of a table from a user without the privilege TRIGGER on it.
+    fn stores_as_loaded(&self, group: &RowGroup<'_>) -> Option<Sql> {
+        let mut columns = group.set.iter().map(|(name, _)| column(&group.table, name));
+        if !inserts_freely(group) || !columns.all(|column| column.is_some_and(stores_exactly)) {
+            return None;
+        }
+        let mut query = self.query();
+        let name = query.parameter(Value::text(&group.table.name.table));
+        let triggers = format!(
+            "SELECT 1 FROM information_schema.triggers WHERE event_object_schema = database() AND event_object_table = {name}"
+        );
+        let sees_triggers = match self.variant {
+            Variant::Mysql => format!(" AND current_role() = 'NONE' AND NOT EXISTS ({})", hidden::TRIGGERS),
+            Variant::Mariadb => String::new(),
+        };
+        Some(query.finish(format!("SELECT 1 FROM dual WHERE NOT EXISTS ({triggers}){sees_triggers}")))
+    }
+
+    fn insert_directly(&self, group: &RowGroup<'_>, rows: usize) -> BatchLoad {
+        let names: Vec<String> = group.set.iter().map(|(name, _)| in_backticks(name)).collect();
+        let table = format!("{}({})", self.table_name(None, &group.table), names.join(", "));
+        insert_rows(&table, &vec!["?".to_owned(); names.len()], rows)
     }
 
     fn change(&self, group: &RowGroup<'_>) -> BatchChange {
@@ -174,6 +198,28 @@ impl Mysql {
             self.equal(column(&group.table, name), &self.qualified(alias, name), &value)
         });
         self.all_conditions(equal)
+    }
+}
+
+/// Returns the statement that inserts this number of rows, or as many of them as one statement can insert.
+fn insert_rows(table: &str, marks: &[String], rows: usize) -> BatchLoad {
+    let rows = rows.min(ROWS).min(PARAMETERS / marks.len().max(1)).max(1);
+    let lists = vec![format!("({})", marks.join(", ")); rows].join(", ");
+    BatchLoad::Rows(format!("INSERT INTO {table} VALUES {lists}"), rows)
+}
+
+/// True if a column stores whole numbers and texts exactly as they are sent, or refuses them. Types that round, pad or parse a value do
+/// not.
+fn stores_exactly(column: &Column) -> bool {
+    let kind = column.declared_type.split(['(', ' ']).next().unwrap_or_default();
+    match kind {
+        // The plan creates the column.
+        "" => true,
+        "tinyint" | "smallint" | "mediumint" | "int" | "bigint" => true,
+        "varchar" | "tinytext" | "text" | "mediumtext" | "longtext" => {
+            column.collation.as_deref().is_some_and(|collation| charset_of(collation).0 == "utf8mb4")
+        }
+        _ => false,
     }
 }
 

@@ -5,10 +5,10 @@ use super::Batch;
 use super::BatchChange;
 use super::BatchLoad;
 use super::BatchPhrases;
-use super::DirectInsert;
 use super::Parents;
 use super::batch_name;
 use super::has_only_columns;
+use super::inserts_freely;
 use crate::model::catalog::Table;
 use crate::model::relation::Relation;
 use crate::model::row_group::RowChangeKind;
@@ -54,23 +54,23 @@ impl Batch for Postgres {
         BatchLoad::Stream(format!("COPY {} FROM STDIN", self.batch_table(group)))
     }
 
-    /// COPY runs no rule, and is refused where a policy hides rows.
-    fn insert_directly(&self, group: &RowGroup<'_>) -> Option<DirectInsert> {
-        let has_conditions = !group.missing_in.is_empty() || !group.needs_parent_in.is_empty();
-        if group.kind != RowChangeKind::Insert || has_conditions {
+    fn stores_as_loaded(&self, group: &RowGroup<'_>) -> Option<Sql> {
+        if !inserts_freely(group) {
             return None;
         }
-        let table = self.table_name(None, &group.table);
-        let columns: Vec<String> = group.set.iter().map(|(name, _)| quoted(name)).collect();
         let mut query = self.query();
-        let name = query.parameter(Value::text(&table));
-        let stores_as_loaded = format!(
+        let name = query.parameter(Value::text(self.table_name(None, &group.table)));
+        Some(query.finish(format!(
             "SELECT count(*) FROM pg_catalog.pg_class AS c WHERE c.oid = {name}::text::regclass AND c.relkind = 'r' \
              AND NOT c.relhasrules AND NOT c.relrowsecurity AND NOT EXISTS (SELECT FROM pg_catalog.pg_trigger AS t \
              WHERE t.tgrelid = c.oid AND NOT t.tgisinternal AND t.tgtype & {OF_INSERT} <> 0)"
-        );
-        let load = BatchLoad::Stream(format!("COPY {table}({}) FROM STDIN", columns.join(", ")));
-        Some(DirectInsert { load, stores_as_loaded: query.finish(stores_as_loaded) })
+        )))
+    }
+
+    /// COPY runs no rule, and is refused where a policy hides rows.
+    fn insert_directly(&self, group: &RowGroup<'_>, _: usize) -> BatchLoad {
+        let columns: Vec<String> = group.set.iter().map(|(name, _)| quoted(name)).collect();
+        BatchLoad::Stream(format!("COPY {}({}) FROM STDIN", self.table_name(None, &group.table), columns.join(", ")))
     }
 
     /// Without statistics the server takes the table for small. Those of one column tell its size.
