@@ -325,11 +325,15 @@ impl Walk<'_> {
 
     /// Keeps the changed lines of a portion for another look before the commit, if their parents are locked late.
     pub(super) fn confirm_later(&mut self, step: usize, size: usize, portion: SetPortion, groups: Vec<usize>) {
-        let Locked::Rows(locked) = &self.gentle.locked else { return };
         let mut late = self.tables_to_lock(&groups).late;
-        late.retain(|name, _| !locked.contains(name));
-        let lock = self.lock_statement(&late);
-        self.gentle.unconfirmed = lock.map(|lock| Unconfirmed { lock, step, size, portion, groups });
+        match &self.gentle.locked {
+            Locked::Rows(locked) => late.retain(|name, _| !locked.contains(name)),
+            Locked::Nothing | Locked::Tables => late.clear(),
+        }
+        match self.lock_statement(&late) {
+            Some(lock) => self.gentle.unconfirmed = Some(Unconfirmed { lock, step, size, portion, groups }),
+            None => portion.discard(),
+        }
     }
 
     /// True if the current transaction has changed lines that need another look before its commit. It changes no more lines.
@@ -348,14 +352,16 @@ impl Walk<'_> {
         let lines = batch_lines(&portion, &groups);
         let found = gentle.confirm_batch(&RowBatch { id: portion.batch, groups: &all.groups, lines: &lines }, &lock)?;
         self.gentle.locks_first = found.is_none();
-        Ok(match found {
+        let confirmation = match found {
             Some(0) => Confirmation::Confirmed,
             Some(_) => {
                 self.divide(step, size, &portion);
                 Confirmation::Refuted
             }
             None => Confirmation::TableHeld,
-        })
+        };
+        portion.discard();
+        Ok(confirmation)
     }
 
     /// Records the lines that are left, because other sessions hold their rows.

@@ -45,6 +45,13 @@ pub(super) struct SetPortion {
     pub(super) lines: Vec<SetLine>,
 }
 
+impl SetPortion {
+    /// Frees the lines on another thread: that takes long, and a table may be locked meanwhile.
+    pub(super) fn discard(self) {
+        rayon::spawn(move || drop(self.lines));
+    }
+}
+
 impl SetLine {
     pub(super) fn new(position: usize, change: GroupedChange, direction: Direction) -> SetLine {
         let GroupedChange { number, group, row, mut before, mut after, unit, address, adopts } = change;

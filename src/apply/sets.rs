@@ -122,14 +122,18 @@ impl Walk<'_> {
             step += portion.lines.len();
             size = self.sets.size.min(size.saturating_mul(2));
             (self.options.progress)(&ProgressStep::of(RunPhase::CompareRows, step, total));
-            let Some(is_ready) = is_ready else { continue };
-            if is_ready {
-                let state = self.record()?;
-                ready += portion.lines.iter().filter(|line| !self.was_done(state, line)).count() as u64;
-            } else {
-                fits = false;
-                self.change_one_by_one(&portion);
+            match is_ready {
+                Some(true) => {
+                    let state = self.record()?;
+                    ready += portion.lines.iter().filter(|line| !self.was_done(state, line)).count() as u64;
+                }
+                Some(false) => {
+                    fits = false;
+                    self.change_one_by_one(&portion);
+                }
+                None => {}
             }
+            portion.discard();
         }
         Ok((ready, fits))
     }
