@@ -69,8 +69,7 @@ impl<C: WriterConnection + Send> ServerWriter<C> {
     /// Loads all lines, except those of rows that are inserted directly. Queries find the children of new parents by their lines.
     fn load_all(&mut self, batch: &RowBatch<'_, '_>) -> Result<(), Failure> {
         for (group, lines) in batch.by_group() {
-            let about = &batch.groups[group];
-            if about.role == ChangeRole::Parent || !self.can_insert_directly(about)? {
+            if batch.groups[group].role == ChangeRole::Parent || !self.can_insert_directly(batch, group)? {
                 self.load(batch, group, &lines)?;
             }
         }

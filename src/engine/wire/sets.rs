@@ -29,12 +29,14 @@ const SAVEPOINT: &str = "SAVEPOINT fk_doctor_set";
 const RELEASE_SAVEPOINT: &str = "RELEASE SAVEPOINT fk_doctor_set";
 const RETURN_TO_SAVEPOINT: &str = "ROLLBACK TO SAVEPOINT fk_doctor_set";
 
-/// The batch whose lines are in temporary tables.
+/// The batch whose lines are in temporary tables. Groups are given by their indexes in [`RowBatch::groups`].
 #[derive(Default)]
 pub(super) struct LoadedBatch {
     id: Option<u64>,
-    /// For each temporary table, the group whose lines it holds, as an index of [`RowBatch::groups`]. Groups may share a table.
+    /// For each temporary table, the group whose lines it holds. Groups may share a table.
     groups: HashMap<String, usize>,
+    /// For each group about which the server was asked, true if its rows can be inserted directly.
+    direct: HashMap<usize, bool>,
 }
 
 impl<C: WriterConnection + Send> SetWriter for ServerWriter<C> {
@@ -138,10 +140,7 @@ impl<C: WriterConnection + Send> ServerWriter<C> {
         let about = &batch.groups[group];
         let sql = batch::of(about.schema)
             .ok_or_else(|| Failure::Unreachable { why: "the server has no statements for sets".to_owned() })?;
-        if self.loaded.id != Some(batch.id) {
-            self.loaded = LoadedBatch { id: Some(batch.id), groups: HashMap::new() };
-        }
-        if self.loaded.groups.insert(sql.batch_table(about), group) == Some(group) {
+        if self.loaded(batch).groups.insert(sql.batch_table(about), group) == Some(group) {
             return Ok(sql);
         }
         let statements: Vec<String> =
@@ -156,8 +155,26 @@ impl<C: WriterConnection + Send> ServerWriter<C> {
         Ok(sql)
     }
 
-    /// True if the rows of a group can be inserted directly, because their table now stores rows as they are loaded.
-    pub(super) fn can_insert_directly(&mut self, group: &RowGroup<'_>) -> Result<bool, Failure> {
+    /// Returns what is loaded of a batch.
+    fn loaded(&mut self, batch: &RowBatch<'_, '_>) -> &mut LoadedBatch {
+        if self.loaded.id != Some(batch.id) {
+            self.loaded = LoadedBatch { id: Some(batch.id), ..LoadedBatch::default() };
+        }
+        &mut self.loaded
+    }
+
+    /// True if the rows of a group can be inserted directly. The server is asked once for each batch.
+    pub(super) fn can_insert_directly(&mut self, batch: &RowBatch<'_, '_>, group: usize) -> Result<bool, Failure> {
+        if let Some(known) = self.loaded(batch).direct.get(&group) {
+            return Ok(*known);
+        }
+        let is_direct = self.stores_as_loaded(&batch.groups[group])?;
+        self.loaded(batch).direct.insert(group, is_direct);
+        Ok(is_direct)
+    }
+
+    /// True if the table of a group now stores new rows as they are loaded.
+    fn stores_as_loaded(&mut self, group: &RowGroup<'_>) -> Result<bool, Failure> {
         let query = batch::of(group.schema).and_then(|sql| sql.stores_as_loaded(group));
         query.map_or(Ok(false), |query| Ok(self.number(&query)? == 1))
     }
@@ -171,7 +188,7 @@ impl<C: WriterConnection + Send> ServerWriter<C> {
     ) -> Result<Option<BatchOutcome>, Failure> {
         let about = &batch.groups[group];
         let Some(sql) = batch::of(about.schema) else { return Ok(None) };
-        if !self.can_insert_directly(about)? {
+        if !self.can_insert_directly(batch, group)? {
             return Ok(None);
         }
         let rows = LoadedRows::of_new_rows(about, &lines_at(batch, lines));
@@ -186,7 +203,7 @@ impl<C: WriterConnection + Send> ServerWriter<C> {
             wanted
         };
         // The table is locked by now. Another session may have created a trigger before.
-        let changed = if self.can_insert_directly(about)? { wanted } else { 0 };
+        let changed = if self.stores_as_loaded(about)? { wanted } else { 0 };
         Ok(Some(BatchOutcome { changed, beyond: written.abs_diff(wanted) }))
     }
 

@@ -29,6 +29,7 @@ use crate::sql::mysql::variant::Variant;
 use crate::sql::phrases::Phrases;
 use crate::sql::phrases::column;
 use crate::sql::phrases::key_parts;
+use crate::sql::query::Query;
 use crate::sql::query::Sql;
 use crate::sql::query::plain;
 use crate::sql::scan::source;
@@ -85,22 +86,23 @@ impl Batch for Mysql {
         insert_rows(&self.batch_table(group), &marks, rows)
     }
 
-    /// MySQL hides the triggers of a table from a user without the privilege TRIGGER on it.
+    /// MySQL hides the triggers of a table from a user without the privilege TRIGGER on it, and does not list privileges by roles.
     fn stores_as_loaded(&self, group: &RowGroup<'_>) -> Option<Sql> {
         let mut columns = group.set.iter().map(|(name, _)| column(&group.table, name));
         if !inserts_freely(group) || !columns.all(|column| column.is_some_and(stores_exactly)) {
             return None;
         }
         let mut query = self.query();
-        let name = query.parameter(Value::text(&group.table.name.table));
+        let name = |query: &mut Query| query.parameter(Value::text(&group.table.name.table));
         let triggers = format!(
-            "SELECT 1 FROM information_schema.triggers WHERE event_object_schema = database() AND event_object_table = {name}"
+            "SELECT 1 FROM information_schema.triggers WHERE event_object_schema = database() AND event_object_table = {}",
+            name(&mut query)
         );
-        let sees_triggers = match self.variant {
-            Variant::Mysql => format!(" AND current_role() = 'NONE' AND NOT EXISTS ({})", hidden::TRIGGERS),
+        let are_seen = match self.variant {
+            Variant::Mysql => format!(" AND ({})", hidden::may_see_triggers(&name(&mut query))),
             Variant::Mariadb => String::new(),
         };
-        Some(query.finish(format!("SELECT 1 FROM dual WHERE NOT EXISTS ({triggers}){sees_triggers}")))
+        Some(query.finish(format!("SELECT 1 FROM dual WHERE NOT EXISTS ({triggers}){are_seen}")))
     }
 
     fn insert_directly(&self, group: &RowGroup<'_>, rows: usize) -> BatchLoad {

@@ -35,7 +35,7 @@ impl CatalogStatements for Mysql {
     }
 
     fn hidden_triggers(&self) -> Option<Sql> {
-        (self.variant == Variant::Mysql).then(|| plain(hidden::TRIGGERS.to_owned()))
+        (self.variant == Variant::Mysql).then(|| plain(hidden::triggers_of_some_table()))
     }
 
     fn last_sequence_value(&self, table: &Table, column: &str) -> Option<Sql> {

@@ -15,9 +15,38 @@ use crate::sql::table_for;
 /// The text that `definitions.sql` returns for a definition that is hidden from the user.
 const HIDDEN: &str = "(hidden)";
 
-/// Gives a row if this user may not see the triggers of some table. MySQL does not list a user's privileges by roles, so they count as
-/// the privilege.
-pub(in crate::sql) const TRIGGERS: &str = include_str!("hidden_triggers.sql");
+/// The account of this user as the server lists its privileges, such as `'app'@'%'`.
+const ACCOUNT: &str = "SELECT concat('\\'', left(name, char_length(name) - char_length(substring_index(name, '@', -1)) - 1), '\\'@\\'', \
+     substring_index(name, '@', -1), '\\'') FROM (SELECT current_user() AS name) AS names";
+
+/// Returns the query that gives a row if this user may not see the triggers of some table. MySQL does not list a user's privileges by
+/// roles, so they count as the privilege.
+pub(in crate::sql) fn triggers_of_some_table() -> String {
+    format!(
+        "SELECT 1 FROM dual WHERE current_role() = 'NONE' AND EXISTS (SELECT 1 FROM information_schema.tables AS t \
+         WHERE t.table_schema = database() AND t.table_type = 'BASE TABLE' AND NOT ({}))",
+        may_see_triggers("t.table_name")
+    )
+}
+
+/// MySQL lists that this user may see the triggers of a table. `table` is an expression for its name.
+pub(in crate::sql) fn may_see_triggers(table: &str) -> String {
+    let granted = |list: &str, of_table: &str| {
+        format!(
+            "EXISTS (SELECT 1 FROM information_schema.{list} AS granted WHERE granted.grantee = ({ACCOUNT}) \
+             AND granted.privilege_type = 'TRIGGER'{of_table})"
+        )
+    };
+    [
+        granted("user_privileges", ""),
+        granted("schema_privileges", " AND database() LIKE granted.table_schema"),
+        granted(
+            "table_privileges",
+            &format!(" AND granted.table_schema = database() AND granted.table_name = {table}"),
+        ),
+    ]
+    .join(" OR ")
+}
 
 /// Fills in the hidden texts of foreign keys from the schema, in the form of `definitions.sql`. Returns true if some
 /// definitions are hidden from the user.
