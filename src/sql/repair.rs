@@ -8,15 +8,12 @@ use crate::model::catalog::Engine;
 use crate::model::catalog::Family;
 use crate::model::catalog::Table;
 use crate::model::ids::TableId;
-use crate::model::plan::Change;
-use crate::model::plan::NewTable;
 use crate::model::plan::identity_columns;
 use crate::model::relation::Relation;
 use crate::model::row::Row;
 use crate::model::row::RowName;
 use crate::model::rule::Normalization;
 use crate::model::schema::Schema;
-use crate::model::state;
 use crate::model::value::Key;
 use crate::model::value::Value;
 use crate::sql::capabilities;
@@ -31,7 +28,6 @@ use crate::sql::phrases::WANTED;
 use crate::sql::phrases::column;
 use crate::sql::phrases::key_parts;
 use crate::sql::phrases::stored_columns;
-use crate::sql::query::Query;
 use crate::sql::query::Sql;
 use crate::sql::query::plain;
 use crate::sql::redefine::Redefine;
@@ -40,11 +36,15 @@ use crate::sql::scan::source;
 
 mod engines;
 mod evaluation;
+mod plan_tables;
+mod row_changes;
 mod twins;
 mod unique;
 
 pub use evaluation::Evaluation;
 pub use evaluation::RequestedValue;
+pub use plan_tables::PlanTables;
+pub use row_changes::RowChanges;
 pub use unique::UniqueTerms;
 
 /// The order in which a query returns the orphans of a relation.
@@ -78,7 +78,7 @@ fn names_of<'t>(table: &'t Table, columns: &[usize]) -> Vec<&'t str> {
 
 /// The statements of a repair. A query about several keys or rows numbers them from 0, and every row of its result
 /// begins with such a number.
-pub trait Repair: Scan + RuleGrammar + WriteGrammar + CatalogStatements {
+pub trait Repair: Scan + RuleGrammar + WriteGrammar + RowChanges + PlanTables + CatalogStatements {
     /// Returns a query that evaluates expressions for missing keys. A row holds the key's number, 1 if `via` has the
     /// key, and the value of each expression, such as (0, 1, 'a name'). A key that several rows of `via` have comes
     /// several times.
@@ -368,130 +368,6 @@ pub trait Repair: Scan + RuleGrammar + WriteGrammar + CatalogStatements {
             self.source(None, table, "kept", Reading::AnyIndex),
             self.is_wanted(table, "kept", rows),
             self.is_true(condition),
-        ))
-    }
-
-    /// Returns the INSERT of a row.
-    fn insert(&self, table: &Table, row: &RowName, image: &Row) -> Sql {
-        self.insert_rows(table, &[(row, image)])
-    }
-
-    /// Returns the INSERT of rows that all have the same columns.
-    fn insert_rows(&self, table: &Table, rows: &[(&RowName, &Row)]) -> Sql {
-        let mut query = self.query();
-        let mut names: Vec<String> = Vec::new();
-        let mut lists: Vec<String> = Vec::with_capacity(rows.len());
-        for (row, image) in rows {
-            // A row's address is no column, but some engines let an INSERT set it.
-            let address =
-                row.iter().filter(|(name, _)| table.row_address.as_deref() == Some(name) && image.get(name).is_none());
-            let (row_names, values): (Vec<&str>, Vec<String>) = address
-                .chain(image.iter())
-                .map(|(name, value)| {
-                    (name, self.stored_parameter(query.parameter(value.clone()), column(table, name), value))
-                })
-                .unzip();
-            if lists.is_empty() {
-                names = row_names.into_iter().map(|name| self.quoted(name)).collect();
-            }
-            lists.push(format!("({})", values.join(", ")));
-        }
-        let [into, row] = self.words().insert;
-        query.finish(format!("{into} {}({}){row} {}", self.table_name(None, table), names.join(", "), lists.join(", ")))
-    }
-
-    /// Returns the DELETE of rows.
-    fn delete_rows(&self, table: &Table, rows: &[&RowName]) -> Sql {
-        let mut query = self.query();
-        let rows: Vec<String> = rows.iter().map(|row| format!("({})", self.is_row(&mut query, table, row))).collect();
-        let are_rows = rows.join(" OR ");
-        query.finish(self.without_cascades(format!("DELETE FROM {} WHERE {are_rows}", self.write_target(table))))
-    }
-
-    /// Returns the UPDATE of columns of a row.
-    fn update(&self, table: &Table, row: &RowName, columns: &Row) -> Sql {
-        let mut query = self.query();
-        let mut set: Vec<String> = columns
-            .iter()
-            .map(|(name, value)| {
-                let stored = self.stored_parameter(query.parameter(value.clone()), column(table, name), value);
-                format!("{} = {stored}", self.quoted(name))
-            })
-            .collect();
-        set.extend(self.preserving_assignments(table, &|column| columns.get(&column.name).is_some()));
-        let is_row = self.is_row(&mut query, table, row);
-        query.finish(format!(
-            "{} {} SET {} WHERE {is_row}",
-            self.words().update,
-            self.write_target(table),
-            set.join(", ")
-        ))
-    }
-
-    /// Returns the DELETE of a row.
-    fn delete(&self, table: &Table, row: &RowName) -> Sql {
-        let mut query = self.query();
-        let is_row = self.is_row(&mut query, table, row);
-        query.finish(self.without_cascades(format!("DELETE FROM {} WHERE {is_row}", self.write_target(table))))
-    }
-
-    /// The row of an UPDATE or a DELETE has these values. For a script, they are the name and the whole image.
-    fn is_row(&self, query: &mut Query, table: &Table, row: &RowName) -> String {
-        let holds: Vec<String> = row.iter().map(|(name, value)| self.still_equals(query, table, name, value)).collect();
-        self.all_conditions(holds)
-    }
-
-    /// Returns the INSERT, UPDATE or DELETE that applies a change to the row of this name.
-    fn change_row(&self, table: &Table, row: &RowName, change: &Change) -> Sql {
-        match (&change.before, &change.after) {
-            (None, Some(after)) => self.insert(table, row, after),
-            (Some(_), None) => self.delete(table, row),
-            _ => self.update(table, row, &change.set()),
-        }
-    }
-
-    /// Returns the CREATE TABLE of a table that a plan creates. Its first column is the primary key.
-    fn create_table(&self, table: &NewTable) -> Sql {
-        let words = self.words();
-        let columns = table.columns.iter().enumerate().map(|(index, name)| match index {
-            0 => format!("{} {} PRIMARY KEY", self.quoted(name), words.number),
-            _ => format!("{}{}", self.quoted(name), words.plan_column),
-        });
-        let columns: Vec<String> = columns.collect();
-        let name = self.table_name(None, &table.as_table());
-        plain(format!("CREATE TABLE {name}({}){}", columns.join(", "), words.options))
-    }
-
-    /// Returns the CREATE TABLE of such a table. If a rollback does not drop the table, the statement also marks it as
-    /// created for the plan with this digest.
-    fn create_marked_table(&self, table: &NewTable, _plan: &str) -> Sql {
-        self.create_table(table)
-    }
-
-    /// Returns the DROP TABLE of such a table.
-    fn drop_table(&self, table: &NewTable) -> Sql {
-        plain(format!("DROP TABLE {}", self.table_name(None, &table.as_table())))
-    }
-
-    /// Returns the CREATE TABLE of the table of plan states; see [`crate::model::state`].
-    fn create_state_table(&self) -> Sql {
-        let words = self.words();
-        let columns = state::COLUMNS.iter().map(|(name, is_number)| {
-            let sql_type = match (*name, is_number) {
-                (_, true) => words.number,
-                ("plan", _) => words.digest,
-                _ => words.text,
-            };
-            format!("{} {sql_type} NOT NULL", self.quoted(name))
-        });
-        let columns: Vec<String> = columns.collect();
-        plain(format!(
-            "CREATE TABLE {}({}, PRIMARY KEY ({}, {})){}",
-            self.table_name(None, &state::table()),
-            columns.join(", "),
-            self.quoted("plan"),
-            self.quoted("number"),
-            words.state_options,
         ))
     }
 

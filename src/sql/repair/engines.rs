@@ -27,7 +27,9 @@ use crate::sql::phrases::stored_columns;
 use crate::sql::query::Sql;
 use crate::sql::query::plain;
 use crate::sql::redefine::Redefine;
+use crate::sql::repair::PlanTables;
 use crate::sql::repair::Repair;
+use crate::sql::repair::RowChanges;
 use crate::sql::repair::UniqueTerms;
 use crate::sql::repair::names_of;
 
@@ -77,6 +79,10 @@ fn whole_numbers_of(declared: &str) -> Option<RangeInclusive<i64>> {
     let within = |bound: i128| i64::try_from(bound).unwrap_or(i64::MAX);
     Some(within(least)..=within(most))
 }
+
+impl RowChanges for Sqlite {}
+
+impl PlanTables for Sqlite {}
 
 impl Repair for Sqlite {
     /// A key that two rows have comes twice. SQLite accepts a reference to such a key, but no rule points a row to it.
@@ -154,6 +160,10 @@ impl Repair for Sqlite {
     }
 }
 
+impl RowChanges for Postgres {}
+
+impl PlanTables for Postgres {}
+
 impl Repair for Postgres {
     /// A domain has another name than its type.
     fn stores_as_given(&self, column: &Column, value: &Value) -> bool {
@@ -180,6 +190,16 @@ impl Repair for Postgres {
 
     fn redefine(&self) -> Option<&'static dyn Redefine> {
         Some(&postgres::POSTGRES)
+    }
+}
+
+impl RowChanges for Mysql {}
+
+impl PlanTables for Mysql {
+    fn create_marked_table(&self, table: &NewTable, plan: &str) -> Sql {
+        let create = self.create_table(table);
+        let text = format!("{} COMMENT = '{}'", create.text(), mark(plan));
+        create.with_text(text)
     }
 }
 
@@ -214,12 +234,6 @@ impl Repair for Mysql {
             Variant::Mysql => &mysql::MYSQL,
             Variant::Mariadb => &mysql::MARIADB,
         })
-    }
-
-    fn create_marked_table(&self, table: &NewTable, plan: &str) -> Sql {
-        let create = self.create_table(table);
-        let text = format!("{} COMMENT = '{}'", create.text(), mark(plan));
-        create.with_text(text)
     }
 }
 
