@@ -116,3 +116,26 @@ fn new_rows_go_straight_into_their_table_if_triggers_are_seen_on_mysql() {
     }
     server.execute(&format!("DROP ROLE {role}"));
 }
+
+/// MySQL hides that there is a trigger, and MariaDB only what it does.
+#[test]
+fn hidden_trigger_that_changes_new_rows_is_noticed_by_undo() {
+    let seed = "CREATE TABLE p(id int PRIMARY KEY); \
+                CREATE TABLE c(id int PRIMARY KEY, r int, note varchar(9), FOREIGN KEY (r) REFERENCES p(id)); \
+                INSERT INTO c VALUES (1, 7, 'a')";
+    for kind in MYSQL_FAMILY {
+        let Some(patient) = Patient::new(kind, seed) else { continue };
+        let server = &patient.server;
+        let writer = user(&patient, "w", "SELECT, INSERT, UPDATE, DELETE, CREATE, DROP, CREATE TEMPORARY TABLES");
+        patient.rules(&rule("c(*)", "action = \"quarantine\""));
+        patient.planned();
+        let applied = patient.apply(&[]);
+        assert_eq!((applied.code, applied.stderr.as_str()), (0, ""), "{kind:?}: {}", applied.stdout);
+        server.execute("CREATE TRIGGER t BEFORE INSERT ON c FOR EACH ROW SET NEW.note = 'x'");
+        let before = patient.dump();
+        let undone = server.run(&["undo", &server.url_as(&writer), "plan.ndjson"]);
+        assert_eq!(undone.code, 5, "{kind:?}: {}{}", undone.stdout, undone.stderr);
+        assert_eq!(patient.dump(), before, "{kind:?}");
+        server.execute(&format!("DROP USER {writer}@'127.0.0.1'"));
+    }
+}
