@@ -325,12 +325,15 @@ impl Walk<'_> {
 
     /// Keeps the changed lines of a portion for another look before the commit, if their parents are locked late.
     pub(super) fn confirm_later(&mut self, step: usize, size: usize, portion: SetPortion, groups: Vec<usize>) {
-        let mut late = self.tables_to_lock(&groups).late;
-        match &self.gentle.locked {
-            Locked::Rows(locked) => late.retain(|name, _| !locked.contains(name)),
-            Locked::Nothing | Locked::Tables => late.clear(),
-        }
-        match self.lock_statement(&late) {
+        let lock = match &self.gentle.locked {
+            Locked::Rows(locked) => {
+                let mut late = self.tables_to_lock(&groups).late;
+                late.retain(|name, _| !locked.contains(name));
+                self.lock_statement(&late)
+            }
+            Locked::Nothing | Locked::Tables => None,
+        };
+        match lock {
             Some(lock) => self.gentle.unconfirmed = Some(Unconfirmed { lock, step, size, portion, groups }),
             None => portion.discard(),
         }
