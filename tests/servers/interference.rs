@@ -195,3 +195,31 @@ fn server_child_whose_parent_arrives_before_its_batch_keeps_its_key() {
         }
     }
 }
+
+/// No index keeps the key unique, so a parent that the application inserts meanwhile must be seen by the batch that would insert it.
+#[test]
+fn parent_that_arrives_before_its_batch_is_not_made_twice() {
+    for kind in KINDS {
+        let seed = "CREATE TABLE p(id int PRIMARY KEY, code int NOT NULL); CREATE INDEX by_code ON p(code); \
+                    CREATE TABLE c(id int PRIMARY KEY, r int); \
+                    INSERT INTO c VALUES (1, 101), (2, 102), (3, 103), (4, 104), (5, 105), (6, 106)";
+        let Some(patient) = Patient::new(kind, seed) else { continue };
+        patient.server.bench.write("fk-doctor.toml", "[[relation]]\nchild = \"c(r)\"\nparent = \"p(code)\"\n");
+        patient.rules(&rule("c(r)", "action = \"placeholder\"\nvalues = { id = \"{key.r}\" }"));
+        patient.planned();
+        let of = if kind == Kind::Postgres { "text" } else { "char(20)" };
+        let count = |rows: &str| patient.server.texts(&format!("SELECT CAST(count(*) AS {of}) FROM {rows}")).remove(0);
+        let run = std::thread::scope(|threads| {
+            let apply = threads.spawn(|| patient.apply(&["--batch", "1", "--pause", "300ms"]));
+            while !apply.is_finished() && count("p") == "0" {
+                std::thread::sleep(std::time::Duration::from_millis(5));
+            }
+            patient.server.execute("INSERT INTO p VALUES (9000, 106)");
+            apply.join().unwrap()
+        });
+        let text = format!("{kind:?}: {}\n{}{}", run.code, run.stdout, run.stderr);
+        assert_ne!(count("p WHERE id < 9000"), "0", "{text}");
+        assert_eq!(count("p WHERE code = 106"), "1", "{text}");
+        assert_ne!(run.code, 0, "{text}");
+    }
+}
