@@ -317,6 +317,20 @@ impl PlanDraft {
         self.each_line(|line| each(&self.read(line.text)?))
     }
 
+    /// Visits the changes of one step in the order of application.
+    pub fn each_in<E: From<rusqlite::Error>>(
+        &self,
+        step: Step,
+        mut each: impl FnMut(Change) -> std::result::Result<(), E>,
+    ) -> std::result::Result<(), E> {
+        let mut statement = self.stored()?.prepare("SELECT line FROM change WHERE step = ?1 ORDER BY unit, number")?;
+        let mut rows = statement.query([step as i64])?;
+        while let Some(row) = rows.next()? {
+            each(self.read(row.get_ref(0)?.as_str().map_err(rusqlite::Error::from)?)?)?;
+        }
+        Ok(())
+    }
+
     /// Returns the number of inserted, changed and deleted rows of each table.
     pub fn tables(&self) -> Vec<TableChanges> {
         let changed = self.tables.values().filter(|table| table.made + table.changed + table.deleted > 0);

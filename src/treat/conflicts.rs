@@ -12,7 +12,7 @@ use crate::model::relation::Relation;
 use crate::model::row::Row;
 use crate::model::value::Key;
 use crate::model::value::Value;
-use crate::plan_file;
+use crate::model::value::exact_bytes;
 use crate::treat::Planner;
 use crate::treat::TreatError;
 
@@ -34,9 +34,8 @@ impl Conflicts {
 
 /// Returns the hash of a key. It is equal in every run.
 fn hash(table: TableId, columns: &[usize], key: &[Value]) -> u64 {
-    let row: Row = key.iter().map(|value| (String::new(), value.clone())).collect();
     let mut hasher = DefaultHasher::new();
-    (table, columns, plan_file::row_text(&row)).hash(&mut hasher);
+    (table, columns, exact_bytes(key)).hash(&mut hasher);
     hasher.finish()
 }
 
@@ -54,6 +53,14 @@ impl<'a> Planner<'a> {
             self.conflicts.needed.insert(hash(parent, columns, &key));
         }
         Ok(())
+    }
+
+    /// Records that a row must stay as the parent of a relation.
+    pub(super) fn require_row(&mut self, relation: &Relation, image: &Row) {
+        let key = image.key(self.schema.parent_columns(relation).map(|column| column.name.as_str()));
+        if let (true, Some(key), Some(parent)) = (self.conflicts.may_remove, key, relation.parent.table) {
+            self.conflicts.needed.insert(hash(parent, &relation.parent.columns, &key));
+        }
     }
 
     /// Records that the parents of all references of a row must stay.

@@ -4,6 +4,9 @@
 //! If one of its children cannot be pointed at the kept row, a twin stays with all its children. All rows get their new parents
 //! before the first twin goes, and each row goes before the rows to which it refers.
 
+use std::sync::Arc;
+
+use super::CHUNK;
 use super::Cause;
 use super::Planner;
 use super::TreatError;
@@ -21,13 +24,18 @@ use crate::model::value::Value;
 
 mod children;
 mod collisions;
+mod delete_order;
 mod merge;
+mod moved;
 mod pairs;
+mod read_ahead;
 mod rehearsed;
+mod row_numbers;
 
 use merge::Merge;
-use merge::Moved;
+use moved::MovedRows;
 use pairs::Pair;
+use read_ahead::ReadAhead;
 
 /// One rule that repoints, while it is planned.
 struct RepointRule<'a> {
@@ -48,7 +56,7 @@ impl<'a> Planner<'a> {
     /// Plans the changes of all rules that repoint.
     pub(super) fn repoint(&mut self, rules: &'a Rules) -> Result<Vec<RepointForecast<Value>>, TreatError> {
         let mut forecasts = Vec::new();
-        let mut moved = Moved::default();
+        let mut moved = MovedRows::default();
         for rule in rules.iter() {
             let Some(repoint) = rule.repoints() else { continue };
             // `check` has reported a rule without its table.
@@ -58,27 +66,37 @@ impl<'a> Planner<'a> {
             let about = RepointRule { rule, repoint, table, relation };
             forecasts.push(self.merge_twins(&about, &mut moved)?);
         }
-        self.order_deletes(&moved)?;
+        self.order_deletes()?;
         Ok(forecasts)
     }
 
     fn merge_twins(
         &mut self,
         about: &RepointRule<'a>,
-        moved: &mut Moved,
+        moved: &mut MovedRows,
     ) -> Result<RepointForecast<Value>, TreatError> {
         let table = &self.schema.tables[about.table];
         let mut forecast = RepointForecast::of(&about.rule.id.value, table.name.to_string());
         let found = self.pairs(about, &mut forecast)?;
         self.progress.total += found.len() as u64;
-        for Pair { twin, kept } in found {
-            forecast.twins += 1;
-            if self.may_continue() {
-                let kept = kept.as_ref().map_err(Clone::clone);
-                self.merge_twin(about, moved, &twin, kept, &mut forecast)?;
-                self.check_limits();
+        let (mut first, mut size) = (0, CHUNK);
+        while first < found.len() {
+            let chunk: Vec<Pair> = found.from(first).take(size).collect();
+            let ahead = self.read_ahead(about.table, if self.may_continue() { &chunk } else { &[] })?;
+            if !ahead.is_whole && chunk.len() > 1 {
+                size = chunk.len() / 4 + 1;
+                continue;
             }
-            self.progress.tried(1);
+            for pair in &chunk {
+                forecast.twins += 1;
+                if self.may_continue() {
+                    self.merge_twin(about, moved, &ahead, pair, &mut forecast)?;
+                    self.check_limits();
+                }
+                self.progress.tried(1);
+            }
+            first += chunk.len();
+            size = CHUNK.min(2 * size);
         }
         Ok(forecast)
     }
@@ -87,23 +105,23 @@ impl<'a> Planner<'a> {
     fn merge_twin(
         &mut self,
         about: &RepointRule<'a>,
-        moved: &mut Moved,
-        twin: &RowName,
-        kept: Result<&RowName, String>,
+        moved: &mut MovedRows,
+        ahead: &ReadAhead,
+        Pair { twin, kept }: &Pair,
         forecast: &mut RepointForecast<Value>,
     ) -> Result<(), TreatError> {
         let table = &self.schema.tables[about.table];
-        let images = self.images(about.table, &[twin])?.pop().flatten();
+        let image = self.stored_image(ahead, about.table, twin)?;
         let shown = |row: &RowName, image: Option<&Row>| shown_name(table, row, image).pairs();
-        let twin_name = shown(twin, images.as_ref().map(|image| &image.columns));
+        let twin_name = shown(twin, image.as_ref().map(|image| &image.columns));
         let kept = match kept {
             Ok(kept) => kept,
             Err(why) => {
-                forecast.leave(&why, twin_name);
+                forecast.leave(why, twin_name);
                 return Ok(());
             }
         };
-        let mut merge = Merge::new(about, moved);
+        let mut merge = Merge::new(about, moved, ahead);
         match self.merge_into(&mut merge, about.table, twin, kept) {
             Ok(()) => {
                 forecast.merge(|| TwinSample { twin: twin_name, kept: shown(kept, None) });
@@ -116,6 +134,11 @@ impl<'a> Planner<'a> {
                 Ok(())
             }
         }
+    }
+
+    /// Returns the columns that identify a row of the table.
+    fn identity_of(&self, table: TableId) -> Arc<[String]> {
+        identity_columns(&self.schema.tables[table]).into_iter().map(str::to_owned).collect()
     }
 
     /// True if single rows of the table can be identified.

@@ -9,6 +9,7 @@ use crate::model::catalog::Engine;
 use crate::model::catalog::Index;
 use crate::model::catalog::Table;
 use crate::model::ids::TableId;
+use crate::model::row::Row;
 use crate::model::value::Value;
 use crate::sql::read::tokens::tokens_of;
 use crate::sql::repair::Repair;
@@ -72,18 +73,28 @@ pub(super) fn is_certain_value(sql: &dyn Repair, column: &Column, value: &Value)
     }
 }
 
-/// True if the engine certainly accepts an update of a table without further conditions, and stores exactly its values.
-pub(super) fn is_certain(sql: &dyn Repair, table: &Table, update: &Try) -> bool {
+/// True if the engine certainly accepts an update of a stored row without further conditions, and stores exactly its values. No
+/// earlier change of the plan concerns the row.
+pub(super) fn is_certain_update(
+    sql: &dyn Repair,
+    table: &Table,
+    (before, after): (&Row, &Row),
+    changed: &[usize],
+) -> bool {
     let is_stored = |&column: &usize| {
         let about = &table.columns[column];
-        update.after.get(&about.name).is_some_and(|value| is_certain_value(sql, about, value))
+        after.get(&about.name).is_some_and(|value| is_certain_value(sql, about, value))
     };
-    let before = update.change.before.as_ref();
-    !update.was_planned
-        && table.irreversible.is_none()
-        && is_unconstrained(table, &update.changed)
-        && update.changed.iter().all(is_stored)
-        && before.is_some_and(|before| stores_unchanged(sql, table, before.values()))
+    table.irreversible.is_none()
+        && is_unconstrained(table, changed)
+        && changed.iter().all(is_stored)
+        && stores_unchanged(sql, table, before.values())
+}
+
+/// True if such an update is certain, and no earlier change concerns its row.
+pub(super) fn is_certain(sql: &dyn Repair, table: &Table, update: &Try) -> bool {
+    let before = update.change.before.as_ref().filter(|_| !update.was_planned);
+    before.is_some_and(|before| is_certain_update(sql, table, (before, &update.after), &update.changed))
 }
 
 #[cfg(test)]

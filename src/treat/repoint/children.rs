@@ -1,24 +1,24 @@
 //! The children of twins. Each child is pointed at the kept row. If a unique key is in the way, the rule's policy decides.
 
-use std::sync::Arc;
-
 use super::collisions::Taken;
 use super::merge::Merge;
+use super::merge::MergedRow;
 use super::merge::reason;
 use super::rehearsed::Trial;
 use crate::model::forecast::PlanRefusal;
+use crate::model::ids::RelationId;
 use crate::model::ids::TableId;
 use crate::model::plan::ChangeRole;
-use crate::model::plan::identity_columns;
 use crate::model::relation::Relation;
 use crate::model::row::Row;
 use crate::model::row::RowName;
 use crate::model::rule::TwinConflict;
 use crate::model::value::Key;
 use crate::model::value::Value;
-use crate::plan_file;
 use crate::treat::Planner;
 use crate::treat::Stop;
+use crate::treat::TreatError;
+use crate::treat::unrehearsed::is_certain_update;
 
 /// The greatest number of rows that are merged because of each other.
 const DEEPEST: usize = 100;
@@ -56,9 +56,8 @@ impl<'a> Planner<'a> {
         }
         merge.is_chained |= merge.rows[index].was_changed();
         merge.open.push(index);
-        let relations: Vec<&'a Relation> = self.relations_to(table, None);
-        for relation in relations {
-            self.repoint_children(merge, relation, (twin, index), &target)?;
+        for (id, _) in self.relations_to(table, None) {
+            self.repoint_children(merge, id, (twin, index), &target)?;
         }
         merge.open.pop();
         if let (true, Some(later), false) = (merge.is_chained, merge.deleted_later, self.sql.can_delete_cycles()) {
@@ -72,36 +71,33 @@ impl<'a> Planner<'a> {
     }
 
     /// Returns the relations to a table, or those whose parent key has any of these columns.
-    fn relations_to(&self, table: TableId, changed: Option<&[usize]>) -> Vec<&'a Relation> {
+    pub(super) fn relations_to(&self, table: TableId, changed: Option<&[usize]>) -> Vec<(RelationId, &'a Relation)> {
         let schema = self.schema;
-        let is_concerned = |relation: &&Relation| {
+        let is_concerned = |(_, relation): &(RelationId, &Relation)| {
             let columns = &relation.parent.columns;
             relation.parent.table == Some(table)
                 && !columns.is_empty()
                 && changed.is_none_or(|changed| columns.iter().any(|column| changed.contains(column)))
         };
-        schema.relations.iter().filter(is_concerned).collect()
+        schema.relations.entries().filter(is_concerned).collect()
     }
 
     /// Points all stored children of a row at another row. The row has this name and index; the new parent has this image.
     fn repoint_children(
         &mut self,
         merge: &mut Merge<'_, 'a>,
-        relation: &'a Relation,
+        id: RelationId,
         (parent, parent_index): (&RowName, usize),
         target: &Row,
     ) -> Result<(), Stop> {
-        let child = self.schema.child(relation);
-        let names: Arc<[String]> = identity_columns(child).into_iter().map(str::to_owned).collect();
-        let mut children: Vec<RowName> = Vec::new();
-        let mut any = false;
-        let query = self.sql.referencing_rows(self.schema, relation, &[parent]);
-        self.lookups.numbered(&query, 1, &mut |_, values| {
-            any = true;
-            children.push(RowName::of(&names, values.to_vec()));
-        })?;
-        if any && !self.has_identity(relation.child) {
-            return Stop::undecided(format!("rows of {} refer to it and cannot be identified", child.name));
+        let relation = &self.schema.relations[id];
+        let children = match merge.ahead.children(id, parent) {
+            Some(children) => children.to_vec(),
+            None => self.stored_children(relation, parent)?,
+        };
+        if !children.is_empty() && !self.has_identity(relation.child) {
+            let name = &self.schema.child(relation).name;
+            return Stop::undecided(format!("rows of {name} refer to it and cannot be identified"));
         }
         for name in children {
             let index = self.merged_row(merge, relation.child, &name)?;
@@ -109,8 +105,6 @@ impl<'a> Planner<'a> {
                 continue;
             }
             merge.rows[parent_index].has_dependants = true;
-            let (child_name, parent_table) = (plan_file::row_text(&name), merge.rows[parent_index].table);
-            merge.references.push(((relation.child, child_name), (parent_table, plan_file::row_text(parent))));
             if merge.rows[index].now.is_none() {
                 if !merge.deletes.contains(&index) {
                     merge.deleted_later = Some(relation.child);
@@ -120,6 +114,30 @@ impl<'a> Planner<'a> {
             self.repoint_child(merge, relation, index, target)?;
         }
         Ok(())
+    }
+
+    /// Returns the names of the rows that refer to a row.
+    fn stored_children(&mut self, relation: &Relation, parent: &RowName) -> Result<Vec<RowName>, Stop> {
+        let names = self.identity_of(relation.child);
+        let mut children: Vec<RowName> = Vec::new();
+        let query = self.sql.referencing_rows(self.schema, relation, &[parent]);
+        self.lookups.numbered(&query, 1, &mut |_, values| children.push(RowName::of(&names, values.to_vec())))?;
+        Ok(children)
+    }
+
+    /// True if the new image of a row needs no rehearsal: nothing can refuse or alter it.
+    fn is_certain_image(
+        &mut self,
+        table: TableId,
+        row: &MergedRow,
+        after: &Row,
+        changed: &[usize],
+    ) -> Result<bool, TreatError> {
+        let about = &self.schema.tables[table];
+        Ok(!row.was_planned()
+            && !row.was_changed()
+            && is_certain_update(self.sql, about, (&row.before, after), changed)
+            && !self.has_conditions(table)?)
     }
 
     /// Points one row at another parent.
@@ -142,10 +160,13 @@ impl<'a> Planner<'a> {
             return Ok(());
         }
         let own = merge.rows[index].name.clone();
-        let taken = self.taken_key(merge, table, &own, &after, &changed)?;
-        let trial = match taken {
-            Some(taken) => Trial::Taken(taken),
-            None => self.try_row(&mut merge.rehearsed, table, (&name, &image), &after)?,
+        let is_certain = self.is_certain_image(table, &merge.rows[index], &after, &changed)?;
+        let trial = if is_certain {
+            Trial::Stored(name.clone(), after)
+        } else if let Some(taken) = self.taken_key(merge, table, &own, &after, &changed)? {
+            Trial::Taken(taken)
+        } else {
+            self.try_row(&mut merge.rehearsed, table, (&name, &image), &after)?
         };
         let (new_name, after) = match trial {
             Trial::Stored(name, image) => (name, image),
@@ -154,7 +175,7 @@ impl<'a> Planner<'a> {
         // A row under a new key is inserted, so that all of its references are checked.
         let checked = if new_name.is_same(&own) { Some(changed.as_slice()) } else { None };
         self.check_other_parents(relation, &after, checked)?;
-        if !self.is_unique_affected(table, &changed) && !merge.rows[index].was_planned() {
+        if !is_certain && !self.is_unique_affected(table, &changed) && !merge.rows[index].was_planned() {
             self.forget_last_rehearsed(&mut merge.rehearsed)?;
         }
         let is_moved = !new_name.is_same(&own);
@@ -169,14 +190,14 @@ impl<'a> Planner<'a> {
             }
             self.record_rekeying(table, &before, &changed);
         }
-        self.require_parent(relation, &after)?;
+        self.require_row(relation, target);
         merge.change(
             index,
             Some((new_name, after.clone())),
             reason(merge.about, ChangeRole::Repointed, Some(&relation.id)),
         );
         *merge.children.entry(relation.id.clone()).or_default() += 1;
-        for dependant in dependants {
+        for (dependant, _) in dependants {
             self.repoint_children(merge, dependant, (&own, index), &after)?;
         }
         // The row with the new key comes before the rows that refer to it change, and the row with the old key goes after. Both

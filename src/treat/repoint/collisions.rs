@@ -1,15 +1,11 @@
 //! Unique keys that a repointed row would share with another row.
 
-use std::sync::Arc;
-
 use super::merge::Merge;
 use crate::model::ids::TableId;
-use crate::model::plan::identity_columns;
 use crate::model::row::Row;
 use crate::model::row::RowName;
 use crate::model::value::Key;
 use crate::model::value::Value;
-use crate::plan_file;
 use crate::treat::Planner;
 use crate::treat::Stop;
 use crate::treat::unique::Candidate;
@@ -38,7 +34,7 @@ impl<'a> Planner<'a> {
                 continue;
             };
             for (other, is_stored) in self.rows_with_key(table, &columns, &key)? {
-                let other = merge.moved.old_names.get(&(table, plan_file::row_text(&other))).cloned().unwrap_or(other);
+                let other = merge.moved.old_name(table, &other).unwrap_or(other);
                 if other.is_same(own) {
                     continue;
                 }
@@ -103,7 +99,7 @@ impl<'a> Planner<'a> {
     /// Returns the names of the rows that have a key, each with true if the row is stored. The others are rows of the plan.
     fn rows_with_key(&mut self, table: TableId, columns: &[usize], key: &Key) -> Result<Vec<(RowName, bool)>, Stop> {
         let about = &self.schema.tables[table];
-        let names: Arc<[String]> = identity_columns(about).into_iter().map(str::to_owned).collect();
+        let names = self.identity_of(table);
         let mut found: Vec<(RowName, bool)> = Vec::new();
         let query = self.sql.rows_with_keys(about, columns, &[key]);
         self.lookups.numbered(&query, 1, &mut |_, values| found.push((RowName::of(&names, values.to_vec()), true)))?;

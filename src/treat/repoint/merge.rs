@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::collections::HashMap;
 
 use super::RepointRule;
+use super::moved::MovedRows;
+use super::read_ahead::ReadAhead;
 use super::rehearsed::Rehearsed;
 use crate::model::ids::RelationId;
 use crate::model::ids::TableId;
@@ -17,35 +19,22 @@ use crate::model::row::RowName;
 use crate::model::rule::QuarantineTarget;
 use crate::model::rule::TreatmentKind;
 use crate::model::value::Value;
+use crate::model::value::exact_bytes;
 use crate::plan_draft::Step;
 use crate::plan_draft::Unit;
-use crate::plan_file;
 use crate::treat::Planner;
 use crate::treat::Stop;
 use crate::treat::TreatError;
 use crate::treat::limits::Counted;
 
-/// The new name of each row that gets another primary key, by its table and old name; and the old name by the new.
-#[derive(Default)]
-pub(super) struct Moved {
-    pub(super) new_names: HashMap<(TableId, String), RowName>,
-    pub(super) old_names: HashMap<(TableId, String), RowName>,
-    /// The rows that merges delete, in the order of the merges.
-    deleted: Vec<(TableId, RowName)>,
-    /// Stored rows, each with a deleted row to which it refers.
-    references: Vec<Reference>,
-}
-
-/// A row and the row to which it refers, each by its table and name.
-type Reference = ((TableId, String), (TableId, String));
-
 /// The changes for one twin.
 pub(super) struct Merge<'m, 'a> {
     pub(super) about: &'m RepointRule<'a>,
-    pub(super) moved: &'m mut Moved,
+    pub(super) moved: &'m mut MovedRows,
+    pub(super) ahead: &'m ReadAhead,
     pub(super) rows: Vec<MergedRow>,
     /// The index of each row, by its table and stored name.
-    indexes: HashMap<(TableId, String), usize>,
+    indexes: HashMap<(TableId, Vec<u8>), usize>,
     /// The indexes of the rows that are inserted or updated, and of those that are deleted, in order.
     pub(super) writes: Vec<usize>,
     pub(super) deletes: Vec<usize>,
@@ -55,8 +44,6 @@ pub(super) struct Merge<'m, 'a> {
     pub(super) children: BTreeMap<String, u64>,
     /// The rows that are being merged, to find cycles.
     pub(super) open: Vec<usize>,
-    /// Stored rows, each with a row of the merge to which it refers.
-    pub(super) references: Vec<Reference>,
     /// True if a row that is deleted referred to another twin.
     pub(super) is_chained: bool,
     /// The table of a row that refers to a deleted row, and that the plan deletes already.
@@ -96,10 +83,11 @@ impl MergedRow {
 }
 
 impl<'m, 'a> Merge<'m, 'a> {
-    pub(super) fn new(about: &'m RepointRule<'a>, moved: &'m mut Moved) -> Merge<'m, 'a> {
+    pub(super) fn new(about: &'m RepointRule<'a>, moved: &'m mut MovedRows, ahead: &'m ReadAhead) -> Merge<'m, 'a> {
         Merge {
             about,
             moved,
+            ahead,
             rows: Vec::new(),
             indexes: HashMap::new(),
             writes: Vec::new(),
@@ -108,14 +96,13 @@ impl<'m, 'a> Merge<'m, 'a> {
             counted: Vec::new(),
             children: BTreeMap::new(),
             open: Vec::new(),
-            references: Vec::new(),
             is_chained: false,
             deleted_later: None,
         }
     }
 
     pub(super) fn index_of(&self, table: TableId, name: &RowName) -> Option<usize> {
-        self.indexes.get(&(table, plan_file::row_text(name))).copied()
+        self.indexes.get(&(table, exact_bytes(name.values()))).copied()
     }
 
     /// Records the new state of a row.
@@ -145,13 +132,13 @@ impl<'a> Planner<'a> {
             return Ok(index);
         }
         let about = &self.schema.tables[table];
-        let Some(image) = self.images(table, &[name])?.pop().flatten() else {
+        let Some(image) = self.stored_image(merge.ahead, table, name)? else {
             return Stop::undecided(format!("a row of {}: {}", about.name, crate::treat::TOO_LONG));
         };
         let planned = self.draft.get(&about.name, name)?;
         let was_planned = planned.is_some();
         let reasons = planned.as_ref().map(|planned| planned.reasons.clone()).unwrap_or_default();
-        let moved_to = merge.moved.new_names.get(&(table, plan_file::row_text(name))).cloned();
+        let moved_to = merge.moved.new_name(table, name);
         let now = match (&moved_to, planned) {
             (Some(new), _) => {
                 let after = self.draft.get(&about.name, new)?.and_then(|planned| planned.after);
@@ -161,7 +148,7 @@ impl<'a> Planner<'a> {
             (None, None) => Some((name.clone(), image.columns.clone())),
         };
         let index = merge.rows.len();
-        merge.indexes.insert((table, plan_file::row_text(name)), index);
+        merge.indexes.insert((table, exact_bytes(name.values())), index);
         merge.rows.push(MergedRow {
             table,
             name: name.clone(),
@@ -198,12 +185,10 @@ impl<'a> Planner<'a> {
             }
             let unit = self.draft.unit(Step::Delete);
             self.put_delete(row, Some(&merge.about.repoint.keep), &merge, unit)?;
-            merge.moved.deleted.push((row.table, row.name.clone()));
             if merge.deletes.last() != Some(&index) {
                 *forecast.removed.entry(self.schema.tables[row.table].name.to_string()).or_default() += 1;
             }
         }
-        merge.moved.references.append(&mut merge.references);
         for (relation, rows) in std::mem::take(&mut merge.children) {
             *forecast.children.entry(relation).or_default() += rows;
         }
@@ -235,63 +220,9 @@ impl<'a> Planner<'a> {
         if old.is_none() {
             let unit = if row.has_dependants { self.draft.unit(Step::Delete) } else { unit };
             self.put_delete(row, None, merge, unit)?;
-            if row.has_dependants {
-                merge.moved.deleted.push((row.table, row.name.clone()));
-            }
         }
         self.put_insert(row, &name, image, unit)?;
-        merge.moved.old_names.insert((row.table, plan_file::row_text(&name)), row.name.clone());
-        merge.moved.new_names.insert((row.table, plan_file::row_text(&row.name)), name);
-        Ok(())
-    }
-
-    /// Puts the deletes of all merges in an order in which each row goes before the rows to which it refers.
-    pub(super) fn order_deletes(&mut self, moved: &Moved) -> Result<(), TreatError> {
-        let text = |(table, name): &(TableId, RowName)| (*table, plan_file::row_text(name));
-        let indexes: HashMap<(TableId, String), usize> =
-            moved.deleted.iter().enumerate().map(|(index, row)| (text(row), index)).collect();
-        let mut children: Vec<Vec<usize>> = vec![Vec::new(); moved.deleted.len()];
-        for (child, parent) in &moved.references {
-            if let (Some(&child), Some(&parent)) = (indexes.get(child), indexes.get(parent)) {
-                children[parent].push(child);
-            }
-        }
-        let mut is_placed = vec![false; moved.deleted.len()];
-        for root in 0..moved.deleted.len() {
-            let mut path = vec![(root, 0)];
-            while let Some((index, next)) = path.last_mut() {
-                if is_placed[*index] {
-                    path.pop();
-                    continue;
-                }
-                match children[*index].get(*next).copied() {
-                    Some(child) => {
-                        *next += 1;
-                        let is_open = path.iter().any(|(open, _)| *open == child);
-                        if !is_placed[child] && !is_open {
-                            path.push((child, 0));
-                        }
-                    }
-                    None => {
-                        is_placed[*index] = true;
-                        let (table, name) = &moved.deleted[*index];
-                        path.pop();
-                        self.delete_next(*table, name)?;
-                    }
-                }
-            }
-        }
-        Ok(())
-    }
-
-    /// Moves the delete of a row, with its record, to the end of the deletes.
-    fn delete_next(&mut self, table: TableId, name: &RowName) -> Result<(), TreatError> {
-        let Some(change) = self.draft.get(&self.schema.tables[table].name, name)? else { return Ok(()) };
-        let members = self.draft.members_with(&change)?;
-        let unit = self.draft.unit(Step::Delete);
-        for member in members {
-            self.draft.put_in(unit, &member)?;
-        }
+        merge.moved.insert(row.table, &row.name, &name);
         Ok(())
     }
 

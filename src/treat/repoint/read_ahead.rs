@@ -1,0 +1,130 @@
+//! Stored rows that are read before the merges that need them, many at a time: twins, kept rows and the children of the twins.
+//! A merge that needs another row reads it itself.
+
+use std::collections::BTreeMap;
+
+use super::pairs::Pair;
+use super::row_numbers::RowNumbers;
+use crate::model::ids::RelationId;
+use crate::model::ids::TableId;
+use crate::model::relation::Relation;
+use crate::model::row::RowName;
+use crate::model::value::Value;
+use crate::stored_rows::Image;
+use crate::treat::CHUNK;
+use crate::treat::Planner;
+use crate::treat::TreatError;
+
+/// At most this number of children in one relation is read ahead,
+const MOST_CHILDREN: usize = 10_000;
+
+/// and rows of about this size in bytes.
+const MOST_BYTES: usize = 1 << 24;
+
+pub(super) struct ReadAhead {
+    images: BTreeMap<TableId, (RowNumbers, Vec<Option<Image>>)>,
+    /// By relation, the children of each parent.
+    children: BTreeMap<RelationId, (RowNumbers, Vec<Vec<RowName>>)>,
+    bytes: usize,
+    /// False if there was too much to read all of it.
+    pub(super) is_whole: bool,
+}
+
+impl ReadAhead {
+    fn new() -> ReadAhead {
+        ReadAhead { images: BTreeMap::new(), children: BTreeMap::new(), bytes: 0, is_whole: true }
+    }
+
+    /// Returns the image of a row, if it was read: `Some(None)` if the row is too long for a plan.
+    fn image(&self, table: TableId, name: &RowName) -> Option<Option<&Image>> {
+        let (rows, images) = self.images.get(&table)?;
+        Some(images.get(rows.get(name)?)?.as_ref())
+    }
+
+    /// Returns the children of a row in a relation, if they were read.
+    pub(super) fn children(&self, relation: RelationId, parent: &RowName) -> Option<&[RowName]> {
+        let (parents, children) = self.children.get(&relation)?;
+        Some(&children[parents.get(parent)?])
+    }
+}
+
+impl<'a> Planner<'a> {
+    /// Reads these twins, the rows that are kept for them, and their children.
+    pub(super) fn read_ahead(&mut self, table: TableId, pairs: &[Pair]) -> Result<ReadAhead, TreatError> {
+        let mut ahead = ReadAhead::new();
+        let twins: Vec<&RowName> = pairs.iter().map(|pair| &pair.twin).collect();
+        let kept: Vec<&RowName> = pairs.iter().filter_map(|pair| pair.kept.as_ref().ok()).collect();
+        self.read_images(&mut ahead, table, &twins)?;
+        self.read_images(&mut ahead, table, &kept)?;
+        for (id, relation) in self.relations_to(table, None) {
+            if !self.has_identity(relation.child) {
+                continue;
+            }
+            let Some(children) = self.read_children(relation, &twins)? else {
+                ahead.is_whole = false;
+                continue;
+            };
+            self.read_images(&mut ahead, relation.child, &children.iter().flatten().collect::<Vec<&RowName>>())?;
+            let mut parents = RowNumbers::new(self.identity_of(table));
+            twins.iter().for_each(|twin| _ = parents.number(twin));
+            ahead.children.insert(id, (parents, children));
+        }
+        Ok(ahead)
+    }
+
+    /// Returns a row as it is stored. `None` if it is too long for a plan.
+    pub(super) fn stored_image(
+        &mut self,
+        ahead: &ReadAhead,
+        table: TableId,
+        name: &RowName,
+    ) -> Result<Option<Image>, TreatError> {
+        match ahead.image(table, name) {
+            Some(image) => Ok(image.cloned()),
+            None => Ok(self.images(table, &[name])?.pop().flatten()),
+        }
+    }
+
+    /// Returns the children of each of these different parents, unless they are too many.
+    fn read_children(
+        &mut self,
+        relation: &Relation,
+        parents: &[&RowName],
+    ) -> Result<Option<Vec<Vec<RowName>>>, TreatError> {
+        let names = self.identity_of(relation.child);
+        let mut children: Vec<Vec<RowName>> = vec![Vec::new(); parents.len()];
+        let mut open = MOST_CHILDREN;
+        for (chunk, children) in parents.chunks(CHUNK).zip(children.chunks_mut(CHUNK)) {
+            let query = self.sql.referencing_rows(self.schema, relation, chunk);
+            self.lookups.numbered(&query, chunk.len(), &mut |number, values| {
+                if open > 0 {
+                    open -= 1;
+                    children[number].push(RowName::of(&names, values.to_vec()));
+                }
+            })?;
+        }
+        Ok(Some(children).filter(|_| open > 0))
+    }
+
+    fn read_images(&mut self, ahead: &mut ReadAhead, table: TableId, names: &[&RowName]) -> Result<(), TreatError> {
+        let new = || (RowNumbers::new(self.identity_of(table)), Vec::new());
+        let (rows, images) = ahead.images.entry(table).or_insert_with(new);
+        let mut unread: Vec<&RowName> = Vec::new();
+        for &name in names {
+            if rows.number(name) == images.len() + unread.len() {
+                unread.push(name);
+            }
+        }
+        for chunk in unread.chunks(CHUNK) {
+            if ahead.bytes > MOST_BYTES {
+                ahead.is_whole = false;
+                break;
+            }
+            for image in self.images(table, chunk)? {
+                ahead.bytes += image.iter().flat_map(|image| image.columns.values()).map(Value::bytes).sum::<usize>();
+                images.push(image);
+            }
+        }
+        Ok(())
+    }
+}
