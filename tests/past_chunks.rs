@@ -224,6 +224,31 @@ fn many_twins_are_merged_in_batches() {
     assert_eq!(bench.dump(), before);
 }
 
+/// No index finds the children of a twin, so that those of many twins are checked at once.
+#[test]
+fn twin_with_a_new_child_stays_among_many() {
+    let seed = format!(
+        "CREATE TABLE p(id INTEGER PRIMARY KEY, email TEXT);
+         CREATE TABLE c(id INTEGER PRIMARY KEY, r INTEGER REFERENCES p(id));
+         WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {MANY})
+         INSERT INTO p SELECT i, 'e' || (i % 800) FROM n;
+         INSERT INTO c SELECT id, {MANY} + 1 - id FROM p;"
+    );
+    let rules = "id = \"merge\"\nrelation = { parent = \"p(id)\" }\nlimits = { max-rows = 100000, max-share = 1.0 }\n\
+        [[treat]]\naction = \"repoint\"\nsame = [\"email\"]\n";
+    let bench = planned(&seed, rules);
+    bench.execute(&format!("INSERT INTO c VALUES ({MANY} + 1, {MANY})"));
+    let before = bench.dump();
+    run(&bench, "apply", "plan.ndjson", &[], 5);
+    assert!(bench.dump() == before, "refused, and nothing changed");
+    run(&bench, "apply", "plan.ndjson", &["--batch", "600", "--skip-changed"], 6);
+    assert_eq!(bench.scan().0, 0);
+    assert_eq!(bench.value("SELECT count(*) || ' ' || max(id) FROM p"), format!("'801 {MANY}'"));
+    assert_eq!(bench.value("SELECT count(*) || ' ' || min(id) FROM c WHERE r > 800"), format!("'1 {}'", MANY + 1));
+    run(&bench, "undo", "plan.ndjson", &["--batch", "600"], 0);
+    assert!(bench.dump() == before, "undone");
+}
+
 /// Twins refer to each other in a chain, a twin has more children than are read at a time, and another has longer ones.
 #[test]
 fn chain_of_twins_with_many_and_long_children_is_merged() {

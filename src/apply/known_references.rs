@@ -7,7 +7,6 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use super::ApplyError;
-use super::Direction;
 use super::lookahead::orphan_fingerprint;
 use super::set_portion::SetLine;
 use super::set_portion::SetPortion;
@@ -25,7 +24,9 @@ use crate::model::value::Value;
 use crate::plan_file::Fingerprints;
 use crate::sql::row_sets;
 
-/// The largest number of deleted parents whose references are checked at once, which bounds the memory.
+/// The numbers of deleted parents whose references are checked at once: first few, in case the results do not stay valid, and then
+/// many. The second number bounds the memory.
+const FIRST_WINDOW: usize = 20_000;
 const WINDOW: usize = 200_000;
 
 /// The number of orphans beyond which those of an earlier relation are forgotten, which bounds the memory.
@@ -41,6 +42,8 @@ pub(super) struct KnownReferences {
     checked: Positions,
     /// True if another row refers to a parent, so that each portion has to find out which.
     is_refuted: bool,
+    /// The number of parents that were checked at once the last time.
+    window: usize,
 }
 
 /// Deleted parents, with the rows that may refer to them.
@@ -75,6 +78,7 @@ impl Walk<'_> {
             self.known.orphans.retain(|id, _| !is_child(*id));
             if group.kind != RowChangeKind::Delete && self.watched.iter().any(|&id| is_child(id)) {
                 self.known.checked = Positions::default();
+                self.known.window = 0;
             }
         }
     }
@@ -144,7 +148,7 @@ impl Walk<'_> {
         portion: &SetPortion,
         groups: &[usize],
     ) -> Result<bool, ApplyError> {
-        if self.options.direction == Direction::Apply || !self.renew_known_references(writer)? {
+        if !self.renew_known_references(writer)? {
             return Ok(false);
         }
         let Some(all) = self.sets.groups() else { return Ok(false) };
@@ -160,13 +164,14 @@ impl Walk<'_> {
         let is_checked = |walk: &Walk<'_>| leaving.iter().all(|&position| walk.known.checked.contains(position));
         if !is_checked(self) && !self.known.is_refuted {
             let Some(first) = portion.lines.first().map(|line| line.position) else { return Ok(true) };
-            self.check_window(writer, self.reading.plan.changes() - 1 - first)?;
+            self.check_window(writer, self.reading.position(first))?;
         }
         Ok(is_checked(self))
     }
 
     /// Checks the references to many parents that later lines delete.
     fn check_window(&mut self, writer: &mut dyn Writer, first: usize) -> Result<(), ApplyError> {
+        self.known.window = if self.known.window == 0 { FIRST_WINDOW } else { WINDOW };
         let window = self.window(writer, first)?;
         let Some(all) = self.sets.groups() else { return Ok(()) };
         let groups: Vec<Arc<RowGroup<'_>>> = all.groups.iter().map(|group| Arc::new(group.with_names_only())).collect();
@@ -200,7 +205,7 @@ impl Walk<'_> {
         let mut window = Window::default();
         let mut step = first;
         let total = self.reading.plan.changes();
-        while step < total && window.positions.len() < WINDOW {
+        while step < total && window.positions.len() < self.known.window {
             let portion = self.reading.set_portion(step, self.portion_size())?;
             step += portion.lines.len();
             let Some(groups) = self.groups_of(writer, &portion)? else { continue };
