@@ -117,13 +117,7 @@ pub trait Repair: Scan + RuleGrammar + WriteGrammar + RowChanges + PlanTables + 
         }
         let types: Vec<Option<&Column>> = columns.iter().copied().map(Some).collect();
         let wanted = self.numbered_list(&mut query, &types, numbered);
-        let shown: Vec<String> = into
-            .iter()
-            .map(|name| match column(table, name) {
-                Some(column) => self.shown(&self.qualified("keyed", name), column),
-                None => self.shown_address(&self.qualified("keyed", name)),
-            })
-            .collect();
+        let shown = self.shown_columns(table, "keyed", into);
         query.finish(format!(
             "{select} {WANTED}.{}, {} FROM {wanted} {} {} ON {} ORDER BY 1",
             self.number_column(),
@@ -249,18 +243,51 @@ pub trait Repair: Scan + RuleGrammar + WriteGrammar + RowChanges + PlanTables + 
                 (number, std::iter::once("1".to_owned()).chain(by_name).collect())
             }
         };
-        let names = names.iter().map(|name| {
-            let value = self.qualified("child", name);
-            column(child, name).map_or_else(|| self.shown_address(&value), |column| self.shown(&value, column))
-        });
         let stored = stored_columns(child).map(|column| self.lossless(&self.qualified("child", &column.name), column));
-        let columns: Vec<String> = names.chain(stored).collect();
+        let columns: Vec<String> = self.shown_name(child, "child").into_iter().chain(stored).collect();
         query.finish(format!(
             "{}SELECT {number}, {}, {} FROM {} WHERE {orphan} ORDER BY {}",
             self.parent_query_prefix(schema, relation),
             address.unwrap_or_else(|| self.whole_number("NULL")),
             columns.join(", "),
             source(self, schema, child, "child", Reading::WholeTable),
+            order.join(", "),
+        ))
+    }
+
+    /// Returns columns of a table, or its address, as queries show them.
+    fn shown_columns(&self, table: &Table, alias: &str, names: &[&str]) -> Vec<String> {
+        let shown = |name: &&str| {
+            let value = self.qualified(alias, name);
+            column(table, name).map_or_else(|| self.shown_address(&value), |column| self.shown(&value, column))
+        };
+        names.iter().map(shown).collect()
+    }
+
+    /// Returns the columns that identify a row, as queries show them.
+    fn shown_name(&self, table: &Table, alias: &str) -> Vec<String> {
+        self.shown_columns(table, alias, &identity_columns(table))
+    }
+
+    /// Returns a query for all child rows that refer to a row of the parent. A row holds the columns that identify the parent, and
+    /// those that identify the child, such as (5, 31).
+    fn all_references(&self, schema: &Schema, relation: &Relation) -> Sql {
+        let Some(parent) = schema.parent(relation) else { return plain(self.no_rows()) };
+        let child = schema.child(relation);
+        let shown = [self.shown_name(parent, "parent"), self.shown_name(child, "child")].concat();
+        let refers = key_parts(schema, relation).filter_map(|part| {
+            let parent = self.qualified("parent", &part.parent?.name);
+            Some(self.refers(&part, &parent, &self.child_value(&part)))
+        });
+        let order: Vec<String> = identity_columns(child).iter().map(|name| self.qualified("child", name)).collect();
+        plain(format!(
+            "SELECT {} FROM {} {} {} ON {} AND {} ORDER BY {}",
+            shown.join(", "),
+            source(self, schema, child, "child", Reading::WholeTable),
+            self.facts().ordered_join,
+            source(self, schema, parent, "parent", Reading::AnyIndex),
+            self.all_conditions(refers),
+            self.in_scope(relation),
             order.join(", "),
         ))
     }
@@ -273,12 +300,7 @@ pub trait Repair: Scan + RuleGrammar + WriteGrammar + RowChanges + PlanTables + 
         let child = schema.child(relation);
         let wanted = self.named_rows(&mut query, parent, parents);
         let names = identity_columns(child);
-        let shown = names.iter().map(|name| {
-            let value = self.qualified("child", name);
-            let value =
-                column(child, name).map_or_else(|| self.shown_address(&value), |column| self.shown(&value, column));
-            format!(", {value}")
-        });
+        let shown = self.shown_name(child, "child").into_iter().map(|value| format!(", {value}"));
         let refers = key_parts(schema, relation).filter_map(|part| {
             let parent = self.qualified("parent", &part.parent?.name);
             Some(self.refers_to_known(&part, &parent, &self.child_value(&part)))
@@ -343,14 +365,9 @@ pub trait Repair: Scan + RuleGrammar + WriteGrammar + RowChanges + PlanTables + 
 
     /// Returns a query for some columns of all rows, in the order of the first column.
     fn all_rows(&self, table: &Table, columns: &[&str]) -> Sql {
-        let shown = columns.iter().map(|name| {
-            let value = self.qualified("t", name);
-            column(table, name).map_or_else(|| self.shown_address(&value), |column| self.shown(&value, column))
-        });
-        let shown: Vec<String> = shown.collect();
         plain(format!(
             "SELECT {} FROM {} ORDER BY {}",
-            shown.join(", "),
+            self.shown_columns(table, "t", columns).join(", "),
             self.source(None, table, "t", Reading::AnyIndex),
             columns.first().map(|first| self.qualified("t", first)).unwrap_or_default(),
         ))

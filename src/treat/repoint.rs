@@ -4,6 +4,7 @@
 //! If one of its children cannot be pointed at the kept row, a twin stays with all its children. All rows get their new parents
 //! before the first twin goes, and each row goes before the rows to which it refers.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::CHUNK;
@@ -21,8 +22,10 @@ use crate::model::rule::Repoint;
 use crate::model::rule::Rule;
 use crate::model::rule::Rules;
 use crate::model::value::Value;
+use crate::plan_draft::Batch;
 
 mod children;
+mod children_of;
 mod collisions;
 mod delete_order;
 mod merge;
@@ -46,6 +49,14 @@ struct RepointRule<'a> {
     relation: &'a str,
 }
 
+/// What all merges of a plan share.
+#[derive(Default)]
+struct Shared {
+    moved: MovedRows,
+    /// The batch of the updates of each table.
+    updates: BTreeMap<TableId, Batch>,
+}
+
 impl RepointRule<'_> {
     fn cause(&self) -> Cause<'_> {
         Cause { rule: self.rule, relation: self.relation }
@@ -56,7 +67,7 @@ impl<'a> Planner<'a> {
     /// Plans the changes of all rules that repoint.
     pub(super) fn repoint(&mut self, rules: &'a Rules) -> Result<Vec<RepointForecast<Value>>, TreatError> {
         let mut forecasts = Vec::new();
-        let mut moved = MovedRows::default();
+        let mut shared = Shared::default();
         for rule in rules.iter() {
             let Some(repoint) = rule.repoints() else { continue };
             // `check` has reported a rule without its table.
@@ -64,7 +75,7 @@ impl<'a> Planner<'a> {
             let relation = self.schema.relations.iter().find(|relation| relation.parent.table == Some(table));
             let relation = relation.map_or("", |relation| relation.id.as_str());
             let about = RepointRule { rule, repoint, table, relation };
-            forecasts.push(self.merge_twins(&about, &mut moved)?);
+            forecasts.push(self.merge_twins(&about, &mut shared)?);
         }
         self.order_deletes()?;
         Ok(forecasts)
@@ -73,16 +84,19 @@ impl<'a> Planner<'a> {
     fn merge_twins(
         &mut self,
         about: &RepointRule<'a>,
-        moved: &mut MovedRows,
+        shared: &mut Shared,
     ) -> Result<RepointForecast<Value>, TreatError> {
         let table = &self.schema.tables[about.table];
         let mut forecast = RepointForecast::of(&about.rule.id.value, table.name.to_string());
         let found = self.pairs(about, &mut forecast)?;
         self.progress.total += found.len() as u64;
-        let (mut first, mut size) = (0, CHUNK);
+        let (mut first, mut size, mut lists) = (0, CHUNK, BTreeMap::new());
         while first < found.len() {
             let chunk: Vec<Pair> = found.from(first).take(size).collect();
-            let ahead = self.read_ahead(about.table, if self.may_continue() { &chunk } else { &[] })?;
+            let ahead = match self.may_continue() {
+                true => self.read_ahead(about.table, (&found, first), &chunk, &mut lists)?,
+                false => ReadAhead::new(&found, first),
+            };
             if !ahead.is_whole && chunk.len() > 1 {
                 size = chunk.len() / 4 + 1;
                 continue;
@@ -90,7 +104,7 @@ impl<'a> Planner<'a> {
             for pair in &chunk {
                 forecast.twins += 1;
                 if self.may_continue() {
-                    self.merge_twin(about, moved, &ahead, pair, &mut forecast)?;
+                    self.merge_twin(about, shared, &ahead, pair, &mut forecast)?;
                     self.check_limits();
                 }
                 self.progress.tried(1);
@@ -105,8 +119,8 @@ impl<'a> Planner<'a> {
     fn merge_twin(
         &mut self,
         about: &RepointRule<'a>,
-        moved: &mut MovedRows,
-        ahead: &ReadAhead,
+        shared: &mut Shared,
+        ahead: &ReadAhead<'_>,
         Pair { twin, kept }: &Pair,
         forecast: &mut RepointForecast<Value>,
     ) -> Result<(), TreatError> {
@@ -121,7 +135,7 @@ impl<'a> Planner<'a> {
                 return Ok(());
             }
         };
-        let mut merge = Merge::new(about, moved, ahead);
+        let mut merge = Merge::new(about, shared, ahead);
         match self.merge_into(&mut merge, about.table, twin, kept) {
             Ok(()) => {
                 forecast.merge(|| TwinSample { twin: twin_name, kept: shown(kept, None) });

@@ -34,7 +34,7 @@ impl<'a> Planner<'a> {
                 continue;
             };
             for (other, is_stored) in self.rows_with_key(table, &columns, &key)? {
-                let other = merge.moved.old_name(table, &other).unwrap_or(other);
+                let other = merge.shared.moved.old_name(table, &other).unwrap_or(other);
                 if other.is_same(own) {
                     continue;
                 }

@@ -12,7 +12,6 @@ use crate::model::plan::ChangeRole;
 use crate::model::relation::Relation;
 use crate::model::row::RowName;
 use crate::plan_draft::Step;
-use crate::treat::CHUNK;
 use crate::treat::Planner;
 use crate::treat::TreatError;
 
@@ -79,19 +78,13 @@ impl<'a> Planner<'a> {
         let Some((table, parents)) = relation.parent.table.and_then(|table| Some((table, rows.get(&table)?))) else {
             return Ok(());
         };
-        let names = self.identity_of(relation.child);
-        for chunk in parents.chunks(CHUNK) {
-            let parents: Vec<&RowName> = chunk.names.iter().collect();
-            let query = self.sql.referencing_rows(self.schema, relation, &parents);
-            self.lookups.numbered(&query, parents.len(), &mut |index, values| {
-                let parent = (table, chunk.first + index);
-                let number = rows[&relation.child].get(&RowName::of(&names, values.to_vec()));
-                if let Some(child) = number.map(|number| (relation.child, number)).filter(|child| *child != parent) {
-                    children.entry(parent).or_default().push(child);
-                }
-            })?;
-        }
-        Ok(())
+        self.each_child(relation, parents, &mut |number, values| {
+            let parent = (table, number);
+            let child = rows[&relation.child].number_of(values).map(|number| (relation.child, number));
+            if let Some(child) = child.filter(|child| *child != parent) {
+                children.entry(parent).or_default().push(child);
+            }
+        })
     }
 
     /// Moves the delete of a row, with its record, to the end of the deletes.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::collections::HashMap;
 
 use super::RepointRule;
-use super::moved::MovedRows;
+use super::Shared;
 use super::read_ahead::ReadAhead;
 use super::rehearsed::Rehearsed;
 use crate::model::ids::RelationId;
@@ -30,8 +30,8 @@ use crate::treat::limits::Counted;
 /// The changes for one twin.
 pub(super) struct Merge<'m, 'a> {
     pub(super) about: &'m RepointRule<'a>,
-    pub(super) moved: &'m mut MovedRows,
-    pub(super) ahead: &'m ReadAhead,
+    pub(super) shared: &'m mut Shared,
+    pub(super) ahead: &'m ReadAhead<'m>,
     pub(super) rows: Vec<MergedRow>,
     /// The index of each row, by its table and stored name.
     indexes: HashMap<(TableId, Vec<u8>), usize>,
@@ -83,10 +83,10 @@ impl MergedRow {
 }
 
 impl<'m, 'a> Merge<'m, 'a> {
-    pub(super) fn new(about: &'m RepointRule<'a>, moved: &'m mut MovedRows, ahead: &'m ReadAhead) -> Merge<'m, 'a> {
+    pub(super) fn new(about: &'m RepointRule<'a>, shared: &'m mut Shared, ahead: &'m ReadAhead<'m>) -> Merge<'m, 'a> {
         Merge {
             about,
-            moved,
+            shared,
             ahead,
             rows: Vec::new(),
             indexes: HashMap::new(),
@@ -138,7 +138,7 @@ impl<'a> Planner<'a> {
         let planned = self.draft.get(&about.name, name)?;
         let was_planned = planned.is_some();
         let reasons = planned.as_ref().map(|planned| planned.reasons.clone()).unwrap_or_default();
-        let moved_to = merge.moved.new_name(table, name);
+        let moved_to = merge.shared.moved.new_name(table, name);
         let now = match (&moved_to, planned) {
             (Some(new), _) => {
                 let after = self.draft.get(&about.name, new)?.and_then(|planned| planned.after);
@@ -173,7 +173,7 @@ impl<'a> Planner<'a> {
         for index in std::mem::take(&mut merge.writes) {
             let row = &rows[index];
             match row.now.clone() {
-                Some((name, image)) if row.name.is_same(&name) => self.put_update(row, image)?,
+                Some((name, image)) if row.name.is_same(&name) => self.put_update(row, image, &mut merge)?,
                 Some((name, image)) => self.put_moved(row, name, image, &mut merge)?,
                 None => {}
             }
@@ -222,20 +222,25 @@ impl<'a> Planner<'a> {
             self.put_delete(row, None, merge, unit)?;
         }
         self.put_insert(row, &name, image, unit)?;
-        merge.moved.insert(row.table, &row.name, &name);
+        merge.shared.moved.insert(row.table, &row.name, &name);
         Ok(())
     }
 
-    fn put_update(&mut self, row: &MergedRow, image: Row) -> Result<(), TreatError> {
+    /// Plans the new image of a row. A change that is planned already keeps its position.
+    fn put_update(&mut self, row: &MergedRow, image: Row, merge: &mut Merge<'_, 'a>) -> Result<(), TreatError> {
         let table = &self.schema.tables[row.table];
-        let planned = self.draft.get(&table.name, &row.name)?;
+        let planned = self.draft.get(&table.name, &row.name)?.filter(|_| row.was_planned);
+        let is_new = planned.is_none();
         let mut change = planned
             .unwrap_or_else(|| Change::new(table.name.clone(), row.name.clone(), Some(row.before.clone()), None));
         change.after = Some(image);
         change.reasons.clone_from(&row.reasons);
         self.record_change(row);
-        // A change that is planned already keeps its position.
-        if row.was_planned { Ok(self.draft.replace(&change)?) } else { Ok(self.draft.put(&change)?) }
+        if !is_new {
+            return Ok(self.draft.replace(&change)?);
+        }
+        let batch = *merge.shared.updates.entry(row.table).or_insert_with(|| self.draft.batch());
+        Ok(self.draft.put_new(batch, &change)?)
     }
 
     /// Changes the image of a row that an earlier merge inserts under its new key. The insert keeps its position.

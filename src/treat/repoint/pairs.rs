@@ -26,13 +26,18 @@ type Kept = Result<usize, &'static str>;
 
 /// The twins of a rule, each with the row that is kept or the reason why none is.
 pub(super) struct Pairs {
-    rows: RowNumbers,
+    /// The twins and the kept rows.
+    pub(super) rows: RowNumbers,
     pairs: Vec<(usize, Kept)>,
+    /// The position of each row among the twins.
+    positions: Vec<Option<usize>>,
 }
 
 impl Pairs {
-    fn none() -> Pairs {
-        Pairs { rows: RowNumbers::new(Arc::default()), pairs: Vec::new() }
+    fn new(rows: RowNumbers, pairs: Vec<(usize, Kept)>) -> Pairs {
+        let mut positions = vec![None; rows.len()];
+        pairs.iter().enumerate().for_each(|(position, (twin, _))| positions[*twin] = Some(position));
+        Pairs { rows, pairs, positions }
     }
 
     pub(super) fn len(&self) -> usize {
@@ -43,6 +48,11 @@ impl Pairs {
     pub(super) fn from(&self, first: usize) -> impl Iterator<Item = Pair> {
         let name = |number: usize| self.rows.name(number);
         self.pairs[first..].iter().map(move |&(twin, kept)| Pair { twin: name(twin), kept: kept.map(name) })
+    }
+
+    /// Returns the position of the pair whose twin has this number.
+    pub(super) fn position(&self, number: usize) -> Option<usize> {
+        self.positions[number]
     }
 }
 
@@ -80,8 +90,8 @@ impl<'a> Planner<'a> {
                 let mut groups = self.groups(about.table, &texts)?;
                 forecast.groups = groups.ranges.len() as u64;
                 let kept = self.kept_rows(about.table, &mut groups, &keep.value)?;
-                let pairs = groups.ranges.iter().cloned().zip(kept).flat_map(|(group, kept)| pairs_of(group, kept));
-                Ok(Pairs { pairs: pairs.collect(), rows: groups.rows })
+                let pairs = groups.ranges.into_iter().zip(kept).flat_map(|(group, kept)| pairs_of(group, kept));
+                Ok(Pairs::new(groups.rows, pairs.collect()))
             }
             TwinSource::File(map) => {
                 let key = |texts: &Vec<String>| self.typed_key(about.table, texts);
@@ -93,7 +103,9 @@ impl<'a> Planner<'a> {
                 self.mapped_pairs(about.table, &MapEntries { width, values }, forecast)
             }
             TwinSource::Table { table, from, into } => {
-                let Some(map) = self.table(table) else { return Ok(Pairs::none()) };
+                let Some(map) = self.table(table) else {
+                    return Ok(Pairs::new(RowNumbers::new(Arc::default()), Vec::new()));
+                };
                 let names: Vec<usize> = [self.columns(map, from), self.columns(map, into)].concat();
                 let columns: Vec<&str> =
                     names.iter().map(|&column| self.schema.tables[map].columns[column].name.as_str()).collect();
@@ -109,7 +121,7 @@ impl<'a> Planner<'a> {
         }
     }
 
-    /// Returns the groups of rows with equal values of these expressions.
+    /// Returns the groups of rows with equal values of these expressions, in the order of their first rows.
     fn groups(&mut self, table: TableId, same: &[&str]) -> Result<Groups, TreatError> {
         let names = self.identity_of(table);
         let mut groups = Groups { rows: RowNumbers::new(Arc::clone(&names)), ranges: Vec::new() };
@@ -123,6 +135,8 @@ impl<'a> Planner<'a> {
             }
             last_group = Some(group.clone());
         })?;
+        // The rows of neighbouring groups are then near each other.
+        groups.ranges.sort_by_cached_key(|group| exact_bytes(groups.rows.name(group.start).values()));
         Ok(groups)
     }
 
@@ -146,11 +160,7 @@ impl<'a> Planner<'a> {
         let schema = self.schema;
         let mut counts = vec![0_u64; rows.len()];
         for relation in schema.relations.iter().filter(|relation| relation.parent.table == Some(table)) {
-            for chunk in rows.chunks(CHUNK) {
-                let names: Vec<&RowName> = chunk.names.iter().collect();
-                let query = self.sql.referencing_rows(schema, relation, &names);
-                self.lookups.numbered(&query, names.len(), &mut |index, _| counts[chunk.first + index] += 1)?;
-            }
+            self.each_child(relation, rows, &mut |number, _| counts[number] += 1)?;
         }
         Ok(counts)
     }
@@ -213,7 +223,7 @@ impl<'a> Planner<'a> {
         }
         let kept = last_rows(&next, &twins);
         forecast.groups = kept.iter().flatten().collect::<HashSet<_>>().len() as u64;
-        Ok(Pairs { rows, pairs: twins.into_iter().zip(kept).collect() })
+        Ok(Pairs::new(rows, twins.into_iter().zip(kept).collect()))
     }
 
     /// Returns the name of the row that has each key, which is the key of the table.

@@ -2,8 +2,11 @@
 //! A merge that needs another row reads it itself.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 
+use super::children_of::ChildList;
 use super::pairs::Pair;
+use super::pairs::Pairs;
 use super::row_numbers::RowNumbers;
 use crate::model::ids::RelationId;
 use crate::model::ids::TableId;
@@ -16,23 +19,26 @@ use crate::treat::Planner;
 use crate::treat::TreatError;
 
 /// At most this number of children in one relation is read ahead,
-const MOST_CHILDREN: usize = 10_000;
+const MOST_CHILDREN: usize = 20_000;
 
 /// and rows of about this size in bytes.
 const MOST_BYTES: usize = 1 << 24;
 
-pub(super) struct ReadAhead {
+pub(super) struct ReadAhead<'p> {
+    pairs: &'p Pairs,
+    /// The position of the first twin.
+    first: usize,
     images: BTreeMap<TableId, (RowNumbers, Vec<Option<Image>>)>,
-    /// By relation, the children of each parent.
-    children: BTreeMap<RelationId, (RowNumbers, Vec<Vec<RowName>>)>,
+    /// By relation, the children of each twin.
+    children: BTreeMap<RelationId, Vec<Vec<RowName>>>,
     bytes: usize,
     /// False if there was too much to read all of it.
     pub(super) is_whole: bool,
 }
 
-impl ReadAhead {
-    fn new() -> ReadAhead {
-        ReadAhead { images: BTreeMap::new(), children: BTreeMap::new(), bytes: 0, is_whole: true }
+impl<'p> ReadAhead<'p> {
+    pub(super) fn new(pairs: &'p Pairs, first: usize) -> ReadAhead<'p> {
+        ReadAhead { pairs, first, images: BTreeMap::new(), children: BTreeMap::new(), bytes: 0, is_whole: true }
     }
 
     /// Returns the image of a row, if it was read: `Some(None)` if the row is too long for a plan.
@@ -43,39 +49,66 @@ impl ReadAhead {
 
     /// Returns the children of a row in a relation, if they were read.
     pub(super) fn children(&self, relation: RelationId, parent: &RowName) -> Option<&[RowName]> {
-        let (parents, children) = self.children.get(&relation)?;
-        Some(&children[parents.get(parent)?])
+        let children = self.children.get(&relation)?;
+        let twin = self.pairs.position(self.pairs.rows.get(parent)?)?;
+        Some(children.get(twin.checked_sub(self.first)?)?)
     }
 }
 
 impl<'a> Planner<'a> {
-    /// Reads these twins, the rows that are kept for them, and their children.
-    pub(super) fn read_ahead(&mut self, table: TableId, pairs: &[Pair]) -> Result<ReadAhead, TreatError> {
-        let mut ahead = ReadAhead::new();
-        let twins: Vec<&RowName> = pairs.iter().map(|pair| &pair.twin).collect();
-        let kept: Vec<&RowName> = pairs.iter().filter_map(|pair| pair.kept.as_ref().ok()).collect();
+    /// Reads these twins, the rows that are kept for them, and their children. `lists` has the children in relations without an
+    /// index; lists are made where they are missing.
+    pub(super) fn read_ahead<'p>(
+        &mut self,
+        table: TableId,
+        (pairs, first): (&'p Pairs, usize),
+        chunk: &[Pair],
+        lists: &mut BTreeMap<RelationId, ChildList>,
+    ) -> Result<ReadAhead<'p>, TreatError> {
+        let mut ahead = ReadAhead::new(pairs, first);
+        let twins: Vec<&RowName> = chunk.iter().map(|pair| &pair.twin).collect();
+        let kept: Vec<&RowName> = chunk.iter().filter_map(|pair| pair.kept.as_ref().ok()).collect();
         self.read_images(&mut ahead, table, &twins)?;
         self.read_images(&mut ahead, table, &kept)?;
         for (id, relation) in self.relations_to(table, None) {
             if !self.has_identity(relation.child) {
                 continue;
             }
-            let Some(children) = self.read_children(relation, &twins)? else {
+            let children = if self.reads_whole_child(relation, pairs.len()) {
+                self.listed_children((id, relation), (pairs, first..first + chunk.len()), lists)?
+            } else {
+                self.read_children(relation, &twins)?
+            };
+            let Some(children) = children else {
                 ahead.is_whole = false;
                 continue;
             };
             self.read_images(&mut ahead, relation.child, &children.iter().flatten().collect::<Vec<&RowName>>())?;
-            let mut parents = RowNumbers::new(self.identity_of(table));
-            twins.iter().for_each(|twin| _ = parents.number(twin));
-            ahead.children.insert(id, (parents, children));
+            ahead.children.insert(id, children);
         }
         Ok(ahead)
+    }
+
+    /// Returns the children of the twins at these positions, unless they are too many.
+    fn listed_children(
+        &mut self,
+        (id, relation): (RelationId, &Relation),
+        (pairs, twins): (&Pairs, Range<usize>),
+        lists: &mut BTreeMap<RelationId, ChildList>,
+    ) -> Result<Option<Vec<Vec<RowName>>>, TreatError> {
+        let has = |list: &ChildList| list.twins.contains(&twins.start) && list.twins.end >= twins.end;
+        if !lists.get(&id).is_some_and(has) {
+            lists.remove(&id);
+            let Some(list) = self.list_children(relation, pairs, twins.start)? else { return Ok(None) };
+            lists.insert(id, list);
+        }
+        Ok(lists.get(&id).filter(|list| has(list)).map(|list| twins.map(|twin| list.of(twin)).collect()))
     }
 
     /// Returns a row as it is stored. `None` if it is too long for a plan.
     pub(super) fn stored_image(
         &mut self,
-        ahead: &ReadAhead,
+        ahead: &ReadAhead<'_>,
         table: TableId,
         name: &RowName,
     ) -> Result<Option<Image>, TreatError> {
@@ -106,7 +139,7 @@ impl<'a> Planner<'a> {
         Ok(Some(children).filter(|_| open > 0))
     }
 
-    fn read_images(&mut self, ahead: &mut ReadAhead, table: TableId, names: &[&RowName]) -> Result<(), TreatError> {
+    fn read_images(&mut self, ahead: &mut ReadAhead<'_>, table: TableId, names: &[&RowName]) -> Result<(), TreatError> {
         let new = || (RowNumbers::new(self.identity_of(table)), Vec::new());
         let (rows, images) = ahead.images.entry(table).or_insert_with(new);
         let mut unread: Vec<&RowName> = Vec::new();

@@ -42,7 +42,11 @@ impl RowNumbers {
 
     /// Returns the number of a row, if it has one.
     pub(super) fn get(&self, name: &RowName) -> Option<usize> {
-        let name = name.values();
+        self.number_of(name.values())
+    }
+
+    /// Returns the number of the row with these values.
+    pub(super) fn number_of(&self, name: &[Value]) -> Option<usize> {
         let hash = self.hasher.hash_one(exact_bytes(name));
         self.numbers.find(hash, |&number| is_same(self.values_of(number), name)).copied()
     }
@@ -57,6 +61,11 @@ impl RowNumbers {
             let last = (first + size).min(self.len());
             RowChunk { first, names: (first..last).map(|number| self.name(number)).collect() }
         })
+    }
+
+    /// Returns the number of columns of a name.
+    pub(super) fn width(&self) -> usize {
+        self.columns.len()
     }
 
     pub(super) fn len(&self) -> usize {
