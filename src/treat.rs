@@ -63,6 +63,7 @@ mod passes;
 mod placeholders;
 pub mod redefine;
 mod references;
+mod referring_rows;
 mod rehearsal;
 mod rehearsed_rows;
 mod rekey;
@@ -129,6 +130,7 @@ struct Planner<'a> {
     new_parents: parents::NewParents,
     conflicts: conflicts::Conflicts,
     special_indexes: unique::SpecialIndexes,
+    known_children: referring_rows::KnownChildren,
     returned: returned_rows::ReturnedRows,
     losses: limits::Losses,
     refusals: Vec<PlanRefusal>,
@@ -360,6 +362,7 @@ impl<'a> Planner<'a> {
             conflicts: conflicts::Conflicts::new(may_remove),
             returned: returned_rows::ReturnedRows::default(),
             special_indexes: unique::SpecialIndexes::default(),
+            known_children: referring_rows::KnownChildren::default(),
             losses,
             refusals: Vec::new(),
             unchanged: adopt::unchanged_tables(request, may_remove),

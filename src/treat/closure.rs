@@ -6,7 +6,6 @@
 
 use std::collections::HashMap;
 use std::collections::HashSet;
-use std::sync::Arc;
 
 use super::CHUNK;
 use super::Case;
@@ -21,7 +20,6 @@ use crate::model::ids::TableId;
 use crate::model::plan::Change;
 use crate::model::plan::ChangeRole;
 use crate::model::plan::has_own_address;
-use crate::model::plan::identity_columns;
 use crate::model::plan::shown_name;
 use crate::model::relation::Relation;
 use crate::model::row::RowName;
@@ -204,21 +202,15 @@ impl<'a> Planner<'a> {
             Admission::Blocked(why) => return Stop::undecided(why),
         }
         while let Some((table, indexes)) = open.pop() {
-            let relations = schema
-                .relations
-                .iter()
-                .filter(|relation| relation.parent.table == Some(table) && !relation.parent.columns.is_empty());
-            for relation in relations {
+            for (id, relation) in self.relations_to(table, None) {
                 for chunk in indexes.chunks(CHUNK) {
                     let rows: Vec<RowName> = chunk.iter().map(|&index| closure.rows[index].name.clone()).collect();
-                    if let Err(why) = self.check_identity(relation.child)
-                        && self.has_dependants(relation, &rows)?
-                    {
-                        return Stop::undecided(why);
+                    let children = self.numbered_children(id, &rows)?;
+                    if !children.is_empty() {
+                        self.check_identity(relation.child).or_else(Stop::undecided)?;
                     }
                     let mut added = Vec::new();
-                    let dependants = self.dependants(relation, &rows)?;
-                    for (parent, row) in dependants {
+                    for (parent, row) in self.dependants(relation, children)? {
                         let index = match self.admit(case, closure, row)? {
                             Admission::Added(index) => {
                                 added.push(index);
@@ -306,30 +298,14 @@ impl<'a> Planner<'a> {
         Ok(Admission::Added(closure.add(name, row)))
     }
 
-    fn has_dependants(&mut self, relation: &Relation, parents: &[RowName]) -> Result<bool, TreatError> {
-        let parents: Vec<&RowName> = parents.iter().collect();
-        let mut any = false;
-        self.lookups.each_row(&self.sql.referencing_rows(self.schema, relation, &parents), &mut |_| any = true)?;
-        Ok(any)
-    }
-
-    /// Returns the rows that refer to rows of the closure, each with the number of that row. The orphan stays undecided if
-    /// one of them is too long for a plan.
+    /// Returns the rows of a closure that these children become. The orphan stays undecided if one of them is too long for a plan.
     fn dependants(
         &mut self,
         relation: &'a Relation,
-        parents: &[RowName],
+        children: Vec<(usize, RowName)>,
     ) -> Result<Vec<(usize, ClosureRow<'a>)>, Stop> {
         let child = self.schema.child(relation);
-        let names: Arc<[String]> = identity_columns(child).into_iter().map(str::to_owned).collect();
-        let parents: Vec<&RowName> = parents.iter().collect();
-        let mut numbers: Vec<usize> = Vec::new();
-        let mut rows: Vec<RowName> = Vec::new();
-        let query = self.sql.referencing_rows(self.schema, relation, &parents);
-        self.lookups.numbered(&query, parents.len(), &mut |number, values| {
-            numbers.push(number);
-            rows.push(RowName::of(&names, values.to_vec()));
-        })?;
+        let (numbers, rows): (Vec<usize>, Vec<RowName>) = children.into_iter().unzip();
         let images = self.images(relation.child, &rows.iter().collect::<Vec<_>>())?;
         let loses_only_reference = relation.on_delete == Action::SetNull && self.can_be_null(relation);
         let dependants = numbers.into_iter().zip(rows).zip(images).map(|((number, row), image)| {

@@ -5,7 +5,6 @@
 //! before the first twin goes, and each row goes before the rows to which it refers.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use super::CHUNK;
 use super::Cause;
@@ -148,11 +147,6 @@ impl<'a> Planner<'a> {
                 Ok(())
             }
         }
-    }
-
-    /// Returns the columns that identify a row of the table.
-    fn identity_of(&self, table: TableId) -> Arc<[String]> {
-        identity_columns(&self.schema.tables[table]).into_iter().map(str::to_owned).collect()
     }
 
     /// True if single rows of the table can be identified.

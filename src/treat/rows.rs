@@ -55,6 +55,8 @@ impl<'a> Planner<'a> {
         self.progress.tried(pending.len() as u64);
         let names: Vec<&RowName> = pending.iter().map(|pending| &pending.row).collect();
         let mut found = self.images(case.relation.child, &names)?.into_iter();
+        let removed = pending.iter().filter(|pending| matches!(pending.action, RowAction::Remove { .. }));
+        self.read_dependants(case.relation.child, removed.map(|pending| pending.row.clone()).collect())?;
         let chunk_size = if self.conflicts.may_remove { 1 } else { CHUNK };
         for chunk in pending.chunks(chunk_size) {
             let (mut updates, mut deletes) = (Vec::new(), Vec::new());

@@ -492,6 +492,42 @@ fn child_without_an_index_is_read_once_for_all_sets() {
     assert_eq!(reads[0], reads[1]);
 }
 
+/// No index finds the rows that depend on a row. While planning, they are read for many rows at once, at each depth.
+#[test]
+fn dependants_without_an_index_are_read_for_many_rows_at_once() {
+    let rows = 1_500;
+    let numbers = format!("FROM generate_series(1, {rows}) AS number(i)");
+    let seed = format!(
+        "CREATE TABLE p(id int PRIMARY KEY, name text); CREATE TABLE c(id int PRIMARY KEY, r int REFERENCES p(id)); \
+         CREATE TABLE d(id int PRIMARY KEY, c int REFERENCES c(id)); CREATE TABLE e(id int PRIMARY KEY, d int REFERENCES d(id)); \
+         INSERT INTO c SELECT i, 1000000 + i {numbers}; INSERT INTO d SELECT i, i {numbers}; INSERT INTO e SELECT i, i {numbers}; \
+         INSERT INTO p SELECT i, (i / 2)::text {numbers}; CREATE TABLE f(id int PRIMARY KEY, p int REFERENCES p(id)); \
+         INSERT INTO f SELECT i, i {numbers}; ANALYZE"
+    );
+    let Some(patient) = Patient::new(Kind::Postgres, &seed) else { return };
+    let limits = "limits = { max-rows = 100000, max-share = 1.0 }";
+    patient.rules(&format!(
+        "[[rule]]\nid = \"orphans\"\neven-if-parent-lost = true\nrelation = {{ child = \"c(r)\" }}\n{limits}\n\
+         [[rule.treat]]\naction = \"quarantine\"\n\
+         [[rule]]\nid = \"twins\"\nrelation = {{ parent = \"p(id)\" }}\n{limits}\n\
+         [[rule.treat]]\naction = \"repoint\"\nsame = [\"name\"]\n"
+    ));
+    let tables = ["d", "e", "f"];
+    let start = tables.map(|table| whole_reads(&patient, table));
+    let before = patient.dump();
+    patient.planned();
+    for (table, start) in tables.into_iter().zip(start) {
+        let reads = whole_reads(&patient, table) - start;
+        assert!(reads < 20, "{table} is read {reads} times");
+    }
+    succeeded(&patient, "apply", &patient.apply(&[]));
+    let left =
+        patient.server.texts("SELECT (SELECT count(*) FROM e)::text || ' ' || (SELECT count(DISTINCT p) FROM f)");
+    assert_eq!(left, ["0 751"]);
+    succeeded(&patient, "undo", &patient.undo(&[]));
+    assert!(patient.dump() == before, "undo restores every value");
+}
+
 /// Beside other sessions, a relation is counted before the first batch and after the last one. The report needs no third count.
 #[test]
 fn relation_is_counted_twice_beside_other_sessions() {

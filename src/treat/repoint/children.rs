@@ -70,18 +70,6 @@ impl<'a> Planner<'a> {
         Ok(())
     }
 
-    /// Returns the relations to a table, or those whose parent key has any of these columns.
-    pub(super) fn relations_to(&self, table: TableId, changed: Option<&[usize]>) -> Vec<(RelationId, &'a Relation)> {
-        let schema = self.schema;
-        let is_concerned = |(_, relation): &(RelationId, &Relation)| {
-            let columns = &relation.parent.columns;
-            relation.parent.table == Some(table)
-                && !columns.is_empty()
-                && changed.is_none_or(|changed| columns.iter().any(|column| changed.contains(column)))
-        };
-        schema.relations.entries().filter(is_concerned).collect()
-    }
-
     /// Points all stored children of a row at another row. The row has this name and index; the new parent has this image.
     fn repoint_children(
         &mut self,
@@ -93,7 +81,10 @@ impl<'a> Planner<'a> {
         let relation = &self.schema.relations[id];
         let children = match merge.ahead.children(id, parent) {
             Some(children) => children.to_vec(),
-            None => self.stored_children(relation, parent)?,
+            None => {
+                let children = self.numbered_children(id, std::slice::from_ref(parent))?;
+                children.into_iter().map(|(_, child)| child).collect()
+            }
         };
         if !children.is_empty() && !self.has_identity(relation.child) {
             let name = &self.schema.child(relation).name;
@@ -114,15 +105,6 @@ impl<'a> Planner<'a> {
             self.repoint_child(merge, relation, index, target)?;
         }
         Ok(())
-    }
-
-    /// Returns the names of the rows that refer to a row.
-    fn stored_children(&mut self, relation: &Relation, parent: &RowName) -> Result<Vec<RowName>, Stop> {
-        let names = self.identity_of(relation.child);
-        let mut children: Vec<RowName> = Vec::new();
-        let query = self.sql.referencing_rows(self.schema, relation, &[parent]);
-        self.lookups.numbered(&query, 1, &mut |_, values| children.push(RowName::of(&names, values.to_vec())))?;
-        Ok(children)
     }
 
     /// True if the new image of a row needs no rehearsal: nothing can refuse or alter it.

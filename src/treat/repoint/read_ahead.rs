@@ -77,7 +77,7 @@ impl<'a> Planner<'a> {
             let children = if self.reads_whole_child(relation, pairs.len()) {
                 self.listed_children((id, relation), (pairs, first..first + chunk.len()), lists)?
             } else {
-                self.read_children(relation, &twins)?
+                self.children_of(relation, &twins, MOST_CHILDREN)?
             };
             let Some(children) = children else {
                 ahead.is_whole = false;
@@ -116,27 +116,6 @@ impl<'a> Planner<'a> {
             Some(image) => Ok(image.cloned()),
             None => Ok(self.images(table, &[name])?.pop().flatten()),
         }
-    }
-
-    /// Returns the children of each of these different parents, unless they are too many.
-    fn read_children(
-        &mut self,
-        relation: &Relation,
-        parents: &[&RowName],
-    ) -> Result<Option<Vec<Vec<RowName>>>, TreatError> {
-        let names = self.identity_of(relation.child);
-        let mut children: Vec<Vec<RowName>> = vec![Vec::new(); parents.len()];
-        let mut open = MOST_CHILDREN;
-        for (chunk, children) in parents.chunks(CHUNK).zip(children.chunks_mut(CHUNK)) {
-            let query = self.sql.referencing_rows(self.schema, relation, chunk);
-            self.lookups.numbered(&query, chunk.len(), &mut |number, values| {
-                if open > 0 {
-                    open -= 1;
-                    children[number].push(RowName::of(&names, values.to_vec()));
-                }
-            })?;
-        }
-        Ok(Some(children).filter(|_| open > 0))
     }
 
     fn read_images(&mut self, ahead: &mut ReadAhead<'_>, table: TableId, names: &[&RowName]) -> Result<(), TreatError> {
