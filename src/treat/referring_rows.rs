@@ -17,7 +17,7 @@ use crate::model::value::exact_bytes;
 use crate::sql::row_sets::finds_children;
 
 /// The greatest number of dependants that are known at a time, which bounds the memory.
-const MOST_DEPENDANTS: usize = 20_000;
+const MOST_DEPENDANTS: usize = 200_000;
 
 /// The children of rows, as far as they were read ahead.
 #[derive(Default)]
@@ -92,7 +92,7 @@ impl<'a> Planner<'a> {
     /// were read before.
     pub(super) fn read_dependants(&mut self, table: TableId, rows: Vec<RowName>) -> Result<(), TreatError> {
         self.known_children = KnownChildren::default();
-        if !self.has_slow_dependants(table) {
+        if rows.is_empty() || !self.has_slow_dependants(table) {
             return Ok(());
         }
         let mut open = vec![(table, rows)];

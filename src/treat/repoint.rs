@@ -76,7 +76,9 @@ impl<'a> Planner<'a> {
             let about = RepointRule { rule, repoint, table, relation };
             forecasts.push(self.merge_twins(&about, &mut shared)?);
         }
-        self.order_deletes()?;
+        if forecasts.iter().any(|forecast| forecast.merged > 0) {
+            self.order_deletes()?;
+        }
         Ok(forecasts)
     }
 
