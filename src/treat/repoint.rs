@@ -23,8 +23,8 @@ use crate::model::rule::Rules;
 use crate::model::value::Value;
 use crate::plan_draft::Batch;
 
+mod child_lists;
 mod children;
-mod children_of;
 mod collisions;
 mod delete_order;
 mod merge;

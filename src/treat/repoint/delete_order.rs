@@ -30,8 +30,10 @@ impl<'a> Planner<'a> {
             let name = self.schema.tables[table].name.to_string();
             tables.iter().any(|changes| changes.deleted > 0 && changes.table == name)
         };
-        let is_between =
-            |relation: &&Relation| loses_rows(relation.child) && relation.parent.table.is_some_and(loses_rows);
+        let is_between = |relation: &&Relation| {
+            let refers = !relation.parent.columns.is_empty();
+            refers && loses_rows(relation.child) && relation.parent.table.is_some_and(loses_rows)
+        };
         let schema = self.schema;
         let relations: Vec<&Relation> = schema.relations.iter().filter(is_between).collect();
         if relations.is_empty() {

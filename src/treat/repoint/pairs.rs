@@ -157,9 +157,8 @@ impl<'a> Planner<'a> {
 
     /// Returns for each row the number of rows that refer to it.
     fn references(&mut self, table: TableId, rows: &RowNumbers) -> Result<Vec<u64>, TreatError> {
-        let schema = self.schema;
         let mut counts = vec![0_u64; rows.len()];
-        for relation in schema.relations.iter().filter(|relation| relation.parent.table == Some(table)) {
+        for (_, relation) in self.relations_to(table, None) {
             self.each_child(relation, rows, &mut |number, _| counts[number] += 1)?;
         }
         Ok(counts)

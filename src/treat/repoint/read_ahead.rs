@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-use super::children_of::ChildList;
+use super::child_lists::ChildList;
 use super::pairs::Pair;
 use super::pairs::Pairs;
 use super::row_numbers::RowNumbers;
