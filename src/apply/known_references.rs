@@ -25,10 +25,11 @@ use crate::model::value::Value;
 use crate::plan_file::Fingerprints;
 use crate::sql::row_sets;
 
-/// The numbers of deleted parents whose references are checked at once: first few, in case the results do not stay valid, and then
-/// many. The second number bounds the memory.
-const FIRST_WINDOW: usize = 20_000;
+/// The largest number of deleted parents whose references are checked at once, which bounds the memory.
 const WINDOW: usize = 200_000;
+
+/// This number, after a change of this run made earlier results invalid: that may happen again soon.
+const SMALL_WINDOW: usize = 20_000;
 
 /// The number of orphans beyond which those of an earlier relation are forgotten, which bounds the memory.
 const MOST_ORPHANS: usize = 1_000_000;
@@ -43,8 +44,8 @@ pub(super) struct KnownReferences {
     checked: Positions,
     /// True if another row refers to a parent, so that each portion has to find out which.
     is_refuted: bool,
-    /// The number of parents that were checked at once the last time.
-    window: usize,
+    /// True if a change of this run made results invalid, and nothing was checked since.
+    was_changed: bool,
 }
 
 /// Deleted parents, with the rows that may refer to them.
@@ -77,9 +78,10 @@ impl Walk<'_> {
         for group in touched.into_iter().map(|group| &all.groups[group]) {
             let is_child = |id: RelationId| schema.child(&schema.relations[id]).name == group.table.name;
             self.known.orphans.retain(|id, _| !is_child(*id));
-            if group.kind != RowChangeKind::Delete && self.watched.iter().any(|&id| is_child(id)) {
+            let has_results = !self.known.checked.is_empty();
+            if group.kind != RowChangeKind::Delete && has_results && self.watched.iter().any(|&id| is_child(id)) {
                 self.known.checked = Positions::default();
-                self.known.window = 0;
+                self.known.was_changed = true;
             }
         }
     }
@@ -179,8 +181,8 @@ impl Walk<'_> {
 
     /// Checks the references to many parents that later lines delete.
     fn check_window(&mut self, writer: &mut dyn Writer, first: usize) -> Result<(), ApplyError> {
-        self.known.window = if self.known.window == 0 { FIRST_WINDOW } else { WINDOW };
-        let window = self.window(writer, first)?;
+        let most = if std::mem::take(&mut self.known.was_changed) { SMALL_WINDOW } else { WINDOW };
+        let window = self.window(writer, first, most)?;
         let Some(all) = self.sets.groups() else { return Ok(()) };
         let groups: Vec<Arc<RowGroup<'_>>> = all.groups.iter().map(|group| Arc::new(group.with_names_only())).collect();
         let named = window.groups.iter().zip(&window.names);
@@ -208,12 +210,12 @@ impl Walk<'_> {
     }
 
     /// Returns the next parents that the plan deletes, from a step on.
-    fn window(&mut self, writer: &mut dyn Writer, first: usize) -> Result<Window, ApplyError> {
+    fn window(&mut self, writer: &mut dyn Writer, first: usize, most: usize) -> Result<Window, ApplyError> {
         let schema = self.options.schema;
         let mut window = Window::default();
         let mut step = first;
         let total = self.reading.plan.changes();
-        while step < total && window.positions.len() < self.known.window {
+        while step < total && window.positions.len() < most {
             let portion = self.reading.set_portion(step, self.portion_size())?;
             step += portion.lines.len();
             let Some(groups) = self.groups_of(writer, &portion)? else { continue };
