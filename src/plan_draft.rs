@@ -271,12 +271,7 @@ impl PlanDraft {
         mark: &DraftMark,
         mut each: impl FnMut(Change) -> std::result::Result<(), E>,
     ) -> std::result::Result<(), E> {
-        let mut statement = self.stored()?.prepare_cached("SELECT line FROM change WHERE id > ?1 ORDER BY id")?;
-        let mut rows = statement.query([mark.last])?;
-        while let Some(row) = rows.next()? {
-            each(self.read(row.get_ref(0)?.as_str().map_err(rusqlite::Error::from)?)?)?;
-        }
-        Ok(())
+        self.each_selected("id > ?1 ORDER BY id", mark.last, &mut each)
     }
 
     /// Removes the changes that were added since a mark. Meanwhile, no earlier change was replaced.
@@ -323,8 +318,18 @@ impl PlanDraft {
         step: Step,
         mut each: impl FnMut(Change) -> std::result::Result<(), E>,
     ) -> std::result::Result<(), E> {
-        let mut statement = self.stored()?.prepare("SELECT line FROM change WHERE step = ?1 ORDER BY unit, number")?;
-        let mut rows = statement.query([step as i64])?;
+        self.each_selected("step = ?1 ORDER BY unit, number", step as i64, &mut each)
+    }
+
+    fn each_selected<E: From<rusqlite::Error>>(
+        &self,
+        condition: &str,
+        parameter: i64,
+        each: &mut impl FnMut(Change) -> std::result::Result<(), E>,
+    ) -> std::result::Result<(), E> {
+        let query = format!("SELECT line FROM change WHERE {condition}");
+        let mut statement = self.stored()?.prepare_cached(&query)?;
+        let mut rows = statement.query([parameter])?;
         while let Some(row) = rows.next()? {
             each(self.read(row.get_ref(0)?.as_str().map_err(rusqlite::Error::from)?)?)?;
         }

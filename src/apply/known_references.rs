@@ -13,7 +13,6 @@ use super::set_portion::SetLine;
 use super::set_portion::SetPortion;
 use super::walk::Walk;
 use crate::engine::write::Writer;
-use crate::model::facts::Location;
 use crate::model::ids::RelationId;
 use crate::model::relation::Relation;
 use crate::model::row_group::BatchLine;
@@ -136,10 +135,6 @@ impl Walk<'_> {
             orphans.insert(fingerprints.of(values));
         })?;
         Ok(orphans)
-    }
-
-    fn is_on_server(&self) -> bool {
-        self.options.facts().location == Location::Server
     }
 
     /// True if an index finds the children of a set's parents. A check of each set then mostly costs less than a check of all

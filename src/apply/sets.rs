@@ -22,7 +22,6 @@ use super::walk::Walk;
 use crate::engine::EngineError;
 use crate::engine::set_writer::SetWriter;
 use crate::engine::write::Writer;
-use crate::model::facts::Location;
 use crate::model::plan::Change;
 use crate::model::plan::ChangeRole;
 use crate::model::progress::ProgressStep;
@@ -103,7 +102,7 @@ impl Walk<'_> {
         let total = self.reading.plan.changes();
         let (mut step, mut ready, mut fits) = (0, 0, true);
         let mut size = self.sets.size;
-        let is_server = self.options.facts().location == Location::Server;
+        let is_server = self.is_on_server();
         (self.options.progress)(&ProgressStep::of(RunPhase::CompareRows, 0, total));
         while step < total {
             self.stop_if_asked(0)?;

@@ -26,6 +26,7 @@ use super::sets::Sets;
 use super::tables_by_name;
 use crate::engine::write::Writer;
 use crate::model::catalog::Table;
+use crate::model::facts::Location;
 use crate::model::ids::RelationId;
 use crate::model::plan::ChangeRole;
 use crate::model::plan::NewTable;
@@ -188,6 +189,10 @@ impl<'w> Walk<'w> {
             applied_at_start: Positions::default(),
             transaction: None,
         }
+    }
+
+    pub(super) fn is_on_server(&self) -> bool {
+        self.options.facts().location == Location::Server
     }
 
     pub(super) fn run(

@@ -3,7 +3,6 @@
 
 use std::collections::BTreeSet;
 use std::collections::HashSet;
-use std::sync::Arc;
 
 use super::CHUNK;
 use super::Planner;
@@ -158,7 +157,7 @@ impl<'a> Planner<'a> {
         orphans: &[Orphan],
     ) -> Result<Vec<Option<RowName>>, TreatError> {
         let table = &self.schema.tables[parent];
-        let names: Arc<[String]> = identity_columns(table).into_iter().map(str::to_owned).collect();
+        let names = self.identity_of(parent);
         // Orphans come sorted by their missing keys.
         let mut keys: Vec<&Key> = Vec::new();
         let mut indexes: Vec<usize> = Vec::new();

@@ -229,14 +229,13 @@ impl<'a> Planner<'a> {
     /// Plans the new image of a row. A change that is planned already keeps its position.
     fn put_update(&mut self, row: &MergedRow, image: Row, merge: &mut Merge<'_, 'a>) -> Result<(), TreatError> {
         let table = &self.schema.tables[row.table];
-        let planned = self.draft.get(&table.name, &row.name)?.filter(|_| row.was_planned);
-        let is_new = planned.is_none();
+        let planned = if row.was_planned { self.draft.get(&table.name, &row.name)? } else { None };
         let mut change = planned
             .unwrap_or_else(|| Change::new(table.name.clone(), row.name.clone(), Some(row.before.clone()), None));
         change.after = Some(image);
         change.reasons.clone_from(&row.reasons);
         self.record_change(row);
-        if !is_new {
+        if row.was_planned {
             return Ok(self.draft.replace(&change)?);
         }
         let batch = *merge.shared.updates.entry(row.table).or_insert_with(|| self.draft.batch());

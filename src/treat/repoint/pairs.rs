@@ -136,7 +136,7 @@ impl<'a> Planner<'a> {
             last_group = Some(group.clone());
         })?;
         // The rows of neighbouring groups are then near each other.
-        groups.ranges.sort_by_cached_key(|group| exact_bytes(groups.rows.name(group.start).values()));
+        groups.ranges.sort_by_cached_key(|group| exact_bytes(groups.rows.values_of(group.start)));
         Ok(groups)
     }
 

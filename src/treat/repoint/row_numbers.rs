@@ -72,7 +72,7 @@ impl RowNumbers {
         self.numbers.len()
     }
 
-    fn values_of(&self, number: usize) -> &[Value] {
+    pub(super) fn values_of(&self, number: usize) -> &[Value] {
         let width = self.columns.len();
         &self.values[number * width..(number + 1) * width]
     }
