@@ -256,13 +256,13 @@ fn chain_of_twins_with_many_and_long_children_is_merged() {
     let seed = format!(
         "CREATE TABLE p(id INTEGER PRIMARY KEY, email TEXT, up INTEGER REFERENCES p(id));
          CREATE TABLE c(id INTEGER PRIMARY KEY, r INTEGER NOT NULL REFERENCES p(id));
-         CREATE TABLE d(id INTEGER PRIMARY KEY, r INTEGER REFERENCES p(id), content TEXT);
+         CREATE TABLE \"d \"\"';--\"(id INTEGER PRIMARY KEY, \"r \"\"' of\" INTEGER REFERENCES p(id), content TEXT);
          WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {MANY})
          INSERT INTO p SELECT i, 'e' || (i % 800), nullif(i - 1, 0) FROM n;
          WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {children})
          INSERT INTO c SELECT i, iif(i % 50, 850, 1 + i % {MANY}) FROM n;
          WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {long})
-         INSERT INTO d SELECT i, 900 + i % 2, hex(zeroblob(450000)) || i FROM n;"
+         INSERT INTO \"d \"\"';--\" SELECT i, 900 + i % 2, hex(zeroblob(450000)) || i FROM n;"
     );
     let rules = "id = \"merge\"\nrelation = { parent = \"p(id)\" }\nlimits = { max-rows = 100000, max-share = 1.0 }\n\
         [[treat]]\naction = \"repoint\"\nsame = [\"email\"]\n";
@@ -277,7 +277,7 @@ fn chain_of_twins_with_many_and_long_children_is_merged() {
     assert_eq!(bench.value("SELECT count(*) || ' ' || max(id) FROM p"), "'800 800'");
     is_merged("p", "coalesce(up, 1)", "max(id - 1, 1)");
     is_merged("c", "r", &format!("iif(id % 50, 850, 1 + id % {MANY})"));
-    is_merged("d", "r", "(900 + id % 2)");
+    is_merged("\"d \"\"';--\"", "\"r \"\"' of\"", "(900 + id % 2)");
     run(&bench, "undo", "plan.ndjson", &["--batch", "700"], 0);
     assert_eq!(bench.dump(), before);
 }

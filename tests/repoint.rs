@@ -270,6 +270,28 @@ fn faults_are_shown_at_their_spans() {
     assert_eq!((run.code, run.stdout.contains("r merges twins of p")), (0, true), "{}{}", run.stdout, run.stderr);
 }
 
+/// A condition of the child's table refuses the reference to the kept row.
+#[test]
+fn child_that_the_engine_would_refuse_keeps_its_twin() {
+    for (condition, expected) in [("", "'1:1,2:1,3:3'"), (", CHECK (r <> 1 OR note = 'x')", "'1:1,2:2,3:3'")] {
+        let bench = Bench::new(&format!(
+            "CREATE TABLE p(id INTEGER PRIMARY KEY, email TEXT); \
+             CREATE TABLE c(id INTEGER PRIMARY KEY, r INT REFERENCES p(id), note TEXT{condition}); \
+             INSERT INTO p VALUES (1, 'a'), (2, 'a'), (3, 'b'), (4, 'b'); \
+             INSERT INTO c VALUES (1, 1, 'x'), (2, 2, 'y'), (3, 4, 'z')"
+        ));
+        merged(&bench, &rule("p(id)", "same = [\"email\"]"), |report| {
+            let children = "SELECT group_concat(id || ':' || r) FROM (SELECT * FROM c ORDER BY id)";
+            assert_eq!(bench.value(children), expected, "{condition}");
+            let staying = report["twins"][0]["staying"].as_array().unwrap();
+            assert_eq!(staying.is_empty(), condition.is_empty(), "{report:#}");
+            let is_named =
+                staying.iter().all(|twins| twins["why"].as_str().unwrap().contains("CHECK constraint failed"));
+            assert!(is_named, "{report:#}");
+        });
+    }
+}
+
 /// A child that came to a twin since the plan was made is never left without its parent.
 #[test]
 fn child_that_came_since_keeps_its_twin() {
