@@ -2,6 +2,7 @@
 //! definitions.
 
 use std::ffi::OsString;
+use std::path::Path;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -9,6 +10,8 @@ use clap::Args;
 use clap::Parser;
 use clap::Subcommand;
 use clap::ValueEnum;
+use clap::builder::PathBufValueParser;
+use clap::builder::TypedValueParser;
 
 use crate::config::option_values;
 use crate::config::option_values::FailOn;
@@ -202,7 +205,7 @@ pub struct ScanArgs {
     #[arg(long, value_name = "GLOB", value_parser = Pattern::new)]
     pub remote_tables: Vec<Pattern>,
     /// Append a line about this scan to a file, from which html reports draw the trend
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_parser = kept_file())]
     pub history: Option<PathBuf>,
     /// Number of missing keys and rows to show per finding [default: 3 on a terminal, 5 in files for programs]
     #[arg(long, value_name = "N", value_parser = option_values::parse_samples)]
@@ -214,7 +217,7 @@ pub struct ScanArgs {
     #[arg(long, value_name = "FILE")]
     pub baseline: Option<PathBuf>,
     /// Write the findings to a file as known; with --baseline, only known findings that still exist
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_parser = kept_file())]
     pub write_baseline: Option<PathBuf>,
     #[command(flatten)]
     pub privacy: PrivacyArgs,
@@ -237,11 +240,11 @@ pub struct InitArgs {
     /// A path, sqlite:PATH, or a URL: postgres://USER@HOST/DATABASE, mysql://… [default: the environment variable DATABASE_URL]
     #[arg(value_name = "DB")]
     pub database: Option<String>,
-    /// The file to write; an existing file is never replaced
+    /// The file to write; an existing file is never replaced, and - stands for standard output
     #[arg(long, short, value_name = "FILE", default_value = "fk-doctor.toml")]
     pub output: PathBuf,
     /// Also write what a scan finds to a file as known, so that only new findings fail a scan [default: known.toml]
-    #[arg(long, value_name = "FILE", num_args = 0..=1, require_equals = true, default_missing_value = "known.toml")]
+    #[arg(long, value_name = "FILE", num_args = 0..=1, require_equals = true, default_missing_value = "known.toml", value_parser = kept_file())]
     pub baseline: Option<PathBuf>,
     /// Time limit (500ms, 60s, 5m)
     #[arg(long, value_name = "DURATION", value_parser = option_values::parse_timeout)]
@@ -344,7 +347,7 @@ pub struct CheckArgs {
     pub rules: Vec<PathBuf>,
     /// Write the rows that can be loaded to FILE, the remaining rows to NAME.rest.csv and missing parents to
     /// NAME.parents.sql beside it
-    #[arg(long, value_name = "FILE", requires = "rules")]
+    #[arg(long, value_name = "FILE", requires = "rules", value_parser = kept_file())]
     pub corrected: Option<PathBuf>,
     /// Kind of the file: csv, tsv, json or ndjson [default: by its extension]
     #[arg(long, value_name = "KIND", value_parser = file_kind)]
@@ -448,6 +451,22 @@ fn condition(text: &str) -> Result<RowCondition, String> {
 pub struct FormatArg<F> {
     pub format: F,
     pub file: Option<PathBuf>,
+}
+
+/// What stands for standard output in place of a file.
+const STANDARD_OUTPUT: &str = "-";
+
+/// Returns the file of a report; `None` for standard output.
+pub fn report_file(file: Option<&Path>) -> Option<&Path> {
+    file.filter(|file| *file != Path::new(STANDARD_OUTPUT))
+}
+
+/// Reads the name of a file that a later command reads, so that it cannot be standard output.
+fn kept_file() -> impl TypedValueParser<Value = PathBuf> {
+    PathBufValueParser::new().try_map(|file| match report_file(Some(&file)) {
+        Some(_) => Ok(file),
+        None => Err("it cannot be standard output: name a file"),
+    })
 }
 
 fn output<F: Format>(text: &str) -> Result<FormatArg<F>, String> {

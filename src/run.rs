@@ -193,11 +193,12 @@ fn outputs<F: Copy>(
     file: &Option<PathBuf>,
     default: F,
 ) -> Result<Vec<(F, Option<PathBuf>)>, RunError> {
+    let file_of = |file: Option<&PathBuf>| cli::report_file(file.map(PathBuf::as_path)).map(Path::to_owned);
     if typed.is_empty() {
-        return Ok(vec![(default, file.clone())]);
+        return Ok(vec![(default, file_of(file.as_ref()))]);
     }
     let outputs: Vec<(F, Option<PathBuf>)> =
-        typed.iter().map(|output| (output.format, output.file.clone().or_else(|| file.clone()))).collect();
+        typed.iter().map(|output| (output.format, file_of(output.file.as_ref().or(file.as_ref())))).collect();
     let mut seen: HashSet<Option<PathBuf>> = HashSet::new();
     // Two spellings of one path, such as `./a` and `a`, have equal components without `.`.
     let duplicate = outputs.iter().find(|(_, file)| {

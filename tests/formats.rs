@@ -68,12 +68,37 @@ fn two_reports_to_one_path_are_refused() {
         (&["--format=json", "--format=csv"][..], "standard output"),
         (&["--format=json=r", "--format=csv=./r"], "./r"),
         (&["--format=json", "--format=csv=r", "-o", "r"], "r"),
+        (&["--format=json=-", "--format=csv", "-o", "-"], "standard output"),
     ] {
         let run = bench.run(&[&["scan", "app.db"], arguments].concat());
         assert_eq!(run.code, 2, "{arguments:?}");
         assert!(run.stderr.starts_with(&format!("error: could not write two reports to {place}\n")), "{}", run.stderr);
         assert!(run.stderr.contains("help: give each report its own file: --format FORMAT=FILE"), "{}", run.stderr);
     }
+}
+
+#[test]
+fn dash_stands_for_standard_output() {
+    let bench = shop();
+    let json = bench.run(&["scan", "app.db", "--format", "json"]).stdout;
+    for command in [
+        &["scan", "app.db", "--format", "json", "-o", "-"][..],
+        &["scan", "app.db", "--format", "json=-"],
+        &["scan", "app.db", "--format", "json=-", "-o", "rest.csv", "--format", "csv"],
+    ] {
+        let run = bench.run(command);
+        assert!(serde_json::from_str::<serde_json::Value>(&run.stdout).is_ok(), "{command:?}: {}", run.stdout);
+        assert_eq!((run.code, run.stdout.len()), (1, json.len()), "{command:?}");
+    }
+    let table = bench.run(&["scan", "app.db", "app.db", "-o", "-"]).stdout;
+    assert_eq!(table.matches("✗ app.db: 500 orphan rows in 1 of 1 relation").count(), 2, "{table}");
+    for command in [&["scan", "app.db", "--write-baseline", "-"][..], &["repair", "app.db", "--rules", "r", "-o", "-"]]
+    {
+        let run = bench.run(command);
+        assert_eq!(run.code, 2, "{command:?}");
+        assert!(run.stderr.contains("it cannot be standard output: name a file"), "{}", run.stderr);
+    }
+    assert!(!bench.path("-").exists());
 }
 
 #[test]

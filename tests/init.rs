@@ -23,6 +23,17 @@ fn switched_on(draft: &str) -> String {
 }
 
 #[test]
+fn draft_is_printed_instead_of_written() {
+    let bench = Bench::new(SEED);
+    let run = bench.run(&["init", "app.db", "-o", "-"]);
+    assert_eq!((run.code, run.stderr.as_str()), (0, ""), "{}", run.stdout);
+    assert!(!bench.path("-").exists() && !bench.path("fk-doctor.toml").exists());
+    bench.run(&["init", "app.db"]);
+    let written = std::fs::read_to_string(bench.path("fk-doctor.toml")).unwrap();
+    assert_eq!(run.stdout.replace(" -o -", ""), written);
+}
+
+#[test]
 fn draft_is_valid_with_and_without_its_suggestions() {
     let bench = Bench::new(SEED);
     let run = bench.run(&["init", "app.db"]);

@@ -9,6 +9,7 @@ use clap::Subcommand;
 use crate::cli::FormatArg;
 use crate::cli::PrivacyArgs;
 use crate::cli::help;
+use crate::cli::kept_file;
 use crate::cli::output;
 use crate::config::option_values;
 use crate::config::rules;
@@ -73,7 +74,7 @@ pub struct RestoreArgs {
 #[derive(Debug, Args)]
 pub struct PlanningArgs {
     /// Write the plan to a file
-    #[arg(long, short, value_name = "PLAN")]
+    #[arg(long, short, value_name = "PLAN", value_parser = kept_file())]
     pub output: Option<PathBuf>,
     /// Replace an existing plan, unless it was applied
     #[arg(long, requires = "output")]
@@ -131,7 +132,7 @@ pub struct AdmissionArgs {
 #[derive(Debug, Clone, Args)]
 pub struct WriteArgs {
     /// File for the backup [default: DB.backup-…, beside the database, one for all runs of the plan]
-    #[arg(long, value_name = "FILE", conflicts_with = "no_backup")]
+    #[arg(long, value_name = "FILE", conflicts_with = "no_backup", value_parser = kept_file())]
     pub backup: Option<PathBuf>,
     /// Folder for the backup; give the same folder to all runs of the plan, so that they find it
     #[arg(long, value_name = "DIR", conflicts_with_all = ["backup", "no_backup"])]

@@ -9,6 +9,7 @@ use super::DEFAULT_WAIT;
 use super::Environment;
 use super::Outcome;
 use super::RunError;
+use super::config_file;
 use super::config_file::ConfigFile;
 use super::database;
 use super::discover;
@@ -51,7 +52,8 @@ pub fn init(
     let source = database::source_to_read(typed.database.as_deref(), global, environment)?;
     // Only a folder of files can be searched, and no cluster.
     let source = if source.folder().is_some() { source } else { database::refuse_files(source)? };
-    for file in [Some(&typed.output), typed.baseline.as_ref()].into_iter().flatten() {
+    let output = cli::report_file(Some(&typed.output));
+    for file in [output, typed.baseline.as_deref()].into_iter().flatten() {
         refuse_existing(file, environment)?;
     }
     let wait_limits =
@@ -81,13 +83,15 @@ pub fn init(
         date: today,
         command: &scan_run::command(&source, typed.database.as_deref(), environment),
         database: database.trim_start(),
-        file: &typed.output.display().to_string(),
+        file: &output.unwrap_or(Path::new(config_file::FILE_NAME)).display().to_string(),
         baseline: baseline.as_deref(),
     };
     if let (Some(file), Some(text)) = (&typed.baseline, known) {
         super::create_file(file, &text, environment)?;
     }
-    super::create_file(&typed.output, &report::init::configuration(&report), environment)?;
+    let configuration = report::init::configuration(&report);
+    let Some(output) = output else { return Ok(Outcome { notes, ..Outcome::of(configuration) }) };
+    super::create_file(output, &configuration, environment)?;
     Ok(Outcome { notes, ..Outcome::of(report::init::render(&report, &environment.terminal)) })
 }
 

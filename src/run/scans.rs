@@ -111,7 +111,8 @@ fn refuse_shared_files(typed: &cli::ScanArgs, sources: &[Source], environment: &
     for report in &reports {
         let name = report.format.name();
         let named = format!("{name}={NAME}.{}", ending(report.format));
-        match (&report.file, &typed.output) {
+        let [of_format, of_all] = [&report.file, &typed.output].map(|file| cli::report_file(file.as_deref()));
+        match (of_format, of_all) {
             (Some(file), _) if !has_name(file) => {
                 return Err(shared(
                     format!("the report {}", file.display()),
