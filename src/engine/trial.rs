@@ -68,6 +68,12 @@ pub trait Trial: Session {
     /// Runs one statement like an application. The effects of an accepted statement stay; a refused one has none.
     fn execute(&mut self, statement: &Statement) -> Result<StatementExecution, EngineError>;
 
+    /// Returns the writes of a statement as it is compiled, triggers and foreign-key actions included, without running it. Only
+    /// the trial of a file supports this.
+    fn writes_of(&mut self, _: &Statement) -> Result<Vec<TableWrite>, EngineError> {
+        Err(unsupported())
+    }
+
     /// Runs one statement while foreign keys refuse nothing, calls the closure, and rolls the statement back. Only the
     /// trial of a file supports this.
     fn simulate(

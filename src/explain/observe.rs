@@ -5,6 +5,7 @@
 use crate::diagnose;
 use crate::engine::Trial;
 use crate::engine::trial::StatementExecution;
+use crate::engine::trial::TableWrite;
 use crate::explain::ExplainOptions;
 use crate::model::catalog::Action;
 use crate::model::catalog::TableKind;
@@ -130,7 +131,7 @@ pub(super) fn refused_at_once(
     options: &ExplainOptions<'_>,
 ) -> Vec<FailingRows> {
     let may_refuse = |relation: &Relation| {
-        let is_touched = |table| execution.is_none_or(|execution| is_written(schema, table, execution));
+        let is_touched = |table| is_touched(record, schema, table, execution);
         let is_judged = relation.origin == Origin::Declared && relation.judge == Judge::Engine;
         is_judged && relation.parent.table.is_some_and(is_touched)
     };
@@ -210,7 +211,7 @@ pub(super) fn orphans(
     options: &ExplainOptions<'_>,
 ) -> Observation {
     let mut observation = Observation::default();
-    let touched = |table: TableId| execution.is_none_or(|execution| is_written(schema, table, execution));
+    let touched = |table: TableId| is_touched(record, schema, table, execution);
     for (index, relation) in schema.relations.entries() {
         if relation.origin != Origin::Declared || matches!(relation.judge, Judge::Incomparable(_)) {
             continue;
@@ -267,7 +268,7 @@ pub(super) fn effects(
     notes: &mut Vec<String>,
 ) -> Vec<(TableId, Effect)> {
     let mut found = Vec::new();
-    for table in written_tables(schema, execution) {
+    for table in written_tables(schema, &execution.writes) {
         let question = record.count_changes(schema, table, since);
         let Ok([inserted, updated, deleted]) = <[u64; 3]>::try_from(numbers(trial, &question, notes)) else {
             continue;
@@ -324,9 +325,9 @@ fn numbers(trial: &mut dyn Trial, question: &Sql, notes: &mut Vec<String>) -> Ve
 }
 
 /// Returns the tables that a statement was about to write, itself or through triggers and foreign keys.
-pub(super) fn written_tables(schema: &Schema, execution: &StatementExecution) -> Vec<TableId> {
+pub(super) fn written_tables(schema: &Schema, writes: &[TableWrite]) -> Vec<TableId> {
     let mut tables = Vec::new();
-    for write in &execution.writes {
+    for write in writes {
         let named = |name: &str| schema.names.same(name, &write.table);
         let found = schema.tables.position(|table| named(&table.name.table));
         if let Some(table) = found.filter(|table| !tables.contains(table)) {
@@ -338,6 +339,16 @@ pub(super) fn written_tables(schema: &Schema, execution: &StatementExecution) ->
         table.kind == TableKind::Table && !schema.database.engine.facts().owns(table)
     });
     tables
+}
+
+/// True if a statement writes to a table; without a statement, true if rows of the table are recorded.
+fn is_touched(
+    record: &dyn RecordQueries,
+    schema: &Schema,
+    table: TableId,
+    execution: Option<&StatementExecution>,
+) -> bool {
+    execution.map_or_else(|| record.is_recorded(table), |execution| is_written(schema, table, execution))
 }
 
 fn is_written(schema: &Schema, table: TableId, execution: &StatementExecution) -> bool {

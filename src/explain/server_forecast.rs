@@ -149,7 +149,7 @@ impl ServerExplainer<'_> {
             _ => Ok(ForecastOutcome::default()),
         };
         let execution = self.trial.execute(&explained.statement)?;
-        explained.verdict = crate::explain::verdict(&execution);
+        explained.verdict = super::verdict(&execution);
         let advanced = self.advanced_counters(&counters)?;
         match (forecast, &execution.refusal) {
             (Ok(forecast), refusal) => self.add_forecast(explained, forecast, refusal.as_ref(), before)?,

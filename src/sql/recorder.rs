@@ -1,7 +1,10 @@
 //! The recorder of a trial, and the queries about its record.
 //!
-//! A recorder works inside the trial alone. For every row that a statement writes it records the row's name and its key
-//! columns, before and after. Rounds are numbered, so a query can be about one statement or about a whole transaction.
+//! A recorder works inside the trial alone. For every row that a statement writes to some tables, it records the row's name and its
+//! key columns, before and after. Rounds are numbered, so a query can be about one statement or about a whole transaction.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use super::Sql;
 use super::capabilities;
@@ -13,6 +16,11 @@ use crate::model::value::Value;
 
 /// Queries about a record. They read the rounds from `since` on; a record of a single statement ignores `since`.
 pub trait RecordQueries {
+    /// True if the rows of a table are recorded.
+    fn is_recorded(&self, _: TableId) -> bool {
+        true
+    }
+
     /// Returns a query for one row: how many rows of a table were inserted, updated and deleted, such as (1, 0, 4).
     fn count_changes(&self, schema: &Schema, table: TableId, since: u32) -> Sql;
 
@@ -56,13 +64,33 @@ pub trait RecordQueries {
     fn deletion_depth(&self, schema: &Schema, relation: RelationId, since: u32) -> Option<Sql>;
 }
 
-/// The statements that create, fill and drop a record.
+/// A temporary table or trigger of a record, such as `("trigger", "fk_doctor$insert_5")`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RecordObject {
+    pub kind: String,
+    pub name: String,
+}
+
+/// The statements that create, fill and drop the record of some tables.
 pub trait Recorder: RecordQueries {
-    /// Returns the statements that create the tables of the record and the triggers that fill them.
-    fn create_record(&self, schema: &Schema) -> Vec<Sql>;
+    /// Returns the tables that are recorded.
+    fn tables(&self) -> &BTreeSet<TableId>;
+
+    /// Returns the statements that begin a record without tables.
+    fn create_record(&self) -> Vec<Sql>;
+
+    /// Returns the statements that create the records of these tables and the triggers that fill them, unless they exist.
+    fn create_tables(&self, schema: &Schema, tables: &BTreeSet<TableId>) -> Vec<Sql>;
+
+    /// Returns the query for the tables and triggers of the record that exist now, in the form of [`RecordObject`]. A rollback may
+    /// have removed some of them.
+    fn objects(&self) -> Sql;
+
+    /// Returns the table whose record an object is; `None` if it is another object.
+    fn table_of(&self, object: &RecordObject) -> Option<TableId>;
 
     /// Returns the statements that drop these tables and triggers.
-    fn drop_record(&self, schema: &Schema) -> Vec<Sql>;
+    fn drop_objects(&self, objects: &[RecordObject]) -> Vec<Sql>;
 
     /// Returns the statements that start a round. If `forget` is true, they also empty the record.
     fn begin_round(&self, schema: &Schema, round: u32, forget: bool) -> Vec<Sql>;
@@ -83,14 +111,8 @@ pub trait Recorder: RecordQueries {
     /// Returns the statements that undo [`Recorder::drop_triggers`].
     fn restore_triggers(&self) -> Vec<Sql>;
 
-    /// Returns the tables that are recorded.
-    fn recorded_tables(&self, schema: &Schema) -> Vec<TableId>;
-
     /// Returns the statements that drop the recording triggers of these tables, and keep the record.
-    fn drop_record_triggers(&self, schema: &Schema, tables: &[TableId]) -> Vec<Sql>;
-
-    /// Returns the statements that create the recording triggers of these tables again.
-    fn create_record_triggers(&self, schema: &Schema, tables: &[TableId]) -> Vec<Sql>;
+    fn drop_record_triggers(&self, schema: &Schema, tables: &BTreeSet<TableId>) -> Vec<Sql>;
 
     /// Returns the query for the recorded rows of a table since a round, and the names of its columns after the first
     /// three, such as `["id", "r", "id", "r"]`: first all values before, then all values after.
@@ -100,7 +122,7 @@ pub trait Recorder: RecordQueries {
     fn insert_recorded_row(&self, schema: &Schema, table: TableId, columns: &[String], row: &[Value]) -> Sql;
 }
 
-/// Returns the recorder of a schema's engine; `None` if it has none.
-pub fn of(schema: &Schema) -> Option<&'static dyn Recorder> {
-    capabilities::of(schema.database.engine).recorder
+/// Returns the recorder of these tables; `None` if the engine of the schema has none.
+pub fn of(schema: &Schema, tables: BTreeSet<TableId>) -> Option<Arc<dyn Recorder>> {
+    capabilities::of(schema.database.engine).recorder.map(|recorder| recorder(tables))
 }

@@ -25,6 +25,7 @@ use crate::engine::WaitLimits;
 use crate::engine::trial::ForeignKeyMode;
 use crate::engine::trial::InsertOutcome;
 use crate::engine::trial::StatementExecution;
+use crate::engine::trial::TableWrite;
 use crate::engine::trial::Trial;
 use crate::engine::trial::TrialChoice;
 use crate::engine::trial::TrialOptions;
@@ -128,10 +129,7 @@ impl SqliteTrial {
 
     /// Runs one statement of the user to its end, and records its effects.
     fn run(&mut self, statement: &Statement) -> Result<StatementExecution, EngineError> {
-        let is_inside_transaction = self.in_place().is_some();
-        *held(&self.watch) = Watch { is_on: true, is_inside_transaction, ..Watch::default() };
-        let result = step_through(&self.connection, statement);
-        let watch = std::mem::take(&mut *held(&self.watch));
+        let (result, watch) = self.watched(|connection| step_through(connection, statement));
         let refusal = match result {
             Ok(None) => None,
             Ok(Some(refusal)) => Some(refusal),
@@ -144,6 +142,14 @@ impl SqliteTrial {
             }
         };
         Ok(StatementExecution { refusal, writes: watch.writes })
+    }
+
+    /// Lets the authorizer observe the user's statement.
+    fn watched<T>(&self, run: impl FnOnce(&Connection) -> T) -> (T, Watch) {
+        let is_inside_transaction = self.in_place().is_some();
+        *held(&self.watch) = Watch { is_on: true, is_inside_transaction, ..Watch::default() };
+        let result = run(&self.connection);
+        (result, std::mem::take(&mut *held(&self.watch)))
     }
 
     /// Returns an error if a statement failed because time or memory is used up, and not because of itself.
@@ -300,6 +306,12 @@ impl Trial for SqliteTrial {
         }
         self.forget_deferral()?;
         Ok(execution)
+    }
+
+    fn writes_of(&mut self, statement: &Statement) -> Result<Vec<TableWrite>, EngineError> {
+        // A statement that SQLite cannot compile is refused when it runs.
+        let (_, watch) = self.watched(|connection| connection.prepare(&statement.text).map(|_| ()));
+        Ok(watch.writes)
     }
 
     fn simulate(

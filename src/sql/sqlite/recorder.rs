@@ -6,10 +6,11 @@
 //! have the affinity and collation of their originals, so a comparison with a recorded value gives the result of the
 //! original value.
 
-pub(super) mod record;
+use std::collections::BTreeSet;
+
 use crate::model::catalog::Action;
-use crate::model::catalog::TableKind;
 use crate::model::explanation::Event;
+use crate::model::ids::Id;
 use crate::model::ids::RelationId;
 use crate::model::ids::TableId;
 use crate::model::relation::Origin;
@@ -27,55 +28,67 @@ use crate::sql::phrases::key_parts;
 use crate::sql::query::Sql;
 use crate::sql::query::plain;
 use crate::sql::quoted;
+use crate::sql::recorder::RecordObject;
 use crate::sql::recorder::RecordQueries;
 use crate::sql::recorder::Recorder;
 use crate::sql::row_name_columns;
 use crate::sql::scan::sqlite::matched_where;
 use crate::sql::scan::sqlite::orphans_where;
+
+pub(super) mod record;
+
 use record::Record;
 
-pub(in crate::sql) struct TriggerRecorder;
+/// The name of a table of the record, before the number of the table that it is about.
+const RECORD_OF: &str = "fk_doctor$log_";
+const OBJECTS: &str = "SELECT type, name FROM temp.sqlite_schema \
+     WHERE (type = 'table' AND name GLOB 'fk_doctor$log_*') OR (type = 'trigger' AND name GLOB 'fk_doctor$*')";
+
+pub(in crate::sql) struct TriggerRecorder {
+    pub(in crate::sql) tables: BTreeSet<TableId>,
+}
 
 impl Recorder for TriggerRecorder {
-    fn create_record(&self, schema: &Schema) -> Vec<Sql> {
-        let mut statements = vec![
-            "CREATE TEMP TABLE \"fk_doctor$round\"(number INT)".to_owned(),
-            "INSERT INTO temp.\"fk_doctor$round\" VALUES (0)".to_owned(),
-        ];
-        for record in records(schema) {
-            statements.extend(record.create_table());
-            statements.extend(triggers(schema, &record));
-        }
-        for (index, relation) in enforced(schema) {
-            let Some(parent) = parent_record(schema, relation) else { continue };
-            let columns: Vec<String> =
-                schema.parent_columns(relation).map(|column| parent.before(&column.name)).collect();
-            statements.push(format!(
-                "CREATE INDEX temp.\"fk_doctor$parent_{index}\" ON {}({})",
-                parent.name(),
-                columns.join(", ")
-            ));
-        }
-        statements.into_iter().map(plain).collect()
+    fn tables(&self) -> &BTreeSet<TableId> {
+        &self.tables
     }
 
-    fn drop_record(&self, schema: &Schema) -> Vec<Sql> {
-        let keys = enforced(schema).map(|(index, _)| drop_key_trigger(index));
-        let tables = records(schema).flat_map(|record| record.drop_all());
-        let round = "DROP TABLE IF EXISTS temp.\"fk_doctor$round\"".to_owned();
-        keys.chain(tables).chain([round]).map(plain).collect()
+    fn create_record(&self) -> Vec<Sql> {
+        let statements =
+            ["CREATE TEMP TABLE \"fk_doctor$round\"(number INT)", "INSERT INTO temp.\"fk_doctor$round\" VALUES (0)"];
+        statements.map(|text| plain(text.to_owned())).to_vec()
+    }
+
+    fn create_tables(&self, schema: &Schema, tables: &BTreeSet<TableId>) -> Vec<Sql> {
+        let records = tables.iter().map(|&table| Record::of(schema, table));
+        let create = |record: Record<'_>| [record.create_table(schema), triggers(schema, &record)].concat();
+        records.flat_map(create).map(plain).collect()
+    }
+
+    fn objects(&self) -> Sql {
+        plain(OBJECTS.to_owned())
+    }
+
+    fn table_of(&self, object: &RecordObject) -> Option<TableId> {
+        let number = object.name.strip_prefix(RECORD_OF)?.parse().ok()?;
+        (object.kind == "table").then(|| TableId::from_index(number))
+    }
+
+    fn drop_objects(&self, objects: &[RecordObject]) -> Vec<Sql> {
+        let drop = |RecordObject { kind, name }: &RecordObject| format!("DROP {kind} IF EXISTS temp.{}", quoted(name));
+        objects.iter().map(drop).map(plain).collect()
     }
 
     fn begin_round(&self, schema: &Schema, round: u32, forget: bool) -> Vec<Sql> {
         let mut statements = vec![plain(format!("UPDATE temp.\"fk_doctor$round\" SET number = {round}"))];
         if forget {
-            statements.extend(records(schema).map(|record| plain(format!("DELETE FROM temp.{}", record.name()))));
+            statements.extend(self.records(schema).map(|record| plain(format!("DELETE FROM temp.{}", record.name()))));
         }
         statements
     }
 
     fn complete_record(&self, schema: &Schema) -> Vec<Sql> {
-        records(schema).flat_map(|record| record.complete()).map(plain).collect()
+        self.records(schema).flat_map(|record| record.complete()).map(plain).collect()
     }
 
     fn count_conflict_clauses(&self) -> Sql {
@@ -95,21 +108,11 @@ impl Recorder for TriggerRecorder {
         ["ROLLBACK TO fk_doctor_drop", "RELEASE fk_doctor_drop"].map(|text| plain(text.to_owned())).to_vec()
     }
 
-    fn recorded_tables(&self, schema: &Schema) -> Vec<TableId> {
-        records(schema).map(|record| record.table()).collect()
-    }
-
-    fn drop_record_triggers(&self, schema: &Schema, tables: &[TableId]) -> Vec<Sql> {
+    fn drop_record_triggers(&self, schema: &Schema, tables: &BTreeSet<TableId>) -> Vec<Sql> {
         let keys = enforced(schema).filter(|(_, relation)| tables.contains(&relation.child));
-        let keys = keys.map(|(index, _)| drop_key_trigger(index));
-        let others = of_tables(schema, tables).flat_map(|record| record.drop_triggers());
+        let keys = keys.map(|(index, _)| format!("DROP TRIGGER IF EXISTS temp.\"fk_doctor$key_{index}\""));
+        let others = tables.iter().flat_map(|&table| Record::of(schema, table).drop_triggers());
         keys.chain(others).map(plain).collect()
-    }
-
-    fn create_record_triggers(&self, schema: &Schema, tables: &[TableId]) -> Vec<Sql> {
-        // A trigger of the database may have rolled back the DROP TRIGGER statements, so the triggers may still exist.
-        let triggers = of_tables(schema, tables).flat_map(|record| triggers(schema, &record)).map(plain);
-        self.drop_record_triggers(schema, tables).into_iter().chain(triggers).collect()
     }
 
     fn recorded_rows(&self, schema: &Schema, table: TableId, since: u32) -> (Sql, Vec<String>) {
@@ -139,6 +142,10 @@ impl Recorder for TriggerRecorder {
 }
 
 impl RecordQueries for TriggerRecorder {
+    fn is_recorded(&self, table: TableId) -> bool {
+        self.tables.contains(&table)
+    }
+
     fn count_changes(&self, schema: &Schema, table: TableId, since: u32) -> Sql {
         plain(format!(
             "SELECT count(*) FILTER (WHERE op = 'i'), count(*) FILTER (WHERE op = 'u'), count(*) FILTER (WHERE op = 'd') \
@@ -148,7 +155,12 @@ impl RecordQueries for TriggerRecorder {
     }
 
     fn written_orphans(&self, schema: &Schema, relation: RelationId, since: u32) -> Sql {
-        orphans_where(schema, &schema.relations[relation], &trusting_indexes(), Some(&written(schema, relation, since)))
+        orphans_where(
+            schema,
+            &schema.relations[relation],
+            &trusting_indexes(),
+            Some(&self.written(schema, relation, since)),
+        )
     }
 
     fn count_already_orphans(&self, schema: &Schema, relation: RelationId, since: u32) -> Sql {
@@ -164,41 +176,24 @@ impl RecordQueries for TriggerRecorder {
     }
 
     fn abandoned_orphans(&self, schema: &Schema, relation: RelationId, since: u32) -> Sql {
-        let left = [Event::Delete, Event::Update].map(|event| lost_parent(schema, relation, event, since)).join(" OR ");
-        let only = format!("({left}) AND NOT {}", written(schema, relation, since));
+        let left =
+            [Event::Delete, Event::Update].map(|event| self.lost_parent(schema, relation, event, since)).join(" OR ");
+        let only = format!("({left}) AND NOT {}", self.written(schema, relation, since));
         orphans_where(schema, &schema.relations[relation], &trusting_indexes(), Some(&only))
     }
 
     fn count_affected_children(&self, schema: &Schema, relation: RelationId, event: Event, since: u32) -> Sql {
         let about = &schema.relations[relation];
-        let child = Record::of(schema, about.child);
-        let not_itself = if about.parent.table == Some(about.child) { " AND gone.rowid <> was.rowid" } else { "" };
-        let referred = referred_to_lost_parent(schema, about, &child, event, since, not_itself);
-        let left = lost_parent(schema, relation, event, since);
-        let blocking = format!("{left} AND NOT {}", written(schema, relation, since));
-        let key: Vec<&str> = schema.child_column_names(about).collect();
-        let action = match event {
-            Event::Delete => about.on_delete,
-            Event::Update => about.on_update,
-        };
-        // Only a cascade of this relation counts here, not a row that was deleted in another way.
-        let deletes = event == Event::Delete && action == Action::Cascade;
-        let deleted = if deletes { "was.op = 'd'" } else { "0" };
-        plain(format!(
-            "SELECT (SELECT count(*) FROM temp.{log} AS was WHERE {deleted} AND was.round >= {since} AND {referred}), \
-             (SELECT count(*) FROM temp.{log} AS was WHERE was.op = 'u' AND was.round >= {since} AND {changed} \
-             AND {stays} AND {referred}), \
-             (SELECT count(*) FROM ({orphans}))",
-            log = child.name(),
-            changed = child.changed("was", &key),
-            stays = child.is_not_deleted_later("was"),
-            orphans = orphans_where(schema, about, &trusting_indexes(), Some(&blocking)).text(),
-        ))
+        let left = self.lost_parent(schema, relation, event, since);
+        let blocking = format!("{left} AND NOT {}", self.written(schema, relation, since));
+        let orphans = orphans_where(schema, about, &trusting_indexes(), Some(&blocking));
+        let [deleted, changed] = self.count_changed_children(schema, about, event, since);
+        plain(format!("SELECT ({deleted}), ({changed}), (SELECT count(*) FROM ({}))", orphans.text()))
     }
 
     fn restricted_children(&self, schema: &Schema, relation: RelationId, event: Event, since: u32) -> Option<Sql> {
         let about = &schema.relations[relation];
-        let left = lost_parent(schema, relation, event, since);
+        let left = self.lost_parent(schema, relation, event, since);
         restricts(about, event).then(|| matched_where(schema, about, &trusting_indexes(), &format!("({left})")))
     }
 
@@ -210,10 +205,7 @@ impl RecordQueries for TriggerRecorder {
         since: u32,
     ) -> Option<Sql> {
         let about = &schema.relations[relation];
-        if !restricts(about, event) {
-            return None;
-        }
-        let child = Record::of(schema, about.child);
+        let child = self.record(schema, about.child).filter(|_| restricts(about, event))?;
         let key: Vec<&str> = schema.child_column_names(about).collect();
         let stored = |column: &str| format!("+was.{}", child.before(column));
         let mut inner = Vec::new();
@@ -235,13 +227,13 @@ impl RecordQueries for TriggerRecorder {
             inner = inner.join(", "),
             log = child.name(),
             changed = child.changed("was", &key),
-            referred = referred_to_lost_parent(schema, about, &child, event, since, later),
+            referred = self.referred_to_lost_parent(schema, about, &child, event, since, later),
         )))
     }
 
     fn unequal_self_references(&self, schema: &Schema, relation: RelationId, since: u32) -> Option<Sql> {
         let about = &schema.relations[relation];
-        let record = parent_record(schema, about).filter(|_| about.parent.table == Some(about.child))?;
+        let record = self.parent_record(schema, about).filter(|_| about.parent.table == Some(about.child))?;
         let key: Vec<&str> = schema.parent_columns(about).map(|column| column.name.as_str()).collect();
         // SQLite compares a rowid after its conversion.
         if compare_alike(schema, about)
@@ -299,19 +291,109 @@ impl RecordQueries for TriggerRecorder {
     }
 }
 
+impl TriggerRecorder {
+    /// Returns the record of each table.
+    fn records<'a>(&self, schema: &'a Schema) -> impl Iterator<Item = Record<'a>> {
+        self.tables.iter().map(|&table| Record::of(schema, table))
+    }
+
+    /// Returns the record of a table; `None` if it is not recorded.
+    fn record<'a>(&self, schema: &'a Schema, table: TableId) -> Option<Record<'a>> {
+        self.is_recorded(table).then(|| Record::of(schema, table))
+    }
+
+    /// Returns queries for the number of child rows that a cascade of this relation deleted, and of those that got another key, because
+    /// they lost their parent.
+    fn count_changed_children(&self, schema: &Schema, relation: &Relation, event: Event, since: u32) -> [String; 2] {
+        let Some(child) = self.record(schema, relation.child) else { return ["SELECT 0"; 2].map(str::to_owned) };
+        let not_itself =
+            if relation.parent.table == Some(relation.child) { " AND gone.rowid <> was.rowid" } else { "" };
+        let referred = self.referred_to_lost_parent(schema, relation, &child, event, since, not_itself);
+        let key: Vec<&str> = schema.child_column_names(relation).collect();
+        // Only a cascade of this relation counts here, not a row that was deleted in another way.
+        let deletes = event == Event::Delete && relation.on_delete == Action::Cascade;
+        let deleted = if deletes { "was.op = 'd'" } else { "0" };
+        let changed =
+            format!("was.op = 'u' AND {} AND {}", child.changed("was", &key), child.is_not_deleted_later("was"));
+        [deleted, &changed].map(|is_counted| {
+            let from = format!("SELECT count(*) FROM temp.{} AS was", child.name());
+            format!("{from} WHERE {is_counted} AND was.round >= {since} AND {referred}")
+        })
+    }
+
+    /// Returns the record of the relation's parent table; `None` if there is none.
+    fn parent_record<'a>(&self, schema: &'a Schema, relation: &Relation) -> Option<Record<'a>> {
+        let table = relation.parent.table.filter(|_| !relation.parent.columns.is_empty())?;
+        self.record(schema, table)
+    }
+
+    /// Returns the condition that a child row was written in such a way that SQLite checks its reference.
+    fn written(&self, schema: &Schema, relation: RelationId, since: u32) -> String {
+        let about = &schema.relations[relation];
+        let Some(record) = self.record(schema, about.child) else { return "0".to_owned() };
+        let key: Vec<&str> = schema.child_column_names(about).collect();
+        let checked = format!(
+            "(was.op = 'i' OR (was.op = 'k' AND was.relation = {relation}) OR (was.op = 'u' AND {}))",
+            record.changed("was", &key)
+        );
+        recorded(&record, since, &checked)
+    }
+
+    /// Returns the condition that the parent of the row `child` was deleted, or was given another key.
+    fn lost_parent(&self, schema: &Schema, relation: RelationId, event: Event, since: u32) -> String {
+        let about = &schema.relations[relation];
+        let Some(parent) = self.parent_record(schema, about) else { return "0".to_owned() };
+        let lost = is_lost(schema, about, &parent, event, since);
+        let child = schema.child(about);
+        let pairs: Vec<(String, String)> = schema
+            .child_column_names(about)
+            .zip(schema.parent_columns(about))
+            .map(|(column, key)| (quoted(column), format!("gone.{}", parent.before(&key.name))))
+            .collect();
+        if let Some(address) = child.row_address.as_deref().filter(|_| compare_alike(schema, about)) {
+            // If both sides convert and compare alike, the child's own index can find the rows.
+            let equal: Vec<String> = pairs.iter().map(|(column, key)| format!("referring.{column} = {key}")).collect();
+            let address = quoted(address);
+            return format!(
+                "child.{address} IN (SELECT referring.{address} FROM temp.{} AS gone CROSS JOIN {} ON {} WHERE {lost})",
+                parent.name(),
+                Sqlite.source(None, child, "referring", Reading::AnyIndex),
+                equal.join(" AND ")
+            );
+        }
+        let equal: Vec<String> = pairs.iter().map(|(column, key)| format!("{key} = +child.{column}")).collect();
+        format!("EXISTS (SELECT 1 FROM temp.{} AS gone WHERE {lost} AND {})", parent.name(), equal.join(" AND "))
+    }
+
+    /// Returns the condition that the old key of the recorded child row `was` is that of a parent that was deleted or given
+    /// another key.
+    fn referred_to_lost_parent(
+        &self,
+        schema: &Schema,
+        relation: &Relation,
+        child: &Record<'_>,
+        event: Event,
+        since: u32,
+        order: &str,
+    ) -> String {
+        let Some(parent) = self.parent_record(schema, relation) else { return "0".to_owned() };
+        let equal: Vec<String> = schema
+            .child_column_names(relation)
+            .zip(schema.parent_columns(relation))
+            .map(|(column, key)| format!("gone.{} = +was.{}", parent.before(&key.name), child.before(column)))
+            .collect();
+        format!(
+            "EXISTS (SELECT 1 FROM temp.{} AS gone WHERE {} AND {}{order})",
+            parent.name(),
+            is_lost(schema, relation, &parent, event, since),
+            equal.join(" AND ")
+        )
+    }
+}
+
 /// Returns the hints for queries that read what the engine itself sees through its indexes.
 pub(super) fn trusting_indexes() -> ScanHints<'static> {
     ScanHints { rows: None, index_is_proven: true }
-}
-
-fn records(schema: &Schema) -> impl Iterator<Item = Record<'_>> {
-    let tables = schema.tables.entries().filter(|(_, table)| table.kind == TableKind::Table);
-    tables.filter(|(_, table)| !table.name.table.starts_with("sqlite_")).map(|(table, _)| Record::of(schema, table))
-}
-
-fn of_tables<'a>(schema: &'a Schema, tables: &[TableId]) -> impl Iterator<Item = Record<'a>> {
-    let wanted: Vec<String> = tables.iter().map(|&table| Record::of(schema, table).name()).collect();
-    records(schema).filter(move |record| wanted.contains(&record.name()))
 }
 
 /// Returns the statements that create every trigger that fills the record of a table.
@@ -321,31 +403,9 @@ fn triggers(schema: &Schema, record: &Record<'_>) -> Vec<String> {
     record.create_triggers().into_iter().chain(keys).collect()
 }
 
-fn drop_key_trigger(relation: RelationId) -> String {
-    format!("DROP TRIGGER IF EXISTS temp.\"fk_doctor$key_{relation}\"")
-}
-
 /// Returns the relations that SQLite itself enforces.
 fn enforced(schema: &Schema) -> impl Iterator<Item = (RelationId, &Relation)> {
     schema.relations.entries().filter(|(_, relation)| relation.origin == Origin::Declared)
-}
-
-/// Returns the record of the relation's parent table; `None` if it has no parent key.
-fn parent_record<'a>(schema: &'a Schema, relation: &Relation) -> Option<Record<'a>> {
-    let table = relation.parent.table.filter(|_| !relation.parent.columns.is_empty())?;
-    (schema.tables[table].kind == TableKind::Table).then(|| Record::of(schema, table))
-}
-
-/// Returns the condition that a child row was written in such a way that SQLite checks its reference.
-fn written(schema: &Schema, relation: RelationId, since: u32) -> String {
-    let about = &schema.relations[relation];
-    let record = Record::of(schema, about.child);
-    let key: Vec<&str> = schema.child_column_names(about).collect();
-    let checked = format!(
-        "(was.op = 'i' OR (was.op = 'k' AND was.relation = {relation}) OR (was.op = 'u' AND {}))",
-        record.changed("was", &key)
-    );
-    recorded(&record, since, &checked)
 }
 
 /// Returns the condition that the row `child`, by its present name, is recorded and meets `condition`.
@@ -367,56 +427,6 @@ fn restricts(relation: &Relation, event: Event) -> bool {
         Event::Update => relation.on_update,
     };
     action == Action::Restrict
-}
-
-/// Returns the condition that the parent of the row `child` was deleted, or was given another key.
-fn lost_parent(schema: &Schema, relation: RelationId, event: Event, since: u32) -> String {
-    let about = &schema.relations[relation];
-    let Some(parent) = parent_record(schema, about) else { return "0".to_owned() };
-    let lost = is_lost(schema, about, &parent, event, since);
-    let child = schema.child(about);
-    let pairs: Vec<(String, String)> = schema
-        .child_column_names(about)
-        .zip(schema.parent_columns(about))
-        .map(|(column, key)| (quoted(column), format!("gone.{}", parent.before(&key.name))))
-        .collect();
-    if let Some(address) = child.row_address.as_deref().filter(|_| compare_alike(schema, about)) {
-        // If both sides convert and compare alike, the child's own index can find the rows.
-        let equal: Vec<String> = pairs.iter().map(|(column, key)| format!("referring.{column} = {key}")).collect();
-        let address = quoted(address);
-        return format!(
-            "child.{address} IN (SELECT referring.{address} FROM temp.{} AS gone CROSS JOIN {} ON {} WHERE {lost})",
-            parent.name(),
-            Sqlite.source(None, child, "referring", Reading::AnyIndex),
-            equal.join(" AND ")
-        );
-    }
-    let equal: Vec<String> = pairs.iter().map(|(column, key)| format!("{key} = +child.{column}")).collect();
-    format!("EXISTS (SELECT 1 FROM temp.{} AS gone WHERE {lost} AND {})", parent.name(), equal.join(" AND "))
-}
-
-/// Returns the condition that the old key of the recorded child row `was` is that of a parent that was deleted or given
-/// another key.
-fn referred_to_lost_parent(
-    schema: &Schema,
-    relation: &Relation,
-    child: &Record<'_>,
-    event: Event,
-    since: u32,
-    order: &str,
-) -> String {
-    let Some(parent) = parent_record(schema, relation) else { return "0".to_owned() };
-    let equal: Vec<String> = schema
-        .child_column_names(relation)
-        .zip(schema.parent_columns(relation))
-        .map(|(column, key)| format!("gone.{} = +was.{}", parent.before(&key.name), child.before(column)))
-        .collect();
-    format!(
-        "EXISTS (SELECT 1 FROM temp.{} AS gone WHERE {} AND {}{order})",
-        parent.name(),
-        is_lost(schema, relation, &parent, event, since),
-        equal.join(" AND ")
-    )
 }
 
 /// Returns the condition that the event removed the key of the recorded parent row `gone`.

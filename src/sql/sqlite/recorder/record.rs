@@ -109,27 +109,35 @@ impl<'a> Record<'a> {
         )
     }
 
-    /// Returns the statements that create the record's table and its index.
-    pub(super) fn create_table(&self) -> [String; 2] {
+    /// Returns the statements that create the record's table and its indexes: on the name of a row, and on each key that a relation
+    /// refers to.
+    pub(super) fn create_table(&self, schema: &Schema) -> Vec<String> {
         let columns = |side: &str| -> String {
             let declared =
                 self.columns.iter().enumerate().map(|(i, name)| format!("{side}{i} {}", self.declared(name)));
             declared.collect::<Vec<_>>().join(", ")
         };
-        [
-            format!(
-                "CREATE TEMP TABLE {}(round INT, op TEXT, relation INT, {}, {})",
-                self.name(),
-                columns("o"),
-                columns("n")
-            ),
-            format!(
-                "CREATE INDEX temp.\"fk_doctor$row_{}\" ON {}({})",
-                self.table,
-                self.name(),
-                self.identity.iter().map(|name| self.before(name)).collect::<Vec<_>>().join(", ")
-            ),
-        ]
+        let create = format!(
+            "CREATE TEMP TABLE IF NOT EXISTS {}(round INT, op TEXT, relation INT, {}, {})",
+            self.name(),
+            columns("o"),
+            columns("n")
+        );
+        let referred = enforced(schema).filter(|(_, relation)| relation.parent.table == Some(self.table));
+        let keys = referred.map(|(_, relation)| schema.parent_columns(relation).map(|column| column.name.as_str()));
+        let keys = keys.map(Iterator::collect).filter(|key: &Vec<&str>| !key.is_empty());
+        let mut indexed: Vec<Vec<&str>> = vec![self.identity.clone()];
+        for key in keys {
+            if !indexed.contains(&key) {
+                indexed.push(key);
+            }
+        }
+        let indexes = indexed.iter().enumerate().map(|(number, columns)| {
+            let columns: Vec<String> = columns.iter().map(|name| self.before(name)).collect();
+            let name = format!("\"fk_doctor$row_{}_{number}\"", self.table);
+            format!("CREATE INDEX IF NOT EXISTS temp.{name} ON {}({})", self.name(), columns.join(", "))
+        });
+        std::iter::once(create).chain(indexes).collect()
     }
 
     /// Returns the statements that create the triggers, except those of [`Record::create_key_trigger`].
@@ -146,7 +154,7 @@ impl<'a> Record<'a> {
                 [("before_insert", "BEFORE INSERT", ""), ("before_update", "BEFORE UPDATE", itself.as_str())]
             {
                 triggers.push(format!(
-                    "CREATE TEMP TRIGGER \"fk_doctor${event}_{}\" {when} ON main.{table} BEGIN INSERT INTO {} \
+                    "CREATE TEMP TRIGGER IF NOT EXISTS \"fk_doctor${event}_{}\" {when} ON main.{table} BEGIN INSERT INTO {} \
                      SELECT round.number, 'r', NULL, {}, {} FROM \"fk_doctor$round\" AS round CROSS JOIN main.{table} AS was \
                      WHERE ({}){but}; END",
                     self.table,
@@ -200,11 +208,6 @@ impl<'a> Record<'a> {
         TRIGGER_EVENTS.iter().map(drop).collect()
     }
 
-    /// Returns the statements that drop the triggers and the table.
-    pub(super) fn drop_all(&self) -> Vec<String> {
-        self.drop_triggers().into_iter().chain([format!("DROP TABLE IF EXISTS temp.{}", self.name())]).collect()
-    }
-
     /// Returns the statement that creates the trigger for rows whose key of a relation an UPDATE names, even if it
     /// changes nothing. SQLite checks a self-reference after every UPDATE that names any key of the table.
     pub(super) fn create_key_trigger(&self, schema: &Schema, index: RelationId, relation: &Relation) -> String {
@@ -217,7 +220,7 @@ impl<'a> Record<'a> {
         }
         let columns: Vec<String> = named.iter().map(|&column| quoted(&self.about.columns[column].name)).collect();
         format!(
-            "CREATE TEMP TRIGGER \"fk_doctor$key_{index}\" AFTER UPDATE OF {} ON main.{} BEGIN \
+            "CREATE TEMP TRIGGER IF NOT EXISTS \"fk_doctor$key_{index}\" AFTER UPDATE OF {} ON main.{} BEGIN \
              INSERT INTO {} SELECT number, 'k', {index}, {}, {} FROM \"fk_doctor$round\"; END",
             columns.join(", "),
             quoted(&self.about.name.table),
@@ -258,7 +261,7 @@ impl<'a> Record<'a> {
 
     fn trigger(&self, event: &str, when: &str, op: &str, old: &str, new: &str) -> String {
         format!(
-            "CREATE TEMP TRIGGER \"fk_doctor${event}_{}\" {when} ON main.{} BEGIN \
+            "CREATE TEMP TRIGGER IF NOT EXISTS \"fk_doctor${event}_{}\" {when} ON main.{} BEGIN \
              INSERT INTO {} SELECT number, '{op}', NULL, {old}, {new} FROM \"fk_doctor$round\"; END",
             self.table,
             quoted(&self.about.name.table),

@@ -1,7 +1,10 @@
 //! A copy of the record of statements, kept while the record itself is rolled back or created again.
 
+use std::collections::BTreeSet;
+
 use crate::engine::EngineError;
 use crate::engine::Trial;
+use crate::model::ids::TableId;
 use crate::model::schema::Schema;
 use crate::model::value::Value;
 use crate::sql::recorder::Recorder;
@@ -28,7 +31,7 @@ impl KeptRecord {
         since: u32,
     ) -> Result<KeptRecord, EngineError> {
         let mut kept = KeptRecord::default();
-        for table in recorder.recorded_tables(schema) {
+        for &table in recorder.tables() {
             let (question, columns) = recorder.recorded_rows(schema, table, since);
             let mut rows = Vec::new();
             trial.each_row(&question, &mut |row| rows.push(row.to_vec()))?;
@@ -37,6 +40,12 @@ impl KeptRecord {
             }
         }
         Ok(kept)
+    }
+
+    /// Returns the tables of a schema that have copied rows.
+    pub(super) fn tables(&self, schema: &Schema) -> BTreeSet<TableId> {
+        let table = |kept: &TableRecord| schema.tables.position(|table| table.name.table == kept.table);
+        self.tables.iter().filter_map(table).collect()
     }
 
     /// Records the copied rows again. Rows of a dropped table are omitted.

@@ -5,11 +5,11 @@ use std::sync::Arc;
 
 use super::RecordingExplainer;
 use super::kept_record::KeptRecord;
-use super::observe;
-use super::reasons;
-use super::verdict;
 use crate::engine::EngineError;
 use crate::engine::trial::ForeignKeyMode;
+use crate::explain::observe;
+use crate::explain::reasons;
+use crate::explain::verdict;
 use crate::model::explanation::Explained;
 use crate::model::explanation::StatementReason;
 use crate::model::refusal::RefusalKind;
@@ -21,7 +21,8 @@ use crate::sql::read::statements::dropped_table;
 impl RecordingExplainer<'_> {
     /// Finds the rows because of which COMMIT is refused.
     pub(super) fn reasons_of_transaction(&mut self, explained: &mut Explained, since: u32) {
-        let (schema, recorder) = (Arc::clone(&self.schema), self.recorder);
+        let (schema, recorder) = (Arc::clone(&self.schema), Arc::clone(&self.recorder));
+        let recorder = recorder.as_ref();
         let observation = observe::orphans(self.trial, recorder, &schema, since, None, &self.options);
         explained.reasons = reasons::of_references(&schema, &observation, &self.options);
         explained.notes.extend(observation.notes);
@@ -42,8 +43,9 @@ impl RecordingExplainer<'_> {
 
     /// Runs a statement that changes definitions. The recorder is removed before, and installed again after it.
     pub(super) fn definition(&mut self, explained: &mut Explained) -> Result<(), EngineError> {
+        self.find_recorded()?;
         let kept = self.kept_of_transaction(self.transaction_since.unwrap_or(0))?;
-        self.trial.prepare(&self.recorder.drop_record(&self.schema))?;
+        self.drop_record()?;
         let execution = self.trial.execute(&explained.statement)?;
         explained.verdict = verdict(&execution);
         self.defines |= self.trial.is_in_transaction();
@@ -68,12 +70,12 @@ impl RecordingExplainer<'_> {
         self.round += 1;
         let own = self.trial.triggers_of(&schema.tables[table])?;
         self.trial.prepare(&self.recorder.drop_triggers(&own))?;
-        self.trial.prepare(&self.recorder.begin_round(&schema, self.round, false))?;
         let emptied = statements::statement(
             schema.database.engine,
             &self.recorder.delete_all_rows(&schema, table),
             statement.line,
         );
+        self.begin_round(&emptied)?;
         let observation = self.simulate(&emptied, ForeignKeyMode::ActOnly);
         self.trial.prepare(&self.recorder.restore_triggers())?;
         let (observation, _) = observation?;
@@ -82,17 +84,17 @@ impl RecordingExplainer<'_> {
         Ok(reasons)
     }
 
-    /// Reads the definitions again, and installs the recorder for them.
+    /// Reads the definitions again, and records the tables of the kept rows.
     pub(super) fn define_again(&mut self, kept: Option<KeptRecord>) -> Result<(), EngineError> {
-        self.trial.prepare(&self.recorder.drop_record(&self.schema))?;
+        self.drop_record()?;
         let catalog = self.trial.catalog()?;
         // Without configured relations only a defect of fk-doctor makes this fail.
         if let Ok(schema) = resolve::resolve(catalog, &[]) {
             self.schema = Arc::new(schema);
         }
-        self.trial.prepare(&self.recorder.drop_record(&self.schema))?;
-        self.trial.prepare(&self.recorder.create_record(&self.schema))?;
-        kept.map_or(Ok(()), |kept| kept.put_back(self.trial, self.recorder, &self.schema))
+        let kept = kept.unwrap_or_default();
+        self.record_also(kept.tables(&self.schema))?;
+        kept.put_back(self.trial, self.recorder.as_ref(), &self.schema)
     }
 
     /// Copies the record since a round, if COMMIT will need it.
@@ -100,6 +102,6 @@ impl RecordingExplainer<'_> {
         if !self.trial.is_in_transaction() {
             return Ok(None);
         }
-        KeptRecord::copy(self.trial, self.recorder, &self.schema, since).map(Some)
+        KeptRecord::copy(self.trial, self.recorder.as_ref(), &self.schema, since).map(Some)
     }
 }
