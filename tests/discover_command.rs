@@ -134,7 +134,8 @@ fn table(bench: &Bench, width: usize) -> String {
         progress: &|_| {},
     };
     let facts = discover::facts(&schema, database.session().unwrap().as_mut(), &options).unwrap();
-    let view = DiscoveryView::of(&schema, &discover::assess(&schema, facts, &[]), &Redaction::default());
+    let discovery = discover::assess(&schema, facts, &[], Tier::Likely);
+    let view = DiscoveryView::of(&schema, discovery, &Redaction::default());
     let (lowest, database, config) = (Tier::Likely, "app.db", "fk-doctor.toml");
     let report = DiscoveryReport { view: &view, schema: &schema, lowest, database, config };
     report::discovery::render(&report, DiscoveryFormat::Table, &TerminalStyle::plain(width))

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 
 use crate::discover::composite_judge::CompositeFacts;
 use crate::discover::conditional;
+use crate::discover::decide::Decision;
 use crate::discover::judge::Judgement;
 use crate::discover::known;
 use crate::discover::known::KnownRelations;
@@ -19,6 +20,7 @@ use crate::model::discovery::Candidate;
 use crate::model::discovery::ColumnList;
 use crate::model::discovery::ColumnProfile;
 use crate::model::discovery::Discovery;
+use crate::model::discovery::Evidence;
 use crate::model::discovery::Facts;
 use crate::model::discovery::KeyKind;
 use crate::model::discovery::Pair;
@@ -31,11 +33,12 @@ use crate::model::schema::Schema;
 /// A text is long if the average of its column is longer than this, in bytes.
 const LONG_TEXT: u64 = 30;
 
-/// Judges all pairs. Relations of the schema are declared; candidates that match a pattern were rejected by the user.
-pub fn assess(schema: &Schema, facts: Facts, rejected: &[Pattern]) -> Discovery {
+/// Judges all pairs. Relations of the schema are declared; candidates that match a pattern were rejected by the user. Candidates below
+/// the tier `explained` come without evidence, which takes several kilobytes each.
+pub fn assess(schema: &Schema, facts: Facts, rejected: &[Pattern], explained: Tier) -> Discovery {
     let names = Names::of(&schema.tables);
     let declared = known::relations(schema);
-    let mut candidates = of_whole_tables(schema, &names, &facts, &declared);
+    let mut candidates = of_whole_tables(schema, &names, &facts, &declared, explained);
     let conditional = conditional::assess(schema, &names, &facts);
     conditional::take_back_unconditional(&mut candidates, &conditional);
     candidates.extend(conditional);
@@ -65,7 +68,13 @@ pub fn assess(schema: &Schema, facts: Facts, rejected: &[Pattern]) -> Discovery 
     }
 }
 
-fn of_whole_tables(schema: &Schema, names: &Names, facts: &Facts, declared: &KnownRelations) -> Vec<Candidate> {
+fn of_whole_tables(
+    schema: &Schema,
+    names: &Names,
+    facts: &Facts,
+    declared: &KnownRelations,
+    explained: Tier,
+) -> Vec<Candidate> {
     let is_declared = |pair: &Pair| declared.contains(&known::in_order(pair.child.clone(), pair.parent.clone()));
     let whole: Vec<&Pair> = facts.pairs.iter().filter(|pair| pair.condition.is_empty()).collect();
     let (singles, composites): (Vec<&Pair>, Vec<&Pair>) =
@@ -80,8 +89,7 @@ fn of_whole_tables(schema: &Schema, names: &Names, facts: &Facts, declared: &Kno
     let mut pair_facts = Vec::new();
     for pair in singles {
         let (Some(child), Some(parent)) = (of(&pair.child), of(&pair.parent)) else {
-            // Only a known relation has columns without a profile.
-            unread.push(candidate(pair, Tier::Declared, 0.5, None, Vec::new()));
+            unread.push(unread_candidate(pair));
             continue;
         };
         pair_facts.push(PairFacts {
@@ -117,25 +125,26 @@ fn of_whole_tables(schema: &Schema, names: &Names, facts: &Facts, declared: &Kno
     });
     let composite_facts: Vec<CompositeFacts> = composite_facts.collect();
     let judgement = Judgement::of(names, columns, pair_facts, composite_facts);
+    let is_explained = |decision: &Decision| decision.tier <= explained;
     let singles = known.iter().enumerate().map(|(index, pair)| {
         let decision = &judgement.singles[index];
-        candidate(pair, decision.tier, decision.score, decision.reason, judgement.evidence(index))
+        candidate(pair, decision, is_explained(decision).then(|| judgement.evidence(index)))
     });
     let composites = composites.iter().enumerate().map(|(index, pair)| {
         let decision = &judgement.composites[index].decision;
-        candidate(pair, decision.tier, decision.score, decision.reason, judgement.composite_evidence(index))
+        candidate(pair, decision, is_explained(decision).then(|| judgement.composite_evidence(index)))
     });
     singles.chain(composites).chain(unread).collect()
 }
 
-fn candidate(
-    pair: &Pair,
-    tier: Tier,
-    score: f64,
-    reason: Option<Rejection>,
-    evidence: Vec<crate::model::discovery::Evidence>,
-) -> Candidate {
-    Candidate { pair: pair.clone(), tier, score, reason, evidence }
+/// Returns a candidate with columns that have no profile. Only a known relation has such columns.
+fn unread_candidate(pair: &Pair) -> Candidate {
+    Candidate { pair: pair.clone(), tier: Tier::Declared, score: 0.5, reason: None, evidence: Vec::new() }
+}
+
+fn candidate(pair: &Pair, decision: &Decision, evidence: Option<Vec<Evidence>>) -> Candidate {
+    let Decision { tier, score, reason, .. } = *decision;
+    Candidate { pair: pair.clone(), tier, score, reason, evidence: evidence.unwrap_or_default() }
 }
 
 /// Returns the columns that can be a child or a parent, with what is known about them.

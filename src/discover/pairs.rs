@@ -122,6 +122,8 @@ impl Search<'_> {
             }
             let all = found.len();
             self.keep_named(&mut found, most);
+            // Thousands of children may each leave thousands out.
+            found.shrink_to_fit();
             let left_out = all - found.len();
             Ok((found, left_out))
         };

@@ -92,7 +92,8 @@ pub struct ParentMissingView {
 }
 
 impl DiscoveryView {
-    pub fn of(schema: &Schema, discovery: &Discovery, redaction: &Redaction) -> DiscoveryView {
+    pub fn of(schema: &Schema, discovery: Discovery, redaction: &Redaction) -> DiscoveryView {
+        let Discovery { database, keys, candidates, near: nears, parents_missing, not_observed } = discovery;
         let near = |near: &Near| NearView {
             id: schema.pair_id(&near.child, &near.parent),
             child: SideView::of(schema, &near.child),
@@ -113,16 +114,16 @@ impl DiscoveryView {
             rows: missing.rows,
             distinct: missing.distinct,
         };
-        let candidate = |candidate: &Candidate| CandidateView::of(schema, discovery, candidate, redaction);
+        let candidate = |candidate: Candidate| CandidateView::of(schema, &keys, candidate, redaction);
         DiscoveryView {
-            database: discovery.database.clone(),
+            database,
             values: redaction.values,
             tables: schema.user_tables().count(),
-            candidates: discovery.candidates.iter().map(candidate).collect(),
-            keys: discovery.keys.iter().map(key).collect(),
-            near: discovery.near.iter().map(near).collect(),
-            parents_missing: discovery.parents_missing.iter().map(missing).collect(),
-            not_observed: discovery.not_observed.clone(),
+            candidates: candidates.into_iter().map(candidate).collect(),
+            keys: keys.iter().map(key).collect(),
+            near: nears.iter().map(near).collect(),
+            parents_missing: parents_missing.iter().map(missing).collect(),
+            not_observed,
         }
     }
 
@@ -164,7 +165,7 @@ impl std::fmt::Display for SideView {
 }
 
 impl CandidateView {
-    fn of(schema: &Schema, discovery: &Discovery, candidate: &Candidate, redaction: &Redaction) -> CandidateView {
+    fn of(schema: &Schema, keys: &[FoundKey], candidate: Candidate, redaction: &Redaction) -> CandidateView {
         let pair = &candidate.pair;
         let (child, parent) = (SideView::of(schema, &pair.child), SideView::of(schema, &pair.parent));
         let (own, other) = (child.table.to_string(), parent.table.to_string());
@@ -186,10 +187,10 @@ impl CandidateView {
             condition: condition.collect(),
             counts: pair.counts,
             parent_keys: pair.parent_keys,
-            key: discovery.keys.get(pair.key).map_or(KeyKind::Data, |key| key.kind),
+            key: keys.get(pair.key).map_or(KeyKind::Data, |key| key.kind),
             missing: pair.missing.iter().map(|(values, rows)| (key(values), *rows)).collect(),
             reason: candidate.reason,
-            evidence: candidate.evidence.clone(),
+            evidence: candidate.evidence,
             child,
             parent,
         }

@@ -185,6 +185,18 @@ impl Format for DiscoveryFormat {
     }
 }
 
+impl DiscoveryFormat {
+    /// True if the report lists candidates of every tier, with their evidence.
+    pub fn lists_all(self) -> bool {
+        match self {
+            DiscoveryFormat::Json | DiscoveryFormat::Ndjson | DiscoveryFormat::Html | DiscoveryFormat::Csv => true,
+            DiscoveryFormat::Table | DiscoveryFormat::Markdown | DiscoveryFormat::Mermaid | DiscoveryFormat::Dot => {
+                false
+            }
+        }
+    }
+}
+
 /// The formats for the report of a planned repair.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RepairFormat {

@@ -87,14 +87,16 @@ pub fn discover(
     let mut database = database::open(&source, &wait_limits, environment)?;
     let schema = file.resolve(database.as_mut(), environment)?;
     let mut session = database.session()?;
-    let mut discovery = found(&schema, session.as_mut(), typed, &file, environment, progress)?;
+    let lowest = typed.tier.unwrap_or(Tier::Likely);
+    let explains_all = !typed.explain.is_empty() || outputs.iter().any(|(format, _)| format.lists_all());
+    let explained_tier = if explains_all { Tier::Rejected } else { lowest };
+    let mut discovery = found(&schema, session.as_mut(), typed, &file, environment, (explained_tier, progress))?;
     discovery.not_observed.extend(changed(&schema, database.as_ref()));
     restrict(&schema, &mut discovery, typed, &file);
     // Accepted values become SQL of the configuration, so they are not hidden.
     let shown = if typed.accept.is_empty() { redaction } else { Redaction::default() };
-    let view = DiscoveryView::of(&schema, &discovery, &shown);
+    let view = DiscoveryView::of(&schema, discovery, &shown);
     let word = typed.database.as_ref().map(|_| shell(&source.to_string())).unwrap_or_default();
-    let lowest = typed.tier.unwrap_or(Tier::Likely);
     let typed_config = global.config.as_ref().map(|path| path.display().to_string());
     let config = typed_config.unwrap_or_else(|| match file.path.as_str() {
         "" => match source.folder() {
@@ -124,14 +126,14 @@ pub(super) fn changed(schema: &Schema, database: &dyn Database) -> Option<NotObs
     Some(NotObserved { subject: schema.database.name.clone(), reason, number: 1, omission: Omission::NotRead })
 }
 
-/// Reads the database and judges every pair.
+/// Reads the database and judges every pair. Candidates below the tier `explained` come without evidence.
 fn found(
     schema: &Schema,
     session: &mut dyn Session,
     typed: &DiscoverArgs,
     file: &ConfigFile,
     environment: &Environment,
-    progress: Progress<'_>,
+    (explained, progress): (Tier, Progress<'_>),
 ) -> Result<Discovery, RunError> {
     let settings = &file.config.scan;
     let mut tolerance = Tolerance::default();
@@ -158,7 +160,7 @@ fn found(
         has_strong_name: &|child, parent| names.speak_for(child, parent),
     };
     let facts = discover::facts(schema, session, &options)?;
-    Ok(discover::assess(schema, facts, &file.config.discover.reject))
+    Ok(discover::assess(schema, facts, &file.config.discover.reject, explained))
 }
 
 /// Returns the candidates of this tier or above that are not known yet, with the notes about all that was left out.
@@ -170,10 +172,10 @@ pub(super) fn candidates(
     lowest: Tier,
     progress: Progress<'_>,
 ) -> Result<(Vec<CandidateView>, Vec<String>), RunError> {
-    let discovery = found(schema, session, typed, &ConfigFile::default(), environment, progress)?;
+    let discovery = found(schema, session, typed, &ConfigFile::default(), environment, (lowest, progress))?;
     let failures: Vec<NotObserved> =
         discovery.not_observed.iter().filter(|part| part.omission.is_failure()).cloned().collect();
-    let view = DiscoveryView::of(schema, &discovery, &Redaction::default());
+    let view = DiscoveryView::of(schema, discovery, &Redaction::default());
     let is_wanted = |candidate: &CandidateView| candidate.tier != Tier::Declared && candidate.tier <= lowest;
     let candidates = view.candidates.into_iter().filter(is_wanted).collect();
     Ok((candidates, Undeclared::notes(&failures)))
@@ -211,7 +213,7 @@ pub(super) fn undeclared(
     lowest: Tier,
     progress: Progress<'_>,
 ) -> Result<Undeclared, RunError> {
-    let discovery = found(schema, session, typed, file, environment, progress)?;
+    let discovery = found(schema, session, typed, file, environment, (lowest, progress))?;
     let facts = schema.database.engine.facts();
     let is_wanted = |candidate: &&Candidate| candidate.tier != Tier::Declared && candidate.tier <= lowest;
     let relation = |candidate: &Candidate| {
