@@ -514,6 +514,32 @@ fn undo_of_parent_with_many_orphans_is_linear() {
     assert_eq!(bench.dump(), before);
 }
 
+/// The rows of a circle change together, even if they are more than the rows of the smallest set.
+#[test]
+fn circle_of_many_rows_is_quarantined_and_undone() {
+    let rows = |row: &dyn Fn(i64) -> String| (1..=100).map(row).collect::<Vec<_>>().join(", ");
+    let itself =
+        rows(&|id| format!("({id}, {}, {})", if id == 1 { 999 } else { id - 1 }, if id == 1 { "100" } else { "NULL" }));
+    let of_two = format!(
+        "CREATE TABLE c(id INTEGER PRIMARY KEY, r INTEGER REFERENCES d(id), s INTEGER REFERENCES d(id)); \
+         CREATE TABLE d(id INTEGER PRIMARY KEY, r INTEGER REFERENCES c(id)); \
+         INSERT INTO c VALUES {itself}; INSERT INTO d VALUES {};",
+        rows(&|id| format!("({id}, {id})"))
+    );
+    let of_one = format!(
+        "CREATE TABLE c(id INTEGER PRIMARY KEY, r INTEGER REFERENCES c(id), s INTEGER REFERENCES c(id)); \
+         INSERT INTO c VALUES {itself};"
+    );
+    for seed in [of_two, of_one] {
+        let bench = planned(&seed, &rule("c(r)", "action = \"quarantine\""));
+        let before = bench.dump();
+        done(&bench, "apply", &[], 0);
+        assert_eq!(bench.value("SELECT count(*) FROM c"), "0");
+        done(&bench, "undo", &[], 0);
+        assert_eq!(bench.dump(), before);
+    }
+}
+
 /// A counter that a part of the plan advanced is restored with its rows.
 #[test]
 fn counter_of_a_cut_plan_is_restored() {

@@ -112,9 +112,11 @@ impl Walk<'_> {
                 Route::OneByOne => Some(false),
                 Route::Set(groups) => Some(self.fits_as_set(writer, &portion, &groups)?),
             };
-            if is_ready == Some(false) && is_server && portion.lines.len() > SEARCHED {
+            // A unit can have more lines than asked for.
+            let asked = size.min(portion.lines.len());
+            if is_ready == Some(false) && is_server && asked > SEARCHED {
                 // Few rows are left to be changed row by row, which takes a server long.
-                size = portion.lines.len() / 8;
+                size = asked / 8;
                 self.reading.put_back(portion.lines);
                 continue;
             }
@@ -310,11 +312,13 @@ impl Walk<'_> {
         }
     }
 
-    /// Makes the portions at a step smaller, to find the line that does not fit. Returns false if they are small enough.
+    /// Makes the portions at a step smaller, to find the line that does not fit. Returns false if they are small enough. A portion with
+    /// a large unit can have more lines than asked for, and does not become smaller.
     pub(super) fn narrow(&mut self, step: usize, lines: usize, least: usize) -> bool {
-        let is_large = lines > least;
+        let asked = self.narrowed(step, lines);
+        let is_large = asked > least;
         if is_large {
-            self.sets.narrow = Some((step + lines, (lines / 4).max(1)));
+            self.sets.narrow = Some((step + lines, (asked / 4).max(1)));
         }
         is_large
     }
