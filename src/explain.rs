@@ -5,7 +5,6 @@
 //! while foreign keys refuse nothing, and every row that lacks its parent is found. The engine itself stops at the
 //! first such row, and names neither row nor value.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crate::engine::EngineError;
@@ -61,7 +60,7 @@ pub fn explain(
     options: &ExplainOptions<'_>,
 ) -> Result<Explanation, EngineError> {
     let schema = Arc::new(schema);
-    let Some(recorder) = recorder::of(&schema, BTreeSet::new()) else {
+    let Some(recorder) = recorder::of(&schema) else {
         return server_forecast::explain(trial, schema, statements, options);
     };
     let mut explainer = RecordingExplainer::new(trial, recorder, Arc::clone(&schema), options)?;

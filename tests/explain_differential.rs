@@ -4,7 +4,6 @@
 #![allow(clippy::unwrap_used, reason = "a test may fail loudly")]
 
 use std::collections::BTreeMap;
-use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::Duration;
 
@@ -492,7 +491,7 @@ fn only_written_tables_are_recorded() {
     let explanation = explain::explain(trial.as_mut(), schema, statements, &options).unwrap();
     let refused = |it: &Explained| matches!(it.verdict, StatementVerdict::Refused(_));
     assert_eq!(explanation.statements.iter().map(refused).collect::<Vec<_>>(), [true, false, false, false]);
-    let recorder = recorder::of(&explanation.schema, BTreeSet::new()).unwrap();
+    let recorder = recorder::of(&explanation.schema).unwrap();
     let mut recorded = Vec::new();
     let mut note = |row: &[Value]| {
         if row[0].as_text() == Some("table") {

@@ -210,7 +210,7 @@ impl<'a> RecordingExplainer<'a> {
         let mut tables = Vec::new();
         self.trial.simulate(statement, ForeignKeyMode::Ignore, &mut |trial, execution| {
             // A trigger may have rolled the records back.
-            let recorder = existing_record(trial, &recorder, &schema)?;
+            let recorder = existing_record(trial, recorder.as_ref())?;
             trial.prepare(&recorder.complete_record(&schema))?;
             tables = observe::effects(trial, recorder.as_ref(), &schema, round, execution, &mut Vec::new())
                 .into_iter()
@@ -233,7 +233,7 @@ impl<'a> RecordingExplainer<'a> {
         let is_needed = self.trial.is_in_transaction();
         let mut result = (Observation::default(), None);
         self.trial.simulate(statement, mode, &mut |trial, execution| {
-            let existing = existing_record(trial, &recorder, &schema)?;
+            let existing = existing_record(trial, recorder.as_ref())?;
             let recorder = existing.as_ref();
             trial.prepare(&recorder.complete_record(&schema))?;
             let mut observation = observe::everything(trial, recorder, &schema, round, execution, options);
@@ -247,7 +247,7 @@ impl<'a> RecordingExplainer<'a> {
     }
 
     fn observe(&mut self, execution: &StatementExecution) -> Result<Observation, EngineError> {
-        let recorder = existing_record(self.trial, &self.recorder, &self.schema)?;
+        let recorder = existing_record(self.trial, self.recorder.as_ref())?;
         self.trial.prepare(&recorder.complete_record(&self.schema))?;
         Ok(observe::everything(self.trial, recorder.as_ref(), &self.schema, self.round, execution, &self.options))
     }

@@ -3,11 +3,9 @@
 //! The match is exhaustive: a new engine does not compile until it names its capabilities. An engine whose SQL only
 //! reads has a [`Scan`] and nothing else, so no code can ask it for a statement that writes.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crate::model::catalog::Engine;
-use crate::model::ids::TableId;
 use crate::sql::batch::Batch;
 use crate::sql::grammar::mysql::MARIADB;
 use crate::sql::grammar::mysql::MYSQL;
@@ -31,12 +29,9 @@ pub(super) struct Capabilities {
     pub(super) load: Option<LoadedInto>,
     /// Forecasts what a statement would do, without running it.
     pub(super) forecast: Option<&'static dyn Scratch>,
-    /// Records the changes that a statement makes to these tables in the trial of a file.
-    pub(super) recorder: Option<RecorderOf>,
+    /// Records the changes that a statement makes in the trial of a file.
+    pub(super) recorder: Option<fn() -> Arc<dyn Recorder>>,
 }
-
-/// Returns the recorder of some tables.
-pub(super) type RecorderOf = fn(BTreeSet<TableId>) -> Arc<dyn Recorder>;
 
 /// The tables into which a check loads rows.
 #[derive(Clone, Copy)]
@@ -55,7 +50,7 @@ pub(super) fn of(engine: Engine) -> &'static Capabilities {
             batch: None,
             load: Some(LoadedInto::Copy(|| Box::new(CopyLoad))),
             forecast: None,
-            recorder: Some(|tables| Arc::new(TriggerRecorder { tables })),
+            recorder: Some(|| Arc::new(TriggerRecorder::default())),
         },
         // They run in a private database of SQLite.
         Engine::Files => {

@@ -73,6 +73,9 @@ pub struct RecordObject {
 
 /// The statements that create, fill and drop the record of some tables.
 pub trait Recorder: RecordQueries {
+    /// Returns the recorder of these tables.
+    fn of_tables(&self, tables: BTreeSet<TableId>) -> Arc<dyn Recorder>;
+
     /// Returns the tables that are recorded.
     fn tables(&self) -> &BTreeSet<TableId>;
 
@@ -122,7 +125,7 @@ pub trait Recorder: RecordQueries {
     fn insert_recorded_row(&self, schema: &Schema, table: TableId, columns: &[String], row: &[Value]) -> Sql;
 }
 
-/// Returns the recorder of these tables; `None` if the engine of the schema has none.
-pub fn of(schema: &Schema, tables: BTreeSet<TableId>) -> Option<Arc<dyn Recorder>> {
-    capabilities::of(schema.database.engine).recorder.map(|recorder| recorder(tables))
+/// Returns a recorder that records no table yet; `None` if the engine of the schema has none.
+pub fn of(schema: &Schema) -> Option<Arc<dyn Recorder>> {
+    capabilities::of(schema.database.engine).recorder.map(|recorder| recorder())
 }

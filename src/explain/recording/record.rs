@@ -8,17 +8,15 @@ use crate::engine::EngineError;
 use crate::engine::Trial;
 use crate::explain::observe;
 use crate::model::ids::TableId;
-use crate::model::schema::Schema;
 use crate::model::statement::Statement;
 use crate::model::value::Value;
-use crate::sql::recorder;
 use crate::sql::recorder::RecordObject;
 use crate::sql::recorder::Recorder;
 
 impl RecordingExplainer<'_> {
     /// Finds the tables that are still recorded: a rollback also removes the records that were created since.
     pub(super) fn find_recorded(&mut self) -> Result<(), EngineError> {
-        self.recorder = existing_record(self.trial, &self.recorder, &self.schema)?;
+        self.recorder = existing_record(self.trial, self.recorder.as_ref())?;
         Ok(())
     }
 
@@ -26,14 +24,14 @@ impl RecordingExplainer<'_> {
     /// definitions for each that it creates.
     pub(super) fn record_also(&mut self, tables: BTreeSet<TableId>) -> Result<(), EngineError> {
         let new: BTreeSet<TableId> = tables.difference(self.recorder.tables()).copied().collect();
-        self.recorder = with_tables(&self.recorder, &self.schema, self.recorder.tables() | &new);
+        self.recorder = self.recorder.of_tables(self.recorder.tables() | &new);
         self.trial.prepare(&self.recorder.create_tables(&self.schema, &new))
     }
 
     pub(super) fn drop_record(&mut self) -> Result<(), EngineError> {
         let objects = record_objects(self.trial, self.recorder.as_ref())?;
         self.trial.prepare(&self.recorder.drop_objects(&objects))?;
-        self.recorder = with_tables(&self.recorder, &self.schema, BTreeSet::new());
+        self.recorder = self.recorder.of_tables(BTreeSet::new());
         Ok(())
     }
 
@@ -63,15 +61,8 @@ fn record_objects(trial: &mut dyn Trial, recorder: &dyn Recorder) -> Result<Vec<
 /// Returns the recorder of the tables that are recorded now.
 pub(super) fn existing_record(
     trial: &mut dyn Trial,
-    recorder: &Arc<dyn Recorder>,
-    schema: &Schema,
+    recorder: &dyn Recorder,
 ) -> Result<Arc<dyn Recorder>, EngineError> {
-    let objects = record_objects(trial, recorder.as_ref())?;
-    let tables: BTreeSet<TableId> = objects.iter().filter_map(|object| recorder.table_of(object)).collect();
-    Ok(with_tables(recorder, schema, tables))
-}
-
-/// Returns the recorder of these tables.
-fn with_tables(recorder: &Arc<dyn Recorder>, schema: &Schema, tables: BTreeSet<TableId>) -> Arc<dyn Recorder> {
-    recorder::of(schema, tables).unwrap_or_else(|| Arc::clone(recorder))
+    let objects = record_objects(trial, recorder)?;
+    Ok(recorder.of_tables(objects.iter().filter_map(|object| recorder.table_of(object)).collect()))
 }

@@ -7,6 +7,7 @@
 //! original value.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use crate::model::catalog::Action;
 use crate::model::explanation::Event;
@@ -44,11 +45,16 @@ const RECORD_OF: &str = "fk_doctor$log_";
 const OBJECTS: &str = "SELECT type, name FROM temp.sqlite_schema \
      WHERE (type = 'table' AND name GLOB 'fk_doctor$log_*') OR (type = 'trigger' AND name GLOB 'fk_doctor$*')";
 
+#[derive(Default)]
 pub(in crate::sql) struct TriggerRecorder {
-    pub(in crate::sql) tables: BTreeSet<TableId>,
+    tables: BTreeSet<TableId>,
 }
 
 impl Recorder for TriggerRecorder {
+    fn of_tables(&self, tables: BTreeSet<TableId>) -> Arc<dyn Recorder> {
+        Arc::new(TriggerRecorder { tables })
+    }
+
     fn tables(&self) -> &BTreeSet<TableId> {
         &self.tables
     }
