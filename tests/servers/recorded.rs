@@ -913,3 +913,23 @@ fn cascade_without_a_counter_is_refused() {
         }
     }
 }
+
+/// An orphan with all that depends on it is a unit, which is compared whole even if it has more lines than a small set.
+#[test]
+fn undo_of_a_large_unit_refuses_a_changed_row() {
+    let rows: Vec<String> = (2..=100).map(|id| format!("({id}, {})", id - 1)).collect();
+    let seed = format!(
+        "CREATE TABLE b(id int PRIMARY KEY, r int, FOREIGN KEY (r) REFERENCES b(id)); INSERT INTO b VALUES (1, 999), {}",
+        rows.join(", ")
+    );
+    on_each(&seed, |patient| {
+        planned(patient, "action = \"quarantine\"");
+        let before = patient.dump();
+        ended(patient, patient.apply(&[]), 0, " repaired");
+        patient.server.execute("INSERT INTO b VALUES (50, NULL)");
+        ended(patient, patient.undo(&[]), 5, "are out of date");
+        patient.server.execute("DELETE FROM b");
+        ended(patient, patient.undo(&[]), 0, "is taken back");
+        assert!(patient.dump() == before, "{:?}", patient.kind);
+    });
+}
