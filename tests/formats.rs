@@ -90,6 +90,8 @@ fn dash_stands_for_standard_output() {
         assert!(serde_json::from_str::<serde_json::Value>(&run.stdout).is_ok(), "{command:?}: {}", run.stdout);
         assert_eq!((run.code, run.stdout.len()), (1, json.len()), "{command:?}");
     }
+    let both = bench.run(&["scan", "app.db", "app.db", "--format", "ndjson=-", "-o", "rest"]);
+    assert_eq!((both.code, bench.path("rest").exists()), (1, false), "{}", both.stderr);
     let table = bench.run(&["scan", "app.db", "app.db", "-o", "-"]).stdout;
     assert_eq!(table.matches("✗ app.db: 500 orphan rows in 1 of 1 relation").count(), 2, "{table}");
     for command in [&["scan", "app.db", "--write-baseline", "-"][..], &["repair", "app.db", "--rules", "r", "-o", "-"]]

@@ -60,15 +60,7 @@ impl StatementExplainer for RecordingExplainer<'_> {
     }
 
     fn explain(&mut self, statement: Statement) -> Result<Explained, EngineError> {
-        let mut explained = Explained {
-            schema: Arc::clone(&self.schema),
-            verdict: StatementVerdict::Accepted,
-            reasons: Vec::new(),
-            effects: Vec::new(),
-            radius: Vec::new(),
-            notes: Vec::new(),
-            statement,
-        };
+        let mut explained = Explained::new(statement, Arc::clone(&self.schema));
         match explained.statement.kind {
             StatementKind::Outside => {
                 let why = "it would affect more than the rows of this database, which a trial does not allow";

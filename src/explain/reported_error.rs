@@ -46,17 +46,11 @@ pub(super) fn explain(
 ) -> Explained {
     let kind = if reported_error.kind == ErrorKind::Mismatch { RefusalKind::Mismatch } else { RefusalKind::ForeignKey };
     let text = reported_error.statement.as_deref().unwrap_or(&reported_error.message);
+    let statement =
+        Statement { line: reported_error.line, ..statement(schema.database.engine, text, reported_error.line) };
     let mut explained = Explained {
-        statement: Statement {
-            line: reported_error.line,
-            ..statement(schema.database.engine, text, reported_error.line)
-        },
-        schema: Arc::clone(schema),
         verdict: StatementVerdict::Refused(Refusal::new(kind, &reported_error.message)),
-        reasons: Vec::new(),
-        effects: Vec::new(),
-        radius: Vec::new(),
-        notes: Vec::new(),
+        ..Explained::new(statement, Arc::clone(schema))
     };
     let mut candidates = candidates(schema, reported_error);
     let named = if reported_error.has_details() { Vec::new() } else { named_in_text(schema, &reported_error.text) };

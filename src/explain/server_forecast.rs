@@ -85,15 +85,7 @@ impl StatementExplainer for ServerExplainer<'_> {
         let wanted = placeholders(self.schema.database.engine, &statement.text);
         let given = statement.parameters.len();
         statement.parameters.truncate(wanted);
-        let mut explained = Explained {
-            schema: Arc::clone(&self.schema),
-            verdict: StatementVerdict::Accepted,
-            reasons: Vec::new(),
-            effects: Vec::new(),
-            radius: Vec::new(),
-            notes: Vec::new(),
-            statement,
-        };
+        let mut explained = Explained::new(statement, Arc::clone(&self.schema));
         if let Some(why) = forbidden::reason_against(&self.schema, &explained.statement) {
             explained.verdict = StatementVerdict::Forbidden(why);
             return Ok(explained);

@@ -119,6 +119,19 @@ impl Event {
 }
 
 impl Explained {
+    /// Returns the explanation of a statement about which nothing is known yet. It is accepted unless something refuses it.
+    pub fn new(statement: Statement, schema: Arc<Schema>) -> Explained {
+        Explained {
+            statement,
+            schema,
+            verdict: StatementVerdict::Accepted,
+            reasons: Vec::new(),
+            effects: Vec::new(),
+            radius: Vec::new(),
+            notes: Vec::new(),
+        }
+    }
+
     /// True if nothing refuses the statement.
     pub fn is_fine(&self) -> bool {
         matches!(self.verdict, StatementVerdict::Accepted | StatementVerdict::Skipped(_)) && self.reasons.is_empty()

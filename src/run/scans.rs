@@ -112,7 +112,7 @@ fn refuse_shared_files(typed: &cli::ScanArgs, sources: &[Source], environment: &
         let name = report.format.name();
         let named = format!("{name}={NAME}.{}", ending(report.format));
         let [of_format, of_all] = [&report.file, &typed.output].map(|file| cli::report_file(file.as_deref()));
-        match (of_format, of_all) {
+        match (of_format, of_all.filter(|_| report.file.is_none())) {
             (Some(file), _) if !has_name(file) => {
                 return Err(shared(
                     format!("the report {}", file.display()),

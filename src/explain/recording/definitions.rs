@@ -43,7 +43,6 @@ impl RecordingExplainer<'_> {
 
     /// Runs a statement that changes definitions. The recorder is removed before, and installed again after it.
     pub(super) fn definition(&mut self, explained: &mut Explained) -> Result<(), EngineError> {
-        self.find_recorded()?;
         let kept = self.kept_of_transaction(self.transaction_since.unwrap_or(0))?;
         self.drop_record()?;
         let execution = self.trial.execute(&explained.statement)?;
@@ -102,6 +101,7 @@ impl RecordingExplainer<'_> {
         if !self.trial.is_in_transaction() {
             return Ok(None);
         }
+        self.find_recorded()?;
         KeptRecord::copy(self.trial, self.recorder.as_ref(), &self.schema, since).map(Some)
     }
 }

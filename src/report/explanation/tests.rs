@@ -18,14 +18,11 @@ fn refused(text: &str, kind: StatementKind, examination: Examination) -> Explain
         finding.diagnosis.clear();
         StatementReason::Relation(Box::new(finding))
     };
+    let statement = Statement { text: text.to_owned(), line: 1, kind, may_replace: false, parameters: Vec::new() };
     Explained {
-        statement: Statement { text: text.to_owned(), line: 1, kind, may_replace: false, parameters: Vec::new() },
-        schema,
         verdict: StatementVerdict::Refused(Refusal::new(RefusalKind::ForeignKey, "FOREIGN KEY constraint failed")),
         reasons: examination.findings.into_iter().map(reason).collect(),
-        effects: Vec::new(),
-        radius: Vec::new(),
-        notes: Vec::new(),
+        ..Explained::new(statement, schema)
     }
 }
 

@@ -38,10 +38,10 @@ use crate::sql::scan::sqlite::orphans_where;
 
 pub(super) mod record;
 
+use record::RECORD;
 use record::Record;
 
-/// The name of a table of the record, before the number of the table that it is about.
-const RECORD_OF: &str = "fk_doctor$log_";
+/// Finds the tables and triggers of the record.
 const OBJECTS: &str = "SELECT type, name FROM temp.sqlite_schema \
      WHERE (type = 'table' AND name GLOB 'fk_doctor$log_*') OR (type = 'trigger' AND name GLOB 'fk_doctor$*')";
 
@@ -76,7 +76,7 @@ impl Recorder for TriggerRecorder {
     }
 
     fn table_of(&self, object: &RecordObject) -> Option<TableId> {
-        let number = object.name.strip_prefix(RECORD_OF)?.parse().ok()?;
+        let number = object.name.strip_prefix(RECORD)?.parse().ok()?;
         (object.kind == "table").then(|| TableId::from_index(number))
     }
 

@@ -21,6 +21,9 @@ use crate::sql::row_name_columns;
 /// The collations that every SQLite has. A column with another collation is recorded without it.
 const COLLATIONS: [&str; 3] = ["BINARY", "NOCASE", "RTRIM"];
 
+/// The name of a record's table, before the number of the table that it is about.
+pub(super) const RECORD: &str = "fk_doctor$log_";
+
 /// The parts of the names of a record's triggers.
 const TRIGGER_EVENTS: [&str; 5] = ["insert", "update", "delete", "before_insert", "before_update"];
 
@@ -69,7 +72,7 @@ impl<'a> Record<'a> {
     }
 
     pub(in crate::sql::sqlite) fn name(&self) -> String {
-        quoted(&format!("fk_doctor$log_{}", self.table))
+        quoted(&format!("{RECORD}{}", self.table))
     }
 
     /// Returns the name of the column that holds a recorded column's value before.
