@@ -46,6 +46,7 @@ pub mod row_group;
 pub mod rule;
 pub mod scan_run;
 pub mod schema;
+pub mod schema_index;
 pub mod state;
 pub mod statement;
 pub mod text;

@@ -262,13 +262,13 @@ impl PlanDraft {
     /// Returns a mark for [`Self::take_back`].
     pub fn mark(&self) -> Result<DraftMark> {
         let last = self.stored()?.query_row("SELECT coalesce(max(id), 0) FROM change", [], |row| row.get(0))?;
-        Ok(DraftMark { last, tables: self.tables.clone() })
+        Ok(DraftMark { last })
     }
 
     /// Visits the changes that were added since a mark.
     pub fn each_since<E: From<rusqlite::Error>>(
         &self,
-        mark: &DraftMark,
+        mark: DraftMark,
         mut each: impl FnMut(Change) -> std::result::Result<(), E>,
     ) -> std::result::Result<(), E> {
         self.each_selected("id > ?1 ORDER BY id", mark.last, &mut each)
@@ -276,8 +276,15 @@ impl PlanDraft {
 
     /// Removes the changes that were added since a mark. Meanwhile, no earlier change was replaced.
     pub fn take_back(&mut self, mark: DraftMark) -> Result<()> {
+        let mut counted = std::mem::take(&mut self.tables);
+        let uncounted: Result<()> = self.each_since(mark, |change| {
+            *counter_of(&mut counted, &change.table, change.before.is_some(), change.after.is_some()) -= 1;
+            Ok(())
+        });
+        uncounted?;
+        counted.retain(|_, counts| counts.made + counts.changed + counts.deleted > 0);
+        self.tables = counted;
         self.stored()?.execute("DELETE FROM change WHERE id > ?1", [mark.last])?;
-        self.tables = mark.tables;
         Ok(())
     }
 
@@ -377,13 +384,23 @@ impl PlanDraft {
     }
 
     fn counter_of(&mut self, table: &TableName, has_before: bool, has_after: bool) -> &mut u64 {
-        let new = || TableChanges { table: table.to_string(), ..TableChanges::default() };
-        let counts = self.tables.entry(table.clone()).or_insert_with(new);
-        match (has_before, has_after) {
-            (false, _) => &mut counts.made,
-            (_, false) => &mut counts.deleted,
-            _ => &mut counts.changed,
-        }
+        counter_of(&mut self.tables, table, has_before, has_after)
+    }
+}
+
+/// Returns the number that counts changes of this kind.
+fn counter_of<'t>(
+    tables: &'t mut BTreeMap<TableName, TableChanges>,
+    table: &TableName,
+    has_before: bool,
+    has_after: bool,
+) -> &'t mut u64 {
+    let new = || TableChanges { table: table.to_string(), ..TableChanges::default() };
+    let counts = tables.entry(table.clone()).or_insert_with(new);
+    match (has_before, has_after) {
+        (false, _) => &mut counts.made,
+        (_, false) => &mut counts.deleted,
+        _ => &mut counts.changed,
     }
 }
 
@@ -432,10 +449,10 @@ pub struct DraftGroup {
 }
 
 /// The state of a draft at some time.
+#[derive(Clone, Copy)]
 pub struct DraftMark {
     /// The greatest id of a change.
     last: i64,
-    tables: BTreeMap<TableName, TableChanges>,
 }
 
 fn unreadable(why: String) -> rusqlite::Error {
@@ -483,7 +500,7 @@ mod tests {
         let mark = draft.mark().unwrap();
         draft.put(&deletion(-4)).unwrap();
         let mut since = Vec::new();
-        let done: Result<()> = draft.each_since(&mark, |change| {
+        let done: Result<()> = draft.each_since(mark, |change| {
             since.push(change);
             Ok(())
         });

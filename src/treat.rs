@@ -12,6 +12,7 @@ use std::collections::BTreeSet;
 use crate::engine::EngineError;
 use crate::engine::Session;
 use crate::engine::write::Rehearsal;
+use crate::model::facts::CounterTable;
 use crate::model::forecast::PlanRefusal;
 use crate::model::forecast::RelationForecast;
 use crate::model::forecast::RepairForecast;
@@ -28,6 +29,7 @@ use crate::model::rule::Rule;
 use crate::model::rule::Rules;
 use crate::model::rule::Treatment;
 use crate::model::schema::Schema;
+use crate::model::schema_index::SchemaIndex;
 use crate::model::value::Value;
 use crate::plan_draft::Batch;
 use crate::plan_draft::PlanDraft;
@@ -122,6 +124,8 @@ pub struct PlanSessions {
 /// The state of a plan that is being made.
 struct Planner<'a> {
     schema: &'a Schema,
+    schema_index: SchemaIndex<'a>,
+    counters: Option<(&'static CounterTable, TableId)>,
     sql: &'static dyn Repair,
     lookups: Box<dyn Session>,
     rehearsal: rehearsal::RehearsalTables,
@@ -144,14 +148,20 @@ struct Planner<'a> {
 /// The effects of a plan beyond the changes of its draft.
 #[derive(Default)]
 struct Effects {
-    /// Tables whose rows the plan updates or deletes. Each entry has the table, the relation that is the reason, and true if
-    /// the rows are orphans of that relation.
-    changed: BTreeSet<(TableId, RelationId, bool)>,
+    /// Tables whose rows the plan updates or deletes, each with the relations that are the reason, and true if the rows are
+    /// orphans of that relation.
+    changed: BTreeMap<TableId, BTreeSet<(RelationId, bool)>>,
     new_tables: Vec<NewTable>,
     /// The number of rows that each file keeps.
     kept_files: BTreeMap<String, u64>,
     /// The number of orphans of each relation that new parents recorded when they were created.
     adopted: BTreeMap<RelationId, u64>,
+}
+
+impl Effects {
+    fn record_change(&mut self, table: TableId, by: RelationId, as_orphans: bool) {
+        self.changed.entry(table).or_default().insert((by, as_orphans));
+    }
 }
 
 /// Counts the orphans that are treated for the progress display. Each pass counts them.
@@ -350,9 +360,12 @@ impl<'a> Planner<'a> {
                 losses.know_size(relation.child, tally.counts.rows);
             }
         }
-        let may_remove = rules.iter().any(Rule::can_remove_rows) || rekey::can_rekey(schema, rules, assigned);
+        let schema_index = SchemaIndex::of(schema);
+        let may_remove = rules.iter().any(Rule::can_remove_rows) || rekey::can_rekey(&schema_index, request);
         Ok(Planner {
             schema,
+            schema_index,
+            counters: counters::counter_table(schema),
             sql,
             lookups,
             rehearsal: rehearsal::RehearsalTables::new(rehearsal),

@@ -2,6 +2,8 @@
 //! foreign keys. A plan is applied only if these definitions are unchanged. Other definitions may change.
 
 use std::collections::BTreeSet;
+use std::collections::HashMap;
+use std::collections::HashSet;
 
 use crate::engine::Session;
 use crate::model::forecast::RepairForecast;
@@ -55,9 +57,8 @@ fn touched(
 ) -> BTreeSet<String> {
     let mut tables: BTreeSet<String> = changes.iter().map(|table| table.table.clone()).collect();
     tables.extend(redefinitions.iter().map(|change| change.table.to_string()));
-    for relation in
-        schema.relations.iter().filter(|relation| forecasts.iter().any(|forecast| forecast.relation == relation.id))
-    {
+    let forecasts: HashSet<&str> = forecasts.iter().map(|forecast| forecast.relation.as_str()).collect();
+    for relation in schema.relations.iter().filter(|relation| forecasts.contains(relation.id.as_str())) {
         tables.insert(schema.child(relation).name.to_string());
         tables.extend(schema.parent(relation).map(|parent| parent.name.to_string()));
     }
@@ -73,18 +74,23 @@ fn digests(
     tables: impl Iterator<Item = String>,
 ) -> Vec<TableDigest> {
     let before = redefinition::before(scope.redefinitions, definitions);
+    let mut own: HashMap<&str, Vec<&Definition>> = HashMap::new();
+    for definition in &before {
+        own.entry(&definition.table).or_default().push(definition);
+    }
+    let mut keys: HashMap<String, Vec<String>> = HashMap::new();
+    for relation in schema.relations.iter().filter(|relation| relation.origin == Origin::Declared) {
+        if let Some(parent) = schema.parent(relation).filter(|_| !is_redefined(relation, scope)) {
+            let key = format!("{} {} {}", relation.id, relation.on_delete.name(), relation.on_update.name());
+            keys.entry(parent.name.to_string()).or_default().push(key);
+        }
+    }
+    keys.values_mut().for_each(|keys| keys.sort());
     let digest = |table: String| {
-        let own = before.iter().filter(|definition| definition.table == table);
-        let mut keys: Vec<String> = schema
-            .relations
-            .iter()
-            .filter(|relation| schema.parent(relation).is_some_and(|parent| parent.name.to_string() == table))
-            .filter(|relation| relation.origin == Origin::Declared && !is_redefined(relation, scope))
-            .map(|relation| format!("{} {} {}", relation.id, relation.on_delete.name(), relation.on_update.name()))
-            .collect();
-        keys.sort();
-        let texts = own.flat_map(Definition::parts).map(str::as_bytes);
-        let all = texts.chain(keys.iter().map(String::as_bytes));
+        let own = own.get(table.as_str()).into_iter().flatten();
+        let keys = keys.get(&table).into_iter().flatten();
+        let texts = own.flat_map(|definition| definition.parts()).map(str::as_bytes);
+        let all = texts.chain(keys.map(String::as_bytes));
         TableDigest { digest: plan_file::digest(all), table }
     };
     tables.map(digest).collect()

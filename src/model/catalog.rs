@@ -76,6 +76,15 @@ pub struct TableName {
     pub table: String,
 }
 
+impl TableName {
+    /// True if reports write the name like this text.
+    pub fn is_written(&self, text: &str, rule: NameRule) -> bool {
+        let Some(schema) = &self.schema else { return rule.same(&self.table, text) };
+        let parts = text.split_at_checked(schema.len()).and_then(|(of, rest)| Some((of, rest.strip_prefix('.')?)));
+        parts.is_some_and(|(of, table)| rule.same(schema, of) && rule.same(&self.table, table))
+    }
+}
+
 impl std::fmt::Display for TableName {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match &self.schema {

@@ -54,7 +54,7 @@ impl Schema {
 
     /// Returns the table with a name as reports write it.
     pub fn table(&self, name: &str) -> Option<TableId> {
-        self.tables.position(|table| self.names.same(&table.name.to_string(), name))
+        self.tables.position(|table| table.name.is_written(name, self.names))
     }
 
     /// Returns the table to which a partition belongs.

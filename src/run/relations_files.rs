@@ -66,7 +66,7 @@ impl WrittenFile {
                 let table = table_name(catalog, schema.as_deref(), &side.table);
                 side.table = table.to_string();
                 let names = catalog.names;
-                let known = catalog.tables.iter().find(|known| names.same(&known.name.to_string(), &side.table));
+                let known = catalog.tables.iter().find(|known| known.name.is_written(&side.table, names));
                 match known {
                     Some(known) if known.unreadable.is_some() => {}
                     Some(known) => faults.extend(missing(names, known, &side.columns, self.line(written))),

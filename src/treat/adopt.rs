@@ -10,7 +10,6 @@ use super::Request;
 use super::TreatError;
 use super::decide::changes_child;
 use crate::engine::Session;
-use crate::model::ids::RelationId;
 use crate::model::ids::TableId;
 use crate::model::plan::Adopted;
 use crate::model::plan::Change;
@@ -67,10 +66,8 @@ impl<'a> Planner<'a> {
             let has_new_keys =
                 |table: &TableId| self.new_parents.created_in(*table) || self.conflicts.rekeyed.contains(table);
             let created_in = relation.parent.table.filter(has_new_keys);
-            let others = |&(table, by, as_orphans): &(TableId, RelationId, bool)| {
-                table == relation.child && !(by == index && as_orphans)
-            };
-            let is_changed = self.effects.changed.iter().any(others);
+            let mut changes = self.effects.changed.get(&relation.child).into_iter().flatten();
+            let is_changed = changes.any(|&(by, as_orphans)| by != index || !as_orphans);
             // New parents may have recorded all orphans of the relation already.
             let is_recorded = self.effects.adopted.get(&index) == Some(&tally.orphan_rows);
             if (created_in.is_some() && !is_recorded) || is_changed {

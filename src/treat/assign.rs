@@ -60,7 +60,7 @@ fn is_relaxed_already(schema: &Schema, rule: &Rule) -> bool {
 fn relaxed_table<'a>(schema: &'a Schema, rule: &'a Rule) -> Option<(&'a Table, &'a str)> {
     rule.relaxes()?;
     let (table, columns) = rule.child.value.as_str().trim_end_matches(')').rsplit_once('(')?;
-    Some((schema.tables.iter().find(|known| schema.names.same(&known.name.to_string(), table))?, columns))
+    Some((&schema.tables[schema.table(table)?], columns))
 }
 
 fn has_column(schema: &Schema, table: &Table, name: &str) -> bool {

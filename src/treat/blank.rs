@@ -17,15 +17,14 @@ impl<'a> Planner<'a> {
     /// or else all.
     pub(super) fn set_null(&self, case: &Case<'_>, requested: Option<Vec<&str>>) -> Result<RowAction, String> {
         let child = self.schema.child(case.relation);
+        let others = self.relations_from(case.relation.child);
         let can_be_null = |column: usize| {
             let about = &child.columns[column];
             !about.not_null && about.why_not_set().is_none() && !child.primary_key.contains(&column)
         };
         let is_shared = |column: usize| {
-            let others = self.schema.relations.entries();
-            others
-                .filter(|(index, _)| *index != case.id)
-                .any(|(_, other)| other.child == case.relation.child && other.child_columns.contains(&column))
+            let mut others = others.iter().filter(|(index, _)| *index != case.id);
+            others.any(|(_, other)| other.child_columns.contains(&column))
         };
         let columns = &case.relation.child_columns;
         let mut chosen: Vec<bool> = columns.iter().map(|&column| can_be_null(column)).collect();

@@ -37,7 +37,7 @@ impl<'a> Planner<'a> {
         // A parent that counts as deleted has its key, although the scan calls that key missing. Only the rehearsal knows the
         // tables of which the engine counts the keys.
         if relation.scope.soft_deleted.is_some()
-            || self.counters().is_some()
+            || self.counters.is_some()
             || wanted.record.is_some()
             || relation.child == row.table
         {
@@ -53,8 +53,8 @@ impl<'a> Planner<'a> {
                 })
         });
         let refers = |row: &NewRow<'_>| {
-            let mut own = schema.relations.iter().filter(|other| other.child == row.table && is_judged(other));
-            own.any(|other| self.reference(other, &row.values).is_some())
+            let own = self.relations_from(row.table);
+            own.into_iter().any(|(_, other)| is_judged(other) && self.reference(other, &row.values).is_some())
         };
         if !has_missing_key || !has_only_keys_with(table, key_columns) || refers(row) {
             return Ok(None);

@@ -350,7 +350,7 @@ impl<'a> Planner<'a> {
         let mut reason = case.reason(ChangeRole::Dependant, treatment);
         reason.relation.clone_from(&relation.id);
         change.reasons.push(reason);
-        self.effects.changed.insert((relation.child, case.id, false));
+        self.effects.record_change(relation.child, case.id, false);
         if let Some(before) = &change.before {
             self.record_rekeying(relation.child, before, &relation.child_columns);
         }
@@ -372,7 +372,7 @@ impl<'a> Planner<'a> {
         if let Some(planned) = &planned {
             self.remove_key_record(planned)?;
         }
-        self.effects.changed.insert((row.table, case.id, row.role == ChangeRole::Orphan));
+        self.effects.record_change(row.table, case.id, row.role == ChangeRole::Orphan);
         let mut reasons = planned.map(|planned| planned.reasons).unwrap_or_default();
         reasons.push(case.reason(row.role, treatment));
         self.record_removal(row.table, &row.image.columns, None);

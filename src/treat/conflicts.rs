@@ -65,8 +65,7 @@ impl<'a> Planner<'a> {
 
     /// Records that the parents of all references of a row must stay.
     pub(super) fn require_parents(&mut self, table: TableId, image: &Row) -> Result<(), TreatError> {
-        let schema = self.schema;
-        for relation in schema.relations.iter().filter(|relation| relation.child == table) {
+        for (_, relation) in self.relations_from(table) {
             self.require_parent(relation, image)?;
         }
         Ok(())
@@ -89,13 +88,8 @@ impl<'a> Planner<'a> {
 
     /// Returns the hashes of the keys by which relations refer to a row.
     fn key_hashes(&self, table: TableId, image: &Row, changed: Option<&[usize]>) -> impl Iterator<Item = u64> {
-        let schema = self.schema;
-        let about = &schema.tables[table];
-        let is_affected = move |relation: &&Relation| {
-            let changes = |changed: &[usize]| relation.parent.columns.iter().any(|column| changed.contains(column));
-            relation.parent.table == Some(table) && changed.is_none_or(changes)
-        };
-        schema.relations.iter().filter(is_affected).filter_map(move |relation| {
+        let about = &self.schema.tables[table];
+        self.relations_to(table, changed).into_iter().filter_map(move |(_, relation)| {
             let columns = &relation.parent.columns;
             let key = image.key(columns.iter().map(|&column| about.columns[column].name.as_str()));
             key.map(|key| hash(table, columns, &key))

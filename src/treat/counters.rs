@@ -11,19 +11,20 @@ use crate::model::plan::ChangeRole;
 use crate::model::row::Row;
 use crate::model::row::RowName;
 use crate::model::rule::TreatmentKind;
+use crate::model::schema::Schema;
 use crate::model::value::Value;
 
-impl<'a> Planner<'a> {
-    /// Returns the table in which the engine counts keys, if the database has it.
-    pub(super) fn counters(&self) -> Option<(&'static CounterTable, TableId)> {
-        let names = self.schema.database.engine.facts().counters.as_ref()?;
-        Some((names, self.schema.table(names.table)?))
-    }
+/// Returns the table in which the engine counts keys, if the database has it.
+pub(super) fn counter_table(schema: &Schema) -> Option<(&'static CounterTable, TableId)> {
+    let names = schema.database.engine.facts().counters.as_ref()?;
+    Some((names, schema.table(names.table)?))
+}
 
+impl<'a> Planner<'a> {
     /// Returns the table's counter: the address of its row, and its value, for example `(3, 41)`.
     pub(super) fn counter(&mut self, table: TableId) -> Result<Option<(i64, i64)>, TreatError> {
         let mut found = None;
-        if self.counters().is_none() {
+        if self.counters.is_none() {
             return Ok(None);
         }
         if let Some(query) = self.sql.counter_row(&self.schema.tables[table]) {
@@ -38,7 +39,7 @@ impl<'a> Planner<'a> {
 
     /// Plans the new values of the counters of tables with new rows, so that undo can restore them.
     pub(super) fn plan_counters(&mut self) -> Result<(), TreatError> {
-        let Some((names, counters)) = self.counters() else { return Ok(()) };
+        let Some((names, counters)) = self.counters else { return Ok(()) };
         let tables: Vec<TableId> = self.new_parents.created.keys().copied().collect();
         for table in tables {
             let about = &self.schema.tables[table];

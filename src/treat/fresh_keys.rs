@@ -33,7 +33,7 @@ impl<'a> Planner<'a> {
             let about = &self.schema.tables[table];
             let mut queries = vec![self.sql.largest_value(about, column)];
             queries.extend(self.sql.last_sequence_value(about, column));
-            for relation in self.schema.relations.iter().filter(|relation| relation.parent.table == Some(table)) {
+            for (_, relation) in self.relations_to(table, None) {
                 let pairs = self.schema.parent_columns(relation).zip(self.schema.child_column_names(relation));
                 for (_, name) in pairs.filter(|(ours, _)| ours.name == column) {
                     queries.push(self.sql.largest_value(self.schema.child(relation), name));

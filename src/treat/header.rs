@@ -1,7 +1,11 @@
 //! The header of a plan: the database and the rules that it was made for, the orphans that it leaves, and its
 //! treatments.
 
+use std::collections::HashMap;
+use std::collections::HashSet;
+
 use crate::model::forecast::RepairForecast;
+use crate::model::ids::RelationId;
 use crate::model::ids::TableId;
 use crate::model::plan::Header;
 use crate::model::plan::OrphanForecast;
@@ -53,24 +57,25 @@ pub fn header(
 
 /// Returns a forecast for every relation with a changed table.
 pub fn forecasts(schema: &Schema, facts: &ScanResults, forecast: &RepairForecast<Value>) -> Vec<OrphanForecast> {
+    let changed: HashSet<&str> = forecast.tables.iter().map(|changes| changes.table.as_str()).collect();
     let is_changed = |table: Option<TableId>| {
-        table.is_some_and(|table| {
-            let name = schema.tables[table].name.to_string();
-            forecast.tables.iter().any(|changes| changes.table == name)
-        })
+        table.is_some_and(|table| changed.contains(schema.tables[table].name.to_string().as_str()))
     };
-    let is_declared = |id: &String| forecast.redefinitions.iter().any(|change| change.declared.contains(id));
-    let is_dropped = |id: &String| forecast.redefinitions.iter().any(|change| change.dropped.contains(id));
-    let declared = schema.relations.entries().zip(facts).filter(|((_, relation), _)| !is_dropped(&relation.id));
-    let touched = declared.filter_map(|((index, relation), fact)| match fact {
+    let declared: HashSet<&String> = forecast.redefinitions.iter().flat_map(|change| &change.declared).collect();
+    let dropped: HashSet<&String> = forecast.redefinitions.iter().flat_map(|change| &change.dropped).collect();
+    let rows_after: HashMap<RelationId, u64> =
+        forecast.relations.iter().map(|of_relation| (of_relation.relation, of_relation.rows_after)).collect();
+    let remaining = schema.relations.entries().zip(facts).filter(|((_, relation), _)| !dropped.contains(&relation.id));
+    let touched = remaining.filter_map(|((index, relation), fact)| match fact {
         scan::ScanResult::Checked(tally)
-            if is_changed(Some(relation.child)) || is_changed(relation.parent.table) || is_declared(&relation.id) =>
+            if is_changed(Some(relation.child))
+                || is_changed(relation.parent.table)
+                || declared.contains(&relation.id) =>
         {
-            let of_relation = forecast.relations.iter().find(|of_relation| of_relation.relation == index);
             Some(OrphanForecast {
                 relation: relation.id.clone(),
                 rows_before: tally.orphan_rows,
-                rows_after: of_relation.map_or(tally.orphan_rows, |of_relation| of_relation.rows_after),
+                rows_after: rows_after.get(&index).copied().unwrap_or(tally.orphan_rows),
             })
         }
         _ => None,

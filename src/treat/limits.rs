@@ -33,6 +33,8 @@ pub(super) struct Losses {
     rules: BTreeMap<String, OfRule>,
     /// The number of rows of each table.
     sizes: BTreeMap<TableId, u64>,
+    /// The tables of which rows were counted since the limits were compared last.
+    uncompared: BTreeSet<TableId>,
     /// True if a limit is exceeded. The planner then only counts and plans no further changes.
     is_over: bool,
 }
@@ -44,7 +46,8 @@ struct OfRule {
     verb: &'static str,
     rows: u64,
     tables: BTreeMap<TableId, u64>,
-    /// By child table, the number of rows that any treatment changes.
+    /// The number of rows that any treatment changes, in all and by child table.
+    treated_rows: u64,
     treated: BTreeMap<TableId, u64>,
     relations: BTreeSet<String>,
 }
@@ -99,15 +102,20 @@ impl Losses {
         self.sizes.get(&table).copied().unwrap_or_default()
     }
 
-    /// Returns the sums of every rule, of every table and of the plan, each with its limit.
-    fn uses(&self) -> Vec<Use<'_>> {
+    /// Returns the tables of which rows were counted.
+    fn counted_tables(&self) -> BTreeSet<TableId> {
+        let of_rules = self.rules.values().flat_map(|rule| rule.tables.keys().chain(rule.treated.keys()));
+        self.tables.keys().chain(of_rules).copied().collect()
+    }
+
+    /// Returns the sums of every rule, of these tables and of the plan, each with its limit.
+    fn uses(&self, tables: &BTreeSet<TableId>) -> Vec<Use<'_>> {
         let mut uses = Vec::new();
         for (id, rule) in &self.rules {
-            let treated = rule.treated.values().sum::<u64>();
-            let touched = if rule.limits.max_rows.is_some() { rule.rows.max(treated) } else { rule.rows };
+            let touched = if rule.limits.max_rows.is_some() { rule.rows.max(rule.treated_rows) } else { rule.rows };
             uses.push(Use { rule: Some(id), ..Use::rows(touched, rule.limits.rows(), rule.limits.max_rows.is_none()) });
-            let tables: BTreeSet<TableId> = rule.tables.keys().chain(rule.treated.keys()).copied().collect();
-            for table in tables {
+            let is_concerned = |table: &TableId| rule.tables.contains_key(table) || rule.treated.contains_key(table);
+            for table in tables.iter().copied().filter(is_concerned) {
                 let of = |counts: &BTreeMap<TableId, u64>| counts.get(&table).copied().unwrap_or_default();
                 let lost = of(&rule.tables);
                 let is_written = rule.limits.max_share.is_some();
@@ -117,7 +125,7 @@ impl Losses {
             }
         }
         let removing: Vec<&OfRule> = self.rules.values().filter(|rule| rule.rows > 0).collect();
-        for (&table, &rows) in &self.tables {
+        for (table, rows) in tables.iter().filter_map(|table| Some((*table, *self.tables.get(table)?))) {
             let of = removing.iter().filter(|rule| rule.tables.contains_key(&table));
             let shares: Vec<Option<f64>> = of.map(|rule| rule.limits.max_share).collect();
             let cautious = if shares.contains(&None) { Limits::CAUTIOUS.share() } else { 0.0 };
@@ -179,8 +187,9 @@ impl<'a> Planner<'a> {
 
     /// Stops planning if a limit is exceeded.
     pub(super) fn check_limits(&mut self) {
+        let uncompared = std::mem::take(&mut self.losses.uncompared);
         if !self.losses.is_over {
-            self.losses.is_over = self.losses.uses().iter().any(Use::is_over);
+            self.losses.is_over = self.losses.uses(&uncompared).iter().any(Use::is_over);
         }
     }
 
@@ -230,8 +239,13 @@ impl<'a> Planner<'a> {
         }
         let shares = case.forecast.treatments.iter().filter(|share| !share.is_of(TreatmentKind::Report));
         let now: u64 = shares.map(|share| share.rows).sum();
-        let treated = self.losses.of(case.rule).treated.entry(case.relation.child).or_default();
-        *treated = (*treated + now).saturating_sub(std::mem::replace(&mut case.treated, now));
+        let before = std::mem::replace(&mut case.treated, now);
+        self.losses.uncompared.insert(case.relation.child);
+        let rule = self.losses.of(case.rule);
+        let treated = rule.treated.entry(case.relation.child).or_default();
+        for sum in [treated, &mut rule.treated_rows] {
+            *sum = (*sum + now).saturating_sub(before);
+        }
         Ok(())
     }
 
@@ -255,6 +269,7 @@ impl<'a> Planner<'a> {
         let mut lost = earlier.iter().filter(|reason| loses(reason));
         let in_plan = lost.clone().next().is_none();
         let in_rule = lost.all(|reason| reason.rule != cause.rule.id.value);
+        self.losses.uncompared.insert(table);
         if in_plan {
             self.losses.plan += 1;
             *self.losses.tables.entry(table).or_default() += 1;
@@ -273,6 +288,7 @@ impl<'a> Planner<'a> {
     /// Counts rows that are deleted or set to NULL, and that no earlier change concerns.
     pub(super) fn count_losses(&mut self, case: &Case<'a>, table: TableId, rows: u64) -> Result<(), TreatError> {
         self.size(table)?;
+        self.losses.uncompared.insert(table);
         self.losses.plan += rows;
         *self.losses.tables.entry(table).or_default() += rows;
         let rule = self.losses.of(case.rule);
@@ -314,7 +330,7 @@ impl<'a> Planner<'a> {
     /// Returns every sum with its limit, and the refusals of those that are exceeded.
     pub(super) fn limits(&self) -> (Vec<LimitUse>, Vec<PlanRefusal>) {
         let name = |table: TableId| self.schema.tables[table].name.to_string();
-        let uses = self.losses.uses();
+        let uses = self.losses.uses(&self.losses.counted_tables());
         let refusals = uses.iter().filter(|limit_use| limit_use.is_over()).map(|limit_use| {
             let whose = match (limit_use.rule, limit_use.is_default) {
                 (Some(_), false) => "",

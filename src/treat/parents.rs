@@ -246,14 +246,12 @@ impl<'a> Planner<'a> {
             return Stop::undecided(format!("{} of {} {why}", column.name, table.name));
         }
         let defaults = self.defaults(new_row.table)?;
+        let relations = self.relations_from(new_row.table);
         for &column in key_columns.iter().chain(&table.naming_key()) {
             let about = &table.columns[column];
             let given = new_row.values.get(&about.name).is_some() || about.generated;
             let has_default = defaults.iter().any(|(name, _)| *name == about.name) && !key_columns.contains(&column);
-            let refers = schema
-                .relations
-                .iter()
-                .any(|relation| relation.child == new_row.table && relation.child_columns.contains(&column));
+            let refers = relations.iter().any(|(_, relation)| relation.child_columns.contains(&column));
             if given || has_default || (refers && !key_columns.contains(&column)) {
                 continue;
             }

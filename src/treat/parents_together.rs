@@ -86,8 +86,8 @@ impl<'a> Planner<'a> {
 
     /// True if a new row refers to a row of its own table. That row must be created before it.
     fn refers_to_its_table(&self, row: &NewRow<'_>) -> bool {
-        let own = |relation: &&_| is_own(relation, row.table);
-        self.schema.relations.iter().filter(own).any(|relation| self.reference(relation, &row.values).is_some())
+        let mut own = self.relations_from(row.table).into_iter().filter(|(_, relation)| is_own(relation, row.table));
+        own.any(|(_, relation)| self.reference(relation, &row.values).is_some())
     }
 
     fn rehearse_together(
@@ -175,7 +175,7 @@ impl<'a> Planner<'a> {
             return Ok(false);
         }
         let images: Vec<&Row> = images.iter().collect();
-        for relation in schema.relations.iter().filter(|relation| relation.child == table && is_judged(relation)) {
+        for (_, relation) in self.relations_from(table).into_iter().filter(|(_, relation)| is_judged(relation)) {
             let may_be_later =
                 is_own(relation, table) && images.iter().any(|image| self.reference(relation, image).is_some());
             if may_be_later || self.have_parents(relation, &images)?.contains(&false) {

@@ -4,6 +4,7 @@
 //! remain. `prevent` creates triggers that create placeholders for later rows. The module `sql` writes the definitions.
 
 use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 
 use crate::model::value::Value;
 
@@ -85,20 +86,22 @@ pub fn decide(input: &DecisionInput<'_>) -> Decided {
         .zip(input.assigned)
         .filter_map(|(relation, rule)| Some((relation, &input.rules[(*rule)?])))
         .collect();
+    let mut relaxed: BTreeMap<TableId, Vec<&(&Relation, &Rule)>> = BTreeMap::new();
+    for treatment in treated.iter().filter(|(relation, rule)| is_relaxed(relation, Some(rule))) {
+        relaxed.entry(treatment.0.child).or_default().push(treatment);
+    }
     for position in input.schema.tables.ids() {
-        let relaxed: Vec<&(&Relation, &Rule)> = treated
-            .iter()
-            .filter(|(relation, rule)| relation.child == position && is_relaxed(relation, Some(rule)))
-            .collect();
-        if let Some((changes, relation, rule)) = input.relaxed(position, &relaxed, &definitions) {
+        let relaxed = relaxed.get(&position).map(Vec::as_slice).unwrap_or_default();
+        if let Some((changes, relation, rule)) = input.relaxed(position, relaxed, &definitions) {
             decided.add(changes.map_err(|why| (why, None)), &relation, &rule, &mut definitions);
         }
     }
-    for (position, (relation, rule)) in treated.iter().enumerate() {
-        let is_repeated = treated[..position].iter().any(|(other, _)| is_same(other, relation));
+    let mut declared = BTreeSet::new();
+    for (relation, rule) in &treated {
+        let is_first = declared.insert(sides(relation));
         if let Some(enforcement) = rule.enforces()
             && (relation.origin == Origin::Configured || is_unproven(relation))
-            && !is_repeated
+            && is_first
         {
             let changes = input.enforced(relation, rule, enforcement, &definitions);
             decided.add(changes, &relation.id, &rule.id.value, &mut definitions);
@@ -127,10 +130,9 @@ pub fn decide(input: &DecisionInput<'_>) -> Decided {
     decided
 }
 
-/// True if both relations have the same columns on both sides.
-fn is_same(left: &Relation, right: &Relation) -> bool {
-    let sides = |of: &Relation| (of.child, of.child_columns.clone(), of.parent.table, of.parent.columns.clone());
-    sides(left) == sides(right)
+/// Returns the columns on both sides of a relation.
+fn sides(relation: &Relation) -> (TableId, &[usize], Option<TableId>, &[usize]) {
+    (relation.child, &relation.child_columns, relation.parent.table, &relation.parent.columns)
 }
 
 /// The reason why something cannot be done, and the help, if there is one.

@@ -13,8 +13,7 @@ use crate::model::value::Value;
 impl<'a> Planner<'a> {
     /// Returns a sentence about the first reference of a new row that has no parent.
     pub(super) fn missing_parent(&mut self, table: TableId, image: &Row) -> Result<Option<String>, TreatError> {
-        let schema = self.schema;
-        for relation in schema.relations.iter().filter(|relation| relation.child == table && is_judged(relation)) {
+        for (_, relation) in self.relations_from(table).into_iter().filter(|(_, relation)| is_judged(relation)) {
             if !self.has_parent(relation, image, true)? {
                 return Ok(Some(format!("{} would have no parent", relation.id)));
             }

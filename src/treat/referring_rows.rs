@@ -33,16 +33,23 @@ impl<'a> Planner<'a> {
         identity_columns(&self.schema.tables[table]).into_iter().map(str::to_owned).collect()
     }
 
+    /// Returns the relations whose child is this table.
+    pub(super) fn relations_from(&self, table: TableId) -> Vec<(RelationId, &'a Relation)> {
+        self.schema_index.relations_from(table).to_vec()
+    }
+
     /// Returns the relations to a table, or those whose parent key has any of these columns.
     pub(super) fn relations_to(&self, table: TableId, changed: Option<&[usize]>) -> Vec<(RelationId, &'a Relation)> {
-        let schema = self.schema;
-        let is_concerned = |(_, relation): &(RelationId, &Relation)| {
-            let columns = &relation.parent.columns;
-            relation.parent.table == Some(table)
-                && !columns.is_empty()
-                && changed.is_none_or(|changed| columns.iter().any(|column| changed.contains(column)))
-        };
-        schema.relations.entries().filter(is_concerned).collect()
+        match changed {
+            Some(changed) => self.schema_index.relations_to_columns(table, changed).collect(),
+            None => self
+                .schema_index
+                .relations_to(table)
+                .iter()
+                .filter(|(_, to)| !to.parent.columns.is_empty())
+                .copied()
+                .collect(),
+        }
     }
 
     /// Returns the children of each of these parents. `None` if they are more than this number.

@@ -85,7 +85,7 @@ impl<'a> Planner<'a> {
             changes.clear();
             Ok(())
         };
-        self.draft.each_since(&mark, |change| {
+        self.draft.each_since(mark, |change| {
             if change.table == about.name && change.before.is_none() {
                 open.push(change);
             }

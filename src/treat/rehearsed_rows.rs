@@ -97,11 +97,11 @@ impl<'a> Planner<'a> {
             refused[position].get_or_insert(UpdateRefusal { text, is_collision });
         }
         self.refuse_changes_of_referenced_keys(table, tries, stored, refused)?;
-        for (index, other) in schema.relations.entries() {
+        for (index, other) in self.relations_from(table) {
             // The new parent existed when the key was decided, but a later decision may delete it. Under MATCH FULL, a
             // key that is NULL in part is an orphan.
             let is_own = index == case.id;
-            if (is_own && other.match_rule != Match::Full && !self.conflicts.may_remove) || other.child != table {
+            if is_own && other.match_rule != Match::Full && !self.conflicts.may_remove {
                 continue;
             }
             let concerned: Vec<usize> = (0..tries.len())

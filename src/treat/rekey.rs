@@ -3,29 +3,21 @@
 
 use super::CHUNK;
 use super::Planner;
+use super::Request;
 use super::TreatError;
 use crate::model::ids::TableId;
-use crate::model::relation::Relation;
 use crate::model::row::Row;
 use crate::model::row::RowName;
-use crate::model::rule::Rules;
-use crate::model::schema::Schema;
-use crate::treat::assign::Assigned;
-
-/// Returns the relations that refer to any of these columns.
-fn referring<'a>(schema: &'a Schema, table: TableId, columns: &[usize]) -> impl Iterator<Item = &'a Relation> {
-    schema.relations.iter().filter(move |relation| {
-        relation.parent.table == Some(table) && relation.parent.columns.iter().any(|column| columns.contains(column))
-    })
-}
+use crate::model::schema_index::SchemaIndex;
 
 /// True if a repair of some relation can change a key that other rows refer to.
-pub(super) fn can_rekey(schema: &Schema, rules: &Rules, assigned: &Assigned) -> bool {
+pub(super) fn can_rekey(schema_index: &SchemaIndex<'_>, request: &Request<'_>) -> bool {
+    let Request { schema, rules, assigned, .. } = *request;
     let treated = schema.relations.iter().zip(assigned).filter(|(_, rule)| {
         rule.is_some_and(|rule| rules[rule].treatments.iter().any(|treatment| !treatment.value.changes_the_schema()))
     });
     let mut treated = treated.map(|(relation, _)| relation);
-    treated.any(|relation| referring(schema, relation.child, &relation.child_columns).next().is_some())
+    treated.any(|relation| schema_index.relations_to_columns(relation.child, &relation.child_columns).next().is_some())
 }
 
 impl<'a> Planner<'a> {
@@ -38,7 +30,7 @@ impl<'a> Planner<'a> {
     ) -> Result<Vec<(usize, String)>, TreatError> {
         let schema = self.schema;
         let mut refused: Vec<(usize, String)> = Vec::new();
-        for relation in schema.relations.iter().filter(|relation| relation.parent.table == Some(table)) {
+        for (_, relation) in self.relations_to(table, None) {
             let changes = |changed: &[usize]| relation.parent.columns.iter().any(|column| changed.contains(column));
             let concerned: Vec<usize> = (0..rows.len()).filter(|&index| changes(rows[index].2)).collect();
             for chunk in concerned.chunks(CHUNK) {
@@ -61,7 +53,7 @@ impl<'a> Planner<'a> {
 
     /// Records that a row gets another key, so that no change refers to the old key.
     pub(super) fn record_rekeying(&mut self, table: TableId, before: &Row, changed: &[usize]) {
-        if referring(self.schema, table, changed).next().is_some() {
+        if self.schema_index.relations_to_columns(table, changed).next().is_some() {
             self.record_removal(table, before, Some(changed));
             self.conflicts.rekeyed.insert(table);
         }

@@ -28,9 +28,8 @@ impl<'a> Planner<'a> {
     ) -> Result<(), Stop> {
         let schema = self.schema;
         let table = &schema.tables[new_row.table];
-        for relation in
-            schema.relations.iter().filter(|relation| relation.child == new_row.table && is_judged(relation))
-        {
+        let relations = self.relations_from(new_row.table);
+        for (_, relation) in relations.into_iter().filter(|(_, relation)| is_judged(relation)) {
             let needed: Vec<&Column> = schema
                 .child_columns(relation)
                 .filter(|column| column.not_null && new_row.values.get(&column.name).is_none())

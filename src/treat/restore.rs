@@ -214,12 +214,8 @@ impl<'a> Restorer<'a> {
     fn restore_table(&mut self, work: usize) -> Result<bool, TreatError> {
         let mut any = false;
         let Some(table) = self.tables[work].table else { return Ok(false) };
-        let refers_to_itself = self
-            .planner
-            .schema
-            .relations
-            .iter()
-            .any(|relation| relation.child == table && relation.parent.table == Some(table));
+        let relations = self.planner.relations_from(table);
+        let refers_to_itself = relations.iter().any(|(_, relation)| relation.parent.table == Some(table));
         for chunk in std::mem::take(&mut self.tables[work].waiting).chunks(CHUNK) {
             let mut open = self.read(table, chunk)?;
             loop {
@@ -370,7 +366,7 @@ fn parents_first(planner: &Planner<'_>, tables: &[TableWork]) -> Vec<TableId> {
     fn visit(planner: &Planner<'_>, table: TableId, open: &mut Vec<TableId>, order: &mut Vec<TableId>) {
         let Some(index) = open.iter().position(|other| *other == table) else { return };
         open.swap_remove(index);
-        for relation in planner.schema.relations.iter().filter(|relation| relation.child == table) {
+        for (_, relation) in planner.relations_from(table) {
             if let Some(parent) = relation.parent.table {
                 visit(planner, parent, open, order);
             }

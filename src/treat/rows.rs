@@ -189,7 +189,7 @@ impl<'a> Planner<'a> {
                 after: Some(set.pairs()),
             }
         });
-        self.effects.changed.insert((case.relation.child, case.id, true));
+        self.effects.record_change(case.relation.child, case.id, true);
         let RowAction::Set { record, .. } = pending.action else { return Ok(()) };
         match (record, &change.after) {
             (Some(record), Some(after)) => {

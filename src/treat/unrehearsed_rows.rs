@@ -30,7 +30,6 @@ use crate::model::plan::ChangeReason;
 use crate::model::plan::ChangeRole;
 use crate::model::plan::has_own_address;
 use crate::model::plan::identity_columns;
-use crate::model::relation::Relation;
 use crate::model::row::RowName;
 use crate::model::rule::QuarantineTarget;
 use crate::model::value::Value;
@@ -115,7 +114,7 @@ impl<'a> Planner<'a> {
                     if let Some(QuarantineTarget::File(file)) = kept {
                         *self.effects.kept_files.entry(file.clone()).or_default() += planned.rows;
                     }
-                    self.effects.changed.insert((case.relation.child, case.id, true));
+                    self.effects.record_change(case.relation.child, case.id, true);
                     case.show_all(planned.treatment, planned.rows, planned.samples);
                 }
                 Ok(true)
@@ -156,21 +155,15 @@ impl<'a> Planner<'a> {
     fn is_certain_action(&self, case: &Case<'a>, action: &RowAction) -> bool {
         let (schema, relation) = (self.schema, case.relation);
         let child = schema.child(relation);
-        let refers_to_child = |other: &Relation| other.parent.table == Some(relation.child);
         match action {
             RowAction::Nothing => false,
             RowAction::Set { columns, record, .. } => {
                 let set = || relation.child_columns.iter().zip(columns.iter()).filter(|(_, value)| value.is_some());
                 let changed: Vec<usize> = set().map(|(&column, _)| column).collect();
                 let is_shared = || {
-                    schema.relations.entries().any(|(id, other)| {
-                        let is_key = other.child == relation.child
-                            && id != case.id
-                            && other.child_columns.iter().any(|column| changed.contains(column));
-                        let is_parent = refers_to_child(other)
-                            && other.parent.columns.iter().any(|column| changed.contains(column));
-                        is_key || is_parent
-                    })
+                    let mut others = self.relations_from(relation.child).into_iter().filter(|(id, _)| *id != case.id);
+                    others.any(|(_, other)| other.child_columns.iter().any(|column| changed.contains(column)))
+                        || self.schema_index.relations_to_columns(relation.child, &changed).next().is_some()
                 };
                 // A change that removes the new parent must know of the reference.
                 let needs_parent = set().any(|(_, value)| *value != Some(Value::Null)) && self.conflicts.may_remove;
@@ -190,7 +183,7 @@ impl<'a> Planner<'a> {
                 // A row that came back from a file leaves the list of such rows, which has to be read.
                 let is_listed =
                     matches!(keep.as_deref(), Some(QuarantineTarget::File(_))) && self.lists_returned_rows();
-                !is_listed && !schema.relations.iter().any(refers_to_child)
+                !is_listed && self.schema_index.relations_to(relation.child).is_empty()
             }
         }
     }

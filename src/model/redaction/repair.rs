@@ -8,6 +8,7 @@ use crate::model::forecast::RepairForecast;
 use crate::model::forecast::TreatmentForecast;
 use crate::model::forecast::Undecided;
 use crate::model::ids::RelationId;
+use crate::model::relation::Relation;
 use crate::model::repoint::RepointForecast;
 use crate::model::repoint::StayingTwins;
 use crate::model::repoint::TwinSample;
@@ -157,12 +158,16 @@ impl Redaction {
 
     /// Returns a row of a table as it may be shown. A foreign-key column that refers to a hidden column is hidden too.
     fn row(&self, schema: &Schema, table: &str, row: &[(String, Value)]) -> Vec<(String, ShownValue)> {
-        let table_id = schema.tables.position(|known| known.name.to_string() == table);
+        if self.shows_everything() {
+            return row.iter().map(|(name, value)| (name.clone(), ShownValue(value.clone()))).collect();
+        }
+        let table_id = schema.table(table);
+        let own: Vec<&Relation> = schema.relations.iter().filter(|relation| Some(relation.child) == table_id).collect();
         let hide = |(name, value): &(String, Value)| {
             if table_id.is_some_and(|table_id| super::is_address(&schema.tables[table_id], name)) {
                 return (name.clone(), ShownValue(value.clone()));
             }
-            let refers = schema.relations.iter().filter(|relation| Some(relation.child) == table_id).any(|relation| {
+            let refers = own.iter().any(|relation| {
                 let column = schema.child_column_names(relation).position(|column| column == name);
                 column.is_some_and(|column| self.excludes_key_column(schema, relation, column))
             });

@@ -261,7 +261,7 @@ fn columns_of<'a>(names: NameRule, table: &Table, wanted: &'a [String]) -> Resul
 }
 
 fn table_of(names: NameRule, tables: &Tables, wanted: &Spanned<SideName>) -> Option<TableId> {
-    tables.position(|table| names.same(&table.name.to_string(), &wanted.value.table))
+    tables.position(|table| table.name.is_written(&wanted.value.table, names))
 }
 
 fn fault(span: &Range<usize>, message: String, help: Option<String>) -> Fault {

@@ -1,5 +1,8 @@
 //! The table of actions: for each relation, what happens to its missing keys and rows, and the limit that holds for it.
 
+use std::collections::HashMap;
+use std::collections::HashSet;
+
 use super::LABEL;
 use super::RepairReport;
 use super::is_untreated;
@@ -88,6 +91,7 @@ fn wide(sheet: &mut Sheet, actions: &[Action]) {
 }
 
 fn actions(report: &RepairReport<'_>) -> Vec<Action> {
+    let limits = Limits::of(report);
     let mut actions = Vec::new();
     for relation in report.forecast.relations.iter().filter(|relation| !is_untreated(relation)) {
         let child = child_side(report.schema, relation.relation);
@@ -106,7 +110,7 @@ fn actions(report: &RepairReport<'_>) -> Vec<Action> {
             continue;
         }
         for treatment in relation.treatments.iter().filter(|treatment| treatment.rows > 0) {
-            let limit = limit(report, relation);
+            let limit = limits.shown(report.schema, relation);
             actions.push(action(&treatment.treatment, Style::Plain, treatment.keys, treatment.rows, limit));
         }
         if !relation.undecided.is_empty() {
@@ -140,32 +144,45 @@ fn share(rows: u64, of: u64) -> String {
     if of == 0 { "–".to_owned() } else { text::share(rows, of) }
 }
 
-/// Returns the limit of a relation's rule for its child, such as `867 rows (5%)`: the smaller of both.
-fn limit(report: &RepairReport<'_>, relation: &RelationForecast) -> String {
-    let Some(about) = report.schema.relations.get(relation.relation) else { return "–".to_owned() };
-    let child = report.schema.child(about).name.to_string();
-    let own = report.forecast.limits.iter().filter(|used| used.rule == relation.rule);
-    let limits = own.filter_map(|used| match (&used.table, used.max_rows, used.max_share) {
-        (None, Some(most), _) => Some((most, plural(most, "row"))),
-        (Some(table), _, Some(share)) if *table == child => {
-            let most = rule::rows_of_share(share, used.table_rows.unwrap_or(0));
-            Some((most, format!("{} ({})", plural(most, "row"), rule::percent(share))))
+/// The limits of the rules, by rule and table. A limit for all rows of a rule has no table.
+struct Limits<'r> {
+    of: HashMap<(Option<&'r String>, Option<&'r String>), Vec<&'r LimitUse>>,
+}
+
+impl<'r> Limits<'r> {
+    fn of(report: &RepairReport<'r>) -> Limits<'r> {
+        let mut of: HashMap<_, Vec<&LimitUse>> = HashMap::new();
+        for used in &report.forecast.limits {
+            of.entry((used.rule.as_ref(), used.table.as_ref())).or_default().push(used);
         }
-        _ => None,
-    });
-    limits.min().map_or_else(|| "–".to_owned(), |(_, text)| text)
+        Limits { of }
+    }
+
+    /// Returns the limit of a relation's rule for its child, such as `867 rows (5%)`: the smaller of both.
+    fn shown(&self, schema: &Schema, relation: &RelationForecast) -> String {
+        let Some(about) = schema.relations.get(relation.relation) else { return "–".to_owned() };
+        let child = schema.child(about).name.to_string();
+        let of = |table| self.of.get(&(relation.rule.as_ref(), table)).into_iter().flatten();
+        let rows = of(None).filter_map(|used| Some((used.max_rows?, plural(used.max_rows?, "row"))));
+        let shares = of(Some(&child)).filter_map(|used| {
+            let most = rule::rows_of_share(used.max_share?, used.table_rows.unwrap_or(0));
+            Some((most, format!("{} ({})", plural(most, "row"), rule::percent(used.max_share?))))
+        });
+        rows.chain(shares).min().map_or_else(|| "–".to_owned(), |(_, text)| text)
+    }
 }
 
 /// Shows the limits that no line of the table has: of all rules together, and of tables that only have dependants.
 pub(super) fn other_limits(sheet: &mut Sheet, report: &RepairReport<'_>) {
     let forecast = report.forecast;
+    let child = |relation: &RelationForecast| {
+        let about = report.schema.relations.get(relation.relation);
+        about.map(|about| report.schema.child(about).name.to_string())
+    };
+    let children: HashSet<(Option<&String>, Option<String>)> =
+        forecast.relations.iter().map(|relation| (relation.rule.as_ref(), child(relation))).collect();
     let is_in_table = |used: &LimitUse| {
-        let child = |relation: &RelationForecast| {
-            let about = report.schema.relations.get(relation.relation);
-            about.map(|about| report.schema.child(about).name.to_string())
-        };
-        let mut own = forecast.relations.iter().filter(|relation| relation.rule == used.rule);
-        used.rule.is_some() && (used.table.is_none() || own.any(|relation| child(relation) == used.table))
+        used.rule.is_some() && (used.table.is_none() || children.contains(&(used.rule.as_ref(), used.table.clone())))
     };
     for (index, used) in forecast.limits.iter().filter(|used| !is_in_table(used)).enumerate() {
         let label = if index == 0 { "limits" } else { "" };
@@ -184,10 +201,12 @@ pub(super) fn other_limits(sheet: &mut Sheet, report: &RepairReport<'_>) {
 
 fn untreated<'a>(report: &RepairReport<'a>) -> Vec<Untreated<'a>> {
     let mut groups: Vec<Untreated<'a>> = Vec::new();
+    let mut numbers: HashMap<String, usize> = HashMap::new();
     for relation in report.forecast.relations.iter().filter(|relation| is_untreated(relation)) {
         let Some(about) = report.schema.relations.get(relation.relation) else { continue };
         let parent = side(&about.parent.name, about.parent.column_names.iter().map(String::as_str));
-        match groups.iter_mut().find(|group| group.parent == parent) {
+        let number = *numbers.entry(parent.clone()).or_insert(groups.len());
+        match groups.get_mut(number) {
             Some(group) => group.relations.push(relation),
             None => groups.push(Untreated { parent, relations: vec![relation] }),
         }

@@ -56,7 +56,7 @@ pub(super) fn columns<'a>(
 /// True if a rule makes this column of this table nullable. The column needs no declared foreign key. A pattern with a
 /// wildcard for the table or for all columns names no column.
 fn names(schema: &Schema, rule: &Rule, table: &Table, column: &str) -> bool {
-    let Some((of, columns)) = sides(rule).filter(|(of, _)| schema.names.same(&table.name.to_string(), of)) else {
+    let Some((of, columns)) = sides(rule).filter(|(of, _)| table.name.is_written(of, schema.names)) else {
         return false;
     };
     match rule.relaxes() {
@@ -85,7 +85,7 @@ pub(super) fn unknown(schema: &Schema, rules: &Rules) -> Vec<String> {
     let mut unknown = Vec::new();
     for rule in rules.iter().filter(|rule| matches!(rule.relaxes(), Some(Nullable::Key))) {
         let Some((of, _)) = sides(rule).filter(|(_, columns)| columns.trim() == "*") else { continue };
-        let position = schema.tables.position(|table| schema.names.same(&table.name.to_string(), of));
+        let position = schema.table(of);
         let Some(position) =
             position.filter(|position| !schema.relations.iter().any(|other| is_declared(other, *position)))
         else {

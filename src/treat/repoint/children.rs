@@ -241,16 +241,15 @@ impl<'a> Planner<'a> {
     /// Refuses a child that would have no parent in another relation. If `changed` is given, only relations with one of these
     /// columns can lose it.
     fn check_other_parents(&mut self, relation: &Relation, after: &Row, changed: Option<&[usize]>) -> Result<(), Stop> {
-        let schema = self.schema;
-        let is_concerned = |other: &&Relation| {
-            changed.is_none_or(|changed| other.child_columns.iter().any(|column| changed.contains(column)))
+        let is_concerned = |other: &Relation| {
+            other.id != relation.id
+                && changed.is_none_or(|changed| other.child_columns.iter().any(|column| changed.contains(column)))
         };
-        let others = schema.relations.iter().filter(|other| other.child == relation.child && other.id != relation.id);
-        for other in others.filter(is_concerned) {
+        for (_, other) in self.relations_from(relation.child).into_iter().filter(|(_, other)| is_concerned(other)) {
             if !self.have_parents(other, &[after])?.pop().unwrap_or_default() {
                 return Stop::undecided(format!(
                     "a row of {} would have no parent: {}",
-                    schema.child(relation).name,
+                    self.schema.child(relation).name,
                     other.id
                 ));
             }

@@ -294,7 +294,7 @@ impl<'a> Planner<'a> {
     fn record_change(&mut self, row: &MergedRow) {
         if let Some(any) = self.schema.relations.ids().next() {
             let any: RelationId = any;
-            self.effects.changed.insert((row.table, any, false));
+            self.effects.record_change(row.table, any, false);
         }
     }
 

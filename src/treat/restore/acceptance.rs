@@ -151,7 +151,8 @@ impl Restorer<'_> {
     ) -> Result<Vec<Option<Blocked>>, TreatError> {
         let schema = self.planner.schema;
         let mut blocked: Vec<Option<Blocked>> = images.iter().map(|_| None).collect();
-        for relation in schema.relations.iter().filter(|relation| relation.child == table && is_compared(relation)) {
+        let relations = self.planner.relations_from(table);
+        for (_, relation) in relations.into_iter().filter(|(_, relation)| is_compared(relation)) {
             let has_parents = self.planner.have_parents(relation, images)?;
             for ((blocked, image), has_parent) in blocked.iter_mut().zip(images).zip(has_parents) {
                 if has_parent || blocked.is_some() || self.needs_no_parent(relation, image) {
