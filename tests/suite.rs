@@ -51,6 +51,7 @@ mod layers;
 mod limits;
 mod live;
 mod locks;
+mod many_tables;
 mod meddling;
 mod name_clashes;
 mod names;

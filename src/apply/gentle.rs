@@ -291,7 +291,7 @@ impl Walk<'_> {
             return Ok(Some(LockedPortion { portion, groups, busy }));
         };
         let (lines, all) = (batch_lines(&portion, &groups), all.groups.clone());
-        let batch = RowBatch { id: portion.batch, groups: &all, lines: &lines };
+        let batch = RowBatch::new(portion.batch, &all, &lines);
         let tables = match self.gentle.locked {
             Locked::Nothing => self.tables_to_lock(&groups).first,
             Locked::Tables | Locked::Rows(_) => BTreeMap::new(),
@@ -353,7 +353,7 @@ impl Walk<'_> {
             return Ok(Confirmation::Confirmed);
         };
         let lines = batch_lines(&portion, &groups);
-        let found = gentle.confirm_batch(&RowBatch { id: portion.batch, groups: &all.groups, lines: &lines }, &lock)?;
+        let found = gentle.confirm_batch(&RowBatch::new(portion.batch, &all.groups, &lines), &lock)?;
         self.gentle.locks_first = found.is_none();
         let confirmation = match found {
             Some(0) => Confirmation::Confirmed,

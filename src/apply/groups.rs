@@ -2,6 +2,7 @@
 //! a group is made row by row.
 
 use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::Direction;
@@ -17,9 +18,11 @@ use crate::model::plan::Change;
 use crate::model::plan::ChangeRole;
 use crate::model::plan::identity_columns;
 use crate::model::row::Row;
+use crate::model::row_group::RowBatch;
 use crate::model::row_group::RowChangeKind;
 use crate::model::row_group::RowGroup;
 use crate::model::schema::Schema;
+use crate::model::schema_index::SchemaIndex;
 use crate::model::value::Value;
 
 /// The groups of a run.
@@ -27,7 +30,8 @@ pub(super) struct Groups<'s> {
     schema: &'s Schema,
     direction: Direction,
     /// The relations that were checked when the plan was made.
-    watched: Vec<RelationId>,
+    watched: Arc<BTreeSet<RelationId>>,
+    schema_index: Arc<SchemaIndex<'s>>,
     tables: BTreeMap<String, Arc<Table>>,
     /// For each group of the plan and each [`variant`] of it, the index of the group; `Some(None)` if its changes have no group.
     known: Vec<[Option<Option<usize>>; VARIANTS]>,
@@ -51,14 +55,16 @@ impl<'s> Groups<'s> {
     pub(super) fn new(
         schema: &'s Schema,
         direction: Direction,
-        watched: &[RelationId],
+        watched: &Arc<BTreeSet<RelationId>>,
+        schema_index: &Arc<SchemaIndex<'s>>,
         tables: &BTreeMap<String, Table>,
     ) -> Groups<'s> {
         let tables = tables.iter().map(|(name, table)| (name.clone(), Arc::new(table.clone()))).collect();
         Groups {
             schema,
             direction,
-            watched: watched.to_vec(),
+            watched: Arc::clone(watched),
+            schema_index: Arc::clone(schema_index),
             tables,
             known: Vec::new(),
             groups: Vec::new(),
@@ -100,6 +106,17 @@ impl<'s> Groups<'s> {
             is_named && widths == (group.name.len(), group.before.len(), group.set.len())
         };
         Ok(group.filter(fits))
+    }
+
+    /// Returns for each relation the lines of a batch that delete a parent, by their indexes.
+    pub(super) fn leaving(&self, batch: &RowBatch<'_, '_>) -> BTreeMap<RelationId, BTreeSet<usize>> {
+        let mut leaving: BTreeMap<RelationId, BTreeSet<usize>> = BTreeMap::new();
+        for (&group, lines) in &batch.by_group {
+            for &relation in &self.leaves[group] {
+                leaving.entry(relation).or_default().extend(lines);
+            }
+        }
+        leaving
     }
 
     /// Returns the group of a line, and the relations in which its deleted rows are parents. `None` if sets cannot change them.
@@ -149,7 +166,7 @@ impl<'s> Groups<'s> {
     /// Adds the relations of which the row is an orphan, or whose missing key it gets.
     fn add_conditions_of_orphans(&self, group: &mut RowGroup<'s>, change: &Change) -> Option<()> {
         for reason in &change.reasons {
-            let relation = self.schema.relations.position(|relation| relation.id == reason.relation);
+            let relation = self.schema_index.relation(&reason.relation);
             match reason.role {
                 ChangeRole::Orphan => {
                     let relation = relation?;
@@ -176,9 +193,8 @@ impl<'s> Groups<'s> {
 
     /// Adds the relations in which the changed row needs a parent.
     fn add_conditions_of_parents(&self, group: &mut RowGroup<'s>, change: &Change) -> Option<()> {
-        for &id in &self.watched {
-            let relation = &self.schema.relations[id];
-            let is_concerned = self.schema.child(relation).name == change.table
+        for &(id, relation) in self.schema_index.relations_from_named(&change.table) {
+            let is_concerned = self.watched.contains(&id)
                 && takes_reference(self.schema, relation, change)
                 && !may_be_orphan(self.direction, change, relation);
             if !is_concerned {
@@ -201,9 +217,8 @@ impl<'s> Groups<'s> {
     /// to it cannot be compared with the plan.
     fn left_keys(&self, group: &RowGroup<'s>, change: &Change) -> Option<Vec<RelationId>> {
         let mut leaves = Vec::new();
-        for &id in &self.watched {
-            let relation = &self.schema.relations[id];
-            if !is_its_parent(self.schema, relation, change) || !leaves_key(self.schema, relation, change) {
+        for &(id, relation) in self.schema_index.relations_to_named(&change.table) {
+            if !self.watched.contains(&id) || !leaves_key(self.schema, relation, change) {
                 continue;
             }
             let can_compare = change.adopts.is_some() && !identity_columns(self.schema.child(relation)).is_empty();

@@ -71,14 +71,14 @@ impl Walk<'_> {
 
     /// Forgets the results that changes of these groups may make wrong.
     pub(super) fn forget_references(&mut self, groups: &[usize]) {
-        let schema = self.options.schema;
         let Some(all) = self.sets.groups() else { return };
         let touched: BTreeSet<usize> = groups.iter().copied().collect();
         for group in touched.into_iter().map(|group| &all.groups[group]) {
-            let is_child = |id: RelationId| schema.child(&schema.relations[id]).name == group.table.name;
-            self.known.orphans.retain(|id, _| !is_child(*id));
+            let relations = self.schema_index.relations_from_named(&group.table.name);
+            relations.iter().for_each(|(id, _)| _ = self.known.orphans.remove(id));
             let has_results = !self.known.checked.is_empty();
-            if group.kind != RowChangeKind::Delete && has_results && self.watched.iter().any(|&id| is_child(id)) {
+            let is_watched = || relations.iter().any(|(id, _)| self.watched.contains(id));
+            if group.kind != RowChangeKind::Delete && has_results && is_watched() {
                 self.known.checked = Positions::default();
                 self.known.was_changed = true;
             }
@@ -107,7 +107,7 @@ impl Walk<'_> {
         for line in portion.lines.iter().filter(|line| line.adopts_rows()) {
             let mut is_needed = false;
             for adopted in line.adopts.iter().flatten() {
-                let Some(id) = schema.relations.position(|relation| relation.id == adopted.relation) else { continue };
+                let Some(id) = self.schema_index.relation(&adopted.relation) else { continue };
                 if !self.known.orphans.contains_key(&id) {
                     if self.known.orphans.values().map(HashSet::len).sum::<usize>() > MOST_ORPHANS {
                         self.known.orphans.clear();
@@ -183,15 +183,12 @@ impl Walk<'_> {
         let named = window.groups.iter().zip(&window.names);
         let lines: Vec<BatchLine<'_>> =
             named.map(|(&group, name)| BatchLine { group, name, address: None, before: &[], after: &[] }).collect();
-        let batch = RowBatch::new(&groups, &lines);
-        let relations: BTreeSet<RelationId> =
-            window.groups.iter().flat_map(|&group| all.leaves[group].iter().copied()).collect();
+        let batch = RowBatch::new(RowBatch::new_id(), &groups, &lines);
         let mut is_refuted = false;
-        for relation in relations {
+        for (relation, leaving) in all.leaving(&batch) {
             let mut fingerprints = Fingerprints::new(&self.reference_columns(relation));
-            let leaves = |index: usize| all.leaves[window.groups[index]].contains(&relation);
             let Some(sets) = writer.sets() else { return Ok(()) };
-            sets.each_reference(&batch, relation, &leaves, &mut |index, values| {
+            sets.each_reference(&batch, relation, &leaving, &mut |index, values| {
                 let start = if index == 0 { 0 } else { window.ends[index - 1] };
                 let row = fingerprints.of(values);
                 is_refuted |= !window.rows[start..window.ends[index]].contains(&orphan_fingerprint(relation, row));

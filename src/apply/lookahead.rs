@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::collections::HashMap;
 use std::collections::HashSet;
+use std::sync::Arc;
 
 use super::Direction;
 use super::portion::Fit;
@@ -19,6 +20,7 @@ use crate::model::relation::Relation;
 use crate::model::row::Row;
 use crate::model::row::RowName;
 use crate::model::schema::Schema;
+use crate::model::schema_index::SchemaIndex;
 use crate::model::state::Positions;
 use crate::model::text;
 use crate::model::value::Value;
@@ -70,8 +72,14 @@ impl Lookahead {
 
     /// Takes away the references of a change that is left after all. True if a new parent that is not committed may be needless
     /// without it.
-    pub(super) fn leave(&mut self, schema: &Schema, change: &Change, committed: &Positions) -> bool {
-        let mut last_references = loose_references(schema, change);
+    pub(super) fn leave(
+        &mut self,
+        schema_index: &SchemaIndex<'_>,
+        schema: &Schema,
+        change: &Change,
+        committed: &Positions,
+    ) -> bool {
+        let mut last_references = loose_references(schema_index, schema, change);
         if !is_new_parent(change) {
             last_references.retain(|key| match self.referenced.get_mut(key) {
                 Some(count) => {
@@ -92,10 +100,10 @@ fn is_new_parent(change: &Change) -> bool {
 }
 
 /// Returns the keys to which a row refers after its change.
-fn loose_references(schema: &Schema, change: &Change) -> Vec<String> {
+fn loose_references(schema_index: &SchemaIndex<'_>, schema: &Schema, change: &Change) -> Vec<String> {
     let Some(image) = &change.after else { return Vec::new() };
-    let relations = schema.relations.iter().filter(|relation| schema.child(relation).name == change.table);
-    relations.filter_map(|relation| loose_key(relation, schema.child_column_names(relation), image)).collect()
+    let relations = schema_index.relations_from_named(&change.table).iter();
+    relations.filter_map(|(_, relation)| loose_key(relation, schema.child_column_names(relation), image)).collect()
 }
 
 impl Walk<'_> {
@@ -104,12 +112,10 @@ impl Walk<'_> {
         let schema = self.options.schema;
         let change = &line.change;
         let (Some(image), Fit::Ready) = (&change.after, line.fit) else { return };
-        let (mut keys, references) = (Vec::new(), loose_references(schema, change));
-        for relation in &schema.relations {
-            if is_its_parent(schema, relation, change) {
-                let names = schema.parent_columns(relation).map(|column| column.name.as_str());
-                keys.extend(loose_key(relation, names, image));
-            }
+        let (mut keys, references) = (Vec::new(), loose_references(&self.schema_index, schema, change));
+        for (_, relation) in self.schema_index.relations_to_named(&change.table) {
+            let names = schema.parent_columns(relation).map(|column| column.name.as_str());
+            keys.extend(loose_key(relation, names, image));
         }
         if is_new_parent(change) {
             let is_adopting = change.adopts.as_ref().is_none_or(|adopts| !adopts.is_empty());
@@ -142,16 +148,17 @@ impl Walk<'_> {
                 let reached = self.lookahead.reached.entry(change.table.table.clone()).or_insert(i64::MIN);
                 *reached = largest.map_or(*reached, |largest| largest.max(*reached));
             }
-            for (index, relation) in schema.relations.entries() {
+            let schema_index = Arc::clone(&self.schema_index);
+            for (index, relation) in schema_index.relations_to_named(&change.table).iter().filter(|_| is_applied) {
                 // The orphans are counted before anything changes if rows have no names or an older plan did not list them.
-                let is_counted = change.adopts.is_none() || identity_columns(schema.child(relation)).is_empty();
-                if is_applied && is_counted && is_its_parent(schema, relation, change) {
-                    self.lookahead.counted.insert(index);
+                if change.adopts.is_none() || identity_columns(schema.child(relation)).is_empty() {
+                    self.lookahead.counted.insert(*index);
                 }
+            }
+            for &(index, relation) in schema_index.relations_from_named(&change.table) {
                 // If the plan was interrupted, a row that it did not reach is still an orphan that the plan had found.
                 if let Some(image) = &change.after
                     && was_orphan_of(change, relation)
-                    && schema.child(relation).name == change.table
                 {
                     let name = orphan_name(schema.child(relation), &change.row, image, relation);
                     self.lookahead.returning.insert(orphan_fingerprint(index, plan_file::fingerprint(&name)));
@@ -164,14 +171,12 @@ impl Walk<'_> {
     pub(super) fn made(&mut self, change: &Change) {
         let (ChangeRole::Parent, None, Some(image)) = (change.role(), &change.before, &change.after) else { return };
         let schema = self.options.schema;
-        for (index, relation) in schema.relations.entries() {
-            if is_its_parent(schema, relation, change) {
-                let names = schema.parent_columns(relation).map(|column| column.name.as_str());
-                let Some(key) = image.key(names).map(|key| key_fingerprint(index, &key)) else { continue };
-                if self.made_keys.insert(key) {
-                    let of_transaction = self.transaction.as_mut().map(|start| &mut start.made_keys);
-                    of_transaction.into_iter().chain(&mut self.portion_keys).for_each(|keys| keys.push(key));
-                }
+        for &(index, relation) in self.schema_index.relations_to_named(&change.table) {
+            let names = schema.parent_columns(relation).map(|column| column.name.as_str());
+            let Some(key) = image.key(names).map(|key| key_fingerprint(index, &key)) else { continue };
+            if self.made_keys.insert(key) {
+                let of_transaction = self.transaction.as_mut().map(|start| &mut start.made_keys);
+                of_transaction.into_iter().chain(&mut self.portion_keys).for_each(|keys| keys.push(key));
             }
         }
     }

@@ -11,7 +11,6 @@ use super::ApplyError;
 use super::CHUNK;
 use super::Direction;
 use super::fit::Mismatches;
-use super::lookahead::is_its_parent;
 use super::lookahead::orphan_fingerprint;
 use super::lookahead::row_fingerprint;
 use super::lookahead::was_orphan_of;
@@ -21,7 +20,9 @@ use super::portion::Portion;
 use super::walk::Halt;
 use super::walk::Walk;
 use crate::engine::Session;
+use crate::model::catalog::TableName;
 use crate::model::ids::RelationId;
+use crate::model::plan::Adopted;
 use crate::model::plan::Change;
 use crate::model::plan::ChangeRole;
 use crate::model::plan::Header;
@@ -72,15 +73,21 @@ impl Walk<'_> {
     ) -> Result<bool, ApplyError> {
         let schema = self.options.schema;
         let mut any = false;
-        for relation_id in self.watched.clone() {
+        let mut by_table: HashMap<TableName, Vec<usize>> = HashMap::new();
+        for (index, line) in portion.lines.iter().enumerate() {
+            by_table.entry(line.change.table.clone()).or_default().push(index);
+        }
+        let watched = Arc::clone(&self.watched);
+        for &relation_id in watched.iter() {
             let relation = &schema.relations[relation_id];
-            let concerned = |line: &Line| {
-                line.fit == Fit::Ready
-                    && is_its_parent(schema, relation, &line.change)
-                    && leaves_key(schema, relation, &line.change)
+            let Some(of_parent) = schema.parent(relation).and_then(|parent| by_table.get(&parent.name)) else {
+                continue;
             };
-            let indexes: Vec<usize> =
-                (0..portion.lines.len()).filter(|&index| concerned(&portion.lines[index])).collect();
+            let leaves = |&index: &usize| {
+                let line = &portion.lines[index];
+                line.fit == Fit::Ready && leaves_key(schema, relation, &line.change)
+            };
+            let indexes: Vec<usize> = of_parent.iter().copied().filter(leaves).collect();
             for chunk in indexes.chunks(CHUNK) {
                 any |= self.skip_referenced_rows(session, portion, relation_id, chunk)?;
             }
@@ -197,12 +204,15 @@ impl Walk<'_> {
     /// Records the written rows that have no parent now. A later change must give them a parent before the commit.
     pub(super) fn find_new_orphans(&mut self, session: &mut dyn Session, portion: &Portion) -> Result<(), ApplyError> {
         let schema = self.options.schema;
-        for relation_id in self.watched.clone() {
+        let mut by_table: HashMap<&TableName, Vec<&Line>> = HashMap::new();
+        for line in portion.lines.iter().filter(|line| line.fit == Fit::Ready) {
+            by_table.entry(&line.change.table).or_default().push(line);
+        }
+        let watched = Arc::clone(&self.watched);
+        for &relation_id in watched.iter() {
             let relation = &schema.relations[relation_id];
-            let concerned: Vec<&Line> = portion
-                .lines
-                .iter()
-                .filter(|line| line.fit == Fit::Ready && schema.child(relation).name == line.change.table)
+            let of_child = by_table.get(&schema.child(relation).name).into_iter().flatten().copied();
+            let concerned: Vec<&Line> = of_child
                 .filter(|line| takes_reference(schema, relation, &line.change))
                 .filter(|line| !may_be_orphan(self.options.direction, &line.change, relation))
                 .collect();
@@ -230,14 +240,13 @@ impl Walk<'_> {
             let is_parent = line.change.role() == ChangeRole::Parent;
             line.fit == Fit::Ready && adopts && is_parent && line.change.before.is_none()
         };
-        let mut indexes: Vec<usize> =
+        let mut indexes: BTreeSet<usize> =
             (0..portion.lines.len()).filter(|&index| is_made(&portion.lines[index])).collect();
-        for relation in &schema.relations {
-            let adopting = |index: &usize| {
-                let adopts = portion.lines[*index].change.adopts.iter().flatten();
-                adopts.into_iter().any(|adopted| adopted.relation == relation.id)
-            };
-            let concerned: Vec<usize> = indexes.iter().copied().filter(adopting).collect();
+        let adopted =
+            self.adopting(indexes.iter().map(|&index| (index, portion.lines[index].change.adopts.as_deref())));
+        for (relation, adopting) in adopted {
+            let relation = &schema.relations[relation];
+            let concerned: Vec<usize> = adopting.intersection(&indexes).copied().collect();
             for chunk in concerned.chunks(CHUNK) {
                 let parents: Vec<&RowName> = chunk.iter().map(|&index| &portion.lines[index].change.row).collect();
                 let mut needed = BTreeSet::new();
@@ -261,6 +270,22 @@ impl Walk<'_> {
         let mut mismatches = Mismatches::default();
         self.collect_mismatches(session, portion, &mut mismatches);
         Err(self.mismatch_error(&mismatches, false).into())
+    }
+
+    /// Returns for each relation the numbers of the changes that adopt its orphans.
+    pub(super) fn adopting<'a>(
+        &self,
+        changes: impl Iterator<Item = (usize, Option<&'a [Adopted]>)>,
+    ) -> BTreeMap<RelationId, BTreeSet<usize>> {
+        let mut adopting: BTreeMap<RelationId, BTreeSet<usize>> = BTreeMap::new();
+        for (number, adopts) in changes {
+            for adopted in adopts.unwrap_or_default() {
+                if let Some(relation) = self.schema_index.relation(&adopted.relation) {
+                    adopting.entry(relation).or_default().insert(number);
+                }
+            }
+        }
+        adopting
     }
 
     /// Removes the pending orphans that have a parent now or were deleted.
@@ -314,11 +339,12 @@ pub(super) fn may_be_orphan(direction: Direction, change: &Change, relation: &Re
 }
 
 /// Returns the relations that were checked when the plan was made.
-pub(super) fn watched(schema: &Schema, header: &Header) -> Vec<RelationId> {
+pub(super) fn watched(schema: &Schema, header: &Header) -> BTreeSet<RelationId> {
+    let forecasts: HashSet<&str> = header.forecasts.iter().map(|forecast| forecast.relation.as_str()).collect();
     let is_watched = |relation: &Relation| {
         !matches!(relation.judge, Judge::Incomparable(_))
             && !relation.parent.columns.is_empty()
-            && header.forecasts.iter().any(|forecast| forecast.relation == relation.id)
+            && forecasts.contains(relation.id.as_str())
     };
     schema.relations.ids().filter(|&relation_id| is_watched(&schema.relations[relation_id])).collect()
 }

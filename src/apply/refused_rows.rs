@@ -108,7 +108,8 @@ impl Walk<'_> {
         left.into_iter().any(|index| {
             let line = &portion.lines[index];
             let is_awaited = start.pending_orphans.iter().any(|pending| pending.row == line.change.row);
-            is_awaited || (is_apply && self.lookahead.leave(self.options.schema, &line.change, committed))
+            is_awaited
+                || (is_apply && self.lookahead.leave(&self.schema_index, self.options.schema, &line.change, committed))
         })
     }
 }

@@ -32,14 +32,17 @@ impl Walk<'_> {
         portion: &SetPortion,
         batch: &RowBatch<'_, '_>,
     ) -> Result<bool, ApplyError> {
-        let lines = batch.lines;
+        let by_table = batch.groups_by_table();
         for (relation, children) in self.references_to_deleted(writer, batch)? {
-            if self.are_known_references(portion, lines, relation, &children) {
+            let schema = self.options.schema;
+            let groups = by_table.get(&schema.child(&schema.relations[relation]).name).map(Vec::as_slice);
+            let of_child = (batch, groups.unwrap_or_default());
+            if self.are_known_references(portion, of_child, relation, &children) {
                 continue;
             }
             // An orphan that undo restores is known by the lookahead.
             self.look_ahead_at_all()?;
-            if !self.are_known_references(portion, lines, relation, &children) {
+            if !self.are_known_references(portion, of_child, relation, &children) {
                 return Ok(false);
             }
         }
@@ -52,15 +55,12 @@ impl Walk<'_> {
         writer: &mut dyn Writer,
         batch: &RowBatch<'_, '_>,
     ) -> Result<Vec<(RelationId, Referring)>, ApplyError> {
-        let (mut references, lines) = (Vec::new(), batch.lines);
+        let mut references = Vec::new();
         let (Some(all), Some(sets)) = (self.sets.groups(), writer.sets()) else { return Ok(references) };
-        let relations: BTreeSet<RelationId> =
-            lines.iter().flat_map(|line| all.leaves[line.group].iter().copied()).collect();
-        for relation in relations {
-            let leaves = |index: usize| all.leaves[lines[index].group].contains(&relation);
+        for (relation, leaving) in all.leaving(batch) {
             let names = self.reference_columns(relation);
             let mut children = Vec::new();
-            sets.each_reference(batch, relation, &leaves, &mut |index, values| {
+            sets.each_reference(batch, relation, &leaving, &mut |index, values| {
                 children.push((index, Row::of(&names, values.to_vec())));
             })?;
             references.push((relation, children));
@@ -77,17 +77,18 @@ impl Walk<'_> {
     }
 
     /// True if each child row that refers to a deleted row also changes in this portion or is an orphan that undo restores.
+    /// `of_child` is the batch, with those of its groups that change the child.
     fn are_known_references(
         &self,
         portion: &SetPortion,
-        lines: &[BatchLine<'_>],
+        of_child: (&RowBatch<'_, '_>, &[usize]),
         relation: RelationId,
         children: &[(usize, Row)],
     ) -> bool {
         if children.is_empty() {
             return true;
         }
-        let leaving = self.leaving_rows(lines, relation);
+        let leaving = self.leaving_rows(of_child, relation);
         let about = &self.options.schema.relations[relation];
         let child = self.options.schema.child(about);
         let (identity, table) = (identity_columns(child).len(), child.name.to_string());
@@ -108,8 +109,8 @@ impl Walk<'_> {
         })
     }
 
-    /// Returns the rows of a child that these lines delete, or whose reference they change, as fingerprints.
-    fn leaving_rows(&self, lines: &[BatchLine<'_>], relation: RelationId) -> HashSet<u64> {
+    /// Returns the rows of a child that these groups of a batch delete, or whose reference they change, as fingerprints.
+    fn leaving_rows(&self, (batch, groups): (&RowBatch<'_, '_>, &[usize]), relation: RelationId) -> HashSet<u64> {
         let Some(all) = self.sets.groups() else { return HashSet::new() };
         let schema = self.options.schema;
         let about = &schema.relations[relation];
@@ -117,16 +118,16 @@ impl Walk<'_> {
         let table = child.name.to_string();
         let changes_reference = |group: &RowGroup<'_>| {
             let sets = |name: &str| group.set.iter().any(|(set, _)| set == name);
-            group.table.name == child.name
-                && match group.kind {
-                    RowChangeKind::Delete => true,
-                    RowChangeKind::Update => {
-                        schema.child_columns(about).any(|column| column.generated || sets(&column.name))
-                    }
-                    RowChangeKind::Insert => false,
+            match group.kind {
+                RowChangeKind::Delete => true,
+                RowChangeKind::Update => {
+                    schema.child_columns(about).any(|column| column.generated || sets(&column.name))
                 }
+                RowChangeKind::Insert => false,
+            }
         };
-        let leaving = lines.iter().filter(|line| changes_reference(&all.groups[line.group]));
+        let groups = groups.iter().filter(|group| changes_reference(&all.groups[**group]));
+        let leaving = groups.flat_map(|group| &batch.by_group[group]).map(|&index| &batch.lines[index]);
         let name = |line: &BatchLine<'_>| Row::of(&all.groups[line.group].name, line.name.to_vec());
         leaving.map(|line| row_fingerprint(&table, &name(line))).collect()
     }
@@ -140,12 +141,9 @@ impl Walk<'_> {
     ) -> Result<bool, ApplyError> {
         let mut open: BTreeSet<usize> =
             (0..portion.lines.len()).filter(|&index| portion.lines[index].adopts_rows()).collect();
-        for (id, relation) in self.options.schema.relations.entries() {
-            let is_adopted = |index: &usize| {
-                let mut adopts = portion.lines[*index].adopts.iter().flatten();
-                adopts.any(|adopted| adopted.relation == relation.id)
-            };
-            let asked: BTreeSet<usize> = open.iter().copied().filter(is_adopted).collect();
+        let adopted = self.adopting(open.iter().map(|&index| (index, portion.lines[index].adopts.as_deref())));
+        for (id, adopting) in adopted {
+            let asked: BTreeSet<usize> = adopting.intersection(&open).copied().collect();
             if asked.is_empty() {
                 continue;
             }

@@ -83,7 +83,13 @@ impl Walk<'_> {
     pub(super) fn open_sets(&mut self, writer: &mut dyn Writer) {
         let Some(size) = writer.sets().map(|sets| sets.batch_size()) else { return };
         if !self.avoids_sets && self.reading.plan.header.redefinitions.is_empty() {
-            let groups = Groups::new(self.options.schema, self.options.direction, &self.watched, &self.tables);
+            let groups = Groups::new(
+                self.options.schema,
+                self.options.direction,
+                &self.watched,
+                &self.schema_index,
+                &self.tables,
+            );
             self.sets = Sets { groups: Some(groups), size, ..Sets::default() };
         }
     }
@@ -224,7 +230,7 @@ impl Walk<'_> {
         let mut lines = batch_lines(portion, groups);
         let mut open = portion.lines.iter().map(|line| !self.was_done(state, line));
         lines.retain(|line| open.next().unwrap_or(true) && exists[line.group]);
-        match sets.count_fitting(&RowBatch::new(&all.compared, &lines)) {
+        match sets.count_fitting(&RowBatch::new(RowBatch::new_id(), &all.compared, &lines)) {
             Ok(count) => Ok(count == lines.len() as u64),
             Err(error) if is_of_rows(&error) && !is_of_others(writer) => Ok(false),
             Err(error) => Err(error.into()),
@@ -339,7 +345,7 @@ impl Walk<'_> {
     fn change_set(&mut self, writer: &mut dyn Writer, portion: &SetPortion, groups: &[usize]) -> Result<bool, Halt> {
         let Some(all) = &self.sets.groups else { return Ok(false) };
         let (lines, all) = (batch_lines(portion, groups), all.groups.clone());
-        let batch = RowBatch { id: portion.batch, groups: &all, lines: &lines };
+        let batch = RowBatch::new(portion.batch, &all, &lines);
         let is_needed = self.are_known_to_be_needed(writer, portion)?;
         let is_free = self.are_known_to_be_free(writer, portion, groups)?;
         if !is_free && !self.can_delete(writer, portion, &batch)? {

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 use std::collections::HashSet;
+use std::sync::Arc;
 
 use super::ApplyError;
 use super::CHUNK;
@@ -32,6 +33,7 @@ use crate::model::plan::ChangeRole;
 use crate::model::plan::NewTable;
 use crate::model::progress::ProgressStep;
 use crate::model::progress::RunPhase;
+use crate::model::schema_index::SchemaIndex;
 use crate::model::state::Positions;
 use crate::model::state::SkipReason;
 use crate::plan_file::PlanFile;
@@ -71,8 +73,9 @@ pub(super) struct Walk<'w> {
     /// True if the affected rows are counted after each change, to name a change that affects more rows than planned.
     pub(super) counts_each_change: bool,
     pub(super) record: Option<Record>,
+    pub(super) schema_index: Arc<SchemaIndex<'w>>,
     /// The relations that were checked when the plan was made. The orphans of other relations are unknown.
-    pub(super) watched: Vec<RelationId>,
+    pub(super) watched: Arc<BTreeSet<RelationId>>,
     pub(super) lookahead: Lookahead,
     /// Fingerprints of the keys of the parents that the plan inserted.
     pub(super) made_keys: HashSet<u64>,
@@ -159,7 +162,8 @@ impl<'w> Walk<'w> {
         let watched = watched(options.schema, &plan.header);
         Walk {
             options,
-            watched,
+            schema_index: Arc::new(SchemaIndex::of(options.schema)),
+            watched: Arc::new(watched),
             reading: Reading::new(plan, options.direction),
             tables,
             absent,

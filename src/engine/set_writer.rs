@@ -43,14 +43,14 @@ pub trait SetWriter {
     fn change_batch(&mut self, batch: &RowBatch<'_, '_>) -> Result<BatchOutcome, EngineError>;
 
     /// Calls `each` with the child rows of a relation that refer to rows of the batch. The rows of the batch are rows of the
-    /// relation's parent table that exist now. `is_wanted` selects the lines by their index. The callback gets the index of the
+    /// relation's parent table that exist now. `wanted` are the indexes of the lines that count. The callback gets the index of the
     /// line, and the values of the columns that identify the child, as queries show them, followed by the stored columns of its
     /// foreign key that are not generated, without loss. An example is `(3, [17, 5])`.
     fn each_reference(
         &mut self,
         batch: &RowBatch<'_, '_>,
         relation: RelationId,
-        is_wanted: &dyn Fn(usize) -> bool,
+        wanted: &BTreeSet<usize>,
         each: &mut dyn FnMut(usize, &[Value]),
     ) -> Result<(), EngineError>;
 
@@ -63,7 +63,7 @@ pub trait SetWriter {
         wanted: &BTreeSet<usize>,
     ) -> Result<BTreeSet<usize>, EngineError> {
         let mut referenced = BTreeSet::new();
-        self.each_reference(batch, relation, &|index| wanted.contains(&index), &mut |index, _| {
+        self.each_reference(batch, relation, wanted, &mut |index, _| {
             referenced.insert(index);
         })?;
         Ok(referenced)

@@ -4,11 +4,13 @@
 
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering;
 
 use super::catalog::Table;
+use super::catalog::TableName;
 use super::ids::RelationId;
 use super::plan::ChangeRole;
 use super::schema::Schema;
@@ -110,12 +112,14 @@ impl<'l> BatchLine<'l> {
 }
 
 /// Changes that are made together or not at all, in the order of the plan. No two of them change one row.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug)]
 pub struct RowBatch<'b, 's> {
     /// A number that no other batch of the program has, so that an engine loads a batch only once.
     pub id: u64,
     pub groups: &'b [Arc<RowGroup<'s>>],
     pub lines: &'b [BatchLine<'b>],
+    /// The indexes of the lines of each group.
+    pub by_group: BTreeMap<usize, Vec<usize>>,
 }
 
 /// The outcome of a batch. If it is not exact, the caller rolls the transaction back.
@@ -129,9 +133,12 @@ pub struct BatchOutcome {
 }
 
 impl<'b, 's> RowBatch<'b, 's> {
-    /// Returns a batch with a new number.
-    pub fn new(groups: &'b [Arc<RowGroup<'s>>], lines: &'b [BatchLine<'b>]) -> RowBatch<'b, 's> {
-        RowBatch { id: RowBatch::new_id(), groups, lines }
+    pub fn new(id: u64, groups: &'b [Arc<RowGroup<'s>>], lines: &'b [BatchLine<'b>]) -> RowBatch<'b, 's> {
+        let mut by_group: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
+        for (index, line) in lines.iter().enumerate() {
+            by_group.entry(line.group).or_default().push(index);
+        }
+        RowBatch { id, groups, lines, by_group }
     }
 
     pub fn new_id() -> u64 {
@@ -139,46 +146,85 @@ impl<'b, 's> RowBatch<'b, 's> {
         NEXT.fetch_add(1, Ordering::Relaxed)
     }
 
-    /// Returns the indexes of the lines of each group.
-    pub fn by_group(&self) -> BTreeMap<usize, Vec<usize>> {
-        let mut by_group: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
-        for (index, line) in self.lines.iter().enumerate() {
-            by_group.entry(line.group).or_default().push(index);
-        }
-        by_group
+    /// Returns the groups of the batch by their tables.
+    pub fn groups_by_table(&self) -> HashMap<&'b TableName, Vec<usize>> {
+        by_table(self.by_group.keys().copied(), self.groups)
     }
 
-    /// Returns the groups in an order in which each can change as a whole: parents are inserted before their children, and children
-    /// are deleted before their parents.
+    /// Returns the groups in an order in which each can change as a whole: first the inserts, parents before their children, then
+    /// the updates, and then the deletes, children before their parents.
     pub fn order(&self) -> Vec<usize> {
-        let mut rest: BTreeSet<usize> = self.lines.iter().map(|line| line.group).collect();
-        let mut order = Vec::with_capacity(rest.len());
-        while !rest.is_empty() {
-            let waits = |&group: &usize| rest.iter().any(|&other| self.is_before(other, group));
-            // Tables may refer to each other in a cycle.
-            let next = rest.iter().copied().find(|group| !waits(group)).or_else(|| rest.first().copied());
-            order.extend(next);
-            next.map(|next| rest.remove(&next));
+        let of_kind = |kind| self.by_group.keys().copied().filter(move |&group| self.groups[group].kind == kind);
+        let inserts = Precedence::of(of_kind(RowChangeKind::Insert), self.groups, false);
+        let deletes = Precedence::of(of_kind(RowChangeKind::Delete), self.groups, true);
+        inserts.order().into_iter().chain(of_kind(RowChangeKind::Update)).chain(deletes.order()).collect()
+    }
+}
+
+/// Returns these groups by their tables.
+fn by_table<'g>(
+    groups: impl Iterator<Item = usize>,
+    all: &'g [Arc<RowGroup<'_>>],
+) -> HashMap<&'g TableName, Vec<usize>> {
+    let mut by_table: HashMap<&TableName, Vec<usize>> = HashMap::new();
+    for group in groups {
+        by_table.entry(&all[group].table.name).or_default().push(group);
+    }
+    by_table
+}
+
+/// Which of some groups change before which others.
+struct Precedence {
+    /// The groups, each with the number of groups for which it waits.
+    waits: BTreeMap<usize, usize>,
+    /// The groups that wait for each group.
+    followers: BTreeMap<usize, Vec<usize>>,
+}
+
+impl Precedence {
+    /// Parents come before their children, or after them if `children_first` is true.
+    fn of(groups: impl Iterator<Item = usize>, all: &[Arc<RowGroup<'_>>], children_first: bool) -> Precedence {
+        let waits: BTreeMap<usize, usize> = groups.map(|group| (group, 0)).collect();
+        let by_table = by_table(waits.keys().copied(), all);
+        let mut precedence = Precedence { waits, followers: BTreeMap::new() };
+        let Some(&first) = precedence.waits.keys().next().filter(|_| by_table.len() > 1) else { return precedence };
+        let schema = all[first].schema;
+        let pairs = schema.relations.iter().filter_map(|relation| {
+            let (parent, child) = (&schema.parent(relation)?.name, &schema.child(relation).name);
+            let (first, second) = if children_first { (child, parent) } else { (parent, child) };
+            (first != second).then_some((by_table.get(first)?, by_table.get(second)?))
+        });
+        let pairs: BTreeSet<(&Vec<usize>, &Vec<usize>)> = pairs.collect();
+        for (firsts, seconds) in pairs {
+            for second in seconds {
+                *precedence.waits.entry(*second).or_default() += firsts.len();
+            }
+            for first in firsts {
+                precedence.followers.entry(*first).or_default().extend(seconds);
+            }
+        }
+        precedence
+    }
+
+    /// Returns the groups, each after those for which it waits, and otherwise in the order of their numbers. Tables may refer to
+    /// each other in a cycle.
+    fn order(mut self) -> Vec<usize> {
+        let mut ready: BTreeSet<usize> =
+            self.waits.iter().filter(|(_, waits)| **waits == 0).map(|(group, _)| *group).collect();
+        let mut order = Vec::with_capacity(self.waits.len());
+        while let Some(next) = ready.pop_first().or_else(|| self.waits.keys().next().copied()) {
+            self.waits.remove(&next);
+            order.push(next);
+            for follower in self.followers.remove(&next).unwrap_or_default() {
+                if let Some(waits) = self.waits.get_mut(&follower) {
+                    *waits -= 1;
+                    if *waits == 0 {
+                        ready.insert(follower);
+                    }
+                }
+            }
         }
         order
-    }
-
-    /// True if the first group has to change before the second.
-    fn is_before(&self, first: usize, second: usize) -> bool {
-        let (first, second) = (&self.groups[first], &self.groups[second]);
-        let is_parent = |parent: &RowGroup<'_>, child: &RowGroup<'_>| {
-            let schema = parent.schema;
-            parent.table.name != child.table.name
-                && schema.relations.iter().any(|relation| {
-                    schema.parent(relation).is_some_and(|table| table.name == parent.table.name)
-                        && schema.child(relation).name == child.table.name
-                })
-        };
-        match (first.kind, second.kind) {
-            (RowChangeKind::Insert, RowChangeKind::Insert) => is_parent(first, second),
-            (RowChangeKind::Delete, RowChangeKind::Delete) => is_parent(second, first),
-            (first, second) => first != second && (first == RowChangeKind::Insert || second == RowChangeKind::Delete),
-        }
     }
 }
 
@@ -186,5 +232,34 @@ impl BatchOutcome {
     /// True if exactly the rows of all lines changed.
     pub fn is_exact(&self, batch: &RowBatch<'_, '_>) -> bool {
         self.changed == batch.lines.len() as u64 && self.beyond == 0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Returns the order of groups, each pair of which says that the first comes before the second.
+    fn ordered(groups: usize, pairs: &[(usize, usize)]) -> Vec<usize> {
+        let mut waits: BTreeMap<usize, usize> = (0..groups).map(|group| (group, 0)).collect();
+        let mut followers: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
+        for &(first, second) in pairs {
+            *waits.entry(second).or_default() += 1;
+            followers.entry(first).or_default().push(second);
+        }
+        Precedence { waits, followers }.order()
+    }
+
+    #[test]
+    fn group_comes_after_those_for_which_it_waits() {
+        assert_eq!(ordered(3, &[]), [0, 1, 2]);
+        assert_eq!(ordered(3, &[(2, 0), (0, 1)]), [2, 0, 1]);
+        assert_eq!(ordered(4, &[(3, 0), (2, 0), (0, 1)]), [2, 3, 0, 1]);
+    }
+
+    #[test]
+    fn groups_in_a_cycle_come_in_the_order_of_their_numbers() {
+        assert_eq!(ordered(2, &[(0, 1), (1, 0)]), [0, 1]);
+        assert_eq!(ordered(4, &[(1, 2), (2, 1), (2, 0), (0, 3)]), [0, 3, 1, 2]);
     }
 }

@@ -1,6 +1,8 @@
 //! Changes a batch of rows with one prepared statement for each group. Each statement checks the conditions of its group, and the
 //! transaction keeps all other writers out, so that the checks stay valid until the commit.
 
+use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::collections::HashMap;
 
 use rusqlite::CachedStatement;
@@ -132,14 +134,14 @@ impl SetWriter for SqliteWriter {
         &mut self,
         batch: &RowBatch<'_, '_>,
         relation: RelationId,
-        is_wanted: &dyn Fn(usize) -> bool,
+        wanted: &BTreeSet<usize>,
         each: &mut dyn FnMut(usize, &[Value]),
     ) -> Result<(), EngineError> {
-        for (group, mut lines) in batch.by_group() {
-            lines.retain(|&index| is_wanted(index));
-            if lines.is_empty() {
-                continue;
-            }
+        let mut by_group: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
+        for &index in wanted {
+            by_group.entry(batch.lines[index].group).or_default().push(index);
+        }
+        for (group, lines) in by_group {
             let group = &batch.groups[group];
             let about = &group.schema.relations[relation];
             let is_found = row_sets::finds_children(group.schema, about);

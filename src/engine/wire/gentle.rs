@@ -68,9 +68,9 @@ impl<C: WriterConnection + Send> GentleWriter for ServerWriter<C> {
 impl<C: WriterConnection + Send> ServerWriter<C> {
     /// Loads all lines, except those of rows that are inserted directly. Queries find the children of new parents by their lines.
     fn load_all(&mut self, batch: &RowBatch<'_, '_>) -> Result<(), Failure> {
-        for (group, lines) in batch.by_group() {
+        for (&group, lines) in &batch.by_group {
             if batch.groups[group].role == ChangeRole::Parent || !self.can_insert_directly(batch, group)? {
-                self.load(batch, group, &lines)?;
+                self.load(batch, group, lines)?;
             }
         }
         Ok(())
@@ -80,12 +80,12 @@ impl<C: WriterConnection + Send> ServerWriter<C> {
     fn lock_rows(&mut self, batch: &RowBatch<'_, '_>) -> Result<Vec<usize>, Failure> {
         self.with_plans(|writer| {
             let mut busy = Vec::new();
-            for (group, lines) in batch.by_group() {
+            for (&group, lines) in &batch.by_group {
                 let about = &batch.groups[group];
                 if about.kind == RowChangeKind::Insert {
                     continue;
                 }
-                let sql = writer.load(batch, group, &lines)?;
+                let sql = writer.load(batch, group, lines)?;
                 let query = sql.lock_rows(about);
                 let locked = match C::AROUND_SKIPPING {
                     None => writer.numbers(&query)?,
@@ -108,10 +108,10 @@ impl<C: WriterConnection + Send> ServerWriter<C> {
     /// Returns the number of lines whose keys have other parents than when their rows changed.
     fn count_unconfirmed(&mut self, batch: &RowBatch<'_, '_>) -> Result<u64, Failure> {
         let mut unconfirmed = 0;
-        for (group, lines) in batch.by_group() {
+        for (&group, lines) in &batch.by_group {
             let about = &batch.groups[group];
             if !about.orphan_of.is_empty() || !about.needs_parent_in.is_empty() {
-                let sql = self.load(batch, group, &lines)?;
+                let sql = self.load(batch, group, lines)?;
                 unconfirmed += self.number(&sql.unconfirmed(about))?;
             }
         }

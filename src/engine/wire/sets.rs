@@ -56,8 +56,8 @@ impl<C: WriterConnection + Send> SetWriter for ServerWriter<C> {
     fn count_fitting(&mut self, batch: &RowBatch<'_, '_>) -> Result<u64, EngineError> {
         let counted = self.within_savepoint(|writer| {
             let mut fitting = 0;
-            for (group, lines) in batch.by_group() {
-                let sql = writer.load(batch, group, &lines)?;
+            for (&group, lines) in &batch.by_group {
+                let sql = writer.load(batch, group, lines)?;
                 fitting += writer.number(&sql.count_fitting(&batch.groups[group]))?;
             }
             Ok(fitting)
@@ -97,11 +97,11 @@ impl<C: WriterConnection + Send> SetWriter for ServerWriter<C> {
         &mut self,
         batch: &RowBatch<'_, '_>,
         relation: RelationId,
-        is_wanted: &dyn Fn(usize) -> bool,
+        wanted: &BTreeSet<usize>,
         each: &mut dyn FnMut(usize, &[Value]),
     ) -> Result<(), EngineError> {
         let query = |sql: &dyn Batch, group: &RowGroup<'_>| sql.references(group, &group.schema.relations[relation]);
-        self.each_wanted(batch, is_wanted, &query, each)
+        self.each_wanted(batch, wanted, &query, each)
     }
 
     fn referenced(
@@ -113,7 +113,7 @@ impl<C: WriterConnection + Send> SetWriter for ServerWriter<C> {
         let query = |sql: &dyn Batch, group: &RowGroup<'_>| sql.referenced(group, &group.schema.relations[relation]);
         let mut referenced = BTreeSet::new();
         let mut add = |index: usize, _: &[Value]| _ = referenced.insert(index);
-        self.each_wanted(batch, &|index| wanted.contains(&index), &query, &mut add)?;
+        self.each_wanted(batch, wanted, &query, &mut add)?;
         Ok(referenced)
     }
 
@@ -212,20 +212,18 @@ impl<C: WriterConnection + Send> ServerWriter<C> {
     fn each_wanted(
         &mut self,
         batch: &RowBatch<'_, '_>,
-        is_wanted: &dyn Fn(usize) -> bool,
+        wanted: &BTreeSet<usize>,
         query: &dyn Fn(&dyn Batch, &RowGroup<'_>) -> Sql,
         each: &mut dyn FnMut(usize, &[Value]),
     ) -> Result<(), EngineError> {
         let asked = self.with_plans(|writer| {
-            for (group, lines) in batch.by_group() {
-                if !lines.iter().any(|&index| is_wanted(index)) {
-                    continue;
-                }
-                let sql = writer.load(batch, group, &lines)?;
+            let groups: BTreeSet<usize> = wanted.iter().map(|&index| batch.lines[index].group).collect();
+            for group in groups {
+                let sql = writer.load(batch, group, &batch.by_group[&group])?;
                 writer.each(&query(sql, &batch.groups[group]), &mut |row| {
                     let number = row.first().and_then(unsigned);
                     let index = number.and_then(|number| usize::try_from(number).ok());
-                    if let Some(index) = index.filter(|&index| is_wanted(index)) {
+                    if let Some(index) = index.filter(|index| wanted.contains(index)) {
                         each(index, &row[1..]);
                     }
                 })?;
@@ -238,13 +236,12 @@ impl<C: WriterConnection + Send> ServerWriter<C> {
     /// Changes the rows of a batch, group by group, until a row does not come out as planned.
     fn change_groups(&mut self, batch: &RowBatch<'_, '_>) -> Result<BatchOutcome, Failure> {
         let mut outcome = BatchOutcome::default();
-        let mut by_group = batch.by_group();
         for group in batch.order() {
-            let Some(lines) = by_group.remove(&group) else { continue };
-            let of_group = match self.insert_directly(batch, group, &lines)? {
+            let lines = &batch.by_group[&group];
+            let of_group = match self.insert_directly(batch, group, lines)? {
                 Some(outcome) => outcome,
                 None => {
-                    let sql = self.load(batch, group, &lines)?;
+                    let sql = self.load(batch, group, lines)?;
                     self.change_group(sql.change(&batch.groups[group]))?
                 }
             };

@@ -110,7 +110,7 @@ impl PageSource {
         Ok(u64::from(u16::from_be_bytes([head[3], head[4]])))
     }
 
-    /// Visits `pages`, which are in ascending order. Neighbours are read together.
+    /// Visits `pages`, which are in ascending order. SchemaIndex are read together.
     pub fn each(
         &self,
         pages: &[u32],
