@@ -6,8 +6,9 @@ WITH ours AS (
         CASE WHEN n.nspname = 'public' THEN c.relname::text ELSE n.nspname || '.' || c.relname END AS name
     FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
     WHERE n.nspname <> 'information_schema' AND n.nspname NOT LIKE 'pg\_%' AND c.relkind IN ('r', 'p', 'f', 'v', 'm')
-), columns(oid, number, name) AS (
-    SELECT a.attrelid, a.attnum, '"' || replace(a.attname, '"', '""') || '"' FROM ours JOIN pg_attribute AS a ON a.attrelid = ours.oid
+), columns(oid, number, name) AS NOT MATERIALIZED (
+    -- The columns of a table are found by an index. Materialized, all would be read for each key.
+    SELECT a.attrelid, a.attnum, '"' || replace(a.attname, '"', '""') || '"' FROM pg_attribute AS a
 ), actions(code, name) AS (
     VALUES ('r', 'RESTRICT'), ('c', 'CASCADE'), ('n', 'SET NULL'), ('d', 'SET DEFAULT')
 ), keys(oid, name, of, text) AS (
