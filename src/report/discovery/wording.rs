@@ -57,13 +57,12 @@ pub(super) fn restricted(parts: &[NotObserved]) -> Vec<Restricted<'_>> {
         }
     }
     let groups = reasons.into_iter().filter_map(|(reason, parts)| {
-        let number: u64 = parts.iter().map(|part| part.number.max(1)).sum();
-        let first = parts.first()?;
-        let more = match (parts.len(), number) {
-            (_, 1) => String::new(),
-            (1, number) => format!(" ({})", count(number)),
-            (_, number) => format!(" and {} more", count(number - 1)),
-        };
+        let (first, others) = (parts.first()?, parts.len() as u64 - 1);
+        let left_out: u64 = parts.iter().map(|part| part.number.max(1)).sum();
+        let mut more = if others == 0 { String::new() } else { format!(" and {} more", count(others)) };
+        if left_out > others + 1 {
+            more.push_str(&format!(" ({} left out)", count(left_out)));
+        }
         Some(Restricted { subject: &first.subject, more, reason })
     });
     groups.collect()
@@ -206,6 +205,6 @@ mod tests {
             .iter()
             .map(|group| format!("{}{}: {}", group.subject, group.more, group.reason))
             .collect();
-        assert_eq!(groups, ["a (12): too many keys", "b->b(x) and 40 more: no key", "d: views"]);
+        assert_eq!(groups, ["a (12 left out): too many keys", "b->b(x) and 1 more (41 left out): no key", "d: views"]);
     }
 }
