@@ -60,6 +60,32 @@ fn repair(bench: &Bench, action: &str) -> [Duration; 3] {
     [planned, applied, undone]
 }
 
+/// A report for people names some relations and tables, and counts the others.
+#[test]
+fn report_of_many_tables_stays_short() {
+    let bench = circles(150);
+    let lines = |arguments: &[&str], more: &[&str]| {
+        let run = bench.run(arguments);
+        assert!(matches!(run.code, 0 | 1), "{arguments:?}: {}", run.stderr);
+        let number = run.stdout.lines().count();
+        assert!(number < 170, "{arguments:?}: {number} lines");
+        for text in more {
+            let text_in_one_line = run.stdout.split_whitespace().collect::<Vec<_>>().join(" ");
+            assert!(text_in_one_line.contains(text), "{arguments:?}: {text}\n{}", run.stdout);
+        }
+    };
+    let relations = "and 130 more relations: --format json has all";
+    lines(
+        &["repair", "app.db", "--rules", "set-null.toml", "-o", "plan"],
+        &[relations, "and 130 rows of 130 more tables"],
+    );
+    lines(&["apply", "app.db", "plan", "--no-backup"], &["and 130 rows of 130 more tables"]);
+    lines(&["undo", "app.db", "plan", "--no-backup"], &["and 130 rows of 130 more tables"]);
+    lines(&["repair", "app.db", "--rules", "quarantine.toml"], &[relations, "and 650 rows of 130 more tables"]);
+    let tables = "and 130 more tables: --format json has all";
+    lines(&["repair", "app.db", "--relax", "*(*)"], &[tables, "and 130 more tables, which changes no row"]);
+}
+
 /// A quadratic step takes 36 times as long with six times as many tables.
 #[cfg(unix)]
 #[test]

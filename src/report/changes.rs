@@ -1,5 +1,7 @@
 //! The changes of a plan, table by table, in words: what would change, what did, and what was taken back.
 
+use std::cmp::Reverse;
+
 use crate::model::forecast::TableChanges;
 use crate::model::text::count;
 use crate::model::text::plural;
@@ -13,6 +15,9 @@ pub(super) enum Tense {
     Done,
     TakenBack,
 }
+
+/// The most tables that a line names. If there are more, it names those with most rows.
+pub(super) const MOST_TABLES: usize = 20;
 
 /// A kind of change: its label, the preposition before the table, the end of the line, and the number of rows.
 type Kind = (&'static str, &'static str, &'static str, fn(&TableChanges) -> u64);
@@ -37,12 +42,21 @@ pub(super) fn lines(sheet: &mut Sheet, label_width: usize, tables: &[TableChange
         ],
     };
     for (label, preposition, ending, number) in kinds {
-        let of_tables = tables.iter().filter(|table| number(table) > 0).map(|table| {
+        let mut changed: Vec<&TableChanges> = tables.iter().filter(|table| number(table) > 0).collect();
+        if changed.len() > MOST_TABLES {
+            changed.sort_by_key(|table| Reverse(number(table)));
+        }
+        let (named, others) = changed.split_at(changed.len().min(MOST_TABLES));
+        let of_named = named.iter().map(|table| {
             let is_new = new.contains(&table.table) && tense != Tense::TakenBack;
             let new = if is_new { " (new)" } else { "" };
             format!("{} {preposition} {}{new}", plural(number(table), "row"), table.table)
         });
-        let of_tables: Vec<String> = of_tables.collect();
+        let mut of_tables: Vec<String> = of_named.collect();
+        if !others.is_empty() {
+            let rows = plural(others.iter().map(|table| number(table)).sum(), "row");
+            of_tables.push(format!("and {rows} {preposition} {}", plural(others.len() as u64, "more table")));
+        }
         if !of_tables.is_empty() {
             sheet.labelled_prose(label_width, label, &Piece::plain(format!("{}{ending}", of_tables.join(", "))));
         }

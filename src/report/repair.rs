@@ -2,8 +2,10 @@
 //! changes, what stays and why, and the next command. `layout` arranges the lines.
 
 use std::collections::BTreeMap;
+use std::collections::HashSet;
 use std::path::Path;
 
+use crate::model::catalog::TableName;
 use crate::model::forecast::PlanRefusal;
 use crate::model::forecast::RelationForecast;
 use crate::model::forecast::RepairForecast;
@@ -16,6 +18,7 @@ use crate::model::text::plural;
 use crate::model::text::shell;
 use crate::report::TerminalStyle;
 use crate::report::changes;
+use crate::report::changes::MOST_TABLES;
 use crate::report::changes::Tense;
 use crate::report::changes::all_orphan_rows;
 use crate::report::layout::Piece;
@@ -71,10 +74,7 @@ pub(super) fn render(report: &RepairReport<'_>, terminal: &TerminalStyle) -> Str
         sheet.prose(2, &Piece::new("dry run: nothing was written to the database", Style::Dim));
     }
     actions::table(&mut sheet, report);
-    for relation in forecast.relations.iter().filter(|relation| relation.rule.is_some()) {
-        examples::examples(&mut sheet, report, relation);
-        examples::undecided(&mut sheet, report, relation);
-    }
+    examples::relations(&mut sheet, report);
     actions::without_rule(&mut sheet, report);
     examples::not_checked(&mut sheet, forecast);
     twins::tables(&mut sheet, report);
@@ -194,9 +194,11 @@ fn rule(report: &RepairReport<'_>, id: &str) -> String {
 
 /// Shows the changed definitions, table by table.
 fn redefinitions(sheet: &mut Sheet, report: &RepairReport<'_>) {
+    let tables = redefined(report.forecast);
+    let shown: HashSet<&TableName> = tables.iter().take(MOST_TABLES).copied().collect();
     let mut last = None;
     let mut last_label = "";
-    for change in &report.forecast.redefinitions {
+    for change in report.forecast.redefinitions.iter().filter(|change| shown.contains(&change.table)) {
         if last.replace((&change.table, &change.treatment)) != Some((&change.table, &change.treatment)) {
             sheet.blank();
             sheet.heading(Piece::new(&change.treatment, Style::Strong), Piece::plain(change.table.to_string()));
@@ -219,18 +221,22 @@ fn redefinitions(sheet: &mut Sheet, report: &RepairReport<'_>) {
             sheet.labelled_prose(LABEL, label, &Piece::plain(object));
         }
     }
+    more(sheet, tables.len() - shown.len(), "table");
+}
+
+/// Says how many things are left out of a list.
+fn more(sheet: &mut Sheet, number: usize, noun: &str) {
+    if number > 0 {
+        let line = format!("and {}: --format json has all", plural(number as u64, &format!("more {noun}")));
+        sheet.blank();
+        sheet.prose(0, &Piece::plain(line));
+    }
 }
 
 /// Returns the tables whose definitions change, each once.
-fn redefined(forecast: &RepairForecast) -> Vec<String> {
-    let mut tables: Vec<String> = Vec::new();
-    for change in &forecast.redefinitions {
-        let name = change.table.to_string();
-        if !tables.contains(&name) {
-            tables.push(name);
-        }
-    }
-    tables
+fn redefined(forecast: &RepairForecast) -> Vec<&TableName> {
+    let mut known = HashSet::new();
+    forecast.redefinitions.iter().map(|change| &change.table).filter(|table| known.insert(*table)).collect()
 }
 
 /// Shows the changes table by table, the files that keep rows, and warnings.
@@ -246,7 +252,11 @@ fn totals(sheet: &mut Sheet, report: &RepairReport<'_>) {
     sheet.blank();
     let redefined = redefined(forecast);
     if !redefined.is_empty() {
-        let line = format!("the definition of {}, which changes no row", redefined.join(", "));
+        let named = redefined.iter().take(MOST_TABLES).map(ToString::to_string);
+        let others = redefined.len().saturating_sub(MOST_TABLES) as u64;
+        let others = (others > 0).then(|| format!("and {}", plural(others, "more table")));
+        let tables: Vec<String> = named.chain(others).collect();
+        let line = format!("the definition of {}, which changes no row", tables.join(", "));
         sheet.labelled_prose(LABEL, "changes", &Piece::plain(line));
     }
     let new: Vec<String> = forecast.creates.iter().map(|new| new.name.to_string()).collect();

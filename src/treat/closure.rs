@@ -235,8 +235,9 @@ impl<'a> Planner<'a> {
         }
         if let Some(tables) = closure.cycle().filter(|_| !self.sql.can_delete_cycles()) {
             let [first, second] = tables.map(|table| &schema.tables[table].name);
+            let both = if first == second { first.to_string() } else { format!("{first} and {second}") };
             return Stop::undecided(format!(
-                "rows of {first} and {second} refer to each other in a cycle, so neither can be deleted first"
+                "rows of {both} refer to each other in a cycle, so neither can be deleted first"
             ));
         }
         match closure.later_table.filter(|_| closure.is_deleted_first) {

@@ -184,7 +184,8 @@ pub(super) fn other_limits(sheet: &mut Sheet, report: &RepairReport<'_>) {
     let is_in_table = |used: &LimitUse| {
         used.rule.is_some() && (used.table.is_none() || children.contains(&(used.rule.as_ref(), used.table.clone())))
     };
-    for (index, used) in forecast.limits.iter().filter(|used| !is_in_table(used)).enumerate() {
+    let others: Vec<&LimitUse> = forecast.limits.iter().filter(|used| !is_in_table(used)).collect();
+    for (index, used) in others.iter().take(MOST_LINES).enumerate() {
         let label = if index == 0 { "limits" } else { "" };
         let scope = used.rule.as_ref().map_or("all rules".to_owned(), |rule| format!("rule {rule}"));
         let line = match (&used.table, used.table_rows, used.max_share) {
@@ -196,6 +197,10 @@ pub(super) fn other_limits(sheet: &mut Sheet, report: &RepairReport<'_>) {
             _ => format!("{scope}: {}, at most {}", plural(used.rows, "row"), count(used.max_rows.unwrap_or(0))),
         };
         sheet.labelled_prose(LABEL, label, &Piece::plain(line));
+    }
+    let more = others.len().saturating_sub(MOST_LINES) as u64;
+    if more > 0 {
+        sheet.labelled_prose(LABEL, "", &Piece::plain(format!("and {} more", count(more))));
     }
 }
 

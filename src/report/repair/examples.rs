@@ -19,13 +19,34 @@ use crate::report::layout::Piece;
 use crate::report::layout::Sheet;
 use crate::report::layout::Style;
 
+/// The most relations whose changes are shown.
+const MOST_RELATIONS: usize = 20;
 /// The most examples of a treatment.
 const MOST_EXAMPLES: usize = 3;
 /// The most values of an example that is removed or added.
 const MOST_VALUES: usize = 6;
 
+/// Shows some changes and the undecided keys of each relation that a rule treats. If there are too many relations, those with
+/// undecided keys come first.
+pub(super) fn relations(sheet: &mut Sheet, report: &RepairReport<'_>) {
+    let has_examples = |relation: &RelationForecast| relation.treatments.iter().any(|share| !share.samples.is_empty());
+    let is_shown = |relation: &&RelationForecast| {
+        relation.rule.is_some() && (has_examples(relation) || !relation.undecided.is_empty())
+    };
+    let mut relations: Vec<&RelationForecast> = report.forecast.relations.iter().filter(is_shown).collect();
+    let more = relations.len().saturating_sub(MOST_RELATIONS);
+    if more > 0 {
+        relations.sort_by_key(|relation| relation.undecided.is_empty());
+    }
+    for relation in relations.into_iter().take(MOST_RELATIONS) {
+        examples(sheet, report, relation);
+        undecided(sheet, report, relation);
+    }
+    super::more(sheet, more, "relation");
+}
+
 /// Shows some changes of each treatment.
-pub(super) fn examples(sheet: &mut Sheet, report: &RepairReport<'_>, relation: &RelationForecast) {
+fn examples(sheet: &mut Sheet, report: &RepairReport<'_>, relation: &RelationForecast) {
     for treatment in relation.treatments.iter().filter(|treatment| !treatment.samples.is_empty()) {
         sheet.blank();
         sheet.heading(Piece::new(&treatment.treatment, Style::Strong), Piece::plain(&relation.id));
@@ -108,7 +129,7 @@ fn pairs(before: &[(String, ShownValue)], after: &[(String, ShownValue)]) -> Str
 }
 
 /// Shows the keys that no treatment of the rule could decide.
-pub(super) fn undecided(sheet: &mut Sheet, report: &RepairReport<'_>, relation: &RelationForecast) {
+fn undecided(sheet: &mut Sheet, report: &RepairReport<'_>, relation: &RelationForecast) {
     if relation.undecided.is_empty() {
         return;
     }
