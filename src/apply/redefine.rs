@@ -46,9 +46,10 @@ impl Walk<'_> {
 
     /// Changes the definitions of one side. Returns true if any was changed.
     pub(super) fn redefine(&mut self, writer: &mut dyn Writer, side: Side) -> Result<bool, ApplyError> {
+        let changes = self.redefinitions(side)?;
+        let mut definitions = if changes.is_empty() { Vec::new() } else { self.definitions(writer)? };
         let mut is_changed = false;
-        for (index, change) in self.redefinitions(side)? {
-            let definitions = self.definitions(writer)?;
+        for (index, change) in changes {
             match change.compared_with(&definitions) {
                 // If definitions are committed at once, a later attempt finds the definition changed by this run.
                 ImageMatch::After => self.done.already += u64::from(self.done.redefined == 0),
@@ -58,7 +59,8 @@ impl Walk<'_> {
                     if self.options.direction == Direction::Apply {
                         self.note(writer, Operation::Define(index))?;
                     }
-                    self.redefine_one(writer, &change, &definitions)
+                    definitions = self
+                        .redefine_one(writer, &change, definitions)
                         .inspect_err(|_| self.take_back_at_once(writer, &change))?;
                     if self.options.direction == Direction::Undo {
                         self.note(writer, Operation::Undefine(index))?;
@@ -115,12 +117,13 @@ impl Walk<'_> {
         Ok(definitions::listed(session, self.options.sql)?)
     }
 
+    /// Makes one change. Returns all definitions after it.
     fn redefine_one(
         &self,
         writer: &mut dyn Writer,
         change: &Redefinition,
-        definitions: &[Definition],
-    ) -> Result<(), ApplyError> {
+        definitions: Vec<Definition>,
+    ) -> Result<Vec<Definition>, ApplyError> {
         let dialect = self.redefining()?;
         if self.options.direction == Direction::Undo {
             self.refuse_new_nulls(writer, change)?;
@@ -141,7 +144,7 @@ impl Walk<'_> {
         }
         let after = self.shape(writer, change)?;
         let is_as_planned = self.is_as_planned(change, before, after);
-        let mut expected = definitions.to_vec();
+        let mut expected = definitions;
         change.apply_to(&mut expected);
         let mut now = self.definitions(writer)?;
         expected.sort();
@@ -150,7 +153,10 @@ impl Walk<'_> {
             let why = format!("the new definition of {} would change more than was planned", change.name);
             return Err(self.refused(why, self.nothing()));
         }
-        if self.options.direction == Direction::Apply { self.prove(writer, change) } else { Ok(()) }
+        if self.options.direction == Direction::Apply {
+            self.prove(writer, change)?;
+        }
+        Ok(now)
     }
 
     /// True if the structure of the table differs only in what the change names.

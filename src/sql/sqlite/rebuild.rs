@@ -146,7 +146,7 @@ fn shape(table: &TableName) -> Sql {
     let mut query = Sqlite.query();
     let name = query.parameter(Value::text(&table.table));
     query.finish(format!(
-        "SELECT 'table', name, concat_ws('|', type, ncol, wr, strict) FROM pragma_table_list \
+        "SELECT 'table', name, concat_ws('|', type, ncol, wr, strict) FROM pragma_table_list({name}) \
          WHERE schema = 'main' AND name = {name} \
          UNION ALL SELECT 'column', name, concat_ws('|', cid, quote(type), quote(dflt_value), pk, hidden) \
          FROM pragma_table_xinfo({name}, 'main') \
