@@ -125,9 +125,9 @@ fn main() {
         (number("FK_DOCTOR_ROWS", 1_000_000), number("FK_DOCTOR_ROUNDS", 5), number("FK_DOCTOR_JOBS", 1));
     let wanted = std::env::var("FK_DOCTOR_SHAPES").unwrap_or_default();
     println!("{rows} child rows, {jobs} threads, medians of {rounds} rounds, SQLite {}", rusqlite::version());
-    println!("{:36}processor time, ms{:14}as many times as the scan{:34}/line", "", "", "");
+    println!("{:38}processor time, ms{:14}as many times as the scan{:34}/line", "", "", "");
     println!(
-        "{:<16}{:>8}{:>9}{:>9}{:>9}{:>10}{:>9}{:>9}{:>9}{:>9}{:>9}{:>8}",
+        "{:<18}{:>8}{:>9}{:>9}{:>9}{:>10}{:>9}{:>9}{:>9}{:>9}{:>9}{:>8}",
         "shape", "MB", "read", "scan", "SQL", "pragma", "read", "SQL", "pragma", "wall", "peak MB", "above"
     );
     for (name, description, sql) in SHAPES.iter().filter(|(name, ..)| wanted.is_empty() || wanted.contains(name)) {
@@ -160,7 +160,7 @@ fn compare(name: &str, description: &str, rounds: u64, jobs: u64, above: Option<
     let (cpu, theirs) = (median(&scanned.cpu), median(&checked.cpu));
     let of_above = above.map(|above| format!("{:.2}x", cpu / above)).unwrap_or_default();
     println!(
-        "{name:<16}{megabytes:>8.1}{read:>9.1}{cpu:>9.1}{joined:>9.1}{theirs:>10.1}{:>9.2}{:>8.1}x{:>8.1}x{:>8.1}x{:>9.1}{of_above:>8}  {description}",
+        "{name:<18}{megabytes:>8.1}{read:>9.1}{cpu:>9.1}{joined:>9.1}{theirs:>10.1}{:>9.2}{:>8.1}x{:>8.1}x{:>8.1}x{:>9.1}{of_above:>8}  {description}",
         read / cpu,
         joined / cpu,
         theirs / cpu,
