@@ -1,4 +1,5 @@
-//! The time and the memory of a repair grow with the number of tables, and not with its square.
+//! Schemas of very many tables: the time of a repair grows with the number of tables, and not with its square, and its report stays
+//! short.
 #![allow(clippy::unwrap_used, reason = "a test may fail loudly")]
 
 use crate::common;
@@ -35,8 +36,8 @@ fn time(bench: &Bench, arguments: &[&str]) -> Duration {
     let script = "\"$0\" \"$@\" > out.txt 2>&1; code=$?; times; exit $code";
     let program = env!("CARGO_BIN_EXE_fk-doctor");
     let run = bench.run_program("sh", &[&["-c", script, program], arguments].concat(), &[]);
-    let said = std::fs::read_to_string(bench.path("out.txt")).unwrap();
-    assert!(matches!(run.code, 0 | 1), "{arguments:?}: {} {said}", run.code);
+    let output = std::fs::read_to_string(bench.path("out.txt")).unwrap();
+    assert!(matches!(run.code, 0 | 1), "{arguments:?}: {} {output}", run.code);
     // The second line has the times of the command: `0m1.25s 0m0.04s`.
     let times = run.stdout.lines().nth(1).unwrap().split_whitespace();
     times.map(seconds).sum()
