@@ -97,3 +97,37 @@ fn plan_cut_at_any_row_is_resumed_and_undone() {
     println!("{plans} plans applied and taken back in batches, {cuts} cut off");
     assert!(cuts >= plans, "the plans are worth cutting");
 }
+
+/// A parent that one rule makes may have the key that another rule takes from an orphan. After the cut the orphan has a parent, but
+/// only by this plan.
+#[test]
+fn orphan_whose_key_another_rule_makes_is_changed_after_a_cut() {
+    let bench = Bench::new(
+        "CREATE TABLE p(id INTEGER PRIMARY KEY, name TEXT); INSERT INTO p VALUES (1, 'one'); \
+         CREATE TABLE c(id INTEGER PRIMARY KEY, p INT REFERENCES p(id)); INSERT INTO c VALUES (1, 7), (2, 1); \
+         CREATE TABLE d(id INTEGER PRIMARY KEY, p INT REFERENCES p(id)); INSERT INTO d VALUES (1, 9), (2, 1); \
+         CREATE TABLE fuse(id); \
+         CREATE TRIGGER cut BEFORE UPDATE ON c WHEN EXISTS (SELECT 1 FROM fuse) BEGIN SELECT RAISE(ABORT, 'the fuse'); END;",
+    );
+    bench.write(
+        "r.toml",
+        "[[rule]]\nid = \"new\"\nrelation = { child = \"c(p)\" }\nlimits = { max-share = 1.0 }\n\
+         [[rule.treat]]\naction = \"placeholder\"\nkey = \"new\"\nrecord = \"made\"\n\
+         [[rule]]\nid = \"seven\"\nrelation = { child = \"d(p)\" }\nlimits = { max-share = 1.0 }\n\
+         [[rule.treat]]\naction = \"sentinel\"\nkey = 7\n",
+    );
+    let before = bench.dump();
+    let planned = bench.run(&["repair", "app.db", "--rules", "r.toml", "-o", "plan.ndjson"]);
+    assert_eq!(planned.code, 0, "{}{}", planned.stdout, planned.stderr);
+    bench.execute("INSERT INTO fuse VALUES (1)");
+    let apply = ["apply", "app.db", "plan.ndjson", "--no-backup", "--batch", "1"];
+    let torn = bench.run(&apply);
+    assert!(torn.stderr.contains("2 changes committed before stay"), "{}", torn.stderr);
+    bench.execute("DELETE FROM fuse");
+    let resumed = bench.run(&apply);
+    assert_eq!(resumed.code, 0, "{}{}", resumed.stdout, resumed.stderr);
+    assert_eq!(bench.value("SELECT p FROM c WHERE id = 1"), "10");
+    let undone = bench.run(&["undo", "app.db", "plan.ndjson", "--no-backup"]);
+    assert_eq!(undone.code, 0, "{}{}", undone.stdout, undone.stderr);
+    assert_eq!(bench.dump(), before);
+}

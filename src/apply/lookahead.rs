@@ -6,6 +6,8 @@ use std::collections::HashMap;
 use std::collections::HashSet;
 use std::sync::Arc;
 
+use super::ApplyError;
+use super::CHUNK;
 use super::Direction;
 use super::portion::Fit;
 use super::portion::Line;
@@ -165,6 +167,25 @@ impl Walk<'_> {
                 }
             }
         }
+    }
+
+    /// Records the keys of the parents that earlier runs of this plan inserted. To compare an orphan, all of them are needed: any line
+    /// of the plan may insert a parent that the orphan seems to have found.
+    pub(super) fn recall_made_parents(&mut self) -> Result<(), ApplyError> {
+        if self.options.direction == Direction::Undo || self.record()?.state.ours.is_empty() {
+            return Ok(());
+        }
+        let (mut step, total) = (0, self.reading.plan.changes());
+        while step < total {
+            let portion = self.reading.portion(step, CHUNK)?;
+            step += portion.lines.len();
+            for line in &portion.lines {
+                if self.record()?.state.ours.contains(line.position) {
+                    self.made(&line.change);
+                }
+            }
+        }
+        Ok(())
     }
 
     /// Records the keys of a parent that this plan inserted.

@@ -277,6 +277,7 @@ impl<'w> Walk<'w> {
             return Ok(found);
         }
         self.has_looked_ahead = true;
+        self.recall_made_parents()?;
         let mut step = 0;
         while step < total {
             (self.options.progress)(&ProgressStep::of(RunPhase::CompareRows, step, total));
