@@ -3,6 +3,7 @@
 
 use textwrap::core::display_width;
 
+use crate::model::text::plural;
 use crate::model::text::visible;
 use crate::report::TerminalStyle;
 
@@ -153,6 +154,14 @@ impl Sheet {
     /// Adds a label without an indent, and a name beside it.
     pub(super) fn labelled_line(&mut self, width: usize, label: Piece, piece: &Piece) {
         self.paragraph(0, Some((&label, width)), piece);
+    }
+
+    /// Says how many things a list leaves out, such as `and 130 more relations: --format json has all`.
+    pub(super) fn left_out(&mut self, indent: usize, number: usize, noun: &str) {
+        if number > 0 {
+            let more = plural(number as u64, &format!("more {noun}"));
+            self.prose(indent, &Piece::new(format!("and {more}: --format json has all"), Style::Dim));
+        }
     }
 
     /// Adds the next commands, ready to paste, at most three. A shell reads each as it stands, so none is wrapped.

@@ -224,12 +224,11 @@ fn redefinitions(sheet: &mut Sheet, report: &RepairReport<'_>) {
     more(sheet, tables.len() - shown.len(), "table");
 }
 
-/// Says how many things are left out of a list.
+/// Says how many blocks are left out.
 fn more(sheet: &mut Sheet, number: usize, noun: &str) {
     if number > 0 {
-        let line = format!("and {}: --format json has all", plural(number as u64, &format!("more {noun}")));
         sheet.blank();
-        sheet.prose(0, &Piece::plain(line));
+        sheet.left_out(0, number, noun);
     }
 }
 

@@ -14,6 +14,7 @@ use crate::model::text::plural;
 use crate::model::text::shell;
 use crate::report::TerminalStyle;
 use crate::report::changes;
+use crate::report::changes::MOST_TABLES;
 use crate::report::changes::Tense;
 use crate::report::layout::Piece;
 use crate::report::layout::Sheet;
@@ -99,13 +100,18 @@ fn all(rows: u64) -> String {
     }
 }
 
-/// Shows for each table how many rows come back, and for each reason how many stay.
+/// Shows for each table how many rows come back, and for each reason how many stay. Of many tables it shows some, those whose rows stay
+/// first.
 fn tables(sheet: &mut Sheet, report: &RestoreReport<'_>) {
-    let tables = &report.restored.tables;
+    let mut tables: Vec<&RestoredTable> = report.restored.tables.iter().collect();
     if tables.is_empty() {
         return;
     }
     sheet.blank();
+    if tables.len() > MOST_TABLES {
+        tables.sort_by_key(|table| table.staying.is_empty());
+    }
+    let others = tables.split_off(tables.len().min(MOST_TABLES));
     let longest = tables.iter().map(|table| text::visible(&table.table).chars().count()).max().unwrap_or(0);
     let label = longest.min(WIDEST) + 2;
     for table in tables {
@@ -121,6 +127,7 @@ fn tables(sheet: &mut Sheet, report: &RestoreReport<'_>) {
             beside = "";
         }
     }
+    sheet.left_out(2, others.len(), "table");
 }
 
 /// Returns the lines of a table, such as `4 of 10 rows; for 6, college still has no 'ctpostu'`.

@@ -110,7 +110,7 @@ fn near(sheet: &mut Sheet, report: &DiscoveryReport<'_>) {
         sheet.heading(Piece::new("near", Style::Doubtful), Piece::plain(&near.id));
         sheet.labelled_prose(LABEL, "values", &Piece::plain(wording::near(near)));
     }
-    more(sheet, report.view.near.len());
+    sheet.left_out(2, report.view.near.len().saturating_sub(MOST), "candidate");
 }
 
 fn parents_missing(sheet: &mut Sheet, report: &DiscoveryReport<'_>) {
@@ -125,7 +125,7 @@ fn parents_missing(sheet: &mut Sheet, report: &DiscoveryReport<'_>) {
         vec![missing.child.to_string(), keys, format!("perhaps {}", missing.expected)]
     };
     sheet.aligned(2, missing.iter().take(MOST).map(row).collect());
-    more(sheet, missing.len());
+    sheet.left_out(2, missing.len().saturating_sub(MOST), "column");
 }
 
 fn not_observed(sheet: &mut Sheet, report: &DiscoveryReport<'_>) {
@@ -136,7 +136,7 @@ fn not_observed(sheet: &mut Sheet, report: &DiscoveryReport<'_>) {
         sheet.heading(Piece::new(wording::omission(part.omission), Style::Doubtful), Piece::plain(&part.subject));
         sheet.labelled_prose(LABEL, "because", &Piece::plain(&part.reason));
     }
-    more(sheet, failures.count());
+    sheet.left_out(2, failures.count().saturating_sub(MOST), "part");
     let restricted = wording::restricted(parts);
     if restricted.is_empty() {
         return;
@@ -147,14 +147,7 @@ fn not_observed(sheet: &mut Sheet, report: &DiscoveryReport<'_>) {
         let text = format!("{}{}: {}", group.subject, group.more, group.reason);
         sheet.prose(2, &Piece::new(text, Style::Dim));
     }
-    more(sheet, restricted.len());
-}
-
-fn more(sheet: &mut Sheet, number: usize) {
-    if number > MOST {
-        let line = format!("and {} more: --format json has all", count((number - MOST) as u64));
-        sheet.prose(2, &Piece::new(line, Style::Dim));
-    }
+    sheet.left_out(2, restricted.len().saturating_sub(MOST), "part");
 }
 
 fn next(report: &DiscoveryReport<'_>) -> Vec<String> {
