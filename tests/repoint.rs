@@ -378,6 +378,23 @@ fn random_database(random: &mut Rng) -> String {
     sql
 }
 
+/// A row refers to the twin in two columns, of which only the first is unique. Another row gets the same unique value later.
+#[test]
+fn unique_value_of_a_row_with_two_references_is_taken() {
+    let bench = Bench::new(
+        "CREATE TABLE p(id INTEGER PRIMARY KEY, name TEXT); INSERT INTO p VALUES (2, 'n'), (3, 'n'), (6, 'n'); \
+         CREATE TABLE c(id INTEGER PRIMARY KEY, one INT REFERENCES p(id), two INT REFERENCES p(id), what INT, \
+             UNIQUE (one, what)); \
+         INSERT INTO c VALUES (4, 6, 2, 1), (10, 3, 3, 1);",
+    );
+    bench.write("r.toml", &rule("p(id)", "same = [\"name\"]\non-conflict = \"skip\""));
+    let report = planned(&bench, 0);
+    assert_eq!(report["twins"][0]["merged"], 1, "{report:#}");
+    apply(&bench, &[], 0);
+    assert_eq!(bench.value("SELECT count(*) FROM p"), "2");
+    assert_eq!(bench.value("SELECT one * 10 + two FROM c WHERE id = 10"), "22");
+}
+
 #[test]
 fn random_twins_are_merged_and_undone() {
     let cases: u64 = std::env::var("FK_DOCTOR_CASES").map_or(60, |cases| cases.parse().unwrap());

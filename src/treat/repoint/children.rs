@@ -5,6 +5,7 @@ use super::merge::Merge;
 use super::merge::MergedRow;
 use super::merge::reason;
 use super::rehearsed::Trial;
+use crate::model::catalog::Table;
 use crate::model::forecast::PlanRefusal;
 use crate::model::ids::RelationId;
 use crate::model::ids::TableId;
@@ -157,7 +158,9 @@ impl<'a> Planner<'a> {
         // A row under a new key is inserted, so that all of its references are checked.
         let checked = if new_name.is_same(&own) { Some(changed.as_slice()) } else { None };
         self.check_other_parents(relation, &after, checked)?;
-        if !is_certain && !self.is_unique_affected(table, &changed) && !merge.rows[index].was_planned() {
+        // An earlier relation may have changed another column of the row.
+        let differing = differing_columns(about, &merge.rows[index].before, &after);
+        if !is_certain && !self.is_unique_affected(table, &differing) && !merge.rows[index].was_planned() {
             self.forget_last_rehearsed(&mut merge.rehearsed)?;
         }
         let is_moved = !new_name.is_same(&own);
@@ -256,4 +259,13 @@ impl<'a> Planner<'a> {
         }
         Ok(())
     }
+}
+
+/// Returns the columns in which two images of a row differ.
+fn differing_columns(table: &Table, before: &Row, after: &Row) -> Vec<usize> {
+    let is_same = |name: &str| match (before.get(name), after.get(name)) {
+        (Some(before), Some(after)) => before.is_same(after),
+        (before, after) => before.is_none() && after.is_none(),
+    };
+    (0..table.columns.len()).filter(|&column| !is_same(&table.columns[column].name)).collect()
 }
