@@ -288,6 +288,31 @@ fn values_are_hidden_on_request() {
     assert!(run.stdout.contains("college still has no '***'"), "{}", run.stdout);
 }
 
+/// SQLite gives the addresses of the last deleted rows to the next new rows. The deleted rows come back under other addresses.
+#[test]
+fn row_whose_address_is_taken_comes_back() {
+    for key in ["TEXT PRIMARY KEY NOT NULL", "TEXT PRIMARY KEY", "TEXT"] {
+        for keep in ["", "file = \"gone.ndjson\""] {
+            let context = format!("{key}, {keep}");
+            let seed = format!(
+                "CREATE TABLE p(id TEXT PRIMARY KEY NOT NULL); INSERT INTO p VALUES ('a'); \
+                 CREATE TABLE c(id {key}, p TEXT REFERENCES p(id), up TEXT); \
+                 INSERT INTO c VALUES ('v', 'a', 1), ('w', 'y', 2), ('x', 'z', 3), ('y', 'z', 4)"
+            );
+            let bench = quarantined(&seed, keep);
+            bench.execute("INSERT INTO c VALUES ('new', 'a', 5), ('newer', 'a', 6); INSERT INTO p VALUES ('y'), ('z')");
+            assert_eq!(bench.value("SELECT group_concat(rowid ORDER BY rowid) FROM c"), "'1,2,3'", "{context}");
+            let before = bench.dump();
+            let file = if keep.is_empty() { &[][..] } else { &["--file", "gone.ndjson"] };
+            restore(&bench, file, 0);
+            assert_eq!(bench.value("SELECT group_concat(id ORDER BY up) FROM c"), "'v,w,x,y,new,newer'", "{context}");
+            assert_eq!(bench.scan().0, 0, "{context}");
+            let undone = bench.run(&["undo", "app.db", "back.ndjson", "--no-backup"]);
+            assert_eq!((undone.code, bench.dump()), (0, before), "{context}: {}", undone.stderr);
+        }
+    }
+}
+
 /// Returns the rows of all tables except those of fk-doctor, without their addresses.
 fn contents(bench: &Bench) -> Vec<String> {
     let mut rows: Vec<String> = Vec::new();

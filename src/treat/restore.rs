@@ -4,6 +4,8 @@
 //! refer to each other in a cycle are then tried together. Every accepted row is inserted into the rehearsal, so that later
 //! rows find it as their parent.
 
+use std::collections::HashSet;
+
 use super::CHUNK;
 use super::Draft;
 use super::PlanSessions;
@@ -87,6 +89,8 @@ struct Restorer<'a> {
     condition: Option<&'a str>,
     /// The tables of the rows, parents first.
     tables: Vec<TableWork>,
+    /// The addresses of the rows that come back.
+    addresses: HashSet<(TableId, i64)>,
 }
 
 /// A quarantined row as its table would store it.
@@ -134,7 +138,7 @@ impl<'a> Restorer<'a> {
         tables.sort_by_key(|work| order.iter().position(|table| work.table == Some(*table)));
         let rows: usize = tables.iter().map(|work| work.waiting.len()).sum();
         planner.progress.total = rows as u64;
-        Ok(Restorer { planner, sources, condition: selection.condition, tables })
+        Ok(Restorer { planner, sources, condition: selection.condition, tables, addresses: HashSet::new() })
     }
 
     fn restore_all(&mut self) -> Result<(), TreatError> {
@@ -283,7 +287,9 @@ impl<'a> Restorer<'a> {
             treatment: RESTORE.to_owned(),
         };
         let mut change = Change::new(about.name.clone(), name.clone(), None, Some(image));
-        change.address = row.address.filter(|_| has_own_address(about));
+        if let Some(own) = row.address.filter(|_| has_own_address(about)) {
+            change.address = Some(self.address_of(table, &name, own)?);
+        }
         change.reasons.push(reason(ChangeRole::Restored));
         self.planner.draft.put_in(unit, &change)?;
         if row.record.is_none() {

@@ -39,6 +39,7 @@ impl Restorer<'_> {
         let stored = stored_rows::read(self.planner.lookups.as_mut(), self.planner.sql, about, &names)?;
         let mut rehearsed = Vec::new();
         for ((index, row, name), stored) in named.into_iter().zip(stored) {
+            let (name, stored) = self.free_name(table, &row, name, stored)?;
             match self.obstacle(table, &row, &name, stored)? {
                 Some(obstacle) => given_up.push((row, obstacle)),
                 None => rehearsed.push((index, row, name)),
@@ -63,6 +64,48 @@ impl Restorer<'_> {
         let accepted = self.without_collisions(table, accepted, &mut given_up)?;
         self.give_up(work, given_up)?;
         Ok(accepted)
+    }
+
+    /// Returns the name under which a row comes back, and the stored row of this name. The engine gives the address of a deleted row to
+    /// another row. A row that only its address names therefore gets another one if its own is taken.
+    fn free_name(
+        &mut self,
+        table: TableId,
+        row: &Quarantined,
+        name: RowName,
+        stored: Stored,
+    ) -> Result<(RowName, Stored), TreatError> {
+        let about = &self.planner.schema.tables[table];
+        let address = about.lasting_address().filter(|address| !row.image.has(address));
+        let own = address.and_then(|address| name.get(address)).and_then(Value::as_integer);
+        let (Some(address), Some(own)) = (address, own) else { return Ok((name, stored)) };
+        if matches!(&stored, Stored::Row(stored) if holds(&stored.columns, &row.image)) {
+            return Ok((name, stored));
+        }
+        let is_taken = !matches!(stored, Stored::Nothing);
+        let free = self.free_address(table, address, (own, is_taken))?;
+        Ok((RowName::from(vec![(address, Value::Integer(free))]), Stored::Nothing))
+    }
+
+    /// Returns the address under which a row comes back that has a key.
+    pub(super) fn address_of(&mut self, table: TableId, name: &RowName, own: i64) -> Result<i64, TreatError> {
+        let about = &self.planner.schema.tables[table];
+        let Some(address) = about.lasting_address() else { return Ok(own) };
+        if let Some(named) = name.get(address).and_then(Value::as_integer) {
+            return Ok(named);
+        }
+        let name = RowName::from(vec![(address, Value::Integer(own))]);
+        let (lookups, sql) = (self.planner.lookups.as_mut(), self.planner.sql);
+        let is_taken = !matches!(stored_rows::read(lookups, sql, about, &[&name])?.pop(), Some(Stored::Nothing));
+        self.free_address(table, address, (own, is_taken))
+    }
+
+    /// Returns the own address of a row, or a new one if a stored row or another row of the plan has it.
+    fn free_address(&mut self, table: TableId, address: &str, (own, is_taken): (i64, bool)) -> Result<i64, TreatError> {
+        let is_free = !is_taken && !self.addresses.contains(&(table, own));
+        let free = if is_free { own } else { self.planner.next_integer(table, address)? };
+        self.addresses.insert((table, free));
+        Ok(free)
     }
 
     /// Returns the reason why a row cannot come back beside the stored and the planned rows. Otherwise the rehearsal contains
