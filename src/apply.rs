@@ -51,6 +51,7 @@ pub mod journal;
 mod known_references;
 mod lines_ahead;
 mod lookahead;
+mod new_addresses;
 mod observe;
 mod portion;
 mod record;

@@ -543,19 +543,44 @@ fn circle_of_many_rows_is_quarantined_and_undone() {
 /// SQLite gives the addresses of the last deleted rows to the next new rows. A row with a key comes back under another address.
 #[test]
 fn row_whose_address_is_taken_is_undone() {
-    for options in [&[][..], &["--batch", "1"]] {
-        let seed = "CREATE TABLE p(id INTEGER PRIMARY KEY); INSERT INTO p VALUES (1); \
-            CREATE TABLE c(id TEXT PRIMARY KEY NOT NULL, r INTEGER REFERENCES p(id)); \
-            INSERT INTO c VALUES ('a', 1), ('b', 7), ('c', 8), ('d', 9)";
-        let delete = "action = \"delete\"\nkeep = false";
-        let bench = planned(seed, &rule("c(r)", delete));
-        done(&bench, "apply", options, 0);
-        bench.execute("INSERT INTO c VALUES ('new', 1), ('newer', 1)");
-        assert_eq!(bench.value("SELECT group_concat(rowid ORDER BY rowid) FROM c"), "'1,2,3'");
-        done(&bench, "undo", options, 0);
-        let rows = bench.value("SELECT group_concat(id || r, ' ' ORDER BY id) FROM c");
-        assert_eq!(rows, "'a1 b7 c8 d9 new1 newer1'");
+    for key in ["TEXT PRIMARY KEY NOT NULL", "TEXT PRIMARY KEY"] {
+        for action in ["action = \"delete\"\nkeep = false", "action = \"quarantine\""] {
+            for options in [&[][..], &["--batch", "1"]] {
+                let context = format!("{key}, {action}, {options:?}");
+                let bench = planned(&with_key(key), &rule("c(r)", action));
+                done(&bench, "apply", options, 0);
+                bench.execute("INSERT INTO c VALUES ('new', 1), ('newer', 1)");
+                assert_eq!(bench.value("SELECT group_concat(rowid ORDER BY rowid) FROM c"), "'1,2,3'", "{context}");
+                done(&bench, "undo", options, 0);
+                let rows = bench.value("SELECT group_concat(id || r, ' ' ORDER BY id) FROM c");
+                assert_eq!(rows, "'a1 b7 c8 d9 new1 newer1'", "{context}");
+            }
+        }
     }
+}
+
+/// A row that an application created again stays as it is.
+#[test]
+fn row_that_was_created_again_is_not_undone() {
+    for key in ["TEXT PRIMARY KEY NOT NULL", "TEXT PRIMARY KEY"] {
+        let bench = planned(&with_key(key), &rule("c(r)", "action = \"quarantine\""));
+        done(&bench, "apply", &[], 0);
+        bench.execute("INSERT INTO c VALUES ('b', 1), ('c', 1)");
+        let before = bench.dump();
+        done(&bench, "undo", &[], 5);
+        assert_eq!(bench.dump(), before, "{key}");
+        done(&bench, "undo", &["--skip-changed"], 6);
+        assert_eq!(bench.value("SELECT group_concat(id || r, ' ' ORDER BY id) FROM c"), "'a1 b1 c1 d9'", "{key}");
+    }
+}
+
+/// Returns a database with orphans in a table with a key of this type.
+fn with_key(key: &str) -> String {
+    format!(
+        "CREATE TABLE p(id INTEGER PRIMARY KEY); INSERT INTO p VALUES (1); \
+         CREATE TABLE c(id {key}, r INTEGER REFERENCES p(id)); \
+         INSERT INTO c VALUES ('a', 1), ('b', 7), ('c', 8), ('d', 9)"
+    )
 }
 
 /// A counter that a part of the plan advanced is restored with its rows.

@@ -50,7 +50,10 @@ impl Walk<'_> {
                 self.still_missing(session, portion)?;
                 self.still_orphans(session, portion)?;
             }
-            Direction::Undo => self.counters_of_a_part(session, portion)?,
+            Direction::Undo => {
+                self.find_new_addresses(session, portion)?;
+                self.counters_of_a_part(session, portion)?;
+            }
         }
         portion.unite();
         Ok(())

@@ -36,6 +36,8 @@ pub(super) struct Line {
 #[derive(Debug)]
 pub(super) struct Portion {
     pub(super) lines: Vec<Line>,
+    /// True if rows come back under other addresses than those of the plan.
+    pub(super) has_new_addresses: bool,
 }
 
 /// Reads a plan forwards, or backwards with its images swapped.
@@ -87,7 +89,7 @@ impl<'p> Reading<'p> {
             }
             lines.push(Line { position: self.position(step), change, fit: Fit::Ready });
         }
-        Ok(Portion { lines })
+        Ok(Portion { lines, has_new_addresses: false })
     }
 }
 

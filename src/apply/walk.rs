@@ -278,7 +278,7 @@ impl<'w> Walk<'w> {
         }
         self.has_looked_ahead = true;
         self.recall_made_parents()?;
-        let mut step = 0;
+        let (mut step, mut has_new_addresses) = (0, false);
         while step < total {
             (self.options.progress)(&ProgressStep::of(RunPhase::CompareRows, step, total));
             self.stop_if_asked(0)?;
@@ -288,6 +288,7 @@ impl<'w> Walk<'w> {
             if self.needs_comparison(&portion)? {
                 self.fit(writer, &mut portion)?;
             }
+            has_new_addresses |= portion.has_new_addresses;
             self.look_ahead(&portion);
             let is_fresh = self.options.direction == Direction::Apply && self.record()?.state.ours.is_empty();
             for line in &portion.lines {
@@ -307,7 +308,7 @@ impl<'w> Walk<'w> {
             let needless = self.lookahead.needless_parents();
             self.excluded.extend(needless.into_iter().map(|position| (position, SkipReason::Needless)));
         }
-        let is_single_batch = self.options.batch.is_none() && found.mismatches.is_empty();
+        let is_single_batch = self.options.batch.is_none() && found.mismatches.is_empty() && !has_new_addresses;
         self.all_ready = is_single_batch && found.ready >= total as u64 && found.already == 0;
         Ok(found)
     }
