@@ -26,6 +26,7 @@ use fk_doctor::internals::run::Outcome;
 use fk_doctor::internals::run::RunError;
 use fk_doctor::internals::scan::Progress;
 use fk_doctor::internals::source::masked;
+use mimalloc::MiMalloc;
 
 mod dialogue;
 mod output;
@@ -35,6 +36,9 @@ mod stop_signal;
 use dialogue::TerminalDialogue;
 use output::FileOutput;
 use progress::LineStyle;
+
+#[global_allocator]
+static ALLOCATOR: MiMalloc = MiMalloc;
 
 fn main() -> ExitCode {
     let matches = command().try_get_matches_from(cli::arguments(std::env::args_os()));

@@ -8,7 +8,12 @@ use std::time::Instant;
 use fk_doctor::internals::cli::Cli;
 use fk_doctor::internals::cli::Command;
 use fk_doctor::internals::run;
+use mimalloc::MiMalloc;
 use rusqlite::Connection;
+
+/// That of the program.
+#[global_allocator]
+static ALLOCATOR: MiMalloc = MiMalloc;
 
 /// What one way of reading a file took, in milliseconds and megabytes.
 #[derive(Default)]
