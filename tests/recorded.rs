@@ -551,6 +551,8 @@ fn row_whose_address_is_taken_is_undone() {
                 done(&bench, "apply", options, 0);
                 bench.execute("INSERT INTO c VALUES ('new', 1), ('newer', 1)");
                 assert_eq!(bench.value("SELECT group_concat(rowid ORDER BY rowid) FROM c"), "'1,2,3'", "{context}");
+                let status = bench.run(&["status", "plan.ndjson", "app.db"]).stdout;
+                assert!(!status.contains("changed by other programs"), "{context}: {status}");
                 done(&bench, "undo", options, 0);
                 let rows = bench.value("SELECT group_concat(id || r, ' ' ORDER BY id) FROM c");
                 assert_eq!(rows, "'a1 b7 c8 d9 new1 newer1'", "{context}");

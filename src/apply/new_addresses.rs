@@ -1,8 +1,6 @@
 //! Rows that come back under other addresses. The engine gives the address of a deleted row to another row. If undo finds that, the
 //! deleted row gets a new address: its primary key shows that the other row is not the same one, and no row has that key.
 
-use std::collections::HashSet;
-
 use super::ApplyError;
 use super::portion::Fit;
 use super::portion::Line;
@@ -11,6 +9,7 @@ use super::walk::Walk;
 use crate::engine::Session;
 use crate::model::catalog::Table;
 use crate::model::plan::identity_columns;
+use crate::model::row::Row;
 use crate::model::row::RowName;
 use crate::model::state::SkipReason;
 use crate::model::value::Key;
@@ -26,10 +25,11 @@ impl Walk<'_> {
         let is_kept_out = |line: &Line| line.fit == Fit::Left(SkipReason::Changed) && line.change.before.is_none();
         for (table, indexes) in portion.by_table(is_kept_out) {
             let table = self.table(&table)?;
-            let Some(address) = table.lasting_address().filter(|address| identity_columns(table) == [*address]) else {
-                continue;
-            };
-            let returning = self.with_free_keys(session, table, portion, indexes)?;
+            let Some(address) = table.lasting_address() else { continue };
+            let image = |&index: &usize| portion.lines[index].change.after.as_ref();
+            let is_elsewhere = self.are_other_rows(session, table, &indexes.iter().map(image).collect::<Vec<_>>())?;
+            let returning = indexes.into_iter().zip(is_elsewhere).filter(|(_, is_elsewhere)| *is_elsewhere);
+            let returning: Vec<usize> = returning.map(|(index, _)| index).collect();
             if returning.is_empty() {
                 continue;
             }
@@ -49,25 +49,28 @@ impl Walk<'_> {
         Ok(())
     }
 
-    /// Returns those lines whose rows have a whole primary key that no stored row has.
-    fn with_free_keys(
+    /// Returns for each deleted row of a table true if its address belongs to another row by now: the table names rows by their
+    /// addresses only, and no stored row has the key of the deleted row.
+    pub(super) fn are_other_rows(
         &self,
         session: &mut dyn Session,
         table: &Table,
-        portion: &Portion,
-        indexes: Vec<usize>,
-    ) -> Result<Vec<usize>, ApplyError> {
+        deleted: &[Option<&Row>],
+    ) -> Result<Vec<bool>, ApplyError> {
+        let mut are_other = vec![false; deleted.len()];
+        if table.lasting_address().is_none_or(|address| identity_columns(table) != [address]) {
+            return Ok(are_other);
+        }
         let names = || table.primary_key.iter().map(|&column| table.columns[column].name.as_str());
-        let key = |index: usize| portion.lines[index].change.after.as_ref().and_then(|image| image.key(names()));
-        let keys = indexes.into_iter().filter_map(|index| Some((index, key(index)?)));
+        let keys = deleted.iter().enumerate().filter_map(|(index, row)| Some((index, row.as_ref()?.key(names())?)));
         let keys: Vec<(usize, Key)> = keys.filter(|(_, key)| !key.is_empty() && !key.contains(&Value::Null)).collect();
         if keys.is_empty() {
-            return Ok(Vec::new());
+            return Ok(are_other);
         }
+        keys.iter().for_each(|(index, _)| are_other[*index] = true);
         let wanted: Vec<&Key> = keys.iter().map(|(_, key)| key).collect();
-        let mut taken: HashSet<usize> = HashSet::new();
         let query = self.options.sql.present_keys(table, &table.primary_key, &wanted);
-        session.numbered(&query, wanted.len(), &mut |number, _| _ = taken.insert(keys[number].0))?;
-        Ok(keys.iter().map(|(index, _)| *index).filter(|index| !taken.contains(index)).collect())
+        session.numbered(&query, wanted.len(), &mut |number, _| are_other[keys[number].0] = false)?;
+        Ok(are_other)
     }
 }

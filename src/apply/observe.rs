@@ -1,6 +1,5 @@
 //! The state of a plan in a database: its record, and the rows that other sessions changed since. Observing changes nothing.
 
-use crate::model::value::Value;
 use std::collections::BTreeMap;
 
 use super::ApplyError;
@@ -17,9 +16,11 @@ use crate::model::plan::Change;
 use crate::model::plan::ChangeRole;
 use crate::model::progress::ProgressStep;
 use crate::model::progress::RunPhase;
+use crate::model::row::Row;
 use crate::model::state::Phase;
 use crate::model::state::SkipReason;
 use crate::model::state::SkippedRow;
+use crate::model::value::Value;
 use crate::plan_file::PlanFile;
 
 /// The state of a plan in a database.
@@ -89,13 +90,23 @@ pub fn observe(
                 true => walk.compare_rows(session, &table, &here)?,
                 false => vec![ImageMatch::Other; here.len()],
             };
-            for (change, row_match) in here.iter().zip(compare_rows) {
-                if row_match != ImageMatch::After && change.role() != ChangeRole::Counter {
-                    // The row should be as it was after the change, which is where an undo begins.
-                    let made = (*change).clone().inverse();
-                    let now = walk.row_of_skipped(session, &made, SkipReason::Changed);
-                    since.leave(walk.tables.get(&table), change, SkipReason::Changed, now);
-                }
+            let changed: Vec<&Change> = here
+                .into_iter()
+                .zip(compare_rows)
+                .filter(|(change, row_match)| *row_match != ImageMatch::After && change.role() != ChangeRole::Counter)
+                .map(|(change, _)| change)
+                .collect();
+            let deleted: Vec<Option<&Row>> =
+                changed.iter().map(|change| change.before.as_ref().filter(|_| change.after.is_none())).collect();
+            let are_other_rows = match walk.tables.get(&table) {
+                Some(about) => walk.are_other_rows(session, about, &deleted)?,
+                None => vec![false; deleted.len()],
+            };
+            for (change, _) in changed.into_iter().zip(are_other_rows).filter(|(_, is_other)| !is_other) {
+                // The row should be as it was after the change, which is where an undo begins.
+                let made = change.clone().inverse();
+                let now = walk.row_of_skipped(session, &made, SkipReason::Changed);
+                since.leave(walk.tables.get(&table), change, SkipReason::Changed, now);
             }
         }
     }
