@@ -561,6 +561,26 @@ fn row_whose_address_is_taken_is_undone() {
     }
 }
 
+/// There are more rows than in a chunk, and new rows have a part of the addresses.
+#[test]
+fn many_rows_whose_addresses_are_taken_are_undone() {
+    for key in ["TEXT PRIMARY KEY NOT NULL", "TEXT PRIMARY KEY"] {
+        for options in [&[][..], &["--batch", "300"]] {
+            let rows =
+                "WITH RECURSIVE i(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM i WHERE i < 1500) INSERT INTO c SELECT";
+            let seed = format!("{}; {rows} 'k' || i, 100 + i FROM i", with_key(key));
+            let bench = planned(&seed, &rule("c(r)", "action = \"delete\"\nkeep = false"));
+            let contents = "SELECT sum(length(id) * r) || ' ' || count(*) FROM c WHERE id NOT LIKE 'new%'";
+            let before = bench.value(contents);
+            done(&bench, "apply", options, 0);
+            bench.execute(&format!("{rows} 'new' || i, 1 FROM i WHERE i <= 900"));
+            done(&bench, "undo", options, 0);
+            assert_eq!(bench.value(contents), before, "{key}, {options:?}");
+            assert_eq!(bench.value("SELECT count(*) FROM c WHERE id LIKE 'new%' AND rowid <= 901"), "900");
+        }
+    }
+}
+
 /// A row that an application created again stays as it is.
 #[test]
 fn row_that_was_created_again_is_not_undone() {

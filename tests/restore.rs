@@ -313,6 +313,21 @@ fn row_whose_address_is_taken_comes_back() {
     }
 }
 
+/// The address is taken after the plan was made.
+#[test]
+fn planned_row_whose_address_is_taken_comes_back() {
+    let seed = "CREATE TABLE p(id TEXT PRIMARY KEY NOT NULL); INSERT INTO p VALUES ('a'); \
+        CREATE TABLE c(id TEXT PRIMARY KEY NOT NULL, p TEXT REFERENCES p(id)); \
+        INSERT INTO c VALUES ('v', 'a'), ('w', 'y'), ('x', 'y')";
+    let bench = quarantined(seed, "file = \"gone.ndjson\"");
+    bench.execute("INSERT INTO p VALUES ('y')");
+    let _ = planned(&bench, &["--file", "gone.ndjson", "-o", "back.ndjson", "--overwrite"]);
+    bench.execute("INSERT INTO c VALUES ('new', 'a')");
+    let applied = bench.run(&["apply", "app.db", "back.ndjson", "--no-backup"]);
+    assert_eq!(applied.code, 0, "{}{}", applied.stdout, applied.stderr);
+    assert_eq!(bench.value("SELECT group_concat(id ORDER BY id) FROM c"), "'new,v,w,x'");
+}
+
 /// Returns the rows of all tables except those of fk-doctor, without their addresses.
 fn contents(bench: &Bench) -> Vec<String> {
     let mut rows: Vec<String> = Vec::new();

@@ -45,15 +45,13 @@ impl Walk<'_> {
             };
         }
         self.compare(session, portion)?;
+        self.find_new_addresses(session, portion)?;
         match self.options.direction {
             Direction::Apply => {
                 self.still_missing(session, portion)?;
                 self.still_orphans(session, portion)?;
             }
-            Direction::Undo => {
-                self.find_new_addresses(session, portion)?;
-                self.counters_of_a_part(session, portion)?;
-            }
+            Direction::Undo => self.counters_of_a_part(session, portion)?,
         }
         portion.unite();
         Ok(())

@@ -1,7 +1,9 @@
-//! Rows that come back under other addresses. The engine gives the address of a deleted row to another row. If undo finds that, the
-//! deleted row gets a new address: its primary key shows that the other row is not the same one, and no row has that key.
+//! Rows that come back under other addresses. The engine gives the address of a deleted row to another row. The deleted row then comes
+//! back under a new address. Its key shows that the other row is not the same one.
 
 use super::ApplyError;
+use super::CHUNK;
+use super::Direction;
 use super::portion::Fit;
 use super::portion::Line;
 use super::portion::Portion;
@@ -16,61 +18,113 @@ use crate::model::value::Key;
 use crate::model::value::Value;
 
 impl Walk<'_> {
-    /// Gives new addresses to rows of a portion that come back and are named by an address that another row has.
+    /// Gives new addresses to the rows of a portion that come back and whose address another row has.
     pub(super) fn find_new_addresses(
         &self,
         session: &mut dyn Session,
         portion: &mut Portion,
     ) -> Result<(), ApplyError> {
-        let is_kept_out = |line: &Line| line.fit == Fit::Left(SkipReason::Changed) && line.change.before.is_none();
-        for (table, indexes) in portion.by_table(is_kept_out) {
-            let table = self.table(&table)?;
+        for (table, indexes) in portion.by_table(|line| line.change.before.is_none()) {
+            let Some(table) = self.tables.get(&table).filter(|_| !self.absent.contains(&table)) else { continue };
             let Some(address) = table.lasting_address() else { continue };
-            let image = |&index: &usize| portion.lines[index].change.after.as_ref();
-            let is_elsewhere = self.are_other_rows(session, table, &indexes.iter().map(image).collect::<Vec<_>>())?;
-            let returning = indexes.into_iter().zip(is_elsewhere).filter(|(_, is_elsewhere)| *is_elsewhere);
-            let returning: Vec<usize> = returning.map(|(index, _)| index).collect();
-            if returning.is_empty() {
+            let taken = match is_named_by_address(table) {
+                true => self.replaced_rows(session, table, &portion.lines, indexes)?,
+                false => self.rows_without_address(session, (table, address), &portion.lines, indexes)?,
+            };
+            if taken.is_empty() {
                 continue;
             }
-            let own = |line: &Line| line.change.row.get(address).and_then(Value::as_integer);
+            let own = |line: &Line| line.change.address.or_else(|| line.change.row.get(address)?.as_integer());
             let mut last = portion.lines.iter().filter(|line| line.change.table == table.name).filter_map(own).max();
             session.each_row(&self.options.sql.largest_value(table, address), &mut |row| {
                 last = last.max(row.first().and_then(Value::as_integer));
             })?;
-            for (index, next) in returning.into_iter().zip(last.unwrap_or(0).saturating_add(1)..) {
+            for (index, next) in taken.into_iter().zip(last.unwrap_or(0).saturating_add(1)..) {
                 let line = &mut portion.lines[index];
-                line.change.row = RowName::from(vec![(address, Value::Integer(next))]);
-                line.change.address = None;
-                line.fit = Fit::Ready;
+                line.change.address = Some(next);
+                if is_named_by_address(table) {
+                    line.change.row = RowName::from(vec![(address, Value::Integer(next))]);
+                    line.fit = Fit::Ready;
+                }
                 portion.has_new_addresses = true;
             }
         }
         Ok(())
     }
 
-    /// Returns for each deleted row of a table true if its address belongs to another row by now: the table names rows by their
-    /// addresses only, and no stored row has the key of the deleted row.
-    pub(super) fn are_other_rows(
+    /// Returns those of some lines whose rows undo brings back, and in whose stead other rows are stored.
+    fn replaced_rows(
+        &self,
+        session: &mut dyn Session,
+        table: &Table,
+        lines: &[Line],
+        mut indexes: Vec<usize>,
+    ) -> Result<Vec<usize>, ApplyError> {
+        indexes.retain(|&index| lines[index].fit == Fit::Left(SkipReason::Changed));
+        if indexes.is_empty() || self.options.direction == Direction::Apply {
+            return Ok(Vec::new());
+        }
+        let deleted: Vec<Option<&Row>> = indexes.iter().map(|&index| lines[index].change.after.as_ref()).collect();
+        let are_replaced = self.are_replaced(session, table, &deleted)?;
+        Ok(indexes
+            .into_iter()
+            .zip(are_replaced)
+            .filter(|(_, is_replaced)| *is_replaced)
+            .map(|(index, _)| index)
+            .collect())
+    }
+
+    /// Returns those of some lines whose rows come back under their keys, and whose address another row has.
+    fn rows_without_address(
+        &self,
+        session: &mut dyn Session,
+        (table, address): (&Table, &str),
+        lines: &[Line],
+        indexes: Vec<usize>,
+    ) -> Result<Vec<usize>, ApplyError> {
+        let named = indexes.into_iter().filter(|&index| lines[index].fit == Fit::Ready).filter_map(|index| {
+            let own = lines[index].change.address?;
+            Some((index, RowName::from(vec![(address, Value::Integer(own))])))
+        });
+        let named: Vec<(usize, RowName)> = named.collect();
+        // Other columns are not read, because they may be of any size.
+        let mut narrow = table.clone();
+        narrow.columns = table.primary_key.iter().map(|&column| table.columns[column].clone()).collect();
+        let mut taken = Vec::new();
+        for chunk in named.chunks(CHUNK) {
+            let names: Vec<&RowName> = chunk.iter().map(|(_, name)| name).collect();
+            let stored = self.rows_of(session, &narrow, &names)?;
+            taken.extend(chunk.iter().zip(stored).filter(|(_, stored)| stored.is_some()).map(|((index, _), _)| *index));
+        }
+        Ok(taken)
+    }
+
+    /// Returns for each deleted row of a table true if its address belongs to another row by now: only their addresses name the rows of
+    /// the table, and no stored row has the key of the deleted row.
+    pub(super) fn are_replaced(
         &self,
         session: &mut dyn Session,
         table: &Table,
         deleted: &[Option<&Row>],
     ) -> Result<Vec<bool>, ApplyError> {
-        let mut are_other = vec![false; deleted.len()];
-        if table.lasting_address().is_none_or(|address| identity_columns(table) != [address]) {
-            return Ok(are_other);
+        let mut are_replaced = vec![false; deleted.len()];
+        if !is_named_by_address(table) {
+            return Ok(are_replaced);
         }
         let names = || table.primary_key.iter().map(|&column| table.columns[column].name.as_str());
         let keys = deleted.iter().enumerate().filter_map(|(index, row)| Some((index, row.as_ref()?.key(names())?)));
         let keys: Vec<(usize, Key)> = keys.filter(|(_, key)| !key.is_empty() && !key.contains(&Value::Null)).collect();
-        if keys.is_empty() {
-            return Ok(are_other);
+        for chunk in keys.chunks(CHUNK) {
+            chunk.iter().for_each(|(index, _)| are_replaced[*index] = true);
+            let wanted: Vec<&Key> = chunk.iter().map(|(_, key)| key).collect();
+            let query = self.options.sql.present_keys(table, &table.primary_key, &wanted);
+            session.numbered(&query, wanted.len(), &mut |number, _| are_replaced[chunk[number].0] = false)?;
         }
-        keys.iter().for_each(|(index, _)| are_other[*index] = true);
-        let wanted: Vec<&Key> = keys.iter().map(|(_, key)| key).collect();
-        let query = self.options.sql.present_keys(table, &table.primary_key, &wanted);
-        session.numbered(&query, wanted.len(), &mut |number, _| are_other[keys[number].0] = false)?;
-        Ok(are_other)
+        Ok(are_replaced)
     }
+}
+
+/// True if nothing but their addresses names the rows of a table.
+fn is_named_by_address(table: &Table) -> bool {
+    table.lasting_address().is_some_and(|address| identity_columns(table) == [address])
 }

@@ -98,11 +98,11 @@ pub fn observe(
                 .collect();
             let deleted: Vec<Option<&Row>> =
                 changed.iter().map(|change| change.before.as_ref().filter(|_| change.after.is_none())).collect();
-            let are_other_rows = match walk.tables.get(&table) {
-                Some(about) => walk.are_other_rows(session, about, &deleted)?,
+            let are_replaced = match walk.tables.get(&table) {
+                Some(about) => walk.are_replaced(session, about, &deleted)?,
                 None => vec![false; deleted.len()],
             };
-            for (change, _) in changed.into_iter().zip(are_other_rows).filter(|(_, is_other)| !is_other) {
+            for (change, _) in changed.into_iter().zip(are_replaced).filter(|(_, is_replaced)| !is_replaced) {
                 // The row should be as it was after the change, which is where an undo begins.
                 let made = change.clone().inverse();
                 let now = walk.row_of_skipped(session, &made, SkipReason::Changed);

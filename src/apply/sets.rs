@@ -145,8 +145,9 @@ impl Walk<'_> {
         Ok((ready, fits))
     }
 
-    /// Marks lines to be changed row by row.
+    /// Marks lines to be changed row by row. Their rows are compared again.
     fn change_one_by_one(&mut self, portion: &SetPortion) {
+        self.all_ready = false;
         portion.lines.iter().for_each(|line| self.sets.one_by_one.insert(line.position));
     }
 

@@ -32,11 +32,6 @@ impl Walk<'_> {
             // If two parents require each other, one is inserted while its foreign key is not enforced.
             changed = writer.change(&unenforced);
         }
-        // The engine may have given the address of a deleted row to another row. The row then comes back under its key alone.
-        let is_addressed = change.before.is_none() && change.address.is_some() && !row.is_same(&change.row);
-        if let (Err(EngineError::Failed { .. }), true) = (&changed, is_addressed && !writer.lost_conflict()) {
-            changed = writer.change(&sql.change_row(&table, &change.row, change));
-        }
         if self.counts_each_change && changed.is_ok() {
             changed = Ok(writer.changed_so_far()?.saturating_sub(before));
         }

@@ -263,9 +263,7 @@ impl<'a> Planner<'a> {
 
 /// Returns the columns in which two images of a row differ.
 fn differing_columns(table: &Table, before: &Row, after: &Row) -> Vec<usize> {
-    let is_same = |name: &str| match (before.get(name), after.get(name)) {
-        (Some(before), Some(after)) => before.is_same(after),
-        (before, after) => before.is_none() && after.is_none(),
-    };
-    (0..table.columns.len()).filter(|&column| !is_same(&table.columns[column].name)).collect()
+    let differs =
+        |name: &str| before.get(name).zip(after.get(name)).is_some_and(|(before, after)| !before.is_same(after));
+    (0..table.columns.len()).filter(|&column| differs(&table.columns[column].name)).collect()
 }

@@ -87,7 +87,7 @@ impl Restorer<'_> {
         Ok((RowName::from(vec![(address, Value::Integer(free))]), Stored::Nothing))
     }
 
-    /// Returns the address under which a row comes back that has a key.
+    /// Returns the address under which a row of this name comes back. Its own address is that of the deleted row.
     pub(super) fn address_of(&mut self, table: TableId, name: &RowName, own: i64) -> Result<i64, TreatError> {
         let about = &self.planner.schema.tables[table];
         let Some(address) = about.lasting_address() else { return Ok(own) };
