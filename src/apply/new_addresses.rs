@@ -29,7 +29,7 @@ impl Walk<'_> {
             let Some(address) = table.lasting_address() else { continue };
             let taken = match is_named_by_address(table) {
                 true => self.replaced_rows(session, table, &portion.lines, indexes)?,
-                false => self.rows_without_address(session, (table, address), &portion.lines, indexes)?,
+                false => self.rows_at_taken_addresses(session, (table, address), &portion.lines, indexes)?,
             };
             if taken.is_empty() {
                 continue;
@@ -52,7 +52,7 @@ impl Walk<'_> {
         Ok(())
     }
 
-    /// Returns those of some lines whose rows undo brings back, and in whose stead other rows are stored.
+    /// Returns those of some lines whose rows undo brings back while other rows have their addresses. Only the addresses name the rows.
     fn replaced_rows(
         &self,
         session: &mut dyn Session,
@@ -74,8 +74,8 @@ impl Walk<'_> {
             .collect())
     }
 
-    /// Returns those of some lines whose rows come back under their keys, and whose address another row has.
-    fn rows_without_address(
+    /// Returns those of some lines whose rows come back under their keys while other rows have their addresses.
+    fn rows_at_taken_addresses(
         &self,
         session: &mut dyn Session,
         (table, address): (&Table, &str),
