@@ -1,13 +1,14 @@
 //! How long the transactions of an application take beside a repair in batches: `tests/run with cargo bench --bench load`.
 //!
-//! Prints the 99th percentile of eight clients alone, beside `apply` and beside `undo`, over the transactions of all rounds, and the
-//! number of failed transactions. `FK_DOCTOR_ROWS` sets the orphans (50,000), `FK_DOCTOR_BATCH` the option `--batch` in milliseconds
-//! (20), `FK_DOCTOR_ROUNDS` the rounds (3).
+//! Prints the 99th percentile of eight clients alone, beside `apply` and beside `undo`, over the transactions of all rounds; how many
+//! orphans a second the repair treats meanwhile; and the number of failed transactions. `FK_DOCTOR_ROWS` sets the orphans (50,000), `FK_DOCTOR_BATCH` and `FK_DOCTOR_PAUSE` the options
+//! `--batch` (20) and `--pause` (0) in milliseconds, `FK_DOCTOR_ROUNDS` the rounds (3).
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a bench prints, and may fail loudly")]
 #![allow(dead_code, reason = "the servers of the other bench have more than this one needs")]
 
 use std::process::Command;
 use std::time::Duration;
+use std::time::Instant;
 
 use sqlx::AssertSqlSafe;
 use sqlx::Connection;
@@ -64,8 +65,10 @@ fn database(url: &str, rows: usize) -> String {
 }
 
 fn main() {
-    let rows = usize::try_from(number("FK_DOCTOR_ROWS", 50_000)).unwrap() * 3;
+    let orphans = usize::try_from(number("FK_DOCTOR_ROWS", 50_000)).unwrap();
     let batch = format!("{}ms", number("FK_DOCTOR_BATCH", 20));
+    let pause = format!("{}ms", number("FK_DOCTOR_PAUSE", 0));
+    let options = ["--batch", &batch, "--pause", &pause, "--wait", "60s"];
     let rounds = number("FK_DOCTOR_ROUNDS", 3);
     let folder = tempfile::tempdir().unwrap();
     let run = |arguments: &[&str]| {
@@ -76,27 +79,34 @@ fn main() {
     for name in ["POSTGRES", "MARIADB", "MYSQL"] {
         let Ok(url) = std::env::var(format!("FK_DOCTOR_TEST_{name}")) else { continue };
         for (treatment, rule) in TREATMENTS {
-            let [mut alone, mut apply, mut undo] = [(); 3].map(|()| Load::default());
+            let mut alone = Load::default();
+            let mut repairs = ["apply", "undo"].map(|command| (command, Load::default(), Duration::ZERO));
             for _ in 0..rounds {
-                let url = database(&url, rows);
+                let url = database(&url, orphans * 3);
                 let _ = std::fs::remove_file(folder.path().join("plan.ndjson.begun"));
                 std::fs::write(folder.path().join("rule.toml"), format!("{RULE}{rule}")).unwrap();
                 run(&["repair", &url, "--rules", "rule.toml", "-o", "plan.ndjson", "--overwrite"]);
-                let beside = |work: &dyn Fn()| application::beside(&url, CLIENTS, rows, work).1;
-                let [before, after] = ["apply", "undo"].map(|command| {
-                    alone.add(beside(&|| std::thread::sleep(ALONE)));
-                    beside(&|| run(&[command, &url, "plan.ndjson", "--batch", &batch, "--wait", "60s"]))
-                });
-                apply.add(before);
-                undo.add(after);
+                let beside = |work: &dyn Fn()| application::beside(&url, CLIENTS, orphans * 3, || timed(work));
+                for (command, load, taken) in &mut repairs {
+                    alone.add(beside(&|| std::thread::sleep(ALONE)).1);
+                    let (time, more) = beside(&|| run(&[&[*command, &url, "plan.ndjson"], &options[..]].concat()));
+                    load.add(more);
+                    *taken += time;
+                }
             }
-            let [of_alone, of_apply, of_undo] = [&alone, &apply, &undo].map(|load| load.p99().as_secs_f64() * 1e3);
-            println!(
-                "{name:<9} {treatment:<12} p99 alone {of_alone:>6.1} ms   apply {of_apply:>6.1} ms {:>5.1}x   undo {of_undo:>6.1} ms {:>5.1}x   failed {}",
-                of_apply / of_alone,
-                of_undo / of_alone,
-                apply.failures.len() + undo.failures.len()
-            );
+            let p99 = |load: &Load| load.p99().as_secs_f64() * 1e3;
+            print!("{name:<9} {treatment:<12} p99 alone {:>4.1} ms", p99(&alone));
+            for (command, load, taken) in &repairs {
+                let rate = orphans as f64 * rounds as f64 / taken.as_secs_f64();
+                print!("   {command} {:>4.1} ms {:>4.1}x {rate:>6.0}/s", p99(load), p99(load) / p99(&alone));
+            }
+            println!("   failed {}", repairs.iter().map(|(_, load, _)| load.failures.len()).sum::<usize>());
         }
     }
+}
+
+fn timed(work: &dyn Fn()) -> Duration {
+    let begun = Instant::now();
+    work();
+    begun.elapsed()
 }

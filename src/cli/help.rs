@@ -101,7 +101,7 @@ pub(super) fn apply() -> String {
         ("In one transaction", "fk-doctor apply app.db plan.ndjson"),
         (
             "Where an application writes, in small transactions",
-            "fk-doctor apply postgres://app@db1/shop plan.ndjson --batch 20ms --pause 20ms",
+            "fk-doctor apply postgres://app@db1/shop plan.ndjson --batch 5ms --pause 20ms",
         ),
     ];
     reading(&examples, &[Exit::Incomplete, Exit::Refused, Exit::NotClean, Exit::Interrupted])

@@ -141,7 +141,8 @@ pub struct WriteArgs {
     #[arg(long)]
     pub no_backup: bool,
     /// Commit after every N changes, or after each DURATION; repeat the command to resume an interrupted run
-    /// [default: one transaction]. Where other programs write, use --batch 150ms --pause 20ms
+    /// [default: one transaction]. Where other programs write, use --batch 150ms on SQLite and --batch 5ms on a server,
+    /// with --pause 20ms
     #[arg(long, value_name = "N|DURATION", value_parser = option_values::parse_batch)]
     pub batch: Option<BatchSize>,
     /// Wait between two batches, so that other programs get their turn
