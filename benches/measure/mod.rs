@@ -87,19 +87,24 @@ pub(crate) fn pragma(path: &Path) -> u64 {
     orphans
 }
 
-/// A whole scan, in this process. Returns the orphans that its JSON report counts, if it writes one.
-pub(crate) fn scan(path: &Path, jobs: u64, format: &str, sink: &dyn run::Sink) -> Option<u64> {
+/// A whole scan, in this process. Returns its report, if it prints one.
+pub(crate) fn scan(path: &Path, jobs: u64, format: &str, sink: &dyn run::Sink) -> Option<String> {
     scan_with(path, &["--format", format, "--jobs", &jobs.to_string()], sink)
 }
 
-/// A whole scan with these options, in this process. Returns the orphans that its JSON report counts, if it writes one.
-pub(crate) fn scan_with(path: &Path, options: &[&str], sink: &dyn run::Sink) -> Option<u64> {
+/// A whole scan with these options, in this process. Returns its report, if it prints one.
+pub(crate) fn scan_with(path: &Path, options: &[&str], sink: &dyn run::Sink) -> Option<String> {
     let typed = [&["fk-doctor", "scan", path.to_str().unwrap()], options].concat();
     let cli = <Cli as clap::Parser>::try_parse_from(typed).unwrap();
     let directory = path.parent().unwrap().to_owned();
     let environment = run::Environment { directory, cores: 1, ..run::Environment::default() };
     let Command::Scan(typed) = &cli.command else { panic!("scan was asked for") };
     let outcome = run::scan(typed, &cli.global, &environment, sink, &|_| {}).unwrap();
-    let report: serde_json::Value = serde_json::from_str(&outcome.documents.first()?.1).ok()?;
+    outcome.documents.into_iter().next().map(|(_, report)| report)
+}
+
+/// Returns the orphans that a JSON report counts.
+pub(crate) fn orphan_rows(report: Option<String>) -> Option<u64> {
+    let report: serde_json::Value = serde_json::from_str(&report?).ok()?;
     report["summary"]["orphan_rows"].as_u64()
 }
