@@ -2,7 +2,7 @@
 //!
 //! Prints the 99th percentile of eight clients alone, beside `apply` and beside `undo`, over the transactions of all rounds; how many
 //! orphans a second the repair treats meanwhile; and the number of failed transactions. `FK_DOCTOR_ROWS` sets the orphans (50,000), `FK_DOCTOR_BATCH` and `FK_DOCTOR_PAUSE` the options
-//! `--batch` (20) and `--pause` (0) in milliseconds, `FK_DOCTOR_ROUNDS` the rounds (3).
+//! `--batch` (5) and `--pause` (20) in milliseconds, `FK_DOCTOR_ROUNDS` the rounds (3).
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a bench prints, and may fail loudly")]
 #![allow(dead_code, reason = "the servers of the other bench have more than this one needs")]
 
@@ -66,8 +66,8 @@ fn database(url: &str, rows: usize) -> String {
 
 fn main() {
     let orphans = usize::try_from(number("FK_DOCTOR_ROWS", 50_000)).unwrap();
-    let batch = format!("{}ms", number("FK_DOCTOR_BATCH", 20));
-    let pause = format!("{}ms", number("FK_DOCTOR_PAUSE", 0));
+    let batch = format!("{}ms", number("FK_DOCTOR_BATCH", 5));
+    let pause = format!("{}ms", number("FK_DOCTOR_PAUSE", 20));
     let options = ["--batch", &batch, "--pause", &pause, "--wait", "60s"];
     let rounds = number("FK_DOCTOR_ROUNDS", 3);
     let folder = tempfile::tempdir().unwrap();
