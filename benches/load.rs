@@ -1,8 +1,9 @@
 //! How long the transactions of an application take beside a repair in batches: `tests/run with cargo bench --bench load`.
 //!
 //! Prints the 99th percentile of eight clients alone, beside `apply` and beside `undo`, over the transactions of all rounds; how many
-//! orphans a second the repair treats meanwhile; and the number of failed transactions. `FK_DOCTOR_ROWS` sets the orphans (50,000), `FK_DOCTOR_BATCH` and `FK_DOCTOR_PAUSE` the options
-//! `--batch` (5) and `--pause` (20) in milliseconds, `FK_DOCTOR_ROUNDS` the rounds (3).
+//! orphans a second the repair treats meanwhile; and the number of failed transactions. `FK_DOCTOR_ROWS` sets the orphans (50,000),
+//! `FK_DOCTOR_BATCH` and `FK_DOCTOR_PAUSE` the options `--batch` (5) and `--pause` (20) in milliseconds, `FK_DOCTOR_ROUNDS` the
+//! rounds (3).
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a bench prints, and may fail loudly")]
 #![allow(dead_code, reason = "the servers of the other bench have more than this one needs")]
 

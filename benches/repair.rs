@@ -2,8 +2,9 @@
 //! `tests/run with cargo bench --bench repair` also on the servers.
 //!
 //! Prints rows planned, applied, undone and changed by the script, for each second and for each second of processor time, and the
-//! memory of the largest step. For `repoint` these are the children of twins, and the bench also quarantines half as many twins. `FK_DOCTOR_ROWS` sets the orphans (100,000), spread over `FK_DOCTOR_RELATIONS` relations (20);
-//! `FK_DOCTOR_BATCH` the changes of a transaction (10,000), and 0 makes one transaction. `FK_DOCTOR_ONLY` names one treatment.
+//! memory of the largest step. For `repoint` these are the children of twins, and the bench also quarantines half as many twins.
+//! `FK_DOCTOR_ROWS` sets the orphans (100,000), spread over `FK_DOCTOR_RELATIONS` relations (20); `FK_DOCTOR_BATCH` the changes of a
+//! transaction (10,000), and 0 makes one transaction. `FK_DOCTOR_ONLY` names one treatment.
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a bench prints, and may fail loudly")]
 
 use std::path::Path;
