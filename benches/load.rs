@@ -9,7 +9,6 @@
 
 use std::process::Command;
 use std::time::Duration;
-use std::time::Instant;
 
 use sqlx::AssertSqlSafe;
 use sqlx::Connection;
@@ -23,6 +22,7 @@ mod measure;
 mod numbers;
 
 use application::Load;
+use measure::Costs;
 use measure::number;
 
 const CLIENTS: usize = 8;
@@ -66,7 +66,8 @@ fn database(url: &str, rows: usize) -> String {
 }
 
 fn main() {
-    let orphans = usize::try_from(number("FK_DOCTOR_ROWS", 50_000)).unwrap();
+    let orphans = number("FK_DOCTOR_ROWS", 50_000);
+    let rows = usize::try_from(orphans).unwrap() * 3;
     let batch = format!("{}ms", number("FK_DOCTOR_BATCH", 5));
     let pause = format!("{}ms", number("FK_DOCTOR_PAUSE", 20));
     let options = ["--batch", &batch, "--pause", &pause, "--wait", "60s"];
@@ -81,33 +82,26 @@ fn main() {
         let Ok(url) = std::env::var(format!("FK_DOCTOR_TEST_{name}")) else { continue };
         for (treatment, rule) in TREATMENTS {
             let mut alone = Load::default();
-            let mut repairs = ["apply", "undo"].map(|command| (command, Load::default(), Duration::ZERO));
+            let mut repairs = ["apply", "undo"].map(|command| (command, Load::default(), Costs::default()));
             for _ in 0..rounds {
-                let url = database(&url, orphans * 3);
+                let url = database(&url, rows);
                 let _ = std::fs::remove_file(folder.path().join("plan.ndjson.begun"));
                 std::fs::write(folder.path().join("rule.toml"), format!("{RULE}{rule}")).unwrap();
                 run(&["repair", &url, "--rules", "rule.toml", "-o", "plan.ndjson", "--overwrite"]);
-                let beside = |work: &dyn Fn()| application::beside(&url, CLIENTS, orphans * 3, || timed(work));
-                for (command, load, taken) in &mut repairs {
-                    alone.add(beside(&|| std::thread::sleep(ALONE)).1);
-                    let (time, more) = beside(&|| run(&[&[*command, &url, "plan.ndjson"], &options[..]].concat()));
-                    load.add(more);
-                    *taken += time;
+                let beside = |work: &mut dyn FnMut()| application::beside(&url, CLIENTS, rows, work).1;
+                for (command, load, costs) in &mut repairs {
+                    alone.add(beside(&mut || std::thread::sleep(ALONE)));
+                    let arguments = [&[*command, &url, "plan.ndjson"], &options[..]].concat();
+                    load.add(beside(&mut || costs.of(|| run(&arguments))));
                 }
             }
             let p99 = |load: &Load| load.p99().as_secs_f64() * 1e3;
             print!("{name:<9} {treatment:<12} p99 alone {:>4.1} ms", p99(&alone));
-            for (command, load, taken) in &repairs {
-                let rate = orphans as f64 * rounds as f64 / taken.as_secs_f64();
+            for (command, load, costs) in &repairs {
+                let rate = (orphans * rounds) as f64 / costs.wall.iter().sum::<f64>() * 1e3;
                 print!("   {command} {:>4.1} ms {:>4.1}x {rate:>6.0}/s", p99(load), p99(load) / p99(&alone));
             }
             println!("   failed {}", repairs.iter().map(|(_, load, _)| load.failures.len()).sum::<usize>());
         }
     }
-}
-
-fn timed(work: &dyn Fn()) -> Duration {
-    let begun = Instant::now();
-    work();
-    begun.elapsed()
 }
